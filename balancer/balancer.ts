@@ -1,0 +1,242 @@
+import { randomUUID } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { ListenOptions, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { Deadlines } from './deadlines.js'
+import { Dispatcher } from './dispatcher.js'
+import { answerProblem, answerProblemOnSocket } from './errors.js'
+import { Exchange } from './exchange.js'
+import { identify, type ClientIdentity } from './forwarded-headers.js'
+import { Upstream } from './forward.js'
+import { Handshake } from './handshake.js'
+import { HealthCheck, HealthThresholds } from './health-check.js'
+import { LocalTarget, type LocalApp } from './local-target.js'
+import { resolveOptions, type BalancerOptions } from './options.js'
+import { codeOfParserError, refusalOf, upgradeRefusalOf } from './request-guard.js'
+import { TargetPool } from './target-pool.js'
+
+/** A target as it is wanted: there, or on its way out. */
+export interface TargetSpec {
+  id: string
+  /** The unix socket it serves HTTP on. */
+  socketPath: string
+  draining: boolean
+}
+
+/** What is open at this moment; all zero when nothing is going on. */
+export interface Ledger {
+  inFlight: number
+  upgraded: number
+  waiting: number
+}
+
+export interface BalancerEvents {
+  /** The last request in flight at a draining target is over. */
+  onDrained?(id: string): void
+  onTargetState?(id: string, state: string): void
+}
+
+/**
+ * An HTTP reverse proxy for targets on unix sockets: balances by request, checks health, retries, holds and drains.
+ *
+ * @example
+ * const balancer = new Balancer({ balance: 'least-busy' })
+ * balancer.setTargets([{ id: '1', socketPath: '/run/app/1.sock', draining: false }])
+ * await balancer.listen({ port: 3000 })
+ */
+export class Balancer {
+  readonly options: BalancerOptions
+  readonly #pool: TargetPool
+  readonly #dispatcher: Dispatcher
+  readonly #server: http.Server
+  readonly #checks = new Map<string, HealthCheck>()
+  readonly #handshakes: Deadlines<Handshake>
+  #localId: string | undefined
+  #stopped: Promise<void> | undefined
+
+  constructor(options: Partial<BalancerOptions> = {}, events: BalancerEvents = {}) {
+    this.options = resolveOptions(options)
+    this.#pool = new TargetPool(this.options)
+    this.#pool.on('drained', target => events.onDrained?.(target.id))
+    this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
+    this.#dispatcher = new Dispatcher(this.#pool, this.options)
+    this.#handshakes = new Deadlines(this.options.upgradeTimeoutMs, handshake => handshake.giveUp('UPSTREAM_TIMEOUT'))
+    this.#server = this.#createServer()
+  }
+
+  /** Listens on a port, a path, or a handle that somebody else has bound. */
+  listen(where: ListenOptions | object): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(where, () => {
+        this.#server.off('error', reject).on('error', () => undefined)
+        resolve()
+      })
+    })
+  }
+
+  address(): ReturnType<http.Server['address']> {
+    return this.#server.address()
+  }
+
+  /** Serves a connection that somebody else has accepted. */
+  adopt(socket: Socket): void {
+    this.#server.emit('connection', socket)
+  }
+
+  /** In mesh mode: the app in this process, as a target that needs no probe. */
+  setLocal(id: string, app: LocalApp): void {
+    this.#localId = id
+    this.#pool.add(id, new LocalTarget(app), true).markReady()
+  }
+
+  /** Brings the targets to what is wanted. Those that are missing from `specs` are gone. */
+  setTargets(specs: readonly TargetSpec[]): void {
+    const wanted = new Set(specs.map(spec => spec.id))
+    for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
+    for (const spec of specs) {
+      if (this.#pool.get(spec.id) === undefined && spec.id !== this.#localId) this.#add(spec)
+      if (spec.draining) this.#pool.get(spec.id)?.beginDrain()
+    }
+  }
+
+  ledger(): Ledger {
+    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size }
+    for (const target of this.#pool.targets()) {
+      ledger.inFlight += target.inFlight
+      ledger.upgraded += target.upgraded
+    }
+    return ledger
+  }
+
+  /** The open connections of clients. */
+  connections(): Promise<number> {
+    return new Promise(resolve => this.#server.getConnections((_error, count) => resolve(count)))
+  }
+
+  /** From now on each answer is the last on its connection. */
+  closeAfterAnswers(): void {
+    this.#dispatcher.closing = true
+  }
+
+  /** Takes no new connections, lets what is in flight end, and cuts what has not ended by the deadline. */
+  stop(deadlineMs: number): Promise<void> {
+    this.#stopped ??= this.#stop(deadlineMs)
+    return this.#stopped
+  }
+
+  async #stop(deadlineMs: number): Promise<void> {
+    this.closeAfterAnswers()
+    const closed = new Promise<void>(resolve => {
+      if (this.#server.listening) this.#server.close(() => resolve())
+      else void this.#allConnectionsGone().then(resolve)
+    })
+    this.#server.closeIdleConnections()
+    for (const target of this.#pool.targets()) target.closeUpgraded()
+    // An answer whose headers were out already still keeps its connection: found idle, it goes.
+    const idle = setInterval(() => this.#server.closeIdleConnections(), 100)
+    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs)
+    await Promise.race([closed, new Promise(resolve => setTimeout(resolve, deadlineMs + 100).unref())])
+    clearInterval(idle)
+    clearTimeout(cut)
+    this.#dispatcher.stop()
+    this.#handshakes.stop()
+    for (const id of [...this.#checks.keys()]) this.#remove(id)
+  }
+
+  async #allConnectionsGone(): Promise<void> {
+    while ((await this.connections()) > 0) await new Promise(resolve => setTimeout(resolve, 50))
+  }
+
+  #add({ id, socketPath }: TargetSpec): void {
+    const upstream = new Upstream(socketPath, this.options, () => target.markUnreachable())
+    const target = this.#pool.add(id, upstream)
+    const check = new HealthCheck(socketPath, new HealthThresholds(target, this.options), this.options)
+    this.#checks.set(id, check)
+    check.start()
+  }
+
+  #remove(id: string): void {
+    this.#checks.get(id)?.stop()
+    this.#checks.delete(id)
+    this.#pool.remove(id)
+  }
+
+  #createServer(): http.Server {
+    const server = http.createServer({
+      keepAliveTimeout: this.options.clientIdleMs,
+      headersTimeout: 30_000,
+      // The body has a limit of its own, which does not cut off a long upload: see `bodyIdleMs`.
+      requestTimeout: 0,
+      connectionsCheckingInterval: 5_000,
+      // A missing Host header is refused by the guard, in words.
+      requireHostHeader: false,
+    })
+    server.maxHeadersCount = 0
+    server.maxConnections = this.options.maxSockets
+    server.on('request', (request, response) => this.#serve(request, response, false))
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
+      this.#serve(request, response, true),
+    )
+    server.on('checkExpectation', (_request, response: ServerResponse) => {
+      response.shouldKeepAlive = false
+      answerProblem(response, 'EXPECTATION_FAILED', randomUUID())
+    })
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    server.on('connect', (_request, socket: Duplex) => {
+      socket.on('error', () => socket.destroy())
+      answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
+    })
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuseConnection(error, socket))
+    return server
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, continueWanted: boolean): void {
+    const requestId = randomUUID()
+    const refusal = refusalOf(request, this.options.maxHeaders)
+    if (refusal !== undefined) {
+      response.shouldKeepAlive = false
+      answerProblem(response, refusal, requestId)
+      return
+    }
+    const client = this.#identify(request)
+    new Exchange(this.#dispatcher, request, response, client, requestId, continueWanted).start()
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    // First of all: a client that is gone before anybody listens would be an uncaught error.
+    socket.on('error', () => socket.destroy())
+    const requestId = randomUUID()
+    const refusal = refusalOf(request, this.options.maxHeaders) ?? upgradeRefusalOf(request)
+    if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
+    else if (request.headers.upgrade?.toLowerCase() !== 'websocket') this.#ignoreUpgrade(request, socket as Socket)
+    else {
+      const client = this.#identify(request)
+      new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId).start()
+    }
+  }
+
+  /** A server may take an offered upgrade (h2c, for one) or leave it and answer in HTTP/1.1 (RFC 9110, section 7.8). */
+  #ignoreUpgrade(request: IncomingMessage, socket: Socket): void {
+    const response = new http.ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.assignSocket(socket)
+    response.once('finish', () => {
+      response.detachSocket(socket)
+      socket.destroySoon()
+    })
+    this.#serve(request, response, false)
+  }
+
+  #identify(request: IncomingMessage): ClientIdentity {
+    return identify(request.socket, request.headers, this.options.trustProxy)
+  }
+
+  #refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
+    const code = codeOfParserError(error.code)
+    // Node's own mark of a response in progress: a second answer in the middle of it would be taken for its body.
+    const { _httpMessage: current } = socket as Duplex & { _httpMessage?: ServerResponse | null }
+    if (code === undefined || current?.headersSent === true) socket.destroy()
+    else answerProblemOnSocket(socket, code, randomUUID())
+  }
+}

@@ -1,0 +1,57 @@
+import { Deadlines } from './deadlines.js'
+import { WaitingRoom, type Waiter } from './hold.js'
+import type { BalancerOptions } from './options.js'
+import { OutlierDetection } from './outlier.js'
+import { RetryBudget } from './retry.js'
+import type { Target } from './target.js'
+import type { TargetPool } from './target-pool.js'
+
+/** What can be taken to a target: a request, or a connection that is to be upgraded. */
+export interface Journey extends Waiter {
+  /** Targets that have failed it. */
+  readonly tried: ReadonlySet<Target> | undefined
+  takeTo(target: Target): void
+}
+
+/** A journey whose answer is awaited. */
+export interface AwaitingAnswer {
+  answerOverdue(): void
+}
+
+/** Finds a target for every request, or a place in the waiting room; keeps what all requests share. */
+export class Dispatcher {
+  readonly room: WaitingRoom
+  readonly outliers: OutlierDetection
+  readonly retryBudget: RetryBudget
+  /** Requests that were sent and have no answer yet. */
+  readonly awaiting: Deadlines<AwaitingAnswer>
+  /** Requests whose body is on its way. */
+  readonly receiving: Deadlines<AwaitingAnswer>
+  /** Answers that begin from now on end their connection. */
+  closing = false
+
+  constructor(
+    readonly pool: TargetPool,
+    readonly options: BalancerOptions,
+  ) {
+    this.room = new WaitingRoom(options, () => pool.open)
+    this.outliers = new OutlierDetection(pool, options)
+    this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
+    this.awaiting = new Deadlines(options.upstreamTimeoutMs, exchange => exchange.answerOverdue())
+    this.receiving = new Deadlines(options.bodyIdleMs, exchange => exchange.answerOverdue())
+    pool.on('available', () => this.room.admit())
+  }
+
+  dispatch(journey: Journey): void {
+    const picked = this.pool.pick(journey.tried)
+    if (typeof picked === 'string') this.room.enter(journey, picked)
+    else journey.takeTo(picked)
+  }
+
+  stop(): void {
+    this.room.close()
+    this.outliers.stop()
+    this.awaiting.stop()
+    this.receiving.stop()
+  }
+}

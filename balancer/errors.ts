@@ -1,0 +1,74 @@
+import { STATUS_CODES, type OutgoingHttpHeaders, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+
+/**
+ * Every answer the balancer gives in its own name: a stable code, its HTTP status and the sentence a client reads.
+ * docs/errors.md lists the same rows; a test holds the two together.
+ */
+export const balancerErrors = {
+  BAD_REQUEST: { status: 400, detail: 'The request is not well-formed HTTP/1.1.' },
+  BAD_REQUEST_TARGET: { status: 400, detail: 'The request target must be a path that begins with "/".' },
+  BAD_HOST: { status: 400, detail: 'Exactly one valid Host header is required.' },
+  BAD_FRAMING: { status: 400, detail: 'The length of the request body is ambiguous.' },
+  BAD_UPGRADE: { status: 400, detail: 'An upgrade request is a GET without a body.' },
+  METHOD_REFUSED: { status: 405, detail: 'This method is not served here.' },
+  REQUEST_TIMEOUT: { status: 408, detail: 'The request did not arrive in time.' },
+  EXPECTATION_FAILED: { status: 417, detail: 'The only expectation understood is 100-continue.' },
+  HEADERS_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large, or too many.' },
+  UPSTREAM_BROKEN: { status: 502, detail: 'The application broke off before it answered.' },
+  NO_TARGET_READY: { status: 503, detail: 'No worker is ready to take the request.' },
+  WAITING_ROOM_FULL: { status: 503, detail: 'No worker is ready and too many requests wait already.' },
+  OVERLOADED: { status: 503, detail: 'Every worker is at its limit of requests in flight.' },
+  UPSTREAM_TIMEOUT: { status: 504, detail: 'The application did not answer in time.' },
+} as const
+
+export type BalancerErrorCode = keyof typeof balancerErrors
+
+/** Logged as the status of a request whose client left before its answer (the custom of Nginx); never sent. */
+export const CLIENT_CLOSED_REQUEST = 499
+
+const RETRY_AFTER_SECONDS = 1
+
+/** Answers with `application/problem+json` (RFC 9457). Does nothing once headers are out. */
+export function answerProblem(response: ServerResponse, code: BalancerErrorCode, requestId: string): void {
+  if (response.headersSent || response.destroyed) return
+  const body = problemBody(code, requestId)
+  response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body))
+  response.end(body)
+}
+
+/** The same answer on a bare socket, for requests that never became a `ServerResponse`. Ends the connection. */
+export function answerProblemOnSocket(socket: Duplex, code: BalancerErrorCode, requestId: string): void {
+  if (!socket.writable) {
+    socket.destroy()
+    return
+  }
+  const { status } = balancerErrors[code]
+  const body = problemBody(code, requestId)
+  const headers = { ...problemHeaders(code, requestId, body), connection: 'close', date: new Date().toUTCString() }
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
+  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
+  // What the client still sends is read and dropped for a moment: closing over unread bytes would reset the
+  // connection and take the answer with it (RFC 9112, section 9.6).
+  socket.resume()
+  const linger = setTimeout(() => socket.destroy(), LINGER_MS)
+  socket.once('close', () => clearTimeout(linger))
+}
+
+const LINGER_MS = 500
+
+function problemBody(code: BalancerErrorCode, requestId: string): string {
+  const { status, detail } = balancerErrors[code]
+  return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail, requestId }) + '\n'
+}
+
+function problemHeaders(code: BalancerErrorCode, requestId: string, body: string): OutgoingHttpHeaders {
+  return {
+    'content-type': 'application/problem+json',
+    'content-length': Buffer.byteLength(body),
+    'x-request-id': requestId,
+    'cache-control': 'no-store',
+    ...(balancerErrors[code].status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+    ...(code === 'METHOD_REFUSED' ? { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
+  }
+}

@@ -1,0 +1,205 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Dispatcher, Journey } from './dispatcher.js'
+import { answerProblem, type BalancerErrorCode } from './errors.js'
+import type { ClientIdentity } from './forwarded-headers.js'
+import { bodyByHeaders, holdBody, type RequestBody } from './request-body.js'
+import { isRepeatable, judgeRetry, type Failure } from './retry.js'
+import type { InFlight, Target } from './target.js'
+
+/** One try at one target, as its transport runs it. */
+export interface Attempt {
+  /** Breaks it off; nothing is heard of it afterwards. */
+  abort(): void
+}
+
+/**
+ * - `arriving`: its body is being read so that it can be sent again
+ * - `waiting`: for a target
+ * - `sent`: at a target, no answer yet
+ * - `answering`: the answer has begun, there is no way back
+ * - `over`
+ */
+type ExchangeState = 'arriving' | 'waiting' | 'sent' | 'answering' | 'over'
+
+/** One request from its arrival to the end of its answer, over as many tries as it takes. */
+export class Exchange implements Journey, InFlight {
+  #state: ExchangeState = 'arriving'
+  #body: RequestBody = { kind: 'none' }
+  #target: Target | undefined
+  #attempt: Attempt | undefined
+  #failedTries = 0
+  #tried: Set<Target> | undefined
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    readonly request: IncomingMessage,
+    public response: ServerResponse,
+    readonly client: ClientIdentity,
+    readonly requestId: string,
+    /** The client waits for "100 Continue" before it sends the body. */
+    readonly continueWanted: boolean,
+  ) {}
+
+  get body(): RequestBody {
+    return this.#body
+  }
+
+  /** The answer is to be the last on its connection. */
+  get closing(): boolean {
+    return this.dispatcher.closing
+  }
+
+  get tried(): ReadonlySet<Target> | undefined {
+    return this.#tried
+  }
+
+  start(): void {
+    this.watchClient()
+    this.dispatcher.retryBudget.recordRequest(performance.now())
+    const { heldBodyBytes } = this.dispatcher.options
+    const body = bodyByHeaders(this.request, heldBodyBytes)
+    if (body !== undefined) this.#dispatch(body)
+    else {
+      this.dispatcher.receiving.add(this)
+      holdBody(this.request, heldBodyBytes, held => {
+        this.dispatcher.receiving.delete(this)
+        if (this.#state === 'arriving') this.#dispatch(held)
+      })
+    }
+  }
+
+  /** Listens for the end of the current response; again after a transport has put another in its place. */
+  watchClient(): void {
+    const { response } = this
+    response.once('close', () => {
+      if (response === this.response) this.#responseClosed()
+    })
+  }
+
+  takeTo(target: Target): void {
+    this.#state = 'sent'
+    this.#target = target
+    target.begin(this)
+    target.transport.send(this)
+  }
+
+  calledUp(): void {
+    this.dispatcher.dispatch(this)
+  }
+
+  giveUp(code: BalancerErrorCode): void {
+    if (this.#state === 'over') return
+    this.#endAttempt()
+    this.#state = 'over'
+    // A client that still waits for its "100 Continue" may or may not send the body now: no way to tell, so close.
+    if (this.continueWanted || code === 'REQUEST_TIMEOUT') this.response.shouldKeepAlive = false
+    answerProblem(this.response, code, this.requestId)
+    // The rest of a body that nobody wants is read and dropped: closing over it would cut the answer off.
+    this.request.resume()
+  }
+
+  /** For the transport: the try has begun. */
+  attemptBegun(attempt: Attempt): void {
+    this.#attempt = attempt
+  }
+
+  /** For the transport: a part of the body has come; `sent` when it was the last. */
+  bodyProgress(sent: boolean): void {
+    if (this.#state !== 'sent') return
+    if (sent) {
+      this.dispatcher.receiving.delete(this)
+      this.dispatcher.awaiting.add(this)
+    } else this.dispatcher.receiving.add(this)
+  }
+
+  /** For the transport: the answer begins, so its headers may be written. */
+  answerBegun(): void {
+    this.#state = 'answering'
+    this.dispatcher.awaiting.delete(this)
+    if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
+    if (this.dispatcher.closing) this.response.shouldKeepAlive = false
+  }
+
+  /** For the transport: the target's part is done. */
+  answerComplete(): void {
+    this.#endAttempt(false)
+  }
+
+  /** For the transport: the answer broke in the middle. Only a cut connection tells the client so. */
+  answerBroken(): void {
+    if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
+    this.#endAttempt(false)
+    this.response.destroy()
+  }
+
+  /** For the transport: no answer will come of this try. */
+  attemptFailed(failure: Failure): void {
+    const target = this.#target
+    if (this.#state !== 'sent' || target === undefined) return
+    if (failure !== 'down') this.dispatcher.outliers.failed(target)
+    this.#endAttempt(failure === 'timeout' || failure === 'down')
+    this.#failedTries += failure === 'down' || target.gone ? 0 : 1
+    const verdict = judgeRetry({
+      failure,
+      repeatable: this.#repeatable,
+      targetGone: target.gone,
+      failedTries: this.#failedTries,
+      retries: this.dispatcher.options.retries,
+    })
+    if (verdict === 'no' || (verdict === 'budget' && !this.dispatcher.retryBudget.take(performance.now()))) {
+      this.giveUp(ANSWER_TO[failure])
+      return
+    }
+    this.#tried = (this.#tried ?? new Set()).add(target)
+    this.#dispatch(this.#body)
+  }
+
+  /** The target was found hung or gone: what can be done elsewhere is, at once. */
+  targetWentDown(): void {
+    if (this.#state === 'sent' && this.#repeatable && !this.response.headersSent) this.attemptFailed('down')
+  }
+
+  answerOverdue(): void {
+    if (this.#state === 'arriving') this.giveUp('REQUEST_TIMEOUT')
+    else if (this.response.headersSent) this.answerBegun()
+    else if (this.#state === 'sent') {
+      if (this.#body.kind === 'stream' && !this.request.complete) this.giveUp('REQUEST_TIMEOUT')
+      else this.attemptFailed('timeout')
+    }
+  }
+
+  get #repeatable(): boolean {
+    return this.#body.kind !== 'stream' && isRepeatable(this.request.method, this.request.headers['idempotency-key'])
+  }
+
+  #dispatch(body: RequestBody): void {
+    this.#body = body
+    this.#state = 'waiting'
+    this.dispatcher.dispatch(this)
+  }
+
+  #endAttempt(abort = true): void {
+    const attempt = this.#attempt
+    const target = this.#target
+    this.#attempt = undefined
+    this.#target = undefined
+    this.dispatcher.awaiting.delete(this)
+    this.dispatcher.receiving.delete(this)
+    if (abort) attempt?.abort()
+    target?.end(this)
+  }
+
+  /** Also the way out for a client that left: whatever is still going on for it ends here. */
+  #responseClosed(): void {
+    if (this.#state === 'waiting') this.dispatcher.room.leave(this)
+    this.#state = 'over'
+    this.#endAttempt()
+  }
+}
+
+const ANSWER_TO: Record<Failure, BalancerErrorCode> = {
+  connect: 'NO_TARGET_READY',
+  reset: 'UPSTREAM_BROKEN',
+  timeout: 'UPSTREAM_TIMEOUT',
+  down: 'UPSTREAM_BROKEN',
+}

@@ -1,0 +1,132 @@
+import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+
+/** Who sent a request, as far as the edge knows. */
+export interface ClientIdentity {
+  /** IPv4 or IPv6 address; an IPv4 address mapped into IPv6 is given as IPv4. */
+  address: string
+  protocol: 'http' | 'https'
+  /** The value of X-Forwarded-For that goes on: the client first, then the trusted hops. */
+  forwardedFor: string
+}
+
+/** Headers of one connection only (RFC 9110, section 7.6.1), with those that old clients send as if they were. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Headers a client must not be able to speak through, whatever it names in `Connection`. */
+const SET_BY_THE_EDGE = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-real-ip',
+  'forwarded',
+]
+
+/**
+ * Finds the client behind `trustProxy` hops: with 0 it is the peer of the connection, with n the n-th address from
+ * the right of X-Forwarded-For (fewer entries than hops: the leftmost there is).
+ */
+export function identify(
+  peer: { remoteAddress?: string | undefined; encrypted?: boolean },
+  headers: IncomingHttpHeaders,
+  trustProxy: number,
+): ClientIdentity {
+  const peerAddress = plainAddress(peer.remoteAddress ?? '')
+  const peerProtocol = peer.encrypted === true ? 'https' : 'http'
+  if (trustProxy === 0) return { address: peerAddress, protocol: peerProtocol, forwardedFor: peerAddress }
+
+  const claimed = listOf(headers['x-forwarded-for']).slice(-trustProxy).map(plainAddress)
+  const protocol = listOf(headers['x-forwarded-proto']).at(-1)
+  return {
+    address: claimed[0] ?? peerAddress,
+    protocol: protocol === 'https' || protocol === 'http' ? protocol : peerProtocol,
+    forwardedFor: [...claimed, peerAddress].join(', '),
+  }
+}
+
+/** The headers of the request as the target gets them. `headers` is left as it is. */
+export function requestHeaders(
+  headers: IncomingHttpHeaders,
+  client: ClientIdentity,
+  requestId: string,
+  identityHeader: string,
+): OutgoingHttpHeaders {
+  const forwarded: OutgoingHttpHeaders = Object.assign({}, headers)
+  dropHopByHop(forwarded, headers.connection)
+  delete forwarded['expect']
+  overwriteForwarded(forwarded, client, requestId)
+  forwarded[identityHeader] = `${client.protocol} ${client.address}`
+  return forwarded
+}
+
+/** Puts what the edge knows in place of whatever the client said about itself. */
+export function overwriteForwarded(
+  headers: OutgoingHttpHeaders | IncomingHttpHeaders,
+  client: ClientIdentity,
+  requestId: string,
+): void {
+  delete headers['forwarded']
+  delete headers['x-forwarded-port']
+  headers['x-forwarded-for'] = client.forwardedFor
+  headers['x-forwarded-proto'] = client.protocol
+  if (headers['host'] === undefined) delete headers['x-forwarded-host']
+  else headers['x-forwarded-host'] = headers['host']
+  headers['x-real-ip'] = client.address
+  headers['x-request-id'] = requestId
+}
+
+/**
+ * The raw headers of an answer without those that belong to the connection it came by.
+ * @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders`
+ * @param connection the answer's `Connection` header
+ */
+export function responseHeaders(rawHeaders: string[], connection: string | undefined, requestId: string): string[] {
+  const named = namedInConnection(connection)
+  const kept: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    const lower = name.toLowerCase()
+    if (HOP_BY_HOP.has(lower) || lower === 'x-request-id' || named?.includes(lower)) continue
+    kept.push(name, rawHeaders[i + 1] as string)
+  }
+  kept.push('X-Request-Id', requestId)
+  return kept
+}
+
+function dropHopByHop(headers: OutgoingHttpHeaders, connection: string | undefined): void {
+  for (const name of namedInConnection(connection) ?? []) Reflect.deleteProperty(headers, name)
+  for (const name of HOP_BY_HOP) if (name in headers) Reflect.deleteProperty(headers, name)
+}
+
+/** Names listed in `Connection`, lower-cased; undefined in the usual case that there is nothing but a keyword. */
+function namedInConnection(connection: string | undefined): string[] | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  const names = listOf(connection.toLowerCase())
+  return names.filter(name => !END_TO_END.has(name))
+}
+
+/** Naming these in `Connection` must not take them away: they frame the message or are written by the edge. */
+const END_TO_END = new Set(['host', 'content-length', ...SET_BY_THE_EDGE])
+
+function listOf(value: string | string[] | undefined): string[] {
+  if (value === undefined) return []
+  const text = Array.isArray(value) ? value.join(',') : value
+  return text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
+}
+
+function plainAddress(address: string): string {
+  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
+}

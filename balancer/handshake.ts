@@ -1,0 +1,105 @@
+import type { IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Deadlines } from './deadlines.js'
+import type { Dispatcher, Journey } from './dispatcher.js'
+import { answerProblemOnSocket, type BalancerErrorCode } from './errors.js'
+import type { Attempt } from './exchange.js'
+import type { ClientIdentity } from './forwarded-headers.js'
+import { judgeRetry } from './retry.js'
+import type { InFlight, Target, UpgradedConnection } from './target.js'
+
+/** A connection on its way to be upgraded, and afterwards its place in the books of its target. */
+export class Handshake implements Journey, InFlight {
+  #state: 'waiting' | 'sent' | 'upgraded' | 'over' = 'waiting'
+  #target: Target | undefined
+  #attempt: Attempt | undefined
+  #failedTries = 0
+  #tried: Set<Target> | undefined
+  #connection: UpgradedConnection | undefined
+
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    private readonly deadlines: Deadlines<Handshake>,
+    readonly request: IncomingMessage,
+    readonly socket: Duplex,
+    readonly head: Buffer,
+    readonly client: ClientIdentity,
+    readonly requestId: string,
+  ) {}
+
+  get tried(): ReadonlySet<Target> | undefined {
+    return this.#tried
+  }
+
+  start(): void {
+    this.socket.once('close', () => this.#over())
+    this.dispatcher.dispatch(this)
+  }
+
+  takeTo(target: Target): void {
+    this.#state = 'sent'
+    this.#target = target
+    this.deadlines.add(this)
+    target.begin(this)
+    target.transport.upgrade(this)
+  }
+
+  calledUp(): void {
+    this.dispatcher.dispatch(this)
+  }
+
+  giveUp(code: BalancerErrorCode): void {
+    if (this.#state === 'over' || this.#state === 'upgraded') return
+    this.#over()
+    answerProblemOnSocket(this.socket, code, this.requestId)
+  }
+
+  attemptBegun(attempt: Attempt): void {
+    this.#attempt = attempt
+  }
+
+  /** For the transport: no connection to the target came about. */
+  connectFailed(): void {
+    const target = this.#target
+    if (this.#state !== 'sent' || target === undefined) return
+    this.#failedTries += 1
+    const { retries } = this.dispatcher.options
+    const facts = { failure: 'connect', repeatable: true, targetGone: target.gone, retries } as const
+    if (judgeRetry({ ...facts, failedTries: this.#failedTries }) === 'no') {
+      this.giveUp('NO_TARGET_READY')
+      return
+    }
+    this.deadlines.delete(this)
+    target.end(this)
+    this.#state = 'waiting'
+    this.#tried = (this.#tried ?? new Set()).add(target)
+    this.dispatcher.dispatch(this)
+  }
+
+  /** For the transport: the target speaks the new protocol from here on. */
+  upgraded(connection: UpgradedConnection): void {
+    this.#state = 'upgraded'
+    this.deadlines.delete(this)
+    this.#connection = connection
+    this.#target?.beginUpgraded(connection)
+    this.#target?.end(this)
+  }
+
+  /** Its own connection to the target tells it: a handshake is not tried twice once it was sent. */
+  targetWentDown(): void {}
+
+  /** For the transport: the target answered, but not with an upgrade. */
+  refused(): void {
+    this.deadlines.delete(this)
+  }
+
+  #over(): void {
+    if (this.#state === 'over') return
+    if (this.#state === 'waiting') this.dispatcher.room.leave(this)
+    this.#state = 'over'
+    this.deadlines.delete(this)
+    this.#attempt?.abort()
+    this.#target?.end(this)
+    if (this.#connection !== undefined) this.#target?.endUpgraded(this.#connection)
+  }
+}

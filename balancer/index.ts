@@ -1,0 +1,5 @@
+export { Balancer, type BalancerEvents, type Ledger, type TargetSpec } from './balancer.js'
+export { balancerErrors, type BalancerErrorCode } from './errors.js'
+export type { ClientIdentity } from './forwarded-headers.js'
+export type { LocalApp } from './local-target.js'
+export { defaultOptions, resolveOptions, type BalancerOptions } from './options.js'

@@ -1,0 +1,73 @@
+import { ServerResponse, type IncomingMessage } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { Exchange } from './exchange.js'
+import type { ClientIdentity } from './forwarded-headers.js'
+import { overwriteForwarded } from './forwarded-headers.js'
+import type { Handshake } from './handshake.js'
+import type { Transport, UpgradedConnection } from './target.js'
+import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
+
+/** The app in this process, called directly. */
+export interface LocalApp {
+  handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: ClientIdentity): void
+}
+
+/** In mesh mode: a target that is a function call away, with no proxy and no copy in between. */
+export class LocalTarget implements Transport {
+  constructor(private readonly app: LocalApp) {}
+
+  send(exchange: Exchange): void {
+    const { request, response, client, requestId } = exchange
+    exchange.attemptBegun({ abort: () => detach(exchange) })
+    overwriteForwarded(request.headers, client, requestId)
+    response.setHeader('X-Request-Id', requestId)
+    if (exchange.closing) response.shouldKeepAlive = false
+    if (exchange.continueWanted) response.writeContinue()
+    exchange.bodyProgress(true)
+    this.app.handleRequest(request, response, client)
+  }
+
+  upgrade(handshake: Handshake): void {
+    const { request, socket, head, client, requestId } = handshake
+    overwriteForwarded(request.headers, client, requestId)
+    handshake.upgraded(new LocalUpgraded(socket))
+    this.app.handleUpgrade(request, socket, head, client)
+  }
+
+  close(): void {}
+}
+
+/**
+ * Takes the client's connection away from an app that no longer counts (it hangs, it crashed) and gives the exchange
+ * a new response on it. What the app still writes goes nowhere, and does not throw in its face.
+ */
+function detach(exchange: Exchange): void {
+  const { request, response } = exchange
+  const { socket } = request
+  if (response.writableEnded || socket.destroyed || response.headersSent) return
+  response.detachSocket(socket)
+  const fresh = new ServerResponse(request)
+  // The server has lost track of this connection's turn: the answer is its last.
+  fresh.shouldKeepAlive = false
+  fresh.assignSocket(socket)
+  fresh.once('finish', () => {
+    fresh.detachSocket(socket)
+    socket.destroySoon()
+  })
+  exchange.response = fresh
+  exchange.watchClient()
+}
+
+class LocalUpgraded implements UpgradedConnection {
+  constructor(private readonly socket: Duplex) {}
+
+  /** WebSocket libraries write whole frames at a time, so between two writes is between two frames. */
+  closeForRestart(): void {
+    this.socket.end(CLOSE_SERVICE_RESTART)
+    const timer = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
+    this.socket.once('close', () => clearTimeout(timer))
+  }
+}
+
+const CLOSE_TIMEOUT_MS = 2_000

@@ -1,0 +1,49 @@
+/** What picking needs to know of a target. */
+export interface Pickable {
+  readonly inFlight: number
+  readonly full: boolean
+  readonly readySince: number
+}
+
+/**
+ * The next one in turn that has room.
+ * @param turn index of the one whose turn it is, in the order of `ready`
+ * @returns the index, or -1 when all are full or excluded
+ */
+export function roundRobin<T extends Pickable>(ready: readonly T[], turn: number, excluded?: ReadonlySet<T>): number {
+  for (let step = 0; step < ready.length; step += 1) {
+    const index = (turn + step) % ready.length
+    const target = ready[index] as T
+    if (!target.full && excluded?.has(target) !== true) return index
+  }
+  return -1
+}
+
+/**
+ * The less busy of two drawn at random ("power of two choices": nearly as even as comparing all, and without the
+ * herd that follows when every balancer sees the same idle target).
+ * @param random draws from [0, 1)
+ * @returns the index, or -1 when all are full or excluded
+ */
+export function leastBusy<T extends Pickable>(
+  ready: readonly T[],
+  random: () => number,
+  load: (target: T) => number,
+  excluded?: ReadonlySet<T>,
+): number {
+  const open: number[] = []
+  for (const [index, target] of ready.entries()) if (!target.full && excluded?.has(target) !== true) open.push(index)
+  if (open.length < 2) return open[0] ?? -1
+  const first = Math.floor(random() * open.length)
+  const second = (first + 1 + Math.floor(random() * (open.length - 1))) % open.length
+  const a = open[first] as number
+  const b = open[second] as number
+  return load(ready[a] as T) <= load(ready[b] as T) ? a : b
+}
+
+/** Requests in flight, weighed up while the target is new: it warms up on a part of its share. */
+export function weighedLoad(target: Pickable, now: number, slowStartMs: number): number {
+  const age = now - target.readySince
+  const share = slowStartMs === 0 || age >= slowStartMs ? 1 : Math.max(age / slowStartMs, 0.1)
+  return (target.inFlight + 1) / share
+}

@@ -1,0 +1,155 @@
+import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import type { Socket } from 'node:net'
+import type { Attempt, Exchange } from './exchange.js'
+import { requestHeaders, responseHeaders } from './forwarded-headers.js'
+import type { BalancerOptions } from './options.js'
+
+/** What an attempt needs of the way to its target. */
+export interface Upstreamish {
+  readonly options: Pick<BalancerOptions, 'identityHeader'>
+  connectFailed(error: Error): void
+  /** Finds out whether the target is still there. */
+  look(): Promise<void>
+}
+
+/** One try of a request at an upstream target. To http-proxy it stands in for the client's request. */
+export class WebAttempt implements Attempt {
+  readonly method: string | undefined
+  readonly url = '/'
+  readonly httpVersion = '1.1'
+  readonly headers: OutgoingHttpHeaders
+  readonly socket = NEVER_DESTROYED
+  #outgoing: ClientRequest | undefined
+  #answer: IncomingMessage | undefined
+  #connected = false
+  #settled = false
+
+  constructor(
+    private readonly upstream: Upstreamish,
+    private readonly exchange: Exchange,
+  ) {
+    const { request, client, requestId, body } = exchange
+    this.method = request.method
+    this.headers = requestHeaders(request.headers, client, requestId, upstream.options.identityHeader)
+    if (body.kind === 'held') this.headers['content-length'] = body.bytes.length
+    exchange.attemptBegun(this)
+  }
+
+  /** The library asks to hear of the client's end; the exchange watches for that itself. */
+  on(): this {
+    return this
+  }
+
+  /** Called by the library as soon as there is an outgoing request; nothing of it has been sent yet. */
+  pipe(outgoing: ClientRequest): void {
+    this.#outgoing = outgoing
+    // The library joins paths, and so changes those with "//" or more than one "?".
+    outgoing.path = this.exchange.request.url ?? '/'
+    outgoing.once('response', answer => this.#answerBegun(answer))
+    outgoing.once('socket', socket => this.#whenConnected(socket))
+    const { body } = this.exchange
+    if (body.kind === 'stream') return
+    if (body.kind === 'held') outgoing.end(body.bytes)
+    else outgoing.end()
+    this.exchange.bodyProgress(true)
+  }
+
+  /** The library may call this more than once. */
+  failed(error: Error): void {
+    // Once the answer has begun, its own end tells whether it is whole.
+    if (this.#settled || this.#answer !== undefined) return
+    this.#settled = true
+    this.exchange.request.unpipe()
+    if (!this.#connected && (error as NodeJS.ErrnoException).syscall === 'connect') {
+      this.upstream.connectFailed(error)
+      this.exchange.attemptFailed('connect')
+    } else {
+      this.#outgoing?.destroy()
+      void this.upstream.look().then(() => this.exchange.attemptFailed('reset'))
+    }
+  }
+
+  abort(): void {
+    this.#settled = true
+    this.exchange.request.unpipe()
+    this.#outgoing?.destroy()
+  }
+
+  #whenConnected(socket: Socket): void {
+    const connected = (): void => {
+      this.#connected = true
+      if (this.exchange.body.kind === 'stream') this.#streamBody()
+    }
+    if (socket.connecting) socket.once('connect', connected)
+    else connected()
+  }
+
+  /** Only now: a body that was read before there is a connection could not be sent to another target. */
+  #streamBody(): void {
+    const { request, response, continueWanted } = this.exchange
+    const outgoing = this.#outgoing
+    if (this.#settled || outgoing === undefined) return
+    if (request.headers['transfer-encoding'] !== undefined) {
+      // The library turns a chunked DELETE or OPTIONS into one without a body, and sends the body all the same.
+      outgoing.removeHeader('content-length')
+      outgoing.setHeader('transfer-encoding', 'chunked')
+    }
+    if (continueWanted) response.writeContinue()
+    this.exchange.bodyProgress(false)
+    request.on('data', () => this.exchange.bodyProgress(false))
+    request.once('end', () => this.exchange.bodyProgress(true))
+    request.pipe(outgoing)
+  }
+
+  #answerBegun(answer: IncomingMessage): void {
+    if (this.#settled) {
+      answer.destroy()
+      return
+    }
+    this.#answer = answer
+    const { response, requestId } = this.exchange
+    this.exchange.answerBegun()
+    const status = answer.statusCode ?? 502
+    const headers = responseHeaders(answer.rawHeaders, answer.headers.connection, requestId)
+    response.writeHead(status, answer.statusMessage, headers)
+    this.#passBody(answer)
+  }
+
+  #passBody(answer: IncomingMessage): void {
+    const { response } = this.exchange
+    const length = answer.headers['content-length']
+    let left = length === undefined ? Infinity : Number(length)
+    const onDrain = (): void => void answer.resume()
+    answer.on('data', (chunk: Buffer) => {
+      left -= chunk.length
+      // The last piece and the end in one write, which for a small answer is all there is.
+      if (left === 0) response.end(chunk)
+      else if (!response.write(chunk)) answer.pause()
+    })
+    response.on('drain', onDrain)
+    answer.once('end', () => {
+      response.off('drain', onDrain)
+      if (!response.writableEnded) response.end()
+    })
+    answer.once('error', () => undefined)
+    answer.once('close', () => {
+      if (this.#settled) return
+      this.#settled = true
+      if (answer.complete) this.#finish()
+      else this.exchange.answerBroken()
+    })
+  }
+
+  #finish(): void {
+    const { request, body } = this.exchange
+    this.exchange.answerComplete()
+    if (body.kind !== 'stream' || request.readableEnded) return
+    // Answered before the whole body had come: the target wants no more of it, the client may still be sending.
+    request.unpipe()
+    request.resume()
+    this.#outgoing?.destroy()
+  }
+}
+
+/** Looked at by the library to tell a client that left; the exchange knows that. */
+const NEVER_DESTROYED = { destroyed: false }

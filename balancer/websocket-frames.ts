@@ -1,0 +1,63 @@
+/** Close frame with code 1012, "service restart", as a server sends it: not masked (RFC 6455, section 5.5.1). */
+export const CLOSE_SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
+
+/**
+ * Follows one direction of a WebSocket stream closely enough to know where a frame ends, so that a frame of one's
+ * own can be put in between (RFC 6455, section 5.2). Keeps no payload.
+ */
+export class FrameBoundaries {
+  /** Bytes of the current frame's payload that are still to come. */
+  #payloadLeft = 0
+  readonly #header = Buffer.alloc(MAX_HEADER)
+  #headerRead = 0
+
+  get atBoundary(): boolean {
+    return this.#payloadLeft === 0 && this.#headerRead === 0
+  }
+
+  /**
+   * Takes the next bytes of the stream.
+   * @returns offset in `chunk` right after the first frame that ends in it; -1 when none does
+   */
+  push(chunk: Buffer): number {
+    let first = -1
+    let offset = 0
+    while (offset < chunk.length) {
+      if (this.#payloadLeft === 0) offset = this.#readHeader(chunk, offset)
+      const taken = Math.min(this.#payloadLeft, chunk.length - offset)
+      offset += taken
+      this.#payloadLeft -= taken
+      if (first < 0 && this.atBoundary) first = offset
+    }
+    return first
+  }
+
+  #readHeader(chunk: Buffer, start: number): number {
+    let offset = start
+    while (offset < chunk.length) {
+      this.#header[this.#headerRead] = chunk[offset] as number
+      this.#headerRead += 1
+      offset += 1
+      if (this.#headerRead >= 2 && this.#headerRead === this.#headerLength()) {
+        this.#payloadLeft = this.#payloadLength()
+        this.#headerRead = 0
+        return offset
+      }
+    }
+    return offset
+  }
+
+  #headerLength(): number {
+    const second = this.#header[1] as number
+    const length = second & 0x7f
+    return 2 + (length === 127 ? 8 : length === 126 ? 2 : 0) + ((second & 0x80) === 0 ? 0 : 4)
+  }
+
+  #payloadLength(): number {
+    const length = (this.#header[1] as number) & 0x7f
+    if (length === 127) return Number(this.#header.readBigUInt64BE(2))
+    return length === 126 ? this.#header.readUInt16BE(2) : length
+  }
+}
+
+const MAX_HEADER = 14

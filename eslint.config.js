@@ -1,0 +1,95 @@
+import tseslint from 'typescript-eslint'
+
+/**
+ * Imports point one way: main -> {primary, balancer-process, worker} -> {services, app} -> {config, ipc, core}.
+ * Each row names a layer and the layers it must never reach for.
+ */
+const importRules = [
+  { layer: 'balancer', files: ['balancer/**/*.ts'], forbidden: ['**/src/**', '#src/*', '#balancer', '#balancer/*'] },
+  { layer: 'core', files: ['src/core/**/*.ts', 'src/ipc/**/*.ts'], forbidden: above('core') },
+  { layer: 'config', files: ['src/config.ts'], forbidden: above('core') },
+  { layer: 'object-store', files: ['src/object-store/**/*.ts'], forbidden: ['../*', '!./*'] },
+  { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },
+  { layer: 'app', files: ['src/app/**/*.ts'], forbidden: above('app') },
+  { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker') },
+  { layer: 'primary', files: ['src/primary/**/*.ts'], forbidden: above('primary') },
+]
+
+function above(layer) {
+  const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js', '#balancer', '#balancer/*']
+  const forbidden = {
+    core: [...processes, '**/services/**', '**/app/**', '**/config.js'],
+    services: [...processes, '**/app/**'],
+    app: processes,
+    worker: processes.filter(pattern => pattern !== '**/worker/**' && pattern !== '**/*-process.js'),
+    primary: [...processes.filter(pattern => pattern !== '**/primary/**'), '**/services/**', '**/app/**'],
+  }
+  return forbidden[layer]
+}
+
+const anyBut = (...names) => ({ ignores: names })
+
+export default tseslint.config(
+  { ignores: ['dist/', 'build/', 'bench/', 'examples/', '.outpost/', '.tap/'] },
+  ...tseslint.configs.strictTypeChecked.map(config => ({ ...config, files: ['**/*.ts'] })),
+  {
+    files: ['**/*.ts'],
+    languageOptions: {
+      parserOptions: {
+        project: ['./balancer/tsconfig.json', './src/tsconfig.json', './scripts/tsconfig.json', './test/tsconfig.json'],
+        tsconfigRootDir: import.meta.dirname,
+      },
+    },
+    rules: {
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true }],
+      '@typescript-eslint/no-confusing-void-expression': 'off',
+      '@typescript-eslint/no-unused-vars': ['error', { argsIgnorePattern: '^_' }],
+      'no-console': 'error',
+      eqeqeq: 'error',
+    },
+  },
+  {
+    files: ['src/**/*.ts'],
+    ...anyBut('src/balancer-process.ts'),
+    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['#balancer', '#balancer/*', '**/balancer/**'] }] }] },
+  },
+  ...importRules.map(({ layer, files, forbidden }) => ({
+    files,
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ group: forbidden, message: `the ${layer} layer does not import upwards` }] },
+      ],
+    },
+  })),
+  {
+    files: ['src/**/*.ts', 'balancer/**/*.ts'],
+    ignores: ['src/config.ts'],
+    rules: {
+      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'only config.ts reads it' }],
+    },
+  },
+  {
+    files: ['src/**/*.ts', 'balancer/**/*.ts'],
+    ignores: ['src/core/exit.ts', 'src/config.ts'],
+    rules: {
+      'no-restricted-properties': [
+        'error',
+        { object: 'process', property: 'env', message: 'only config.ts reads it' },
+        { object: 'process', property: 'exit', message: 'only core/exit.ts calls it' },
+      ],
+    },
+  },
+  {
+    files: ['balancer/**/*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^(?!node:|\\./|http-proxy$)', message: 'balancer/ stands alone: node:* and http-proxy only' }] },
+      ],
+    },
+  },
+  { files: ['balancer/**/*.ts'], ignores: ['balancer/forward.ts'], rules: { 'no-restricted-imports': ['error', { patterns: [{ regex: '^(?!node:|\\./)', message: 'http-proxy is touched by forward.ts alone' }] }] } },
+  { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
+)

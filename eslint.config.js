@@ -6,7 +6,8 @@ import tseslint from 'typescript-eslint'
  */
 const importRules = [
   { layer: 'balancer', files: ['balancer/**/*.ts'], forbidden: ['**/src/**', '#src/*', '#balancer', '#balancer/*'] },
-  { layer: 'core', files: ['src/core/**/*.ts', 'src/ipc/**/*.ts'], forbidden: above('core') },
+  { layer: 'core', files: ['src/core/**/*.ts'], forbidden: above('core') },
+  { layer: 'ipc', files: ['src/ipc/**/*.ts'], forbidden: above('services').concat('**/services/**') },
   { layer: 'config', files: ['src/config.ts'], forbidden: above('core') },
   { layer: 'object-store', files: ['src/object-store/**/*.ts'], forbidden: ['../*', '!./*'] },
   { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },
@@ -52,7 +53,9 @@ export default tseslint.config(
   {
     files: ['src/**/*.ts'],
     ...anyBut('src/balancer-process.ts'),
-    rules: { 'no-restricted-imports': ['error', { patterns: [{ group: ['#balancer', '#balancer/*', '**/balancer/**'] }] }] },
+    rules: {
+      'no-restricted-imports': ['error', { patterns: [{ group: ['#balancer', '#balancer/*', '**/balancer/**'] }] }],
+    },
   },
   ...importRules.map(({ layer, files, forbidden }) => ({
     files,
@@ -86,10 +89,23 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '^(?!node:|\\./|http-proxy$)', message: 'balancer/ stands alone: node:* and http-proxy only' }] },
+        {
+          patterns: [
+            { regex: '^(?!node:|\\./|http-proxy$)', message: 'balancer/ stands alone: node:* and http-proxy only' },
+          ],
+        },
       ],
     },
   },
-  { files: ['balancer/**/*.ts'], ignores: ['balancer/forward.ts'], rules: { 'no-restricted-imports': ['error', { patterns: [{ regex: '^(?!node:|\\./)', message: 'http-proxy is touched by forward.ts alone' }] }] } },
+  {
+    files: ['balancer/**/*.ts'],
+    ignores: ['balancer/forward.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        { patterns: [{ regex: '^(?!node:|\\./)', message: 'http-proxy is touched by forward.ts alone' }] },
+      ],
+    },
+  },
   { files: ['test/**/*.ts'], rules: { '@typescript-eslint/no-non-null-assertion': 'off' } },
 )

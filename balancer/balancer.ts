@@ -90,6 +90,11 @@ export class Balancer {
     this.#pool.add(id, new LocalTarget(app), true).markReady()
   }
 
+  /** The app in this process is not to be trusted any more: what it had not answered goes elsewhere, if it may. */
+  dropLocal(): void {
+    if (this.#localId !== undefined) this.#pool.remove(this.#localId)
+  }
+
   /** Brings the targets to what is wanted. Those that are missing from `specs` are gone. */
   setTargets(specs: readonly TargetSpec[]): void {
     const wanted = new Set(specs.map(spec => spec.id))
@@ -165,12 +170,15 @@ export class Balancer {
   #createServer(): http.Server {
     const server = http.createServer({
       keepAliveTimeout: this.options.clientIdleMs,
+      maxHeaderSize: 16 * 1024,
       headersTimeout: 30_000,
       // The body has a limit of its own, which does not cut off a long upload: see `bodyIdleMs`.
       requestTimeout: 0,
       connectionsCheckingInterval: 5_000,
       // A missing Host header is refused by the guard, in words.
       requireHostHeader: false,
+      // Of two Authorization headers Node would keep the first and say nothing.
+      joinDuplicateHeaders: true,
     })
     server.maxHeadersCount = 0
     server.maxConnections = this.options.maxSockets

@@ -71,9 +71,15 @@ export class Exchange implements Journey, InFlight {
   /** Listens for the end of the current response; again after a transport has put another in its place. */
   watchClient(): void {
     const { response } = this
-    response.once('close', () => {
+    const closed = (): void => {
       if (response === this.response) this.#responseClosed()
-    })
+    }
+    response.once('close', closed)
+    if (response.socket !== null) return
+    // Queued behind an earlier answer, it does not hear of its connection's end before its turn.
+    const { socket } = this.request
+    socket.setMaxListeners(0).once('close', closed)
+    response.once('socket', () => socket.off('close', closed))
   }
 
   takeTo(target: Target): void {
@@ -112,12 +118,11 @@ export class Exchange implements Journey, InFlight {
     } else this.dispatcher.receiving.add(this)
   }
 
-  /** For the transport: the answer begins, so its headers may be written. */
+  /** For the transport: the answer has begun. */
   answerBegun(): void {
     this.#state = 'answering'
     this.dispatcher.awaiting.delete(this)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
-    if (this.dispatcher.closing) this.response.shouldKeepAlive = false
   }
 
   /** For the transport: the target's part is done. */
@@ -129,15 +134,36 @@ export class Exchange implements Journey, InFlight {
   answerBroken(): void {
     if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
     this.#endAttempt(false)
-    this.response.destroy()
+    // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
+    if (this.request.httpVersionMinor === 0) this.request.socket.resetAndDestroy()
+    else this.response.destroy()
   }
 
-  /** For the transport: no answer will come of this try. */
-  attemptFailed(failure: Failure): void {
+  /** For the transport: no answer will come of this try. Of one that was given up meanwhile it means nothing. */
+  attemptFailed(attempt: Attempt, failure: Failure): void {
+    if (attempt === this.#attempt) this.#tryFailed(failure)
+  }
+
+  /** The target was found hung or gone: what can be done elsewhere is, at once. */
+  targetWentDown(): void {
+    if (this.#state === 'sent' && this.#repeatable && !this.response.headersSent) this.#tryFailed('down')
+  }
+
+  answerOverdue(): void {
+    if (this.#state === 'arriving') this.giveUp('REQUEST_TIMEOUT')
+    else if (this.response.headersSent) this.answerBegun()
+    else if (this.#state === 'sent') {
+      if (this.#body.kind === 'stream' && !this.request.complete) this.giveUp('REQUEST_TIMEOUT')
+      else this.#tryFailed('timeout')
+    }
+  }
+
+  #tryFailed(failure: Failure): void {
     const target = this.#target
     if (this.#state !== 'sent' || target === undefined) return
-    if (failure !== 'down') this.dispatcher.outliers.failed(target)
+    // Out of the target's books first: the failure may take the target down, which would be a second failure of this.
     this.#endAttempt(failure === 'timeout' || failure === 'down')
+    if (failure !== 'down') this.dispatcher.outliers.failed(target)
     this.#failedTries += failure === 'down' || target.gone ? 0 : 1
     const verdict = judgeRetry({
       failure,
@@ -152,20 +178,6 @@ export class Exchange implements Journey, InFlight {
     }
     this.#tried = (this.#tried ?? new Set()).add(target)
     this.#dispatch(this.#body)
-  }
-
-  /** The target was found hung or gone: what can be done elsewhere is, at once. */
-  targetWentDown(): void {
-    if (this.#state === 'sent' && this.#repeatable && !this.response.headersSent) this.attemptFailed('down')
-  }
-
-  answerOverdue(): void {
-    if (this.#state === 'arriving') this.giveUp('REQUEST_TIMEOUT')
-    else if (this.response.headersSent) this.answerBegun()
-    else if (this.#state === 'sent') {
-      if (this.#body.kind === 'stream' && !this.request.complete) this.giveUp('REQUEST_TIMEOUT')
-      else this.attemptFailed('timeout')
-    }
   }
 
   get #repeatable(): boolean {

@@ -47,6 +47,8 @@ export class WebAttempt implements Attempt {
     outgoing.path = this.exchange.request.url ?? '/'
     outgoing.once('response', answer => this.#answerBegun(answer))
     outgoing.once('socket', socket => this.#whenConnected(socket))
+    // Without an error, when the answer is an upgrade that nobody asked for.
+    outgoing.once('close', () => this.failed(new Error('closed without an answer')))
     const { body } = this.exchange
     if (body.kind === 'stream') return
     if (body.kind === 'held') outgoing.end(body.bytes)
@@ -62,10 +64,10 @@ export class WebAttempt implements Attempt {
     this.exchange.request.unpipe()
     if (!this.#connected && (error as NodeJS.ErrnoException).syscall === 'connect') {
       this.upstream.connectFailed(error)
-      this.exchange.attemptFailed('connect')
+      this.exchange.attemptFailed(this, 'connect')
     } else {
       this.#outgoing?.destroy()
-      void this.upstream.look().then(() => this.exchange.attemptFailed('reset'))
+      void this.upstream.look().then(() => this.exchange.attemptFailed(this, 'reset'))
     }
   }
 
@@ -106,13 +108,32 @@ export class WebAttempt implements Attempt {
       answer.destroy()
       return
     }
+    const { response } = this.exchange
+    try {
+      this.#passHead(answer)
+    } catch (error) {
+      response.statusMessage = ''
+      answer.once('error', () => undefined).destroy()
+      this.failed(error as Error)
+      return
+    }
     this.#answer = answer
-    const { response, requestId } = this.exchange
     this.exchange.answerBegun()
+    // Headers that come ahead of their body go on ahead of it: an event stream is open before its first event.
+    process.nextTick(() => {
+      if (answer.readableLength === 0 && !answer.complete && !this.#settled) response.flushHeaders()
+    })
+    this.#passBody(answer)
+  }
+
+  /** Throws for what Node's parser lets in but its `ServerResponse` does not let out, such as a status of 099. */
+  #passHead(answer: IncomingMessage): void {
+    const { response, requestId, closing } = this.exchange
     const status = answer.statusCode ?? 502
+    if (status === 101) throw new Error('switches protocols, which nobody asked for')
+    if (closing) response.shouldKeepAlive = false
     const headers = responseHeaders(answer.rawHeaders, answer.headers.connection, requestId)
     response.writeHead(status, answer.statusMessage, headers)
-    this.#passBody(answer)
   }
 
   #passBody(answer: IncomingMessage): void {
@@ -122,25 +143,32 @@ export class WebAttempt implements Attempt {
     const onDrain = (): void => void answer.resume()
     answer.on('data', (chunk: Buffer) => {
       left -= chunk.length
+      if (left > 0) {
+        if (!response.write(chunk)) answer.pause()
+        return
+      }
       // The last piece and the end in one write, which for a small answer is all there is.
-      if (left === 0) response.end(chunk)
-      else if (!response.write(chunk)) answer.pause()
+      response.end(chunk)
+      this.#finish()
     })
     response.on('drain', onDrain)
     answer.once('end', () => {
       response.off('drain', onDrain)
       if (!response.writableEnded) response.end()
+      this.#finish()
     })
     answer.once('error', () => undefined)
     answer.once('close', () => {
       if (this.#settled) return
       this.#settled = true
-      if (answer.complete) this.#finish()
-      else this.exchange.answerBroken()
+      this.exchange.answerBroken()
     })
   }
 
+  /** Not left to the events that follow: the client's response may be over before them, and that would be an abort. */
   #finish(): void {
+    if (this.#settled) return
+    this.#settled = true
     const { request, body } = this.exchange
     this.exchange.answerComplete()
     if (body.kind !== 'stream' || request.readableEnded) return

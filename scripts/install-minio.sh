@@ -1,0 +1,47 @@
+#!/usr/bin/env bash
+# Prints the path of a usable MinIO server on its last line, for tests that want a real one beside the embedded store:
+#   1. `minio` from PATH, 2. the one built before, in the cache, 3. where Go is there, the pinned release built now.
+# With --no-build only 1 and 2. Exits 1 with one line on stderr when there is none.
+#
+# The community server is released as source only; its tags are no semantic versions, so Go names the release
+# RELEASE.2025-10-15T17-29-55Z by the time and the commit it stands for.
+set -euo pipefail
+
+release=RELEASE.2025-10-15T17-29-55Z
+module=github.com/minio/minio@v0.0.0-20251015172955-9e49d5e7a648
+build_seconds=1500
+cache=${XDG_CACHE_HOME:-$HOME/.cache}/outpost/bin
+
+fail() {
+  echo "install-minio: $1" >&2
+  exit 1
+}
+
+usable() {
+  [ -x "$1" ] && timeout 30 "$1" --version >/dev/null 2>&1
+}
+
+found=$(command -v minio || true)
+for candidate in "$found" "$cache/minio-$release"; do
+  if [ -n "$candidate" ] && usable "$candidate"; then
+    echo "$candidate"
+    exit 0
+  fi
+done
+
+[ "${1:-}" != --no-build ] || fail 'no minio in PATH and none built before'
+command -v go >/dev/null || fail 'no minio in PATH, and no Go to build it with'
+
+# Built beside its final name, so that an interrupted build never looks like a finished one.
+mkdir -p "$cache"
+building=$(mktemp -d "$cache/building.XXXXXX")
+trap 'rm -rf "$building"' EXIT
+echo "install-minio: building $release, which takes some minutes" >&2
+log=$building/log
+if ! GOBIN=$building timeout "$build_seconds" go install "$module" >"$log" 2>&1; then
+  reason=$(grep -v '^go: downloading' "$log" | tail -n 2 | tr -s '\n\t ' ' ' || true)
+  fail "go install $module failed: ${reason:-no answer within $build_seconds s}"
+fi
+usable "$building/minio" || fail 'the binary that was built does not run'
+mv "$building/minio" "$cache/minio-$release"
+echo "$cache/minio-$release"

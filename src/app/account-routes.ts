@@ -1,0 +1,65 @@
+import { Router, type Request, type RequestHandler } from 'express'
+import type { Accounts } from '../services/accounts.js'
+import type { LoginBackoff } from '../services/login-backoff.js'
+import { clientKey } from '../services/rate-limit.js'
+import { parseCredentials } from './credentials.js'
+import { HttpError } from './errors.js'
+import type { SignIn } from './sign-in.js'
+
+export interface AccountRouteOptions {
+  accounts: Accounts
+  signIn: SignIn
+  sessions: RequestHandler
+  registerLimit: RequestHandler
+  loginLimit: RequestHandler
+  /** Undefined when rate limits are off. */
+  backoff: LoginBackoff | undefined
+}
+
+/** POST /register, POST /login, POST /logout, GET /me. */
+export function accountRoutes(options: AccountRouteOptions): Router {
+  const { accounts, signIn, sessions, registerLimit, loginLimit, backoff } = options
+  const router = Router()
+
+  router.post('/register', registerLimit, async (request, response) => {
+    const { username, password } = parseCredentials(request.body)
+    const account = await accounts.register(username, password)
+    if (account === undefined) throw new HttpError('USERNAME_TAKEN')
+    response.status(201).json(account)
+  })
+
+  router.post('/login', loginLimit, sessions, async (request, response) => {
+    const { username, password } = parseCredentials(request.body)
+    await refuseWhileBackingOff(backoff, username, request)
+    const account = await accounts.verify(username, password)
+    if (account === undefined) {
+      await backoff?.failed(username, clientKey(request))
+      throw new HttpError('INVALID_CREDENTIALS')
+    }
+    await backoff?.succeeded(username, clientKey(request))
+    response.json({ token: await signIn.begin(request, username) })
+  })
+
+  router.post('/logout', sessions, async (request, response) => {
+    await signIn.end(request)
+    response.clearCookie('outpost.sid').status(204).end()
+  })
+
+  router.get('/me', sessions, async (request, response) => {
+    const username = await signIn.usernameOf(request)
+    const account = username === undefined ? undefined : await accounts.find(username)
+    if (account === undefined) throw new HttpError('UNAUTHENTICATED')
+    response.set('Cache-Control', 'no-store').json(account)
+  })
+
+  return router
+}
+
+async function refuseWhileBackingOff(
+  backoff: LoginBackoff | undefined,
+  username: string,
+  request: Request,
+): Promise<void> {
+  const seconds = (await backoff?.wait(username, clientKey(request))) ?? 0
+  if (seconds > 0) throw new HttpError('LOGIN_BACKOFF', { retryAfterSeconds: seconds })
+}

@@ -1,0 +1,89 @@
+import type { RedisStore } from 'connect-redis'
+import express, { type Express, type RequestHandler } from 'express'
+import helmet from 'helmet'
+import type { Redis } from 'ioredis'
+import type { Logger } from '../core/log.js'
+import { Accounts } from '../services/accounts.js'
+import { LoginBackoff } from '../services/login-backoff.js'
+import type { PasswordHasher } from '../services/password-hasher.js'
+import { createRateLimit } from '../services/rate-limit.js'
+import { accountRoutes } from './account-routes.js'
+import { answerErrors, answerNotFound, HttpError } from './errors.js'
+import { healthRoutes } from './health-routes.js'
+import { requireSameOrigin } from './same-origin.js'
+import { SignIn } from './sign-in.js'
+
+/** What the built-in app stands on. */
+export interface AppServices {
+  redis: Redis
+  sessions: RequestHandler
+  sessionStore: RedisStore
+  hasher: PasswordHasher
+  log: Logger
+  loopDelayMs(): number
+}
+
+export interface AppSettings {
+  rateLimitMax: number
+  rateLimitWindowMs: number
+  /** Told to clients in `X-Outpost-Worker`; undefined keeps it to ourselves. */
+  workerName: string | undefined
+}
+
+/** Signing in and up is what gets guessed and flooded: a fifth of the general limit each. */
+const STRICT_SHARE = 5
+const MAX_JSON_BYTES = 64 * 1024
+
+/** The built-in app: the guide's authentication service, ready for any number of workers and machines. */
+export function createApp(services: AppServices, settings: AppSettings): Express {
+  const { redis, sessions, sessionStore, hasher, log } = services
+  const accounts = new Accounts(redis, hasher)
+  const limits = {
+    general: limit(services, settings, 'all', 1),
+    register: limit(services, settings, 'register', STRICT_SHARE),
+    login: limit(services, settings, 'login', STRICT_SHARE),
+  }
+
+  const app = express()
+  app.disable('x-powered-by')
+  app.set('query parser', 'simple')
+
+  app.use(exposeWorker(settings.workerName))
+  app.use(healthRoutes(services))
+  app.use(helmet())
+  app.use(limits.general)
+  app.use(requireSameOrigin)
+  app.use(express.json({ limit: MAX_JSON_BYTES }))
+  app.use(
+    accountRoutes({
+      accounts,
+      signIn: new SignIn(accounts, sessionStore),
+      sessions,
+      registerLimit: limits.register,
+      loginLimit: limits.login,
+      backoff: settings.rateLimitMax === 0 ? undefined : new LoginBackoff(redis),
+    }),
+  )
+  app.use(answerNotFound)
+  app.use(answerErrors(log))
+  return app
+}
+
+function exposeWorker(name: string | undefined): RequestHandler {
+  return function exposeWorkerName(_request, response, next) {
+    if (name !== undefined) response.set('X-Outpost-Worker', name)
+    next()
+  }
+}
+
+function limit({ redis }: AppServices, settings: AppSettings, rule: string, share: number): RequestHandler {
+  return createRateLimit(redis, {
+    rule,
+    max: Math.ceil(settings.rateLimitMax / share),
+    windowMs: settings.rateLimitWindowMs,
+    onLimit: (_request, response) => {
+      const retryAfterSeconds = Number(response.get('Retry-After') ?? Math.ceil(settings.rateLimitWindowMs / 1_000))
+      throw new HttpError('RATE_LIMITED', { retryAfterSeconds })
+    },
+  })
+}

@@ -1,0 +1,124 @@
+import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
+import { STATUS_CODES } from 'node:http'
+import type { Logger } from '../core/log.js'
+import { HashQueueFullError } from '../services/password-hasher.js'
+import { isRedisUnavailable } from '../services/redis.js'
+
+/**
+ * Every error the built-in app answers with: a stable code, its HTTP status and the sentence a client reads.
+ * docs/errors.md lists the same rows; a test holds the two together.
+ */
+export const appErrors = {
+  VALIDATION_FAILED: { status: 400, detail: 'Some of the values cannot be used.' },
+  MALFORMED_BODY: { status: 400, detail: 'The body is not what its headers say.' },
+  UNAUTHENTICATED: { status: 401, detail: 'A valid bearer token or session is required.' },
+  INVALID_CREDENTIALS: { status: 401, detail: 'The username or the password is wrong.' },
+  CROSS_ORIGIN: { status: 403, detail: 'A page of another origin may not do this with your session.' },
+  NOT_FOUND: { status: 404, detail: 'There is nothing here.' },
+  USERNAME_TAKEN: { status: 409, detail: 'This username is taken.' },
+  BODY_TOO_LARGE: { status: 413, detail: 'The body is too large.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, detail: 'This kind of body is not understood.' },
+  RATE_LIMITED: { status: 429, detail: 'Too many requests from this address.' },
+  LOGIN_BACKOFF: { status: 429, detail: 'Too many failed sign-ins to this account from this address.' },
+  INTERNAL: { status: 500, detail: 'Something broke on our side.' },
+  HASHING_BUSY: { status: 503, detail: 'Too many sign-ins at this moment.' },
+  REDIS_UNAVAILABLE: { status: 503, detail: 'The shared state cannot be reached at this moment.' },
+} as const
+
+export type AppErrorCode = keyof typeof appErrors
+
+/** One value that cannot be used. */
+export interface FieldFault {
+  field: string
+  reason: string
+}
+
+interface HttpErrorOptions extends ErrorOptions {
+  faults?: readonly FieldFault[]
+  retryAfterSeconds?: number
+}
+
+/** An error whose answer is in the catalogue. */
+export class HttpError extends Error {
+  readonly faults: readonly FieldFault[] | undefined
+  readonly retryAfterSeconds: number | undefined
+
+  constructor(
+    readonly code: AppErrorCode,
+    { faults, retryAfterSeconds, ...options }: HttpErrorOptions = {},
+  ) {
+    super(appErrors[code].detail, options)
+    this.name = 'HttpError'
+    this.faults = faults
+    this.retryAfterSeconds = retryAfterSeconds
+  }
+
+  get status(): number {
+    return appErrors[this.code].status
+  }
+}
+
+const RETRY_AFTER_SECONDS = 1
+
+/** The one ladder from whatever was thrown to an answer. */
+function toHttpError(error: unknown): HttpError {
+  if (error instanceof HttpError) return error
+  const cause = { cause: error }
+  if (isRedisUnavailable(error))
+    return new HttpError('REDIS_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  if (error instanceof HashQueueFullError) {
+    return new HttpError('HASHING_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  }
+  // Errors of Express and its body parsers carry the status they mean.
+  switch (statusOf(error)) {
+    case 400:
+      return new HttpError('MALFORMED_BODY', cause)
+    case 413:
+      return new HttpError('BODY_TOO_LARGE', cause)
+    case 415:
+      return new HttpError('UNSUPPORTED_MEDIA_TYPE', cause)
+    default:
+      return new HttpError('INTERNAL', cause)
+  }
+}
+
+/** Answers with `application/problem+json` (RFC 9457). Stack traces go to the log alone. */
+export function answerErrors(log: Logger): ErrorRequestHandler {
+  // Four parameters are what makes it an error handler.
+  return function answerError(error: unknown, request, response, _next) {
+    const answer = toHttpError(error)
+    const requestId = request.get('x-request-id')
+    if (answer.status === 500) log.error({ err: error, requestId, path: request.path }, 'a request failed')
+    if (response.headersSent) response.destroy()
+    else sendProblem(response, answer, requestId)
+  }
+}
+
+export const answerNotFound: RequestHandler = () => {
+  throw new HttpError('NOT_FOUND')
+}
+
+function sendProblem(response: Response, error: HttpError, requestId: string | undefined): void {
+  const { code, status, message, faults, retryAfterSeconds } = error
+  if (retryAfterSeconds !== undefined) response.set('Retry-After', String(retryAfterSeconds))
+  if (status === 401) response.set('WWW-Authenticate', 'Bearer')
+  const problem = {
+    type: 'about:blank',
+    title: STATUS_CODES[status],
+    status,
+    code,
+    detail: message,
+    errors: faults,
+    requestId,
+  }
+  response
+    .status(status)
+    .set('Cache-Control', 'no-store')
+    .type('application/problem+json')
+    .send(JSON.stringify(problem))
+}
+
+function statusOf(error: unknown): number | undefined {
+  if (typeof error !== 'object' || error === null || !('status' in error)) return undefined
+  return typeof error.status === 'number' ? error.status : undefined
+}

@@ -1,0 +1,45 @@
+import { Router } from 'express'
+import type { Redis } from 'ioredis'
+
+export interface HealthRouteOptions {
+  redis: Redis
+  /** Milliseconds that the event loop was held up at the last measurement. */
+  loopDelayMs(): number
+}
+
+/** Held up for longer than this, it is not ready for more. */
+const MAX_LOOP_DELAY_MS = 1_000
+
+/** GET /health (can this process serve at all?) and GET /health/ready (and all that it needs?). */
+export function healthRoutes({ redis, loopDelayMs }: HealthRouteOptions): Router {
+  const router = Router()
+
+  router.get('/health', (_request, response) => {
+    response.set('Cache-Control', 'no-store').type('text/plain').send('OK')
+  })
+
+  router.get('/health/ready', async (_request, response) => {
+    const delayMs = loopDelayMs()
+    const checks = {
+      redis: await checkRedis(redis),
+      eventLoop: { ok: delayMs < MAX_LOOP_DELAY_MS, delayMs: Math.round(delayMs) },
+    }
+    const ready = Object.values(checks).every(check => check.ok)
+    response
+      .status(ready ? 200 : 503)
+      .set('Cache-Control', 'no-store')
+      .json({ status: ready ? 'ready' : 'unready', checks })
+  })
+
+  return router
+}
+
+async function checkRedis(redis: Redis): Promise<{ ok: boolean; latencyMs?: number; error?: string }> {
+  const from = performance.now()
+  try {
+    await redis.ping()
+    return { ok: true, latencyMs: Math.round((performance.now() - from) * 10) / 10 }
+  } catch (error) {
+    return { ok: false, error: (error as Error).message }
+  }
+}

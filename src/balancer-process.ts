@@ -1,0 +1,46 @@
+import { Balancer, type BalancerEvents } from '#balancer'
+import { exit, exitCodes } from './core/exit.js'
+import { IDENTITY_HEADER } from './core/identity-header.js'
+import type { StartOrder } from './ipc/messages.js'
+import { Parent } from './ipc/parent.js'
+
+/** After the primary's death, what is in flight may go on for this long. */
+const ORPHAN_DEADLINE_MS = 4_000
+
+/** The body of a balancer process: the library, wired to the primary's orders. */
+export async function runBalancer(): Promise<void> {
+  const { parent, start } = await Parent.join()
+  process.title = `outpost balancer ${start.id}`
+  const balancer = createBalancer(start, parent)
+  const leave = async (deadlineMs: number): Promise<void> => {
+    await balancer.stop(deadlineMs)
+    exit(exitCodes.ok)
+  }
+  parent.on('order', (order, handle) => {
+    if (order.type === 'listen') void balancer.listen(handle as object).then(() => parent.report({ type: 'ready' }))
+    else if (order.type === 'targets') balancer.setTargets(order.targets)
+    else if (order.type === 'stop') void leave(order.deadlineMs)
+  })
+  parent.on('gone', () => void leave(ORPHAN_DEADLINE_MS))
+  parent.begin()
+}
+
+/** A balancer with the settings of this instance, which tells the primary what it finds out about its targets. */
+export function createBalancer({ config }: StartOrder, parent: Parent, events: BalancerEvents = {}): Balancer {
+  return new Balancer(
+    {
+      balance: config.balance,
+      trustProxy: config.trustProxy,
+      identityHeader: IDENTITY_HEADER,
+      healthPath: config.healthPath,
+      upstreamTimeoutMs: config.upstreamTimeoutMs,
+      maxInFlight: config.maxInFlight,
+      maxSockets: config.maxSockets,
+    },
+    {
+      onDrained: id => parent.report({ type: 'drained', id }),
+      onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
+      ...events,
+    },
+  )
+}

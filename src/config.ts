@@ -1,0 +1,154 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
+import { z } from 'zod'
+
+/** One variable that cannot be used. */
+export interface ConfigFault {
+  name: string
+  /** As given; of a secret only its length. */
+  value: string
+  accepted: string
+}
+
+/** Every fault of the environment in one message. */
+export class ConfigError extends Error {
+  constructor(readonly faults: readonly ConfigFault[]) {
+    const lines = faults.map(({ name, value, accepted }) => `  ${name}=${value}: accepted is ${accepted}`)
+    super(`the environment cannot be used:\n${lines.join('\n')}`)
+    this.name = 'ConfigError'
+  }
+}
+
+const MIN_SECRET_IN_PRODUCTION = 32
+
+function wholeNumber(min: number, max: number, unit = ''): z.ZodType<number> {
+  const accepted = `a whole number from ${min} to ${max}${unit && ` ${unit}`}`
+  return z
+    .string()
+    .regex(/^\d{1,15}$/, accepted)
+    .transform(Number)
+    .refine(value => value >= min && value <= max, accepted) as unknown as z.ZodType<number>
+}
+
+function oneOf<const T extends readonly [string, ...string[]]>(values: T): z.ZodType<T[number]> {
+  return z.enum(values, { error: `one of ${values.join(', ')}` })
+}
+
+const milliseconds = wholeNumber(1, 86_400_000, 'milliseconds')
+
+const redisUrl = z.string().refine(value => {
+  try {
+    return ['redis:', 'rediss:'].includes(new URL(value).protocol)
+  } catch {
+    return false
+  }
+}, 'a URL like redis://[user:password@]host[:port][/db] or rediss://…')
+
+const readableFile = z
+  .string()
+  .transform(path => resolve(path))
+  .refine(path => {
+    try {
+      accessSync(path, constants.R_OK)
+      return statSync(path).isFile()
+    } catch {
+      return false
+    }
+  }, 'the path of a module that can be read')
+
+const flag = z.enum(['0', '1'], { error: '0 or 1' }).transform(value => value === '1')
+
+/** The environment as docs/config.md has it. The only place where a default stands. */
+const schema = z.object({
+  PORT: wholeNumber(0, 65_535).default(3000),
+  HOST: z.string().default('0.0.0.0'),
+  WORKERS: z
+    .union([z.literal('auto').transform(() => availableParallelism()), wholeNumber(1, 1_024)], {
+      error: '"auto" (one a core) or a whole number from 1 to 1024',
+    })
+    .default(availableParallelism()),
+  BALANCERS: wholeNumber(0, 64).default(1),
+  BALANCE: oneOf(['round-robin', 'least-busy']).default('round-robin'),
+  APP: readableFile.optional(),
+  REDIS_URL: redisUrl.optional(),
+  DATA_DIR: z
+    .string()
+    .default('./.outpost')
+    .transform(path => resolve(path)),
+  SESSION_SECRET: z.string().optional(),
+  RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000).default(100),
+  RATE_LIMIT_WINDOW_MS: wholeNumber(1_000, 86_400_000, 'milliseconds').default(900_000),
+  TRUST_PROXY: wholeNumber(0, 32).default(0),
+  SHUTDOWN_TIMEOUT_MS: milliseconds.default(30_000),
+  DRAIN_TIMEOUT_MS: milliseconds.default(300_000),
+  UPSTREAM_TIMEOUT_MS: milliseconds.default(30_000),
+  MAX_IN_FLIGHT: wholeNumber(1, 1_000_000).default(256),
+  MAX_SOCKETS: wholeNumber(1, 1_000_000).default(20_000),
+  HEALTH_PATH: z
+    .string()
+    .regex(/^\/[!-~]*$/, 'a path that begins with "/"')
+    .default('/health'),
+  EXPOSE_WORKER: flag.default(false),
+  NODE_ENV: z.string().default(''),
+  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+})
+
+export type Config = Readonly<ReturnType<typeof readConfig>>
+
+/**
+ * Reads the environment once. An empty variable counts as unset.
+ * @throws {ConfigError} with every fault there is
+ */
+export function readConfig(env: NodeJS.ProcessEnv = process.env) {
+  const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
+  const parsed = schema.safeParse(given)
+  const faults = [...(parsed.success ? [] : faultsOf(parsed.error, given)), ...weakSecret(given)]
+  if (!parsed.success || faults.length > 0) throw new ConfigError(faults)
+  const values = parsed.data
+  return Object.freeze({
+    port: values.PORT,
+    host: values.HOST,
+    workers: values.WORKERS,
+    balancers: values.BALANCERS,
+    balance: values.BALANCE,
+    app: values.APP,
+    redisUrl: values.REDIS_URL,
+    dataDir: values.DATA_DIR,
+    sessionSecret: values.SESSION_SECRET,
+    rateLimitMax: values.RATE_LIMIT_MAX,
+    rateLimitWindowMs: values.RATE_LIMIT_WINDOW_MS,
+    trustProxy: values.TRUST_PROXY,
+    shutdownTimeoutMs: values.SHUTDOWN_TIMEOUT_MS,
+    drainTimeoutMs: values.DRAIN_TIMEOUT_MS,
+    upstreamTimeoutMs: values.UPSTREAM_TIMEOUT_MS,
+    maxInFlight: values.MAX_IN_FLIGHT,
+    maxSockets: values.MAX_SOCKETS,
+    healthPath: values.HEALTH_PATH,
+    exposeWorker: values.EXPOSE_WORKER,
+    production: values.NODE_ENV === 'production',
+    logLevel: values.LOG_LEVEL,
+  })
+}
+
+function weakSecret({ NODE_ENV, SESSION_SECRET }: NodeJS.ProcessEnv): ConfigFault[] {
+  if (NODE_ENV !== 'production' || SESSION_SECRET === undefined) return []
+  if (SESSION_SECRET.length >= MIN_SECRET_IN_PRODUCTION) return []
+  const accepted = `at least ${MIN_SECRET_IN_PRODUCTION} characters in production, or unset`
+  return [{ name: 'SESSION_SECRET', value: shown('SESSION_SECRET', SESSION_SECRET), accepted }]
+}
+
+const SECRETS = new Set(['SESSION_SECRET', 'REDIS_URL'])
+
+function faultsOf(error: z.ZodError, env: NodeJS.ProcessEnv): ConfigFault[] {
+  const byName = new Map<string, ConfigFault>()
+  for (const { path, message } of error.issues) {
+    const name = String(path[0])
+    if (!byName.has(name)) byName.set(name, { name, value: shown(name, env[name] ?? ''), accepted: message })
+  }
+  return [...byName.values()]
+}
+
+function shown(name: string, value: string): string {
+  return SECRETS.has(name) ? `(${value.length} characters)` : value
+}

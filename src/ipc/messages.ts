@@ -1,0 +1,87 @@
+import type { ChildProcess } from 'node:child_process'
+import { z } from 'zod'
+import type { Config } from '../config.js'
+
+/** A target as every balancing process is told of it. */
+const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
+
+/** What a child needs to know before it can do anything. Secrets travel here, not in the environment. */
+const startSchema = z.object({
+  type: z.literal('start'),
+  id: z.string(),
+  config: z.custom<Config>(value => typeof value === 'object' && value !== null),
+  /** Where a worker serves HTTP to the balancers. */
+  socketPath: z.string(),
+  /** The public port as it is bound; what an app that listens is told it listens on. */
+  publicPort: z.number(),
+  /** Every worker balances for itself. */
+  mesh: z.boolean(),
+  redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
+  sessionSecret: z.string(),
+})
+
+/** From the primary to a child. */
+const orderSchema = z.discriminatedUnion('type', [
+  startSchema,
+  /** Comes with the public port's handle, bound by the primary. */
+  z.object({ type: z.literal('listen') }),
+  /** Comes with an accepted connection (mesh mode). */
+  z.object({ type: z.literal('connection') }),
+  /** All the targets there are, each time. */
+  z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
+  z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
+  z.object({ type: z.literal('hash-granted'), ticket: z.number() }),
+  z.object({ type: z.literal('hash-refused'), ticket: z.number() }),
+])
+
+/** From a child to the primary. */
+const reportSchema = z.discriminatedUnion('type', [
+  /** The first of all: it listens to orders from now on. */
+  z.object({ type: z.literal('hello') }),
+  z.object({ type: z.literal('ready') }),
+  z.object({ type: z.literal('failed'), reason: z.string() }),
+  /** Every second: the longest the event loop was held up in it, and the resident memory. */
+  z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
+  z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
+  z.object({ type: z.literal('drained'), id: z.string() }),
+  /** An uncaught exception in mesh mode: it hands over what it can, and leaves by itself. */
+  z.object({ type: z.literal('crashed') }),
+  /** Somebody sent SIGTERM to the child itself: it asks to be replaced. */
+  z.object({ type: z.literal('retire-me'), reason: z.string() }),
+  z.object({ type: z.literal('hash-wanted'), ticket: z.number() }),
+  z.object({ type: z.literal('hash-done'), ticket: z.number() }),
+])
+
+export type TargetSpec = z.infer<typeof targetSchema>
+export type StartOrder = z.infer<typeof startSchema>
+export type Order = z.infer<typeof orderSchema>
+export type Report = z.infer<typeof reportSchema>
+
+/** Thrown for a message that is none of ours: both ends are built together, so it is a bug, not bad input. */
+export class MessageError extends Error {}
+
+export function parseOrder(message: unknown): Order {
+  return parse(orderSchema, message)
+}
+
+export function parseReport(message: unknown): Report {
+  return parse(reportSchema, message)
+}
+
+function parse<T>(schema: z.ZodType<T>, message: unknown): T {
+  const parsed = schema.safeParse(message)
+  if (parsed.success) return parsed.data
+  throw new MessageError(`not a message between parent and child: ${JSON.stringify(message)}`)
+}
+
+/** The end of the channel in the primary. A child that has gone is no error: its exit is told elsewhere. */
+export function sendOrder(child: ChildProcess, order: Order, handle?: object): void {
+  if (!child.connected) return
+  child.send(order, handle as never, () => undefined)
+}
+
+/** The end of the channel in a child. */
+export function sendReport(report: Report): void {
+  if (process.connected !== true || process.send === undefined) return
+  process.send(report, undefined, undefined, () => undefined)
+}

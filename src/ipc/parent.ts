@@ -1,0 +1,74 @@
+import { EventEmitter, once } from 'node:events'
+import { parseOrder, sendReport, type Order, type Report, type StartOrder } from './messages.js'
+
+interface ParentEvents {
+  start: [order: StartOrder]
+  /** @param handle an open socket that came with the order */
+  order: [order: Exclude<Order, StartOrder>, handle: unknown]
+  /** The primary has died. */
+  gone: []
+}
+
+const HEARTBEAT_MS = 1_000
+
+/** The primary, as a balancer or worker sees it: where orders come from and reports go. */
+export class Parent extends EventEmitter<ParentEvents> {
+  /** How long the event loop was held up at the last measurement, in milliseconds. */
+  loopDelayMs = 0
+
+  /** Orders that came before anybody was there to follow them. */
+  #early: Array<[order: Exclude<Order, StartOrder>, handle: unknown]> | undefined = []
+
+  /** Takes up the channel. Signals that are meant for the primary do nothing here from now on. */
+  static async join(): Promise<{ parent: Parent; start: StartOrder }> {
+    const parent = new Parent()
+    // Only now may the primary send anything: a cluster worker drops what comes while its modules load.
+    parent.report({ type: 'hello' })
+    const [start] = (await once(parent, 'start')) as [StartOrder]
+    return { parent, start }
+  }
+
+  private constructor() {
+    super()
+    // A terminal sends these to every process of the group; the primary decides what they mean.
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
+    process.on('SIGTERM', () => this.#terminated())
+    process.on('disconnect', () => this.emit('gone'))
+    process.on('message', (message, handle) => {
+      if (isClusterInternal(message)) return
+      const order = parseOrder(message)
+      if (order.type === 'start') this.emit('start', order)
+      else if (this.#early === undefined) this.emit('order', order, handle)
+      else this.#early.push([order, handle])
+    })
+    // The primary reads what is printed here. When it has died, printing must not be what kills this process, too.
+    for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+    let last = performance.now()
+    setInterval(() => {
+      const now = performance.now()
+      this.loopDelayMs = Math.max(0, now - last - HEARTBEAT_MS)
+      last = now
+      this.report({ type: 'heartbeat', loopDelayMs: this.loopDelayMs, rssBytes: process.memoryUsage.rss() })
+    }, HEARTBEAT_MS).unref()
+  }
+
+  /** Everybody who follows orders listens now. */
+  begin(): void {
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const [order, handle] of early) this.emit('order', order, handle)
+  }
+
+  report(report: Report): void {
+    sendReport(report)
+  }
+
+  #terminated(): void {
+    if (process.connected) this.report({ type: 'retire-me', reason: 'SIGTERM' })
+    else this.emit('gone')
+  }
+}
+
+function isClusterInternal(message: unknown): boolean {
+  return typeof message === 'object' && message !== null && 'cmd' in message
+}

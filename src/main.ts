@@ -1,0 +1,13 @@
+#!/usr/bin/env node
+// One program, several roles: the primary is started by people, the others are forked by it with their role as the
+// first argument. Each role loads only what it needs.
+switch (process.send === undefined ? 'primary' : process.argv[2]) {
+  case 'balancer':
+    await (await import('./balancer-process.js')).runBalancer()
+    break
+  case 'worker':
+    await (await import('./worker/worker-process.js')).runWorker()
+    break
+  default:
+    await (await import('./primary/primary-process.js')).runPrimary()
+}

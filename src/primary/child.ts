@@ -1,0 +1,168 @@
+import cluster from 'node:cluster'
+import { fork, type ChildProcess } from 'node:child_process'
+import { createInterface } from 'node:readline'
+import { parseReport, sendOrder, type Order, type Report } from '../ipc/messages.js'
+
+export type ChildRole = 'worker' | 'balancer'
+
+/**
+ * - `starting`: forked, not ready yet
+ * - `ready`: serves
+ * - `draining`: takes nothing new, what it has goes on
+ * - `stopping`: told to end
+ * - `exited`
+ */
+export type ChildState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited'
+
+/** Told what happens to a child. It only takes note; the reconcile loop acts. */
+export interface ChildObserver {
+  childReported(child: Child, report: Report): void
+  childExited(child: Child): void
+  childPrinted(child: Child, line: string): void
+}
+
+export interface ForkOptions {
+  /** The program: `dist/main.js`. */
+  program: string
+  lifelineFd: number
+}
+
+const LAST_LINES = 20
+
+/** A balancer or a worker as the primary sees it. The only place where its state changes. */
+export class Child {
+  #state: ChildState = 'starting'
+  #readyAt: number | undefined
+  #killTimer: NodeJS.Timeout | undefined
+  /** Orders given before it said hello. */
+  #early: Array<[order: Order, handle: object | undefined]> | undefined = []
+  readonly startedAt = performance.now()
+  /** When it was last heard of. */
+  heardAt = this.startedAt
+  /** What it printed last, for the report of its death. */
+  readonly lastLines: string[] = []
+  /** How it ended: an exit code, or the name of a signal. */
+  ending = ''
+  readonly exited: Promise<void>
+
+  private constructor(
+    readonly role: ChildRole,
+    /** Unique over the life of the primary; also its name, e.g. "worker 3". */
+    readonly id: string,
+    private readonly process: ChildProcess,
+    observer: ChildObserver,
+  ) {
+    this.exited = new Promise(resolve => {
+      process.once('exit', (code, signal) => {
+        this.ending = signal ?? `exit code ${String(code)}`
+        this.#state = 'exited'
+        clearTimeout(this.#killTimer)
+        observer.childExited(this)
+        resolve()
+      })
+    })
+    process.on('error', () => undefined) // a message to a process that has just gone
+    process.on('message', message => {
+      this.heardAt = performance.now()
+      const report = parseReport(message)
+      if (report.type === 'hello') this.#greeted()
+      else observer.childReported(this, report)
+    })
+    for (const stream of [process.stdout, process.stderr]) {
+      if (stream === null) continue
+      stream.on('error', () => undefined)
+      createInterface({ input: stream }).on('line', line => {
+        this.lastLines.push(line)
+        if (this.lastLines.length > LAST_LINES) this.lastLines.shift()
+        observer.childPrinted(this, line)
+      })
+    }
+  }
+
+  static fork(role: ChildRole, id: string, options: ForkOptions, observer: ChildObserver): Child {
+    const { program, lifelineFd } = options
+    return new Child(role, id, forkProcess(role, program, id, lifelineFd), observer)
+  }
+
+  get name(): string {
+    return `${this.role} ${this.id}`
+  }
+
+  get pid(): number | undefined {
+    return this.process.pid
+  }
+
+  get state(): ChildState {
+    return this.#state
+  }
+
+  /** It takes, or will take, its part of the work. */
+  get serving(): boolean {
+    return this.#state === 'starting' || this.#state === 'ready'
+  }
+
+  /** How long it has served, in milliseconds; 0 when it never became ready. */
+  get servedMs(): number {
+    return this.#readyAt === undefined ? 0 : performance.now() - this.#readyAt
+  }
+
+  send(order: Order, handle?: object): void {
+    if (this.#early === undefined) sendOrder(this.process, order, handle)
+    else this.#early.push([order, handle])
+  }
+
+  /**
+   * Hands over a connection and lets go of it here.
+   * @param undelivered called when the child was not there any more
+   */
+  give(connection: { close(): void }, undelivered: () => void): void {
+    const sent = (error: Error | null): void => {
+      if (error === null) connection.close()
+      else undelivered()
+    }
+    if (!this.process.connected) undelivered()
+    else this.process.send({ type: 'connection' }, connection as never, { keepOpen: true }, sent)
+  }
+
+  markReady(): void {
+    if (this.#state !== 'starting') return
+    this.#state = 'ready'
+    this.#readyAt = performance.now()
+  }
+
+  beginDrain(): void {
+    if (this.serving) this.#state = 'draining'
+  }
+
+  /** Asks it to end, and makes it end when it has not by the deadline. */
+  stop(deadlineMs: number): void {
+    if (this.#state === 'stopping' || this.#state === 'exited') return
+    this.#state = 'stopping'
+    this.send({ type: 'stop', deadlineMs })
+    this.#killTimer = setTimeout(() => this.kill(), deadlineMs + KILL_GRACE_MS)
+  }
+
+  #greeted(): void {
+    const early = this.#early ?? []
+    this.#early = undefined
+    for (const [order, handle] of early) sendOrder(this.process, order, handle)
+  }
+
+  kill(): void {
+    if (this.#state === 'exited') return
+    this.#state = 'stopping'
+    this.process.kill('SIGKILL')
+  }
+}
+
+const KILL_GRACE_MS = 1_000
+
+/** Standard input closed, output and errors to the primary, the channel, the lifeline. */
+function forkProcess(role: ChildRole, program: string, id: string, lifelineFd: number): ChildProcess {
+  const stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd] as const
+  if (role === 'balancer') return fork(program, [role, id], { stdio: [...stdio] })
+  // A balancer adds headers: what was just small enough for it must not be too large for the worker.
+  const execArgv = [...process.execArgv, '--max-http-header-size=32768']
+  cluster.setupPrimary({ exec: program, args: [role, id], execArgv, stdio: [...stdio] })
+  return cluster.fork().process
+}

@@ -1,0 +1,147 @@
+import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
+import net from 'node:net'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../core/log.js'
+import type { Service } from '../core/service.js'
+import { guardedCommand } from './lifeline.js'
+import { RestartPolicy } from './restart-policy.js'
+
+/** There is no redis-server on this machine. */
+export class RedisMissingError extends Error {
+  constructor() {
+    super('redis-server was not found: type "apt-get install redis-server" (or "dnf install redis"), or set REDIS_URL')
+    this.name = 'RedisMissingError'
+  }
+}
+
+export interface EmbeddedRedisOptions {
+  /** Its data: an append-only file. */
+  directory: string
+  /** The unix socket it listens on; it has no port. */
+  socketPath: string
+  /** Path of the named pipe whose end tells it to leave. */
+  lifeline: string
+  stopTimeoutMs: number
+  log: Logger
+}
+
+const POLL_MS = 10
+
+/** A private redis-server, started, watched, restarted and stopped by the primary. */
+export class EmbeddedRedis implements Service {
+  readonly #policy = new RestartPolicy<'redis'>()
+  #guard: ChildProcess | undefined
+  #answeredAt: number | undefined
+  #restart: NodeJS.Timeout | undefined
+  #stopping = false
+  #stopped: Promise<void> | undefined
+
+  constructor(private readonly options: EmbeddedRedisOptions) {}
+
+  /** Starts it and does not wait until it answers: a large append-only file takes its time to load. */
+  start(): Promise<void> {
+    if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).error !== undefined) throw new RedisMissingError()
+    fs.mkdirSync(this.options.directory, { recursive: true, mode: 0o700 })
+    this.#spawn()
+    return Promise.resolve()
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  /** Over when it answers; false when that takes longer than `timeoutMs`. */
+  async answering(timeoutMs: number): Promise<boolean> {
+    const deadline = performance.now() + timeoutMs
+    while (this.#answeredAt === undefined && performance.now() < deadline) await sleep(POLL_MS)
+    return this.#answeredAt !== undefined
+  }
+
+  #spawn(): void {
+    const { directory, socketPath, lifeline, log } = this.options
+    // One fsync a write: what was acknowledged is on the disk, whatever is killed afterwards.
+    const persistence = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
+    const listen = ['--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700']
+    const command = [
+      'redis-server',
+      ...listen,
+      ...persistence,
+      '--dir',
+      directory,
+      '--daemonize',
+      'no',
+      '--loglevel',
+      'notice',
+    ]
+    // A session of its own: a signal to the primary's group must not take the data store away before its users.
+    const guard = spawn('sh', guardedCommand(lifeline, command), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const lastLines: string[] = []
+    for (const stream of [guard.stdout, guard.stderr]) {
+      createInterface({ input: stream }).on('line', line => {
+        lastLines.push(line)
+        if (lastLines.length > 20) lastLines.shift()
+        log.debug({ redis: line })
+      })
+    }
+    guard.once('error', error => log.error({ error: error.message }, 'redis cannot be run'))
+    guard.once('exit', (code, signal) => this.#exited(guard, signal ?? `exit code ${String(code)}`, lastLines))
+    this.#guard = guard
+    void this.#watchForAnswer(guard)
+  }
+
+  async #watchForAnswer(guard: ChildProcess): Promise<void> {
+    this.#answeredAt = undefined
+    while (this.#guard === guard && !(await ping(this.options.socketPath))) await sleep(POLL_MS)
+    if (this.#guard === guard) this.#answeredAt = performance.now()
+  }
+
+  #exited(guard: ChildProcess, ending: string, lastLines: readonly string[]): void {
+    killGroup(guard) // the guard may have been killed alone: two servers on one append-only file would spoil it
+    this.#guard = undefined
+    const servedMs = this.#answeredAt === undefined ? 0 : performance.now() - this.#answeredAt
+    this.#answeredAt = undefined
+    if (this.#stopping) return
+    const decision = this.#policy.exited('redis', servedMs, performance.now())
+    const delayMs = decision.kind === 'now' ? 0 : decision.delayMs
+    this.options.log.error({ ending, nextTryMs: delayMs, lastLines }, 'redis died and is restarted')
+    this.#restart = setTimeout(() => this.#spawn(), delayMs)
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping = true
+    clearTimeout(this.#restart)
+    const guard = this.#guard
+    if (guard === undefined) return
+    const exited = new Promise(resolve => guard.once('exit', resolve))
+    guard.kill('SIGTERM') // the guard passes it on; redis-server writes out what it has
+    const deadline = setTimeout(() => killGroup(guard), this.options.stopTimeoutMs)
+    await exited
+    clearTimeout(deadline)
+  }
+}
+
+function killGroup(guard: ChildProcess): void {
+  try {
+    if (guard.pid !== undefined) process.kill(-guard.pid, 'SIGKILL')
+  } catch {
+    // All of the group have gone.
+  }
+}
+
+/** Whether a redis on this socket takes commands: one that loads its data answers, but not with PONG. */
+function ping(socketPath: string): Promise<boolean> {
+  return new Promise(resolve => {
+    const socket = net.connect(socketPath, () => socket.write('PING\r\n'))
+    const done = (answering: boolean): void => {
+      socket.destroy()
+      resolve(answering)
+    }
+    socket.setTimeout(1_000, () => done(false))
+    socket.once('data', answer => done(answer.toString().startsWith('+PONG')))
+    socket.once('error', () => done(false))
+    socket.once('close', () => done(false))
+  })
+}

@@ -1,0 +1,76 @@
+import { randomBytes } from 'node:crypto'
+import { createHash } from 'node:crypto'
+import fs from 'node:fs'
+import { tmpdir, userInfo } from 'node:os'
+import { join } from 'node:path'
+
+/** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
+const MAX_SOCKET_PATH = 103
+const LONGEST_SOCKET_NAME = 'worker-1234567890.sock'
+
+/** Where an instance keeps its things: what has to last in DATA_DIR, sockets in a folder with a short path. */
+export class InstanceFolder {
+  /** For sockets and pipes, which mean nothing after the instance. Nobody else may enter it. */
+  readonly runDir: string
+
+  /** Creates both folders. Throws the file system's own error when it may not. */
+  constructor(readonly dataDir: string) {
+    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    this.runDir = join(dataDir, 'run')
+    if (Buffer.byteLength(join(this.runDir, LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH) this.runDir = shortRunDir(dataDir)
+    fs.mkdirSync(this.runDir, { recursive: true, mode: 0o700 })
+    // In the temporary directory somebody else may have been there first.
+    const { uid, mode } = fs.lstatSync(this.runDir)
+    if (uid !== userInfo().uid || (mode & 0o077) !== 0) throw new Error(`${this.runDir} must belong to this user alone`)
+  }
+
+  get lockFile(): string {
+    return join(this.dataDir, 'lock')
+  }
+
+  get lifeline(): string {
+    return join(this.runDir, 'lifeline')
+  }
+
+  get redisDir(): string {
+    return join(this.dataDir, 'redis')
+  }
+
+  get redisSocket(): string {
+    return join(this.runDir, 'redis.sock')
+  }
+
+  workerSocket(id: string): string {
+    return join(this.runDir, `worker-${id}.sock`)
+  }
+
+  /** Removes the sockets of an instance that is gone. */
+  clearSockets(): void {
+    for (const name of fs.readdirSync(this.runDir)) {
+      if (name.endsWith('.sock')) fs.rmSync(join(this.runDir, name), { force: true })
+    }
+  }
+
+  /** A secret that is made at the first start and kept, readable by this user alone. */
+  secret(name: string): string {
+    const path = join(this.dataDir, name)
+    try {
+      return fs.readFileSync(path, 'utf8').trim()
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    }
+    const secret = randomBytes(32).toString('base64url')
+    const draft = `${path}.new`
+    const file = fs.openSync(draft, 'w', 0o600)
+    fs.writeSync(file, `${secret}\n`)
+    fs.fsyncSync(file)
+    fs.closeSync(file)
+    fs.renameSync(draft, path)
+    return secret
+  }
+}
+
+function shortRunDir(dataDir: string): string {
+  const hash = createHash('sha256').update(fs.realpathSync(dataDir)).digest('hex').slice(0, 12)
+  return join(tmpdir(), `outpost-${userInfo().uid}-${hash}`)
+}

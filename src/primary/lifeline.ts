@@ -1,0 +1,111 @@
+import { spawnSync } from 'node:child_process'
+import fs from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+/**
+ * A named pipe that the primary and all its balancers and workers keep open for writing. Whoever reads from it hears
+ * its end when the last of them is gone, which is when the embedded servers may leave (see `guardedCommand`). And it
+ * marks the processes of an instance: a start after a crash finds what is left by who still has it open.
+ */
+export class Lifeline {
+  private constructor(
+    readonly path: string,
+    /** Given to children as an open file. */
+    readonly fd: number,
+  ) {}
+
+  static open(path: string): Lifeline {
+    fs.rmSync(path, { force: true })
+    const { status, error } = spawnSync('mkfifo', ['-m', '600', path])
+    if (error !== undefined || status !== 0) throw new Error(`cannot create the named pipe ${path}`)
+    // For reading, too: opening one for writing alone would wait for a reader.
+    return new Lifeline(path, fs.openSync(path, fs.constants.O_RDWR))
+  }
+
+  close(): void {
+    fs.closeSync(this.fd)
+    fs.rmSync(this.path, { force: true })
+  }
+}
+
+const LEAVE_MS = 1_000
+const POLL_MS = 10
+
+/**
+ * Ends the processes of an earlier instance whose primary was killed: asks first, then kills.
+ * @returns how many there were
+ */
+export async function endLeftovers(path: string): Promise<number> {
+  if (!fs.existsSync(path)) return 0
+  const found = holdersOf(path)
+  signal(found, 'SIGTERM')
+  const deadline = Date.now() + LEAVE_MS
+  let left = found
+  while (left.length > 0 && Date.now() < deadline) {
+    await sleep(POLL_MS)
+    left = holdersOf(path)
+  }
+  while (left.length > 0) {
+    signal(left, 'SIGKILL')
+    await sleep(POLL_MS)
+    left = holdersOf(path)
+  }
+  return found.length
+}
+
+/** The processes that have the pipe open (proc(5): a link per open file). */
+function holdersOf(path: string): number[] {
+  const real = fs.realpathSync(path)
+  const pids = fs.readdirSync('/proc').filter(name => /^\d+$/.test(name))
+  return pids.map(Number).filter(pid => pid !== process.pid && holds(pid, real))
+}
+
+function holds(pid: number, path: string): boolean {
+  try {
+    return fs.readdirSync(`/proc/${pid}/fd`).some(fd => linkOf(`/proc/${pid}/fd/${fd}`) === path)
+  } catch {
+    return false // gone, or somebody else's
+  }
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return fs.readlinkSync(path)
+  } catch {
+    return undefined
+  }
+}
+
+function signal(pids: readonly number[], name: NodeJS.Signals): void {
+  for (const pid of pids) {
+    try {
+      process.kill(pid, name)
+    } catch {
+      // It has just gone by itself.
+    }
+  }
+}
+
+/**
+ * Runs a server that cannot watch the lifeline itself: it is asked to end when the primary and all its children have
+ * gone. It stays in a session of its own, where Ctrl-C in a terminal does not reach it.
+ * @returns arguments for `spawn('sh', …)`
+ */
+export function guardedCommand(lifeline: string, command: readonly string[]): string[] {
+  return ['-c', GUARD, 'outpost-guard', lifeline, ...command]
+}
+
+const GUARD = `
+exec 3<"$1"; shift
+"$@" &
+server=$!
+trap 'kill -TERM $server 2>/dev/null' TERM INT HUP
+(read -r _ <&3; kill -TERM $server 2>/dev/null) &
+watcher=$!
+while :; do
+  wait $server; status=$?
+  kill -0 $server 2>/dev/null || break
+done
+kill -TERM $watcher 2>/dev/null
+exit $status
+`

@@ -1,0 +1,115 @@
+import { fileURLToPath } from 'node:url'
+import { readConfig, type Config } from '../config.js'
+import { exit, exitCodes, type ExitCode } from '../core/exit.js'
+import { createLog, type Logger } from '../core/log.js'
+import { ServiceStack, type Service } from '../core/service.js'
+import { EmbeddedRedis } from './embedded-redis.js'
+import { InstanceFolder } from './instance-folder.js'
+import { lockInstance } from './instance-lock.js'
+import { endLeftovers, Lifeline } from './lifeline.js'
+import { PublicPort } from './public-port.js'
+import { summaryOf } from './summary.js'
+import { Supervisor } from './supervisor.js'
+
+const program = fileURLToPath(new URL('../main.js', import.meta.url))
+
+/** How long the summary waits for an embedded Redis that loads its data; the workers do not wait at all. */
+const REDIS_PATIENCE_MS = 1_500
+const REDIS_STOP_MS = 5_000
+
+/** Starts an instance and keeps it until a signal ends it. Ends the process. */
+export async function runPrimary(): Promise<never> {
+  process.title = 'outpost primary'
+  const signals = new SignalRecord()
+  let instance: Instance
+  try {
+    instance = await startInstance(readConfig())
+  } catch (error) {
+    // Whatever keeps it from starting is the environment or the machine: the person at the keyboard can mend it.
+    process.stderr.write(`outpost: ${(error as Error).message}\n`)
+    exit(exitCodes.config)
+  }
+  exit(await untilStopped(instance, signals))
+}
+
+interface Instance {
+  services: Service
+  log: Logger
+  release(): void
+}
+
+async function startInstance(config: Config): Promise<Instance> {
+  const folder = new InstanceFolder(config.dataDir)
+  const unlock = lockInstance(folder.lockFile, config.dataDir)
+  const log = createLog('primary', config.logLevel)
+  const leftovers = await endLeftovers(folder.lifeline)
+  if (leftovers > 0) log.warn({ processes: leftovers }, 'ended what an earlier instance had left behind')
+  folder.clearSockets()
+
+  const publicPort = await PublicPort.bind(config.host, config.port)
+  const lifeline = Lifeline.open(folder.lifeline)
+  const redis = config.redisUrl === undefined ? embeddedRedis(folder, lifeline, log) : undefined
+  const supervisor = new Supervisor({
+    config,
+    fork: { program, lifelineFd: lifeline.fd },
+    publicPort,
+    socketOf: id => folder.workerSocket(id),
+    redis: config.redisUrl === undefined ? { path: folder.redisSocket } : { url: config.redisUrl },
+    sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
+    log,
+    print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
+  })
+  const services = new ServiceStack(redis === undefined ? [supervisor] : [redis, supervisor])
+  await services.start()
+  void Promise.all([supervisor.serving, redis?.answering(REDIS_PATIENCE_MS)]).then(() => {
+    const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined }
+    process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
+  })
+  const release = (): void => {
+    lifeline.close()
+    folder.clearSockets()
+    unlock()
+  }
+  return { services, log, release }
+}
+
+function embeddedRedis(folder: InstanceFolder, lifeline: Lifeline, log: Logger): EmbeddedRedis {
+  const { redisDir: directory, redisSocket: socketPath } = folder
+  return new EmbeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs: REDIS_STOP_MS, log })
+}
+
+async function untilStopped(instance: Instance, signals: SignalRecord): Promise<ExitCode> {
+  const signal = await signals.next()
+  instance.log.info({ signal }, 'stopping')
+  const again = signals.next().then(() => exitCodes.failure)
+  const stopped = instance.services.stop().then(() => {
+    instance.release()
+    return exitCodes.ok
+  })
+  return Promise.race([stopped, again])
+}
+
+/** Signals only leave a note here; whoever acts on them asks for the next. */
+class SignalRecord {
+  readonly #noted: NodeJS.Signals[] = []
+  #waiting: ((signal: NodeJS.Signals) => void) | undefined
+
+  constructor() {
+    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#note(signal))
+  }
+
+  next(): Promise<NodeJS.Signals> {
+    return new Promise(resolve => {
+      const noted = this.#noted.shift()
+      if (noted === undefined) this.#waiting = resolve
+      else resolve(noted)
+    })
+  }
+
+  #note(signal: NodeJS.Signals): void {
+    const waiting = this.#waiting
+    this.#waiting = undefined
+    if (waiting === undefined) this.#noted.push(signal)
+    else waiting(signal)
+  }
+}

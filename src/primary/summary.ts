@@ -1,0 +1,37 @@
+import type { Config } from '../config.js'
+
+export interface SummaryFacts {
+  config: Config
+  port: number
+  redisEmbedded: boolean
+  startedInMs: number
+}
+
+/** What the console shows once the first request could be served. */
+export function summaryOf({ config, port, redisEmbedded, startedInMs }: SummaryFacts): string {
+  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host
+  const rows = [
+    ['public', `http://${host.includes(':') ? `[${host}]` : host}:${port}`],
+    ['app', config.app ?? 'built-in'],
+    ['workers', String(config.workers)],
+    [
+      'balancers',
+      config.balancers === 0 ? 'none (mesh: every worker balances)' : `${config.balancers} (${config.balance})`,
+    ],
+    ['redis', redisEmbedded ? 'embedded' : withoutPassword(config.redisUrl ?? '')],
+    ['data', config.dataDir],
+  ]
+  const lines = rows.map(([name, value]) => `  ${(name ?? '').padEnd(10)} ${value ?? ''}`)
+  const note = notes(config).map(line => `  note       ${line}`)
+  return [`Outpost is ready (pid ${process.pid}, ${Math.round(startedInMs)} ms)`, ...lines, ...note, ''].join('\n')
+}
+
+function notes(config: Config): string[] {
+  if (config.redisUrl === undefined || config.sessionSecret !== undefined) return []
+  return ['machines that share this Redis must be given the same SESSION_SECRET: this one made its own']
+}
+
+function withoutPassword(url: string): string {
+  const { protocol, host, pathname } = new URL(url)
+  return `${protocol}//${host}${pathname}`
+}

@@ -1,0 +1,54 @@
+import { Redis, type RedisOptions } from 'ioredis'
+import type { Logger } from '../core/log.js'
+
+/** Where Redis is: the embedded one's unix socket, or a URL. */
+export type RedisAddress = { path: string } | { url: string }
+
+/** No answer for so long, with commands waiting, and the connection counts as dead. */
+const SILENCE_MS = 700
+const RECONNECT_MS = 100
+
+/**
+ * A client that fails fast. The library's own defaults queue commands without bound while Redis is away and retry them
+ * for a minute; here a command without a connection fails at once, and one without an answer within 700 ms.
+ */
+export function createRedis(address: RedisAddress, log: Logger): Redis {
+  const common = {
+    enableOfflineQueue: false,
+    // Sent again after a reconnect, a command that was carried out but not acknowledged would be carried out twice.
+    autoResendUnfulfilledCommands: false,
+    maxRetriesPerRequest: 0,
+    connectTimeout: SILENCE_MS,
+    socketTimeout: SILENCE_MS,
+    retryStrategy: () => RECONNECT_MS,
+  } satisfies RedisOptions
+  const redis = 'path' in address ? new Redis(address.path, common) : new Redis(address.url, common)
+  logTransitions(redis, log)
+  return redis
+}
+
+/** One line when it goes and one when it comes back, however often it is tried in between. */
+function logTransitions(redis: Redis, log: Logger): void {
+  let away = false
+  redis.on('error', (error: Error) => {
+    if (!away) log.warn({ error: error.message }, 'redis is away')
+    away = true
+  })
+  redis.on('ready', () => {
+    if (away) log.info('redis is back')
+    away = false
+  })
+}
+
+/** Replies that mean "not now": it loads its data, is out of memory, or may not write. */
+const NOT_NOW = /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/
+
+const CONNECTION_TROUBLE =
+  /isn't writeable|Connection is closed|Socket timeout|Command timed out|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT/
+
+/** Whether an error says that Redis cannot serve now, as opposed to a command that is wrong. */
+export function isRedisUnavailable(error: unknown): boolean {
+  if (!(error instanceof Error)) return false
+  if (error.name === 'ReplyError') return NOT_NOW.test(error.message)
+  return error.name === 'MaxRetriesPerRequestError' || CONNECTION_TROUBLE.test(error.message)
+}

@@ -1,0 +1,44 @@
+import { RedisStore } from 'connect-redis'
+import type { RequestHandler } from 'express'
+import session, { type SessionOptions } from 'express-session'
+import type { Redis } from 'ioredis'
+import { keys } from './keys.js'
+
+export const SESSION_TTL_SECONDS = 24 * 60 * 60
+
+export interface SessionSettings {
+  secret: string
+  /** Cookies over https only. */
+  production: boolean
+}
+
+/** The store behind all sessions, for whoever has to end one that is not the current request's. */
+export function createSessionStore(redis: Redis): RedisStore {
+  return new RedisStore({ client: redis, prefix: keys.sessionPrefix, ttl: SESSION_TTL_SECONDS })
+}
+
+/**
+ * express-session on Redis, so that every worker knows every session. An id that a client made up is not taken over
+ * (the library gives it a fresh one), and nothing is stored for visitors who have no session.
+ */
+export function createSessions(
+  store: RedisStore,
+  settings: SessionSettings,
+  options: Partial<SessionOptions> = {},
+): RequestHandler {
+  return session({
+    name: 'outpost.sid',
+    secret: settings.secret,
+    store,
+    resave: false,
+    saveUninitialized: false,
+    ...options,
+    cookie: {
+      httpOnly: true,
+      sameSite: 'lax',
+      secure: settings.production,
+      maxAge: SESSION_TTL_SECONDS * 1_000,
+      ...options.cookie,
+    },
+  })
+}

@@ -1,0 +1,30 @@
+import type { Order } from '../ipc/messages.js'
+import type { Parent } from '../ipc/parent.js'
+import { HashQueueFullError, type HashGate } from '../services/password-hasher.js'
+
+/** The cores of the machine are shared out by the primary: a worker asks before it hashes. */
+export class SharedHashGate implements HashGate {
+  readonly #waiting = new Map<number, { granted: () => void; refused: () => void }>()
+  #nextTicket = 1
+
+  constructor(private readonly parent: Parent) {
+    parent.on('order', order => this.#answered(order))
+  }
+
+  enter(): Promise<() => void> {
+    const ticket = this.#nextTicket++
+    const leave = (): void => this.parent.report({ type: 'hash-done', ticket })
+    return new Promise((resolve, reject) => {
+      this.#waiting.set(ticket, { granted: () => resolve(leave), refused: () => reject(new HashQueueFullError()) })
+      this.parent.report({ type: 'hash-wanted', ticket })
+    })
+  }
+
+  #answered(order: Order): void {
+    if (order.type !== 'hash-granted' && order.type !== 'hash-refused') return
+    const waiting = this.#waiting.get(order.ticket)
+    this.#waiting.delete(order.ticket)
+    if (order.type === 'hash-granted') waiting?.granted()
+    else waiting?.refused()
+  }
+}

@@ -1,0 +1,73 @@
+import type { RedisStore } from 'connect-redis'
+import type { RequestHandler } from 'express'
+import type { SessionOptions } from 'express-session'
+import type { Redis } from 'ioredis'
+import type { Config } from '../config.js'
+import type { Logger } from '../core/log.js'
+import { createRateLimit } from '../services/rate-limit.js'
+import { createRedis, type RedisAddress } from '../services/redis.js'
+import { createSessions, createSessionStore } from '../services/sessions.js'
+
+/** What an app is handed that exports `(outpost) => app`. */
+export interface Outpost {
+  /** The shared Redis (an ioredis client that fails fast: no queue while it is away). */
+  readonly redis: Redis
+  /** express-session on that Redis. */
+  session(options?: Partial<SessionOptions>): RequestHandler
+  /** Counts requests per client address over all workers; over the limit 429. */
+  rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
+  readonly log: Logger
+  /** Called once at the end of this worker, after its last request; awaited within the shutdown's deadline. */
+  onShutdown(work: () => unknown): void
+}
+
+/** The services of one worker. */
+export class LentServices {
+  readonly redis: Redis
+  readonly sessionStore: RedisStore
+  readonly #shutdownWork: Array<() => unknown> = []
+
+  constructor(
+    private readonly config: Config,
+    address: RedisAddress,
+    private readonly sessionSecret: string,
+    private readonly log: Logger,
+  ) {
+    this.redis = createRedis(address, log)
+    this.sessionStore = createSessionStore(this.redis)
+  }
+
+  session(options: Partial<SessionOptions> = {}): RequestHandler {
+    const { production } = this.config
+    return createSessions(this.sessionStore, { secret: this.sessionSecret, production }, options)
+  }
+
+  toOutpost(): Outpost {
+    const { rateLimitMax, rateLimitWindowMs } = this.config
+    return {
+      redis: this.redis,
+      log: this.log,
+      session: options => this.session(options),
+      rateLimit: ({ rule = 'app', max = rateLimitMax, windowMs = rateLimitWindowMs } = {}) =>
+        createRateLimit(this.redis, {
+          rule,
+          max,
+          windowMs,
+          onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
+        }),
+      onShutdown: work => void this.#shutdownWork.push(work),
+    }
+  }
+
+  /** Runs what the app asked for, last come first, then lets go of Redis. */
+  async stop(): Promise<void> {
+    for (const work of this.#shutdownWork.splice(0).reverse()) {
+      try {
+        await work()
+      } catch (error) {
+        this.log.error({ err: error }, 'onShutdown failed')
+      }
+    }
+    this.redis.disconnect()
+  }
+}

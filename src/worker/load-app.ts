@@ -1,0 +1,72 @@
+import http from 'node:http'
+import { pathToFileURL } from 'node:url'
+import { inspect } from 'node:util'
+import type { ListenTakeover } from './listen-takeover.js'
+
+/** The module that APP names does not give an app. */
+export class AppError extends Error {
+  constructor(path: string, reason: string, cause?: unknown) {
+    super(`APP=${path}: ${reason}`, { cause })
+    this.name = 'AppError'
+  }
+}
+
+const LISTEN_PATIENCE_MS = 10_000
+
+/**
+ * Loads the module and finds its server: what it listens with, or what its default export is or makes: an Express
+ * app, a request handler, an `http.Server`, or a function of what Outpost lends (`(outpost) => app`, may be async).
+ * @throws {AppError}
+ */
+export async function loadApp(path: string, outpost: object, takeover: ListenTakeover): Promise<http.Server> {
+  let exported: unknown
+  try {
+    const module = (await import(pathToFileURL(path).href)) as { default?: unknown }
+    exported = unwrapDefault(module.default)
+    if (isFactory(exported)) exported = unwrapDefault(await exported(outpost))
+  } catch (error) {
+    throw new AppError(path, `it threw while it was loaded: ${messageOf(error)}`, error)
+  }
+  const made = serverOf(exported)
+  if (made !== undefined && !takeover.hasTaken) {
+    takeover.settle()
+    return made
+  }
+  const server = await firstOf(takeover.taken, LISTEN_PATIENCE_MS)
+  if (server !== undefined) return server
+  const shown = inspect(exported, { depth: 0 })
+  throw new AppError(
+    path,
+    `its default export is ${shown}, no app and no function that makes one, and it does not listen`,
+  )
+}
+
+type Factory = (outpost: object) => unknown
+
+/** CommonJS that was compiled from a module has its default export one level down. */
+function unwrapDefault(value: unknown): unknown {
+  if (typeof value === 'object' && value !== null && '__esModule' in value && 'default' in value) return value.default
+  return value
+}
+
+/** An Express app is a function, too, but one with methods; a plain handler takes two arguments. */
+function isFactory(value: unknown): value is Factory {
+  return typeof value === 'function' && !isExpressApp(value) && value.length < 2
+}
+
+function isExpressApp(value: object): boolean {
+  return 'handle' in value && typeof value.handle === 'function'
+}
+
+function serverOf(value: unknown): http.Server | undefined {
+  if (value instanceof http.Server) return value
+  return typeof value === 'function' ? http.createServer(value as http.RequestListener) : undefined
+}
+
+function firstOf<T>(promise: Promise<T>, patienceMs: number): Promise<T | undefined> {
+  return Promise.race([promise, new Promise<undefined>(resolve => setTimeout(() => resolve(undefined), patienceMs))])
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error)
+}

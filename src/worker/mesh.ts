@@ -1,0 +1,68 @@
+import type { Logger } from '../core/log.js'
+import { exit, exitCodes } from '../core/exit.js'
+import type { StartOrder } from '../ipc/messages.js'
+import type { Parent } from '../ipc/parent.js'
+import type { WorkerServer } from './worker-server.js'
+import { createBalancer } from '../balancer-process.js'
+import net from 'node:net'
+
+/** How long a worker that has crashed lives on for what it can still hand over or finish. */
+const CRASH_LINGER_MS = 3_000
+const CONNECTIONS_CHECK_MS = 100
+
+/** What mesh mode changes about the end of a worker. */
+export interface Mesh {
+  /** Lets clients and requests go, before the worker's own server stops. */
+  leave(deadlineMs: number): Promise<void>
+  crash(error: unknown): void
+}
+
+/** Mesh mode: this worker is a balancer, too, with its own app as the nearest target. */
+export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServer, log: Logger): Mesh {
+  let crashed = false
+  const balancer = createBalancer(start, parent, {
+    onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)),
+  })
+  const drained = (id: string): void => parent.report({ type: 'drained', id })
+
+  /** Replaced, it is a mere forwarder until its clients have moved on: each next answer is the last on its connection. */
+  async function untilClientsHaveGone(): Promise<void> {
+    balancer.closeAfterAnswers()
+    while ((await balancer.connections()) > 0) await sleep(CONNECTIONS_CHECK_MS)
+  }
+
+  balancer.setLocal(start.id, server)
+  parent.on('order', (order, handle) => {
+    if (order.type === 'connection') balancer.adopt(socketOf(handle))
+    else if (order.type === 'targets') balancer.setTargets(crashed ? order.targets.filter(isSibling) : order.targets)
+  })
+  const isSibling = ({ id }: { id: string }): boolean => id !== start.id
+
+  return {
+    leave: deadlineMs => balancer.stop(deadlineMs),
+    crash(error) {
+      log.fatal({ err: error }, 'uncaught exception')
+      if (crashed) return
+      crashed = true
+      parent.report({ type: 'crashed' })
+      balancer.closeAfterAnswers()
+      balancer.dropLocal()
+      void balancer.stop(CRASH_LINGER_MS).then(() => exit(exitCodes.failure))
+    },
+  }
+}
+
+function socketOf(handle: unknown): net.Socket {
+  const socket = new net.Socket({
+    handle,
+    allowHalfOpen: true,
+    readable: true,
+    writable: true,
+  } as net.SocketConstructorOpts)
+  socket.setNoDelay(true)
+  return socket
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms))
+}

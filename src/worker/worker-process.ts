@@ -1,0 +1,71 @@
+import cluster from 'node:cluster'
+import http from 'node:http'
+import { createApp } from '../app/app.js'
+import { exit, exitCodes } from '../core/exit.js'
+import { createLog, type Logger } from '../core/log.js'
+import type { StartOrder } from '../ipc/messages.js'
+import { Parent } from '../ipc/parent.js'
+import { PasswordHasher } from '../services/password-hasher.js'
+import { SharedHashGate } from './hash-gate.js'
+import { LentServices } from './lent-services.js'
+import { ListenTakeover } from './listen-takeover.js'
+import { loadApp } from './load-app.js'
+import type { Mesh } from './mesh.js'
+import { WorkerServer } from './worker-server.js'
+
+/** After the primary's death, what is in flight may go on for this long. */
+const ORPHAN_DEADLINE_MS = 4_000
+
+/** The body of a worker process: loads the app, lends it the services, serves it, reports. */
+export async function runWorker(): Promise<void> {
+  // Node's cluster would end a worker in mid-request when its primary dies. It leaves in its own time: see `gone`.
+  if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
+  const { parent, start } = await Parent.join()
+  process.title = `outpost worker ${start.id}`
+  const log = createLog(`worker ${start.id}`, start.config.logLevel)
+  let mesh: Mesh | undefined
+  process.on('uncaughtException', error => {
+    if (mesh !== undefined) return mesh.crash(error)
+    log.fatal({ err: error }, 'uncaught exception')
+    exit(exitCodes.failure)
+  })
+
+  const services = new LentServices(start.config, start.redis, start.sessionSecret, log)
+  const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath)
+  await server.start()
+  if (start.mesh) mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
+
+  const leave = async (deadlineMs: number): Promise<void> => {
+    await mesh?.leave(deadlineMs)
+    await server.stop(deadlineMs)
+    await services.stop()
+    exit(exitCodes.ok)
+  }
+  parent.on('order', order => {
+    if (order.type === 'stop') void leave(order.deadlineMs)
+  })
+  parent.on('gone', () => void leave(ORPHAN_DEADLINE_MS))
+  parent.begin()
+  parent.report({ type: 'ready' })
+}
+
+async function appServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): Promise<http.Server> {
+  const { config, id, socketPath, publicPort } = start
+  if (config.app === undefined) {
+    const hasher = new PasswordHasher(new SharedHashGate(parent))
+    const { redis, sessionStore } = services
+    const loopDelayMs = (): number => parent.loopDelayMs
+    const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
+    const sessions = services.session()
+    return http.createServer(createApp({ redis, sessions, sessionStore, hasher, log, loopDelayMs }, settings))
+  }
+  const takeover = new ListenTakeover({ socketPath, publicPort })
+  takeover.install()
+  try {
+    return await loadApp(config.app, services.toOutpost(), takeover)
+  } catch (error) {
+    parent.report({ type: 'failed', reason: (error as Error).message })
+    log.fatal({ err: error }, 'the app cannot be loaded')
+    exit(exitCodes.failure)
+  }
+}

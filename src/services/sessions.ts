@@ -38,7 +38,7 @@ export function createSessions(
       sameSite: 'lax',
       secure: settings.production,
       maxAge: SESSION_TTL_SECONDS * 1_000,
-      ...options.cookie,
+      ...(typeof options.cookie === 'function' ? {} : options.cookie),
     },
   })
 }

@@ -79,6 +79,8 @@ function detach(exchange: Exchange): void {
   fresh.assignSocket(socket)
   fresh.once('finish', () => {
     fresh.detachSocket(socket)
+    // As the server does for its own: the end of the response is the end of the exchange.
+    fresh.emit('close')
     socket.destroySoon()
   })
   exchange.response = fresh

@@ -1,6 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { adoptClient, clientFromHeader, type Client } from './client-identity.js'
+import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
 
 /** Longer than the balancers keep an unused connection, so that they are always the ones who close it. */
 export const KEEP_ALIVE_MS = 75_000
@@ -9,6 +9,9 @@ const IDLE_CHECK_MS = 50
 
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
+  /** Requests that came by a call, with their client known. */
+  readonly #handedOver = new WeakSet<IncomingMessage>()
+
   constructor(
     private readonly server: Server,
     private readonly socketPath: string,
@@ -16,8 +19,8 @@ export class WorkerServer {
     server.keepAliveTimeout = KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
-    server.prependListener('request', (request: IncomingMessage) => adoptFromHeader(request))
-    server.prependListener('upgrade', (request: IncomingMessage) => adoptFromHeader(request))
+    server.prependListener('request', (request: IncomingMessage) => this.#identify(request))
+    server.prependListener('upgrade', (request: IncomingMessage) => this.#identify(request))
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -35,13 +38,13 @@ export class WorkerServer {
 
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
-    adoptClient(request, client)
+    this.#handOver(request, client)
     this.server.emit('request', request, response)
   }
 
   /** The same for an upgrade. Without anybody who upgrades, Node's server would answer it as a request; here it ends. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
-    adoptClient(request, client)
+    this.#handOver(request, client)
     if (!this.server.emit('upgrade', request, socket, head)) socket.destroy()
   }
 
@@ -55,13 +58,15 @@ export class WorkerServer {
     clearInterval(idle)
     clearTimeout(cut)
   }
-}
 
-function adoptFromHeader(request: IncomingMessage): void {
-  if (!isAdopted(request)) adoptClient(request, clientFromHeader(request))
-}
+  #handOver(request: IncomingMessage, client: Client): void {
+    hideIdentity(request)
+    adoptClient(request, client)
+    this.#handedOver.add(request)
+  }
 
-/** A request that was handed over in this process has no such header any more, and a client that is known. */
-function isAdopted(request: IncomingMessage): boolean {
-  return request.socket.remoteAddress !== undefined
+  /** Each time anew: one connection of a balancer carries the requests of many clients. */
+  #identify(request: IncomingMessage): void {
+    if (!this.#handedOver.has(request)) adoptClient(request, clientFromHeader(request))
+  }
 }

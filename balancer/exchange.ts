@@ -3,6 +3,7 @@ import type { Dispatcher, Journey } from './dispatcher.js'
 import { answerProblem, type BalancerErrorCode } from './errors.js'
 import type { ClientIdentity } from './forwarded-headers.js'
 import { bodyByHeaders, holdBody, type RequestBody } from './request-body.js'
+import { reset } from './reset.js'
 import { isRepeatable, judgeRetry, type Failure } from './retry.js'
 import type { InFlight, Target } from './target.js'
 
@@ -135,7 +136,7 @@ export class Exchange implements Journey, InFlight {
     if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
     this.#endAttempt(false)
     // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
-    if (this.request.httpVersionMinor === 0) this.request.socket.resetAndDestroy()
+    if (this.request.httpVersionMinor === 0) reset(this.request.socket)
     else this.response.destroy()
   }
 

@@ -139,9 +139,9 @@ export class Target {
   }
 
   /** A few at a time: their clients come back at once, and all of them together would be a stampede. */
-  closeUpgraded(): void {
-    for (const connection of [...this.#upgraded].slice(0, UPGRADED_CLOSED_AT_ONCE)) connection.closeForRestart()
-    if (this.#upgraded.size > 0) setTimeout(() => this.closeUpgraded(), UPGRADED_PAUSE_MS).unref()
+  closeUpgraded(connections = [...this.#upgraded]): void {
+    for (const connection of connections.splice(0, UPGRADED_CLOSED_AT_ONCE)) connection.closeForRestart()
+    if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), UPGRADED_PAUSE_MS).unref()
   }
 
   #goDown(state: TargetState): void {

@@ -20,7 +20,7 @@ export interface AppServices {
   sessionStore: RedisStore
   hasher: PasswordHasher
   log: Logger
-  loopDelayMs(): number
+  loopDelayMs: () => number
 }
 
 export interface AppSettings {

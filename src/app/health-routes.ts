@@ -4,7 +4,7 @@ import type { Redis } from 'ioredis'
 export interface HealthRouteOptions {
   redis: Redis
   /** Milliseconds that the event loop was held up at the last measurement. */
-  loopDelayMs(): number
+  loopDelayMs: () => number
 }
 
 /** Held up for longer than this, it is not ready for more. */

@@ -65,7 +65,7 @@ function promisify(start: (done: (error?: unknown) => void) => void): Promise<vo
   return new Promise((resolve, reject) => {
     start(error => {
       if (error === undefined || error === null) resolve()
-      else reject(error instanceof Error ? error : new Error(String(error)))
+      else reject(error instanceof Error ? error : new Error('the session store failed', { cause: error }))
     })
   })
 }

@@ -82,6 +82,6 @@ export function sendOrder(child: ChildProcess, order: Order, handle?: object): v
 
 /** The end of the channel in a child. */
 export function sendReport(report: Report): void {
-  if (process.connected !== true || process.send === undefined) return
+  if (!process.connected || process.send === undefined) return
   process.send(report, undefined, undefined, () => undefined)
 }

@@ -39,6 +39,8 @@ export class Child {
   readonly startedAt = performance.now()
   /** When it was last heard of. */
   heardAt = this.startedAt
+  /** As of its last heartbeat: how long its event loop was held up, and its resident memory. */
+  vitals = { loopDelayMs: 0, rssBytes: 0 }
   /** What it printed last, for the report of its death. */
   readonly lastLines: string[] = []
   /** How it ended: an exit code, or the name of a signal. */

@@ -34,12 +34,16 @@ export class LentServices {
     private readonly log: Logger,
   ) {
     this.redis = createRedis(address, log)
-    this.sessionStore = createSessionStore(this.redis)
+    this.sessionStore = createSessionStore(this.redis, { extend: false })
   }
 
-  session(options: Partial<SessionOptions> = {}): RequestHandler {
-    const { production } = this.config
-    return createSessions(this.sessionStore, { secret: this.sessionSecret, production }, options)
+  /** The sessions of the built-in app: 24 hours from the sign-in. */
+  builtInSessions(): RequestHandler {
+    return this.#sessions(this.sessionStore)
+  }
+
+  #sessions(store: RedisStore, options: Partial<SessionOptions> = {}): RequestHandler {
+    return createSessions(store, { secret: this.sessionSecret, production: this.config.production }, options)
   }
 
   toOutpost(): Outpost {
@@ -47,7 +51,7 @@ export class LentServices {
     return {
       redis: this.redis,
       log: this.log,
-      session: options => this.session(options),
+      session: options => this.#sessions(createSessionStore(this.redis, { extend: true }), options),
       rateLimit: ({ rule = 'app', max = rateLimitMax, windowMs = rateLimitWindowMs } = {}) =>
         createRateLimit(this.redis, {
           rule,

@@ -56,7 +56,7 @@ async function appServer(start: StartOrder, services: LentServices, parent: Pare
     const { redis, sessionStore } = services
     const loopDelayMs = (): number => parent.loopDelayMs
     const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
-    const sessions = services.session()
+    const sessions = services.builtInSessions()
     return http.createServer(createApp({ redis, sessions, sessionStore, hasher, log, loopDelayMs }, settings))
   }
   const takeover = new ListenTakeover({ socketPath, publicPort })

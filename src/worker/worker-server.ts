@@ -1,4 +1,5 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
 
@@ -9,8 +10,8 @@ const IDLE_CHECK_MS = 50
 
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
-  /** Requests that came by a call, with their client known. */
-  readonly #handedOver = new WeakSet<IncomingMessage>()
+  /** Requests whose client is known. */
+  readonly #identified = new WeakSet<IncomingMessage>()
 
   constructor(
     private readonly server: Server,
@@ -19,8 +20,7 @@ export class WorkerServer {
     server.keepAliveTimeout = KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
-    server.prependListener('request', (request: IncomingMessage) => this.#identify(request))
-    server.prependListener('upgrade', (request: IncomingMessage) => this.#identify(request))
+    this.#identifyAll()
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -42,10 +42,10 @@ export class WorkerServer {
     this.server.emit('request', request, response)
   }
 
-  /** The same for an upgrade. Without anybody who upgrades, Node's server would answer it as a request; here it ends. */
+  /** The same for an upgrade. An app that takes none answers it as any other request, as on a server of its own. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     this.#handOver(request, client)
-    if (!this.server.emit('upgrade', request, socket, head)) socket.destroy()
+    if (!this.server.emit('upgrade', request, socket, head)) this.#answerUpgrade(request, socket as Socket)
   }
 
   /** Takes nothing new, lets what is in flight end, and cuts what has not ended by the deadline. */
@@ -59,14 +59,38 @@ export class WorkerServer {
     clearTimeout(cut)
   }
 
+  /**
+   * Ahead of whatever the app does with a request. Not by a listener: one for upgrades would make Node believe that
+   * the app takes them, and then nobody would answer.
+   */
+  #identifyAll(): void {
+    const emit = this.server.emit.bind(this.server)
+    this.server.emit = (event: string, ...args: unknown[]) => {
+      const [request] = args
+      if (request instanceof IncomingMessage && !this.#identified.has(request)) {
+        // Each time anew: one connection of a balancer carries the requests of many clients.
+        adoptClient(request, clientFromHeader(request))
+        this.#identified.add(request)
+      }
+      return emit(event, ...args)
+    }
+  }
+
+  #answerUpgrade(request: IncomingMessage, socket: Socket): void {
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.setHeader('X-Request-Id', request.headers['x-request-id'] ?? '')
+    response.assignSocket(socket)
+    response.once('finish', () => {
+      response.detachSocket(socket)
+      socket.destroySoon()
+    })
+    this.server.emit('request', request, response)
+  }
+
   #handOver(request: IncomingMessage, client: Client): void {
     hideIdentity(request)
     adoptClient(request, client)
-    this.#handedOver.add(request)
-  }
-
-  /** Each time anew: one connection of a balancer carries the requests of many clients. */
-  #identify(request: IncomingMessage): void {
-    if (!this.#handedOver.has(request)) adoptClient(request, clientFromHeader(request))
+    this.#identified.add(request)
   }
 }

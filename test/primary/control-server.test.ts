@@ -78,7 +78,7 @@ void t.test('a line without an end is cut off', async t => {
   const socket = net.connect(path)
   socket.on('error', () => undefined)
   socket.write('x'.repeat(1024 * 1024))
-  await once(socket, 'close')
+  await new Promise(resolve => socket.once('close', resolve))
   t.same(await ask(path, '{"command":"status"}'), [{ ok: true, result: { done: 'status' } }])
 })
 

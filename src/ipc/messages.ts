@@ -44,6 +44,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** It has the connection that it was given longest ago (mesh mode). */
+  z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: it hands over what it can, and leaves by itself. */
   z.object({ type: z.literal('crashed') }),
   /** Somebody sent SIGTERM to the child itself: it asks to be replaced. */

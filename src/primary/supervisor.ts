@@ -96,6 +96,7 @@ export class Supervisor implements Service, ChildObserver {
   childReported(child: Child, report: Report): void {
     switch (report.type) {
       case 'hello':
+      case 'connection-taken':
         return
       case 'ready':
         child.markReady()

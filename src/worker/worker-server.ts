@@ -1,6 +1,7 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { adoptClient, clientFromHeader, type Client } from './client-identity.js'
+import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
 
 /** Longer than the balancers keep an unused connection, so that they are always the ones who close it. */
 export const KEEP_ALIVE_MS = 75_000
@@ -9,6 +10,9 @@ const IDLE_CHECK_MS = 50
 
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
+  /** Requests whose client is known. */
+  readonly #identified = new WeakSet<IncomingMessage>()
+
   constructor(
     private readonly server: Server,
     private readonly socketPath: string,
@@ -16,8 +20,7 @@ export class WorkerServer {
     server.keepAliveTimeout = KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
-    server.prependListener('request', (request: IncomingMessage) => adoptFromHeader(request))
-    server.prependListener('upgrade', (request: IncomingMessage) => adoptFromHeader(request))
+    this.#identifyAll()
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -35,14 +38,14 @@ export class WorkerServer {
 
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
-    adoptClient(request, client)
+    this.#handOver(request, client)
     this.server.emit('request', request, response)
   }
 
-  /** The same for an upgrade. Without anybody who upgrades, Node's server would answer it as a request; here it ends. */
+  /** The same for an upgrade. An app that takes none answers it as any other request, as on a server of its own. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
-    adoptClient(request, client)
-    if (!this.server.emit('upgrade', request, socket, head)) socket.destroy()
+    this.#handOver(request, client)
+    if (!this.server.emit('upgrade', request, socket, head)) this.#answerUpgrade(request, socket as Socket)
   }
 
   /** Takes nothing new, lets what is in flight end, and cuts what has not ended by the deadline. */
@@ -55,13 +58,39 @@ export class WorkerServer {
     clearInterval(idle)
     clearTimeout(cut)
   }
-}
 
-function adoptFromHeader(request: IncomingMessage): void {
-  if (!isAdopted(request)) adoptClient(request, clientFromHeader(request))
-}
+  /**
+   * Ahead of whatever the app does with a request. Not by a listener: one for upgrades would make Node believe that
+   * the app takes them, and then nobody would answer.
+   */
+  #identifyAll(): void {
+    const emit = this.server.emit.bind(this.server)
+    this.server.emit = (event: string, ...args: unknown[]) => {
+      const [request] = args
+      if (request instanceof IncomingMessage && !this.#identified.has(request)) {
+        // Each time anew: one connection of a balancer carries the requests of many clients.
+        adoptClient(request, clientFromHeader(request))
+        this.#identified.add(request)
+      }
+      return emit(event, ...args)
+    }
+  }
 
-/** A request that was handed over in this process has no such header any more, and a client that is known. */
-function isAdopted(request: IncomingMessage): boolean {
-  return request.socket.remoteAddress !== undefined
+  #answerUpgrade(request: IncomingMessage, socket: Socket): void {
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.setHeader('X-Request-Id', request.headers['x-request-id'] ?? '')
+    response.assignSocket(socket)
+    response.once('finish', () => {
+      response.detachSocket(socket)
+      socket.destroySoon()
+    })
+    this.server.emit('request', request, response)
+  }
+
+  #handOver(request: IncomingMessage, client: Client): void {
+    hideIdentity(request)
+    adoptClient(request, client)
+    this.#identified.add(request)
+  }
 }

@@ -61,7 +61,7 @@ export class ChatClient extends EventEmitter<Events> {
 
   /** The worker that has its session. */
   get worker(): string {
-    return this.socket.io.engine.id?.split('.')[0] ?? ''
+    return this.socket.io.engine.id.split('.')[0] ?? ''
   }
 
   get transport(): string {

@@ -80,7 +80,8 @@ export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void
   await t.test('the end of the program does not wait for polls', async t => {
     const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
     t.equal((await cluster.stop()).code, 0)
-    for (const client of clients) t.equal(client.disconnects[0], 'transport close')
+    // Either way the client goes on trying by itself, as it would not after a disconnect in so many words.
+    for (const client of clients) t.match(client.disconnects[0], /^transport (close|error)$/)
   })
 }
 

@@ -10,6 +10,7 @@ import { createRateLimit } from '../services/rate-limit.js'
 import { accountRoutes } from './account-routes.js'
 import { answerErrors, answerNotFound, HttpError } from './errors.js'
 import { healthRoutes } from './health-routes.js'
+import { openapiRoutes } from './openapi-routes.js'
 import { pageRoutes } from './page-routes.js'
 import { requireSameOrigin } from './same-origin.js'
 import { SignIn } from './sign-in.js'
@@ -55,6 +56,7 @@ export function createApp(services: AppServices, settings: AppSettings): Express
   app.use(helmet(securityHeaders(settings.production)))
   app.use(pageRoutes())
   app.use(limits.general)
+  app.use(openapiRoutes())
   app.use(requireSameOrigin)
   app.use(express.json({ limit: MAX_JSON_BYTES }))
   app.use(

@@ -66,8 +66,8 @@ export class Realtime {
     const refusal = this.#refusalOf(request)
     if (refusal === undefined) this.#inner.emit('request', request, response)
     else {
-      const { body, headers } = problem(refusal)
-      response.writeHead(refusals[refusal].status, headers).end(body)
+      const { body, headers } = problem(refusal, request)
+      response.writeHead(realtimeErrors[refusal].status, headers).end(body)
       request.resume()
     }
   }
@@ -77,8 +77,8 @@ export class Realtime {
     const refusal = this.#refusalOf(request)
     if (refusal === undefined) this.#inner.emit('upgrade', request, socket, head)
     else {
-      const { body, headers } = problem(refusal)
-      const { status } = refusals[refusal]
+      const { body, headers } = problem(refusal, request)
+      const { status } = realtimeErrors[refusal]
       const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
       socket.end(
         `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n${lines.join('')}\r\n${body}`,
@@ -122,7 +122,7 @@ export class Realtime {
   }
 
   #refusalOf({ headers, url }: IncomingMessage): Refusal | undefined {
-    if (!this.#ownOriginRule && !isSameOrigin(headers)) return 'CROSS_ORIGIN'
+    if (!this.#ownOriginRule && !isSameOrigin(headers)) return 'ORIGIN_REFUSED'
     const sessions = this.#io?.engine.clientsCount ?? 0
     return sessions >= MAX_SESSIONS && url?.includes('sid=') !== true ? 'SESSIONS_FULL' : undefined
   }
@@ -136,16 +136,21 @@ export class Realtime {
   }
 }
 
-const refusals = {
-  CROSS_ORIGIN: { status: 403, detail: 'A page of another origin may not connect here.' },
+/**
+ * Every error that realtime answers with before there is a session. docs/errors.md lists the same rows; a test holds
+ * the two together.
+ */
+export const realtimeErrors = {
+  ORIGIN_REFUSED: { status: 403, detail: 'A page of another origin may not connect here.' },
   SESSIONS_FULL: { status: 503, detail: 'This worker has as many sessions as it takes.' },
 } as const
 
-type Refusal = keyof typeof refusals
+type Refusal = keyof typeof realtimeErrors
 
-function problem(code: Refusal): { body: string; headers: Record<string, string | number> } {
-  const { status, detail } = refusals[code]
-  const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail })
+function problem(code: Refusal, request: IncomingMessage): { body: string; headers: Record<string, string | number> } {
+  const { status, detail } = realtimeErrors[code]
+  const requestId = request.headers['x-request-id']
+  const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail, requestId })
   const headers = {
     'Content-Type': 'application/problem+json',
     'Content-Length': Buffer.byteLength(body),

@@ -113,7 +113,7 @@ export class Balancer {
   ledger(): Ledger {
     const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size }
     for (const target of this.#pool.targets()) {
-      ledger.inFlight += target.inFlight
+      ledger.inFlight += target.inFlight + target.bound
       ledger.upgraded += target.upgraded
     }
     return ledger

@@ -31,6 +31,7 @@ export class Exchange implements Journey, InFlight {
   #failedTries = 0
   #bytesRead = 0
   #tried: Set<Target> | undefined
+  readonly lasting = false
 
   constructor(
     private readonly dispatcher: Dispatcher,
@@ -84,10 +85,10 @@ export class Exchange implements Journey, InFlight {
     response.once('socket', () => socket.off('close', closed))
   }
 
-  takeTo(target: Target): void {
+  takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
-    target.begin(this)
+    target.begin(this, bound)
     target.transport.send(this)
   }
 

@@ -29,6 +29,8 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connection') }),
   /** All the targets there are, each time. */
   z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
+  /** Nothing new will come: what lasts is to be brought to an end, so that its clients go on elsewhere. */
+  z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
   z.object({ type: z.literal('hash-granted'), ticket: z.number() }),
   z.object({ type: z.literal('hash-refused'), ticket: z.number() }),

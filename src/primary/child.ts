@@ -138,7 +138,9 @@ export class Child {
   }
 
   beginDrain(): void {
-    if (this.serving) this.#state = 'draining'
+    if (!this.serving) return
+    this.#state = 'draining'
+    this.send({ type: 'drain' })
   }
 
   /** Asks it to end, and makes it end when it has not by the deadline. */

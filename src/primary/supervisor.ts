@@ -327,6 +327,7 @@ export class Supervisor implements Service, ChildObserver {
     const deadline = performance.now() + this.options.config.shutdownTimeoutMs
     this.#dealer?.stop()
     this.options.publicPort.close()
+    for (const child of this.#workers()) child.beginDrain()
     for (const role of ['balancer', 'worker'] as const) {
       const children = this.children().filter(child => child.role === role)
       const left = Math.max(deadline - performance.now(), MIN_STOP_MS)

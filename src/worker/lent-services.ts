@@ -2,9 +2,11 @@ import type { RedisStore } from 'connect-redis'
 import type { RequestHandler } from 'express'
 import type { SessionOptions } from 'express-session'
 import type { Redis } from 'ioredis'
+import type { Server, ServerOptions } from 'socket.io'
 import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
 import { createRateLimit } from '../services/rate-limit.js'
+import { Realtime } from '../services/realtime.js'
 import { createRedis, type RedisAddress } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
@@ -16,6 +18,8 @@ export interface Outpost {
   session(options?: Partial<SessionOptions>): RequestHandler
   /** Counts requests per client address over all workers; over the limit 429. */
   rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
+  /** The Socket.IO server of this worker, joined to those of all others; made at the first call, with its options. */
+  io(options?: Partial<ServerOptions>): Server
   readonly log: Logger
   /** Called once at the end of this worker, after its last request; awaited within the shutdown's deadline. */
   onShutdown(work: () => unknown): void
@@ -25,16 +29,20 @@ export interface Outpost {
 export class LentServices {
   readonly redis: Redis
   readonly sessionStore: RedisStore
+  readonly realtime: Realtime
   readonly #shutdownWork: Array<() => unknown> = []
 
   constructor(
     private readonly config: Config,
     address: RedisAddress,
+    workerId: string,
     private readonly sessionSecret: string,
     private readonly log: Logger,
   ) {
     this.redis = createRedis(address, log)
     this.sessionStore = createSessionStore(this.redis, { extend: false })
+    const { upstreamTimeoutMs } = config
+    this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
   }
 
   /** The sessions of the built-in app: 24 hours from the sign-in. */
@@ -59,6 +67,7 @@ export class LentServices {
           windowMs,
           onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
         }),
+      io: options => this.realtime.io(options),
       onShutdown: work => void this.#shutdownWork.push(work),
     }
   }

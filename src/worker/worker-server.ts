@@ -1,4 +1,4 @@
-import { IncomingMessage, ServerResponse, type Server } from 'node:http'
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
@@ -8,19 +8,29 @@ export const KEEP_ALIVE_MS = 75_000
 
 const IDLE_CHECK_MS = 50
 
+/** Takes what is its own before the app sees it. */
+export interface Door {
+  owns(request: IncomingMessage): boolean
+  handleRequest(request: IncomingMessage, response: ServerResponse): void
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
-  /** Requests whose client is known. */
+  /** Requests whose client is known. By request: one connection of a balancer carries those of many clients. */
   readonly #identified = new WeakSet<IncomingMessage>()
 
   constructor(
     private readonly server: Server,
     private readonly socketPath: string,
+    private readonly door: Door,
   ) {
     server.keepAliveTimeout = KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
-    this.#identifyAll()
+    this.#interceptArrivals()
+    // Without a listener Node would never call it an upgrade.
+    server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(request, socket))
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -38,14 +48,16 @@ export class WorkerServer {
 
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
-    this.#handOver(request, client)
+    hideIdentity(request)
+    this.#identify(request, client)
     this.server.emit('request', request, response)
   }
 
-  /** The same for an upgrade. An app that takes none answers it as any other request, as on a server of its own. */
+  /** The same for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
-    this.#handOver(request, client)
-    if (!this.server.emit('upgrade', request, socket, head)) this.#answerUpgrade(request, socket as Socket)
+    hideIdentity(request)
+    this.#identify(request, client)
+    this.server.emit('upgrade', request, socket, head)
   }
 
   /** Takes nothing new, lets what is in flight end, and cuts what has not ended by the deadline. */
@@ -59,38 +71,39 @@ export class WorkerServer {
     clearTimeout(cut)
   }
 
-  /**
-   * Ahead of whatever the app does with a request. Not by a listener: one for upgrades would make Node believe that
-   * the app takes them, and then nobody would answer.
-   */
-  #identifyAll(): void {
-    const emit = this.server.emit.bind(this.server)
-    this.server.emit = (event: string, ...args: unknown[]) => {
-      const [request] = args
-      if (request instanceof IncomingMessage && !this.#identified.has(request)) {
-        // Each time anew: one connection of a balancer carries the requests of many clients.
-        adoptClient(request, clientFromHeader(request))
-        this.#identified.add(request)
-      }
-      return emit(event, ...args)
+  /** In `emit`, so that it comes before every listener of the app, whenever that was added. */
+  #interceptArrivals(): void {
+    const { server, door } = this
+    const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
+    const arrived = (event: string, ...args: unknown[]): boolean => {
+      if (event !== 'request' && event !== 'upgrade') return emit(event, ...args)
+      const request = args[0] as IncomingMessage
+      if (!this.#identified.has(request)) this.#identify(request, clientFromHeader(request))
+      if (!door.owns(request)) return emit(event, ...args)
+      if (event === 'request') door.handleRequest(request, args[1] as ServerResponse)
+      else door.handleUpgrade(request, args[1] as Duplex, args[2] as Buffer)
+      return true
     }
+    Object.assign(server, { emit: arrived })
   }
 
-  #answerUpgrade(request: IncomingMessage, socket: Socket): void {
+  /** When nobody in the app upgrades, it is a request like any other (RFC 9110, section 7.8). */
+  #noteUpgrade(request: IncomingMessage, socket: Duplex): void {
+    if (this.server.listenerCount('upgrade') > 1) return
+    socket.on('error', () => socket.destroy())
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
     response.setHeader('X-Request-Id', request.headers['x-request-id'] ?? '')
-    response.assignSocket(socket)
+    response.assignSocket(socket as Socket)
     response.once('finish', () => {
-      response.detachSocket(socket)
-      socket.destroySoon()
+      response.detachSocket(socket as Socket)
+      ;(socket as Socket).destroySoon()
     })
     this.server.emit('request', request, response)
   }
 
-  #handOver(request: IncomingMessage, client: Client): void {
-    hideIdentity(request)
-    adoptClient(request, client)
+  #identify(request: IncomingMessage, client: Client): void {
     this.#identified.add(request)
+    adoptClient(request, client)
   }
 }

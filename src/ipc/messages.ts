@@ -5,6 +5,16 @@ import type { Config } from '../config.js'
 /** A target as every balancing process is told of it. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
+/** The object storage, as every worker reaches it. */
+const storageSchema = z.object({
+  /** `http://host[:port]` or `https://…` */
+  endpoint: z.string(),
+  accessKey: z.string(),
+  secretKey: z.string(),
+  bucket: z.string(),
+  region: z.string(),
+})
+
 /** What a child needs to know before it can do anything. Secrets travel here, not in the environment. */
 const startSchema = z.object({
   type: z.literal('start'),
@@ -17,12 +27,27 @@ const startSchema = z.object({
   /** Every worker balances for itself. */
   mesh: z.boolean(),
   redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
+  storage: storageSchema,
   sessionSecret: z.string(),
+})
+
+/** The same for the embedded object store. */
+const storeSchema = z.object({
+  type: z.literal('start-store'),
+  directory: z.string(),
+  port: z.number(),
+  /** The named pipe whose end tells it to leave. */
+  lifeline: z.string(),
+  accessKey: z.string(),
+  secretKey: z.string(),
+  region: z.string(),
+  logLevel: z.custom<Config['logLevel']>(value => typeof value === 'string'),
 })
 
 /** From the primary to a child. */
 const orderSchema = z.discriminatedUnion('type', [
   startSchema,
+  storeSchema,
   /** Comes with the public port's handle, bound by the primary. */
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
@@ -58,6 +83,8 @@ const reportSchema = z.discriminatedUnion('type', [
 
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>
+export type StorageAddress = z.infer<typeof storageSchema>
+export type StoreOrder = z.infer<typeof storeSchema>
 export type Order = z.infer<typeof orderSchema>
 export type Report = z.infer<typeof reportSchema>
 

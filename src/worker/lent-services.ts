@@ -5,9 +5,13 @@ import type { Redis } from 'ioredis'
 import type { Server, ServerOptions } from 'socket.io'
 import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
+import type { StartOrder } from '../ipc/messages.js'
+import { Cache } from '../services/cache.js'
+import { LiveUploads } from '../services/live-uploads.js'
+import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
 import { Realtime } from '../services/realtime.js'
-import { createRedis, type RedisAddress } from '../services/redis.js'
+import { createRedis } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
 /** What an app is handed that exports `(outpost) => app`. */
@@ -20,6 +24,10 @@ export interface Outpost {
   rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
   /** The Socket.IO server of this worker, joined to those of all others; made at the first call, with its options. */
   io(options?: Partial<ServerOptions>): Server
+  /** Cache-aside in Redis: one load a key at a time over the whole cluster. */
+  readonly cache: Pick<Cache, 'getOrLoad' | 'write' | 'invalidate'>
+  /** Objects in the S3-compatible storage, as streams. */
+  readonly storage: Pick<ObjectStorage, 'put' | 'get' | 'stat' | 'remove' | 'list' | 'presign'>
   readonly log: Logger
   /** Called once at the end of this worker, after its last request; awaited within the shutdown's deadline. */
   onShutdown(work: () => unknown): void
@@ -30,17 +38,24 @@ export class LentServices {
   readonly redis: Redis
   readonly sessionStore: RedisStore
   readonly realtime: Realtime
+  readonly cache: Cache
+  readonly storage: ObjectStorage
+  readonly #liveUploads: LiveUploads
+  readonly #config: Config
+  readonly #sessionSecret: string
   readonly #shutdownWork: Array<() => unknown> = []
 
   constructor(
-    private readonly config: Config,
-    address: RedisAddress,
-    workerId: string,
-    private readonly sessionSecret: string,
+    { id: workerId, config, redis: address, storage, sessionSecret }: StartOrder,
     private readonly log: Logger,
   ) {
+    this.#config = config
+    this.#sessionSecret = sessionSecret
     this.redis = createRedis(address, log)
     this.sessionStore = createSessionStore(this.redis, { extend: false })
+    this.cache = new Cache(this.redis, log)
+    this.#liveUploads = new LiveUploads(this.redis, log)
+    this.storage = new ObjectStorage(storage, this.#liveUploads)
     const { upstreamTimeoutMs } = config
     this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
   }
@@ -51,13 +66,15 @@ export class LentServices {
   }
 
   #sessions(store: RedisStore, options: Partial<SessionOptions> = {}): RequestHandler {
-    return createSessions(store, { secret: this.sessionSecret, production: this.config.production }, options)
+    return createSessions(store, { secret: this.#sessionSecret, production: this.#config.production }, options)
   }
 
   toOutpost(): Outpost {
-    const { rateLimitMax, rateLimitWindowMs } = this.config
+    const { rateLimitMax, rateLimitWindowMs } = this.#config
     return {
       redis: this.redis,
+      cache: this.cache,
+      storage: this.storage,
       log: this.log,
       session: options => this.#sessions(createSessionStore(this.redis, { extend: true }), options),
       rateLimit: ({ rule = 'app', max = rateLimitMax, windowMs = rateLimitWindowMs } = {}) =>
@@ -72,7 +89,7 @@ export class LentServices {
     }
   }
 
-  /** Runs what the app asked for, last come first, then lets go of Redis. */
+  /** Runs what the app asked for, last come first, then lets go of storage and Redis. */
   async stop(): Promise<void> {
     for (const work of this.#shutdownWork.splice(0).reverse()) {
       try {
@@ -81,6 +98,9 @@ export class LentServices {
         this.log.error({ err: error }, 'onShutdown failed')
       }
     }
+    await this.cache.stop()
+    this.#liveUploads.stop()
+    this.storage.close()
     this.redis.disconnect()
   }
 }

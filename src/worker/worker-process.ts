@@ -31,7 +31,7 @@ export async function runWorker(): Promise<void> {
     exit(exitCodes.failure)
   })
 
-  const services = new LentServices(start.config, start.redis, start.id, start.sessionSecret, log)
+  const services = new LentServices(start, log)
   const { realtime } = services
   const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath, realtime)
   await realtime.joined()
@@ -53,18 +53,21 @@ export async function runWorker(): Promise<void> {
   parent.on('gone', () => void leave(ORPHAN_DEADLINE_MS))
   parent.begin()
   parent.report({ type: 'ready' })
+  if (start.config.app === undefined) services.storage.warmUp()
 }
 
 async function appServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): Promise<http.Server> {
   const { config, id, socketPath, publicPort } = start
   if (config.app === undefined) {
     const hasher = new PasswordHasher(new SharedHashGate(parent))
-    const { redis, sessionStore } = services
+    const { redis, cache, storage, sessionStore } = services
     const loopDelayMs = (): number => parent.loopDelayMs
     const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
     const sessions = services.builtInSessions()
     relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
-    return http.createServer(createApp({ redis, sessions, sessionStore, hasher, log, loopDelayMs }, settings))
+    return http.createServer(
+      createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),
+    )
   }
   const takeover = new ListenTakeover({ socketPath, publicPort })
   takeover.install()

@@ -42,16 +42,15 @@ export class Deadlines<T> {
     return setTimeout(() => this.#sweep(), delayMs).unref()
   }
 
+  /** The old timer stands until the end, so that an item that is added meanwhile does not set up one of its own. */
   #sweep(): void {
-    this.#timer = undefined
     const now = this.now()
     for (const [item, expiresAt] of this.#expiresAt) {
-      if (expiresAt > now) {
-        this.#timer = this.#arm(expiresAt - now)
-        return
-      }
+      if (expiresAt > now) break
       this.#expiresAt.delete(item)
       this.onExpire(item)
     }
+    const [next] = this.#expiresAt.values()
+    this.#timer = next === undefined ? undefined : this.#arm(next - now)
   }
 }

@@ -21,6 +21,8 @@ export class OutlierDetection {
     if (target.failuresInARow < this.options.ejectAfter || target.state !== 'ready') return
     if (this.pool.ejectable < 1) return
     target.eject()
+    // Of an earlier ejection that the probes have ended: it would cut this one short.
+    clearTimeout(this.#returns.get(target))
     this.#returns.set(
       target,
       setTimeout(() => this.#return(target), ejectionMs(target.ejections, this.options)).unref(),

@@ -2,6 +2,7 @@ import { STATUS_CODES, type ClientRequest, type IncomingMessage, type OutgoingHt
 import type { Socket } from 'node:net'
 import { requestHeaders, responseHeaders } from './forwarded-headers.js'
 import type { Handshake } from './handshake.js'
+import { reset } from './reset.js'
 import { UpgradedPair } from './upgraded-pair.js'
 
 /** One try of an upgrade over a connection that stands. To http-proxy it stands in for the client's request. */
@@ -29,7 +30,9 @@ export class UpgradeAttempt {
     this.#outgoing = outgoing
     this.handshake.attemptBegun({ abort: () => outgoing.destroy() })
     outgoing.path = this.handshake.request.url ?? '/'
-    outgoing.once('response', answer => this.#refused(answer))
+    // The library's listener comes between these two, and leaves alone what looks upgraded. To Node it must not.
+    outgoing.once('response', answer => Object.assign(answer, { upgrade: true }))
+    process.nextTick(() => outgoing.once('response', answer => this.#refused(answer)))
     outgoing.once('upgrade', (answer, socket) => this.#upgraded(answer, socket))
   }
 
@@ -50,14 +53,14 @@ export class UpgradeAttempt {
   #refused(answer: IncomingMessage): void {
     this.#answered = true
     this.handshake.refused()
-    Object.assign(answer, { upgrade: true }) // the library's sign to leave it alone
+    Object.assign(answer, { upgrade: false })
     const { socket, requestId } = this.handshake
     const status = answer.statusCode ?? 502
     const headers = responseHeaders(answer.rawHeaders, answer.headers.connection, requestId)
     let head = `HTTP/1.1 ${status} ${answer.statusMessage ?? STATUS_CODES[status] ?? ''}\r\n`
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
     socket.write(head + 'Connection: close\r\n\r\n')
-    answer.once('error', () => socket.destroy())
+    answer.once('error', () => reset(socket))
     answer.pipe(socket)
     socket.resume()
     socket.once('finish', () => socket.destroy())

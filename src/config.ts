@@ -31,7 +31,7 @@ function wholeNumber(min: number, max: number, unit = ''): z.ZodType<number> {
     .string()
     .regex(/^\d{1,15}$/, accepted)
     .transform(Number)
-    .refine(value => value >= min && value <= max, accepted) as unknown as z.ZodType<number>
+    .refine(value => value >= min && value <= max, accepted)
 }
 
 function oneOf<const T extends readonly [string, ...string[]]>(values: T): z.ZodType<T[number]> {
@@ -68,6 +68,13 @@ const readableFile = z
       return false
     }
   }, 'the path of a module that can be read')
+
+const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+
+const byteSize = z
+  .string()
+  .regex(/^\d{1,12}[KMG]?$/i, 'a number of bytes, or one with K, M or G, e.g. 512M')
+  .transform(text => Number.parseInt(text, 10) * (SIZE_UNITS[text.replace(/\d/g, '').toUpperCase()] ?? 1))
 
 const flag = z.enum(['0', '1'], { error: '0 or 1' }).transform(value => value === '1')
 
@@ -110,6 +117,7 @@ const schema = z.object({
   UPSTREAM_TIMEOUT_MS: milliseconds.default(30_000),
   MAX_IN_FLIGHT: wholeNumber(1, 1_000_000).default(256),
   MAX_SOCKETS: wholeNumber(1, 1_000_000).default(20_000),
+  WORKER_MAX_MEMORY: byteSize.default(0),
   HEALTH_PATH: z
     .string()
     .regex(/^\/[!-~]*$/, 'a path that begins with "/"')
@@ -163,6 +171,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
     upstreamTimeoutMs: values.UPSTREAM_TIMEOUT_MS,
     maxInFlight: values.MAX_IN_FLIGHT,
     maxSockets: values.MAX_SOCKETS,
+    workerMaxMemory: values.WORKER_MAX_MEMORY,
     healthPath: values.HEALTH_PATH,
     exposeWorker: values.EXPOSE_WORKER,
     production: values.NODE_ENV === 'production',

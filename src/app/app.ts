@@ -1,6 +1,6 @@
 import type { RedisStore } from 'connect-redis'
 import express, { type Express, type RequestHandler } from 'express'
-import helmet from 'helmet'
+import helmet, { type HelmetOptions } from 'helmet'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../core/log.js'
 import { Accounts } from '../services/accounts.js'
@@ -14,6 +14,8 @@ import { Uploads } from '../services/uploads.js'
 import { accountRoutes } from './account-routes.js'
 import { answerErrors, answerNotFound, HttpError } from './errors.js'
 import { healthRoutes } from './health-routes.js'
+import { openapiRoutes } from './openapi-routes.js'
+import { pageRoutes } from './page-routes.js'
 import { productRoutes } from './product-routes.js'
 import { requireSameOrigin } from './same-origin.js'
 import { SignIn } from './sign-in.js'
@@ -29,12 +31,13 @@ export interface AppServices {
   sessionStore: RedisStore
   hasher: PasswordHasher
   log: Logger
-  loopDelayMs(): number
+  loopDelayMs: () => number
 }
 
 export interface AppSettings {
   rateLimitMax: number
   rateLimitWindowMs: number
+  production: boolean
   uploadMaxBytes: number
   /** Told to clients in `X-Outpost-Worker`; undefined keeps it to ourselves. */
   workerName: string | undefined
@@ -62,8 +65,10 @@ export function createApp(services: AppServices, settings: AppSettings): Express
 
   app.use(exposeWorker(settings.workerName))
   app.use(healthRoutes(services))
-  app.use(helmet())
+  app.use(helmet(securityHeaders(settings.production)))
+  app.use(pageRoutes())
   app.use(limits.general)
+  app.use(openapiRoutes())
   app.use(requireSameOrigin)
   app.use(express.json({ limit: MAX_JSON_BYTES }))
   app.use(
@@ -81,6 +86,28 @@ export function createApp(services: AppServices, settings: AppSettings): Express
   app.use(answerNotFound)
   app.use(answerErrors(log))
   return app
+}
+
+/** Outside of production it is served over plain http, where a browser must not be told to use https. */
+function securityHeaders(production: boolean): HelmetOptions {
+  return {
+    strictTransportSecurity: production,
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        // Not every browser takes 'self' to mean WebSockets, too.
+        connectSrc: ["'self'", 'ws:', 'wss:'],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+        ...(production ? { upgradeInsecureRequests: [] } : {}),
+      },
+    },
+  }
 }
 
 function exposeWorker(name: string | undefined): RequestHandler {

@@ -103,8 +103,11 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
     const answer = toHttpError(error)
     const requestId = request.get('x-request-id')
     if (answer.status === 500) log.error({ err: error, requestId, path: request.path }, 'a request failed')
-    if (response.headersSent) response.destroy()
-    else sendProblem(response, answer, requestId)
+    // Where saving the session has just failed, saving it at the end of this answer would fail, too, and express would
+    // cut the connection under the finished answer.
+    Reflect.deleteProperty(request, 'session')
+    if (!response.headersSent) sendProblem(response, answer, requestId)
+    else if (!response.writableEnded) response.destroy()
   }
 }
 

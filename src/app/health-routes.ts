@@ -6,7 +6,7 @@ export interface HealthRouteOptions {
   redis: Redis
   storage: Pick<ObjectStorage, 'check'>
   /** Milliseconds that the event loop was held up at the last measurement. */
-  loopDelayMs(): number
+  loopDelayMs: () => number
 }
 
 /** Held up for longer than this, it is not ready for more. */

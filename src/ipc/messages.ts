@@ -54,6 +54,8 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connection') }),
   /** All the targets there are, each time. */
   z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
+  /** Nothing new will come: what lasts is to be brought to an end, so that its clients go on elsewhere. */
+  z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
   z.object({ type: z.literal('hash-granted'), ticket: z.number() }),
   z.object({ type: z.literal('hash-refused'), ticket: z.number() }),
@@ -69,6 +71,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** It has the connection that it was given longest ago (mesh mode). */
+  z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: it hands over what it can, and leaves by itself. */
   z.object({ type: z.literal('crashed') }),
   /** Somebody sent SIGTERM to the child itself: it asks to be replaced. */
@@ -109,6 +113,6 @@ export function sendOrder(child: ChildProcess, order: Order, handle?: object): v
 
 /** The end of the channel in a child. */
 export function sendReport(report: Report): void {
-  if (process.connected !== true || process.send === undefined) return
+  if (!process.connected || process.send === undefined) return
   process.send(report, undefined, undefined, () => undefined)
 }

@@ -1,5 +1,4 @@
-import { randomBytes } from 'node:crypto'
-import { createHash } from 'node:crypto'
+import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
 import { join } from 'node:path'
@@ -38,6 +37,11 @@ export class InstanceFolder {
 
   get redisSocket(): string {
     return join(this.runDir, 'redis.sock')
+  }
+
+  /** Where the primary takes commands. */
+  get controlSocket(): string {
+    return join(this.runDir, 'control.sock')
   }
 
   /** The embedded object store's data. */

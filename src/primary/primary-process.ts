@@ -3,6 +3,7 @@ import { readConfig, type Config } from '../config.js'
 import { exit, exitCodes, type ExitCode } from '../core/exit.js'
 import { createLog, type Logger } from '../core/log.js'
 import { ServiceStack, type Service } from '../core/service.js'
+import { ControlServer } from './control-server.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { EmbeddedRedis } from './embedded-redis.js'
 import { EmbeddedStore } from './embedded-store.js'
@@ -42,6 +43,7 @@ export async function runPrimary(): Promise<never> {
 interface Instance {
   services: Service
   log: Logger
+  reload(): void
   release(): void
 }
 
@@ -68,7 +70,12 @@ async function startInstance(config: Config): Promise<Instance> {
     log,
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
-  const services = new ServiceStack([redis, storage.service, supervisor].filter(service => service !== undefined))
+  const control = new ControlServer(folder.controlSocket, ({ command }) => {
+    return command === 'reload' ? reload(supervisor, log) : Promise.resolve(statusOf(supervisor, publicPort))
+  })
+  const services = new ServiceStack(
+    [redis, storage.service, supervisor, control].filter(service => service !== undefined),
+  )
   await services.start()
   void Promise.all([supervisor.serving, redis?.answering(REDIS_PATIENCE_MS)]).then(() => {
     const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined, storage: storage.name }
@@ -79,7 +86,26 @@ async function startInstance(config: Config): Promise<Instance> {
     folder.clearSockets()
     unlock()
   }
-  return { services, log, release }
+  return { services, log, release, reload: () => void reload(supervisor, log).catch(() => undefined) }
+}
+
+/** Tells the outcome to the log as well: a reload by SIGHUP has nobody else who would hear it. */
+async function reload(supervisor: Supervisor, log: Logger): Promise<{ replaced: number }> {
+  try {
+    const replaced = await supervisor.reload()
+    log.info({ replaced }, 'reloaded')
+    return { replaced }
+  } catch (error) {
+    log.error({ err: error }, 'the reload failed')
+    throw error
+  }
+}
+
+function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
+  const processes = supervisor.children().map(({ role, id, pid, state, servedMs, vitals }) => {
+    return { role, id, pid, state, servedMs: Math.round(servedMs), ...vitals }
+  })
+  return { pid: process.pid, host, port, processes }
 }
 
 function embeddedRedis(folder: InstanceFolder, lifeline: Lifeline, log: Logger): EmbeddedRedis {
@@ -118,9 +144,13 @@ async function objectStorage(
 }
 
 async function untilStopped(instance: Instance, signals: SignalRecord): Promise<ExitCode> {
-  const signal = await signals.next()
+  let signal = await signals.next()
+  while (signal === 'SIGHUP') {
+    instance.reload()
+    signal = await signals.next()
+  }
   instance.log.info({ signal }, 'stopping')
-  const again = signals.next().then(() => exitCodes.failure)
+  const again = signals.nextBut('SIGHUP').then(() => exitCodes.failure)
   const stopped = instance.services.stop().then(() => {
     instance.release()
     return exitCodes.ok
@@ -134,7 +164,7 @@ class SignalRecord {
   #waiting: ((signal: NodeJS.Signals) => void) | undefined
 
   constructor() {
-    for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => this.#note(signal))
+    for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) process.on(signal, () => this.#note(signal))
   }
 
   next(): Promise<NodeJS.Signals> {
@@ -143,6 +173,11 @@ class SignalRecord {
       if (noted === undefined) this.#waiting = resolve
       else resolve(noted)
     })
+  }
+
+  async nextBut(ignored: NodeJS.Signals): Promise<NodeJS.Signals> {
+    const signal = await this.next()
+    return signal === ignored ? this.nextBut(ignored) : signal
   }
 
   #note(signal: NodeJS.Signals): void {

@@ -1,19 +1,21 @@
 import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
-import type { Order, Report, StartOrder, TargetSpec } from '../ipc/messages.js'
+import type { Report, StartOrder } from '../ipc/messages.js'
 import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './child.js'
 import { ConnectionDealer } from './connection-dealer.js'
 import { HashPermits } from './hash-permits.js'
 import type { PublicPort } from './public-port.js'
+import { Reload } from './reload.js'
 import { RestartPolicy } from './restart-policy.js'
 import { Slot } from './slot.js'
+import { TargetBoard } from './target-board.js'
 
 export interface SupervisorOptions {
   config: Config
   fork: ForkOptions
   publicPort: PublicPort
-  socketOf(workerId: string): string
+  socketOf: (workerId: string) => string
   redis: StartOrder['redis']
   storage: StartOrder['storage']
   sessionSecret: string
@@ -34,38 +36,31 @@ const WATCH_INTERVAL_MS = 1_000
  */
 export class Supervisor implements Service, ChildObserver {
   readonly #slots: Slot[]
-  readonly #draining = new Set<Child>()
-  /** By draining child: the balancing processes that still have requests of it in flight, or have not said. */
-  readonly #drainedAt = new Map<Child, Set<Child>>()
-  /** Targets that a balancer has found ready, by its process. */
-  readonly #foundReady = new Map<Child, Set<string>>()
+  /** Replaced or crashed, and not gone yet. */
+  readonly #leaving = new Set<Child>()
+  readonly #board = new TargetBoard()
   readonly #policies = { worker: new RestartPolicy<Slot>(), balancer: new RestartPolicy<Slot>() }
   readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
   readonly #exits: Child[] = []
-  #nextId = { worker: 1, balancer: 1 }
-  #state: 'new' | 'running' | 'stopping' | 'stopped' = 'new'
+  readonly #nextId = { worker: 1, balancer: 1 }
+  #reload: Reload | undefined
+  /** Asked for while another was under way: follows it, however often it was asked for. */
+  #nextReload: Reload | undefined
+  #state: 'new' | 'running' | 'stopping' = 'new'
   #passAsked = false
   #wakeUp: NodeJS.Timeout | undefined
   #watch: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
-  readonly #serving: Promise<void>
+  /** Over when the first request could be served. */
+  readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort } = options
     this.#slots = [...places('balancer', config.balancers), ...places('worker', config.workers)]
     if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort)
-    this.#serving = new Promise(resolve => (this.#nowServing = resolve))
-  }
-
-  /** Over when the first request could be served. */
-  get serving(): Promise<void> {
-    return this.#serving
-  }
-
-  get mesh(): boolean {
-    return this.#dealer !== undefined
+    this.serving = new Promise(resolve => (this.#nowServing = resolve))
   }
 
   start(): Promise<void> {
@@ -81,8 +76,29 @@ export class Supervisor implements Service, ChildObserver {
     return this.#stopped
   }
 
+  /**
+   * Replaces every worker, one place at a time. Asked for during a reload, it follows that one.
+   * @returns how many were replaced
+   * @throws {ReloadError} a new worker did not come up; the old ones serve on
+   */
+  reload(): Promise<number> {
+    const reload = new Reload(this.#slots.filter(slot => slot.role === 'worker'))
+    if (this.#reload?.over !== false) this.#reload = reload
+    else this.#nextReload ??= reload
+    this.#ask()
+    return (this.#nextReload ?? this.#reload).finished
+  }
+
+  /** The processes there are, in the order of their places. */
+  children(): Child[] {
+    return [...this.#slots.flatMap(slot => slot.children), ...this.#leaving]
+  }
+
   childReported(child: Child, report: Report): void {
     switch (report.type) {
+      case 'hello':
+      case 'connection-taken':
+        return
       case 'ready':
         child.markReady()
         break
@@ -90,12 +106,15 @@ export class Supervisor implements Service, ChildObserver {
         this.options.log.error({ child: child.name, reason: report.reason }, 'it could not start')
         return
       case 'heartbeat':
+        child.vitals = { loopDelayMs: report.loopDelayMs, rssBytes: report.rssBytes }
+        this.#noteMemory(child)
         return
       case 'target-state':
-        this.#noteTarget(child, report.id, report.state)
+        this.#board.noteState(child, report.id, report.state)
+        this.options.log.debug({ by: child.name, worker: report.id, state: report.state }, 'target')
         break
       case 'drained':
-        this.#noteDrained(child, report.id)
+        this.#board.noteDrained(child, report.id)
         break
       case 'crashed':
         this.#noteCrash(child)
@@ -135,6 +154,7 @@ export class Supervisor implements Service, ChildObserver {
   #reconcile(): void {
     for (const child of this.#exits.splice(0)) this.#bury(child)
     if (this.#state !== 'running') return
+    this.#advanceReload()
     for (const slot of this.#slots) {
       this.#giveUpOnTheStuck(slot)
       this.#fill(slot)
@@ -145,22 +165,21 @@ export class Supervisor implements Service, ChildObserver {
     this.#sleepUntilDue()
   }
 
-  /** A death: what it leaves behind, and when its place is filled again. */
   #bury(child: Child): void {
     this.#permits.childGone(child)
-    this.#draining.delete(child)
-    this.#drainedAt.delete(child)
-    this.#foundReady.delete(child)
-    for (const waiting of this.#drainedAt.values()) waiting.delete(child)
+    this.#leaving.delete(child)
+    this.#board.forget(child)
     this.#vacate(child)
   }
 
-  /** Its place is free, at once or after a back-off. */
+  /** A death: when is its place filled again? */
   #vacate(child: Child): void {
     const { log } = this.options
     const slot = this.#slots.find(place => place.children.includes(child))
     if (slot === undefined || this.#state !== 'running') return
+    const wasReplacement = slot.replacement === child
     slot.forget(child)
+    if (wasReplacement && this.#reload?.failed(slot, child) === true) return
     const decision = this.#policies[child.role].exited(slot, child.servedMs, performance.now())
     slot.notBefore = decision.kind === 'now' ? 0 : performance.now() + decision.delayMs
     const facts = { child: child.name, pid: child.pid, ending: child.ending, servedMs: Math.round(child.servedMs) }
@@ -184,65 +203,65 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #fill(slot: Slot): void {
+    if (slot.current?.state === 'ready') slot.parked = false
     if (slot.current !== undefined || performance.now() < slot.notBefore) return
     slot.current = this.#fork(slot.role)
   }
 
-  /** Start, ready, healthy, swap, drain; the old one serves until the new one does. */
+  /** Start, ready, healthy, swap, drain: the old one serves until the new one does. */
   #replace(slot: Slot): void {
-    if (slot.current?.state === 'ready') slot.parked = false
     if (!slot.replaceWanted || slot.current === undefined || performance.now() < slot.notBefore) return
     slot.replacement ??= this.#fork(slot.role)
     if (!this.#takesTraffic(slot.replacement)) return
     const old = slot.promote()
     if (old === undefined) return
     old.beginDrain()
-    this.#draining.add(old)
-    this.#drainedAt.set(old, new Set(old.role === 'worker' ? this.#balancing() : []))
-    const { drainTimeoutMs } = this.options.config
-    const deadline = setTimeout(() => this.#endDrain(old), drainTimeoutMs)
+    this.#leaving.add(old)
+    this.#reload?.replaced(slot, old, performance.now())
+    const deadline = setTimeout(() => this.#end(old), this.options.config.drainTimeoutMs)
     void old.exited.then(() => clearTimeout(deadline))
   }
 
   /** Ready, and every balancing process has found it so. */
   #takesTraffic(child: Child): boolean {
     if (child.state !== 'ready') return false
-    if (child.role === 'balancer' || this.mesh) return true
-    return this.#balancing().every(balancer => this.#foundReady.get(balancer)?.has(child.id) === true)
+    return (
+      child.role === 'balancer' || this.#dealer !== undefined || this.#board.readyAtAll(this.#balancing(), child.id)
+    )
   }
 
   #stopTheDrained(): void {
-    for (const child of this.#draining) if (this.#drainedAt.get(child)?.size === 0) this.#endDrain(child)
+    const balancing = this.#balancing()
+    for (const child of this.#leaving) {
+      if (child.state !== 'draining' || child.ending !== '') continue
+      if (child.role === 'balancer' || this.#board.drainedAtAll(balancing, child.id)) this.#end(child)
+    }
   }
 
-  #endDrain(child: Child): void {
-    if (!this.#draining.delete(child)) return
-    this.#drainedAt.delete(child)
+  #end(child: Child): void {
     child.stop(this.options.config.shutdownTimeoutMs)
   }
 
-  /** Every balancing process gets the whole list each time, so that one that has just started knows it, too. */
   #tellTargets(): void {
-    const targets: TargetSpec[] = []
-    for (const child of this.#workers()) {
-      if (child.state !== 'ready' && child.state !== 'draining') continue
-      const { id } = child
-      targets.push({ id, socketPath: this.options.socketOf(id), draining: child.state === 'draining' })
-    }
-    for (const child of this.#balancing()) this.#sendIfNew(child, { type: 'targets', targets })
-    const ready = this.#workers().filter(child => child.state === 'ready')
+    const workers = this.#workers()
+    const inUse = workers.filter(child => child.state === 'ready' || child.state === 'draining')
+    const targets = inUse.map(({ id, state }) => {
+      return { id, socketPath: this.options.socketOf(id), draining: state === 'draining' }
+    })
+    const balancing = this.#balancing()
+    this.#board.tell(balancing, targets)
+    const ready = workers.filter(child => child.state === 'ready')
     this.#dealer?.setTakers(ready)
-    const served = this.mesh ? ready.length > 0 : [...this.#foundReady.values()].some(ids => ids.size > 0)
+    const served = balancing.length > 0 && ready.some(child => this.#takesTraffic(child))
     if (served) this.#nowServing()
   }
 
-  readonly #lastTargets = new WeakMap<Child, string>()
-
-  #sendIfNew(child: Child, order: Order): void {
-    const text = JSON.stringify(order)
-    if (this.#lastTargets.get(child) === text) return
-    this.#lastTargets.set(child, text)
-    child.send(order)
+  #advanceReload(): void {
+    this.#reload?.advance(performance.now())
+    if (this.#reload?.over !== true || this.#nextReload === undefined) return
+    this.#reload = this.#nextReload
+    this.#nextReload = undefined
+    this.#reload.advance(performance.now())
   }
 
   #sleepUntilDue(): void {
@@ -254,13 +273,15 @@ export class Supervisor implements Service, ChildObserver {
 
   /** The processes that pick targets: the balancers, or in mesh mode every worker. */
   #balancing(): Child[] {
-    if (this.mesh) return this.#workers().filter(child => child.state === 'ready' || child.state === 'draining')
-    return this.#slots.filter(slot => slot.role === 'balancer').flatMap(slot => slot.children)
+    if (this.#dealer === undefined)
+      return this.#slots.filter(slot => slot.role === 'balancer').flatMap(slot => slot.children)
+    return this.#workers().filter(
+      child => (child.state === 'ready' || child.state === 'draining') && child.ending === '',
+    )
   }
 
   #workers(): Child[] {
-    const placed = this.#slots.filter(slot => slot.role === 'worker').flatMap(slot => slot.children)
-    return [...placed, ...[...this.#draining].filter(child => child.role === 'worker')]
+    return this.children().filter(child => child.role === 'worker')
   }
 
   #fork(role: ChildRole): Child {
@@ -268,22 +289,11 @@ export class Supervisor implements Service, ChildObserver {
     const id = String(this.#nextId[role]++)
     const child = Child.fork(role, id, fork, this)
     const socketPath = role === 'worker' ? socketOf(id) : ''
-    const facts = { id, socketPath, publicPort: publicPort.port, mesh: this.mesh, redis, storage, sessionSecret }
-    child.send({ type: 'start', config, ...facts })
+    const mesh = this.#dealer !== undefined
+    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh, redis, storage, sessionSecret }
+    child.send({ type: 'start', ...facts })
     if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
     return child
-  }
-
-  #noteTarget(balancer: Child, id: string, state: string): void {
-    const ready = this.#foundReady.get(balancer) ?? new Set()
-    this.#foundReady.set(balancer, ready)
-    if (state === 'ready') ready.add(id)
-    else ready.delete(id)
-    this.options.log.debug({ by: balancer.name, worker: id, state }, 'target')
-  }
-
-  #noteDrained(balancer: Child, id: string): void {
-    for (const [child, waiting] of this.#drainedAt) if (child.id === id) waiting.delete(balancer)
   }
 
   /** It takes nothing new and will be gone in a moment: its place is filled already. */
@@ -291,14 +301,24 @@ export class Supervisor implements Service, ChildObserver {
     child.ending = 'uncaught exception'
     this.#vacate(child)
     child.beginDrain()
-    this.#draining.add(child)
+    this.#leaving.add(child)
   }
 
   #noteRetirement(child: Child, reason: string): void {
     const slot = this.#slots.find(place => place.current === child)
-    if (slot === undefined || slot.replaceWanted) return
-    this.options.log.info({ child: child.name, reason }, 'it asks to be replaced')
+    if (slot === undefined || slot.replaceWanted || this.#state !== 'running') return
+    this.options.log.info({ child: child.name, reason }, 'it is to be replaced')
     slot.replaceWanted = true
+  }
+
+  /** One at a time: each replacement needs memory of its own before the old one gives its back. */
+  #noteMemory(child: Child): void {
+    const { workerMaxMemory } = this.options.config
+    const { rssBytes } = child.vitals
+    if (workerMaxMemory === 0 || child.role !== 'worker' || rssBytes <= workerMaxMemory) return
+    if (this.#slots.some(slot => slot.replaceWanted) || [...this.#leaving].some(({ role }) => role === 'worker')) return
+    this.#noteRetirement(child, `it uses ${rssBytes} bytes of memory, ${workerMaxMemory} are allowed`)
+    this.#ask()
   }
 
   /** Those that take traffic in first, and only when nothing comes any more those that serve it. */
@@ -309,17 +329,17 @@ export class Supervisor implements Service, ChildObserver {
     const deadline = performance.now() + this.options.config.shutdownTimeoutMs
     this.#dealer?.stop()
     this.options.publicPort.close()
+    for (const child of this.#workers()) child.beginDrain()
     for (const role of ['balancer', 'worker'] as const) {
-      const children = [...this.#slots.flatMap(slot => slot.children), ...this.#draining].filter(
-        child => child.role === role,
-      )
-      const left = Math.max(deadline - performance.now(), 1_000)
+      const children = this.children().filter(child => child.role === role)
+      const left = Math.max(deadline - performance.now(), MIN_STOP_MS)
       for (const child of children) child.stop(left)
       await Promise.all(children.map(child => child.exited))
     }
-    this.#state = 'stopped'
   }
 }
+
+const MIN_STOP_MS = 500
 
 function places(role: ChildRole, count: number): Slot[] {
   return Array.from({ length: count }, (_, index) => new Slot(role, index))

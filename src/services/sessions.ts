@@ -12,9 +12,16 @@ export interface SessionSettings {
   production: boolean
 }
 
-/** The store behind all sessions, for whoever has to end one that is not the current request's. */
-export function createSessionStore(redis: Redis): RedisStore {
-  return new RedisStore({ client: redis, prefix: keys.sessionPrefix, ttl: SESSION_TTL_SECONDS })
+export interface SessionStoreOptions {
+  /** Each request makes its session last anew; costs a round trip each. Without it a session has its fixed time. */
+  extend: boolean
+}
+
+/** The store behind sessions, also for whoever has to end one that is not the current request's. */
+export function createSessionStore(redis: Redis, { extend }: SessionStoreOptions): RedisStore {
+  // While it extends a session, express-session holds back the last byte of an answer whose first are out already:
+  // a worker that dies then would break an answer that could have been given by another.
+  return new RedisStore({ client: redis, prefix: keys.sessionPrefix, ttl: SESSION_TTL_SECONDS, disableTouch: !extend })
 }
 
 /**
@@ -38,7 +45,7 @@ export function createSessions(
       sameSite: 'lax',
       secure: settings.production,
       maxAge: SESSION_TTL_SECONDS * 1_000,
-      ...options.cookie,
+      ...(typeof options.cookie === 'function' ? {} : options.cookie),
     },
   })
 }

@@ -2,14 +2,16 @@ import type { RedisStore } from 'connect-redis'
 import type { RequestHandler } from 'express'
 import type { SessionOptions } from 'express-session'
 import type { Redis } from 'ioredis'
+import type { Server, ServerOptions } from 'socket.io'
 import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
-import type { StorageAddress } from '../ipc/messages.js'
+import type { StartOrder } from '../ipc/messages.js'
 import { Cache } from '../services/cache.js'
 import { LiveUploads } from '../services/live-uploads.js'
 import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
-import { createRedis, type RedisAddress } from '../services/redis.js'
+import { Realtime } from '../services/realtime.js'
+import { createRedis } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
 /** What an app is handed that exports `(outpost) => app`. */
@@ -20,6 +22,8 @@ export interface Outpost {
   session(options?: Partial<SessionOptions>): RequestHandler
   /** Counts requests per client address over all workers; over the limit 429. */
   rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
+  /** The Socket.IO server of this worker, joined to those of all others; made at the first call, with its options. */
+  io(options?: Partial<ServerOptions>): Server
   /** Cache-aside in Redis: one load a key at a time over the whole cluster. */
   readonly cache: Pick<Cache, 'getOrLoad' | 'write' | 'invalidate'>
   /** Objects in the S3-compatible storage, as streams. */
@@ -33,38 +37,46 @@ export interface Outpost {
 export class LentServices {
   readonly redis: Redis
   readonly sessionStore: RedisStore
+  readonly realtime: Realtime
   readonly cache: Cache
   readonly storage: ObjectStorage
   readonly #liveUploads: LiveUploads
+  readonly #config: Config
+  readonly #sessionSecret: string
   readonly #shutdownWork: Array<() => unknown> = []
 
   constructor(
-    private readonly config: Config,
-    address: RedisAddress,
-    storageAddress: StorageAddress,
-    private readonly sessionSecret: string,
+    { id: workerId, config, redis: address, storage, sessionSecret }: StartOrder,
     private readonly log: Logger,
   ) {
+    this.#config = config
+    this.#sessionSecret = sessionSecret
     this.redis = createRedis(address, log)
-    this.sessionStore = createSessionStore(this.redis)
+    this.sessionStore = createSessionStore(this.redis, { extend: false })
     this.cache = new Cache(this.redis, log)
     this.#liveUploads = new LiveUploads(this.redis, log)
-    this.storage = new ObjectStorage(storageAddress, this.#liveUploads)
+    this.storage = new ObjectStorage(storage, this.#liveUploads)
+    const { upstreamTimeoutMs } = config
+    this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
   }
 
-  session(options: Partial<SessionOptions> = {}): RequestHandler {
-    const { production } = this.config
-    return createSessions(this.sessionStore, { secret: this.sessionSecret, production }, options)
+  /** The sessions of the built-in app: 24 hours from the sign-in. */
+  builtInSessions(): RequestHandler {
+    return this.#sessions(this.sessionStore)
+  }
+
+  #sessions(store: RedisStore, options: Partial<SessionOptions> = {}): RequestHandler {
+    return createSessions(store, { secret: this.#sessionSecret, production: this.#config.production }, options)
   }
 
   toOutpost(): Outpost {
-    const { rateLimitMax, rateLimitWindowMs } = this.config
+    const { rateLimitMax, rateLimitWindowMs } = this.#config
     return {
       redis: this.redis,
       cache: this.cache,
       storage: this.storage,
       log: this.log,
-      session: options => this.session(options),
+      session: options => this.#sessions(createSessionStore(this.redis, { extend: true }), options),
       rateLimit: ({ rule = 'app', max = rateLimitMax, windowMs = rateLimitWindowMs } = {}) =>
         createRateLimit(this.redis, {
           rule,
@@ -72,6 +84,7 @@ export class LentServices {
           windowMs,
           onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
         }),
+      io: options => this.realtime.io(options),
       onShutdown: work => void this.#shutdownWork.push(work),
     }
   }

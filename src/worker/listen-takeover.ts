@@ -15,6 +15,7 @@ export interface TakeoverOptions {
  */
 export class ListenTakeover {
   #server: net.Server | undefined
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #listen = net.Server.prototype.listen
   /** Resolves with the server that was taken over, once it listens. */
   readonly taken: Promise<Server>
@@ -64,6 +65,6 @@ export class ListenTakeover {
     }
     server.once('listening', () => this.#resolve(server as Server))
     // Exclusive: in a cluster worker any other listen would be made by the primary.
-    return Reflect.apply(this.#listen, server, [{ path, exclusive: true }]) as net.Server
+    return this.#listen.call(server, { path, exclusive: true })
   }
 }

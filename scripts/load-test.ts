@@ -1,0 +1,174 @@
+/**
+ * Loads a running Outpost, breaks parts of it if asked to, and counts what its clients notice: every answer is
+ * checked, and every acknowledged write is looked for at the end. Exits with 1 on any loss outside the promise.
+ *
+ *   npm run load-test -- --url http://localhost:3000 --duration 30 --connections 32 --chaos kill-worker
+ */
+import { spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { allowanceOf, chaosKinds, damage, type ChaosKind } from './load-test/chaos.js'
+import { Client } from './load-test/client.js'
+import { Mix } from './load-test/mix.js'
+import { Tally, type Figures } from './load-test/tally.js'
+
+const USAGE = `usage: npm run load-test -- --url U [--duration S] [--connections N] [--writers N] [--chaos KIND,…] [--every S] [--json]
+       npm run load-test -- --compare-workers 1,2 [--duration S] [--connections N] [--json]
+KIND: ${chaosKinds.join(', ')}. Chaos needs an Outpost of this machine, started with RATE_LIMIT_MAX=0.
+`
+
+interface Plan {
+  url: URL
+  seconds: number
+  connections: number
+  writers: number
+  chaos: ChaosKind[]
+  everySeconds: number
+  quiet: boolean
+}
+
+async function main(): Promise<number> {
+  const { values } = parseArgs({
+    options: {
+      url: { type: 'string' },
+      duration: { type: 'string', default: '20' },
+      connections: { type: 'string', default: '16' },
+      writers: { type: 'string', default: '2' },
+      chaos: { type: 'string', default: '' },
+      every: { type: 'string', default: '2' },
+      json: { type: 'boolean', default: false },
+      'compare-workers': { type: 'string' },
+    },
+  })
+  const plan = {
+    seconds: positive(values.duration),
+    connections: positive(values.connections),
+    writers: Number(values.writers),
+    chaos: values.chaos
+      .split(',')
+      .filter(kind => kind !== '')
+      .map(chaosKind),
+    everySeconds: positive(values.every),
+    quiet: values.json,
+  }
+  if (values['compare-workers'] !== undefined) {
+    return compareWorkers(values['compare-workers'].split(',').map(positive), plan, values.json)
+  }
+  if (values.url === undefined) throw new Error('--url is missing')
+  const figures = await run({ ...plan, url: new URL(values.url) })
+  process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : report(figures))
+  return figures.outcomes.lost === 0 ? 0 : 1
+}
+
+async function run(plan: Plan): Promise<Figures> {
+  const tally = new Tally()
+  const mix = new Mix(plan.url, tally, allowanceOf(plan.chaos))
+  await mix.prepare()
+  const until = performance.now() + plan.seconds * 1_000
+  const clients = Array.from({ length: plan.connections }, () => new Client(plan.url))
+  const loops = clients.map(async (client, index) => {
+    while (performance.now() < until) await (index < plan.writers ? mix.write(client) : mix.read(client))
+    client.close()
+  })
+  const progress = setInterval(() => {
+    if (!plan.quiet) process.stderr.write(`\r${tally.requests} requests, ${tally.figures().outcomes.lost} lost `)
+  }, 1_000)
+  await Promise.all([...loops, breakThings(plan, until)])
+  clearInterval(progress)
+  if (!plan.quiet) process.stderr.write('\n')
+  const figures = tally.figures()
+  await mix.verify()
+  const checked = tally.figures()
+  return { ...checked, requests: figures.requests, seconds: figures.seconds, perSecond: figures.perSecond }
+}
+
+async function breakThings({ chaos, everySeconds, url }: Plan, until: number): Promise<void> {
+  for (let turn = 0; chaos.length > 0; turn += 1) {
+    await sleep(everySeconds * 1_000)
+    // The last one is over, and mended, before the load ends.
+    if (performance.now() > until - everySeconds * 1_000) return
+    await damage(chaos[turn % chaos.length] as ChaosKind, Number(url.port))
+  }
+}
+
+/** How throughput grows with the number of workers: an Outpost of its own for each, one after the other. */
+async function compareWorkers(counts: number[], plan: Omit<Plan, 'url'>, json: boolean): Promise<number> {
+  const rows: Array<{ workers: number; figures: Figures }> = []
+  for (const workers of counts) {
+    const directory = mkdtempSync(join(tmpdir(), 'outpost-load-'))
+    const env = {
+      ...process.env,
+      WORKERS: String(workers),
+      PORT: '0',
+      RATE_LIMIT_MAX: '0',
+      DATA_DIR: directory,
+      EXPOSE_WORKER: '1',
+    }
+    const program = fileURLToPath(new URL('../main.js', import.meta.url))
+    const primary = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+    const exited = new Promise(resolve => primary.once('exit', resolve))
+    try {
+      const url = await new Promise<URL>((resolve, reject) => {
+        primary.once('exit', () => reject(new Error('Outpost did not start')))
+        primary.stdout.on('data', (text: Buffer) => {
+          const found = /public\s+(http:\S+)/.exec(text.toString())?.[1]
+          if (found !== undefined) resolve(new URL(found))
+        })
+      })
+      rows.push({ workers, figures: await run({ ...plan, url }) })
+    } finally {
+      primary.kill('SIGTERM')
+      await exited
+      rmSync(directory, { recursive: true })
+    }
+  }
+  const first = rows[0]?.figures.perSecond ?? 1
+  const lines = rows.map(({ workers, figures: { perSecond, latency } }) => {
+    return `${String(workers).padStart(7)} workers ${String(perSecond).padStart(7)}/s  x ${(perSecond / first).toFixed(2)}  p99 ${latency.p99} ms`
+  })
+  process.stdout.write(json ? `${JSON.stringify(rows)}\n` : `${lines.join('\n')}\n`)
+  return rows.every(({ figures }) => figures.outcomes.lost === 0) ? 0 : 1
+}
+
+function report(figures: Figures): string {
+  const { latency, outcomes, byKind, byWorker, reasons } = figures
+  const rows = Object.entries(byKind).map(([kind, { good, shed, allowed, lost }]) => {
+    return `  ${kind.padEnd(16)} ${String(good).padStart(9)} good ${String(shed).padStart(6)} shed ${String(allowed).padStart(6)} allowed ${String(lost).padStart(6)} lost`
+  })
+  const workers = Object.entries(byWorker).map(
+    ([worker, count]) => `  worker ${worker.padEnd(9)} ${String(count).padStart(9)}`,
+  )
+  const why = Object.entries(reasons).map(([reason, count]) => `  ${String(count).padStart(7)} x ${reason}`)
+  return [
+    `${figures.requests} requests in ${figures.seconds} s, ${figures.perSecond}/s`,
+    `latency p50 ${latency.p50} ms, p99 ${latency.p99} ms, p99.9 ${latency.p999} ms, max ${latency.max} ms`,
+    ...rows,
+    ...workers,
+    ...(why.length === 0 ? [] : ['not good:', ...why]),
+    `${outcomes.lost} lost`,
+    '',
+  ].join('\n')
+}
+
+function positive(text: string): number {
+  const value = Number(text)
+  if (!Number.isFinite(value) || value <= 0) throw new Error(`a positive number is needed, not "${text}"`)
+  return value
+}
+
+function chaosKind(text: string): ChaosKind {
+  const kind = chaosKinds.find(known => known === text)
+  if (kind === undefined) throw new Error(`unknown chaos "${text}"`)
+  return kind
+}
+
+try {
+  process.exitCode = await main()
+} catch (error) {
+  process.stderr.write(`load-test: ${(error as Error).message}\n${USAGE}`)
+  process.exitCode = 2
+}

@@ -1,0 +1,191 @@
+import { createHash, randomBytes, randomUUID } from 'node:crypto'
+import type { Allowance } from './chaos.js'
+import { Client, type Reply } from './client.js'
+import type { Outcome, Tally } from './tally.js'
+
+const PASSWORD = 'a load test has no secrets'
+const UPLOAD_BYTES = 32 * 1024
+
+/** A write that was acknowledged, to be found again at the end. */
+interface Acknowledged {
+  what: string
+  find: (client: Client) => Promise<string | undefined>
+}
+
+/** The requests of the test and what is right about their answers. */
+export class Mix {
+  readonly #acknowledged: Acknowledged[] = []
+  readonly #seenIds = new Set<string>()
+  #token = ''
+  #username = ''
+  /** The service under test takes uploads. */
+  uploads = false
+
+  constructor(
+    private readonly origin: URL,
+    private readonly tally: Tally,
+    private readonly allowance: Allowance,
+  ) {}
+
+  /** Makes the account that the reading requests use. Throws when the service is not as the test needs it. */
+  async prepare(): Promise<void> {
+    const client = new Client(this.origin)
+    this.#username = newName()
+    const registered = await client.json('/register', { username: this.#username, password: PASSWORD })
+    if (registered.status === 429) throw new Error('the service limits rates: start it with RATE_LIMIT_MAX=0')
+    if (registered.status !== 201) throw new Error(`POST /register answers ${describe(registered)}`)
+    const login = await client.json('/login', { username: this.#username, password: PASSWORD })
+    this.#token = (JSON.parse(login.body.toString()) as { token: string }).token
+    this.uploads = (await client.request({ method: 'POST', path: '/upload' })).status !== 404
+    client.close()
+  }
+
+  /** Readers: nothing but safe requests, of which not one may fail. */
+  async read(client: Client): Promise<void> {
+    await this.#send(
+      'GET /health',
+      () => client.request({ path: '/health' }),
+      reply => {
+        return reply.body.toString() === 'OK' ? undefined : 'wrong body'
+      },
+    )
+    const headers = { authorization: `Bearer ${this.#token}` }
+    await this.#send(
+      'GET /me',
+      () => client.request({ path: '/me', headers }),
+      reply => {
+        return nameIn(reply) === this.#username ? undefined : 'somebody else'
+      },
+    )
+  }
+
+  /** Writers: each makes an account, signs in and uploads; what was acknowledged is checked at the end. */
+  async write(client: Client): Promise<void> {
+    const username = newName()
+    const credentials = { username, password: PASSWORD }
+    const registered = await this.#send(
+      'POST /register',
+      () => client.json('/register', credentials),
+      reply => {
+        return nameIn(reply) === username ? undefined : 'wrong body'
+      },
+    )
+    if (!registered) return
+    this.#acknowledged.push({ what: 'account', find: other => findAccount(other, credentials) })
+    let token = ''
+    await this.#send(
+      'POST /login',
+      () => client.json('/login', credentials),
+      reply => {
+        token = (JSON.parse(reply.body.toString()) as { token?: string }).token ?? ''
+        return token === '' ? 'no token' : undefined
+      },
+    )
+    if (this.uploads && token !== '') await this.#upload(client, token)
+  }
+
+  /** Looks for every acknowledged write. What is missing is a loss, whatever happened. */
+  async verify(): Promise<void> {
+    const client = new Client(this.origin)
+    for (const { what, find } of this.#acknowledged) {
+      const reason = await find(client)
+      const outcome = reason === undefined ? 'good' : 'lost'
+      this.tally.add({ kind: `kept ${what}`, outcome, latencyMs: 0, ...(reason === undefined ? {} : { reason }) })
+    }
+    client.close()
+  }
+
+  async #upload(client: Client, token: string): Promise<void> {
+    const bytes = randomBytes(UPLOAD_BYTES)
+    const sha256 = createHash('sha256').update(bytes).digest('hex')
+    const boundary = randomUUID()
+    const head = `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="load"\r\n\r\n`
+    const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)])
+    const headers = { authorization: `Bearer ${token}`, 'content-type': `multipart/form-data; boundary=${boundary}` }
+    let key = ''
+    const stored = await this.#send(
+      'POST /upload',
+      () => client.request({ method: 'POST', path: '/upload', headers, body }),
+      reply => {
+        const answer = JSON.parse(reply.body.toString()) as { key?: string; sha256?: string }
+        key = answer.key ?? ''
+        return answer.sha256 === sha256 ? undefined : 'wrong checksum'
+      },
+    )
+    if (stored) this.#acknowledged.push({ what: 'upload', find: other => findUpload(other, key, sha256) })
+  }
+
+  /** Sends one request and counts its answer. Returns whether it was good. */
+  async #send(kind: string, send: () => Promise<Reply>, fault: (reply: Reply) => string | undefined): Promise<boolean> {
+    const from = performance.now()
+    const reply = await send()
+    const { outcome, reason } = this.#judge(kind, reply, fault)
+    const worker = reply.headers['x-outpost-worker']
+    const latencyMs = performance.now() - from
+    this.tally.add({
+      kind,
+      outcome,
+      latencyMs,
+      worker: worker?.toString(),
+      ...(reason === undefined ? {} : { reason }),
+    })
+    return outcome === 'good'
+  }
+
+  #judge(
+    kind: string,
+    reply: Reply,
+    fault: (reply: Reply) => string | undefined,
+  ): { outcome: Outcome; reason?: string } {
+    if (reply.status >= 200 && reply.status < 300) {
+      const reason = fault(reply) ?? this.#duplicate(reply)
+      return reason === undefined ? { outcome: 'good' } : { outcome: 'lost', reason }
+    }
+    const reason = describe(reply)
+    if (reply.status === 0) return { outcome: this.allowance.reset ? 'allowed' : 'lost', reason }
+    const code = codeIn(reply)
+    if (code === 'HASHING_BUSY' && reply.headers['retry-after'] !== undefined) return { outcome: 'shed', reason }
+    if (kind.startsWith('POST') && reply.status === 502 && this.allowance.post502) return { outcome: 'allowed', reason }
+    const unavailable =
+      reply.status === 503 && reply.headers['retry-after'] !== undefined && code === 'REDIS_UNAVAILABLE'
+    return { outcome: unavailable && this.allowance.unavailable ? 'allowed' : 'lost', reason }
+  }
+
+  /** The same answer must not reach two requests. */
+  #duplicate(reply: Reply): string | undefined {
+    const id = String(reply.headers['x-request-id'])
+    if (this.#seenIds.has(id)) return 'an answer came twice'
+    this.#seenIds.add(id)
+    return undefined
+  }
+}
+
+async function findAccount(client: Client, credentials: object): Promise<string | undefined> {
+  const again = await client.json('/register', credentials)
+  return again.status === 409 ? undefined : `it is gone: registering it again answers ${describe(again)}`
+}
+
+async function findUpload(client: Client, key: string, sha256: string): Promise<string | undefined> {
+  const reply = await client.request({ path: `/uploads/${key}` })
+  return createHash('sha256').update(reply.body).digest('hex') === sha256 ? undefined : `it is gone: ${describe(reply)}`
+}
+
+function newName(): string {
+  return `load-${randomUUID()}`
+}
+
+function nameIn(reply: Reply): string | undefined {
+  return (JSON.parse(reply.body.toString()) as { username?: string }).username
+}
+
+function codeIn(reply: Reply): string | undefined {
+  try {
+    return (JSON.parse(reply.body.toString()) as { code?: string }).code
+  } catch {
+    return undefined
+  }
+}
+
+function describe(reply: Reply): string {
+  return reply.error ?? `${reply.status} ${codeIn(reply) ?? ''}`.trim()
+}

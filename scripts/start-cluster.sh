@@ -1,0 +1,11 @@
+#!/usr/bin/env bash
+# From a clone to a serving cluster: sees to Node, redis-server, packages and the build, then becomes the program.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/prerequisites.sh
+. scripts/prerequisites.sh
+
+need_node
+[ -n "${REDIS_URL:-}" ] || need_redis
+install_and_build
+exec node dist/main.js

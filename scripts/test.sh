@@ -1,0 +1,19 @@
+#!/usr/bin/env bash
+# From a clone to a passed suite. Arguments go to tap, e.g. a test file under build/test.
+# Ends with the line "N passed, N failed, N skipped"; the whole output is in build/test-results.tap.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+# shellcheck source=scripts/prerequisites.sh
+. scripts/prerequisites.sh
+
+need_node
+need_redis
+install_and_build
+
+# Settings of a person's own Outpost are no business of the tests.
+for name in PORT HOST WORKERS BALANCERS BALANCE APP REDIS_URL DATA_DIR SESSION_SECRET NODE_ENV LOG_LEVEL; do unset "$name"; done
+
+status=0
+node_modules/.bin/tap --reporter=terse --output-file=build/test-results.tap "$@" || status=$?
+node dist/scripts/tally.js build/test-results.tap
+exit "$status"

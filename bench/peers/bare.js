@@ -15,7 +15,7 @@ function bare(name, is) {
     name,
     is,
     missing: () => undefined,
-    async start({ workers, redisUrl, env }) {
+    async start({ workers, redisUrl, env, nodeArguments = [] }) {
       const port = await freePort()
       const settings = {
         PORT: String(port),
@@ -23,7 +23,7 @@ function bare(name, is) {
         BENCH_SOCKETS: newFolder('sockets'),
         BENCH_REDIS_URL: redisUrl,
       }
-      const child = start(name, process.execPath, [script], { env: { ...env, ...settings } })
+      const child = start(name, process.execPath, [...nodeArguments, script], { env: { ...env, ...settings } })
       const origin = `http://127.0.0.1:${port}`
       await untilServing(origin, child)
       return { origin, elders: [child.pid], stop: () => stop(child) }

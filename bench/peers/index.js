@@ -15,6 +15,7 @@ import { outpost, outpostMesh } from './outpost.js'
  * @property {string} redisUrl
  * @property {'bench' | 'built-in'} [app] Outpost alone has an app of its own
  * @property {Record<string, string>} [env]
+ * @property {string[]} [nodeArguments] for profiles: peers that hand them down to all their processes take them
  *
  * @typedef {object} Peer
  * @property {string} name

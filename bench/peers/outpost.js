@@ -5,22 +5,23 @@ import { fileURLToPath } from 'node:url'
 import { freePorts, untilServing } from '../lib/net.js'
 import { newFolder, start, stop } from '../lib/processes.js'
 
-const program = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
+const built = fileURLToPath(new URL('../../dist/main.js', import.meta.url))
 const benchApp = fileURLToPath(new URL('../servers/app.js', import.meta.url))
 
 /**
  * Outpost as it is started by anybody, with everything on. Only what would count against the load generator is set
  * aside: rate limits, since all its requests come from one address.
  */
-export const outpost = mode('outpost', 'Outpost, one balancer process (BALANCERS=1), everything on', 1)
-export const outpostMesh = mode('outpost-mesh', 'Outpost in mesh mode (BALANCERS=0), everything on', 0)
+export const outpost = outpostFrom(built, 'outpost', 'Outpost, one balancer process (BALANCERS=1), everything on', 1)
+export const outpostMesh = outpostFrom(built, 'outpost-mesh', 'Outpost in mesh mode (BALANCERS=0), everything on', 0)
 
-function mode(name, is, balancers) {
+/** The same of another build: see compare.js. */
+export function outpostFrom(program, name, is, balancers) {
   return {
     name,
     is,
     missing: () => (fs.existsSync(program) ? undefined : 'it is not built (npm run build)'),
-    async start({ workers, redisUrl, app = 'bench', env }) {
+    async start({ workers, redisUrl, app = 'bench', env, nodeArguments = [] }) {
       const [port, adminPort] = await freePorts(2)
       const dataDir = newFolder('outpost')
       const settings = {
@@ -36,7 +37,7 @@ function mode(name, is, balancers) {
         RATE_LIMIT_MAX: '0',
         ...(app === 'bench' ? { APP: benchApp } : {}),
       }
-      const child = start(name, process.execPath, [program], { env: { ...env, ...settings } })
+      const child = start(name, process.execPath, [...nodeArguments, program], { env: { ...env, ...settings } })
       const origin = `http://127.0.0.1:${port}`
       await untilServing(origin, child)
       return { origin, elders: [child.pid], stop: () => stop(child), reload: () => reload(dataDir) }

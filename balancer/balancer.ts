@@ -3,8 +3,9 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { Deadlines } from './deadlines.js'
+import { headWithoutUpgrade } from './declined-upgrade.js'
 import { Dispatcher } from './dispatcher.js'
-import { answerProblem, answerProblemOnSocket } from './errors.js'
+import { answerProblem, answerProblemOnSocket, type BalancerErrorCode } from './errors.js'
 import { Exchange } from './exchange.js'
 import { identify, type ClientIdentity } from './forwarded-headers.js'
 import { Upstream } from './forward.js'
@@ -51,6 +52,10 @@ export class Balancer {
   readonly #server: http.Server
   readonly #checks = new Map<string, HealthCheck>()
   readonly #handshakes: Deadlines<Handshake>
+  /** Node's server does not count those that it was given, nor close those that it has let go of for an upgrade. */
+  readonly #connections = new Set<Socket>()
+  /** Connections that have had their refusal: the parser may complain as well, or again. */
+  readonly #refused = new WeakSet<Duplex>()
   #localId: string | undefined
   #stopped: Promise<void> | undefined
 
@@ -87,7 +92,7 @@ export class Balancer {
   /** In mesh mode: the app in this process, as a target that needs no probe. */
   setLocal(id: string, app: LocalApp): void {
     this.#localId = id
-    this.#pool.add(id, new LocalTarget(app), true).markReady()
+    this.#pool.add(id, new LocalTarget(app, this.options.identityHeader), true).markReady()
   }
 
   /** The app in this process is not to be trusted any more: what it had not answered goes elsewhere, if it may. */
@@ -108,7 +113,7 @@ export class Balancer {
   ledger(): Ledger {
     const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size }
     for (const target of this.#pool.targets()) {
-      ledger.inFlight += target.inFlight
+      ledger.inFlight += target.inFlight + target.bound
       ledger.upgraded += target.upgraded
     }
     return ledger
@@ -116,7 +121,7 @@ export class Balancer {
 
   /** The open connections of clients. */
   connections(): Promise<number> {
-    return new Promise(resolve => this.#server.getConnections((_error, count) => resolve(count)))
+    return Promise.resolve(this.#connections.size)
   }
 
   /** From now on each answer is the last on its connection. */
@@ -132,16 +137,18 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
-    const closed = new Promise<void>(resolve => {
-      if (this.#server.listening) this.#server.close(() => resolve())
-      else void this.#allConnectionsGone().then(resolve)
-    })
-    this.#server.closeIdleConnections()
+    if (this.#server.listening) this.#server.close()
+    this.#closeIdleConnections()
     for (const target of this.#pool.targets()) target.closeUpgraded()
     // An answer whose headers were out already still keeps its connection: found idle, it goes.
-    const idle = setInterval(() => this.#server.closeIdleConnections(), 100)
-    const cut = setTimeout(() => this.#server.closeAllConnections(), deadlineMs)
-    await Promise.race([closed, new Promise(resolve => setTimeout(resolve, deadlineMs + 100).unref())])
+    const idle = setInterval(() => this.#closeIdleConnections(), 100)
+    const cut = setTimeout(() => {
+      for (const socket of this.#connections) socket.destroy()
+    }, deadlineMs)
+    await Promise.race([
+      this.#allConnectionsGone(),
+      new Promise(resolve => setTimeout(resolve, deadlineMs + 100).unref()),
+    ])
     clearInterval(idle)
     clearTimeout(cut)
     this.#dispatcher.stop()
@@ -149,8 +156,14 @@ export class Balancer {
     for (const id of [...this.#checks.keys()]) this.#remove(id)
   }
 
+  #closeIdleConnections(): void {
+    this.#server.closeIdleConnections()
+    // To Node a connection that has never said anything is busy with its first request.
+    for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy()
+  }
+
   async #allConnectionsGone(): Promise<void> {
-    while ((await this.connections()) > 0) await new Promise(resolve => setTimeout(resolve, 50))
+    while (this.#connections.size > 0) await new Promise(resolve => setTimeout(resolve, 20))
   }
 
   #add({ id, socketPath }: TargetSpec): void {
@@ -182,6 +195,10 @@ export class Balancer {
     })
     server.maxHeadersCount = 0
     server.maxConnections = this.options.maxSockets
+    server.on('connection', (socket: Socket) => {
+      this.#connections.add(socket)
+      socket.once('close', () => this.#connections.delete(socket))
+    })
     server.on('request', (request, response) => this.#serve(request, response, false))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response, true),
@@ -192,8 +209,7 @@ export class Balancer {
     })
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     server.on('connect', (_request, socket: Duplex) => {
-      socket.on('error', () => socket.destroy())
-      answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
+      if (this.#takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
     })
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuseConnection(error, socket))
     return server
@@ -203,6 +219,7 @@ export class Balancer {
     const requestId = randomUUID()
     const refusal = refusalOf(request, this.options.maxHeaders)
     if (refusal !== undefined) {
+      this.#refused.add(request.socket)
       response.shouldKeepAlive = false
       answerProblem(response, refusal, requestId)
       return
@@ -212,28 +229,33 @@ export class Balancer {
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    // First of all: a client that is gone before anybody listens would be an uncaught error.
-    socket.on('error', () => socket.destroy())
+    if (!this.#takeOver(socket)) return
     const requestId = randomUUID()
-    const refusal = refusalOf(request, this.options.maxHeaders) ?? upgradeRefusalOf(request)
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.httpVersionMinor === 1
+    const refusal = refusalOf(request, this.options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
     if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
-    else if (request.headers.upgrade?.toLowerCase() !== 'websocket') this.#ignoreUpgrade(request, socket as Socket)
+    else if (!isWebSocket) this.#declineUpgrade(request, socket, head)
     else {
       const client = this.#identify(request)
       new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId).start()
     }
   }
 
-  /** A server may take an offered upgrade (h2c, for one) or leave it and answer in HTTP/1.1 (RFC 9110, section 7.8). */
-  #ignoreUpgrade(request: IncomingMessage, socket: Socket): void {
-    const response = new http.ServerResponse(request)
-    response.shouldKeepAlive = false
-    response.assignSocket(socket)
-    response.once('finish', () => {
-      response.detachSocket(socket)
-      socket.destroySoon()
-    })
-    this.#serve(request, response, false)
+  /**
+   * Node has let go of this connection, and of its errors first of all: a client that is gone before anybody listens
+   * would be an uncaught one. False when an earlier answer is still on its way: that cannot be finished any more.
+   */
+  #takeOver(socket: Duplex): boolean {
+    socket.on('error', () => socket.destroy())
+    if (responseInProgress(socket) === undefined) return true
+    socket.destroy()
+    return false
+  }
+
+  /** Gives the connection back to the server, with the same request but for the offer. */
+  #declineUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
+    this.#server.emit('connection', socket)
   }
 
   #identify(request: IncomingMessage): ClientIdentity {
@@ -242,9 +264,25 @@ export class Balancer {
 
   #refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
     const code = codeOfParserError(error.code)
-    // Node's own mark of a response in progress: a second answer in the middle of it would be taken for its body.
-    const { _httpMessage: current } = socket as Duplex & { _httpMessage?: ServerResponse | null }
-    if (code === undefined || current?.headersSent === true) socket.destroy()
+    if (code === undefined) socket.destroy()
+    else if (!this.#refused.has(socket)) {
+      this.#refused.add(socket)
+      this.#refuseInTurn(code, socket)
+    }
+  }
+
+  #refuseInTurn(code: BalancerErrorCode, socket: Duplex): void {
+    const current = responseInProgress(socket)
+    if (current === undefined) answerProblemOnSocket(socket, code, randomUUID())
+    // The fault is in a later request: this one was good, and is answered first.
+    else if (current.req.complete) current.once('close', () => this.#refuseInTurn(code, socket))
+    // A second answer in the middle of the first would be taken for its body.
+    else if (current.headersSent) socket.destroy()
     else answerProblemOnSocket(socket, code, randomUUID())
   }
+}
+
+/** By Node's own mark on the connection. */
+function responseInProgress(socket: Duplex & { _httpMessage?: ServerResponse | null }): ServerResponse | undefined {
+  return socket._httpMessage ?? undefined
 }

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { Deadlines } from './deadlines.js'
 import { WaitingRoom, type Waiter } from './hold.js'
 import type { BalancerOptions } from './options.js'
@@ -10,7 +11,11 @@ import type { TargetPool } from './target-pool.js'
 export interface Journey extends Waiter {
   /** Targets that have failed it. */
   readonly tried: ReadonlySet<Target> | undefined
-  takeTo(target: Target): void
+  readonly request: IncomingMessage
+  /** It begins something that lasts, as an upgrade does: nothing for a target that is on its way out. */
+  readonly lasting: boolean
+  /** @param bound the request belongs to this target */
+  takeTo(target: Target, bound: boolean): void
 }
 
 /** A journey whose answer is awaited. */
@@ -43,9 +48,22 @@ export class Dispatcher {
   }
 
   dispatch(journey: Journey): void {
+    const owner = this.#ownerOf(journey)
+    if (owner !== undefined) {
+      if (owner.bound < this.options.maxBound) journey.takeTo(owner, true)
+      else journey.giveUp('OVERLOADED')
+      return
+    }
     const picked = this.pool.pick(journey.tried)
     if (typeof picked === 'string') this.room.enter(journey, picked)
-    else journey.takeTo(picked)
+    else journey.takeTo(picked, false)
+  }
+
+  #ownerOf({ request, tried, lasting }: Journey): Target | undefined {
+    const id = this.options.affinity(request)
+    const target = id === undefined ? undefined : this.pool.get(id)
+    if (target === undefined || target.gone || tried?.has(target) === true) return undefined
+    return lasting && target.state === 'draining' ? undefined : target
   }
 
   stop(): void {

@@ -34,7 +34,16 @@ export function answerProblem(response: ServerResponse, code: BalancerErrorCode,
   if (response.headersSent || response.destroyed) return
   const body = problemBody(code, requestId)
   response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body))
-  response.end(body)
+  if (response.shouldKeepAlive || response.req.complete) response.end(body)
+  else endLingering(response, body)
+}
+
+/** What the client still sends is read and dropped for a moment before the connection ends: see LINGER_MS. */
+function endLingering(response: ServerResponse, body: string): void {
+  response.write(body)
+  const linger = setTimeout(() => response.end(), LINGER_MS)
+  response.once('close', () => clearTimeout(linger))
+  response.req.once('end', () => response.end()).resume()
 }
 
 /** The same answer on a bare socket, for requests that never became a `ServerResponse`. Ends the connection. */
@@ -48,13 +57,12 @@ export function answerProblemOnSocket(socket: Duplex, code: BalancerErrorCode, r
   const headers = { ...problemHeaders(code, requestId, body), connection: 'close', date: new Date().toUTCString() }
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
-  // What the client still sends is read and dropped for a moment: closing over unread bytes would reset the
-  // connection and take the answer with it (RFC 9112, section 9.6).
   socket.resume()
   const linger = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(linger))
 }
 
+/** Closing over unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6). */
 const LINGER_MS = 500
 
 function problemBody(code: BalancerErrorCode, requestId: string): string {

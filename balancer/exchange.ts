@@ -29,7 +29,9 @@ export class Exchange implements Journey, InFlight {
   #target: Target | undefined
   #attempt: Attempt | undefined
   #failedTries = 0
+  #bytesRead = 0
   #tried: Set<Target> | undefined
+  readonly lasting = false
 
   constructor(
     private readonly dispatcher: Dispatcher,
@@ -83,10 +85,10 @@ export class Exchange implements Journey, InFlight {
     response.once('socket', () => socket.off('close', closed))
   }
 
-  takeTo(target: Target): void {
+  takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
-    target.begin(this)
+    target.begin(this, bound)
     target.transport.send(this)
   }
 
@@ -116,7 +118,10 @@ export class Exchange implements Journey, InFlight {
     if (sent) {
       this.dispatcher.receiving.delete(this)
       this.dispatcher.awaiting.add(this)
-    } else this.dispatcher.receiving.add(this)
+    } else {
+      this.#bytesRead = this.request.socket.bytesRead
+      this.dispatcher.receiving.add(this)
+    }
   }
 
   /** For the transport: the answer has begun. */
@@ -154,9 +159,18 @@ export class Exchange implements Journey, InFlight {
     if (this.#state === 'arriving') this.giveUp('REQUEST_TIMEOUT')
     else if (this.response.headersSent) this.answerBegun()
     else if (this.#state === 'sent') {
-      if (this.#body.kind === 'stream' && !this.request.complete) this.giveUp('REQUEST_TIMEOUT')
-      else this.#tryFailed('timeout')
+      if (this.#body.kind !== 'stream' || this.request.complete) this.#tryFailed('timeout')
+      else if (this.#bodyMoved()) this.dispatcher.receiving.add(this)
+      else this.giveUp('REQUEST_TIMEOUT')
     }
+  }
+
+  /** Whether more of the body has come since the last look: a local app reads it unseen. */
+  #bodyMoved(): boolean {
+    const { bytesRead } = this.request.socket
+    const moved = bytesRead > this.#bytesRead
+    this.#bytesRead = bytesRead
+    return moved
   }
 
   #tryFailed(failure: Failure): void {

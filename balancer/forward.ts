@@ -111,7 +111,7 @@ export class Upstream implements Transport {
 /** `web` without options of its own, which would be copied for every request; its types do not know that form. */
 type Web = (request: WebAttempt, response: object, onError: (error: Error) => void) => void
 
-const LOOK_TIMEOUT_MS = 100
+const LOOK_TIMEOUT_MS = 1_000
 
 /** Tells the library to keep its hands off the answer: the attempt writes it. */
 const NO_RESPONSE = { headersSent: true, finished: true }

@@ -16,6 +16,7 @@ export class Handshake implements Journey, InFlight {
   #failedTries = 0
   #tried: Set<Target> | undefined
   #connection: UpgradedConnection | undefined
+  readonly lasting = true
 
   constructor(
     private readonly dispatcher: Dispatcher,
@@ -36,11 +37,11 @@ export class Handshake implements Journey, InFlight {
     this.dispatcher.dispatch(this)
   }
 
-  takeTo(target: Target): void {
+  takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
     this.deadlines.add(this)
-    target.begin(this)
+    target.begin(this, bound)
     target.transport.upgrade(this)
   }
 

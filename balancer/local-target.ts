@@ -1,4 +1,4 @@
-import { ServerResponse, type IncomingMessage } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
@@ -15,27 +15,48 @@ export interface LocalApp {
 
 /** In mesh mode: a target that is a function call away, with no proxy and no copy in between. */
 export class LocalTarget implements Transport {
-  constructor(private readonly app: LocalApp) {}
+  constructor(
+    private readonly app: LocalApp,
+    private readonly identityHeader: string,
+  ) {}
 
   send(exchange: Exchange): void {
-    const { request, response, client, requestId } = exchange
+    const { request, response, client, requestId, body } = exchange
     exchange.attemptBegun({ abort: () => detach(exchange) })
-    overwriteForwarded(request.headers, client, requestId)
+    this.#setHeaders(request, client, requestId)
     response.setHeader('X-Request-Id', requestId)
     if (exchange.closing) response.shouldKeepAlive = false
     if (exchange.continueWanted) response.writeContinue()
-    exchange.bodyProgress(true)
-    this.app.handleRequest(request, response, client)
+    exchange.bodyProgress(body.kind !== 'stream')
+    if (body.kind === 'stream') request.once('end', () => exchange.bodyProgress(true))
+    this.app.handleRequest(body.kind === 'held' ? replay(request, body.bytes) : request, response, client)
   }
 
   upgrade(handshake: Handshake): void {
     const { request, socket, head, client, requestId } = handshake
-    overwriteForwarded(request.headers, client, requestId)
+    this.#setHeaders(request, client, requestId)
     handshake.upgraded(new LocalUpgraded(socket))
     this.app.handleUpgrade(request, socket, head, client)
   }
 
   close(): void {}
+
+  #setHeaders({ headers }: IncomingMessage, client: ClientIdentity, requestId: string): void {
+    overwriteForwarded(headers, client, requestId)
+    // The app is told who the client is; this is how a client would tell it.
+    Reflect.deleteProperty(headers, this.identityHeader)
+  }
+}
+
+/** The request as it was before its body was read in order to hold it. */
+function replay(request: IncomingMessage, bytes: Buffer): IncomingMessage {
+  const { method, url, headers, rawHeaders, httpVersion, httpVersionMajor, httpVersionMinor } = request
+  const again = new IncomingMessage(request.socket)
+  Object.assign(again, { method, url, headers, rawHeaders, httpVersion, httpVersionMajor, httpVersionMinor })
+  again.complete = true
+  again.push(bytes)
+  again.push(null)
+  return again
 }
 
 /**
@@ -46,6 +67,11 @@ function detach(exchange: Exchange): void {
   const { request, response } = exchange
   const { socket } = request
   if (response.writableEnded || socket.destroyed || response.headersSent) return
+  if (response.socket === null) {
+    // Still queued behind an earlier answer: there is no way to take its place, so the connection goes.
+    socket.destroy()
+    return
+  }
   response.detachSocket(socket)
   const fresh = new ServerResponse(request)
   // The server has lost track of this connection's turn: the answer is its last.
@@ -53,6 +79,8 @@ function detach(exchange: Exchange): void {
   fresh.assignSocket(socket)
   fresh.once('finish', () => {
     fresh.detachSocket(socket)
+    // As the server does for its own: the end of the response is the end of the exchange.
+    fresh.emit('close')
     socket.destroySoon()
   })
   exchange.response = fresh
@@ -64,6 +92,7 @@ class LocalUpgraded implements UpgradedConnection {
 
   /** WebSocket libraries write whole frames at a time, so between two writes is between two frames. */
   closeForRestart(): void {
+    if (this.socket.writableEnded) return
     this.socket.end(CLOSE_SERVICE_RESTART)
     const timer = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
     this.socket.once('close', () => clearTimeout(timer))

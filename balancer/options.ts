@@ -1,3 +1,5 @@
+import type { IncomingMessage } from 'node:http'
+
 /** Everything that can be set about a balancer. Times are in milliseconds, sizes in bytes. */
 export interface BalancerOptions {
   /** `round-robin` by request, or `least-busy`: the one with fewer requests in flight of two drawn at random. */
@@ -49,6 +51,13 @@ export interface BalancerOptions {
   /** Requests in flight per target; over it a request waits `overloadWaitMs` at the most. */
   maxInFlight: number
   overloadWaitMs: number
+  /**
+   * The id of the target that a request belongs to, when only that one can serve it (a session that lives there).
+   * It goes there out of turn, also while the target drains; to any other when the target has gone.
+   */
+  affinity(request: IncomingMessage): string | undefined
+  /** Such requests in flight per target. They are counted apart: most of them wait for something to happen. */
+  maxBound: number
   /** Connections that are open at once. */
   maxSockets: number
   /** Headers of a request; over it 431. */
@@ -91,6 +100,8 @@ export const defaultOptions: BalancerOptions = {
   holdMs: 10_000,
   maxInFlight: 256,
   overloadWaitMs: 50,
+  affinity: () => undefined,
+  maxBound: 10_000,
   maxSockets: 20_000,
   maxHeaders: 1_000,
 

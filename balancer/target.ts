@@ -44,6 +44,8 @@ export interface TargetObserver {
 export class Target {
   #state: TargetState = 'joining'
   readonly #exchanges = new Set<InFlight>()
+  /** Those that belong here by affinity. */
+  readonly #bound = new Set<InFlight>()
   readonly #upgraded = new Set<UpgradedConnection>()
   /** Gateway failures since the last answer. */
   failuresInARow = 0
@@ -66,6 +68,11 @@ export class Target {
     return this.#exchanges.size
   }
 
+  /** Requests in flight that belong here by affinity. They are not in `inFlight`, and fill nothing up. */
+  get bound(): number {
+    return this.#bound.size
+  }
+
   get upgraded(): number {
     return this.#upgraded.size
   }
@@ -79,13 +86,14 @@ export class Target {
     return this.#state === 'gone' || this.#state === 'unreachable'
   }
 
-  begin(exchange: InFlight): void {
-    this.#exchanges.add(exchange)
+  begin(exchange: InFlight, bound = false): void {
+    if (bound) this.#bound.add(exchange)
+    else this.#exchanges.add(exchange)
   }
 
   end(exchange: InFlight): void {
     const wasFull = this.full
-    if (!this.#exchanges.delete(exchange)) return
+    if (!this.#exchanges.delete(exchange) && !this.#bound.delete(exchange)) return
     if (this.#state === 'draining') this.#settleDrain()
     else if (wasFull) this.observer.targetHasRoom(this)
   }
@@ -146,7 +154,7 @@ export class Target {
 
   #goDown(state: TargetState): void {
     this.#become(state)
-    for (const exchange of [...this.#exchanges]) exchange.targetWentDown()
+    for (const exchange of [...this.#exchanges, ...this.#bound]) exchange.targetWentDown()
   }
 
   #become(state: TargetState): void {
@@ -156,7 +164,8 @@ export class Target {
   }
 
   #settleDrain(): void {
-    if (this.#exchanges.size === 0 && this.#upgraded.size === 0) this.observer.targetDrained(this)
+    const busy = this.#exchanges.size + this.#bound.size + this.#upgraded.size > 0
+    if (!busy) this.observer.targetDrained(this)
   }
 }
 

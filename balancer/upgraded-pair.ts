@@ -15,6 +15,8 @@ export class UpgradedPair implements UpgradedConnection {
     target.on('error', () => target.destroy())
     target.on('data', (chunk: Buffer) => this.#fromTarget(chunk))
     target.once('close', () => this.#end())
+    // A WebSocket does not live on in one direction: who has been told of the end has a moment to end as well.
+    for (const side of [client, target]) side.once('finish', () => this.#endSoon())
     client.once('close', () => {
       clearTimeout(this.#timer)
       this.#state = 'closed'
@@ -48,7 +50,11 @@ export class UpgradedPair implements UpgradedConnection {
 
   #end(): void {
     if (this.#state === 'open') this.client.end()
-    this.#timer ??= setTimeout(() => this.client.destroy(), CLOSE_TIMEOUT_MS)
+    this.#endSoon()
+  }
+
+  #endSoon(): void {
+    if (this.#state !== 'closed') this.#timer ??= setTimeout(() => this.client.destroy(), CLOSE_TIMEOUT_MS)
   }
 }
 

@@ -3,12 +3,12 @@
 #   1. `minio` from PATH, 2. the one built before, in the cache, 3. where Go is there, the pinned release built now.
 # With --no-build only 1 and 2. Exits 1 with one line on stderr when there is none.
 #
-# The community server is released as source only; its tags are no semantic versions, so Go names the release
-# RELEASE.2025-10-15T17-29-55Z by the time and the commit it stands for.
+# The community server is released as source only; its tags are no semantic versions, so Go names the last release,
+# RELEASE.2025-10-15T17-29-55Z, by the time and the commit it stands for. Not every module proxy has that commit: the
+# second choice is a later commit that more of them have.
 set -euo pipefail
 
-release=RELEASE.2025-10-15T17-29-55Z
-module=github.com/minio/minio@v0.0.0-20251015172955-9e49d5e7a648
+versions=(v0.0.0-20251015172955-9e49d5e7a648 v0.0.0-20260212201848-7aac2a2c5b7c)
 build_seconds=1500
 cache=${XDG_CACHE_HOME:-$HOME/.cache}/outpost/bin
 
@@ -22,7 +22,7 @@ usable() {
 }
 
 found=$(command -v minio || true)
-for candidate in "$found" "$cache/minio-$release"; do
+for candidate in "$found" "${versions[@]/#/$cache/minio-}"; do
   if [ -n "$candidate" ] && usable "$candidate"; then
     echo "$candidate"
     exit 0
@@ -36,12 +36,15 @@ command -v go >/dev/null || fail 'no minio in PATH, and no Go to build it with'
 mkdir -p "$cache"
 building=$(mktemp -d "$cache/building.XXXXXX")
 trap 'rm -rf "$building"' EXIT
-echo "install-minio: building $release, which takes some minutes" >&2
-log=$building/log
-if ! GOBIN=$building timeout "$build_seconds" go install "$module" >"$log" 2>&1; then
-  reason=$(grep -v '^go: downloading' "$log" | tail -n 2 | tr -s '\n\t ' ' ' || true)
-  fail "go install $module failed: ${reason:-no answer within $build_seconds s}"
-fi
-usable "$building/minio" || fail 'the binary that was built does not run'
-mv "$building/minio" "$cache/minio-$release"
-echo "$cache/minio-$release"
+echo 'install-minio: building MinIO, which takes some minutes' >&2
+reason=
+for version in "${versions[@]}"; do
+  if GOBIN=$building timeout "$build_seconds" go install "github.com/minio/minio@$version" >"$building/log" 2>&1; then
+    usable "$building/minio" || fail 'the binary that was built does not run'
+    mv "$building/minio" "$cache/minio-$version"
+    echo "$cache/minio-$version"
+    exit 0
+  fi
+  reason=$(grep -v '^go: downloading' "$building/log" | tail -n 1 | tr -s '\n\t ' ' ' || true)
+done
+fail "go install of $version failed: ${reason:-no answer within $build_seconds s}"

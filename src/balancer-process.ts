@@ -1,6 +1,7 @@
 import { Balancer, type BalancerEvents } from '#balancer'
 import { exit, exitCodes } from './core/exit.js'
 import { IDENTITY_HEADER } from './core/identity-header.js'
+import { workerOfSession } from './core/session-affinity.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
@@ -36,6 +37,7 @@ export function createBalancer({ config }: StartOrder, parent: Parent, events: B
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
+      affinity: ({ url }) => workerOfSession(url),
     },
     {
       onDrained: id => parent.report({ type: 'drained', id }),

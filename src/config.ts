@@ -1,6 +1,6 @@
 import { accessSync, constants, statSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
-import { resolve } from 'node:path'
+import { availableParallelism, homedir } from 'node:os'
+import { join, resolve } from 'node:path'
 import { z } from 'zod'
 
 /** One variable that cannot be used. */
@@ -21,6 +21,9 @@ export class ConfigError extends Error {
 }
 
 const MIN_SECRET_IN_PRODUCTION = 32
+
+/** 10,000 parts, which is S3's limit, of 8 MiB each. */
+const MAX_UPLOAD_BYTES = 10_000 * 8 * 1024 ** 2
 
 function wholeNumber(min: number, max: number, unit = ''): z.ZodType<number> {
   const accepted = `a whole number from ${min} to ${max}${unit && ` ${unit}`}`
@@ -44,6 +47,15 @@ const redisUrl = z.string().refine(value => {
     return false
   }
 }, 'a URL like redis://[user:password@]host[:port][/db] or rediss://…')
+
+const httpUrl = z.string().refine(value => {
+  try {
+    const { protocol, username, pathname, search } = new URL(value)
+    return ['http:', 'https:'].includes(protocol) && username === '' && pathname === '/' && search === ''
+  } catch {
+    return false
+  }
+}, 'a URL like http://host[:port] or https://host[:port], without a path')
 
 const readableFile = z
   .string()
@@ -79,6 +91,19 @@ const schema = z.object({
   BALANCE: oneOf(['round-robin', 'least-busy']).default('round-robin'),
   APP: readableFile.optional(),
   REDIS_URL: redisUrl.optional(),
+  S3_ENDPOINT: httpUrl.optional(),
+  S3_ACCESS_KEY: z.string().optional(),
+  S3_SECRET_KEY: z.string().optional(),
+  S3_BUCKET: z
+    .string()
+    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name: 3 to 63 of a-z, 0-9, "-" and "."')
+    .default('outpost'),
+  S3_REGION: z
+    .string()
+    .regex(/^[a-z0-9-]{1,64}$/i, 'a region like us-east-1')
+    .default('us-east-1'),
+  UPLOAD_MAX_BYTES: wholeNumber(1, MAX_UPLOAD_BYTES, 'bytes').default(1024 ** 3),
+  XDG_CACHE_HOME: z.string().default(join(homedir(), '.cache')),
   DATA_DIR: z
     .string()
     .default('./.outpost')
@@ -111,7 +136,11 @@ export type Config = Readonly<ReturnType<typeof readConfig>>
 export function readConfig(env: NodeJS.ProcessEnv = process.env) {
   const given = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = schema.safeParse(given)
-  const faults = [...(parsed.success ? [] : faultsOf(parsed.error, given)), ...weakSecret(given)]
+  const faults = [
+    ...(parsed.success ? [] : faultsOf(parsed.error, given)),
+    ...weakSecret(given),
+    ...missingS3Keys(given),
+  ]
   if (!parsed.success || faults.length > 0) throw new ConfigError(faults)
   const values = parsed.data
   return Object.freeze({
@@ -122,6 +151,16 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
     balance: values.BALANCE,
     app: values.APP,
     redisUrl: values.REDIS_URL,
+    s3: Object.freeze({
+      /** Undefined: the embedded store, or a minio that is found. */
+      endpoint: values.S3_ENDPOINT === undefined ? undefined : new URL(values.S3_ENDPOINT).origin,
+      accessKey: values.S3_ACCESS_KEY,
+      secretKey: values.S3_SECRET_KEY,
+      bucket: values.S3_BUCKET,
+      region: values.S3_REGION,
+    }),
+    uploadMaxBytes: values.UPLOAD_MAX_BYTES,
+    cacheDir: values.XDG_CACHE_HOME,
     dataDir: values.DATA_DIR,
     sessionSecret: values.SESSION_SECRET,
     rateLimitMax: values.RATE_LIMIT_MAX,
@@ -147,7 +186,14 @@ function weakSecret({ NODE_ENV, SESSION_SECRET }: NodeJS.ProcessEnv): ConfigFaul
   return [{ name: 'SESSION_SECRET', value: shown('SESSION_SECRET', SESSION_SECRET), accepted }]
 }
 
-const SECRETS = new Set(['SESSION_SECRET', 'REDIS_URL'])
+/** Without an endpoint they would say nothing, and with one nothing works without them. */
+function missingS3Keys(env: NodeJS.ProcessEnv): ConfigFault[] {
+  if (env['S3_ENDPOINT'] === undefined) return []
+  const missing = ['S3_ACCESS_KEY', 'S3_SECRET_KEY'].filter(name => env[name] === undefined)
+  return missing.map(name => ({ name, value: '', accepted: 'the key that S3_ENDPOINT asks for: it is set, too' }))
+}
+
+const SECRETS = new Set(['SESSION_SECRET', 'REDIS_URL', 'S3_SECRET_KEY'])
 
 function faultsOf(error: z.ZodError, env: NodeJS.ProcessEnv): ConfigFault[] {
   const byName = new Map<string, ConfigFault>()

@@ -8,6 +8,9 @@ switch (process.send === undefined ? 'primary' : process.argv[2]) {
   case 'worker':
     await (await import('./worker/worker-process.js')).runWorker()
     break
+  case 'store':
+    await (await import('./store-process.js')).runStore()
+    break
   default:
     await (await import('./primary/primary-process.js')).runPrimary()
 }

@@ -1,21 +1,32 @@
 import type { RedisStore } from 'connect-redis'
 import express, { type Express, type RequestHandler } from 'express'
-import helmet from 'helmet'
+import helmet, { type HelmetOptions } from 'helmet'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../core/log.js'
 import { Accounts } from '../services/accounts.js'
 import { LoginBackoff } from '../services/login-backoff.js'
+import type { Cache } from '../services/cache.js'
+import type { ObjectStorage } from '../services/object-storage.js'
 import type { PasswordHasher } from '../services/password-hasher.js'
+import { Products } from '../services/products.js'
 import { createRateLimit } from '../services/rate-limit.js'
+import { Uploads } from '../services/uploads.js'
 import { accountRoutes } from './account-routes.js'
 import { answerErrors, answerNotFound, HttpError } from './errors.js'
 import { healthRoutes } from './health-routes.js'
+import { openapiRoutes } from './openapi-routes.js'
+import { pageRoutes } from './page-routes.js'
+import { productRoutes } from './product-routes.js'
 import { requireSameOrigin } from './same-origin.js'
 import { SignIn } from './sign-in.js'
+import { requireSignIn } from './signed-in.js'
+import { uploadRoutes } from './upload-routes.js'
 
 /** What the built-in app stands on. */
 export interface AppServices {
   redis: Redis
+  cache: Cache
+  storage: ObjectStorage
   sessions: RequestHandler
   sessionStore: RedisStore
   hasher: PasswordHasher
@@ -26,6 +37,8 @@ export interface AppServices {
 export interface AppSettings {
   rateLimitMax: number
   rateLimitWindowMs: number
+  production: boolean
+  uploadMaxBytes: number
   /** Told to clients in `X-Outpost-Worker`; undefined keeps it to ourselves. */
   workerName: string | undefined
 }
@@ -36,8 +49,10 @@ const MAX_JSON_BYTES = 64 * 1024
 
 /** The built-in app: the guide's authentication service, ready for any number of workers and machines. */
 export function createApp(services: AppServices, settings: AppSettings): Express {
-  const { redis, sessions, sessionStore, hasher, log } = services
+  const { redis, cache, storage, sessions, sessionStore, hasher, log } = services
   const accounts = new Accounts(redis, hasher)
+  const signIn = new SignIn(accounts, sessionStore)
+  const signedIn = requireSignIn(signIn, sessions)
   const limits = {
     general: limit(services, settings, 'all', 1),
     register: limit(services, settings, 'register', STRICT_SHARE),
@@ -50,23 +65,49 @@ export function createApp(services: AppServices, settings: AppSettings): Express
 
   app.use(exposeWorker(settings.workerName))
   app.use(healthRoutes(services))
-  app.use(helmet())
+  app.use(helmet(securityHeaders(settings.production)))
+  app.use(pageRoutes())
   app.use(limits.general)
+  app.use(openapiRoutes())
   app.use(requireSameOrigin)
   app.use(express.json({ limit: MAX_JSON_BYTES }))
   app.use(
     accountRoutes({
       accounts,
-      signIn: new SignIn(accounts, sessionStore),
+      signIn,
       sessions,
       registerLimit: limits.register,
       loginLimit: limits.login,
       backoff: settings.rateLimitMax === 0 ? undefined : new LoginBackoff(redis),
     }),
   )
+  app.use(productRoutes({ products: new Products(storage, cache), signedIn }))
+  app.use(uploadRoutes({ uploads: new Uploads(storage), signedIn, maxBytes: settings.uploadMaxBytes }))
   app.use(answerNotFound)
   app.use(answerErrors(log))
   return app
+}
+
+/** Outside of production it is served over plain http, where a browser must not be told to use https. */
+function securityHeaders(production: boolean): HelmetOptions {
+  return {
+    strictTransportSecurity: production,
+    contentSecurityPolicy: {
+      useDefaults: false,
+      directives: {
+        defaultSrc: ["'none'"],
+        scriptSrc: ["'self'"],
+        styleSrc: ["'self'"],
+        imgSrc: ["'self'"],
+        // Not every browser takes 'self' to mean WebSockets, too.
+        connectSrc: ["'self'", 'ws:', 'wss:'],
+        formAction: ["'self'"],
+        baseUri: ["'none'"],
+        frameAncestors: ["'none'"],
+        ...(production ? { upgradeInsecureRequests: [] } : {}),
+      },
+    },
+  }
 }
 
 function exposeWorker(name: string | undefined): RequestHandler {

@@ -33,7 +33,12 @@ export type Credentials = z.infer<typeof schema>
  * @throws {HttpError} VALIDATION_FAILED with the reasons
  */
 export function parseCredentials(body: unknown): Credentials {
-  const parsed = schema.safeParse(body)
+  return validated(schema, body)
+}
+
+/** @throws {HttpError} VALIDATION_FAILED with the reasons */
+export function validated<T>(shape: z.ZodType<T>, value: unknown): T {
+  const parsed = shape.safeParse(value)
   if (parsed.success) return parsed.data
   const faults = parsed.error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', reason: message }))
   throw new HttpError('VALIDATION_FAILED', { faults })

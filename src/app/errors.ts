@@ -1,8 +1,12 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { STATUS_CODES } from 'node:http'
 import type { Logger } from '../core/log.js'
+import { CacheLoadError } from '../services/cache.js'
+import { SourceIdleError } from '../services/idle-deadline.js'
 import { HashQueueFullError } from '../services/password-hasher.js'
 import { isRedisUnavailable } from '../services/redis.js'
+import { isStorageUnavailable } from '../services/storage-errors.js'
+import { UploadsBusyError } from '../services/uploads.js'
 
 /**
  * Every error the built-in app answers with: a stable code, its HTTP status and the sentence a client reads.
@@ -15,13 +19,17 @@ export const appErrors = {
   INVALID_CREDENTIALS: { status: 401, detail: 'The username or the password is wrong.' },
   CROSS_ORIGIN: { status: 403, detail: 'A page of another origin may not do this with your session.' },
   NOT_FOUND: { status: 404, detail: 'There is nothing here.' },
+  UPLOAD_STALLED: { status: 408, detail: 'The file did not arrive in time.' },
   USERNAME_TAKEN: { status: 409, detail: 'This username is taken.' },
   BODY_TOO_LARGE: { status: 413, detail: 'The body is too large.' },
   UNSUPPORTED_MEDIA_TYPE: { status: 415, detail: 'This kind of body is not understood.' },
+  RANGE_NOT_SATISFIABLE: { status: 416, detail: 'The range lies outside the file.' },
   RATE_LIMITED: { status: 429, detail: 'Too many requests from this address.' },
   LOGIN_BACKOFF: { status: 429, detail: 'Too many failed sign-ins to this account from this address.' },
   INTERNAL: { status: 500, detail: 'Something broke on our side.' },
   HASHING_BUSY: { status: 503, detail: 'Too many sign-ins at this moment.' },
+  UPLOADS_BUSY: { status: 503, detail: 'Too many uploads at this moment.' },
+  STORAGE_UNAVAILABLE: { status: 503, detail: 'The object storage cannot be reached at this moment.' },
   REDIS_UNAVAILABLE: { status: 503, detail: 'The shared state cannot be reached at this moment.' },
 } as const
 
@@ -64,6 +72,12 @@ const RETRY_AFTER_SECONDS = 1
 function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error
   const cause = { cause: error }
+  // Before Redis: what is wrong with a connection reads the same in both.
+  if (isStorageUnavailable(error) || error instanceof CacheLoadError)
+    return new HttpError('STORAGE_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  if (error instanceof UploadsBusyError)
+    return new HttpError('UPLOADS_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  if (error instanceof SourceIdleError) return new HttpError('UPLOAD_STALLED', cause)
   if (isRedisUnavailable(error))
     return new HttpError('REDIS_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
   if (error instanceof HashQueueFullError) {
@@ -89,8 +103,11 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
     const answer = toHttpError(error)
     const requestId = request.get('x-request-id')
     if (answer.status === 500) log.error({ err: error, requestId, path: request.path }, 'a request failed')
-    if (response.headersSent) response.destroy()
-    else sendProblem(response, answer, requestId)
+    // Where saving the session has just failed, saving it at the end of this answer would fail, too, and express would
+    // cut the connection under the finished answer.
+    Reflect.deleteProperty(request, 'session')
+    if (!response.headersSent) sendProblem(response, answer, requestId)
+    else if (!response.writableEnded) response.destroy()
   }
 }
 

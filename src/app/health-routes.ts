@@ -1,8 +1,10 @@
 import { Router } from 'express'
 import type { Redis } from 'ioredis'
+import type { ObjectStorage } from '../services/object-storage.js'
 
 export interface HealthRouteOptions {
   redis: Redis
+  storage: Pick<ObjectStorage, 'check'>
   /** Milliseconds that the event loop was held up at the last measurement. */
   loopDelayMs: () => number
 }
@@ -11,7 +13,7 @@ export interface HealthRouteOptions {
 const MAX_LOOP_DELAY_MS = 1_000
 
 /** GET /health (can this process serve at all?) and GET /health/ready (and all that it needs?). */
-export function healthRoutes({ redis, loopDelayMs }: HealthRouteOptions): Router {
+export function healthRoutes({ redis, storage, loopDelayMs }: HealthRouteOptions): Router {
   const router = Router()
 
   router.get('/health', (_request, response) => {
@@ -20,8 +22,10 @@ export function healthRoutes({ redis, loopDelayMs }: HealthRouteOptions): Router
 
   router.get('/health/ready', async (_request, response) => {
     const delayMs = loopDelayMs()
+    const [redisCheck, storageCheck] = await Promise.all([timed(() => redis.ping()), timed(() => storage.check())])
     const checks = {
-      redis: await checkRedis(redis),
+      redis: redisCheck,
+      storage: storageCheck,
       eventLoop: { ok: delayMs < MAX_LOOP_DELAY_MS, delayMs: Math.round(delayMs) },
     }
     const ready = Object.values(checks).every(check => check.ok)
@@ -34,10 +38,10 @@ export function healthRoutes({ redis, loopDelayMs }: HealthRouteOptions): Router
   return router
 }
 
-async function checkRedis(redis: Redis): Promise<{ ok: boolean; latencyMs?: number; error?: string }> {
+async function timed(check: () => Promise<unknown>): Promise<{ ok: boolean; latencyMs?: number; error?: string }> {
   const from = performance.now()
   try {
-    await redis.ping()
+    await check()
     return { ok: true, latencyMs: Math.round((performance.now() - from) * 10) / 10 }
   } catch (error) {
     return { ok: false, error: (error as Error).message }

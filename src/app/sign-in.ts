@@ -22,6 +22,7 @@ export class SignIn {
 
   /** A session under a new id (one that was set before the sign-in is worth nothing after it), and a token. */
   async begin(request: Request, username: string): Promise<string> {
+    await this.#revokeTokenOfSession(request)
     await promisify(done => request.session.regenerate(done))
     const token = await this.accounts.issueToken({ username, sessionId: request.session.id })
     request.session.username = username
@@ -44,9 +45,13 @@ export class SignIn {
       if (record !== undefined) await this.sessionStore.destroy(record.sessionId)
       await this.accounts.revokeToken(hashOfToken(token))
     }
+    await this.#revokeTokenOfSession(request)
+    await promisify(done => request.session.destroy(done))
+  }
+
+  async #revokeTokenOfSession(request: Request): Promise<void> {
     const { tokenHash } = request.session
     if (tokenHash !== undefined) await this.accounts.revokeToken(tokenHash)
-    await promisify(done => request.session.destroy(done))
   }
 }
 

@@ -5,6 +5,16 @@ import type { Config } from '../config.js'
 /** A target as every balancing process is told of it. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
+/** The object storage, as every worker reaches it. */
+const storageSchema = z.object({
+  /** `http://host[:port]` or `https://…` */
+  endpoint: z.string(),
+  accessKey: z.string(),
+  secretKey: z.string(),
+  bucket: z.string(),
+  region: z.string(),
+})
+
 /** What a child needs to know before it can do anything. Secrets travel here, not in the environment. */
 const startSchema = z.object({
   type: z.literal('start'),
@@ -17,18 +27,35 @@ const startSchema = z.object({
   /** Every worker balances for itself. */
   mesh: z.boolean(),
   redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
+  storage: storageSchema,
   sessionSecret: z.string(),
+})
+
+/** The same for the embedded object store. */
+const storeSchema = z.object({
+  type: z.literal('start-store'),
+  directory: z.string(),
+  port: z.number(),
+  /** The named pipe whose end tells it to leave. */
+  lifeline: z.string(),
+  accessKey: z.string(),
+  secretKey: z.string(),
+  region: z.string(),
+  logLevel: z.custom<Config['logLevel']>(value => typeof value === 'string'),
 })
 
 /** From the primary to a child. */
 const orderSchema = z.discriminatedUnion('type', [
   startSchema,
+  storeSchema,
   /** Comes with the public port's handle, bound by the primary. */
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
   /** All the targets there are, each time. */
   z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
+  /** Nothing new will come: what lasts is to be brought to an end, so that its clients go on elsewhere. */
+  z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
   z.object({ type: z.literal('hash-granted'), ticket: z.number() }),
   z.object({ type: z.literal('hash-refused'), ticket: z.number() }),
@@ -44,6 +71,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** It has the connection that it was given longest ago (mesh mode). */
+  z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: it hands over what it can, and leaves by itself. */
   z.object({ type: z.literal('crashed') }),
   /** Somebody sent SIGTERM to the child itself: it asks to be replaced. */
@@ -54,6 +83,8 @@ const reportSchema = z.discriminatedUnion('type', [
 
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>
+export type StorageAddress = z.infer<typeof storageSchema>
+export type StoreOrder = z.infer<typeof storeSchema>
 export type Order = z.infer<typeof orderSchema>
 export type Report = z.infer<typeof reportSchema>
 

@@ -2,6 +2,7 @@ import cluster from 'node:cluster'
 import { fork, type ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { parseReport, sendOrder, type Order, type Report } from '../ipc/messages.js'
+import type { Connection } from './connection-dealer.js'
 
 export type ChildRole = 'worker' | 'balancer'
 
@@ -41,6 +42,8 @@ export class Child {
   heardAt = this.startedAt
   /** As of its last heartbeat: how long its event loop was held up, and its resident memory. */
   vitals = { loopDelayMs: 0, rssBytes: 0 }
+  /** Connections on their way to it, in their order. */
+  readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
   /** What it printed last, for the report of its death. */
   readonly lastLines: string[] = []
   /** How it ended: an exit code, or the name of a signal. */
@@ -60,6 +63,7 @@ export class Child {
         this.#state = 'exited'
         clearTimeout(this.#killTimer)
         observer.childExited(this)
+        this.#takeBackGiven()
         resolve()
       })
     })
@@ -68,6 +72,7 @@ export class Child {
       this.heardAt = performance.now()
       const report = parseReport(message)
       if (report.type === 'hello') this.#greeted()
+      else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
       else observer.childReported(this, report)
     })
     for (const stream of [process.stdout, process.stderr]) {
@@ -114,16 +119,16 @@ export class Child {
   }
 
   /**
-   * Hands over a connection and lets go of it here.
-   * @param undelivered called when the child was not there any more
+   * Hands over a connection, and lets go of it here once the child says that it has it: what is on the way to a process
+   * that dies is lost without a word.
+   * @param undelivered called when the child has gone without having taken it
+   * @returns false when the child is not there any more
    */
-  give(connection: { close(): void }, undelivered: () => void): void {
-    const sent = (error: Error | null): void => {
-      if (error === null) connection.close()
-      else undelivered()
-    }
-    if (!this.process.connected) undelivered()
-    else this.process.send({ type: 'connection' }, connection as never, { keepOpen: true }, sent)
+  give(connection: Connection, undelivered: () => void): boolean {
+    if (!this.process.connected) return false
+    this.#given.push({ connection, undelivered })
+    this.process.send({ type: 'connection' }, connection as never, { keepOpen: true }, () => undefined)
+    return true
   }
 
   markReady(): void {
@@ -133,7 +138,9 @@ export class Child {
   }
 
   beginDrain(): void {
-    if (this.serving) this.#state = 'draining'
+    if (!this.serving) return
+    this.#state = 'draining'
+    this.send({ type: 'drain' })
   }
 
   /** Asks it to end, and makes it end when it has not by the deadline. */
@@ -142,6 +149,12 @@ export class Child {
     this.#state = 'stopping'
     this.send({ type: 'stop', deadlineMs })
     this.#killTimer = setTimeout(() => this.kill(), deadlineMs + KILL_GRACE_MS)
+  }
+
+  /** Once all that it said is read: Node tells of an exit before, and does not tell of a channel's end in mid-handover. */
+  #takeBackGiven(): void {
+    if (this.process.connected) setImmediate(() => this.#takeBackGiven())
+    else for (const { undelivered } of this.#given.splice(0)) undelivered()
   }
 
   #greeted(): void {

@@ -7,8 +7,11 @@ export interface Connection {
 
 /** Somebody who takes connections. */
 export interface ConnectionTaker {
-  /** @param undelivered called when it could not be handed over after all */
-  give(connection: Connection, undelivered: () => void): void
+  /**
+   * @param undelivered called when it could not be handed over after all
+   * @returns false when that is known at once
+   */
+  give(connection: Connection, undelivered: () => void): boolean
 }
 
 const BACKLOG = 511
@@ -48,10 +51,14 @@ export class ConnectionDealer {
   }
 
   #deal(connection: Connection): void {
-    const taker = this.#takers[this.#turn % this.#takers.length]
-    this.#turn += 1
-    if (taker !== undefined) taker.give(connection, () => this.#deal(connection))
-    else if (this.#waiting.length < BACKLOG) this.#waiting.push(connection)
+    const again = (): void => this.#deal(connection)
+    // Each of them once: that one has gone is known here before the list is made anew.
+    for (let untried = this.#takers.length; untried > 0; untried--) {
+      const taker = this.#takers[this.#turn % this.#takers.length]
+      this.#turn += 1
+      if (taker?.give(connection, again) === true) return
+    }
+    if (this.#waiting.length < BACKLOG) this.#waiting.push(connection)
     else connection.close()
   }
 }

@@ -17,6 +17,7 @@ export type CommandResult = { ok: true; result: unknown } | { ok: false; error: 
 
 const MAX_LINE_BYTES = 64 * 1024
 const MAX_CONNECTIONS = 32
+const LINE_FEED = 0x0a
 
 /**
  * The control socket: a unix socket in the instance's folder, which only this user may enter. A command is a line of
@@ -60,8 +61,11 @@ export class ControlServer implements Service {
         if (socket.writable) socket.write(`${JSON.stringify(result)}\n`)
       })
     })
-    socket.on('data', () => {
-      if (lines.line.length > MAX_LINE_BYTES) socket.destroy()
+    let unfinished = 0
+    socket.on('data', (chunk: Buffer) => {
+      const lineEnd = chunk.lastIndexOf(LINE_FEED)
+      unfinished = lineEnd < 0 ? unfinished + chunk.length : chunk.length - lineEnd - 1
+      if (unfinished > MAX_LINE_BYTES) socket.destroy()
     })
   }
 

@@ -44,6 +44,21 @@ export class InstanceFolder {
     return join(this.runDir, 'control.sock')
   }
 
+  /** The embedded object store's data. */
+  get objectsDir(): string {
+    return join(this.dataDir, 'objects')
+  }
+
+  /** The port on 127.0.0.1 of whichever of the two serves. */
+  get storePortFile(): string {
+    return join(this.dataDir, 'store-port')
+  }
+
+  /** A minio's data. */
+  get minioDir(): string {
+    return join(this.dataDir, 'minio')
+  }
+
   workerSocket(id: string): string {
     return join(this.runDir, `worker-${id}.sock`)
   }

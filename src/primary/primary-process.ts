@@ -4,11 +4,15 @@ import { exit, exitCodes, type ExitCode } from '../core/exit.js'
 import { createLog, type Logger } from '../core/log.js'
 import { ServiceStack, type Service } from '../core/service.js'
 import { ControlServer } from './control-server.js'
+import type { StorageAddress } from '../ipc/messages.js'
 import { EmbeddedRedis } from './embedded-redis.js'
+import { EmbeddedStore } from './embedded-store.js'
 import { InstanceFolder } from './instance-folder.js'
 import { lockInstance } from './instance-lock.js'
 import { endLeftovers, Lifeline } from './lifeline.js'
+import { loopbackPort } from './loopback-port.js'
 import { PublicPort } from './public-port.js'
+import { chooseBackend } from './store-backend.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 
@@ -17,6 +21,9 @@ const program = fileURLToPath(new URL('../main.js', import.meta.url))
 /** How long the summary waits for an embedded Redis that loads its data; the workers do not wait at all. */
 const REDIS_PATIENCE_MS = 1_500
 const REDIS_STOP_MS = 5_000
+/** Longer than the embedded store waits for the requests that it has begun. */
+const STORE_STOP_MS = 8_000
+const STORE_USER = 'outpost'
 
 /** Starts an instance and keeps it until a signal ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
@@ -51,12 +58,14 @@ async function startInstance(config: Config): Promise<Instance> {
   const publicPort = await PublicPort.bind(config.host, config.port)
   const lifeline = Lifeline.open(folder.lifeline)
   const redis = config.redisUrl === undefined ? embeddedRedis(folder, lifeline, log) : undefined
+  const storage = await objectStorage(config, folder, lifeline, log)
   const supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
     publicPort,
     socketOf: id => folder.workerSocket(id),
     redis: config.redisUrl === undefined ? { path: folder.redisSocket } : { url: config.redisUrl },
+    storage: storage.address,
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     log,
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
@@ -64,10 +73,12 @@ async function startInstance(config: Config): Promise<Instance> {
   const control = new ControlServer(folder.controlSocket, ({ command }) => {
     return command === 'reload' ? reload(supervisor, log) : Promise.resolve(statusOf(supervisor, publicPort))
   })
-  const services = new ServiceStack([...(redis === undefined ? [] : [redis]), supervisor, control])
+  const services = new ServiceStack(
+    [redis, storage.service, supervisor, control].filter(service => service !== undefined),
+  )
   await services.start()
   void Promise.all([supervisor.serving, redis?.answering(REDIS_PATIENCE_MS)]).then(() => {
-    const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined }
+    const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined, storage: storage.name }
     process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
   })
   const release = (): void => {
@@ -100,6 +111,36 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
 function embeddedRedis(folder: InstanceFolder, lifeline: Lifeline, log: Logger): EmbeddedRedis {
   const { redisDir: directory, redisSocket: socketPath } = folder
   return new EmbeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs: REDIS_STOP_MS, log })
+}
+
+interface ObjectStorage {
+  /** For people. */
+  name: string
+  address: StorageAddress
+  /** Undefined when somebody else runs it. */
+  service: Service | undefined
+}
+
+async function objectStorage(
+  { s3, cacheDir, logLevel }: Config,
+  folder: InstanceFolder,
+  lifeline: Lifeline,
+  log: Logger,
+): Promise<ObjectStorage> {
+  const { endpoint, accessKey = '', secretKey = '', bucket, region } = s3
+  if (endpoint !== undefined) {
+    return { name: endpoint, address: { endpoint, accessKey, secretKey, bucket, region }, service: undefined }
+  }
+  const { objectsDir, minioDir } = folder
+  const backend = chooseBackend({ program, objectsDir, minioDir, cacheDir })
+  const port = await loopbackPort(folder.storePortFile)
+  const keys = { accessKey: STORE_USER, secretKey: folder.secret('store-secret') }
+  const options = { backend, port, region, ...keys, lifeline: lifeline.path, logLevel, log }
+  return {
+    name: backend.name,
+    address: { endpoint: `http://127.0.0.1:${port}`, bucket, region, ...keys },
+    service: new EmbeddedStore({ ...options, stopTimeoutMs: STORE_STOP_MS }),
+  }
 }
 
 async function untilStopped(instance: Instance, signals: SignalRecord): Promise<ExitCode> {

@@ -4,11 +4,13 @@ export interface SummaryFacts {
   config: Config
   port: number
   redisEmbedded: boolean
+  /** Where objects are, for people. */
+  storage: string
   startedInMs: number
 }
 
 /** What the console shows once the first request could be served. */
-export function summaryOf({ config, port, redisEmbedded, startedInMs }: SummaryFacts): string {
+export function summaryOf({ config, port, redisEmbedded, storage, startedInMs }: SummaryFacts): string {
   const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host
   const rows = [
     ['public', `http://${host.includes(':') ? `[${host}]` : host}:${port}`],
@@ -19,6 +21,7 @@ export function summaryOf({ config, port, redisEmbedded, startedInMs }: SummaryF
       config.balancers === 0 ? 'none (mesh: every worker balances)' : `${config.balancers} (${config.balance})`,
     ],
     ['redis', redisEmbedded ? 'embedded' : withoutPassword(config.redisUrl ?? '')],
+    ['storage', storage],
     ['data', config.dataDir],
   ]
   const lines = rows.map(([name, value]) => `  ${(name ?? '').padEnd(10)} ${value ?? ''}`)

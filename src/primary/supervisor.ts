@@ -17,6 +17,7 @@ export interface SupervisorOptions {
   publicPort: PublicPort
   socketOf: (workerId: string) => string
   redis: StartOrder['redis']
+  storage: StartOrder['storage']
   sessionSecret: string
   log: Logger
   /** A line that a child printed. */
@@ -96,6 +97,7 @@ export class Supervisor implements Service, ChildObserver {
   childReported(child: Child, report: Report): void {
     switch (report.type) {
       case 'hello':
+      case 'connection-taken':
         return
       case 'ready':
         child.markReady()
@@ -283,12 +285,13 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #fork(role: ChildRole): Child {
-    const { config, fork, publicPort, redis, sessionSecret, socketOf } = this.options
+    const { config, fork, publicPort, redis, storage, sessionSecret, socketOf } = this.options
     const id = String(this.#nextId[role]++)
     const child = Child.fork(role, id, fork, this)
     const socketPath = role === 'worker' ? socketOf(id) : ''
     const mesh = this.#dealer !== undefined
-    child.send({ type: 'start', id, config, socketPath, publicPort: publicPort.port, mesh, redis, sessionSecret })
+    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh, redis, storage, sessionSecret }
+    child.send({ type: 'start', ...facts })
     if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
     return child
   }
@@ -326,6 +329,7 @@ export class Supervisor implements Service, ChildObserver {
     const deadline = performance.now() + this.options.config.shutdownTimeoutMs
     this.#dealer?.stop()
     this.options.publicPort.close()
+    for (const child of this.#workers()) child.beginDrain()
     for (const role of ['balancer', 'worker'] as const) {
       const children = this.children().filter(child => child.role === role)
       const left = Math.max(deadline - performance.now(), MIN_STOP_MS)

@@ -13,4 +13,10 @@ export const keys = {
   rateLimit: (rule: string, client: string) => `outpost:rate:${rule}:{${client}}`,
   /** Failed sign-ins to one account from one client. */
   failedLogins: (username: string, client: string) => `outpost:failed-logins:{${username}}:${client}`,
+  /** Cached value with its lock and times, a hash: see cache-scripts.ts. */
+  cache: (name: string) => `outpost:cache:{${name}}`,
+  /** Held by the one who does a piece of work for the whole cluster. */
+  lease: (name: string) => `outpost:lease:{${name}}`,
+  /** There as long as a multipart upload's worker lives. */
+  liveUpload: (uploadId: string) => `outpost:live-upload:{${uploadId}}`,
 } as const

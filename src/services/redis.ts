@@ -22,9 +22,35 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
     socketTimeout: SILENCE_MS,
     retryStrategy: () => RECONNECT_MS,
   } satisfies RedisOptions
-  const redis = 'path' in address ? new Redis(address.path, common) : new Redis(address.url, common)
+  const redis = connect(address, common)
   logTransitions(redis, log)
   return redis
+}
+
+/** A subscriber only listens, so it would not notice a connection that is silently dead: it asks this often. */
+const PULSE_MS = 2_000
+
+/**
+ * A client that subscribes: for its whole life, through any number of reconnects. The few commands that it gives wait
+ * for a connection; nothing that is published is ever queued by it. `disconnect` ends it.
+ */
+export function createSubscriber(address: RedisAddress, log: Logger): Redis {
+  const subscriber = connect(address, {
+    maxRetriesPerRequest: null,
+    connectTimeout: SILENCE_MS,
+    socketTimeout: SILENCE_MS,
+    retryStrategy: () => RECONNECT_MS,
+  })
+  logTransitions(subscriber, log)
+  const pulse = setInterval(() => {
+    if (subscriber.status === 'ready') subscriber.ping().catch(() => undefined)
+  }, PULSE_MS)
+  subscriber.once('end', () => clearInterval(pulse))
+  return subscriber
+}
+
+function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMapping'>): Redis {
+  return 'path' in address ? new Redis(address.path, options) : new Redis(address.url, options)
 }
 
 /** One line when it goes and one when it comes back, however often it is tried in between. */

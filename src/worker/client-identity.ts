@@ -37,10 +37,15 @@ export function adoptClient(request: IncomingMessage, found: Client): void {
 /** Reads what the balancer said, and takes it out of sight. */
 export function clientFromHeader(request: IncomingMessage): Client {
   const header = request.headers[IDENTITY_HEADER]
-  Reflect.deleteProperty(request.headers, IDENTITY_HEADER)
+  hideIdentity(request)
   if (typeof header !== 'string') return LOCAL
   const [protocol = 'http', address = ''] = header.split(' ')
   return { address, protocol }
+}
+
+/** The header is nothing that an app should see, least of all one that a client has made up. */
+export function hideIdentity(request: IncomingMessage): void {
+  Reflect.deleteProperty(request.headers, IDENTITY_HEADER)
 }
 
 /** A probe of the balancer's own. */

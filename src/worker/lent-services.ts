@@ -2,10 +2,16 @@ import type { RedisStore } from 'connect-redis'
 import type { RequestHandler } from 'express'
 import type { SessionOptions } from 'express-session'
 import type { Redis } from 'ioredis'
+import type { Server, ServerOptions } from 'socket.io'
 import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
+import type { StartOrder } from '../ipc/messages.js'
+import { Cache } from '../services/cache.js'
+import { LiveUploads } from '../services/live-uploads.js'
+import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
-import { createRedis, type RedisAddress } from '../services/redis.js'
+import { Realtime } from '../services/realtime.js'
+import { createRedis } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
 /** What an app is handed that exports `(outpost) => app`. */
@@ -16,6 +22,12 @@ export interface Outpost {
   session(options?: Partial<SessionOptions>): RequestHandler
   /** Counts requests per client address over all workers; over the limit 429. */
   rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
+  /** The Socket.IO server of this worker, joined to those of all others; made at the first call, with its options. */
+  io(options?: Partial<ServerOptions>): Server
+  /** Cache-aside in Redis: one load a key at a time over the whole cluster. */
+  readonly cache: Pick<Cache, 'getOrLoad' | 'write' | 'invalidate'>
+  /** Objects in the S3-compatible storage, as streams. */
+  readonly storage: Pick<ObjectStorage, 'put' | 'get' | 'stat' | 'remove' | 'list' | 'presign'>
   readonly log: Logger
   /** Called once at the end of this worker, after its last request; awaited within the shutdown's deadline. */
   onShutdown(work: () => unknown): void
@@ -25,16 +37,27 @@ export interface Outpost {
 export class LentServices {
   readonly redis: Redis
   readonly sessionStore: RedisStore
+  readonly realtime: Realtime
+  readonly cache: Cache
+  readonly storage: ObjectStorage
+  readonly #liveUploads: LiveUploads
+  readonly #config: Config
+  readonly #sessionSecret: string
   readonly #shutdownWork: Array<() => unknown> = []
 
   constructor(
-    private readonly config: Config,
-    address: RedisAddress,
-    private readonly sessionSecret: string,
+    { id: workerId, config, redis: address, storage, sessionSecret }: StartOrder,
     private readonly log: Logger,
   ) {
+    this.#config = config
+    this.#sessionSecret = sessionSecret
     this.redis = createRedis(address, log)
     this.sessionStore = createSessionStore(this.redis, { extend: false })
+    this.cache = new Cache(this.redis, log)
+    this.#liveUploads = new LiveUploads(this.redis, log)
+    this.storage = new ObjectStorage(storage, this.#liveUploads)
+    const { upstreamTimeoutMs } = config
+    this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
   }
 
   /** The sessions of the built-in app: 24 hours from the sign-in. */
@@ -43,13 +66,15 @@ export class LentServices {
   }
 
   #sessions(store: RedisStore, options: Partial<SessionOptions> = {}): RequestHandler {
-    return createSessions(store, { secret: this.sessionSecret, production: this.config.production }, options)
+    return createSessions(store, { secret: this.#sessionSecret, production: this.#config.production }, options)
   }
 
   toOutpost(): Outpost {
-    const { rateLimitMax, rateLimitWindowMs } = this.config
+    const { rateLimitMax, rateLimitWindowMs } = this.#config
     return {
       redis: this.redis,
+      cache: this.cache,
+      storage: this.storage,
       log: this.log,
       session: options => this.#sessions(createSessionStore(this.redis, { extend: true }), options),
       rateLimit: ({ rule = 'app', max = rateLimitMax, windowMs = rateLimitWindowMs } = {}) =>
@@ -59,11 +84,12 @@ export class LentServices {
           windowMs,
           onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
         }),
+      io: options => this.realtime.io(options),
       onShutdown: work => void this.#shutdownWork.push(work),
     }
   }
 
-  /** Runs what the app asked for, last come first, then lets go of Redis. */
+  /** Runs what the app asked for, last come first, then lets go of storage and Redis. */
   async stop(): Promise<void> {
     for (const work of this.#shutdownWork.splice(0).reverse()) {
       try {
@@ -72,6 +98,9 @@ export class LentServices {
         this.log.error({ err: error }, 'onShutdown failed')
       }
     }
+    await this.cache.stop()
+    this.#liveUploads.stop()
+    this.storage.close()
     this.redis.disconnect()
   }
 }

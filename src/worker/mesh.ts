@@ -31,9 +31,15 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     while ((await balancer.connections()) > 0) await sleep(CONNECTIONS_CHECK_MS)
   }
 
+  /** Says so before the first byte is read: what nobody says to have is given to somebody else. */
+  function adopt(handle: unknown): void {
+    parent.report({ type: 'connection-taken' })
+    balancer.adopt(socketOf(handle))
+  }
+
   balancer.setLocal(start.id, server)
   parent.on('order', (order, handle) => {
-    if (order.type === 'connection') balancer.adopt(socketOf(handle))
+    if (order.type === 'connection') adopt(handle)
     else if (order.type === 'targets') balancer.setTargets(crashed ? order.targets.filter(isSibling) : order.targets)
   })
   const isSibling = ({ id }: { id: string }): boolean => id !== start.id

@@ -1,6 +1,7 @@
 import cluster from 'node:cluster'
 import http from 'node:http'
 import { createApp } from '../app/app.js'
+import { MAX_MESSAGE_BYTES, relayMessages } from '../app/chat.js'
 import { exit, exitCodes } from '../core/exit.js'
 import { createLog, type Logger } from '../core/log.js'
 import type { StartOrder } from '../ipc/messages.js'
@@ -30,34 +31,43 @@ export async function runWorker(): Promise<void> {
     exit(exitCodes.failure)
   })
 
-  const services = new LentServices(start.config, start.redis, start.sessionSecret, log)
-  const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath)
+  const services = new LentServices(start, log)
+  const { realtime } = services
+  const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath, realtime)
+  await realtime.joined()
   await server.start()
   if (start.mesh) mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
 
   const leave = async (deadlineMs: number): Promise<void> => {
+    realtime.drain()
     await mesh?.leave(deadlineMs)
+    realtime.stop()
     await server.stop(deadlineMs)
     await services.stop()
     exit(exitCodes.ok)
   }
   parent.on('order', order => {
-    if (order.type === 'stop') void leave(order.deadlineMs)
+    if (order.type === 'drain') realtime.drain()
+    else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.on('gone', () => void leave(ORPHAN_DEADLINE_MS))
   parent.begin()
   parent.report({ type: 'ready' })
+  if (start.config.app === undefined) services.storage.warmUp()
 }
 
 async function appServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): Promise<http.Server> {
   const { config, id, socketPath, publicPort } = start
   if (config.app === undefined) {
     const hasher = new PasswordHasher(new SharedHashGate(parent))
-    const { redis, sessionStore } = services
+    const { redis, cache, storage, sessionStore } = services
     const loopDelayMs = (): number => parent.loopDelayMs
     const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
     const sessions = services.builtInSessions()
-    return http.createServer(createApp({ redis, sessions, sessionStore, hasher, log, loopDelayMs }, settings))
+    relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
+    return http.createServer(
+      createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),
+    )
   }
   const takeover = new ListenTakeover({ socketPath, publicPort })
   takeover.install()

@@ -1,23 +1,36 @@
-import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { adoptClient, clientFromHeader, type Client } from './client-identity.js'
+import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
 
 /** Longer than the balancers keep an unused connection, so that they are always the ones who close it. */
 export const KEEP_ALIVE_MS = 75_000
 
 const IDLE_CHECK_MS = 50
 
+/** Takes what is its own before the app sees it. */
+export interface Door {
+  owns(request: IncomingMessage): boolean
+  handleRequest(request: IncomingMessage, response: ServerResponse): void
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
+  /** Requests whose client is known. By request: one connection of a balancer carries those of many clients. */
+  readonly #identified = new WeakSet<IncomingMessage>()
+
   constructor(
     private readonly server: Server,
     private readonly socketPath: string,
+    private readonly door: Door,
   ) {
     server.keepAliveTimeout = KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
-    server.prependListener('request', (request: IncomingMessage) => adoptFromHeader(request))
-    server.prependListener('upgrade', (request: IncomingMessage) => adoptFromHeader(request))
+    this.#interceptArrivals()
+    // Without a listener Node would never call it an upgrade.
+    server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(request, socket))
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
@@ -35,14 +48,16 @@ export class WorkerServer {
 
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
-    adoptClient(request, client)
+    hideIdentity(request)
+    this.#identify(request, client)
     this.server.emit('request', request, response)
   }
 
-  /** The same for an upgrade. Without anybody who upgrades, Node's server would answer it as a request; here it ends. */
+  /** The same for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
-    adoptClient(request, client)
-    if (!this.server.emit('upgrade', request, socket, head)) socket.destroy()
+    hideIdentity(request)
+    this.#identify(request, client)
+    this.server.emit('upgrade', request, socket, head)
   }
 
   /** Takes nothing new, lets what is in flight end, and cuts what has not ended by the deadline. */
@@ -55,13 +70,40 @@ export class WorkerServer {
     clearInterval(idle)
     clearTimeout(cut)
   }
-}
 
-function adoptFromHeader(request: IncomingMessage): void {
-  if (!isAdopted(request)) adoptClient(request, clientFromHeader(request))
-}
+  /** In `emit`, so that it comes before every listener of the app, whenever that was added. */
+  #interceptArrivals(): void {
+    const { server, door } = this
+    const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
+    const arrived = (event: string, ...args: unknown[]): boolean => {
+      if (event !== 'request' && event !== 'upgrade') return emit(event, ...args)
+      const request = args[0] as IncomingMessage
+      if (!this.#identified.has(request)) this.#identify(request, clientFromHeader(request))
+      if (!door.owns(request)) return emit(event, ...args)
+      if (event === 'request') door.handleRequest(request, args[1] as ServerResponse)
+      else door.handleUpgrade(request, args[1] as Duplex, args[2] as Buffer)
+      return true
+    }
+    Object.assign(server, { emit: arrived })
+  }
 
-/** A request that was handed over in this process has no such header any more, and a client that is known. */
-function isAdopted(request: IncomingMessage): boolean {
-  return request.socket.remoteAddress !== undefined
+  /** When nobody in the app upgrades, it is a request like any other (RFC 9110, section 7.8). */
+  #noteUpgrade(request: IncomingMessage, socket: Duplex): void {
+    if (this.server.listenerCount('upgrade') > 1) return
+    socket.on('error', () => socket.destroy())
+    const response = new ServerResponse(request)
+    response.shouldKeepAlive = false
+    response.setHeader('X-Request-Id', request.headers['x-request-id'] ?? '')
+    response.assignSocket(socket as Socket)
+    response.once('finish', () => {
+      response.detachSocket(socket as Socket)
+      ;(socket as Socket).destroySoon()
+    })
+    this.server.emit('request', request, response)
+  }
+
+  #identify(request: IncomingMessage, client: Client): void {
+    this.#identified.add(request)
+    adoptClient(request, client)
+  }
 }

@@ -1,0 +1,100 @@
+import type { io as Io, Socket } from 'socket.io-client'
+import type { Account } from './account.js'
+import { create, element } from './elements.js'
+import { Notice } from './notice.js'
+
+declare global {
+  /** Put there by the script that Socket.IO serves itself; missing when that could not be loaded. */
+  var io: typeof Io | undefined
+}
+
+/** What this page sends. Other clients may send anything at all. */
+interface ChatMessage {
+  from: string
+  text: string
+  worker: string
+}
+
+const SHOWN = 200
+
+/** Chat with everybody who is connected to any worker. */
+export class Chat {
+  readonly #guest = `guest ${Math.random().toString(36).slice(2, 6)}`
+  readonly #list = element('messages', HTMLOListElement)
+  readonly #live = element('live', HTMLElement)
+  readonly #notice = new Notice('chat')
+  readonly #text = element('text', HTMLInputElement)
+
+  constructor(private readonly account: Account) {}
+
+  start(): void {
+    if (globalThis.io === undefined) {
+      this.#showLive(false, 'no live connection')
+      return
+    }
+    const socket = globalThis.io()
+    socket.on('connect', () => this.#showLive(true, `live at worker ${workerOf(socket)}`))
+    socket.on('disconnect', reason => {
+      this.#showLive(false, 'reconnecting…')
+      // Sent away, the library does not come back by itself.
+      if (reason === 'io server disconnect') socket.connect()
+    })
+    socket.on('connect_error', () => this.#showLive(false, 'reconnecting…'))
+    socket.on('refused', () => this.#notice.show('bad', 'Slower, please: your last messages were not passed on.'))
+    socket.on('message', (message: unknown) => this.#show(message))
+    element('say', HTMLFormElement).addEventListener('submit', event => {
+      event.preventDefault()
+      void this.#say(socket)
+    })
+  }
+
+  async #say(socket: Socket): Promise<void> {
+    const text = this.#text.value.trim()
+    if (text === '') return
+    if (!socket.connected) {
+      this.#notice.show('bad', 'Not connected at this moment.')
+      return
+    }
+    const message: ChatMessage = { from: this.#name, text, worker: workerOf(socket) }
+    this.#text.value = ''
+    try {
+      await socket.timeout(5_000).emitWithAck('message', message)
+      this.#notice.show('plain', '')
+    } catch {
+      this.#text.value = text
+      this.#notice.show('bad', 'The message may not have arrived.')
+    }
+  }
+
+  get #name(): string {
+    return this.account.username ?? this.#guest
+  }
+
+  #show(message: unknown): void {
+    const { from, text, worker } = readMessage(message)
+    const atEnd = this.#list.scrollHeight - this.#list.scrollTop - this.#list.clientHeight < 40
+    const item = create('li', '', from === this.#name ? 'own' : '')
+    item.append(create('span', worker === '' ? from : `${from} · via worker ${worker}`, 'from'), create('span', text))
+    this.#list.append(item)
+    while (this.#list.children.length > SHOWN) this.#list.firstElementChild?.remove()
+    if (atEnd) this.#list.scrollTop = this.#list.scrollHeight
+  }
+
+  #showLive(on: boolean, text: string): void {
+    this.#live.dataset['state'] = on ? 'on' : 'off'
+    this.#live.textContent = text
+  }
+}
+
+/** Session ids begin with the name of the worker that has the session. */
+function workerOf(socket: Socket): string {
+  return socket.io.engine.id.split('.')[0] ?? ''
+}
+
+function readMessage(message: unknown): ChatMessage {
+  if (typeof message === 'object' && message !== null && 'text' in message) {
+    const { from = 'somebody', text, worker = '' } = message as Partial<Record<keyof ChatMessage, unknown>>
+    return { from: String(from), text: String(text), worker: String(worker) }
+  }
+  return { from: 'somebody', text: typeof message === 'string' ? message : JSON.stringify(message), worker: '' }
+}

@@ -1,0 +1,80 @@
+import { create, element } from './elements.js'
+
+/** A file that was uploaded from this browser. */
+export interface StoredFile {
+  key: string
+  url: string
+  name: string
+  size: number
+  contentType: string
+}
+
+const KEPT_IN = 'outpost.uploads'
+const KEPT = 24
+/** The kinds that the service shows in place; it hands out any other as a download. */
+const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/
+
+/** The files uploaded from this browser, which alone remembers them. */
+export class Gallery {
+  readonly #list = element('gallery', HTMLUListElement)
+  #files = readFiles()
+
+  constructor(private readonly onDelete: (file: StoredFile) => void) {
+    this.#draw()
+  }
+
+  add(file: StoredFile): void {
+    this.#files = [file, ...this.#files].slice(0, KEPT)
+    this.#keep()
+  }
+
+  remove(key: string): void {
+    this.#files = this.#files.filter(file => file.key !== key)
+    this.#keep()
+  }
+
+  #keep(): void {
+    localStorage.setItem(KEPT_IN, JSON.stringify(this.#files))
+    this.#draw()
+  }
+
+  #draw(): void {
+    this.#list.replaceChildren(...this.#files.map(file => this.#item(file)))
+  }
+
+  #item(file: StoredFile): HTMLLIElement {
+    const item = create('li')
+    const link = create('a')
+    link.href = file.url
+    link.append(preview(file), create('div', `${file.name} · ${sizeOf(file.size)}`, 'caption'))
+    const remove = create('button', 'Delete')
+    remove.type = 'button'
+    remove.ariaLabel = `Delete ${file.name}`
+    remove.addEventListener('click', () => this.onDelete(file))
+    item.append(link, remove)
+    return item
+  }
+}
+
+function preview({ url, name, contentType }: StoredFile): HTMLElement {
+  if (!PICTURE.test(contentType)) return create('div', contentType.split('/').at(-1), 'type')
+  const image = create('img')
+  image.alt = name
+  image.src = url
+  return image
+}
+
+function sizeOf(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB']
+  const step = bytes < 1 ? 0 : Math.min(Math.floor(Math.log2(bytes) / 10), units.length - 1)
+  return `${(bytes / 1024 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step] ?? ''}`
+}
+
+function readFiles(): StoredFile[] {
+  try {
+    const kept: unknown = JSON.parse(localStorage.getItem(KEPT_IN) ?? '[]')
+    return Array.isArray(kept) ? (kept as StoredFile[]) : []
+  } catch {
+    return []
+  }
+}

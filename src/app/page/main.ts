@@ -1,0 +1,10 @@
+import { Account } from './account.js'
+import { Chat } from './chat.js'
+import { startProducts } from './products.js'
+import { startUploads } from './uploads.js'
+
+const account = new Account()
+account.start()
+startProducts()
+startUploads()
+new Chat(account).start()

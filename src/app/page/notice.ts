@@ -1,0 +1,37 @@
+import type { Answer } from './answer.js'
+import { create } from './elements.js'
+
+type Kind = 'good' | 'bad' | 'plain'
+
+/** The line at the end of a section that says how the last request went, and who served it. Read out when it changes. */
+export class Notice {
+  readonly #line: HTMLElement
+
+  constructor(sectionId: string) {
+    const line = document.querySelector<HTMLElement>(`#${sectionId} .notice`)
+    if (line === null) throw new Error(`#${sectionId} has no notice`)
+    this.#line = line
+  }
+
+  show(kind: Kind, text: string, answer?: Answer): void {
+    this.#line.dataset['kind'] = kind
+    this.#line.replaceChildren(create('span', text))
+    if (answer?.cache !== undefined) this.#line.append(create('span', `cache ${answer.cache}`, 'badge cache'))
+    if (answer?.worker !== undefined) this.#line.append(create('span', `worker ${answer.worker}`, 'badge worker'))
+  }
+}
+
+/** Runs one request at a time for a form: its buttons rest meanwhile. */
+export async function busy(form: HTMLElement, work: () => Promise<void>): Promise<void> {
+  const buttons = [...form.querySelectorAll('button')]
+  // Not `disabled` at once on the one with the focus: a keyboard would lose its place.
+  if (form.ariaBusy === 'true') return
+  form.ariaBusy = 'true'
+  for (const button of buttons) button.ariaDisabled = 'true'
+  try {
+    await work()
+  } finally {
+    form.ariaBusy = 'false'
+    for (const button of buttons) button.ariaDisabled = 'false'
+  }
+}

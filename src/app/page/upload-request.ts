@@ -1,0 +1,22 @@
+import { answerOf, NO_ANSWER, type Answer } from './answer.js'
+
+/**
+ * Sends a file as the multipart field `file`. By XMLHttpRequest: `fetch` does not tell how far an upload is.
+ * @param onProgress is told the share that has been sent, from 0 to 1
+ */
+export function sendFile(file: File, onProgress: (share: number) => void): Promise<Answer> {
+  return new Promise(resolve => {
+    const request = new XMLHttpRequest()
+    request.upload.addEventListener('progress', ({ loaded, total, lengthComputable }) => {
+      if (lengthComputable && total > 0) onProgress(loaded / total)
+    })
+    request.addEventListener('load', () => {
+      resolve(answerOf(request.status, request.responseText, name => request.getResponseHeader(name)))
+    })
+    for (const end of ['error', 'abort', 'timeout']) request.addEventListener(end, () => resolve(NO_ANSWER))
+    const form = new FormData()
+    form.append('file', file)
+    request.open('POST', '/upload')
+    request.send(form)
+  })
+}

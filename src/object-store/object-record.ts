@@ -1,0 +1,61 @@
+import type { Attributes } from './attributes.js'
+import { CorruptRecordError } from './record-file.js'
+
+/** All that is known of an object, as it stands behind the object's body on the disk. */
+export interface ObjectRecord extends Attributes {
+  readonly key: string
+  /** Without quotes. */
+  readonly etag: string
+  readonly size: number
+  /** Milliseconds since the epoch. */
+  readonly lastModified: number
+  /** A multipart object has no body of its own: its parts are in the folder of the upload that made it. */
+  readonly multipart?: MultipartBody
+}
+
+export interface MultipartBody {
+  readonly uploadId: string
+  readonly parts: readonly PartSize[]
+}
+
+export type PartSize = readonly [partNumber: number, size: number]
+
+export interface PartRecord {
+  readonly partNumber: number
+  readonly etag: string
+  readonly size: number
+  readonly lastModified: number
+}
+
+export interface UploadRecord extends Attributes {
+  readonly id: string
+  readonly key: string
+  readonly initiated: number
+}
+
+// A record's checksum has been verified by now, so these tell one kind of record from another; they need not be deep.
+
+export function asObjectRecord(record: unknown): ObjectRecord {
+  return withFields<ObjectRecord>(record, { key: 'string', etag: 'string', size: 'number', lastModified: 'number' })
+}
+
+export function asPartRecord(record: unknown): PartRecord {
+  return withFields<PartRecord>(record, {
+    partNumber: 'number',
+    etag: 'string',
+    size: 'number',
+    lastModified: 'number',
+  })
+}
+
+export function asUploadRecord(record: unknown): UploadRecord {
+  return withFields<UploadRecord>(record, { id: 'string', key: 'string', initiated: 'number' })
+}
+
+export function withFields<T extends object>(record: unknown, types: Partial<Record<keyof T, string>>): T {
+  if (typeof record === 'object' && record !== null) {
+    const fields = record as Record<string, unknown>
+    if (Object.entries(types).every(([name, type]) => typeof fields[name] === type)) return record as T
+  }
+  throw new CorruptRecordError('a record of another kind')
+}

@@ -1,0 +1,199 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { BlockList, isIP, type AddressInfo } from 'node:net'
+import { join } from 'node:path'
+import { finished } from 'node:stream/promises'
+import { requireSupportedHeaders } from './attributes.js'
+import { Buckets } from './buckets.js'
+import { makeDirectory } from './directories.js'
+import { DirectoryClaim } from './directory-claim.js'
+import { asS3Error } from './errors.js'
+import { Exchange, type Limits } from './exchange.js'
+import { Reply } from './reply.js'
+import { route } from './router.js'
+import { parseTarget, S3Request, signedView } from './s3-request.js'
+import { verifySignature, type Credentials } from './signature-v4.js'
+import type { StoreContext } from './store-context.js'
+import { TempFolder } from './temp-folder.js'
+
+export interface ObjectStoreOptions extends Credentials {
+  /** Everything the store writes is under here; it is made when it is not there. One store a directory. */
+  readonly directory: string
+  /** A loopback address; default 127.0.0.1. */
+  readonly host?: string
+  /** 0: any free one. */
+  readonly port: number
+  /** Largest object in bytes; default 5 TiB, which is S3's. In one request never more than 5 GiB, which is S3's, too. */
+  readonly maxObjectBytes?: number
+  /** Connections at once, default 512; more are cut as they come. */
+  readonly maxConnections?: number
+  /** A connection on which nothing moves for so long is cut; default 120,000. */
+  readonly idleTimeoutMs?: number
+  /** How long `stop` waits for requests in flight; default 5,000. */
+  readonly stopTimeoutMs?: number
+  /** Milliseconds since the epoch; default the system's clock. */
+  readonly now?: () => number
+  /** Told of faults that are the operator's business: an answer of 5xx and its cause, a damaged file. */
+  readonly warn?: (message: string, cause?: unknown) => void
+}
+
+const HEADERS_TIMEOUT_MS = 30_000
+const CONNECTION_CHECK_MS = 5_000
+const LOOPBACK = new BlockList()
+LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
+LOOPBACK.addAddress('::1', 'ipv6')
+
+/**
+ * An S3-compatible object store for one machine: the subset that S3 clients really send, Signature V4 on every
+ * request, path-style addresses, no versions, no policies, everything private. What is not implemented is answered 501.
+ *
+ *     directory/
+ *       temp/                           all that is not whole yet
+ *       buckets/NAME/bucket             when it was made
+ *       buckets/NAME/objects/HH/HASH    one object: body, record, trailer; HASH = SHA-256 of the key, HH its first byte
+ *       buckets/NAME/uploads/ID/upload  a multipart upload under way: its key and attributes
+ *       buckets/NAME/uploads/ID/00001   one part: body, record, trailer
+ *
+ * Invariants:
+ * - A name outside temp/ is given by `rename` only, to a file that has been synced, and the directory is synced before
+ *   the client hears of success. So a crash, or a power cut, leaves the old object or the new one, and litter in temp/.
+ * - Nothing refers to temp/; `start` empties it.
+ * - An object of one request is one file, key, hash and attributes included. An object of many parts is a file without
+ *   a body whose record names an upload: the parts stay where they were received, and completion copies nothing.
+ * - An upload's folder without the file `upload` to which no object refers is litter; `start` removes it.
+ * - Keys never name files, their hashes do; bucket names are held to S3's rules, which leave nothing a path could use.
+ * - The index (key, size, ETag, date; some 300 bytes an object) is in memory, in the byte order S3 lists in, and is
+ *   changed in the same turn as the disk, one writer a key at a time. `start` rebuilds it from the records, so there
+ *   is no second copy on the disk that could contradict them; a hundred thousand objects take a few seconds.
+ * - Bodies pass through in pieces: no request holds more than a few of them, however large its object is.
+ */
+export class ObjectStore {
+  readonly #credentials: Credentials
+  readonly #limits: Limits
+  readonly #claim = new DirectoryClaim()
+  readonly #context: StoreContext & { readonly temp: TempFolder }
+  readonly #buckets: Buckets
+  readonly #server: Server
+  readonly #active = new Set<Promise<void>>()
+  #starting: Promise<{ port: number }> | undefined
+  #stopping: Promise<void> | undefined
+
+  constructor(private readonly options: ObjectStoreOptions) {
+    const { directory, accessKey, secretKey, region, now = Date.now, warn = () => undefined } = options
+    const host = options.host ?? '127.0.0.1'
+    const family = isIP(host) === 6 ? 'ipv6' : 'ipv4'
+    if (isIP(host) === 0 || !LOOPBACK.check(host, family)) {
+      throw new TypeError(`the object store listens on loopback addresses only, not on ${host}`)
+    }
+    if (accessKey === '' || secretKey === '' || region === '') {
+      throw new TypeError('the object store needs an access key, a secret key and a region')
+    }
+    this.#credentials = { accessKey, secretKey, region }
+    this.#limits = { region, maxObjectBytes: options.maxObjectBytes ?? 5 * 1024 ** 4 }
+    this.#context = { temp: new TempFolder(join(directory, 'temp')), now, warn }
+    this.#buckets = new Buckets(join(directory, 'buckets'), this.#context)
+    this.#server = this.#createServer()
+  }
+
+  /** Claims the directory, removes what a crash left, rebuilds the index, listens. */
+  start(): Promise<{ port: number }> {
+    return (this.#starting ??= this.#start())
+  }
+
+  /** Takes no more connections, lets requests in flight finish until the deadline, then cuts them. */
+  stop(): Promise<void> {
+    return (this.#stopping ??= this.#stop())
+  }
+
+  async #start(): Promise<{ port: number }> {
+    const { directory, host = '127.0.0.1', port } = this.options
+    await mkdir(directory, { recursive: true, mode: 0o700 })
+    await this.#claim.take(directory)
+    try {
+      await this.#context.temp.empty()
+      await makeDirectory(join(directory, 'buckets'))
+      await this.#buckets.recover()
+      this.#server.listen(port, host)
+      await once(this.#server, 'listening')
+    } catch (error) {
+      await this.#claim.release()
+      throw error
+    }
+    return { port: (this.#server.address() as AddressInfo).port }
+  }
+
+  async #stop(): Promise<void> {
+    const started = await this.#starting?.then(
+      () => true,
+      () => false,
+    )
+    if (started !== true) return
+    const closed = once(this.#server, 'close')
+    this.#server.close()
+    const deadline = setTimeout(() => this.#server.closeAllConnections(), this.options.stopTimeoutMs ?? 5_000)
+    try {
+      while (this.#active.size > 0) await Promise.all(this.#active)
+      this.#server.closeAllConnections()
+      await closed
+    } finally {
+      clearTimeout(deadline)
+    }
+    await this.#claim.release()
+  }
+
+  #createServer(): Server {
+    const idleTimeoutMs = this.options.idleTimeoutMs ?? 120_000
+    const server = createServer({
+      headersTimeout: HEADERS_TIMEOUT_MS,
+      // No limit on a whole request, which may be a large and slow upload: the idle deadline is what ends a dead one.
+      requestTimeout: 0,
+      keepAliveTimeout: idleTimeoutMs,
+      connectionsCheckingInterval: CONNECTION_CHECK_MS,
+    })
+    server.maxConnections = this.options.maxConnections ?? 512
+    server.setTimeout(idleTimeoutMs)
+    server.on('request', (incoming, response) => this.#accept(incoming, response, false))
+    server.on('checkContinue', (incoming, response) => this.#accept(incoming, response, true))
+    server.on('error', error => this.#context.warn('the object store cannot listen', error))
+    return server
+  }
+
+  #accept(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
+    if (this.#stopping) response.shouldKeepAlive = false
+    const active = this.#serve(incoming, response, expectsContinue)
+      .catch((error: unknown) => {
+        this.#context.warn('a request could not be answered', error)
+        response.destroy()
+      })
+      .finally(() => this.#active.delete(active))
+    this.#active.add(active)
+  }
+
+  /** Settles when the answer is out, or the connection gone. */
+  async #serve(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
+    incoming.on('error', () => undefined)
+    response.on('error', () => undefined)
+    const over = finished(response).catch(() => undefined)
+    const reply = new Reply(randomBytes(8).toString('hex').toUpperCase(), incoming, response, expectsContinue)
+    let path = '/'
+    try {
+      const target = parseTarget(incoming.url ?? '')
+      path = target.path
+      const verified = verifySignature(signedView(incoming, target), this.#credentials, this.#context.now())
+      const request = new S3Request(incoming, target)
+      requireSupportedHeaders(request)
+      await route(request)(new Exchange(request, reply, this.#buckets, this.#limits, verified))
+    } catch (error) {
+      // A client that left is no fault, and there is nobody to answer.
+      if (incoming.socket.destroyed) return
+      const answer = asS3Error(error)
+      if (answer.status >= 500 && answer.code !== 'NotImplemented') {
+        this.#context.warn(`${incoming.method} ${path}: ${answer.code} ${answer.message}`, answer.cause ?? error)
+      }
+      await reply.error(answer, path)
+    }
+    await over
+  }
+}

@@ -1,0 +1,64 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+
+export function partName(partNumber: number): string {
+  return String(partNumber).padStart(5, '0')
+}
+
+/**
+ * The folders that multipart objects are read from. An object that is replaced or deleted gives its folder up at once,
+ * but the folder goes only when its last reader has finished: a download always ends with the version it began with.
+ */
+export class PartFolders {
+  readonly #folders = new Map<string, { readers: number; doomed: boolean }>()
+
+  constructor(private readonly root: string) {}
+
+  pathOf(uploadId: string): string {
+    return join(this.root, uploadId)
+  }
+
+  has(uploadId: string): boolean {
+    return this.#folders.has(uploadId)
+  }
+
+  /** Must come before an object that refers to the folder can be found. */
+  adopt(uploadId: string): void {
+    this.#folders.set(uploadId, { readers: 0, doomed: false })
+  }
+
+  /** Takes an adoption back; the folder stays what it was, an upload under way. */
+  disown(uploadId: string): void {
+    this.#folders.delete(uploadId)
+  }
+
+  /** False when the folder's object has been replaced meanwhile: look the object up again. */
+  acquire(uploadId: string): boolean {
+    const folder = this.#folders.get(uploadId)
+    if (!folder || folder.doomed) return false
+    folder.readers++
+    return true
+  }
+
+  async release(uploadId: string): Promise<void> {
+    const folder = this.#folders.get(uploadId)
+    if (!folder) return
+    folder.readers--
+    await this.#removeIfUnused(uploadId)
+  }
+
+  async doom(uploadId: string): Promise<void> {
+    const folder = this.#folders.get(uploadId)
+    if (!folder) return
+    folder.doomed = true
+    await this.#removeIfUnused(uploadId)
+  }
+
+  async #removeIfUnused(uploadId: string): Promise<void> {
+    const folder = this.#folders.get(uploadId)
+    if (!folder?.doomed || folder.readers > 0) return
+    this.#folders.delete(uploadId)
+    // What cannot be removed now is a folder nothing refers to: the next start removes it.
+    await rm(this.pathOf(uploadId), { recursive: true, force: true }).catch(() => undefined)
+  }
+}

@@ -1,0 +1,35 @@
+export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+
+type XmlScalar = string | number | boolean | undefined
+/** Fields in their order; a list repeats its element, and what is undefined is left out. */
+export interface XmlFields {
+  readonly [element: string]: XmlScalar | XmlFields | readonly (XmlScalar | XmlFields)[]
+}
+
+/** A whole XML document, in S3's namespace unless told otherwise (error documents have none). */
+export function xmlDocument(root: string, content: string | XmlFields, namespace: string = S3_NAMESPACE): string {
+  const attribute = namespace === '' ? '' : ` xmlns="${namespace}"`
+  return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${attribute}>${write(content)}</${root}>`
+}
+
+function write(content: Exclude<XmlScalar, undefined> | XmlFields): string {
+  if (typeof content !== 'object') return escapeXml(String(content))
+  return Object.entries(content)
+    .flatMap(([name, value]) => (isList(value) ? value : [value]).map(item => element(name, item)))
+    .join('')
+}
+
+function element(name: string, content: XmlScalar | XmlFields): string {
+  return content === undefined ? '' : `<${name}>${write(content)}</${name}>`
+}
+
+function isList(value: XmlFields[string]): value is readonly (XmlScalar | XmlFields)[] {
+  return Array.isArray(value)
+}
+
+const NAMED: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
+
+/** Control characters become references as on S3: not XML 1.0, and the reason why clients ask for encoding-type=url. */
+export function escapeXml(text: string): string {
+  return text.replace(/[&<>"'\u0000-\u001f\u007f]/g, found => NAMED[found] ?? `&#x${found.charCodeAt(0).toString(16)};`)
+}

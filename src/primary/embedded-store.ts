@@ -1,0 +1,110 @@
+import type { ChildProcess } from 'node:child_process'
+import http from 'node:http'
+import { createInterface } from 'node:readline'
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Logger } from '../core/log.js'
+import type { Service } from '../core/service.js'
+import { RestartPolicy } from './restart-policy.js'
+import type { StoreBackend, StoreSettings } from './store-backend.js'
+
+export interface EmbeddedStoreOptions extends StoreSettings {
+  backend: StoreBackend
+  stopTimeoutMs: number
+  log: Logger
+}
+
+const POLL_MS = 50
+const PROBE_TIMEOUT_MS = 1_000
+const LAST_LINES = 20
+
+/** The object store of one machine, started, watched, restarted and stopped by the primary. */
+export class EmbeddedStore implements Service {
+  readonly #policy = new RestartPolicy<'store'>()
+  #process: ChildProcess | undefined
+  #answeredAt: number | undefined
+  #restart: NodeJS.Timeout | undefined
+  #stopping = false
+  #stopped: Promise<void> | undefined
+
+  constructor(private readonly options: EmbeddedStoreOptions) {}
+
+  /** Starts it and does not wait until it answers: what needs it says 503 until then. */
+  start(): Promise<void> {
+    this.#spawn()
+    return Promise.resolve()
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  #spawn(): void {
+    const { backend, log } = this.options
+    const child = backend.spawn(this.options)
+    const lastLines: string[] = []
+    for (const stream of [child.stdout, child.stderr]) {
+      if (stream === null) continue
+      stream.on('error', () => undefined)
+      createInterface({ input: stream }).on('line', line => {
+        lastLines.push(line)
+        if (lastLines.length > LAST_LINES) lastLines.shift()
+        log.debug({ store: line })
+      })
+    }
+    child.once('error', error => log.error({ error: error.message }, 'the object store cannot be run'))
+    child.once('exit', (code, signal) => this.#exited(child, signal ?? `exit code ${String(code)}`, lastLines))
+    this.#process = child
+    void this.#watchForAnswer(child)
+  }
+
+  async #watchForAnswer(child: ChildProcess): Promise<void> {
+    this.#answeredAt = undefined
+    while (this.#process === child && !(await answers(this.options.port))) await sleep(POLL_MS)
+    if (this.#process === child) this.#answeredAt = performance.now()
+  }
+
+  #exited(child: ChildProcess, ending: string, lastLines: readonly string[]): void {
+    killGroup(child) // a guard may have been killed alone: two servers on the same data would spoil them
+    this.#process = undefined
+    const servedMs = this.#answeredAt === undefined ? 0 : performance.now() - this.#answeredAt
+    this.#answeredAt = undefined
+    if (this.#stopping) return
+    const decision = this.#policy.exited('store', servedMs, performance.now())
+    const delayMs = decision.kind === 'now' ? 0 : decision.delayMs
+    this.options.log.error({ ending, nextTryMs: delayMs, lastLines }, 'the object store died and is restarted')
+    this.#restart = setTimeout(() => this.#spawn(), delayMs)
+  }
+
+  async #stop(): Promise<void> {
+    this.#stopping = true
+    clearTimeout(this.#restart)
+    const child = this.#process
+    if (child === undefined) return
+    const exited = new Promise(resolve => child.once('exit', resolve))
+    child.kill('SIGTERM')
+    const deadline = setTimeout(() => killGroup(child), this.options.stopTimeoutMs)
+    await exited
+    clearTimeout(deadline)
+  }
+}
+
+function killGroup(child: ChildProcess): void {
+  try {
+    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
+  } catch {
+    // All of the group have gone.
+  }
+}
+
+/** Whether an HTTP server answers on this port, whatever it says: without a signature that is "forbidden". */
+function answers(port: number): Promise<boolean> {
+  return new Promise(resolve => {
+    const request = http.get({ host: '127.0.0.1', port, agent: false, timeout: PROBE_TIMEOUT_MS }, response => {
+      response.resume()
+      resolve((response.statusCode ?? 500) < 500)
+    })
+    request.once('timeout', () => request.destroy())
+    request.once('error', () => resolve(false))
+  })
+}

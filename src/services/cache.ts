@@ -1,0 +1,189 @@
+import type { Redis } from 'ioredis'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { v4 as uuid } from 'uuid'
+import type { Logger } from '../core/log.js'
+import { defineCacheScripts, type Look } from './cache-scripts.js'
+import { keys } from './keys.js'
+
+/**
+ * - `HIT`: from the cache, or from a load of somebody else's that it waited for
+ * - `MISS`: loaded for this reader
+ * - `STALE`: older than its time to live, while it is loaded anew
+ */
+export type CacheState = 'HIT' | 'MISS' | 'STALE'
+
+export interface Cached<T> {
+  /** Undefined: there is no such thing. */
+  value: T | undefined
+  state: CacheState
+}
+
+/** The load that this reader waited for failed, or took too long. */
+export class CacheLoadError extends Error {
+  constructor(reason: string) {
+    super(`what was asked for could not be loaded: ${reason}`)
+    this.name = 'CacheLoadError'
+  }
+}
+
+export interface CacheTimes {
+  /** "There is no such thing" is believed for so long. */
+  missingMs: number
+  /** A load counts as dead after this. */
+  loadMs: number
+  /** So does a write: longer than any write may take. */
+  writeMs: number
+  /** The longest that a reader waits for somebody else's load. */
+  waitMs: number
+}
+
+const defaultTimes: CacheTimes = { missingMs: 5_000, loadMs: 10_000, writeMs: 30_000, waitMs: 15_000 }
+
+const FIRST_POLL_MS = 10
+const MAX_POLL_MS = 100
+const FAILURE_REMEMBERED_MS = 5_000
+const NOTHING = ''
+
+/**
+ * Cache-aside in Redis for a whole cluster: of any number of readers at once one loads, the others wait for it or are
+ * served what was there before; a write is seen by every reader as soon as it is over.
+ */
+export class Cache {
+  readonly #times: CacheTimes
+  readonly #reloads = new Set<Promise<void>>()
+  readonly #polls = new Map<string, Promise<[Look, string]>>()
+
+  constructor(
+    private readonly redis: Redis,
+    private readonly log: Logger,
+    times: Partial<CacheTimes> = {},
+  ) {
+    this.#times = { ...defaultTimes, ...times }
+    defineCacheScripts(redis)
+  }
+
+  /**
+   * @param ttlSeconds fresh for so long, and served stale while it is loaded anew for as long again
+   * @param load undefined for "there is no such thing"; its result must survive JSON
+   */
+  async getOrLoad<T>(name: string, ttlSeconds: number, load: () => Promise<T | undefined>): Promise<T | undefined> {
+    return (await this.read(name, ttlSeconds, load)).value
+  }
+
+  /** The same, and where it came from. */
+  async read<T>(name: string, ttlSeconds: number, load: () => Promise<T | undefined>): Promise<Cached<T>> {
+    const key = keys.cache(name)
+    const deadline = performance.now() + this.#times.waitMs
+    for (;;) {
+      const token = uuid()
+      const [look, text] = await this.redis.cacheLook(key, token, this.#times.loadMs, 1)
+      switch (look) {
+        case 'hit':
+          return { value: parse(text) as T | undefined, state: 'HIT' }
+        case 'stale':
+          return { value: parse(text) as T | undefined, state: 'STALE' }
+        case 'reload':
+          this.#reload(key, token, ttlSeconds, load)
+          return { value: parse(text) as T | undefined, state: 'STALE' }
+        case 'wait': {
+          const found = await this.#awaitLoad(key, text, deadline)
+          if (found !== undefined) return { value: parse(found) as T | undefined, state: 'HIT' }
+          break
+        }
+        default:
+          return { value: await this.#load(key, token, ttlSeconds, load), state: 'MISS' }
+      }
+    }
+  }
+
+  /**
+   * Changes what the cache stands for to `value` (undefined: it is removed), and the cache with it. `work` does the first; when it throws, what is cached
+   * now is served for a moment at the most: nobody knows whether it was done.
+   */
+  async write(name: string, ttlSeconds: number, value: unknown, work: () => Promise<void>): Promise<void> {
+    const key = keys.cache(name)
+    const token = uuid()
+    await this.redis.cacheBeginWrite(key, token, this.#times.writeMs)
+    await work()
+    const { text, freshMs, servedMs } = this.#entry(value, ttlSeconds)
+    await this.redis.cacheEndWrite(key, token, text, freshMs, servedMs, 1)
+  }
+
+  /** Forgets a value, and what is being loaded now. */
+  async invalidate(name: string): Promise<void> {
+    const key = keys.cache(name)
+    const token = uuid()
+    await this.redis.cacheBeginWrite(key, token, this.#times.writeMs)
+    await this.redis.cacheEndWrite(key, token, NOTHING, 0, 0, 0)
+  }
+
+  /** Waits for the reloads that nobody waits for. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#reloads)
+  }
+
+  async #load<T>(
+    key: string,
+    token: string,
+    ttlSeconds: number,
+    load: () => Promise<T | undefined>,
+  ): Promise<T | undefined> {
+    let value: T | undefined
+    try {
+      value = await load()
+    } catch (error) {
+      // Its own failure counts, not that of telling others: they have the lock's expiry.
+      await this.redis.cacheFail(key, token, FAILURE_REMEMBERED_MS).catch(() => undefined)
+      throw error
+    }
+    const { text, freshMs, servedMs } = this.#entry(value, ttlSeconds)
+    await this.redis.cacheStore(key, token, text, freshMs, servedMs).catch((error: unknown) => {
+      this.log.debug({ err: error, key }, 'a loaded value was not cached')
+    })
+    return value
+  }
+
+  #reload<T>(key: string, token: string, ttlSeconds: number, load: () => Promise<T | undefined>): void {
+    const reload = this.#load(key, token, ttlSeconds, load)
+      .then(() => undefined)
+      .catch((error: unknown) => this.log.warn({ err: error, key }, 'a stale value could not be loaded anew'))
+      .finally(() => this.#reloads.delete(reload))
+    this.#reloads.add(reload)
+  }
+
+  /** The value that another reader's load brings; undefined when it is over without one and anybody may load. */
+  async #awaitLoad(key: string, firstToken: string, deadline: number): Promise<string | undefined> {
+    let token = firstToken
+    for (let pollMs = FIRST_POLL_MS; performance.now() < deadline; pollMs = Math.min(pollMs * 2, MAX_POLL_MS)) {
+      const [look, text] = await this.#poll(key, pollMs)
+      if (look === 'hit' || look === 'stale') return text
+      if (look === 'wait') token = text
+      else if (text === token) throw new CacheLoadError('the load failed')
+      else return undefined
+    }
+    throw new CacheLoadError(`not within ${this.#times.waitMs} ms`)
+  }
+
+  /** All that wait in this process share a look, which is sent after each of them had begun to wait. */
+  #poll(key: string, pollMs: number): Promise<[Look, string]> {
+    const shared = this.#polls.get(key)
+    if (shared !== undefined) return shared
+    const poll = sleep(pollMs).then(() => {
+      this.#polls.delete(key)
+      return this.redis.cacheLook(key, '', 0, 0)
+    })
+    this.#polls.set(key, poll)
+    return poll
+  }
+
+  #entry(value: unknown, ttlSeconds: number): { text: string; freshMs: number; servedMs: number } {
+    const { missingMs } = this.#times
+    if (value === undefined) return { text: NOTHING, freshMs: missingMs, servedMs: missingMs }
+    const freshMs = Math.round(ttlSeconds * 1_000)
+    return { text: JSON.stringify(value), freshMs, servedMs: 2 * freshMs }
+  }
+}
+
+function parse(text: string): unknown {
+  return text === NOTHING ? undefined : JSON.parse(text)
+}

@@ -1,0 +1,273 @@
+import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
+import type { Readable } from 'node:stream'
+import { withIdleDeadline } from './idle-deadline.js'
+import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
+import { PART_BYTES, StorageClient, type CallOptions, type StorageAddress } from './storage-client.js'
+import { ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
+
+/** What the storage knows of an object without its bytes. */
+export interface ObjectInfo {
+  size: number
+  /** Without quotes. */
+  etag: string
+  lastModified: Date
+  contentType: string
+  /** As given to `put`; names in lower case. */
+  metadata: Readonly<Record<string, string>>
+}
+
+export interface StoredObject {
+  info: ObjectInfo
+  /** All of it, or the range that was asked for. Whoever asked reads it to its end or destroys it. */
+  body: Readable
+}
+
+export interface PutOptions {
+  contentType?: string
+  /** Kept with the object: printable ASCII, 2 KiB in all. */
+  metadata?: Readonly<Record<string, string>>
+}
+
+/** First and last byte, both included. */
+export interface ByteRange {
+  start: number
+  end: number
+}
+
+/** A multipart upload that was begun and not ended. */
+export interface IncompleteUpload {
+  key: string
+  uploadId: string
+  initiated: Date
+}
+
+const PROBE: CallOptions = { silenceMs: 1_000, deadlineMs: 1_500 }
+const READ: CallOptions = { silenceMs: 2_000, deadlineMs: 5_000 }
+const WRITE: CallOptions = { silenceMs: 10_000, deadlineMs: 15_000 }
+/** Having answered this recently, it is not asked whether it is there. */
+const FRESH_MS = 1_000
+/** A source that gives nothing for so long is given up. */
+const SOURCE_IDLE_MS = 60_000
+const MAX_JSON_BYTES = 1024 ** 2
+
+/**
+ * Objects in an S3-compatible storage. Every call is over within a deadline, every error that means "not now" is a
+ * `StorageUnavailableError`, and whatever is not there is `undefined`.
+ */
+export class ObjectStorage {
+  readonly #client: StorageClient
+  #bucketSeen = false
+
+  constructor(
+    address: StorageAddress,
+    private readonly witness: UploadWitness = { begun: () => undefined, ended: () => undefined },
+  ) {
+    this.#client = new StorageClient(address)
+  }
+
+  /** So that the first who needs it does not wait for the library to load. */
+  warmUp(): void {
+    this.#client.warmUp()
+  }
+
+  /** Throws within a second and a half unless the storage serves; makes the bucket when there is none. */
+  async check(): Promise<void> {
+    const { bucket } = this.#client
+    const exists = await this.#client.call(PROBE, client => client.bucketExists(bucket))
+    if (!exists) await this.#client.call(PROBE, client => client.makeBucket(bucket)).catch(ignoreExisting)
+    this.#bucketSeen = true
+  }
+
+  /**
+   * Stores what `source` gives, one part in memory at a time: nothing more is taken from it while a part is on its
+   * way. The object is there when this is over, and not before; when the source throws, it never is.
+   */
+  async put(
+    key: string,
+    source: AsyncIterable<Buffer> | Iterable<Buffer>,
+    options: PutOptions = {},
+  ): Promise<{ size: number; etag: string }> {
+    await this.#ready()
+    const headers = headersOf(options)
+    // Not filled with zeros: memory that is never written to is never taken from the system.
+    const part = Buffer.allocUnsafeSlow(PART_BYTES)
+    let filled = 0
+    let size = 0
+    let upload: MultipartUpload | undefined
+    try {
+      for await (const chunk of withIdleDeadline(source, SOURCE_IDLE_MS)) {
+        size += chunk.length
+        for (let taken = 0; taken < chunk.length;) {
+          if (filled === part.length) {
+            upload ??= await MultipartUpload.begin(this.#client, key, headers, this.witness)
+            await upload.add(part)
+            filled = 0
+          }
+          const copied = chunk.copy(part, filled, taken)
+          filled += copied
+          taken += copied
+        }
+      }
+      const rest = part.subarray(0, filled)
+      if (upload === undefined) return { size, etag: await this.#putWhole(key, rest, headers) }
+      await upload.add(rest)
+      const { etag } = await upload.complete()
+      return { size, etag }
+    } catch (error) {
+      await upload?.abort()
+      throw notThereIsUnavailable(error)
+    }
+  }
+
+  /** The object's bytes as a stream, all of them or a range that lies inside it. */
+  async get(key: string, range?: ByteRange): Promise<StoredObject | undefined> {
+    const { bucket } = this.#client
+    const [offset, length] = range === undefined ? [0, 0] : [range.start, range.end - range.start + 1]
+    return orUndefined(
+      this.#client.call(READ, async (client, call) => {
+        const body = await client.getPartialObject(bucket, key, offset, length)
+        call.becomeStream(body)
+        body.on('error', () => undefined) // told to whoever reads it; one who has not begun must not die of it
+        return { info: infoOf(headersIn(body)), body }
+      }),
+    )
+  }
+
+  async stat(key: string): Promise<ObjectInfo | undefined> {
+    const found = await orUndefined(this.#client.call(READ, client => client.statObject(this.#client.bucket, key)))
+    if (found === undefined) return undefined
+    const { size, etag, lastModified, metaData } = found
+    const { 'content-type': contentType = '', ...metadata } = metaData as Record<string, string>
+    return { size, etag, lastModified, contentType, metadata }
+  }
+
+  /** Over when it is gone; one that was never there is gone, too. */
+  async remove(key: string): Promise<void> {
+    await orUndefined(this.#client.call(WRITE, client => client.removeObject(this.#client.bucket, key)))
+  }
+
+  /** The objects whose keys begin with `prefix`, in the order of their keys. */
+  async *list(prefix = ''): AsyncGenerator<{ key: string; size: number; etag: string; lastModified: Date }> {
+    const { bucket } = this.#client
+    let token = ''
+    do {
+      const from = token
+      const page = await orUndefined(
+        this.#client.call(READ, client => client.listObjectsV2Query(bucket, prefix, from, '', 1_000, '')),
+      )
+      for (const item of page?.objects ?? []) {
+        const { name: key, size, etag, lastModified } = item
+        if (key !== undefined) yield { key, size, etag, lastModified }
+      }
+      token = page?.isTruncated === true ? page.nextContinuationToken : ''
+    } while (token !== '')
+  }
+
+  /** A URL by which anybody may read or write this object for a while, straight at the storage. */
+  presign(method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> {
+    return this.#client.call(READ, client => client.presignedUrl(method, this.#client.bucket, key, seconds))
+  }
+
+  async putJson(key: string, value: unknown): Promise<void> {
+    await this.put(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
+  }
+
+  async getJson(key: string): Promise<unknown> {
+    const found = await this.get(key)
+    if (found === undefined) return undefined
+    const chunks: Buffer[] = []
+    let size = 0
+    for await (const chunk of found.body as AsyncIterable<Buffer>) {
+      size += chunk.length
+      if (size > MAX_JSON_BYTES) throw new Error(`${key} is too large for a record`)
+      chunks.push(chunk)
+    }
+    return JSON.parse(Buffer.concat(chunks).toString())
+  }
+
+  /** Those of keys that begin with `prefix`. */
+  async *incompleteUploads(prefix: string): AsyncGenerator<IncompleteUpload> {
+    const { bucket } = this.#client
+    let keyMarker = ''
+    let idMarker = ''
+    for (;;) {
+      const [fromKey, fromId] = [keyMarker, idMarker]
+      const page = await orUndefined(
+        this.#client.call(READ, client => client.listIncompleteUploadsQuery(bucket, prefix, fromKey, fromId, '')),
+      )
+      for (const { key, uploadId, initiated } of page?.uploads ?? []) yield { key, uploadId, initiated }
+      if (page?.isTruncated !== true) return
+      keyMarker = page.nextKeyMarker
+      idMarker = page.nextUploadIdMarker
+    }
+  }
+
+  /** One that has ended meanwhile is no error. */
+  async removeIncompleteUpload({ key, uploadId }: Pick<IncompleteUpload, 'key' | 'uploadId'>): Promise<void> {
+    await orUndefined(abortUpload(this.#client, key, uploadId))
+  }
+
+  close(): void {
+    this.#client.close()
+  }
+
+  /** Before a body is taken in: a storage that is away should be found out at once, not at the end of it. */
+  async #ready(): Promise<void> {
+    if (!this.#bucketSeen || this.#client.silentMs > FRESH_MS) await this.check()
+  }
+
+  async #putWhole(key: string, bytes: Buffer, headers: Record<string, string>): Promise<string> {
+    const { bucket } = this.#client
+    const { etag } = await this.#client.call(WRITE, client =>
+      client.putObject(bucket, key, bytes, bytes.length, headers),
+    )
+    return etag
+  }
+}
+
+function headersOf({ contentType = 'application/octet-stream', metadata = {} }: PutOptions): Record<string, string> {
+  const named = Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])
+  return { 'content-type': contentType, ...(Object.fromEntries(named) as Record<string, string>) }
+}
+
+/** What the library hands out as a mere stream is the response itself. */
+function headersIn(body: Readable): IncomingHttpHeaders {
+  return (body as Readable & Pick<IncomingMessage, 'headers'>).headers
+}
+
+const META = 'x-amz-meta-'
+
+function infoOf(headers: IncomingHttpHeaders): ObjectInfo {
+  const metadata: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(META)) metadata[name.slice(META.length)] = String(value)
+  }
+  const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? headers['content-length']
+  return {
+    size: Number(total),
+    etag: (headers.etag ?? '').replace(/^"|"$/g, ''),
+    lastModified: new Date(headers['last-modified'] ?? 0),
+    contentType: headers['content-type'] ?? 'application/octet-stream',
+    metadata,
+  }
+}
+
+async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {
+  try {
+    return await result
+  } catch (error) {
+    if (error instanceof ObjectNotFoundError) return undefined
+    throw error
+  }
+}
+
+/** Two workers may make the bucket at the same time. */
+function ignoreExisting(error: unknown): void {
+  const { code } = error as { code?: string }
+  if (code !== 'BucketAlreadyOwnedByYou' && code !== 'BucketAlreadyExists') throw error
+}
+
+/** In a write: a bucket or an upload that somebody took away from under it. Not the client's fault. */
+function notThereIsUnavailable(error: unknown): unknown {
+  return error instanceof ObjectNotFoundError ? new StorageUnavailableError('what was begun is gone', error) : error
+}

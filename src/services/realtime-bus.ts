@@ -1,0 +1,57 @@
+import { createAdapter } from '@socket.io/redis-adapter'
+import type { Redis } from 'ioredis'
+import type { Server } from 'socket.io'
+import type { Logger } from '../core/log.js'
+import { createSubscriber, type RedisAddress } from './redis.js'
+
+/** How long a question to the other workers (`fetchSockets` and its like) waits for their answers. */
+const REQUESTS_TIMEOUT_MS = 5_000
+
+/** The way between the Socket.IO servers of all workers and machines that share a Redis. */
+export class RealtimeBus {
+  readonly #subscriber: Redis
+  readonly adapter: Parameters<Server['adapter']>[0]
+
+  constructor(address: RedisAddress, redis: Redis, log: Logger) {
+    this.#subscriber = createSubscriber(address, log)
+    // Redis numbers databases, but not channels: two Outposts in two databases of one server must not hear each other.
+    const key = `outpost:io:${redis.options.db ?? 0}`
+    const subscriber = withoutRejections(this.#subscriber)
+    this.adapter = createAdapter(publisherOver(redis), subscriber, { key, requestsTimeout: REQUESTS_TIMEOUT_MS })
+  }
+
+  /** Resolves when Redis has confirmed the subscriptions, so that nothing published from then on is missed. */
+  async subscribed(): Promise<void> {
+    await this.#subscriber.ping()
+  }
+
+  stop(): void {
+    this.#subscriber.disconnect()
+  }
+}
+
+/**
+ * The adapter never looks at what becomes of its commands, and a rejection that nobody handles ends a process. What
+ * cannot be published while Redis is away reaches the clients of this worker only.
+ */
+function publisherOver(redis: Redis): object {
+  const ignore = (): object => publisher
+  const publisher = {
+    publish: (channel: string, message: Buffer) => redis.publish(channel, message).catch(() => 0),
+    // By this name, which the client no longer has, the adapter asks how many others there are.
+    send_command: (name: string, args: string[], done: (error: unknown, reply?: unknown) => void) => {
+      redis.call(name, ...args).then(reply => done(null, reply), done)
+    },
+    on: ignore,
+    off: ignore,
+  }
+  return publisher
+}
+
+function withoutRejections(subscriber: Redis): Redis {
+  for (const name of ['subscribe', 'psubscribe', 'unsubscribe', 'punsubscribe'] as const) {
+    const command = subscriber[name].bind(subscriber) as (...channels: string[]) => Promise<unknown>
+    Object.assign(subscriber, { [name]: (...channels: string[]) => command(...channels).catch(() => undefined) })
+  }
+  return subscriber
+}

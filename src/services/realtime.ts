@@ -1,0 +1,161 @@
+import http, { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import { Server, type ServerOptions } from 'socket.io'
+import type { Redis } from 'ioredis'
+import type { Logger } from '../core/log.js'
+import { isSameOrigin } from '../core/origin.js'
+import { newSessionId } from '../core/session-affinity.js'
+import { RealtimeBus } from './realtime-bus.js'
+import type { RedisAddress } from './redis.js'
+import { limitBacklog, type Session } from './session-backlog.js'
+
+export interface RealtimeOptions {
+  workerId: string
+  /** For publishing; the subscriber is a client of its own. */
+  redis: Redis
+  address: RedisAddress
+  /** The balancers wait this long for an answer, and a poll is one that comes late. */
+  upstreamTimeoutMs: number
+  log: Logger
+}
+
+const MAX_PING_INTERVAL_MS = 25_000
+/** A session that has not joined a namespace by then is nobody's. */
+const CONNECT_TIMEOUT_MS = 10_000
+/** A session costs some 20 KiB, and one over polling costs its client no connection. */
+const MAX_SESSIONS = 10_000
+const CLOSED_AT_ONCE = 50
+const CLOSING_PAUSE_MS = 50
+/** A start does not wait longer than this for Redis. */
+const SUBSCRIBE_PATIENCE_MS = 500
+
+/**
+ * One worker's Socket.IO server, joined to those of all other workers and machines. There is none until somebody asks
+ * for it. It hands out session ids that name the worker, so that polling finds back to it.
+ */
+export class Realtime {
+  #io: Server | undefined
+  #bus: RealtimeBus | undefined
+  /** Never listens: what Socket.IO attaches to, so that it does not lay hands on the listeners of the app's server. */
+  readonly #inner = http.createServer()
+  #ownOriginRule = false
+  #closing: NodeJS.Timeout | undefined
+
+  constructor(private readonly options: RealtimeOptions) {}
+
+  /** The server; options count at the first call. Pages of other origins are refused unless `cors` lets them in. */
+  io(given: Partial<ServerOptions> = {}): Server {
+    this.#io ??= this.#create(given)
+    return this.#io
+  }
+
+  /** Resolves when messages of other workers arrive here, or cannot for now because Redis is away. */
+  async joined(): Promise<void> {
+    if (this.#bus === undefined) return
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<void>(resolve => (timer = setTimeout(resolve, SUBSCRIBE_PATIENCE_MS)))
+    await Promise.race([this.#bus.subscribed().catch(() => undefined), patience])
+    clearTimeout(timer)
+  }
+
+  owns({ url }: IncomingMessage): boolean {
+    return this.#io !== undefined && url?.startsWith(`${this.#io.path()}/`) === true
+  }
+
+  handleRequest(request: IncomingMessage, response: ServerResponse): void {
+    const refusal = this.#refusalOf(request)
+    if (refusal === undefined) this.#inner.emit('request', request, response)
+    else {
+      const { body, headers } = problem(refusal, request)
+      response.writeHead(realtimeErrors[refusal].status, headers).end(body)
+      request.resume()
+    }
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.on('error', () => socket.destroy())
+    const refusal = this.#refusalOf(request)
+    if (refusal === undefined) this.#inner.emit('upgrade', request, socket, head)
+    else {
+      const { body, headers } = problem(refusal, request)
+      const { status } = realtimeErrors[refusal]
+      const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
+      socket.end(
+        `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\nConnection: close\r\n${lines.join('')}\r\n${body}`,
+      )
+    }
+  }
+
+  /**
+   * Sends the clients that poll elsewhere, a few at a time: each is told at its next poll, and connects anew by
+   * itself. Those on WebSockets hear the same from the balancers.
+   */
+  drain(): void {
+    if (this.#closing !== undefined || this.#io === undefined) return
+    this.#closing = setInterval(() => this.#closeSomePolling(), CLOSING_PAUSE_MS)
+    this.#closeSomePolling()
+  }
+
+  /** Ends every session there is, at once. */
+  stop(): void {
+    clearInterval(this.#closing)
+    this.#io?.engine.close()
+    this.#bus?.stop()
+  }
+
+  #create(given: Partial<ServerOptions>): Server {
+    const { workerId, redis, address, upstreamTimeoutMs, log } = this.options
+    this.#bus = new RealtimeBus(address, redis, log)
+    const io = new Server({
+      // A poll that nothing comes for is answered by a ping.
+      pingInterval: Math.min(MAX_PING_INTERVAL_MS, Math.floor(upstreamTimeoutMs * 0.8)),
+      connectTimeout: CONNECT_TIMEOUT_MS,
+      perMessageDeflate: false,
+      ...given,
+      adapter: this.#bus.adapter,
+    })
+    this.#ownOriginRule = given.cors !== undefined || given.allowRequest !== undefined
+    io.attach(this.#inner)
+    io.engine.generateId = () => newSessionId(workerId)
+    io.engine.on('connection', (session: Session) => limitBacklog(session))
+    return io
+  }
+
+  #refusalOf({ headers, url }: IncomingMessage): Refusal | undefined {
+    if (!this.#ownOriginRule && !isSameOrigin(headers)) return 'ORIGIN_REFUSED'
+    const sessions = this.#io?.engine.clientsCount ?? 0
+    return sessions >= MAX_SESSIONS && url?.includes('sid=') !== true ? 'SESSIONS_FULL' : undefined
+  }
+
+  #closeSomePolling(): void {
+    const sessions = Object.values(this.#io?.engine['clients'] as Record<string, Session>)
+    const polling = sessions.filter(
+      ({ readyState, transport }) => readyState === 'open' && transport.name === 'polling',
+    )
+    for (const session of polling.slice(0, CLOSED_AT_ONCE)) session.close()
+  }
+}
+
+/**
+ * Every error that realtime answers with before there is a session. docs/errors.md lists the same rows; a test holds
+ * the two together.
+ */
+export const realtimeErrors = {
+  ORIGIN_REFUSED: { status: 403, detail: 'A page of another origin may not connect here.' },
+  SESSIONS_FULL: { status: 503, detail: 'This worker has as many sessions as it takes.' },
+} as const
+
+type Refusal = keyof typeof realtimeErrors
+
+function problem(code: Refusal, request: IncomingMessage): { body: string; headers: Record<string, string | number> } {
+  const { status, detail } = realtimeErrors[code]
+  const requestId = request.headers['x-request-id']
+  const body = JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail, requestId })
+  const headers = {
+    'Content-Type': 'application/problem+json',
+    'Content-Length': Buffer.byteLength(body),
+    'Cache-Control': 'no-store',
+    ...(status === 503 ? { 'Retry-After': 1 } : {}),
+  }
+  return { body, headers }
+}

@@ -1,0 +1,115 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
+import http, { type ClientRequest, type IncomingMessage, type RequestOptions } from 'node:http'
+import https from 'node:https'
+import type { Readable } from 'node:stream'
+import { StorageUnavailableError } from './storage-errors.js'
+
+/** How long a call may take, in milliseconds. */
+export interface CallLimits {
+  /** Without a byte going either way. */
+  silenceMs: number
+  /** All in all, the wait for its turn included. */
+  deadlineMs: number
+}
+
+const CONNECT_MS = 1_000
+/** A body that is read may stand still this long, unless it is the reader who does not read. */
+const STREAM_SILENCE_MS = 15_000
+
+const current = new AsyncLocalStorage<StorageCall>()
+
+/**
+ * One call to the storage with its deadlines. The library has none and takes no signal, but it lets others make its
+ * requests (`transport`): those that it makes within `run` belong to this call and end with it.
+ */
+export class StorageCall {
+  #request: ClientRequest | undefined
+  #timer: NodeJS.Timeout | undefined
+  #overdue: (error: StorageUnavailableError) => void = () => undefined
+  #streaming = false
+  #failure: StorageUnavailableError | undefined
+
+  constructor(private readonly limits: CallLimits) {}
+
+  async run<T>(work: () => Promise<T>): Promise<T> {
+    const overdue = new Promise<never>((_resolve, reject) => (this.#overdue = reject))
+    const { deadlineMs } = this.limits
+    this.#timer = setTimeout(() => this.#fail(`not done within ${deadlineMs} ms`), deadlineMs)
+    try {
+      return await Promise.race([current.run(this, work), overdue])
+    } finally {
+      clearTimeout(this.#timer)
+    }
+  }
+
+  /** A connection that had served before, and was closed by the other end just when it was used again. */
+  get hadStaleConnection(): boolean {
+    return this.#request?.reusedSocket === true
+  }
+
+  /** From now on only silence ends it, and only the storage's. */
+  becomeStream(body: Readable): void {
+    this.#streaming = true
+    const { socket } = body as Readable & Pick<IncomingMessage, 'socket'>
+    socket.setTimeout(STREAM_SILENCE_MS)
+    body.once('close', () => socket.setTimeout(0))
+  }
+
+  adopt(request: ClientRequest): void {
+    this.#request = request
+    if (this.#failure !== undefined) {
+      request.destroy(this.#failure)
+      return
+    }
+    request.setTimeout(this.limits.silenceMs)
+    request.on('timeout', () => this.#silent(request))
+    request.once('socket', socket => {
+      if (!socket.connecting) return
+      const timer = setTimeout(() => this.#fail(`no connection within ${CONNECT_MS} ms`), CONNECT_MS)
+      const clear = (): void => clearTimeout(timer)
+      socket.once('connect', clear).once('close', clear)
+    })
+  }
+
+  #silent(request: ClientRequest): void {
+    const response = (request as ClientRequest & { res?: IncomingMessage }).res
+    // What has come has not been taken yet: the storage waits for the reader, not the other way round.
+    if (this.#streaming && response !== undefined && response.readableLength > 0) {
+      request.socket?.setTimeout(STREAM_SILENCE_MS)
+      return
+    }
+    const silenceMs = this.#streaming ? STREAM_SILENCE_MS : this.limits.silenceMs
+    this.#fail(`silent for ${silenceMs} ms`, response)
+  }
+
+  #fail(reason: string, response?: IncomingMessage): void {
+    const error = (this.#failure ??= new StorageUnavailableError(reason))
+    response?.destroy(error)
+    this.#request?.destroy(error)
+    this.#overdue(error)
+  }
+}
+
+/**
+ * Makes the library's requests. It takes the answers that say "not now" out of the library's hands, which would retry
+ * them, print that, and leave the connection they came by open for ever.
+ */
+export const storageTransport = {
+  request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
+    const send = options.protocol === 'https:' ? https.request : http.request
+    const request = send(options, response => {
+      const { statusCode = 500 } = response
+      if (!isNotNow(statusCode)) onResponse(response)
+      else {
+        response.resume()
+        request.emit('error', new StorageUnavailableError(`it answers ${statusCode}`))
+      }
+    })
+    current.getStore()?.adopt(request)
+    return request
+  },
+}
+
+function isNotNow(status: number): boolean {
+  return status === 408 || status === 429 || status === 499 || (status >= 500 && status !== 501)
+}

@@ -1,0 +1,122 @@
+import http from 'node:http'
+import https from 'node:https'
+import type { Client } from 'minio'
+import { QueueFullError, Semaphore } from '../core/semaphore.js'
+import { StorageCall, storageTransport, type CallLimits } from './storage-call.js'
+import { StorageUnavailableError, translated } from './storage-errors.js'
+
+/** Where the storage is, and with which keys and bucket. */
+export interface StorageAddress {
+  endpoint: string
+  accessKey: string
+  secretKey: string
+  bucket: string
+  region: string
+}
+
+export interface CallOptions extends CallLimits {
+  /** May be sent again when the connection broke before there was an answer; default true. */
+  repeatable?: boolean
+}
+
+/** Calls under way at once, and those that wait for one to end. */
+const CALLS = 64
+const WAITING_CALLS = 256
+/** Shorter than servers keep an unused connection, so that it is mostly we who close it. */
+const IDLE_MS = 4_000
+
+/** 8 MiB: of the sizes that S3 takes one that is small enough to hold many at once. */
+export const PART_BYTES = 8 * 1024 ** 2
+
+/** The `minio` client with what it lacks: deadlines, a bound on what is under way, and errors of one kind. */
+export class StorageClient {
+  readonly bucket: string
+  readonly #semaphore = new Semaphore<object>(CALLS, WAITING_CALLS)
+  #client: Promise<Client> | undefined
+  #answeredAt = -Infinity
+  #agent: http.Agent | undefined
+
+  constructor(private readonly address: StorageAddress) {
+    this.bucket = address.bucket
+  }
+
+  /** @throws {StorageUnavailableError | ObjectNotFoundError} */
+  async call<T>(options: CallOptions, work: (client: Client, call: StorageCall) => Promise<T>): Promise<T> {
+    const client = await this.#load()
+    const holder = {}
+    const call = new StorageCall(options)
+    try {
+      const result = await call.run(async () => {
+        await this.#turn(holder)
+        try {
+          return await work(client, call)
+        } catch (error) {
+          if (options.repeatable === false || !call.hadStaleConnection || !isReset(error)) throw error
+          return await work(client, call)
+        }
+      })
+      this.#answeredAt = performance.now()
+      return result
+    } catch (error) {
+      throw translated(error)
+    } finally {
+      this.#semaphore.release(holder)
+    }
+  }
+
+  /** Loads the library ahead of the first call. A failure is told by that call. */
+  warmUp(): void {
+    this.#load().catch(() => undefined)
+  }
+
+  /** Milliseconds since it last did what was asked of it. */
+  get silentMs(): number {
+    return performance.now() - this.#answeredAt
+  }
+
+  /** Connections that are in use go on; nothing new should be begun. */
+  close(): void {
+    this.#agent?.destroy()
+  }
+
+  #turn(holder: object): Promise<void> {
+    return new Promise((resolve, reject) => {
+      try {
+        this.#semaphore.acquire(holder, resolve)
+      } catch (error) {
+        reject(error instanceof QueueFullError ? new StorageUnavailableError('too many wait for it') : (error as Error))
+      }
+    })
+  }
+
+  /** At the first use: the library takes a third of a second to load, and a worker should be ready before. */
+  #load(): Promise<Client> {
+    this.#client ??= import('minio').then(minio => this.#create(minio.Client))
+    return this.#client
+  }
+
+  #create(Constructor: typeof Client): Client {
+    const { endpoint, accessKey, secretKey, region } = this.address
+    const { protocol, hostname, port } = new URL(endpoint)
+    const useSSL = protocol === 'https:'
+    const options = { keepAlive: true, timeout: IDLE_MS }
+    this.#agent = useSSL ? new https.Agent(options) : new http.Agent(options)
+    return new Constructor({
+      endPoint: hostname.replace(/^\[|\]$/g, ''),
+      ...(port === '' ? {} : { port: Number(port) }),
+      useSSL,
+      accessKey,
+      secretKey,
+      region,
+      pathStyle: true,
+      partSize: PART_BYTES,
+      transport: storageTransport as unknown as typeof http,
+      transportAgent: this.#agent,
+      retryOptions: { disableRetry: true },
+    })
+  }
+}
+
+function isReset(error: unknown): boolean {
+  return error instanceof Error && ['ECONNRESET', 'EPIPE'].includes((error as NodeJS.ErrnoException).code ?? '')
+}

@@ -1,0 +1,48 @@
+/** The object storage cannot serve now: it is away, overloaded, silent, or does not take our keys. */
+export class StorageUnavailableError extends Error {
+  constructor(reason: string, cause?: unknown) {
+    super(`the object storage cannot serve now: ${reason}`, { cause })
+    this.name = 'StorageUnavailableError'
+  }
+}
+
+/** The object, or the bucket, is not there. */
+export class ObjectNotFoundError extends Error {
+  constructor(cause: unknown) {
+    super('there is no such object', { cause })
+    this.name = 'ObjectNotFoundError'
+  }
+}
+
+/** Whether an error says that the storage cannot serve now, as opposed to a request that is wrong. */
+export function isStorageUnavailable(error: unknown): boolean {
+  return error instanceof StorageUnavailableError
+}
+
+const NOT_THERE = new Set(['NoSuchKey', 'NoSuchBucket', 'NotFound', 'NoSuchUpload'])
+
+/** Answers that no other request would get a better one for, as long as nobody changes the settings or the server. */
+const UNUSABLE = new Set([
+  'AccessDenied',
+  'InvalidAccessKeyId',
+  'SignatureDoesNotMatch',
+  'RequestTimeTooSkewed',
+  'SlowDown',
+  'ServiceUnavailable',
+  'InternalError',
+  'XMinioStorageFull',
+  'XMinioServerNotInitialized',
+])
+
+/** The one reading of what the library throws. */
+export function translated(error: unknown): Error {
+  if (error instanceof StorageUnavailableError || error instanceof ObjectNotFoundError) return error
+  if (!(error instanceof Error)) return new Error('the object storage failed', { cause: error })
+  const { code } = error as { code?: unknown }
+  if (typeof code !== 'string') return error
+  if (NOT_THERE.has(code)) return new ObjectNotFoundError(error)
+  if (UNUSABLE.has(code)) return new StorageUnavailableError(`${code} ${error.message}`.trim(), error)
+  // Whatever else has a code in capitals is the system's: a connection refused, reset, timed out, a name unknown.
+  if (/^E[A-Z_]+$/.test(code)) return new StorageUnavailableError(error.message || code, error)
+  return error
+}

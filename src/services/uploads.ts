@@ -1,0 +1,131 @@
+import { createHash } from 'node:crypto'
+import { v4 as uuid } from 'uuid'
+import { Semaphore, QueueFullError } from '../core/semaphore.js'
+import { SNIFFED_BYTES, servedType } from './file-type.js'
+import type { ByteRange, ObjectInfo, ObjectStorage, StoredObject } from './object-storage.js'
+
+/** A file as it arrives. */
+export interface IncomingFile {
+  /** As the client calls it; kept as data, never used as a name. */
+  name: string | undefined
+  declaredType: string
+  /** Throws when the file, or what it came in, turns out not to be whole. */
+  bytes: AsyncIterable<Buffer>
+}
+
+export interface StoredUpload {
+  key: string
+  size: number
+  /** Lower-case hex. */
+  sha256: string
+  contentType: string
+}
+
+/** As many uploads are under way in this process as may, and as many wait. */
+export class UploadsBusyError extends Error {
+  constructor() {
+    super('too many uploads at once')
+    this.name = 'UploadsBusyError'
+  }
+}
+
+/** Each may hold a part in memory. */
+const AT_ONCE = 32
+const WAITING = 224
+/** Metadata must not be larger than 2 KiB in all. */
+const MAX_ENCODED_NAME = 900
+
+export const UPLOAD_PREFIX = 'uploads/'
+
+/** Files of users, under keys that nobody can guess. */
+export class Uploads {
+  readonly #semaphore = new Semaphore<object>(AT_ONCE, WAITING)
+
+  constructor(private readonly storage: ObjectStorage) {}
+
+  /** Streams a file to the storage. It is there when this is over; when this throws, it never is. */
+  async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
+    const leave = await this.#enter()
+    try {
+      const source = file.bytes[Symbol.asyncIterator]()
+      const head = await readHead(source)
+      const contentType = servedType(Buffer.concat(head), file.declaredType)
+      const hash = createHash('sha256')
+      const hashed = async function* (): AsyncGenerator<Buffer, void, undefined> {
+        for await (const chunk of rejoined(head, source)) {
+          hash.update(chunk)
+          yield chunk
+        }
+      }
+      const key = uuid()
+      const metadata = { owner: encodeURIComponent(owner), ...nameAsMetadata(file.name) }
+      const { size } = await this.storage.put(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
+      return { key, size, sha256: hash.digest('hex'), contentType }
+    } finally {
+      leave()
+    }
+  }
+
+  stat(key: string): Promise<ObjectInfo | undefined> {
+    return this.storage.stat(UPLOAD_PREFIX + key)
+  }
+
+  open(key: string, range?: ByteRange): Promise<StoredObject | undefined> {
+    return this.storage.get(UPLOAD_PREFIX + key, range)
+  }
+
+  remove(key: string): Promise<void> {
+    return this.storage.remove(UPLOAD_PREFIX + key)
+  }
+
+  #enter(): Promise<() => void> {
+    const holder = {}
+    return new Promise((resolve, reject) => {
+      try {
+        this.#semaphore.acquire(holder, () => resolve(() => this.#semaphore.release(holder)))
+      } catch (error) {
+        reject(error instanceof QueueFullError ? new UploadsBusyError() : (error as Error))
+      }
+    })
+  }
+}
+
+export function ownerOf(info: ObjectInfo): string {
+  return decodeURIComponent(info.metadata['owner'] ?? '')
+}
+
+export function nameOf(info: ObjectInfo): string | undefined {
+  const { name } = info.metadata
+  return name === undefined ? undefined : decodeURIComponent(name)
+}
+
+async function readHead(source: AsyncIterator<Buffer>): Promise<Buffer[]> {
+  const chunks: Buffer[] = []
+  for (let size = 0; size < SNIFFED_BYTES;) {
+    const next = await source.next()
+    if (next.done === true) break
+    chunks.push(next.value)
+    size += next.value.length
+  }
+  return chunks
+}
+
+async function* rejoined(head: Buffer[], source: AsyncIterator<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  yield* head
+  for (;;) {
+    const next = await source.next()
+    if (next.done === true) return
+    yield next.value
+  }
+}
+
+/** Metadata travel as headers: printable ASCII. */
+function nameAsMetadata(name: string | undefined): { name?: string } {
+  let encoded = ''
+  for (const character of name ?? '') {
+    const next = encodeURIComponent(character)
+    if (encoded.length + next.length > MAX_ENCODED_NAME) break
+    encoded += next
+  }
+  return encoded === '' ? {} : { name: encoded }
+}

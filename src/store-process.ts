@@ -1,0 +1,54 @@
+import { once } from 'node:events'
+import { constants, openSync } from 'node:fs'
+import { Socket } from 'node:net'
+import { exit, exitCodes } from './core/exit.js'
+import { createLog } from './core/log.js'
+import { parseOrder, sendReport, type StoreOrder } from './ipc/messages.js'
+import { ObjectStore } from './object-store/object-store.js'
+
+/** Every worker may have as many requests under way as a balancer lets in; all of them may be uploads. */
+const MAX_CONNECTIONS = 8_192
+
+/** The body of the embedded object store's process. It outlives its parent, until the last of the workers has gone. */
+export async function runStore(): Promise<void> {
+  process.title = 'outpost store'
+  // Its parent reads what it prints. When that has died, printing must not be what kills this process, too.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  const order = await startOrder()
+  const log = createLog('store', order.logLevel)
+  const { directory, port, accessKey, secretKey, region } = order
+  const warn = (message: string, cause?: unknown): void => log.warn({ err: cause }, message)
+  const store = new ObjectStore({
+    directory,
+    port,
+    accessKey,
+    secretKey,
+    region,
+    warn,
+    maxConnections: MAX_CONNECTIONS,
+  })
+  const leave = (): void => void store.stop().then(() => exit(exitCodes.ok))
+  process.once('SIGTERM', leave)
+  watchLifeline(order.lifeline).once('close', leave)
+  try {
+    await store.start()
+  } catch (error) {
+    log.error({ err: error }, 'the object store cannot start')
+    exit(exitCodes.failure)
+  }
+  sendReport({ type: 'ready' })
+}
+
+async function startOrder(): Promise<StoreOrder> {
+  sendReport({ type: 'hello' })
+  const [message] = (await once(process, 'message')) as [unknown]
+  const order = parseOrder(message)
+  if (order.type === 'start-store') return order
+  throw new Error(`a store was given a ${order.type}`)
+}
+
+/** Closes when nobody has the pipe open for writing any more. */
+function watchLifeline(path: string): Socket {
+  const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
+  return new Socket({ fd, readable: true, writable: false }).on('error', () => undefined).resume()
+}

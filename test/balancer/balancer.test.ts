@@ -1,0 +1,182 @@
+import { once } from 'node:events'
+import net, { type AddressInfo } from 'node:net'
+import t from 'tap'
+import { Balancer, balancerErrors } from '#balancer'
+import { until, within } from '../helpers/deadline.js'
+import { FakeTarget, RawTarget, socketPathFor } from '../helpers/fake-target.js'
+import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js'
+import { RunningBalancer } from '../helpers/running-balancer.js'
+import { echoWebSocket, UPGRADE_HEADERS } from '../helpers/websocket.js'
+
+const GET = requestBytes('GET /page')
+
+void t.test('listens on a path as well as on a port', async t => {
+  const balancer = new Balancer({ holdMs: 10 })
+  const path = socketPathFor(t)
+  await balancer.listen({ path })
+  t.equal((await rawExchange(path, GET)).status, 503)
+  await balancer.stop(100)
+})
+
+void t.test('listens on a handle that somebody else has bound', async t => {
+  const owner = net.createServer()
+  await new Promise<void>(resolve => owner.listen(0, '127.0.0.1', resolve))
+  const { port } = owner.address() as AddressInfo
+  const balancer = new Balancer({ holdMs: 10 })
+  await balancer.listen(owner)
+  t.equal((await rawExchange(port, GET)).status, 503)
+  await balancer.stop(100)
+  owner.close()
+})
+
+void t.test('a port that is taken is an error of `listen`', async t => {
+  const running = await RunningBalancer.start(t)
+  const second = new Balancer()
+  await t.rejects(second.listen({ port: running.port, host: '127.0.0.1' }), { code: 'EADDRINUSE' })
+  await second.stop(0)
+})
+
+void t.test('serves connections that somebody else has accepted', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    target.server.once('release', () => response.end('served'))
+  })
+  const balancer = new Balancer({ joinIntervalMs: 5 })
+  balancer.setTargets([target.spec])
+  const acceptor = net.createServer({ allowHalfOpen: true }, socket => balancer.adopt(socket))
+  await new Promise<void>(resolve => acceptor.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => acceptor.close())
+  const client = await RawConnection.open((acceptor.address() as AddressInfo).port)
+  t.teardown(() => client.destroy())
+  client.write(GET)
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  t.equal(await balancer.connections(), 1)
+  const stopped = balancer.stop(5_000)
+  target.server.emit('release')
+  t.match(await client.response(), { status: 200, body: Buffer.from('served'), headers: { connection: 'close' } })
+  await stopped
+  t.equal(await balancer.connections(), 0)
+})
+
+void t.test('a stop lets what is in flight end, and takes nothing new', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    target.server.once('release', () => response.end('served'))
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const [busy, idle] = [await running.connect(), await running.connect()]
+  busy.write(GET)
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  const stopped = running.balancer.stop(5_000)
+  t.equal(running.balancer.stop(0), stopped, 'a second call waits for the same end')
+  t.equal(await idle.closed, 'end')
+  await t.rejects(RawConnection.open(running.port), { code: 'ECONNREFUSED' })
+  target.server.emit('release')
+  t.match(await busy.response(), { status: 200, headers: { connection: 'close' } })
+  await stopped
+  await until(() => target.open === 0, 'the connections to the target to be closed')
+})
+
+void t.test(
+  'a stop does not wait for an answer that has begun on a kept connection to be followed by another',
+  async t => {
+    const target = await FakeTarget.start(t, 'a', (_request, response) => {
+      response.write('begun ')
+      target.server.once('release', () => response.end('ended'))
+    })
+    const running = await RunningBalancer.start(t, [target])
+    const client = await running.connect()
+    client.write(GET)
+    await until(() => client.unread.includes('begun'), 'the answer to begin')
+    const stopped = running.balancer.stop(5_000)
+    target.server.emit('release')
+    t.equal((await client.response()).body.toString(), 'begun ended')
+    t.equal(await client.closed, 'end')
+    await within(stopped, 'the stop', 2_000)
+  },
+)
+
+void t.test('what has not ended by the deadline is cut', async t => {
+  const target = await FakeTarget.start(t, 'a', () => undefined, { onUpgrade: echoWebSocket })
+  const raw = await RawTarget.start(t, 'raw', () => undefined)
+  const running = await RunningBalancer.start(t, [raw])
+  const handshake = await running.connect()
+  handshake.write(requestBytes('GET /', UPGRADE_HEADERS))
+  await until(() => raw.heads.length === 1, 'the handshake to arrive')
+  running.balancer.setTargets([raw.spec, target.spec])
+  await running.becomes('a', 'ready')
+  running.balancer.setTargets([{ ...raw.spec, draining: true }, target.spec])
+  const [request, upgraded] = [await running.connect(), await running.connect()]
+  request.write(GET)
+  t.equal((await upgraded.write(requestBytes('GET /', UPGRADE_HEADERS)).response()).status, 101)
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  const begun = performance.now()
+  await running.balancer.stop(200)
+  t.ok(performance.now() - begun < 1_000)
+  for (const client of [handshake, request, upgraded]) await within(client.closed, 'the connection to be closed')
+  t.same(running.balancer.ledger(), { inFlight: 0, upgraded: 0, waiting: 0 })
+})
+
+void t.test('those that wait are sent away by a stop', async t => {
+  const running = await RunningBalancer.start(t, [], { holdMs: 60_000 })
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => running.balancer.ledger().waiting === 1, 'it to wait')
+  await running.balancer.stop(100)
+  t.equal(running.balancer.ledger().waiting, 0)
+  await client.closed
+})
+
+void t.test('from `closeAfterAnswers` on, each answer is the last on its connection', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).headers['connection'], 'keep-alive')
+  running.balancer.closeAfterAnswers()
+  t.equal((await client.write(GET).response()).headers['connection'], 'close')
+  t.equal(await client.closed, 'end')
+})
+
+void t.test('more connections than `maxSockets` are not taken', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target], { maxSockets: 2 })
+  const clients = [await running.connect(), await running.connect()]
+  for (const client of clients) t.equal((await client.write(GET).response()).status, 200)
+  const third = await running.connect()
+  third.write(GET)
+  await within(third.closed, 'the third to be closed')
+  t.equal(third.unread.length, 0)
+  clients[0]!.destroy()
+  await until(async () => (await running.balancer.connections()) === 1, 'the first to be gone')
+  t.equal((await rawExchange(running.port, GET)).status, 200)
+})
+
+void t.test('a header that takes for ever does not keep its connection', { timeout: 60_000 }, async t => {
+  const running = await RunningBalancer.start(t)
+  const client = await running.connect()
+  client.write('GET / HTTP/1.1\r\nHost')
+  t.equal(await running.balancer.connections(), 1)
+  const closed = once(client.socket, 'close')
+  client.destroy()
+  await closed
+  await running.quiet()
+})
+
+void t.test('every error has a status of its kind and a sentence', t => {
+  for (const [code, { status, detail }] of Object.entries(balancerErrors)) {
+    t.match(code, /^[A-Z_]+$/)
+    t.ok(status >= 400 && status < 600, code)
+    t.match(detail, /^[A-Z].*\.$/)
+  }
+  t.end()
+})
+
+void t.test('targets that are set again are left as they are', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target])
+  const states: string[] = []
+  running.on('state', (_id, state) => states.push(state))
+  running.balancer.setTargets([target.spec])
+  running.balancer.setTargets([target.spec])
+  t.same(states, [])
+  running.balancer.setTargets([])
+  t.same(states, ['gone'])
+})

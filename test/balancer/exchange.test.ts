@@ -1,0 +1,306 @@
+import { once } from 'node:events'
+import t from 'tap'
+import { until } from '../helpers/deadline.js'
+import { FakeTarget, RawTarget } from '../helpers/fake-target.js'
+import { rawExchange, RawConnection, requestBytes } from '../helpers/raw-http.js'
+import { RunningBalancer } from '../helpers/running-balancer.js'
+
+const GET = requestBytes('GET /page')
+
+void t.test('a GET is tried elsewhere when its target resets the connection', async t => {
+  const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
+  const good = await FakeTarget.start(t, 'good')
+  const running = await RunningBalancer.start(t, [broken, good])
+  const client = await running.connect()
+  for (let i = 0; i < 4; i += 1) {
+    const answer = await client.write(GET).response()
+    t.equal(answer.status, 200)
+    t.equal(answer.headers['x-target'], 'good')
+  }
+  t.equal(broken.heads.length, 2)
+  t.equal(good.requests.length, 4, 'each arrived once')
+})
+
+void t.test('the failure that ejects a target does not send its request twice', async t => {
+  const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
+  const good = await FakeTarget.start(t, 'good')
+  const running = await RunningBalancer.start(t, [broken, good], { ejectAfter: 1 })
+  const client = await running.connect()
+  for (let i = 0; i < 3; i += 1) t.equal((await client.write(GET).response()).status, 200)
+  t.equal(running.states.get('broken'), 'ejected')
+  t.equal(broken.heads.length, 1)
+  t.equal(good.requests.length, 3)
+  await running.quiet(1)
+})
+
+void t.test('neither does a refused connection, nor a target that is found gone', async t => {
+  const gone = await FakeTarget.start(t, 'gone', () => void gone.kill())
+  const good = await FakeTarget.start(t, 'good')
+  const running = await RunningBalancer.start(t, [gone, good])
+  const client = await running.connect()
+  for (let i = 0; i < 4; i += 1) t.equal((await client.write(GET).response()).status, 200)
+  t.equal(running.states.get('gone'), 'unreachable')
+  t.equal(gone.requests.length, 1)
+  t.equal(good.requests.length, 4)
+  await running.quiet(1)
+})
+
+void t.test('a refused connection sends nothing twice', async t => {
+  const gone = await FakeTarget.start(t, 'gone')
+  const good = await FakeTarget.start(t, 'good')
+  const running = await RunningBalancer.start(t, [gone, good])
+  await gone.kill()
+  const client = await running.connect()
+  for (let i = 0; i < 4; i += 1) t.equal((await client.write(GET).response()).status, 200)
+  t.equal(running.states.get('gone'), 'unreachable')
+  t.equal(good.requests.length, 4)
+  await running.quiet(1)
+})
+
+void t.test('a streamed POST whose connection is refused arrives whole at the other target, once', async t => {
+  const gone = await FakeTarget.start(t, 'gone')
+  const good = await FakeTarget.start(t, 'good')
+  const running = await RunningBalancer.start(t, [gone, good])
+  await gone.kill()
+  const body = 'abcdefghij'.repeat(50_000)
+  const client = await running.connect()
+  client.write(requestBytes('POST /form', [], body))
+  t.equal((await client.response()).headers['x-target'], 'good')
+  client.write(requestBytes('POST /form', ['Transfer-Encoding: chunked']))
+  for (let i = 0; i < 50; i += 1) client.write(`${(10_000).toString(16)}\r\n${body.slice(0, 10_000)}\r\n`)
+  client.write('0\r\n\r\n')
+  t.equal((await client.response()).headers['x-target'], 'good')
+  t.same(
+    good.requests.map(({ method, body }) => [method, body.length]),
+    [
+      ['POST', 500_000],
+      ['POST', 500_000],
+    ],
+  )
+  t.equal(good.requests[0]?.body.toString(), body)
+})
+
+void t.test('a target removed in the middle: a GET goes elsewhere, a POST is answered 502', async t => {
+  const old = await FakeTarget.start(t, 'old', request => void request.resume())
+  const running = await RunningBalancer.start(t, [old])
+  const get = await running.connect()
+  const post = await running.connect()
+  const keyed = await running.connect()
+  get.write(GET)
+  post.write(requestBytes('POST /form', [], 'a=b'))
+  keyed.write(requestBytes('POST /form', ['Idempotency-Key: 1'], 'held'))
+  await until(() => old.requests.length === 3, 'three requests at the old target')
+  const fresh = await FakeTarget.start(t, 'fresh')
+  await running.add(fresh)
+  t.equal((await get.response()).headers['x-target'], 'fresh')
+  t.equal((await keyed.response()).headers['x-target'], 'fresh')
+  t.notOk(post.ended, 'the POST waits for what its own connection says')
+  await old.kill()
+  const answer = await post.response()
+  t.equal(answer.status, 502)
+  t.match(answer.body.toString(), '"code":"UPSTREAM_BROKEN"')
+  t.same(fresh.requests.map(({ method, body }) => `${method} ${body.toString()}`).sort(), ['GET ', 'POST held'])
+  t.equal(old.requests.length, 3)
+  await running.quiet(3)
+})
+
+void t.test('a plain POST is never sent twice', async t => {
+  const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
+  const running = await RunningBalancer.start(t, [broken])
+  const client = await running.connect()
+  t.equal((await client.write(requestBytes('POST /form', [], 'a=b')).response()).status, 502)
+  t.equal(broken.heads.length, 1)
+})
+
+void t.test('tries have a limit, and a budget', async t => {
+  const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
+  const generous = await RunningBalancer.start(t, [broken], { retryBudgetRatio: 9 })
+  t.equal((await rawExchange(generous.port, GET)).status, 502)
+  t.equal(broken.heads.length, 3, 'one try and two more')
+  const thrifty = await RunningBalancer.start(t, [broken], { retryBudgetFloor: 0, retryBudgetRatio: 0.5 })
+  for (let i = 0; i < 4; i += 1) t.equal((await rawExchange(thrifty.port, GET)).status, 502)
+  t.equal(broken.heads.length, 3 + 4 + 2, 'four tries and half as many more')
+})
+
+void t.test('no answer in time is 504, and is not tried again', async t => {
+  const silent = await FakeTarget.start(t, 'silent', request => void request.resume())
+  const other = await FakeTarget.start(t, 'other')
+  const running = await RunningBalancer.start(t, [silent, other], { upstreamTimeoutMs: 400 })
+  const client = await running.connect()
+  const answer = await client.write(GET).response()
+  t.equal(answer.status, 504)
+  t.match(answer.body.toString(), '"code":"UPSTREAM_TIMEOUT"')
+  t.equal(other.requests.length, 0)
+  await until(() => silent.requests[0]?.aborted === true, 'the request at the target to be aborted')
+  t.equal((await client.write(GET).response()).status, 200, 'the connection of the client goes on')
+})
+
+void t.test('the time limit begins when the whole body has been sent', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target], { upstreamTimeoutMs: 400 })
+  const client = await running.connect()
+  client.write(requestBytes('POST /slow', ['Content-Length: 12']))
+  const begun = performance.now()
+  for (let i = 0; i < 6; i += 1) {
+    client.write('ab')
+    await new Promise(resolve => setTimeout(resolve, 80))
+  }
+  t.equal((await client.response()).status, 200)
+  t.ok(performance.now() - begun > 400, 'it took longer than the limit')
+})
+
+void t.test('a body that stands still is answered 408, and its connection closed', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target], { bodyIdleMs: 100 })
+  for (const headers of [[], ['Idempotency-Key: 1']]) {
+    const client = await running.connect()
+    client.write(requestBytes('POST /slow', [...headers, 'Content-Length: 12']) + 'half')
+    const answer = await client.response()
+    t.equal(answer.status, 408)
+    t.equal(answer.headers['connection'], 'close')
+    t.equal(await client.closed, 'end')
+  }
+  await running.quiet()
+})
+
+void t.test('a client that leaves takes its request with it', async t => {
+  const target = await FakeTarget.start(t, 'a', request => void request.resume())
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  client.reset()
+  await until(() => target.requests[0]?.aborted === true, 'the request at the target to be aborted')
+  await running.quiet()
+})
+
+void t.test('so does one whose answers are queued behind another, when it leaves', async t => {
+  const target = await FakeTarget.start(t, 'a', (request, response) => {
+    if (request.url === '/large') response.end(Buffer.alloc(2_000_000))
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(requestBytes('GET /hang') + requestBytes('GET /large') + requestBytes('GET /hang'))
+  await until(() => target.requests.length === 3, 'all three to arrive')
+  client.reset()
+  await running.quiet()
+  await until(() => target.open === 0, 'all three to be aborted')
+})
+
+void t.test('a client that resets in the middle of its body aborts the request at the target', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(requestBytes('POST /form', ['Content-Length: 100']) + 'abc')
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  client.reset()
+  await until(() => target.requests[0]?.aborted === true, 'the request at the target to be aborted')
+  t.equal(target.requests[0]?.complete, false)
+  await running.quiet()
+})
+
+void t.test('pipelined requests are answered in their order', async t => {
+  const target = await FakeTarget.start(t, 'a', (request, response) => {
+    const answer = (): void => void response.end(request.url)
+    if (request.url === '/first') void once(target.server, 'third').then(answer)
+    else answer()
+    if (request.url === '/third') target.server.emit('third')
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(['/first', '/second', '/third'].map(path => requestBytes(`GET ${path}`)).join(''))
+  const bodies = [await client.response(), await client.response(), await client.response()]
+  t.same(
+    bodies.map(({ body }) => body.toString()),
+    ['/first', '/second', '/third'],
+  )
+})
+
+void t.test('the connections to a target are used again', async t => {
+  const lengths = new Map(Object.entries({ '/empty': 0, '/small': 3, '/large': 300_000 }))
+  const target = await FakeTarget.start(t, 'a', (request, response) => {
+    request.resume().once('end', () => {
+      const length = lengths.get(request.url ?? '')
+      if (length === undefined) response.write('chunked')
+      else response.setHeader('content-length', length)
+      response.end('x'.repeat(length ?? 1))
+    })
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  for (let i = 0; i < 5; i += 1) {
+    for (const path of [...lengths.keys(), '/chunked']) {
+      t.equal((await client.write(requestBytes(`GET ${path}`)).response()).status, 200)
+      t.equal((await client.write(requestBytes(`POST ${path}`, [], 'body')).response()).status, 200)
+      // Without a length, Node takes the answer to a HEAD for one that ends with its connection.
+      if (path === '/chunked') continue
+      t.equal((await client.write(requestBytes(`HEAD ${path}`)).response({ head: true })).status, 200)
+    }
+  }
+  t.equal(target.requests.length, 55)
+  t.equal(target.connections, 1)
+})
+
+void t.test('an answer before the end of the body: the client gets it, the target no more of the body', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    response.writeHead(413).end('too much')
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(requestBytes('POST /upload', ['Content-Length: 3000000']) + 'x'.repeat(100_000))
+  t.equal((await client.response()).status, 413)
+  client.write('x'.repeat(2_900_000))
+  t.equal((await client.write(GET).response()).status, 413, 'the rest was read and dropped')
+  t.notOk(target.requests[0]?.complete)
+  await running.quiet(1)
+})
+
+void t.test('a target that answers with what is not HTTP, or not an answer, is a 502', async t => {
+  const nonsense = [
+    'HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n',
+    'HTTP/1.1 200 O\x01K\r\nContent-Length: 0\r\n\r\n',
+    'HTTP/1.1 200 OK\r\nContent-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\nUpgrade: x\r\nConnection: Upgrade\r\n\r\n',
+    'HTTP/1.1 101 Switching Protocols\r\n\r\n',
+    'SSH-2.0-OpenSSH\r\n',
+    '\0',
+  ]
+  for (const bytes of nonsense) {
+    await t.test(JSON.stringify(bytes.slice(0, 40)), async t => {
+      const raw = await RawTarget.start(t, 'raw', socket => socket.write(Buffer.from(bytes, 'latin1')))
+      const running = await RunningBalancer.start(t, [raw])
+      const client = await running.connect()
+      t.equal((await client.write(requestBytes('POST /', [], 'a=b')).response()).status, 502)
+      await running.quiet(1)
+    })
+  }
+})
+
+void t.test('where the target sends its headers ahead of the body, so does the balancer', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
+    target.server.once('go', () => response.end('data: 1\n\n'))
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => client.unread.includes('\r\n\r\n'), 'the headers')
+  target.server.emit('go')
+  t.equal((await client.response()).body.toString(), 'data: 1\n\n')
+})
+
+void t.test(
+  'an answer that ends with its connection, for an old client: a break does not look like its end',
+  async t => {
+    const raw = await RawTarget.start(t, 'raw', socket => {
+      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+      socket.once('cut', () => socket.destroy())
+      socket.setTimeout(20, () => socket.emit('cut'))
+    })
+    const running = await RunningBalancer.start(t, [raw])
+    const client = await RawConnection.open(running.port)
+    client.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n')
+    t.equal(await client.closed, 'reset')
+  },
+)

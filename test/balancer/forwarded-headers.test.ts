@@ -1,0 +1,147 @@
+import t from 'tap'
+import {
+  identify,
+  overwriteForwarded,
+  requestHeaders,
+  responseHeaders,
+  type ClientIdentity,
+} from '#balancer/forwarded-headers.js'
+
+const client: ClientIdentity = { address: '192.0.2.7', protocol: 'https', forwardedFor: '192.0.2.7' }
+const peer = { remoteAddress: '192.0.2.1' }
+
+void t.test('without trust the client is the peer, whatever it says', t => {
+  const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' }
+  t.same(identify(peer, headers, 0), { address: '192.0.2.1', protocol: 'http', forwardedFor: '192.0.2.1' })
+  t.equal(identify({ remoteAddress: '192.0.2.1', encrypted: true }, {}, 0).protocol, 'https')
+  t.end()
+})
+
+void t.test('an IPv4 address that is mapped into IPv6 is given as IPv4', t => {
+  t.equal(identify({ remoteAddress: '::ffff:192.0.2.1' }, {}, 0).address, '192.0.2.1')
+  t.equal(identify({ remoteAddress: '2001:db8::1' }, {}, 0).address, '2001:db8::1')
+  t.equal(identify({}, {}, 0).address, '', 'the peer is gone already')
+  t.end()
+})
+
+void t.test('with n trusted hops the client is the n-th from the right', t => {
+  const headers = { 'x-forwarded-for': 'forged, 203.0.113.9,198.51.100.2', 'x-forwarded-proto': 'http, https' }
+  const one = identify(peer, headers, 1)
+  t.same(one, { address: '198.51.100.2', protocol: 'https', forwardedFor: '198.51.100.2, 192.0.2.1' })
+  const two = identify(peer, headers, 2)
+  t.equal(two.address, '203.0.113.9')
+  t.equal(two.forwardedFor, '203.0.113.9, 198.51.100.2, 192.0.2.1')
+  t.end()
+})
+
+void t.test('fewer entries than hops: the leftmost there is, or the peer', t => {
+  t.equal(identify(peer, { 'x-forwarded-for': '203.0.113.9' }, 2).address, '203.0.113.9')
+  t.equal(identify(peer, {}, 2).address, '192.0.2.1')
+  t.equal(identify(peer, { 'x-forwarded-for': ' , ' }, 1).forwardedFor, '192.0.2.1')
+  t.equal(identify(peer, { 'x-forwarded-proto': 'gopher' }, 1).protocol, 'http')
+  t.end()
+})
+
+void t.test('a request goes on without what belongs to its connection', t => {
+  const given = {
+    host: 'a.example',
+    connection: 'Keep-Alive, X-Named, Cookie, Host, Content-Length, X-Forwarded-For',
+    'keep-alive': 'timeout=5',
+    'proxy-connection': 'keep-alive',
+    'proxy-authorization': 'Basic eA==',
+    te: 'trailers',
+    trailer: 'x',
+    'transfer-encoding': 'chunked',
+    upgrade: 'h2c',
+    expect: '100-continue',
+    'x-named': '1',
+    cookie: 'a=b',
+    'content-length': '3',
+    accept: '*/*',
+  }
+  const before = { ...given }
+  t.same(requestHeaders(given, client, 'id-1', 'x-edge'), {
+    host: 'a.example',
+    'content-length': '3',
+    accept: '*/*',
+    'x-forwarded-for': '192.0.2.7',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'a.example',
+    'x-real-ip': '192.0.2.7',
+    'x-request-id': 'id-1',
+    'x-edge': 'https 192.0.2.7',
+  })
+  t.same(given, before, 'the headers of the request are left as they are')
+  t.end()
+})
+
+void t.test('nobody but the edge speaks through its own headers', t => {
+  const forged = {
+    host: 'a.example',
+    forwarded: 'for=203.0.113.9',
+    'x-forwarded-for': '203.0.113.9',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'evil.example',
+    'x-forwarded-port': '1',
+    'x-real-ip': '203.0.113.9',
+    'x-request-id': 'theirs',
+    'x-edge': 'https 203.0.113.9',
+    connection: 'x-edge, x-real-ip, forwarded, x-request-id',
+  }
+  const headers = requestHeaders(forged, client, 'ours', 'x-edge')
+  t.same(headers, {
+    host: 'a.example',
+    'x-forwarded-for': '192.0.2.7',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'a.example',
+    'x-real-ip': '192.0.2.7',
+    'x-request-id': 'ours',
+    'x-edge': 'https 192.0.2.7',
+  })
+  t.end()
+})
+
+void t.test('without a Host header there is no X-Forwarded-Host either', t => {
+  const headers = { 'x-forwarded-host': 'evil.example' }
+  overwriteForwarded(headers, client, 'id')
+  t.notOk('x-forwarded-host' in headers)
+  t.end()
+})
+
+void t.test('an answer keeps its headers as they were, but for those of its connection', t => {
+  const raw = [
+    'Set-Cookie',
+    'a=1',
+    'set-cookie',
+    'b=2',
+    'Connection',
+    'X-Gone, close',
+    'X-Gone',
+    '1',
+    'Keep-Alive',
+    'x',
+  ]
+  raw.push('Transfer-Encoding', 'chunked', 'X-Request-Id', 'theirs', 'ETag', '"x"', 'Trailer', 'x', 'Upgrade', 'h2c')
+  t.same(responseHeaders(raw, 'X-Gone, close', 'ours'), [
+    ...['Set-Cookie', 'a=1', 'set-cookie', 'b=2'],
+    ...['ETag', '"x"', 'X-Request-Id', 'ours'],
+  ])
+  t.end()
+})
+
+void t.test('an answer cannot name its length away', t => {
+  const raw = ['Content-Length', '3', 'Connection', 'content-length']
+  t.same(responseHeaders(raw, 'content-length', 'id'), ['Content-Length', '3', 'X-Request-Id', 'id'])
+  t.end()
+})
+
+void t.test('names that every object has are headers like any other', t => {
+  const headers = JSON.parse('{"__proto__":"x","constructor":"y","host":"a","connection":"toString"}') as Record<
+    string,
+    string
+  >
+  const forwarded = requestHeaders(headers, client, 'id', 'x-edge')
+  t.equal(forwarded['constructor'], 'y')
+  t.equal(Object.getPrototypeOf(forwarded), Object.prototype)
+  t.end()
+})

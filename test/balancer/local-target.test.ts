@@ -1,0 +1,219 @@
+import { once } from 'node:events'
+import { IncomingMessage, type ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import t, { type Test } from 'tap'
+import type { BalancerOptions, ClientIdentity, LocalApp } from '#balancer'
+import { until, within } from '../helpers/deadline.js'
+import { FakeTarget } from '../helpers/fake-target.js'
+import { requestBytes } from '../helpers/raw-http.js'
+import { RunningBalancer } from '../helpers/running-balancer.js'
+import { CLOSE, echoWebSocket, frame, FrameReader, TEXT, UPGRADE_HEADERS } from '../helpers/websocket.js'
+
+const GET = requestBytes('GET /page')
+
+interface Call {
+  request: IncomingMessage
+  response: ServerResponse
+  client: ClientIdentity
+}
+
+/** An app in the balancer's own process, with a record of its calls. */
+class FakeApp implements LocalApp {
+  readonly calls: Call[] = []
+  readonly sockets: Duplex[] = []
+
+  constructor(private readonly handler: (request: IncomingMessage, response: ServerResponse) => void) {}
+
+  handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void {
+    this.calls.push({ request, response, client })
+    this.handler(request, response)
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.sockets.push(socket)
+    echoWebSocket(request, socket, head)
+  }
+}
+
+async function withLocal(t: Test, app: FakeApp, options: Partial<BalancerOptions> = {}): Promise<RunningBalancer> {
+  const running = await RunningBalancer.start(t, [], options)
+  running.balancer.setLocal('self', app)
+  return running
+}
+
+const echo = (request: IncomingMessage, response: ServerResponse): void => {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.once('end', () => response.end(Buffer.concat(chunks)))
+}
+
+void t.test('a request is a call of the app', async t => {
+  const app = new FakeApp((_request, response) => response.end('here'))
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  const forged = ['X-Forwarded-For: 203.0.113.9', 'X-Outpost-Client: https 203.0.113.9', 'Forwarded: for=203.0.113.9']
+  const answer = await client.write(requestBytes('GET /page', forged)).response()
+  t.match(answer, { status: 200, body: Buffer.from('here') })
+  t.match(answer.headers['x-request-id'], /^[\da-f-]{36}$/)
+  const { request, client: identity } = app.calls[0]!
+  t.same(identity, { address: '127.0.0.1', protocol: 'http', forwardedFor: '127.0.0.1' })
+  t.equal(request.headers['x-forwarded-for'], '127.0.0.1')
+  t.equal(request.headers['x-request-id'], answer.headers['x-request-id'])
+  t.notOk('x-outpost-client' in request.headers)
+  t.notOk('forwarded' in request.headers)
+  await running.quiet(1)
+})
+
+void t.test('the app reads a body, whether it was held, streamed or waited for', async t => {
+  const app = new FakeApp(echo)
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  t.equal((await client.write(requestBytes('POST /', [], 'streamed')).response()).body.toString(), 'streamed')
+  t.equal(
+    (await client.write(requestBytes('POST /', ['Idempotency-Key: 1'], 'held')).response()).body.toString(),
+    'held',
+  )
+  t.equal((await client.write(requestBytes('OPTIONS /', [], 'held too')).response()).body.toString(), 'held too')
+  t.equal(app.calls[2]?.request.method, 'OPTIONS')
+  client.write(requestBytes('POST /', ['Expect: 100-continue', 'Content-Length: 6']))
+  t.equal((await client.response()).status, 100)
+  t.equal((await client.write('waited').response()).body.toString(), 'waited')
+  await running.quiet(1)
+})
+
+void t.test('an app that does not answer in time is taken out of the way', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
+  const client = await running.connect()
+  const answer = await client.write(GET).response()
+  t.match(answer, { status: 504, headers: { connection: 'close' } })
+  t.equal(await client.closed, 'end')
+  const { response } = app.calls[0]!
+  t.doesNotThrow(() => response.writeHead(200).end('too late'))
+  await running.quiet()
+})
+
+void t.test('an app that has begun to answer may take its time', async t => {
+  const app = new FakeApp((_request, response) => {
+    response.write('first ')
+    setTimeout(() => response.end('last'), 200)
+  })
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 50 })
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'first last')
+})
+
+void t.test('an upload may take longer than the answer to it', async t => {
+  const app = new FakeApp(echo)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 250, bodyIdleMs: 250 })
+  const client = await running.connect()
+  client.write(requestBytes('POST /', ['Content-Length: 10']))
+  for (let i = 0; i < 10; i += 1) {
+    client.write('x')
+    await new Promise(resolve => setTimeout(resolve, 40))
+  }
+  t.equal((await client.response()).body.length, 10)
+  client.write(requestBytes('POST /', ['Content-Length: 10']) + 'half')
+  t.equal((await client.response()).status, 408, 'but it may not stand still')
+})
+
+void t.test('pipelined requests to an app that hangs are over together', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
+  const client = await running.connect()
+  client.write(GET + GET + GET)
+  t.equal((await client.response()).status, 504)
+  await within(client.closed, 'the connection to be closed')
+  await running.quiet()
+  t.equal(app.calls.length, 3)
+})
+
+void t.test('when the app is given up, its repeatable requests go to a sibling', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const sibling = await FakeTarget.start(t, 'sibling')
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: false }, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const get = await running.connect()
+  const keyed = await running.connect()
+  const post = await running.connect()
+  get.write(GET)
+  keyed.write(requestBytes('POST /', ['Idempotency-Key: 1'], 'held'))
+  post.write(requestBytes('POST /', [], 'plain'))
+  await until(() => app.calls.length === 3, 'three calls')
+  running.balancer.setTargets([sibling.spec])
+  for (const client of [get, keyed]) {
+    const answer = await client.response()
+    t.match(answer, { status: 200, headers: { 'x-target': 'sibling', connection: 'close' } })
+    t.equal(await client.closed, 'end')
+  }
+  t.same(sibling.requests.map(({ method, body }) => `${method} ${body.toString()}`).sort(), ['GET ', 'POST held'])
+  const plain = app.calls.find(
+    ({ request }) => request.method === 'POST' && request.headers['idempotency-key'] === undefined,
+  )!
+  plain.response.end('done after all')
+  t.equal((await post.response()).body.toString(), 'done after all')
+  for (const { response } of app.calls) if (response !== plain.response) t.doesNotThrow(() => response.end('too late'))
+  await running.quiet(1)
+})
+
+void t.test('an app may take over what another one was given up with', async t => {
+  const running = await withLocal(t, new FakeApp(() => undefined))
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => running.balancer.ledger().inFlight === 1, 'the request to arrive')
+  running.balancer.dropLocal()
+  t.equal(running.balancer.ledger().waiting, 1)
+  running.balancer.setLocal('next', new FakeApp((_request, response) => response.end('taken over')))
+  t.equal((await client.response()).body.toString(), 'taken over')
+  await running.quiet()
+})
+
+void t.test('an app that drains is passed over for its siblings', async t => {
+  const app = new FakeApp((_request, response) => response.end('here'))
+  const running = await withLocal(t, app)
+  const sibling = await FakeTarget.start(t, 'sibling')
+  const self = { id: 'self', socketPath: '', draining: false }
+  running.balancer.setTargets([self, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+  const drained = once(running, 'drained')
+  running.balancer.setTargets([{ ...self, draining: true }, sibling.spec])
+  await drained
+  t.equal((await client.write(GET).response()).headers['x-target'], 'sibling')
+})
+
+void t.test('a client that leaves is no longer in flight', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.write(GET + GET)
+  await until(() => app.calls.length === 2, 'the calls')
+  t.equal(running.balancer.ledger().inFlight, 2)
+  client.reset()
+  await running.quiet()
+})
+
+void t.test('a WebSocket is the app’s own, and closed by a drain with 1012', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.write(requestBytes('GET /socket', UPGRADE_HEADERS))
+  t.equal((await client.response()).status, 101)
+  const hello = frame('hello', { opcode: TEXT })
+  client.write(frame('hello', { opcode: TEXT, masked: true }))
+  t.same(await client.bytes(hello.length), hello)
+  t.equal(running.balancer.ledger().upgraded, 1)
+  const errors: unknown[] = []
+  app.sockets[0]!.on('error', error => errors.push(error))
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: true }])
+  running.balancer.setTargets([])
+  const closing = running.balancer.stop(5_000)
+  const frames = new FrameReader().push(await client.bytes(4))
+  t.same(frames, [{ opcode: CLOSE, payload: Buffer.from([0x03, 0xf4]) }])
+  t.equal(await client.closed, 'end')
+  client.write(frame(Buffer.from([0x03, 0xf4]), { opcode: CLOSE, masked: true })).end()
+  await closing
+  t.same(errors, [])
+})

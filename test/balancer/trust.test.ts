@@ -1,0 +1,64 @@
+import t from 'tap'
+import { FakeTarget } from '../helpers/fake-target.js'
+import { rawExchange, requestBytes } from '../helpers/raw-http.js'
+import { RunningBalancer } from '../helpers/running-balancer.js'
+
+const claims = [
+  'X-Forwarded-For: 198.51.100.1, 203.0.113.2',
+  'X-Forwarded-For: 203.0.113.3',
+  'X-Forwarded-Proto: https',
+]
+
+const expected = [
+  { trustProxy: 0, address: '127.0.0.1', protocol: 'http', forwardedFor: '127.0.0.1' },
+  { trustProxy: 1, address: '203.0.113.3', protocol: 'https', forwardedFor: '203.0.113.3, 127.0.0.1' },
+  { trustProxy: 2, address: '203.0.113.2', protocol: 'https', forwardedFor: '203.0.113.2, 203.0.113.3, 127.0.0.1' },
+]
+
+for (const { trustProxy, address, protocol, forwardedFor } of expected) {
+  void t.test(`with ${trustProxy} trusted hops the client is ${address}`, async t => {
+    const target = await FakeTarget.start(t, 'a')
+    const running = await RunningBalancer.start(t, [target], { trustProxy, identityHeader: 'x-edge' })
+    const answer = await rawExchange(
+      running.port,
+      requestBytes('GET /', [...claims, 'X-Edge: http 192.0.2.1', 'X-Request-Id: mine']),
+    )
+    t.match(target.requests[0]?.headers, {
+      'x-forwarded-for': forwardedFor,
+      'x-forwarded-proto': protocol,
+      'x-forwarded-host': 'a.example',
+      'x-real-ip': address,
+      'x-edge': `${protocol} ${address}`,
+      'x-request-id': answer.headers['x-request-id'],
+    })
+    t.not(answer.headers['x-request-id'], 'mine')
+  })
+}
+
+void t.test('the path goes through as it was sent', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target])
+  const paths = ['//a//b', '/a?b?c=//d', '/%2e%2e/%00', '/a/../b/./c', '/http://b.example/', '/a;b=c?', '/"<>|^`{}']
+  for (const path of paths) t.equal((await rawExchange(running.port, requestBytes(`GET ${path}`))).status, 200)
+  t.same(
+    target.requests.map(({ url }) => url),
+    paths,
+  )
+})
+
+void t.test('repeated headers, cookies and names in their own case reach the client as they were sent', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    response.writeHead(200, 'Very Well', [
+      ...['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'X-MiXed', '1', 'Link', '<a>', 'Link', '<b>'],
+      ...['Content-Length', '0', 'Date', 'Thu, 01 Jan 1970 00:00:00 GMT'],
+    ])
+    response.end()
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const answer = await rawExchange(running.port, requestBytes('GET /'))
+  t.equal(answer.reason, 'Very Well')
+  t.match(answer.headers, { 'set-cookie': 'a=1, b=2', link: '<a>, <b>', date: 'Thu, 01 Jan 1970 00:00:00 GMT' })
+  t.ok(answer.names.includes('X-MiXed'))
+  t.equal(answer.names.filter(name => name === 'Set-Cookie').length, 2)
+  t.equal(answer.names.filter(name => name.toLowerCase() === 'date').length, 1)
+})

@@ -1,0 +1,149 @@
+import http from 'node:http'
+
+export interface Answer {
+  status: number
+  headers: http.IncomingHttpHeaders
+  text: string
+}
+
+export interface AskOptions {
+  method?: string
+  headers?: http.OutgoingHttpHeaders
+  /** Sent as JSON. */
+  json?: unknown
+  /** The client's own address, any of 127.0.0.0/8: to the program each is a client of its own. */
+  from?: string
+  /** Without one, every request has a connection of its own. */
+  agent?: http.Agent
+  timeoutMs?: number
+}
+
+/** One request by node:http. Fails when the connection breaks before the answer is whole. */
+export function ask(base: string, path: string, options: AskOptions = {}): Promise<Answer> {
+  const { method = options.json === undefined ? 'GET' : 'POST', from, agent, timeoutMs = 30_000 } = options
+  const body = options.json === undefined ? undefined : JSON.stringify(options.json)
+  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
+  const type = body === undefined ? {} : { 'content-type': 'application/json' }
+  return new Promise((resolve, reject) => {
+    const request = http.request(new URL(path, base), {
+      method,
+      headers: { ...type, ...length, ...options.headers },
+      ...(agent === undefined ? { agent: false } : { agent }),
+      ...(from === undefined ? {} : { localAddress: from }),
+    })
+    request.setTimeout(timeoutMs, () => request.destroy(new Error(`no answer to ${method} ${path} in ${timeoutMs} ms`)))
+    request.once('error', reject)
+    request.once('response', answer => {
+      const chunks: Buffer[] = []
+      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
+      answer.once('error', reject)
+      answer.once('end', () => {
+        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: Buffer.concat(chunks).toString() })
+      })
+    })
+    request.end(body)
+  })
+}
+
+/** The body of an answer that must be a JSON object. */
+export function jsonOf(answer: Answer): Record<string, unknown> {
+  const value = JSON.parse(answer.text) as unknown
+  if (typeof value !== 'object' || value === null) throw new Error(`not a JSON object: ${answer.text}`)
+  return value as Record<string, unknown>
+}
+
+export interface Credentials {
+  username: string
+  password: string
+}
+
+/** What signing in gives: either is enough to be known by. */
+export interface Signed {
+  token: string
+  /** As it goes into a Cookie header. */
+  cookie: string
+}
+
+const PASSWORD = 'correct horse'
+
+let people = 0
+
+/** A name that no other test uses, and a good password. */
+export function somebody(name = 'user'): Credentials {
+  people += 1
+  return { username: `${name}-${process.pid}-${people}`, password: PASSWORD }
+}
+
+export function register(base: string, json: Credentials, options: AskOptions = {}): Promise<Answer> {
+  return ask(base, '/register', { ...options, json })
+}
+
+export function login(base: string, json: Credentials, options: AskOptions = {}): Promise<Answer> {
+  return ask(base, '/login', { ...options, json })
+}
+
+/** Signs in, and fails when that does not work. */
+export async function signIn(base: string, credentials: Credentials, options: AskOptions = {}): Promise<Signed> {
+  const answer = await login(base, credentials, options)
+  if (answer.status !== 200) throw new Error(`cannot sign in: ${answer.status} ${answer.text}`)
+  return { token: String(jsonOf(answer)['token']), cookie: cookieOf(answer) }
+}
+
+/** Registers somebody new and signs in. */
+export async function member(base: string): Promise<Credentials & Signed> {
+  const credentials = somebody()
+  const answer = await register(base, credentials)
+  if (answer.status !== 201) throw new Error(`cannot register: ${answer.status} ${answer.text}`)
+  return { ...credentials, ...(await signIn(base, credentials)) }
+}
+
+export function bearer(token: string): http.OutgoingHttpHeaders {
+  return { authorization: `Bearer ${token}` }
+}
+
+/** The session cookie that an answer sets. */
+export function cookieOf(answer: Answer): string {
+  return (answer.headers['set-cookie'] ?? []).map(cookie => cookie.split(';')[0]!).join('; ')
+}
+
+export interface LoadReport {
+  answers: Answer[]
+  failures: Error[]
+}
+
+/** Requests one after the other over a few kept connections, until it is stopped. */
+export class Load {
+  readonly #report: LoadReport = { answers: [], failures: [] }
+  readonly #clients: Promise<void>[]
+  #stopping = false
+
+  constructor(
+    private readonly base: string,
+    private readonly path: string,
+    clients = 4,
+  ) {
+    this.#clients = Array.from({ length: clients }, () => this.#client())
+  }
+
+  get answered(): number {
+    return this.#report.answers.length
+  }
+
+  async stop(): Promise<LoadReport> {
+    this.#stopping = true
+    await Promise.all(this.#clients)
+    return this.#report
+  }
+
+  async #client(): Promise<void> {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    while (!this.#stopping) {
+      try {
+        this.#report.answers.push(await ask(this.base, this.path, { agent }))
+      } catch (error) {
+        this.#report.failures.push(error as Error)
+      }
+    }
+    agent.destroy()
+  }
+}

@@ -1,0 +1,49 @@
+import { defaultOptions, type BalancerOptions } from '#balancer'
+import { TargetPool } from '#balancer/target-pool.js'
+import type { InFlight, Target, Transport, UpgradedConnection } from '#balancer/target.js'
+
+/** Reaches nothing; counts how often it was closed. */
+export class NoTransport implements Transport {
+  closed = 0
+
+  send(): void {
+    throw new Error('nothing is sent in this test')
+  }
+
+  upgrade(): void {
+    throw new Error('nothing is upgraded in this test')
+  }
+
+  close(): void {
+    this.closed += 1
+  }
+}
+
+/** A request that counts how often its target went down. */
+export class FakeRequest implements InFlight {
+  downs = 0
+
+  targetWentDown(): void {
+    this.downs += 1
+  }
+}
+
+export class FakeUpgraded implements UpgradedConnection {
+  closes = 0
+
+  closeForRestart(): void {
+    this.closes += 1
+  }
+}
+
+/** A pool whose targets `ids` are ready. */
+export function readyPool(
+  ids: readonly string[],
+  options: Partial<BalancerOptions> = {},
+  random?: () => number,
+): { pool: TargetPool; targets: Target[] } {
+  const pool = new TargetPool({ ...defaultOptions, ...options }, random)
+  const targets = ids.map(id => pool.add(id, new NoTransport()))
+  for (const target of targets) target.markReady()
+  return { pool, targets }
+}

@@ -1,0 +1,98 @@
+import type { Test } from 'tap'
+import { ChatClient, clientsOnAllWorkers } from './chat-client.js'
+import { ask } from './client.js'
+import { Cluster } from './cluster.js'
+import { until } from './deadline.js'
+
+const WORKERS = 4
+
+/** What realtime promises in either mode, from first to last on one running program. */
+export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
+  const cluster = await Cluster.start(t, { BALANCERS, WORKERS: String(WORKERS), RATE_LIMIT_MAX: '0' })
+
+  await t.test('a message reaches every client of every worker over both transports', async t => {
+    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    t.strictSame(new Set(clients.map(({ transport }) => transport)), new Set(['polling', 'websocket']))
+    for (const [index, client] of clients.entries()) await client.say({ from: index, text: 'schöne Grüße ✓' })
+    for (const client of clients) {
+      for (const index of clients.keys()) await client.receives({ from: index, text: 'schöne Grüße ✓' })
+      t.equal(client.messages.length, clients.length, 'each once')
+    }
+  })
+
+  await t.test('a client that begins with polling moves on to a WebSocket at the same worker', async t => {
+    const clients = Array.from({ length: 12 }, () => ChatClient.open(t, cluster.url, ['polling', 'websocket']))
+    await until(() => clients.every(({ transport }) => transport === 'websocket'), 'all to be upgraded', 20_000)
+    await clients[0]!.say('after the upgrade')
+    for (const client of clients) await client.receives('after the upgrade')
+    t.strictSame(clients.flatMap(troubleOf), [])
+  })
+
+  await t.test('hundreds of polling sessions stay where they are', async t => {
+    const clients = Array.from({ length: 300 }, () => ChatClient.open(t, cluster.url, ['polling']))
+    for (const client of clients) await client.connected()
+    t.equal(new Set(clients.map(({ worker }) => worker)).size, WORKERS, 'over all workers')
+    const speakers = clients.filter((_client, index) => index % 30 === 0)
+    await Promise.all(speakers.map((client, index) => client.say(index)))
+    for (const client of clients) for (const index of speakers.keys()) await client.receives(index)
+    t.strictSame(clients.flatMap(troubleOf), [])
+  })
+
+  await t.test('pages of another origin are refused', async t => {
+    for (const origin of ['http://evil.example', 'null', 'https://127.0.0.1']) {
+      const poll = await ask(cluster.url, `${PATH}polling`, { headers: { origin } })
+      t.equal(poll.status, 403)
+      t.match(poll.text, /ORIGIN_REFUSED/)
+      t.equal((await ask(cluster.url, `${PATH}websocket`, { headers: { ...UPGRADE, origin } })).status, 403)
+    }
+    t.equal((await ask(cluster.url, `${PATH}polling`, { headers: { origin: cluster.url } })).status, 200)
+  })
+
+  await t.test('the session of a worker that is not there is unknown', async t => {
+    const answer = await ask(cluster.url, `${PATH}polling&sid=99.aaaaaaaaaaaaaaaaaaaa`)
+    t.equal(answer.status, 400)
+    t.match(answer.text, /Session ID unknown/)
+  })
+
+  await t.test('the clients of a killed worker come back by themselves', async t => {
+    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    const killed = cluster.kill('worker')
+    await cluster.has('worker', WORKERS, [killed])
+    await until(() => clients.some(({ disconnects }) => disconnects.length > 0), 'somebody to notice', 20_000)
+    for (const client of clients) await client.connected()
+    await clients[0]!.say('still there?')
+    for (const client of clients) await client.receives('still there?')
+  })
+
+  await t.test('a worker that drains sends its clients elsewhere, and is not kept by them', async t => {
+    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    const before = clients.map(({ worker }) => worker)
+    const drained = cluster.kill('worker', 'SIGTERM')
+    await cluster.has('worker', WORKERS, [drained])
+    await until(() => clients.some(({ disconnects }) => disconnects.length > 0), 'somebody to be sent away', 20_000)
+    for (const client of clients) await client.connected()
+    const moved = clients.filter((client, index) => client.disconnects.length > 0 && client.worker !== before[index])
+    t.strictSame(new Set(moved.map(({ transport }) => transport)), new Set(['polling', 'websocket']))
+    await clients[0]!.say('moved')
+    for (const client of clients) await client.receives('moved')
+  })
+
+  await t.test('the end of the program does not wait for polls', async t => {
+    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    t.equal((await cluster.stop()).code, 0)
+    // Either way the client goes on trying by itself, as it would not after a disconnect in so many words.
+    for (const client of clients) t.match(client.disconnects[0], /^transport (close|error)$/)
+  })
+}
+
+const PATH = '/socket.io/?EIO=4&transport='
+const UPGRADE = {
+  connection: 'Upgrade',
+  upgrade: 'websocket',
+  'sec-websocket-version': '13',
+  'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+}
+
+function troubleOf({ disconnects, errors }: ChatClient): string[] {
+  return [...disconnects, ...errors]
+}

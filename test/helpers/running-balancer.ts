@@ -1,0 +1,90 @@
+import { EventEmitter, once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { Balancer, type BalancerOptions, type TargetSpec } from '#balancer'
+import { until, within } from './deadline.js'
+import type { Harness } from './fake-target.js'
+import { RawConnection } from './raw-http.js'
+
+interface Events {
+  drained: [id: string]
+  state: [id: string, state: string]
+}
+
+interface TargetLike {
+  readonly spec: TargetSpec
+}
+
+/** Short enough for a test; the probes stay out of the way unless a test is about them. */
+const QUICK: Partial<BalancerOptions> = { joinIntervalMs: 5, holdMs: 1_000, overloadWaitMs: 50 }
+
+/** A balancer on a port of its own, with the record of its events. */
+export class RunningBalancer extends EventEmitter<Events> {
+  readonly balancer: Balancer
+  readonly drained: string[] = []
+  readonly states = new Map<string, string>()
+  #port = 0
+  readonly #clients: RawConnection[] = []
+
+  private constructor(options: Partial<BalancerOptions>) {
+    super()
+    this.balancer = new Balancer(
+      { ...QUICK, ...options },
+      {
+        onDrained: id => {
+          this.drained.push(id)
+          this.emit('drained', id)
+        },
+        onTargetState: (id, state) => {
+          this.states.set(id, state)
+          this.emit('state', id, state)
+        },
+      },
+    )
+  }
+
+  /** Listens, and waits until every one of `targets` is ready. */
+  static async start(
+    t: Harness,
+    targets: readonly TargetLike[] = [],
+    options: Partial<BalancerOptions> = {},
+  ): Promise<RunningBalancer> {
+    const running = new RunningBalancer(options)
+    await running.balancer.listen({ port: 0, host: '127.0.0.1' })
+    running.#port = (running.balancer.address() as AddressInfo).port
+    t.teardown(async () => {
+      for (const client of running.#clients) client.destroy()
+      await running.balancer.stop(0)
+    })
+    await running.add(...targets)
+    return running
+  }
+
+  get port(): number {
+    return this.#port
+  }
+
+  /** Makes `targets` the whole set, and waits until they are ready. */
+  async add(...targets: readonly TargetLike[]): Promise<void> {
+    this.balancer.setTargets(targets.map(({ spec }) => spec))
+    await Promise.all(targets.map(({ spec }) => this.becomes(spec.id, 'ready')))
+  }
+
+  async becomes(id: string, state: string): Promise<void> {
+    while (this.states.get(id) !== state) await within(once(this, 'state'), `${id} to become ${state}`)
+  }
+
+  /** A client's connection, which the teardown closes if the test does not. */
+  async connect(): Promise<RawConnection> {
+    const connection = await RawConnection.open(this.port)
+    this.#clients.push(connection)
+    return connection
+  }
+
+  /** Waits until nothing is open any more. */
+  async quiet(connections = 0): Promise<void> {
+    await until(async () => {
+      const { inFlight, upgraded, waiting } = this.balancer.ledger()
+      return inFlight + upgraded + waiting === 0 && (await this.balancer.connections()) <= connections
+    }, 'the balancer to be idle')
+  }
+}

@@ -1,0 +1,64 @@
+import { randomBytes } from 'node:crypto'
+import { RawConnection } from './raw-http.js'
+
+export const opcodes = { text: 0x1, reserved: 0x3, close: 0x8 } as const
+
+/** A WebSocket written by hand: what is sent is exactly what the test says. */
+export class RawWebSocket {
+  private constructor(readonly connection: RawConnection) {}
+
+  /** Opens a Socket.IO session over a WebSocket, joined to the main namespace. */
+  static async joinChat(port: number): Promise<RawWebSocket> {
+    const connection = await RawConnection.open(port)
+    const headers = [
+      `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1`,
+      `Host: 127.0.0.1:${port}`,
+      'Connection: Upgrade',
+      'Upgrade: websocket',
+      'Sec-WebSocket-Version: 13',
+      `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
+    ]
+    const answer = await connection.write(`${headers.join('\r\n')}\r\n\r\n`).response()
+    if (answer.status !== 101) throw new Error(`no upgrade: ${answer.status}`)
+    const socket = new RawWebSocket(connection)
+    await socket.#reads('0{') // Engine.IO: open
+    socket.send('40') // Socket.IO: connect
+    await socket.#reads('40{')
+    return socket
+  }
+
+  send(payload: string | Buffer, { opcode = 0x1, masked = true } = {}): this {
+    const bytes = Buffer.from(payload)
+    const length = bytes.length
+    const extended = length < 126 ? 0 : length < 0x1_0000 ? 2 : 8
+    const head = Buffer.alloc(2 + extended)
+    head[0] = 0x80 | opcode
+    head[1] = (masked ? 0x80 : 0) | (extended === 0 ? length : extended === 2 ? 126 : 127)
+    if (extended === 2) head.writeUInt16BE(length, 2)
+    if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2)
+    // A mask of zeros changes nothing, and is one all the same.
+    this.connection.write(Buffer.concat(masked ? [head, Buffer.alloc(4), bytes] : [head, bytes]))
+    return this
+  }
+
+  /** All that comes until the server ends the connection, or says that it wants to and hears the same. */
+  async untilClosed(): Promise<{ text: string; closeCode: number | undefined }> {
+    const answerClose = (): void => {
+      // What the server sends otherwise is ASCII, so the byte is the beginning of that frame.
+      if (this.connection.unread.includes(0x80 | opcodes.close))
+        this.send('', { opcode: opcodes.close }).connection.end()
+    }
+    this.connection.socket.on('data', answerClose)
+    answerClose()
+    const bytes = await this.connection.rest()
+    const at = bytes.indexOf(Buffer.from([0x80 | opcodes.close]))
+    const closeCode = at >= 0 && bytes.length >= at + 4 ? bytes.readUInt16BE(at + 2) : undefined
+    return { text: bytes.toString(), closeCode }
+  }
+
+  async #reads(text: string): Promise<void> {
+    const head = await this.connection.bytes(2)
+    const payload = await this.connection.bytes(head[1]! & 0x7f)
+    if (!payload.toString().startsWith(text)) throw new Error(`not ${text}: ${payload.toString()}`)
+  }
+}

@@ -1,0 +1,71 @@
+import { once } from 'node:events'
+import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import t from 'tap'
+import { Cluster } from '../helpers/cluster.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+const taken = net.createServer().listen(0, '127.0.0.1')
+await once(taken, 'listening')
+t.teardown(() => taken.close())
+const { port: takenPort } = taken.address() as net.AddressInfo
+
+const folder = temporaryFolder(t)
+const file = join(folder, 'a-file')
+writeFileSync(file, '')
+
+interface Fault {
+  env: Record<string, string>
+  /** What the one message must name. */
+  says: (string | RegExp)[]
+}
+
+const faults: Fault[] = [
+  { env: { PORT: 'abc' }, says: ['PORT=abc', '0 to 65535'] },
+  { env: { PORT: String(takenPort) }, says: [`PORT=${takenPort}`, 'taken'] },
+  { env: { HOST: '192.0.2.1' }, says: ['HOST=192.0.2.1', 'does not have that address'] },
+  { env: { WORKERS: '-1' }, says: ['WORKERS=-1', 'auto'] },
+  { env: { WORKERS: 'x' }, says: ['WORKERS=x', 'auto'] },
+  { env: { BALANCE: 'fair' }, says: ['BALANCE=fair', 'round-robin', 'least-busy'] },
+  { env: { APP: '/no/such/app.js' }, says: ['APP=/no/such/app.js', 'can be read'] },
+  { env: { NODE_ENV: 'production', SESSION_SECRET: 'hunter2' }, says: ['SESSION_SECRET=', '32 characters'] },
+  { env: { DATA_DIR: join(file, 'folder') }, says: [join(file, 'folder')] },
+  {
+    env: { PORT: 'abc', WORKERS: 'x', BALANCE: 'fair', NODE_ENV: 'production', SESSION_SECRET: 'hunter2' },
+    says: ['PORT=abc', 'WORKERS=x', 'BALANCE=fair', 'SESSION_SECRET='],
+  },
+]
+
+for (const { env, says } of faults) {
+  const name = Object.entries(env).map(([key, value]) => `${key}=${value.replace(folder, '…')}`)
+  void t.test(name.join(' ').replace(String(takenPort), '(taken)'), async t => {
+    const cluster = Cluster.spawn(t, env)
+    t.strictSame(await cluster.exited, { code: 78, signal: null })
+
+    const message = cluster.lines.join('\n')
+    t.match(message, /^outpost: /, 'one message')
+    t.equal(message.match(/outpost:/g)?.length, 1)
+    t.notMatch(message, /\n {4}at /, 'and no stack trace')
+    t.notMatch(message, 'hunter2', 'nor a secret')
+    for (const part of says) t.match(message, part)
+    await cluster.gone()
+  })
+}
+
+void t.test('without a redis-server on the machine it says what to do', async t => {
+  const without = temporaryFolder(t)
+  for (const command of ['flock', 'mkfifo', 'sh']) symlinkSync(pathOf(command), join(without, command))
+  const cluster = Cluster.spawn(t, { PATH: without })
+  t.match(await cluster.exited, { code: 78 })
+  t.match(cluster.lines.join('\n'), /^outpost: redis-server was not found.*REDIS_URL/)
+  await cluster.gone()
+})
+
+function pathOf(command: string): string {
+  const folders = (process.env['PATH'] ?? '').split(':')
+  return join(
+    folders.find(folder => existsSync(join(folder, command)))!,
+    command,
+  )
+}

@@ -1,0 +1,164 @@
+import t, { type Test } from 'tap'
+import { ask, bearer, Load, member, signIn, type LoadReport } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { isAlive } from '../helpers/processes.js'
+
+void t.test('behind a balancer', async t => {
+  const cluster = await Cluster.start(t, { WORKERS: '3', RATE_LIMIT_MAX: '0' })
+  const { url } = cluster
+
+  for (const [what, signal] of [
+    ['dies', 'SIGKILL'],
+    ['is asked to end', 'SIGTERM'],
+  ] as const) {
+    await t.test(`a worker that ${what} is replaced, and no request is lost`, async t => {
+      const names = await cluster.workersTakePart(3)
+      const load = new Load(url, '/health')
+      await until(() => load.answered > 50, 'some answers')
+      const gone = cluster.kill('worker', signal)
+      await cluster.has('worker', 3, [gone])
+      await until(async () => {
+        const now = await cluster.workersTakePart(3)
+        return now.some(name => !names.includes(name))
+      }, 'the new one to take part')
+      lossless(t, await load.stop())
+      t.notOk(isAlive(gone))
+    })
+  }
+
+  await t.test('all workers die: requests wait for the next ones', async t => {
+    const before = cluster.pids('worker')
+    for (const pid of before) process.kill(pid, 'SIGKILL')
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
+    t.ok(answers.every(({ status }) => status === 200))
+    await cluster.has('worker', 3, before)
+  })
+
+  await t.test('the only balancer dies: the port does not refuse, and what comes meanwhile is answered', async t => {
+    const gone = cluster.kill('balancer')
+    await until(() => !isAlive(gone), 'its end')
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
+    t.ok(answers.every(({ status }) => status === 200))
+    t.strictSame((await cluster.has('balancer', 1, [gone])).length, 1)
+  })
+
+  await t.test('the only balancer is asked to end: another takes its place, and no request is lost', async t => {
+    const load = new OneShotLoad(url)
+    await until(() => load.answered > 20, 'some answers')
+    const gone = cluster.kill('balancer', 'SIGTERM')
+    await cluster.has('balancer', 1, [gone])
+    const answered = load.answered
+    await until(() => load.answered > answered + 20, 'more answers')
+    lossless(t, await load.stop())
+  })
+
+  await t.test('redis dies: it is started again with all its data, and nothing else dies of it', async t => {
+    const someone = await member(url)
+    const workers = cluster.pids('worker')
+    const gone = cluster.kill('redis')
+    const statuses = new Set<number>()
+    await until(
+      async () => {
+        statuses.add((await ask(url, '/me', { headers: bearer(someone.token) })).status)
+        return !isAlive(gone) && (await ask(url, '/health/ready')).status === 200
+      },
+      'redis to be back',
+      10_000,
+    )
+    t.notOk(statuses.has(500))
+    await until(async () => (await ask(url, '/me', { headers: bearer(someone.token) })).status === 200, 'the account')
+    await signIn(url, someone)
+    t.strictSame(cluster.pids('worker'), workers)
+    t.strictSame((await cluster.has('redis', 1, [gone])).length, 1)
+  })
+
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('without a balancer process', async t => {
+  const cluster = await Cluster.start(t, { WORKERS: '3', BALANCERS: '0', RATE_LIMIT_MAX: '0' })
+  const { url } = cluster
+
+  await t.test('a worker that dies takes no more than its own connections with it', async t => {
+    const gone = cluster.kill('worker')
+    await until(() => !isAlive(gone), 'its end')
+    await cluster.has('worker', 3, [gone])
+    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(url, '/health')))
+    t.ok(answers.every(({ status }) => status === 200))
+  })
+
+  await t.test('a worker that is asked to end is replaced, and no request is lost', async t => {
+    await cluster.workersTakePart(3)
+    const load = new Load(url, '/health', 6)
+    await until(() => load.answered > 50, 'some answers')
+    const gone = cluster.kill('worker', 'SIGTERM')
+    await cluster.has('worker', 3, [gone])
+    lossless(t, await load.stop())
+  })
+
+  await t.test('connections that a hung worker had not taken yet go to the others when it dies', async t => {
+    await cluster.has('worker', 3)
+    const names = await cluster.workersTakePart(3)
+    t.equal(names.length, 3)
+    const hung = cluster.kill('worker', 'SIGSTOP')
+    let answered = 0
+    const requests = Array.from({ length: 30 }, () => ask(url, '/health').finally(() => (answered += 1)))
+    await until(() => answered === 20, 'the answers of the others')
+    process.kill(hung, 'SIGKILL')
+    const answers = await Promise.all(requests)
+    t.ok(answers.every(({ status }) => status === 200))
+    await cluster.has('worker', 3, [hung])
+  })
+
+  await t.test('all workers die: connections wait for the next ones', async t => {
+    await cluster.workersTakePart(3)
+    const before = cluster.pids('worker')
+    for (const pid of before) process.kill(pid, 'SIGKILL')
+    await until(() => !before.some(isAlive), 'their end')
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
+    t.ok(answers.every(({ status }) => status === 200))
+  })
+
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+/** A connection for each request: what is lost then is lost by the listener, not by a kept connection that ended. */
+class OneShotLoad {
+  readonly #report: LoadReport = { answers: [], failures: [] }
+  readonly #client: Promise<void>
+  #stopping = false
+
+  constructor(private readonly url: string) {
+    this.#client = this.#run()
+  }
+
+  get answered(): number {
+    return this.#report.answers.length
+  }
+
+  async stop(): Promise<LoadReport> {
+    this.#stopping = true
+    await this.#client
+    return this.#report
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stopping) {
+      try {
+        this.#report.answers.push(await ask(this.url, '/health'))
+      } catch (error) {
+        this.#report.failures.push(error as Error)
+      }
+    }
+  }
+}
+
+function lossless(t: Test, { answers, failures }: LoadReport): void {
+  t.strictSame(
+    failures.map(({ message }) => message),
+    [],
+    'no connection broke',
+  )
+  t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]))
+}

@@ -1,0 +1,105 @@
+import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask, member, signIn } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+void t.test('one command starts all of it, and says in one summary where it is', async t => {
+  const cluster = await Cluster.start(t, { WORKERS: '3' })
+
+  const summary = cluster.lines.slice(cluster.lines.findIndex(line => line.startsWith('Outpost is ready')))
+  t.match(summary, [
+    /^Outpost is ready \(pid \d+, \d+ ms\)$/,
+    new RegExp(`^  public +http://127\\.0\\.0\\.1:${cluster.port}$`),
+    /^ {2}app +built-in$/,
+    /^ {2}workers +3$/,
+    /^ {2}balancers +1 \(round-robin\)$/,
+    /^ {2}redis +embedded$/,
+    new RegExp(`^  data +${cluster.dataDir}$`),
+  ])
+  const health = await ask(cluster.url, '/health')
+  t.match(health, { status: 200, text: 'OK' })
+  t.match(await ask(cluster.url, '/health/ready'), { status: 200 })
+
+  t.equal(cluster.pids('primary').length, 1, 'ps shows each process by its role')
+  t.equal(cluster.pids('balancer').length, 1)
+  t.equal(cluster.pids('worker').length, 3)
+  t.equal(cluster.pids('redis').length, 1)
+})
+
+void t.test('mesh mode has no balancer process', async t => {
+  const cluster = await Cluster.start(t, { BALANCERS: '0' })
+  t.ok(cluster.lines.some(line => /^ {2}balancers +none \(mesh/.test(line)))
+  t.equal(cluster.pids('balancer').length, 0)
+  t.match(await ask(cluster.url, '/health'), { status: 200, text: 'OK' })
+})
+
+void t.test('several balancers share the port', async t => {
+  const cluster = await Cluster.start(t, { BALANCERS: '2', BALANCE: 'least-busy', WORKERS: '1' })
+  t.equal(cluster.pids('balancer').length, 2)
+  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(cluster.url, '/health')))
+  t.ok(answers.every(({ status }) => status === 200))
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+  void t.test(`${signal} ends it with exit code 0, and nothing but its data is left`, async t => {
+    const cluster = await Cluster.start(t, { WORKERS: '1' })
+    t.strictSame(await cluster.stop(signal), { code: 0, signal: null })
+    t.strictSame(readdirSync(join(cluster.dataDir, 'run')), [], 'no socket, no pipe')
+  })
+}
+
+void t.test('a signal to the whole process group, as from a terminal, ends it as well', async t => {
+  const cluster = await Cluster.start(t)
+  cluster.signalGroup('SIGINT')
+  t.match(await cluster.exited, { code: 0 })
+  await cluster.gone()
+})
+
+void t.test('a service manager that signals every process of it ends it as well', async t => {
+  const cluster = await Cluster.start(t)
+  for (const { pid } of cluster.processes()) process.kill(pid, 'SIGTERM')
+  t.match(await cluster.exited, { code: 0 })
+  await cluster.gone()
+})
+
+void t.test('a signal while it starts ends it, too', async t => {
+  const cluster = Cluster.spawn(t)
+  await cluster.has('worker', 2)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a second start on a live DATA_DIR is refused, and does not harm the first', async t => {
+  const first = await Cluster.start(t, { WORKERS: '1' })
+  const before = first.supervision()
+  const second = Cluster.spawn(t, { DATA_DIR: first.dataDir })
+
+  t.match(await second.exited, { code: 78 })
+  t.equal(second.lines.length, 1)
+  t.match(second.lines[0], `another Outpost (pid ${first.pid}) runs on ${first.dataDir}`)
+  t.strictSame(first.supervision(), before)
+  t.match(await ask(first.url, '/health'), { status: 200 })
+})
+
+void t.test('what was registered is there after a stop and a start', async t => {
+  const first = await Cluster.start(t, { WORKERS: '1' })
+  const { username, password, token, cookie } = await member(first.url)
+  await first.stop()
+
+  const second = await Cluster.start(t, { WORKERS: '1', DATA_DIR: first.dataDir })
+  t.match(await ask(second.url, '/me', { headers: { cookie } }), { status: 200 }, 'the secret of sessions is kept, too')
+  t.match(await ask(second.url, '/me', { headers: { authorization: `Bearer ${token}` } }), { status: 200 })
+  await signIn(second.url, { username, password })
+})
+
+void t.test('DATA_DIR may be of any length and have any characters', async t => {
+  const awkward = join(temporaryFolder(t), 'with space and "quotes" ünïcode', 'x'.repeat(120))
+  mkdirSync(awkward, { recursive: true })
+  const cluster = await Cluster.start(t, { DATA_DIR: awkward, WORKERS: '1' })
+  await member(cluster.url)
+  t.match(await ask(cluster.url, '/health/ready'), { status: 200 })
+  t.match(await cluster.stop(), { code: 0 })
+  t.ok(existsSync(join(awkward, 'redis')), 'the data is where it should be')
+})

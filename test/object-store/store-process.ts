@@ -1,0 +1,17 @@
+import { ObjectStore } from '#src/object-store/object-store.js'
+
+/**
+ * A store in a process of its own, for tests that kill it or measure it: options as JSON in the first argument, the
+ * port as a line on stdout, SIGTERM stops it, and it leaves when its stdin ends.
+ */
+const options = JSON.parse(process.argv[2] ?? '{}') as ConstructorParameters<typeof ObjectStore>[0]
+const store = new ObjectStore({
+  ...options,
+  warn: (message, cause) => process.stderr.write(`${message} ${String(cause)}\n`),
+})
+const { port } = await store.start()
+process.stdout.write(`${port}\n`)
+
+const stop = () => void store.stop().then(() => process.stdin.destroy())
+process.once('SIGTERM', stop)
+process.stdin.once('end', stop).resume()

@@ -1,0 +1,109 @@
+import t from 'tap'
+import { ConnectionDealer, type Connection, type ConnectionTaker } from '#src/primary/connection-dealer.js'
+import type { PublicPort } from '#src/primary/public-port.js'
+
+class FakeConnection implements Connection {
+  closed = false
+
+  constructor(readonly name: string) {}
+
+  close(): void {
+    this.closed = true
+  }
+}
+
+class FakeTaker implements ConnectionTaker {
+  readonly taken: string[] = []
+  readonly undelivered: Array<() => void> = []
+  there = true
+
+  give(connection: Connection, undelivered: () => void): boolean {
+    if (!this.there) return false
+    this.taken.push((connection as FakeConnection).name)
+    this.undelivered.push(undelivered)
+    return true
+  }
+}
+
+/** A dealer on a port that listens to nobody but the test. */
+function createDealer(): { dealer: ConnectionDealer; connect: (name: string) => FakeConnection } {
+  const handle: PublicPort['handle'] = {
+    getsockname: () => 0,
+    listen: () => 0,
+    close: () => undefined,
+    onconnection: null,
+  }
+  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort)
+  dealer.start()
+  const connect = (name: string): FakeConnection => {
+    const connection = new FakeConnection(name)
+    handle.onconnection?.(0, connection)
+    return connection
+  }
+  return { dealer, connect }
+}
+
+void t.test('connections are dealt out in turn', async t => {
+  const { dealer, connect } = createDealer()
+  const takers = [new FakeTaker(), new FakeTaker()]
+  dealer.setTakers(takers)
+  for (const name of ['a', 'b', 'c', 'd', 'e']) connect(name)
+  t.strictSame(
+    takers.map(({ taken }) => taken),
+    [
+      ['a', 'c', 'e'],
+      ['b', 'd'],
+    ],
+  )
+})
+
+void t.test('while there is nobody they wait, first come first served', async t => {
+  const { dealer, connect } = createDealer()
+  connect('a')
+  connect('b')
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.strictSame(taker.taken, ['a', 'b'])
+})
+
+void t.test('one who has gone is passed over', async t => {
+  const { dealer, connect } = createDealer()
+  const [gone, there] = [new FakeTaker(), new FakeTaker()]
+  gone.there = false
+  dealer.setTakers([gone, there])
+  connect('a')
+  connect('b')
+  t.strictSame(there.taken, ['a', 'b'])
+})
+
+void t.test('when all have gone, and nobody has said so yet, connections wait', async t => {
+  const { dealer, connect } = createDealer()
+  const gone = [new FakeTaker(), new FakeTaker()]
+  for (const taker of gone) taker.there = false
+  dealer.setTakers(gone)
+  const connection = connect('a')
+  t.notOk(connection.closed)
+
+  const next = new FakeTaker()
+  dealer.setTakers([next])
+  t.strictSame(next.taken, ['a'])
+})
+
+void t.test('a connection that did not arrive is given to the next', async t => {
+  const { dealer, connect } = createDealer()
+  const [first, second] = [new FakeTaker(), new FakeTaker()]
+  dealer.setTakers([first, second])
+  connect('a')
+  first.there = false
+  first.undelivered[0]?.()
+  t.strictSame(second.taken, ['a'])
+})
+
+void t.test('no more wait than a listen queue holds, and none after the end', async t => {
+  const { dealer, connect } = createDealer()
+  const connections = Array.from({ length: 512 }, (_, index) => connect(String(index)))
+  t.equal(connections.filter(({ closed }) => closed).length, 1)
+  t.ok(connections.at(-1)?.closed)
+  dealer.stop()
+  t.ok(connections.every(({ closed }) => closed))
+})

@@ -45,6 +45,7 @@ export class Upstream implements Transport {
 
   send(exchange: Exchange): void {
     const attempt = new WebAttempt(this, exchange)
+    headersOfThisCall = attempt.headers
     try {
       this.#web(attempt, NO_RESPONSE, error => attempt.failed(error))
     } catch (error) {
@@ -138,16 +139,23 @@ function agentOf(socket: net.Socket): http.Agent {
   return Object.assign(agent, { createConnection: () => socket })
 }
 
+/** The headers of an attempt are made for one call of the library: it may have them, and need not copy them. */
+let headersOfThisCall: object | undefined
+
+function extend(to: object, from: object): object {
+  return from === headersOfThisCall ? from : Object.assign(to, from)
+}
+
 /**
  * http-proxy takes hold of `util._extend` when it is loaded, and calling that warns on newer Nodes (DEP0060). It gets
- * the function that replaced it; nobody else sees the exchange, and no warning of anybody else is hidden.
+ * a function in its place; nobody else sees the exchange, and no warning of anybody else is hidden.
  */
 const httpProxy = loadHttpProxy()
 
 function loadHttpProxy(): typeof HttpProxy {
   const mutable = util as unknown as { _extend: unknown }
   const deprecated = mutable._extend
-  mutable._extend = Object.assign
+  mutable._extend = extend
   try {
     return createRequire(import.meta.url)('http-proxy') as typeof HttpProxy
   } finally {

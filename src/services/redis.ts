@@ -28,12 +28,10 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
   return redis
 }
 
-/** A subscriber only listens, so it would not notice a connection that is silently dead: it asks this often. */
-const PULSE_MS = 2_000
-
 /**
  * A client that subscribes: for its whole life, through any number of reconnects. The few commands that it gives wait
- * for a connection; nothing that is published is ever queued by it. `disconnect` ends it.
+ * for a connection; nothing that is published is ever queued by it. As it only listens, it does not notice a connection
+ * that is silently dead, unless somebody has it `ping`.
  */
 export function createSubscriber(address: RedisAddress, log: Logger): Redis {
   const subscriber = connect(address, {
@@ -42,10 +40,6 @@ export function createSubscriber(address: RedisAddress, log: Logger): Redis {
     retryStrategy: () => RECONNECT_MS,
   })
   logTransitions(subscriber, log)
-  const pulse = setInterval(() => {
-    if (subscriber.status === 'ready') subscriber.ping().catch(() => undefined)
-  }, PULSE_MS)
-  subscriber.once('end', () => clearInterval(pulse))
   return subscriber
 }
 

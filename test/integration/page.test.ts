@@ -1,4 +1,5 @@
 import t from 'tap'
+import { takeTurns } from '../helpers/chat-client.js'
 import { noBrowser, openBrowser, Visitor } from '../helpers/browser.js'
 import { ask, somebody } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
@@ -41,9 +42,7 @@ for (const [mode, BALANCERS] of Object.entries({ 'behind a balancer': '1', 'in m
       const [first] = visitors
       let other = first!
       while ((await other.worker()) === (await first!.worker())) {
-        // Workers are taken in turn, and each opening of the page takes as many turns: without one more, it would be
-        // the same worker every time.
-        await ask(cluster.url, '/health')
+        await takeTurns(cluster.url, visitors.length)
         other = await Visitor.open(browser, cluster.url)
         visitors.push(other)
       }

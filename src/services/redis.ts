@@ -74,3 +74,8 @@ export function isRedisUnavailable(error: unknown): boolean {
   if (error.name === 'ReplyError') return NOT_NOW.test(error.message)
   return error.name === 'MaxRetriesPerRequestError' || CONNECTION_TROUBLE.test(error.message)
 }
+
+/** Whether Redis can be read but takes no writes: its memory or its disk is full, or it is a replica. */
+export function isRedisReadOnly(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && /^(OOM|READONLY|MISCONF)\b/.test(error.message)
+}

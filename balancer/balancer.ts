@@ -53,7 +53,7 @@ export class Balancer {
   readonly #checks = new Map<string, HealthCheck>()
   readonly #handshakes: Deadlines<Handshake>
   /** Node's server does not count those that it was given, nor close those that it has let go of for an upgrade. */
-  readonly #connections = new Set<Socket>()
+  readonly #connections = new Map<Socket, ClientIdentity>()
   /** Connections that have had their refusal: the parser may complain as well, or again. */
   readonly #refused = new WeakSet<Duplex>()
   #localId: string | undefined
@@ -143,7 +143,7 @@ export class Balancer {
     // An answer whose headers were out already still keeps its connection: found idle, it goes.
     const idle = setInterval(() => this.#closeIdleConnections(), 100)
     const cut = setTimeout(() => {
-      for (const socket of this.#connections) socket.destroy()
+      for (const socket of this.#connections.keys()) socket.destroy()
     }, deadlineMs)
     await Promise.race([
       this.#allConnectionsGone(),
@@ -159,7 +159,7 @@ export class Balancer {
   #closeIdleConnections(): void {
     this.#server.closeIdleConnections()
     // To Node a connection that has never said anything is busy with its first request.
-    for (const socket of this.#connections) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of this.#connections.keys()) if (socket.bytesRead === 0) socket.destroy()
   }
 
   async #allConnectionsGone(): Promise<void> {
@@ -196,7 +196,9 @@ export class Balancer {
     server.maxHeadersCount = 0
     server.maxConnections = this.options.maxSockets
     server.on('connection', (socket: Socket) => {
-      this.#connections.add(socket)
+      // Given back after a declined upgrade, it is known already.
+      if (this.#connections.has(socket)) return
+      this.#connections.set(socket, identify(socket, {}, 0))
       socket.once('close', () => this.#connections.delete(socket))
     })
     server.on('request', (request, response) => this.#serve(request, response, false))
@@ -258,8 +260,19 @@ export class Balancer {
     this.#server.emit('connection', socket)
   }
 
-  #identify(request: IncomingMessage): ClientIdentity {
-    return identify(request.socket, request.headers, this.options.trustProxy)
+  /**
+   * The peer is asked for once a connection: in mesh mode the app is shown the client in the peer's place, and the
+   * next request on the connection may be of another client.
+   */
+  #identify({ socket, headers }: IncomingMessage): ClientIdentity {
+    const peer = this.#connections.get(socket)
+    if (peer === undefined) return identify(socket, headers, this.options.trustProxy)
+    if (this.options.trustProxy === 0) return peer
+    return identify(
+      { remoteAddress: peer.address, encrypted: peer.protocol === 'https' },
+      headers,
+      this.options.trustProxy,
+    )
   }
 
   #refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {

@@ -1,10 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
-import type { Dispatcher, Journey } from './dispatcher.js'
+import type { Deadlines } from './deadlines.js'
+import type { AwaitingAnswer, Dispatcher, Journey } from './dispatcher.js'
 import { answerProblem, type BalancerErrorCode } from './errors.js'
 import type { ClientIdentity } from './forwarded-headers.js'
 import { bodyByHeaders, holdBody, type RequestBody } from './request-body.js'
 import { reset } from './reset.js'
-import { isRepeatable, judgeRetry, type Failure } from './retry.js'
+import { isRepeatable, judgeRetry, type Failure, type RetryVerdict } from './retry.js'
 import type { InFlight, Target } from './target.js'
 
 /** One try at one target, as its transport runs it. */
@@ -28,7 +29,11 @@ export class Exchange implements Journey, InFlight {
   #body: RequestBody = { kind: 'none' }
   #target: Target | undefined
   #attempt: Attempt | undefined
+  /** What it waits for has to come within these. */
+  #deadlines: Deadlines<AwaitingAnswer> | undefined
   #failedTries = 0
+  /** Tries that ended with this request in their target's hands. */
+  #losses = 0
   #bytesRead = 0
   #tried: Set<Target> | undefined
   readonly lasting = false
@@ -63,9 +68,9 @@ export class Exchange implements Journey, InFlight {
     const body = bodyByHeaders(this.request, heldBodyBytes)
     if (body !== undefined) this.#dispatch(body)
     else {
-      this.dispatcher.receiving.add(this)
+      this.#waitWithin(this.dispatcher.receiving)
       holdBody(this.request, heldBodyBytes, held => {
-        this.dispatcher.receiving.delete(this)
+        this.#waitWithin(undefined)
         if (this.#state === 'arriving') this.#dispatch(held)
       })
     }
@@ -77,7 +82,7 @@ export class Exchange implements Journey, InFlight {
     const closed = (): void => {
       if (response === this.response) this.#responseClosed()
     }
-    response.once('close', closed)
+    response.on('close', closed)
     if (response.socket !== null) return
     // Queued behind an earlier answer, it does not hear of its connection's end before its turn.
     const { socket } = this.request
@@ -115,19 +120,14 @@ export class Exchange implements Journey, InFlight {
   /** For the transport: a part of the body has come; `sent` when it was the last. */
   bodyProgress(sent: boolean): void {
     if (this.#state !== 'sent') return
-    if (sent) {
-      this.dispatcher.receiving.delete(this)
-      this.dispatcher.awaiting.add(this)
-    } else {
-      this.#bytesRead = this.request.socket.bytesRead
-      this.dispatcher.receiving.add(this)
-    }
+    if (!sent) this.#bytesRead = this.request.socket.bytesRead
+    this.#waitWithin(sent ? this.dispatcher.awaiting : this.dispatcher.receiving)
   }
 
   /** For the transport: the answer has begun. */
   answerBegun(): void {
     this.#state = 'answering'
-    this.dispatcher.awaiting.delete(this)
+    this.#waitWithin(undefined)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
   }
 
@@ -160,7 +160,7 @@ export class Exchange implements Journey, InFlight {
     else if (this.response.headersSent) this.answerBegun()
     else if (this.#state === 'sent') {
       if (this.#body.kind !== 'stream' || this.request.complete) this.#tryFailed('timeout')
-      else if (this.#bodyMoved()) this.dispatcher.receiving.add(this)
+      else if (this.#bodyMoved()) this.#waitWithin(this.dispatcher.receiving)
       else this.giveUp('REQUEST_TIMEOUT')
     }
   }
@@ -180,19 +180,26 @@ export class Exchange implements Journey, InFlight {
     this.#endAttempt(failure === 'timeout' || failure === 'down')
     if (failure !== 'down') this.dispatcher.outliers.failed(target)
     this.#failedTries += failure === 'down' || target.gone ? 0 : 1
+    if (failure !== 'connect') this.#losses += 1
+    const { retries } = this.dispatcher.options
     const verdict = judgeRetry({
       failure,
       repeatable: this.#repeatable,
       targetGone: target.gone,
       failedTries: this.#failedTries,
-      retries: this.dispatcher.options.retries,
+      retries,
     })
-    if (verdict === 'no' || (verdict === 'budget' && !this.dispatcher.retryBudget.take(performance.now()))) {
+    // That one goes is chance. When those that it is given to go one after the other, it is what they die of.
+    if (verdict === 'no' || this.#losses > retries || !this.#granted(verdict)) {
       this.giveUp(ANSWER_TO[failure])
       return
     }
     this.#tried = (this.#tried ?? new Set()).add(target)
     this.#dispatch(this.#body)
+  }
+
+  #granted(verdict: RetryVerdict): boolean {
+    return verdict !== 'budget' || this.dispatcher.retryBudget.take(performance.now())
   }
 
   get #repeatable(): boolean {
@@ -205,13 +212,18 @@ export class Exchange implements Journey, InFlight {
     this.dispatcher.dispatch(this)
   }
 
+  #waitWithin(deadlines: Deadlines<AwaitingAnswer> | undefined): void {
+    if (this.#deadlines !== deadlines) this.#deadlines?.delete(this)
+    this.#deadlines = deadlines
+    deadlines?.add(this)
+  }
+
   #endAttempt(abort = true): void {
     const attempt = this.#attempt
     const target = this.#target
     this.#attempt = undefined
     this.#target = undefined
-    this.dispatcher.awaiting.delete(this)
-    this.dispatcher.receiving.delete(this)
+    this.#waitWithin(undefined)
     if (abort) attempt?.abort()
     target?.end(this)
   }

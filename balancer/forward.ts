@@ -45,6 +45,7 @@ export class Upstream implements Transport {
 
   send(exchange: Exchange): void {
     const attempt = new WebAttempt(this, exchange)
+    headersOfThisCall = attempt.headers
     try {
       this.#web(attempt, NO_RESPONSE, error => attempt.failed(error))
     } catch (error) {
@@ -102,8 +103,9 @@ export class Upstream implements Transport {
     return this.#look
   }
 
-  /** Requests in flight keep their connections; the unused ones go. */
+  /** Requests in flight keep their connections until they are over; the unused ones go. */
   close(): void {
+    this.#agent.maxFreeSockets = 0
     for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 }
@@ -137,16 +139,23 @@ function agentOf(socket: net.Socket): http.Agent {
   return Object.assign(agent, { createConnection: () => socket })
 }
 
+/** The headers of an attempt are made for one call of the library: it may have them, and need not copy them. */
+let headersOfThisCall: object | undefined
+
+function extend(to: object, from: object): object {
+  return from === headersOfThisCall ? from : Object.assign(to, from)
+}
+
 /**
  * http-proxy takes hold of `util._extend` when it is loaded, and calling that warns on newer Nodes (DEP0060). It gets
- * the function that replaced it; nobody else sees the exchange, and no warning of anybody else is hidden.
+ * a function in its place; nobody else sees the exchange, and no warning of anybody else is hidden.
  */
 const httpProxy = loadHttpProxy()
 
 function loadHttpProxy(): typeof HttpProxy {
   const mutable = util as unknown as { _extend: unknown }
   const deprecated = mutable._extend
-  mutable._extend = Object.assign
+  mutable._extend = extend
   try {
     return createRequire(import.meta.url)('http-proxy') as typeof HttpProxy
   } finally {

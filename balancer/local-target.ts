@@ -44,7 +44,7 @@ export class LocalTarget implements Transport {
   #setHeaders({ headers }: IncomingMessage, client: ClientIdentity, requestId: string): void {
     overwriteForwarded(headers, client, requestId)
     // The app is told who the client is; this is how a client would tell it.
-    Reflect.deleteProperty(headers, this.identityHeader)
+    if (this.identityHeader in headers) Reflect.deleteProperty(headers, this.identityHeader)
   }
 }
 

@@ -14,7 +14,7 @@ export function roundRobin<T extends Pickable>(ready: readonly T[], turn: number
   for (let step = 0; step < ready.length; step += 1) {
     const index = (turn + step) % ready.length
     const target = ready[index] as T
-    if (!target.full && excluded?.has(target) !== true) return index
+    if (isPickable(target, excluded)) return index
   }
   return -1
 }
@@ -31,14 +31,30 @@ export function leastBusy<T extends Pickable>(
   load: (target: T) => number,
   excluded?: ReadonlySet<T>,
 ): number {
-  const open: number[] = []
-  for (const [index, target] of ready.entries()) if (!target.full && excluded?.has(target) !== true) open.push(index)
+  const draws = [random(), random()] as const
+  const isOpen = (index: number): boolean => isPickable(ready[index] as T, excluded)
+  const lessBusy = ([a, b]: Pair): number => (load(ready[a] as T) <= load(ready[b] as T) ? a : b)
+  if (ready.length >= 2) {
+    const pair = drawTwo(ready.length, draws)
+    if (pair.every(isOpen)) return lessBusy(pair)
+  }
+  // Only when one of the two that were drawn is full or excluded are all of them looked at.
+  const open = [...ready.keys()].filter(isOpen)
   if (open.length < 2) return open[0] ?? -1
-  const first = Math.floor(random() * open.length)
-  const second = (first + 1 + Math.floor(random() * (open.length - 1))) % open.length
-  const a = open[first] as number
-  const b = open[second] as number
-  return load(ready[a] as T) <= load(ready[b] as T) ? a : b
+  const [first, second] = drawTwo(open.length, draws)
+  return lessBusy([open[first] as number, open[second] as number])
+}
+
+type Pair = readonly [number, number]
+
+/** Two different indices under `count`, each as likely as any other. */
+function drawTwo(count: number, [a, b]: Pair): Pair {
+  const first = Math.floor(a * count)
+  return [first, (first + 1 + Math.floor(b * (count - 1))) % count]
+}
+
+function isPickable<T extends Pickable>(target: T, excluded: ReadonlySet<T> | undefined): boolean {
+  return !target.full && excluded?.has(target) !== true
 }
 
 /** Requests in flight, weighed up while the target is new: it warms up on a part of its share. */

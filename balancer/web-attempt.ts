@@ -45,10 +45,10 @@ export class WebAttempt implements Attempt {
     this.#outgoing = outgoing
     // The library joins paths, and so changes those with "//" or more than one "?".
     outgoing.path = this.exchange.request.url ?? '/'
-    outgoing.once('response', answer => this.#answerBegun(answer))
-    outgoing.once('socket', socket => this.#whenConnected(socket))
-    // Without an error, when the answer is an upgrade that nobody asked for.
-    outgoing.once('close', () => this.failed(new Error('closed without an answer')))
+    // Each of these comes once at the most, so `once` would only add the work of taking the listener off.
+    outgoing.on('response', answer => this.#answerBegun(answer))
+    outgoing.on('socket', socket => this.#whenConnected(socket))
+    outgoing.on('close', () => this.#closed())
     const { body } = this.exchange
     if (body.kind === 'stream') return
     if (body.kind === 'held') outgoing.end(body.bytes)
@@ -71,6 +71,11 @@ export class WebAttempt implements Attempt {
     }
   }
 
+  /** Without an error, when the answer is an upgrade that nobody asked for; else the end of every request. */
+  #closed(): void {
+    if (!this.#settled && this.#answer === undefined) this.failed(new Error('closed without an answer'))
+  }
+
   abort(): void {
     this.#settled = true
     this.exchange.request.unpipe()
@@ -78,12 +83,13 @@ export class WebAttempt implements Attempt {
   }
 
   #whenConnected(socket: Socket): void {
-    const connected = (): void => {
-      this.#connected = true
-      if (this.exchange.body.kind === 'stream') this.#streamBody()
-    }
-    if (socket.connecting) socket.once('connect', connected)
-    else connected()
+    if (socket.connecting) socket.once('connect', () => this.#nowConnected())
+    else this.#nowConnected()
+  }
+
+  #nowConnected(): void {
+    this.#connected = true
+    if (this.exchange.body.kind === 'stream') this.#streamBody()
   }
 
   /** Only now: a body that was read before there is a connection could not be sent to another target. */
@@ -119,11 +125,8 @@ export class WebAttempt implements Attempt {
     }
     this.#answer = answer
     this.exchange.answerBegun()
-    // Headers that come ahead of their body go on ahead of it: an event stream is open before its first event.
-    process.nextTick(() => {
-      if (answer.readableLength === 0 && !answer.complete && !this.#settled) response.flushHeaders()
-    })
-    this.#passBody(answer)
+    // By then the parser has read all that came with the headers, which most often is all there is.
+    process.nextTick(() => this.#passBody(answer))
   }
 
   /** Throws for what Node's parser lets in but its `ServerResponse` does not let out, such as a status of 099. */
@@ -137,6 +140,27 @@ export class WebAttempt implements Attempt {
   }
 
   #passBody(answer: IncomingMessage): void {
+    if (this.#settled) return
+    if (answer.complete) this.#passWhole(answer)
+    else {
+      // Headers that come ahead of their body go on ahead of it: an event stream is open before its first event.
+      if (answer.readableLength === 0) this.exchange.response.flushHeaders()
+      this.#streamAnswer(answer)
+    }
+  }
+
+  /** It is all here: nothing that is left of it can break, so nothing needs to be listened for. */
+  #passWhole(answer: IncomingMessage): void {
+    const { response } = this.exchange
+    const body = answer.read() as Buffer | null
+    if (body === null) response.end()
+    // As text of one byte a character it leaves in one piece with its headers, which costs less than a gathered write.
+    else if (body.length <= JOINED_BYTES) response.end(body.toString('latin1'), 'latin1')
+    else response.end(body)
+    this.#finish()
+  }
+
+  #streamAnswer(answer: IncomingMessage): void {
     const { response } = this.exchange
     const length = answer.headers['content-length']
     let left = length === undefined ? Infinity : Number(length)
@@ -178,6 +202,9 @@ export class WebAttempt implements Attempt {
     this.#outgoing?.destroy()
   }
 }
+
+/** Answers up to this size are copied to their headers. */
+const JOINED_BYTES = 2_048
 
 /** Looked at by the library to tell a client that left; the exchange knows that. */
 const NEVER_DESTROYED = { destroyed: false }

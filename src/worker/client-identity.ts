@@ -39,13 +39,14 @@ export function clientFromHeader(request: IncomingMessage): Client {
   const header = request.headers[IDENTITY_HEADER]
   hideIdentity(request)
   if (typeof header !== 'string') return LOCAL
-  const [protocol = 'http', address = ''] = header.split(' ')
-  return { address, protocol }
+  const space = header.indexOf(' ')
+  return { address: header.slice(space + 1), protocol: header.slice(0, space) }
 }
 
 /** The header is nothing that an app should see, least of all one that a client has made up. */
 export function hideIdentity(request: IncomingMessage): void {
-  Reflect.deleteProperty(request.headers, IDENTITY_HEADER)
+  const { headers } = request
+  if (IDENTITY_HEADER in headers) Reflect.deleteProperty(headers, IDENTITY_HEADER)
 }
 
 /** A probe of the balancer's own. */

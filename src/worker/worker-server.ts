@@ -17,9 +17,6 @@ export interface Door {
 
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
-  /** Requests whose client is known. By request: one connection of a balancer carries those of many clients. */
-  readonly #identified = new WeakSet<IncomingMessage>()
-
   constructor(
     private readonly server: Server,
     private readonly socketPath: string,
@@ -49,14 +46,14 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     hideIdentity(request)
-    this.#identify(request, client)
+    identify(request, client)
     this.server.emit('request', request, response)
   }
 
   /** The same for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     hideIdentity(request)
-    this.#identify(request, client)
+    identify(request, client)
     this.server.emit('upgrade', request, socket, head)
   }
 
@@ -78,7 +75,7 @@ export class WorkerServer {
     const arrived = (event: string, ...args: unknown[]): boolean => {
       if (event !== 'request' && event !== 'upgrade') return emit(event, ...args)
       const request = args[0] as IncomingMessage
-      if (!this.#identified.has(request)) this.#identify(request, clientFromHeader(request))
+      if ((request as Identified)[identified] !== true) identify(request, clientFromHeader(request))
       if (!door.owns(request)) return emit(event, ...args)
       if (event === 'request') door.handleRequest(request, args[1] as ServerResponse)
       else door.handleUpgrade(request, args[1] as Duplex, args[2] as Buffer)
@@ -101,9 +98,16 @@ export class WorkerServer {
     })
     this.server.emit('request', request, response)
   }
+}
 
-  #identify(request: IncomingMessage, client: Client): void {
-    this.#identified.add(request)
-    adoptClient(request, client)
-  }
+/** On a request whose client is known. By request: one connection of a balancer carries those of many clients. */
+const identified = Symbol('identified')
+
+interface Identified extends IncomingMessage {
+  [identified]?: true
+}
+
+function identify(request: Identified, client: Client): void {
+  request[identified] = true
+  adoptClient(request, client)
 }

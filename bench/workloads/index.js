@@ -1,0 +1,36 @@
+import { coldStart, reloadUnderLoad } from './lifecycle.js'
+import { fixedRate } from './fixed-rate.js'
+import { loginStorm } from './login-storm.js'
+import { perWorkers, pickCost } from './scale.js'
+import { uploads, websockets } from './not-yet.js'
+import { health, me, products } from './throughput.js'
+
+/**
+ * @typedef {object} Outcome
+ * @property {string} title
+ * @property {object[]} columns see `lib/report.js`
+ * @property {object[]} rows
+ * @property {object[]} goals
+ * @property {string[]} notes
+ * @property {object} raw every round of everything that was measured
+ * @property {object} [bars] what the chart shows of it
+ *
+ * @typedef {object} Workload
+ * @property {string} name
+ * @property {(context: import('../lib/context.js').Context) => Promise<Outcome | { skipped: string }>} run
+ */
+
+/** The most important first. @type {Workload[]} */
+export const workloads = [
+  health,
+  me,
+  products,
+  fixedRate,
+  loginStorm,
+  uploads,
+  websockets,
+  coldStart,
+  reloadUnderLoad,
+  pickCost,
+  perWorkers,
+]

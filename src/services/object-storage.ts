@@ -58,6 +58,7 @@ const MAX_JSON_BYTES = 1024 ** 2
 export class ObjectStorage {
   readonly #client: StorageClient
   #bucketSeen = false
+  #checking: Promise<void> | undefined
 
   constructor(
     address: StorageAddress,
@@ -72,7 +73,13 @@ export class ObjectStorage {
   }
 
   /** Throws within a second and a half unless the storage serves; makes the bucket when there is none. */
-  async check(): Promise<void> {
+  check(): Promise<void> {
+    // Many may want to know at the same time, and one answer is as good as many.
+    this.#checking ??= this.#check().finally(() => (this.#checking = undefined))
+    return this.#checking
+  }
+
+  async #check(): Promise<void> {
     const { bucket } = this.#client
     const exists = await this.#client.call(PROBE, client => client.bucketExists(bucket))
     if (!exists) await this.#client.call(PROBE, client => client.makeBucket(bucket)).catch(ignoreExisting)

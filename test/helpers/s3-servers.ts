@@ -73,7 +73,7 @@ const minio: S3ServerKind = {
 
 export const s3Servers: readonly S3ServerKind[] = [embedded, minio]
 
-async function findMinio(): Promise<string | undefined> {
+export async function findMinio(): Promise<string | undefined> {
   try {
     const { stdout } = await run(INSTALL_MINIO, ['--no-build'])
     return stdout.trim().split('\n').at(-1)

@@ -1,10 +1,8 @@
-import { cpSync } from 'node:fs'
 import net from 'node:net'
 import { once } from 'node:events'
-import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ObjectStore } from '#src/object-store/object-store.js'
-import { ask, bearer, jsonOf, member, signIn, type Answer } from '../helpers/client.js'
+import { ask, bearer, jsonOf, member, type Answer } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until, within } from '../helpers/deadline.js'
@@ -135,35 +133,4 @@ void t.test('a download from a storage that dies is cut, and never passes for wh
   await cluster.has('store', 1, [store!])
   await ready(base)
   t.ok((await fetchBytes(base, String(url))).bytes.equals(content))
-})
-
-void t.test('the store leaves after the workers when the primary is killed', async t => {
-  const cluster = await Cluster.start(t)
-  await ready(cluster.url)
-  t.equal(cluster.pids('store').length, 1)
-  cluster.signal('SIGKILL')
-  await cluster.gone()
-})
-
-void t.test('a copy of DATA_DIR is a backup: what was there is there again', async t => {
-  const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
-  await ready(first.url)
-  const person = await member(first.url)
-  const content = Buffer.alloc(6 * 1024 ** 2, 'backup')
-  const { url } = jsonOf(await sendForm(first.url, form({ name: 'file', filename: 'x', content }), person))
-  const product = { name: 'Tea', price: 499 }
-  await ask(first.url, '/products/tea', { method: 'PUT', json: product, headers: bearer(person.token) })
-  const address = storageAddressOf(first)
-  await first.stop()
-  const copy = join(temporaryFolder(t), 'restored')
-  cpSync(first.dataDir, copy, { recursive: true, filter: path => !/\/(run|lock)$/.test(path) })
-
-  const second = await Cluster.start(t, { DATA_DIR: copy, RATE_LIMIT_MAX: '0' })
-  await ready(second.url)
-  t.strictSame(storageAddressOf(second), address, 'the same port and keys')
-  t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
-  t.match(jsonOf(await ask(second.url, '/products/tea')), product)
-  t.equal((await ask(second.url, '/me', { headers: bearer(person.token) })).status, 200)
-  t.ok((await signIn(second.url, person)).token)
-  t.equal((await sendForm(second.url, small, person)).status, 201)
 })

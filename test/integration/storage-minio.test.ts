@@ -1,0 +1,44 @@
+import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask, jsonOf, member } from '../helpers/client.js'
+import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { fetchBytes, form, sendForm } from '../helpers/forms.js'
+import { temporaryFolder } from '../helpers/harness.js'
+import { findMinio } from '../helpers/s3-servers.js'
+
+const minio = await findMinio()
+const skip = minio === undefined ? 'scripts/install-minio.sh finds no minio here' : false
+
+void t.test('a minio in PATH is started, and what it keeps outlives a restart of both', { skip }, async t => {
+  const bin = join(temporaryFolder(t), 'bin')
+  mkdirSync(bin)
+  symlinkSync(minio!, join(bin, 'minio'))
+  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, RATE_LIMIT_MAX: '0', DATA_DIR: temporaryFolder(t) }
+  const content = Buffer.alloc(6 * 1024 ** 2, 'minio')
+  const ready = (base: string): Promise<void> =>
+    until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 30_000)
+
+  const first = await Cluster.start(t, env)
+  t.ok(first.lines.some(line => /^ {2}storage +minio \(/.test(line)))
+  await ready(first.url)
+  const { token } = await member(first.url)
+  const { url } = jsonOf(await sendForm(first.url, form({ name: 'file', filename: 'x', content }), { token }))
+  t.ok((await fetchBytes(first.url, String(url))).bytes.equals(content))
+  const view = new StorageView(t, storageAddressOf(first))
+  t.equal((await view.keys()).length, 1)
+  t.strictSame(await view.incomplete(), [])
+  await first.stop()
+
+  const second = await Cluster.start(t, env)
+  await ready(second.url)
+  t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
+  await second.stop()
+
+  const folders = (process.env['PATH'] ?? '').split(':').filter(folder => !existsSync(join(folder, 'minio')))
+  const third = Cluster.spawn(t, { ...env, PATH: folders.join(':') })
+  t.equal((await third.exited).code, 78, 'another server would look like a loss')
+  t.match(third.lines.join('\n'), /holds objects that a minio wrote, but no minio is found/)
+})

@@ -1,0 +1,268 @@
+import { randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import { pino } from 'pino'
+import t, { type Test } from 'tap'
+import { ObjectStore } from '#src/object-store/object-store.js'
+import { keys as redisKeys } from '#src/services/keys.js'
+import { LiveUploads } from '#src/services/live-uploads.js'
+import { ObjectStorage } from '#src/services/object-storage.js'
+import { createRedis } from '#src/services/redis.js'
+import { PART_BYTES, type StorageAddress } from '#src/services/storage-client.js'
+import { isStorageUnavailable } from '#src/services/storage-errors.js'
+import { UploadSweeper } from '#src/services/upload-sweeper.js'
+import { within } from '../helpers/deadline.js'
+import { temporaryFolder } from '../helpers/harness.js'
+import { freePort, RedisServer } from '../helpers/redis-server.js'
+
+const unavailable = { name: 'StorageUnavailableError' }
+const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
+
+interface Running {
+  store: ObjectStore
+  storage: ObjectStorage
+  address: StorageAddress
+}
+
+async function running(t: Test): Promise<Running> {
+  const store = new ObjectStore({ ...keys, directory: temporaryFolder(t), port: 0 })
+  const { port } = await store.start()
+  t.teardown(() => store.stop())
+  const address = { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${port}` }
+  return { store, address, storage: storageAt(t, address) }
+}
+
+function storageAt(t: Test, address: StorageAddress): ObjectStorage {
+  const storage = new ObjectStorage(address)
+  t.teardown(() => storage.close())
+  return storage
+}
+
+async function bytesOf(storage: ObjectStorage, key: string, range?: { start: number; end: number }): Promise<Buffer> {
+  const found = await storage.get(key, range)
+  const chunks: Buffer[] = []
+  for await (const chunk of found!.body as AsyncIterable<Buffer>) chunks.push(chunk)
+  return Buffer.concat(chunks)
+}
+
+async function all<T>(items: AsyncIterable<T>): Promise<T[]> {
+  const found: T[] = []
+  for await (const item of items) found.push(item)
+  return found
+}
+
+function* inPieces(bytes: Buffer, size: number): Generator<Buffer> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+void t.test('what is put is got, whatever the sizes of object and pieces', async t => {
+  const { storage } = await running(t)
+  for (const size of [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 2 * PART_BYTES + 7]) {
+    for (const piece of [100_000, PART_BYTES + 3]) {
+      const content = randomBytes(size)
+      const { size: told, etag } = await storage.put('k', inPieces(content, piece))
+      t.equal(told, size)
+      t.ok((await bytesOf(storage, 'k')).equals(content), `${size} in pieces of ${piece}`)
+      t.match(await storage.stat('k'), { size, etag })
+    }
+  }
+  t.strictSame(await all(storage.incompleteUploads('')), [])
+})
+
+void t.test('type and metadata are kept, in one part and in several', async t => {
+  const { storage } = await running(t)
+  for (const size of [10, PART_BYTES + 10]) {
+    const options = { contentType: 'text/plain', metadata: { owner: 'jos%C3%A9', 'some-name': 'x' } }
+    await storage.put('k', [Buffer.alloc(size)], options)
+    t.match(await storage.stat('k'), { ...options, size })
+    const found = await storage.get('k', { start: 2, end: 5 })
+    t.match(found!.info, { ...options, size })
+    found!.body.destroy()
+  }
+})
+
+void t.test('a range is what was asked for', async t => {
+  const { storage } = await running(t)
+  const content = randomBytes(PART_BYTES + 1_000)
+  await storage.put('k', [content])
+  for (const [start, end] of [
+    [0, 0],
+    [0, 9],
+    [PART_BYTES - 1, PART_BYTES],
+    [content.length - 1, content.length - 1],
+  ] as const) {
+    t.ok((await bytesOf(storage, 'k', { start, end })).equals(content.subarray(start, end + 1)))
+  }
+})
+
+void t.test('what is not there is undefined, and can be removed', async t => {
+  const { storage } = await running(t)
+  for (const name of ['before there is a bucket', 'after']) {
+    t.equal(await storage.get('none'), undefined, name)
+    t.equal(await storage.stat('none'), undefined)
+    t.equal(await storage.getJson('none'), undefined)
+    t.strictSame(await all(storage.list()), [])
+    await storage.remove('none')
+    await storage.check()
+  }
+})
+
+void t.test('keys are listed in order, over pages', async t => {
+  const { storage } = await running(t)
+  const names = Array.from({ length: 1_005 }, (_, i) => `a/${String(i).padStart(4, '0')} é&`)
+  for (let at = 0; at < names.length; at += 300) {
+    await Promise.all(names.slice(at, at + 300).map(key => storage.put(key, [Buffer.from('x')])))
+  }
+  await storage.put('b', [])
+  const listed = await all(storage.list('a/'))
+  t.strictSame(
+    listed.map(({ key }) => key),
+    names,
+  )
+})
+
+void t.test('a presigned URL works by itself', async t => {
+  const { storage } = await running(t)
+  await storage.check()
+  const put = await fetch(await storage.presign('PUT', 'k', 60), { method: 'PUT', body: 'by url' })
+  t.equal(put.status, 200)
+  t.equal(await (await fetch(await storage.presign('GET', 'k', 60))).text(), 'by url')
+})
+
+void t.test('a source that dies leaves nothing', async t => {
+  const { storage } = await running(t)
+  for (const size of [10, PART_BYTES + 10]) {
+    const source = async function* (): AsyncGenerator<Buffer> {
+      yield Buffer.alloc(size)
+      yield await Promise.reject(new Error('the client left'))
+    }
+    await t.rejects(within(storage.put('k', source()), 'the end of it'), { message: 'the client left' })
+    t.equal(await storage.stat('k'), undefined)
+    t.strictSame(await all(storage.incompleteUploads('')), [])
+  }
+})
+
+void t.test('nothing more is taken from a source while a part is on its way', async t => {
+  const { storage, store } = await running(t)
+  await storage.check()
+  let taken = 0
+  const source = function* (): Generator<Buffer> {
+    for (let i = 0; i < 100; i++) {
+      taken += 1
+      yield Buffer.alloc(1024 ** 2)
+    }
+  }
+  await store.stop()
+  await t.rejects(storage.put('k', source()), unavailable)
+  t.ok(taken <= PART_BYTES / 1024 ** 2 + 1, String(taken))
+})
+
+void t.test('a storage that is away is said to be', async t => {
+  const nobody = storageAt(t, { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${await freePort()}` })
+  const silentServer = net.createServer(socket => socket.on('error', () => undefined).resume())
+  const busyServer = http.createServer((_request, response) => response.writeHead(503).end('<Error/>'))
+  for (const server of [silentServer, busyServer]) {
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    t.teardown(() => server.close())
+  }
+  const at = (server: net.Server): ObjectStorage => {
+    const { port } = server.address() as net.AddressInfo
+    return storageAt(t, { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${port}` })
+  }
+  for (const storage of [nobody, at(silentServer), at(busyServer)]) {
+    for (const call of [
+      () => storage.check(),
+      () => storage.stat('k'),
+      () => storage.get('k'),
+      () => storage.put('k', [Buffer.from('x')]),
+      () => all(storage.list()),
+    ]) {
+      await t.rejects(within<unknown>(call(), 'an answer', 10_000), unavailable)
+    }
+  }
+})
+
+void t.test('it finds a storage that has been restarted', async t => {
+  const directory = temporaryFolder(t)
+  const port = await freePort()
+  const storage = storageAt(t, { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${port}` })
+  for (let round = 0; round < 3; round++) {
+    const store = new ObjectStore({ ...keys, directory, port })
+    await store.start()
+    await storage.putJson('k', { round })
+    t.strictSame(await storage.getJson('k'), { round })
+    await store.stop()
+  }
+})
+
+void t.test('no more calls are under way at once than may be, and one too many is turned away', async t => {
+  const open = new Set<http.ServerResponse>()
+  let most = 0
+  const server = http.createServer((_request, response) => {
+    open.add(response)
+    most = Math.max(most, open.size)
+    setImmediate(() => {
+      open.delete(response)
+      response.writeHead(404).end()
+    })
+  })
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const { port } = server.address() as net.AddressInfo
+  const storage = storageAt(t, { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${port}` })
+  const calls = await Promise.allSettled(Array.from({ length: 400 }, () => storage.stat('k')))
+  const refused = calls.filter(({ status }) => status === 'rejected')
+  t.equal(refused.length, 80)
+  t.ok(refused.every(call => isStorageUnavailable((call as PromiseRejectedResult).reason)))
+  t.ok(most <= 64, String(most))
+})
+
+void t.test('the sweeper removes what nobody works on any more, and that alone', async t => {
+  const { storage, address } = await running(t)
+  const server = await RedisServer.start(t)
+  const log = pino({ level: 'silent' })
+  const redis = createRedis({ url: server.url }, log)
+  t.teardown(() => redis.disconnect())
+  await once(redis, 'ready')
+  const witness = new LiveUploads(redis, log)
+  const worker = new ObjectStorage(address, witness)
+  t.teardown(() => worker.close())
+
+  const gate = { open: (): void => undefined }
+  const opened = new Promise<void>(resolve => (gate.open = resolve))
+  const source = async function* (): AsyncGenerator<Buffer> {
+    yield Buffer.alloc(PART_BYTES + 1)
+    await opened
+    yield Buffer.alloc(1)
+  }
+  const under = async (count: number): Promise<void> => {
+    while ((await all(storage.incompleteUploads(''))).length !== count) await new Promise(setImmediate)
+  }
+  const alive = worker.put('uploads/alive', source())
+  await within(under(1), 'an upload')
+  // A worker without a witness is as good as one that has died.
+  const dead = [storage.put('uploads/dead', source()), storage.put('elsewhere/dead', source())]
+  await within(under(3), 'three uploads')
+  const [kept] = await all(storage.incompleteUploads('uploads/alive'))
+  t.equal(await redis.exists(redisKeys.liveUpload(kept!.uploadId)), 1)
+
+  const sweeper = (minAgeMs: number): UploadSweeper => {
+    return new UploadSweeper({ redis, storage, log, prefix: 'uploads/', minAgeMs })
+  }
+  t.equal(await sweeper(60_000).sweep(), 0, 'young ones are left alone')
+  t.equal(await sweeper(-60_000).sweep(), 1)
+  t.strictSame((await all(storage.incompleteUploads(''))).map(({ key }) => key).sort(), [
+    'elsewhere/dead',
+    'uploads/alive',
+  ])
+  gate.open()
+  t.equal((await alive).size, PART_BYTES + 2)
+  const [swept, elsewhere] = await Promise.allSettled(dead)
+  t.equal(swept!.status, 'rejected')
+  t.equal(elsewhere!.status, 'fulfilled')
+  t.equal(await redis.exists(redisKeys.liveUpload(kept!.uploadId)), 0)
+  witness.stop()
+})

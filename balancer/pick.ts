@@ -14,7 +14,7 @@ export function roundRobin<T extends Pickable>(ready: readonly T[], turn: number
   for (let step = 0; step < ready.length; step += 1) {
     const index = (turn + step) % ready.length
     const target = ready[index] as T
-    if (!target.full && excluded?.has(target) !== true) return index
+    if (isPickable(target, excluded)) return index
   }
   return -1
 }
@@ -31,14 +31,37 @@ export function leastBusy<T extends Pickable>(
   load: (target: T) => number,
   excluded?: ReadonlySet<T>,
 ): number {
-  const open: number[] = []
-  for (const [index, target] of ready.entries()) if (!target.full && excluded?.has(target) !== true) open.push(index)
+  const a = random()
+  const b = random()
+  if (ready.length >= 2) {
+    const first = firstDraw(ready.length, a)
+    const second = secondDraw(ready.length, first, b)
+    if (isPickable(ready[first] as T, excluded) && isPickable(ready[second] as T, excluded)) {
+      return lessBusy(ready, first, second, load)
+    }
+  }
+  // Only when one of the two that were drawn is full or excluded are all of them looked at.
+  const open = [...ready.keys()].filter(index => isPickable(ready[index] as T, excluded))
   if (open.length < 2) return open[0] ?? -1
-  const first = Math.floor(random() * open.length)
-  const second = (first + 1 + Math.floor(random() * (open.length - 1))) % open.length
-  const a = open[first] as number
-  const b = open[second] as number
+  const first = firstDraw(open.length, a)
+  return lessBusy(ready, open[first] as number, open[secondDraw(open.length, first, b)] as number, load)
+}
+
+function firstDraw(count: number, random: number): number {
+  return Math.floor(random * count)
+}
+
+/** Any but the first, each as likely as any other. */
+function secondDraw(count: number, first: number, random: number): number {
+  return (first + 1 + Math.floor(random * (count - 1))) % count
+}
+
+function lessBusy<T>(ready: readonly T[], a: number, b: number, load: (target: T) => number): number {
   return load(ready[a] as T) <= load(ready[b] as T) ? a : b
+}
+
+function isPickable<T extends Pickable>(target: T, excluded: ReadonlySet<T> | undefined): boolean {
+  return !target.full && excluded?.has(target) !== true
 }
 
 /** Requests in flight, weighed up while the target is new: it warms up on a part of its share. */

@@ -31,26 +31,33 @@ export function leastBusy<T extends Pickable>(
   load: (target: T) => number,
   excluded?: ReadonlySet<T>,
 ): number {
-  const draws = [random(), random()] as const
-  const isOpen = (index: number): boolean => isPickable(ready[index] as T, excluded)
-  const lessBusy = ([a, b]: Pair): number => (load(ready[a] as T) <= load(ready[b] as T) ? a : b)
+  const a = random()
+  const b = random()
   if (ready.length >= 2) {
-    const pair = drawTwo(ready.length, draws)
-    if (pair.every(isOpen)) return lessBusy(pair)
+    const first = firstDraw(ready.length, a)
+    const second = secondDraw(ready.length, first, b)
+    if (isPickable(ready[first] as T, excluded) && isPickable(ready[second] as T, excluded)) {
+      return lessBusy(ready, first, second, load)
+    }
   }
   // Only when one of the two that were drawn is full or excluded are all of them looked at.
-  const open = [...ready.keys()].filter(isOpen)
+  const open = [...ready.keys()].filter(index => isPickable(ready[index] as T, excluded))
   if (open.length < 2) return open[0] ?? -1
-  const [first, second] = drawTwo(open.length, draws)
-  return lessBusy([open[first] as number, open[second] as number])
+  const first = firstDraw(open.length, a)
+  return lessBusy(ready, open[first] as number, open[secondDraw(open.length, first, b)] as number, load)
 }
 
-type Pair = readonly [number, number]
+function firstDraw(count: number, random: number): number {
+  return Math.floor(random * count)
+}
 
-/** Two different indices under `count`, each as likely as any other. */
-function drawTwo(count: number, [a, b]: Pair): Pair {
-  const first = Math.floor(a * count)
-  return [first, (first + 1 + Math.floor(b * (count - 1))) % count]
+/** Any but the first, each as likely as any other. */
+function secondDraw(count: number, first: number, random: number): number {
+  return (first + 1 + Math.floor(random * (count - 1))) % count
+}
+
+function lessBusy<T>(ready: readonly T[], a: number, b: number, load: (target: T) => number): number {
+  return load(ready[a] as T) <= load(ready[b] as T) ? a : b
 }
 
 function isPickable<T extends Pickable>(target: T, excluded: ReadonlySet<T> | undefined): boolean {

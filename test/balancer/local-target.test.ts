@@ -64,24 +64,27 @@ void t.test('a request is a call of the app', async t => {
   await running.quiet(1)
 })
 
-void t.test('on one connection of a trusted proxy each request has its own client, whatever the app was shown', async t => {
-  const app = new FakeApp((request, response) => {
-    const { client } = app.calls.at(-1)!
-    // As a worker does it, so that `req.ip` is the client's.
-    Object.defineProperty(request.socket, 'remoteAddress', { configurable: true, get: () => client.address })
-    response.end()
-  })
-  const running = await withLocal(t, app, { trustProxy: 1 })
-  const proxy = await running.connect()
-  await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.9'])).response()
-  await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.8'])).response()
-  await proxy.write(requestBytes('GET /')).response()
-  t.same(
-    app.calls.map(({ client }) => client.forwardedFor),
-    ['203.0.113.9, 127.0.0.1', '203.0.113.8, 127.0.0.1', '127.0.0.1'],
-  )
-  await running.quiet(1)
-})
+void t.test(
+  'on one connection of a trusted proxy each request has its own client, whatever the app was shown',
+  async t => {
+    const app = new FakeApp((request, response) => {
+      const { client } = app.calls.at(-1)!
+      // As a worker does it, so that `req.ip` is the client's.
+      Object.defineProperty(request.socket, 'remoteAddress', { configurable: true, get: () => client.address })
+      response.end()
+    })
+    const running = await withLocal(t, app, { trustProxy: 1 })
+    const proxy = await running.connect()
+    await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.9'])).response()
+    await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.8'])).response()
+    await proxy.write(requestBytes('GET /')).response()
+    t.same(
+      app.calls.map(({ client }) => client.forwardedFor),
+      ['203.0.113.9, 127.0.0.1', '203.0.113.8, 127.0.0.1', '127.0.0.1'],
+    )
+    await running.quiet(1)
+  },
+)
 
 void t.test('the app reads a body, whether it was held, streamed or waited for', async t => {
   const app = new FakeApp(echo)

@@ -11,7 +11,8 @@ need_redis
 install_and_build
 
 # Settings of a person's own Outpost are no business of the tests.
-for name in PORT HOST WORKERS BALANCERS BALANCE APP REDIS_URL DATA_DIR SESSION_SECRET NODE_ENV LOG_LEVEL; do unset "$name"; done
+for name in PORT HOST WORKERS BALANCERS BALANCE APP REDIS_URL DATA_DIR SESSION_SECRET NODE_ENV LOG_LEVEL \
+  S3_ENDPOINT S3_ACCESS_KEY S3_SECRET_KEY S3_BUCKET S3_REGION UPLOAD_MAX_BYTES; do unset "$name"; done
 
 status=0
 node_modules/.bin/tap --reporter=terse --output-file=build/test-results.tap "$@" || status=$?

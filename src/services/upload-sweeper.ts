@@ -24,6 +24,8 @@ export interface SweeperOptions {
 }
 
 const INTERVAL_MS = 5 * 60_000
+/** A start may follow a crash; a worker that has just begun has better things to do for a moment. */
+const FIRST_MS = 15_000
 const MIN_AGE_MS = 5 * UPLOAD_LIVES_MS
 
 /**
@@ -34,6 +36,7 @@ export class UploadSweeper {
   readonly #intervalMs: number
   readonly #minAgeMs: number
   #timer: NodeJS.Timeout | undefined
+  #stopped = false
   #sweeping: Promise<void> = Promise.resolve()
 
   constructor(private readonly options: SweeperOptions) {
@@ -42,11 +45,12 @@ export class UploadSweeper {
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#due(), this.#intervalMs).unref()
+    this.#next(Math.min(FIRST_MS, this.#intervalMs))
   }
 
   async stop(): Promise<void> {
-    clearInterval(this.#timer)
+    this.#stopped = true
+    clearTimeout(this.#timer)
     await this.#sweeping
   }
 
@@ -64,13 +68,22 @@ export class UploadSweeper {
     return removed
   }
 
-  #due(): void {
+  #next(delayMs: number): void {
+    if (this.#stopped) return
+    this.#timer = setTimeout(() => {
+      this.#sweeping = this.#sweepInTurn().finally(() => this.#next(this.#intervalMs))
+    }, delayMs).unref()
+  }
+
+  async #sweepInTurn(): Promise<void> {
     const { redis, log } = this.options
-    this.#sweeping = (async () => {
+    try {
       // A little shorter than the interval, or every other turn would find the lease of the turn before.
       if (!(await takeLease(redis, 'sweep-uploads', this.#intervalMs * 0.9))) return
       const removed = await this.sweep()
       if (removed > 0) log.info({ removed }, 'removed uploads that were left unfinished')
-    })().catch((error: unknown) => log.debug({ err: error }, 'left-over uploads could not be swept'))
+    } catch (error) {
+      log.debug({ err: error }, 'left-over uploads could not be swept')
+    }
   }
 }

@@ -69,6 +69,10 @@ export class LentServices {
     return createSessions(store, { secret: this.#sessionSecret, production: this.#config.production }, options)
   }
 
+  onShutdown(work: () => unknown): void {
+    this.#shutdownWork.push(work)
+  }
+
   toOutpost(): Outpost {
     const { rateLimitMax, rateLimitWindowMs } = this.#config
     return {
@@ -85,7 +89,7 @@ export class LentServices {
           onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
         }),
       io: options => this.realtime.io(options),
-      onShutdown: work => void this.#shutdownWork.push(work),
+      onShutdown: work => this.onShutdown(work),
     }
   }
 

@@ -7,6 +7,8 @@ import { createLog, type Logger } from '../core/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import { Parent } from '../ipc/parent.js'
 import { PasswordHasher } from '../services/password-hasher.js'
+import { UploadSweeper } from '../services/upload-sweeper.js'
+import { UPLOAD_PREFIX } from '../services/uploads.js'
 import { SharedHashGate } from './hash-gate.js'
 import { LentServices } from './lent-services.js'
 import { ListenTakeover } from './listen-takeover.js'
@@ -61,6 +63,9 @@ async function appServer(start: StartOrder, services: LentServices, parent: Pare
     const loopDelayMs = (): number => parent.loopDelayMs
     const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
     const sessions = services.builtInSessions()
+    const sweeper = new UploadSweeper({ redis, storage, log, prefix: UPLOAD_PREFIX })
+    sweeper.start()
+    services.onShutdown(() => sweeper.stop())
     relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
     return http.createServer(
       createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),

@@ -5,7 +5,7 @@ import { answerProblem, type BalancerErrorCode } from './errors.js'
 import type { ClientIdentity } from './forwarded-headers.js'
 import { bodyByHeaders, holdBody, type RequestBody } from './request-body.js'
 import { reset } from './reset.js'
-import { isRepeatable, judgeRetry, type Failure } from './retry.js'
+import { isRepeatable, judgeRetry, type Failure, type RetryVerdict } from './retry.js'
 import type { InFlight, Target } from './target.js'
 
 /** One try at one target, as its transport runs it. */
@@ -32,6 +32,8 @@ export class Exchange implements Journey, InFlight {
   /** What it waits for has to come within these. */
   #deadlines: Deadlines<AwaitingAnswer> | undefined
   #failedTries = 0
+  /** Tries that ended with this request in their target's hands. */
+  #losses = 0
   #bytesRead = 0
   #tried: Set<Target> | undefined
   readonly lasting = false
@@ -178,19 +180,26 @@ export class Exchange implements Journey, InFlight {
     this.#endAttempt(failure === 'timeout' || failure === 'down')
     if (failure !== 'down') this.dispatcher.outliers.failed(target)
     this.#failedTries += failure === 'down' || target.gone ? 0 : 1
+    if (failure !== 'connect') this.#losses += 1
+    const { retries } = this.dispatcher.options
     const verdict = judgeRetry({
       failure,
       repeatable: this.#repeatable,
       targetGone: target.gone,
       failedTries: this.#failedTries,
-      retries: this.dispatcher.options.retries,
+      retries,
     })
-    if (verdict === 'no' || (verdict === 'budget' && !this.dispatcher.retryBudget.take(performance.now()))) {
+    // That one goes is chance. When those that it is given to go one after the other, it is what they die of.
+    if (verdict === 'no' || this.#losses > retries || !this.#granted(verdict)) {
       this.giveUp(ANSWER_TO[failure])
       return
     }
     this.#tried = (this.#tried ?? new Set()).add(target)
     this.#dispatch(this.#body)
+  }
+
+  #granted(verdict: RetryVerdict): boolean {
+    return verdict !== 'budget' || this.dispatcher.retryBudget.take(performance.now())
   }
 
   get #repeatable(): boolean {

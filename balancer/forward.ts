@@ -103,8 +103,9 @@ export class Upstream implements Transport {
     return this.#look
   }
 
-  /** Requests in flight keep their connections; the unused ones go. */
+  /** Requests in flight keep their connections until they are over; the unused ones go. */
   close(): void {
+    this.#agent.maxFreeSockets = 0
     for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }
 }

@@ -5,9 +5,6 @@ import { workerOfSession } from './core/session-affinity.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
-/** After the primary's death, what is in flight may go on for this long. */
-const ORPHAN_DEADLINE_MS = 4_000
-
 /** The body of a balancer process: the library, wired to the primary's orders. */
 export async function runBalancer(): Promise<void> {
   const { parent, start } = await Parent.join()
@@ -22,7 +19,7 @@ export async function runBalancer(): Promise<void> {
     else if (order.type === 'targets') balancer.setTargets(order.targets)
     else if (order.type === 'stop') void leave(order.deadlineMs)
   })
-  parent.on('gone', () => void leave(ORPHAN_DEADLINE_MS))
+  parent.whenGone(leave)
   parent.begin()
 }
 

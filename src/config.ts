@@ -22,8 +22,8 @@ export class ConfigError extends Error {
 
 const MIN_SECRET_IN_PRODUCTION = 32
 
-/** 10,000 parts, which is S3's limit, of 8 MiB each. */
-const MAX_UPLOAD_BYTES = 10_000 * 8 * 1024 ** 2
+/** 10,000 parts, which is S3's limit, of 5 MiB each. */
+const MAX_UPLOAD_BYTES = 10_000 * 5 * 1024 ** 2
 
 function wholeNumber(min: number, max: number, unit = ''): z.ZodType<number> {
   const accepted = `a whole number from ${min} to ${max}${unit && ` ${unit}`}`

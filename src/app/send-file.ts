@@ -1,5 +1,6 @@
 import type { Request, Response } from 'express'
 import { pipeline } from 'node:stream/promises'
+import { buffersPassed } from '../core/young-garbage.js'
 import { mayBeShown } from '../services/file-type.js'
 import type { ByteRange, ObjectInfo, StoredObject } from '../services/object-storage.js'
 import { isStorageUnavailable } from '../services/storage-errors.js'
@@ -83,6 +84,7 @@ function rangeApplies(ifRange: string | undefined, { etag, lastModified }: Objec
 
 /** What breaks from here on can only be told by breaking the connection. */
 async function sendBody(body: StoredObject['body'], response: Response): Promise<void> {
+  body.on('data', (chunk: Buffer) => buffersPassed(chunk.length))
   try {
     await pipeline(body, response)
   } catch (error) {

@@ -103,9 +103,11 @@ export class UploadForm {
 
   #found(field: string | undefined, stream: Readable, name: string | undefined, declaredType: string): void {
     stream.on('error', () => undefined) // told to whoever reads it
-    if (this.#stream !== undefined || !isNamed(field) || field !== 'file') {
+    // A browser sends a file without a name when none was chosen.
+    if (this.#stream !== undefined || field !== 'file' || name === undefined) {
       stream.resume()
       if (this.#stream !== undefined) this.refuse(fault('file', 'one file at a time'))
+      else if (name === undefined) this.refuse(fault('file', 'a file is required'))
       else if (isNamed(field)) this.refuse(fault(field.slice(0, 100), 'the file must be in the field "file"'))
       else this.refuse(fault('body', 'every field must have a name'))
       return

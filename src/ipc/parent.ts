@@ -1,4 +1,5 @@
 import { EventEmitter, once } from 'node:events'
+import { exit, exitCodes } from '../core/exit.js'
 import { parseOrder, sendReport, type Order, type Report, type StartOrder } from './messages.js'
 
 interface ParentEvents {
@@ -10,6 +11,9 @@ interface ParentEvents {
 }
 
 const HEARTBEAT_MS = 1_000
+
+/** After the primary's death, what is in flight may go on for this long. */
+const ORPHAN_DEADLINE_MS = 4_000
 
 /** The primary, as a balancer or worker sees it: where orders come from and reports go. */
 export class Parent extends EventEmitter<ParentEvents> {
@@ -57,6 +61,16 @@ export class Parent extends EventEmitter<ParentEvents> {
     const early = this.#early ?? []
     this.#early = undefined
     for (const [order, handle] of early) this.emit('order', order, handle)
+  }
+
+  /**
+   * When the primary has died: in good order, if that is over in time. A stop under way had perhaps longer than that.
+   */
+  whenGone(leave: (deadlineMs: number) => Promise<void>): void {
+    this.once('gone', () => {
+      setTimeout(() => exit(exitCodes.ok), ORPHAN_DEADLINE_MS)
+      void leave(ORPHAN_DEADLINE_MS)
+    })
   }
 
   report(report: Report): void {

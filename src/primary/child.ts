@@ -177,7 +177,8 @@ function forkProcess(role: ChildRole, program: string, id: string, lifelineFd: n
   const stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd] as const
   if (role === 'balancer') return fork(program, [role, id], { stdio: [...stdio] })
   // A balancer adds headers: what was just small enough for it must not be too large for the worker.
-  const execArgv = [...process.execArgv, '--max-http-header-size=32768']
+  // And files that pass through leave the less behind the smaller the space for young objects is.
+  const execArgv = [...process.execArgv, '--max-http-header-size=32768', '--max-semi-space-size=8']
   cluster.setupPrimary({ exec: program, args: [role, id], execArgv, stdio: [...stdio] })
   return cluster.fork().process
 }

@@ -91,15 +91,19 @@ async function startInstance(config: Config): Promise<Instance> {
 
 /** Tells the outcome to the log as well: a reload by SIGHUP has nobody else who would hear it. */
 async function reload(supervisor: Supervisor, log: Logger): Promise<{ replaced: number }> {
-  try {
-    const replaced = await supervisor.reload()
-    log.info({ replaced }, 'reloaded')
-    return { replaced }
-  } catch (error) {
-    log.error({ err: error }, 'the reload failed')
-    throw error
+  const outcome = supervisor.reload()
+  if (!logged.has(outcome)) {
+    logged.add(outcome)
+    outcome.then(
+      replaced => log.info({ replaced }, 'reloaded'),
+      (error: unknown) => log.error({ err: error }, 'the reload failed'),
+    )
   }
+  return { replaced: await outcome }
 }
+
+/** Several who asked during a reload wait for the same one that follows it. */
+const logged = new WeakSet<Promise<number>>()
 
 function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
   const processes = supervisor.children().map(({ role, id, pid, state, servedMs, vitals }) => {

@@ -29,6 +29,8 @@ export const defaultRestartOptions: RestartOptions = {
 /** Decides when a place of one role is filled again: one policy for all of them, since they run the same code. */
 export class RestartPolicy<Place> {
   readonly #earlyInARow = new Map<Place, number>()
+  /** Given up for a while; a try now and then, until one has served. */
+  readonly #parked = new Set<Place>()
   #earlyExits: number[] = []
 
   constructor(private readonly options: RestartOptions = defaultRestartOptions) {}
@@ -41,12 +43,14 @@ export class RestartPolicy<Place> {
     const { provenMs, firstDelayMs, maxDelayMs, parkAfter, windowMs, parkMs } = this.options
     if (servedMs >= provenMs) {
       this.#earlyInARow.delete(place)
+      this.#parked.delete(place)
       return { kind: 'now' }
     }
     const inARow = (this.#earlyInARow.get(place) ?? 0) + 1
     this.#earlyInARow.set(place, inARow)
     this.#earlyExits = [...this.#earlyExits.filter(at => at > now - windowMs), now]
-    if (this.#earlyExits.length >= parkAfter) return { kind: 'park', delayMs: parkMs }
+    if (this.#earlyExits.length >= parkAfter) this.#parked.add(place)
+    if (this.#parked.has(place)) return { kind: 'park', delayMs: parkMs }
     return { kind: 'after', delayMs: Math.min(firstDelayMs * 2 ** (inARow - 1), maxDelayMs) }
   }
 }

@@ -186,9 +186,11 @@ export class Supervisor implements Service, ChildObserver {
     if (decision.kind === 'now') log.warn(facts, 'it died and is replaced')
     else if (decision.kind === 'after') {
       log.error({ ...facts, nextTryMs: decision.delayMs, lastLines: child.lastLines }, 'it died before it was of use')
-    } else if (!slot.parked) {
+    } else {
+      // They run the same code: one message says it for all.
+      const known = this.#slots.some(({ role, parked }) => role === slot.role && parked)
       slot.parked = true
-      log.error({ ...facts, lastLines: child.lastLines }, 'crash loop: its place stays empty, one try a minute')
+      if (!known) log.error({ ...facts, lastLines: child.lastLines }, 'crash loop: places stay empty, one try a minute')
     }
   }
 

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
+import { buffersPassed } from '../core/young-garbage.js'
 import { withIdleDeadline } from './idle-deadline.js'
 import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
 import { PART_BYTES, StorageClient, type CallOptions, type StorageAddress } from './storage-client.js'
@@ -107,6 +108,7 @@ export class ObjectStorage {
           filled += copied
           taken += copied
         }
+        buffersPassed(chunk.length)
       }
       const rest = part.subarray(0, filled)
       if (upload === undefined) return { size, etag: await this.#putWhole(key, rest, headers) }

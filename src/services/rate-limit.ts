@@ -2,6 +2,7 @@ import type { Request, RequestHandler } from 'express'
 import { ipKeyGenerator, rateLimit, type ClientRateLimitInfo, type Store } from 'express-rate-limit'
 import type { Redis, Result } from 'ioredis'
 import { keys } from './keys.js'
+import { isRedisReadOnly } from './redis.js'
 
 export interface RateLimitOptions {
   /** Names the counter: rules with the same name count together, over all workers and machines. */
@@ -16,7 +17,7 @@ export interface RateLimitOptions {
 /**
  * Middleware that counts the requests of a client address in Redis and tells it by the `RateLimit` headers. An IPv6
  * client is its /64: that is what one customer gets. An unreachable Redis is an error for the next handler: nobody
- * is let through uncounted.
+ * is let through uncounted, but for reads while Redis takes no writes, since they are what still works then.
  */
 export function createRateLimit(redis: Redis, options: RateLimitOptions): RequestHandler {
   const { rule, max, windowMs, onLimit } = options
@@ -34,10 +35,13 @@ export function createRateLimit(redis: Redis, options: RateLimitOptions): Reques
   return function countRequest(request, response, next) {
     void limiter(request, response, (error?: unknown) => {
       addSeparateHeaders(request, response.setHeader.bind(response))
-      next(error)
+      if (isRedisReadOnly(error) && READS.has(request.method)) next()
+      else next(error)
     })
   }
 }
+
+const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The client's address as it is counted. */
 export function clientKey(request: Request): string {

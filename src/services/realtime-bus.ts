@@ -4,16 +4,22 @@ import type { Server } from 'socket.io'
 import type { Logger } from '../core/log.js'
 import { createSubscriber, type RedisAddress } from './redis.js'
 
+/** How often the subscriber looks whether its connection is alive. */
+const PULSE_MS = 2_000
 /** How long a question to the other workers (`fetchSockets` and its like) waits for their answers. */
 const REQUESTS_TIMEOUT_MS = 5_000
 
 /** The way between the Socket.IO servers of all workers and machines that share a Redis. */
 export class RealtimeBus {
   readonly #subscriber: Redis
+  readonly #pulse: NodeJS.Timeout
   readonly adapter: Parameters<Server['adapter']>[0]
 
   constructor(address: RedisAddress, redis: Redis, log: Logger) {
     this.#subscriber = createSubscriber(address, log)
+    this.#pulse = setInterval(() => {
+      if (this.#subscriber.status === 'ready') this.#subscriber.ping().catch(() => undefined)
+    }, PULSE_MS)
     // Redis numbers databases, but not channels: two Outposts in two databases of one server must not hear each other.
     const key = `outpost:io:${redis.options.db ?? 0}`
     const subscriber = withoutRejections(this.#subscriber)
@@ -26,6 +32,7 @@ export class RealtimeBus {
   }
 
   stop(): void {
+    clearInterval(this.#pulse)
     this.#subscriber.disconnect()
   }
 }

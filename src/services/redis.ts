@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from '../core/log.js'
+import { watchSilence } from './redis-silence.js'
 
 /** Where Redis is: the embedded one's unix socket, or a URL. */
 export type RedisAddress = { path: string } | { url: string }
@@ -7,6 +8,7 @@ export type RedisAddress = { path: string } | { url: string }
 /** No answer for so long, with commands waiting, and the connection counts as dead. */
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
+const CONNECT_TIMEOUT_MS = 2_000
 
 /**
  * A client that fails fast. The library's own defaults queue commands without bound while Redis is away and retry them
@@ -18,8 +20,7 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
     // Sent again after a reconnect, a command that was carried out but not acknowledged would be carried out twice.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
-    connectTimeout: SILENCE_MS,
-    socketTimeout: SILENCE_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: () => RECONNECT_MS,
   } satisfies RedisOptions
   const redis = connect(address, common)
@@ -27,30 +28,25 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
   return redis
 }
 
-/** A subscriber only listens, so it would not notice a connection that is silently dead: it asks this often. */
-const PULSE_MS = 2_000
-
 /**
  * A client that subscribes: for its whole life, through any number of reconnects. The few commands that it gives wait
- * for a connection; nothing that is published is ever queued by it. `disconnect` ends it.
+ * for a connection; nothing that is published is ever queued by it. As it only listens, it does not notice a connection
+ * that is silently dead, unless somebody has it `ping`.
  */
 export function createSubscriber(address: RedisAddress, log: Logger): Redis {
   const subscriber = connect(address, {
     maxRetriesPerRequest: null,
-    connectTimeout: SILENCE_MS,
-    socketTimeout: SILENCE_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: () => RECONNECT_MS,
   })
   logTransitions(subscriber, log)
-  const pulse = setInterval(() => {
-    if (subscriber.status === 'ready') subscriber.ping().catch(() => undefined)
-  }, PULSE_MS)
-  subscriber.once('end', () => clearInterval(pulse))
   return subscriber
 }
 
 function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMapping'>): Redis {
-  return 'path' in address ? new Redis(address.path, options) : new Redis(address.url, options)
+  const redis = 'path' in address ? new Redis(address.path, options) : new Redis(address.url, options)
+  watchSilence(redis, SILENCE_MS)
+  return redis
 }
 
 /** One line when it goes and one when it comes back, however often it is tried in between. */
@@ -77,4 +73,9 @@ export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error.name === 'ReplyError') return NOT_NOW.test(error.message)
   return error.name === 'MaxRetriesPerRequestError' || CONNECTION_TROUBLE.test(error.message)
+}
+
+/** Whether Redis can be read but takes no writes: its memory or its disk is full, or it is a replica. */
+export function isRedisReadOnly(error: unknown): boolean {
+  return error instanceof Error && error.name === 'ReplyError' && /^(OOM|READONLY|MISCONF)\b/.test(error.message)
 }

@@ -25,8 +25,8 @@ const WAITING_CALLS = 256
 /** Shorter than servers keep an unused connection, so that it is mostly we who close it. */
 const IDLE_MS = 4_000
 
-/** 8 MiB: of the sizes that S3 takes one that is small enough to hold many at once. */
-export const PART_BYTES = 8 * 1024 ** 2
+/** The smallest that S3 takes: four uploads at once in one process should not show in its memory. */
+export const PART_BYTES = 5 * 1024 ** 2
 
 /** The `minio` client with what it lacks: deadlines, a bound on what is under way, and errors of one kind. */
 export class StorageClient {

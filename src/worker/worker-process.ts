@@ -14,9 +14,6 @@ import { loadApp } from './load-app.js'
 import type { Mesh } from './mesh.js'
 import { WorkerServer } from './worker-server.js'
 
-/** After the primary's death, what is in flight may go on for this long. */
-const ORPHAN_DEADLINE_MS = 4_000
-
 /** The body of a worker process: loads the app, lends it the services, serves it, reports. */
 export async function runWorker(): Promise<void> {
   // Node's cluster would end a worker in mid-request when its primary dies. It leaves in its own time: see `gone`.
@@ -50,7 +47,7 @@ export async function runWorker(): Promise<void> {
     if (order.type === 'drain') realtime.drain()
     else if (order.type === 'stop') void leave(order.deadlineMs)
   })
-  parent.on('gone', () => void leave(ORPHAN_DEADLINE_MS))
+  parent.whenGone(leave)
   parent.begin()
   parent.report({ type: 'ready' })
   if (start.config.app === undefined) services.storage.warmUp()

@@ -12,11 +12,8 @@ void t.test('bad requests', async t => {
   const running = await RunningBalancer.start(t, [target])
   const counters = { arrived: () => target.requests.length, lastHeaders: () => target.requests.at(-1)!.headers }
   for (const bad of badRequests) {
-    await t.test(bad.name, async t => {
-      t.same(await runCase(running.port, bad, counters), [])
-      await running.quiet()
-      await until(() => target.open <= KEPT, 'the connections to the target to be back')
-      t.ok((await running.balancer.connections()) === 0)
-    })
+    t.same(await runCase(running.port, bad, counters), [], bad.name)
+    await running.quiet()
+    await until(() => target.open <= KEPT, 'the connections to the target to be back')
   }
 })

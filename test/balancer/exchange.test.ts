@@ -104,6 +104,21 @@ void t.test('a target removed in the middle: a GET goes elsewhere, a POST is ans
   await running.quiet(3)
 })
 
+void t.test('what a removed target still answers is passed on, and its connection not kept', async t => {
+  const old = await FakeTarget.start(t, 'old', (request, response) => {
+    request.resume()
+    old.server.once('release', () => response.end('done'))
+  })
+  const running = await RunningBalancer.start(t, [old])
+  const client = await running.connect()
+  client.write(requestBytes('POST /form', [], 'a=b'))
+  await until(() => old.requests.length === 1, 'the request to arrive')
+  running.balancer.setTargets([])
+  old.server.emit('release')
+  t.equal((await client.response()).body.toString(), 'done')
+  await until(() => old.open === 0, 'the connection to be closed')
+})
+
 void t.test('a plain POST is never sent twice', async t => {
   const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
   const running = await RunningBalancer.start(t, [broken])

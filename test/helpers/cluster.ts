@@ -11,7 +11,7 @@ import { isAlive, kill, processesOf, type ProcessInfo } from './processes.js'
 /** The compiled program, the same that `npm start` runs. */
 export const program = fileURLToPath(new URL('../../../dist/main.js', import.meta.url))
 
-export type Role = 'primary' | 'balancer' | 'worker' | 'redis'
+export type Role = 'primary' | 'balancer' | 'worker' | 'redis' | 'store'
 
 /** How the primary ended. */
 export interface Ending {
@@ -24,6 +24,7 @@ const TITLES: Record<Role, RegExp> = {
   balancer: /^outpost balancer \d+$/,
   worker: /^outpost worker \d+$/,
   redis: /^redis-server /,
+  store: /^outpost store$/,
 }
 
 const DEFAULT_WORKERS = '2'
@@ -72,7 +73,7 @@ export class Cluster {
   static spawn(t: Harness, env: Record<string, string> = {}): Cluster {
     const dataDir = env['DATA_DIR'] ?? temporaryFolder(t)
     const { PATH = '', HOME = '', TMPDIR } = process.env
-    const basics = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }) }
+    const basics = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), XDG_CACHE_HOME: dataDir }
     const defaults = { HOST: '127.0.0.1', PORT: '0', WORKERS: DEFAULT_WORKERS, EXPOSE_WORKER: '1', DATA_DIR: dataDir }
     const cluster = new Cluster(dataDir, { ...basics, ...defaults, ...env })
     t.teardown(() => cluster.#endAll())
@@ -155,6 +156,7 @@ export class Cluster {
       balancer: this.pids('balancer'),
       worker: this.pids('worker'),
       redis: this.pids('redis'),
+      store: this.pids('store'),
     }
   }
 

@@ -1,7 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { RawConnection } from './raw-http.js'
-
-export const opcodes = { text: 0x1, reserved: 0x3, close: 0x8 } as const
+import { CLOSE, frame, TEXT } from './websocket.js'
 
 /** A WebSocket written by hand: what is sent is exactly what the test says. */
 export class RawWebSocket {
@@ -27,17 +26,8 @@ export class RawWebSocket {
     return socket
   }
 
-  send(payload: string | Buffer, { opcode = 0x1, masked = true } = {}): this {
-    const bytes = Buffer.from(payload)
-    const length = bytes.length
-    const extended = length < 126 ? 0 : length < 0x1_0000 ? 2 : 8
-    const head = Buffer.alloc(2 + extended)
-    head[0] = 0x80 | opcode
-    head[1] = (masked ? 0x80 : 0) | (extended === 0 ? length : extended === 2 ? 126 : 127)
-    if (extended === 2) head.writeUInt16BE(length, 2)
-    if (extended === 8) head.writeBigUInt64BE(BigInt(length), 2)
-    // A mask of zeros changes nothing, and is one all the same.
-    this.connection.write(Buffer.concat(masked ? [head, Buffer.alloc(4), bytes] : [head, bytes]))
+  send(payload: string | Buffer, { opcode = TEXT, masked = true } = {}): this {
+    this.connection.write(frame(payload, { opcode, masked }))
     return this
   }
 
@@ -45,13 +35,12 @@ export class RawWebSocket {
   async untilClosed(): Promise<{ text: string; closeCode: number | undefined }> {
     const answerClose = (): void => {
       // What the server sends otherwise is ASCII, so the byte is the beginning of that frame.
-      if (this.connection.unread.includes(0x80 | opcodes.close))
-        this.send('', { opcode: opcodes.close }).connection.end()
+      if (this.connection.unread.includes(0x80 | CLOSE)) this.send('', { opcode: CLOSE }).connection.end()
     }
     this.connection.socket.on('data', answerClose)
     answerClose()
     const bytes = await this.connection.rest()
-    const at = bytes.indexOf(Buffer.from([0x80 | opcodes.close]))
+    const at = bytes.indexOf(Buffer.from([0x80 | CLOSE]))
     const closeCode = at >= 0 && bytes.length >= at + 4 ? bytes.readUInt16BE(at + 2) : undefined
     return { text: bytes.toString(), closeCode }
   }

@@ -46,7 +46,7 @@ export class Gallery {
     const item = create('li')
     const link = create('a')
     link.href = file.url
-    link.append(preview(file), create('div', `${file.name} · ${sizeOf(file.size)}`, 'caption'))
+    link.append(preview(file), create('div', file.name, 'caption'), create('div', sizeOf(file.size), 'size'))
     const remove = create('button', 'Delete')
     remove.type = 'button'
     remove.ariaLabel = `Delete ${file.name}`
@@ -57,7 +57,7 @@ export class Gallery {
 }
 
 function preview({ url, name, contentType }: StoredFile): HTMLElement {
-  if (!PICTURE.test(contentType)) return create('div', contentType.split('/').at(-1), 'type')
+  if (!PICTURE.test(contentType)) return create('div', /\.(\w{1,5})$/.exec(name)?.[1] ?? 'file', 'type')
   const image = create('img')
   image.alt = name
   image.src = url

@@ -1,0 +1,181 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { createHash, randomBytes } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import http from 'node:http'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+/**
+ * What do large files cost? Starts an Outpost, sends it some at once, fetches them again at once, and looks meanwhile
+ * at the resident memory of each of its processes. Exits 1 when one has grown by more than is allowed, or when a byte
+ * has changed on the way.
+ *
+ *     node dist/scripts/upload-memory.js        4 files of 1 GiB, 64 MiB allowed
+ *     FILES=2 FILE_BYTES=104857600 BALANCERS=0 WORKERS=1 node dist/scripts/upload-memory.js
+ */
+const files = Number(process.env['FILES'] ?? 4)
+const fileBytes = Number(process.env['FILE_BYTES'] ?? 1024 ** 3)
+const allowedBytes = Number(process.env['ALLOWED_BYTES'] ?? 64 * 1024 ** 2)
+const SAMPLE_MS = 50
+const BLOCK_BYTES = 1024 ** 2
+
+const program = fileURLToPath(new URL('../main.js', import.meta.url))
+const dataDir = mkdtempSync(join(tmpdir(), 'outpost-upload-memory-'))
+
+/** Peaks of resident memory by process. */
+class MemoryWatch {
+  readonly first = new Map<number, number>()
+  readonly peak = new Map<number, number>()
+  readonly names = new Map<number, string>()
+  readonly #timer = setInterval(() => this.sample(), SAMPLE_MS)
+
+  constructor(private readonly root: number) {
+    this.sample()
+  }
+
+  sample(): void {
+    for (const pid of descendants(this.root)) {
+      const bytes = residentBytes(pid)
+      if (bytes === 0) continue
+      if (!this.first.has(pid)) this.first.set(pid, bytes)
+      this.names.set(pid, nameOf(pid))
+      this.peak.set(pid, Math.max(bytes, this.peak.get(pid) ?? 0))
+    }
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+  }
+}
+
+function descendants(root: number): number[] {
+  const parents = readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(name => [Number(name), parentOf(Number(name))] as const)
+  const found = [root]
+  for (const pid of found) for (const [child, parent] of parents) if (parent === pid) found.push(child)
+  return found
+}
+
+function parentOf(pid: number): number {
+  return Number(/^PPid:\s+(\d+)/m.exec(readProc(pid, 'status'))?.[1] ?? 0)
+}
+
+function residentBytes(pid: number): number {
+  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(pid, 'status'))?.[1] ?? 0) * 1024
+}
+
+function nameOf(pid: number): string {
+  return readProc(pid, 'cmdline').replaceAll('\0', ' ').trim().slice(0, 24)
+}
+
+function readProc(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** The public address, once it serves; then once all that it needs serves, too. */
+async function start(): Promise<{ child: ChildProcess; url: string }> {
+  const env = { ...process.env, PORT: '0', HOST: '127.0.0.1', RATE_LIMIT_MAX: '0', DATA_DIR: dataDir }
+  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
+  let url = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    url = /^ {2}public +(\S+)/.exec(line)?.[1] ?? ''
+    if (url !== '') break
+  }
+  child.stdout.resume()
+  if (url === '') throw new Error('it did not start')
+  while ((await fetch(`${url}/health/ready`)).status !== 200) await new Promise(resolve => setTimeout(resolve, 50))
+  return { child, url }
+}
+
+async function signIn(url: string): Promise<string> {
+  const headers = { 'content-type': 'application/json' }
+  const body = JSON.stringify({ username: 'memory', password: 'memory-of-uploads' })
+  await fetch(`${url}/register`, { method: 'POST', headers, body })
+  const response = await fetch(`${url}/login`, { method: 'POST', headers, body })
+  return ((await response.json()) as { token: string }).token
+}
+
+async function upload(url: string, token: string): Promise<{ url: string; sha256: string }> {
+  const boundary = 'memory-of-uploads'
+  const head = `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="large"\r\n\r\n`
+  const tail = `\r\n--${boundary}--\r\n`
+  const request = http.request(`${url}/upload`, {
+    method: 'POST',
+    agent: false,
+    headers: {
+      authorization: `Bearer ${token}`,
+      'content-type': `multipart/form-data; boundary=${boundary}`,
+      'content-length': head.length + fileBytes + tail.length,
+    },
+  })
+  const answered = once(request, 'response') as Promise<[http.IncomingMessage]>
+  request.write(head)
+  const hash = createHash('sha256')
+  const block = randomBytes(BLOCK_BYTES)
+  for (let left = fileBytes; left > 0; left -= BLOCK_BYTES) {
+    const piece = block.subarray(0, left)
+    hash.update(piece)
+    if (!request.write(piece)) await Promise.race([once(request, 'drain'), answered])
+  }
+  request.end(tail)
+  const [response] = await answered
+  const chunks: Buffer[] = []
+  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
+  const text = Buffer.concat(chunks).toString()
+  if (response.statusCode !== 201) throw new Error(`an upload was answered ${String(response.statusCode)}: ${text}`)
+  const stored = JSON.parse(text) as { url: string; sha256: string; size: number }
+  if (stored.sha256 !== hash.digest('hex') || stored.size !== fileBytes) throw new Error('a file changed on the way in')
+  return stored
+}
+
+async function download(url: string, sha256: string): Promise<void> {
+  const [response] = (await once(http.get(url, { agent: false }), 'response')) as [http.IncomingMessage]
+  const hash = createHash('sha256')
+  for await (const chunk of response as AsyncIterable<Buffer>) hash.update(chunk)
+  if (hash.digest('hex') !== sha256) throw new Error('a file changed on the way out')
+}
+
+function report(watch: MemoryWatch): boolean {
+  let good = true
+  const mib = (bytes: number): string => (bytes / 1024 ** 2).toFixed(1).padStart(7)
+  for (const [pid, peak] of watch.peak) {
+    const first = watch.first.get(pid) ?? 0
+    const grown = peak - first
+    if (grown > allowedBytes) good = false
+    const name = (watch.names.get(pid) ?? '').padEnd(24)
+    process.stdout.write(`  ${name} ${mib(first)} MiB at first, ${mib(peak)} at most, grown by ${mib(grown)}\n`)
+  }
+  return good
+}
+
+const { child, url } = await start()
+try {
+  const token = await signIn(url)
+  const watch = new MemoryWatch(child.pid ?? 0)
+  const seconds = async (work: Promise<unknown>): Promise<string> => {
+    const from = performance.now()
+    await work
+    const took = (performance.now() - from) / 1_000
+    return `${took.toFixed(1)} s, ${((files * fileBytes) / 1024 ** 2 / took).toFixed(0)} MiB/s`
+  }
+  process.stdout.write(`${files} files of ${fileBytes} bytes\n`)
+  let stored: Array<{ url: string; sha256: string }> = []
+  const uploads = Promise.all(Array.from({ length: files }, () => upload(url, token))).then(all => (stored = all))
+  process.stdout.write(`sent in ${await seconds(uploads)}\n`)
+  const downloads = Promise.all(stored.map(file => download(url + file.url, file.sha256)))
+  process.stdout.write(`fetched in ${await seconds(downloads)}\n`)
+  watch.stop()
+  if (!report(watch)) process.exitCode = 1
+} finally {
+  child.kill('SIGTERM')
+  await once(child, 'exit')
+  rmSync(dataDir, { recursive: true, force: true })
+}

@@ -1,0 +1,32 @@
+import v8 from 'node:v8'
+import vm from 'node:vm'
+
+type Collect = (options: { type: 'minor' }) => void
+
+let collect: Collect | undefined
+
+/** How much may go through before what it leaves behind is collected. */
+const EVERY_BYTES = 16 * 1024 ** 2
+
+let passed = 0
+
+/**
+ * To be told of the buffers that a stream passes on. V8 lets 32 MiB of such short-lived buffers pile up before it
+ * frees them by itself, which is most of what a process that streams would take. Only what is young is looked at:
+ * about a millisecond.
+ */
+export function buffersPassed(bytes: number): void {
+  passed += bytes
+  if (passed < EVERY_BYTES) return
+  passed = 0
+  collect ??= exposeCollector()
+  collect({ type: 'minor' })
+}
+
+/** Only contexts that are made under the flag have the function, so the program's own never sees it. */
+function exposeCollector(): Collect {
+  v8.setFlagsFromString('--expose-gc')
+  const exposed = vm.runInNewContext('gc') as Collect
+  v8.setFlagsFromString('--no-expose-gc')
+  return exposed
+}

@@ -1,0 +1,131 @@
+import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import t from 'tap'
+import { until } from '../helpers/deadline.js'
+import { FakeTarget, type Harness } from '../helpers/fake-target.js'
+import { requestBytes } from '../helpers/raw-http.js'
+import { RunningBalancer } from '../helpers/running-balancer.js'
+import { echoWebSocket, UPGRADE_HEADERS } from '../helpers/websocket.js'
+
+/** The first part of the path names the target: `/a/page`. */
+const affinity = ({ url }: IncomingMessage): string | undefined => url?.split('/')[1]
+
+const get = (path: string): string => requestBytes(`GET ${path}`)
+
+/** Answers `/…/wait` when the test says so, and anything else at once. */
+async function targetThatWaits(t: Harness, name: string): Promise<FakeTarget> {
+  const target: FakeTarget = await FakeTarget.start(t, name, (request, response: ServerResponse) => {
+    const answer = (): void => void response.writeHead(200, { 'x-target': name }).end(name)
+    if (request.url?.endsWith('/wait') === true) target.server.once('release', answer)
+    else answer()
+  })
+  return target
+}
+
+async function three(t: Harness): Promise<FakeTarget[]> {
+  return Promise.all(['a', 'b', 'c'].map(name => targetThatWaits(t, name)))
+}
+
+void t.test('a request goes to the target that it names, and the others take turns', async t => {
+  const running = await RunningBalancer.start(t, await three(t), { affinity })
+  const client = await running.connect()
+  for (let i = 0; i < 5; i += 1) t.equal((await client.write(get('/b/page')).response()).headers['x-target'], 'b')
+  const served = []
+  for (let i = 0; i < 6; i += 1) served.push((await client.write(get('/')).response()).headers['x-target'])
+  t.strictSame(served, ['a', 'b', 'c', 'a', 'b', 'c'])
+})
+
+void t.test('one that names a target that is not there goes to any', async t => {
+  const running = await RunningBalancer.start(t, await three(t), { affinity })
+  const client = await running.connect()
+  t.equal((await client.write(get('/x/page')).response()).status, 200)
+})
+
+void t.test('one whose target is gone, and nobody knows it yet, goes to another', async t => {
+  const [a, b, c] = await three(t)
+  const running = await RunningBalancer.start(t, [a!, b!, c!], { affinity })
+  await b!.kill()
+  const client = await running.connect()
+  const answer = await client.write(get('/b/page')).response()
+  t.equal(answer.status, 200)
+  t.not(answer.headers['x-target'], 'b')
+})
+
+void t.test('a draining target still gets its own, and is drained after the last of them', async t => {
+  const [a, b] = await three(t)
+  const running = await RunningBalancer.start(t, [a!, b!], { affinity })
+  const waiting = await running.connect()
+  waiting.write(get('/a/wait'))
+  await until(() => a!.requests.length === 1, 'the request to arrive')
+  running.balancer.setTargets([{ ...a!.spec, draining: true }, b!.spec])
+  const client = await running.connect()
+  t.equal((await client.write(get('/a/page')).response()).headers['x-target'], 'a')
+  for (let i = 0; i < 2; i += 1) t.equal((await client.write(get('/')).response()).headers['x-target'], 'b')
+  t.strictSame(running.drained, [])
+  const drained = once(running, 'drained')
+  a!.server.emit('release')
+  t.strictSame(await drained, ['a'])
+  t.equal((await waiting.response()).body.toString(), 'a')
+})
+
+void t.test('requests that wait at their own target do not fill it up', async t => {
+  const [a] = await three(t)
+  const running = await RunningBalancer.start(t, [a!], { affinity, maxInFlight: 2 })
+  const waiting = await Promise.all(Array.from({ length: 5 }, () => running.connect()))
+  for (const client of waiting) client.write(get('/a/wait'))
+  await until(() => a!.requests.length === 5, 'all of them to arrive')
+  t.equal(running.balancer.ledger().inFlight, 5)
+  const client = await running.connect()
+  t.equal((await client.write(get('/')).response()).status, 200)
+  a!.server.emit('release')
+  for (const client of waiting) t.equal((await client.response()).status, 200)
+  t.equal(running.balancer.ledger().inFlight, 0)
+})
+
+void t.test('but even of them there may be too many', async t => {
+  const [a] = await three(t)
+  const running = await RunningBalancer.start(t, [a!], { affinity, maxBound: 1 })
+  const waiting = await running.connect()
+  waiting.write(get('/a/wait'))
+  await until(() => a!.requests.length === 1, 'the request to arrive')
+  const client = await running.connect()
+  t.equal((await client.write(get('/a/page')).response()).status, 503)
+  a!.server.emit('release')
+  t.equal((await waiting.response()).status, 200)
+})
+
+void t.test('those that wait at a target that is found gone are tried elsewhere', async t => {
+  const [a, b] = await three(t)
+  const running = await RunningBalancer.start(t, [a!, b!], { affinity })
+  const client = await running.connect()
+  client.write(get('/a/wait'))
+  await until(() => a!.requests.length === 1, 'the request to arrive')
+  running.balancer.setTargets([b!.spec])
+  await until(() => b!.requests.length === 1, 'it to arrive at the other')
+  b!.server.emit('release')
+  t.equal((await client.response()).headers['x-target'], 'b')
+})
+
+void t.test('an upgrade goes to the target that it names, unless that drains', async t => {
+  const seen: string[] = []
+  const targets = await Promise.all(
+    ['a', 'b'].map(name =>
+      FakeTarget.start(t, name, undefined, {
+        onUpgrade: (request, socket, head) => {
+          seen.push(name)
+          echoWebSocket(request, socket, head)
+        },
+      }),
+    ),
+  )
+  const running = await RunningBalancer.start(t, targets, { affinity })
+  const upgrade = async (): Promise<void> => {
+    const client = await running.connect()
+    t.equal((await client.write(requestBytes('GET /a/socket', UPGRADE_HEADERS)).response()).status, 101)
+  }
+  for (let i = 0; i < 3; i += 1) await upgrade()
+  t.strictSame(seen, ['a', 'a', 'a'])
+  running.balancer.setTargets(targets.map(({ spec }) => ({ ...spec, draining: spec.id === 'a' })))
+  await upgrade()
+  t.strictSame(seen, ['a', 'a', 'a', 'b'])
+})

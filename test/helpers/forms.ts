@@ -1,0 +1,113 @@
+import http from 'node:http'
+import type { Answer } from './client.js'
+
+export const BOUNDARY = '----outpost-test'
+
+export interface Part {
+  /** Undefined: no name at all. */
+  name?: string
+  filename?: string
+  type?: string
+  content: Buffer | string
+}
+
+/** The head of a part, up to its content. Names are taken as they are: they may be as bad as a test wants them. */
+export function partHead({ name, filename, type }: Omit<Part, 'content'>): string {
+  const named = name === undefined ? '' : `; name="${name}"`
+  const disposition = `form-data${named}${filename === undefined ? '' : `; filename="${filename}"`}`
+  return [
+    `--${BOUNDARY}`,
+    `Content-Disposition: ${disposition}`,
+    ...(type === undefined ? [] : [`Content-Type: ${type}`]),
+    '',
+    '',
+  ].join('\r\n')
+}
+
+export const FORM_END = `\r\n--${BOUNDARY}--\r\n`
+
+export function form(...parts: Part[]): Buffer {
+  const pieces = parts.flatMap(({ content, ...head }) => [partHead(head), content, '\r\n'])
+  return Buffer.concat([...pieces, `--${BOUNDARY}--\r\n`].map(piece => Buffer.from(piece)))
+}
+
+export interface SendOptions {
+  token?: string
+  headers?: http.OutgoingHttpHeaders
+}
+
+/** A POST /upload in the making, for tests that stop in the middle of it. */
+export class UploadRequest {
+  readonly request: http.ClientRequest
+  /** Rejects when the connection breaks before the answer is whole. */
+  readonly answer: Promise<Answer>
+
+  constructor(base: string, { token, headers }: SendOptions) {
+    this.request = http.request(new URL('/upload', base), {
+      method: 'POST',
+      agent: false,
+      headers: {
+        'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+        ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
+        ...headers,
+      },
+    })
+    this.answer = new Promise((resolve, reject) => {
+      this.request.once('error', reject)
+      this.request.once('response', response => {
+        const chunks: Buffer[] = []
+        response.on('data', (chunk: Buffer) => chunks.push(chunk))
+        response.once('error', reject)
+        response.once('end', () => {
+          const text = Buffer.concat(chunks).toString()
+          resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
+        })
+      })
+    })
+    this.answer.catch(() => undefined)
+  }
+
+  /** Over when the bytes are on their way: the other end takes no more than it can use. */
+  write(bytes: Buffer | string): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.request.write(bytes, error => {
+        if (error === undefined || error === null) resolve()
+        else reject(error)
+      })
+    })
+  }
+}
+
+export function sendForm(base: string, body: Buffer, options: SendOptions): Promise<Answer> {
+  const upload = new UploadRequest(base, { ...options, headers: { 'content-length': body.length, ...options.headers } })
+  upload.request.end(body)
+  return upload.answer
+}
+
+export interface Fetched {
+  status: number
+  headers: http.IncomingHttpHeaders
+  bytes: Buffer
+}
+
+/** A GET or HEAD whose answer is bytes, not text. */
+export function fetchBytes(
+  base: string,
+  path: string,
+  headers: http.OutgoingHttpHeaders = {},
+  method = 'GET',
+): Promise<Fetched> {
+  return new Promise((resolve, reject) => {
+    const request = http.request(new URL(path, base), { method, agent: false, headers })
+    request.once('error', reject)
+    request.once('response', response => {
+      const chunks: Buffer[] = []
+      response.on('data', (chunk: Buffer) => chunks.push(chunk))
+      response.once('error', reject)
+      response.once('end', () => {
+        resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes: Buffer.concat(chunks) })
+      })
+    })
+    request.end()
+  })
+}

@@ -1,0 +1,68 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask, jsonOf } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+const shapes = ['listening-app.js', 'exported-app.js', 'commonjs-app.cjs', 'late-app.js']
+
+for (const [index, name] of shapes.entries()) {
+  const BALANCERS = String(index % 2)
+  void t.test(`an app of other people's shape: ${name}, with BALANCERS=${BALANCERS}`, async t => {
+    const cluster = await Cluster.start(t, { APP: fixture(name), WORKERS: '1', BALANCERS })
+    t.match(await ask(cluster.url, '/'), { status: 200, text: 'Hello World!', headers: { 'x-request-id': /./ } })
+    if (name === 'listening-app.js') {
+      await cluster.printed(new RegExp(`^\\[worker 1\\] Example app listening on port ${cluster.port}$`))
+    }
+    if (name === 'late-app.js') await cluster.printed(/it thinks that it listens/)
+    t.match(await cluster.stop(), { code: 0 })
+  })
+}
+
+void t.test('an app that is made of what Outpost lends', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('factory-app.js') })
+  const counts = await Promise.all(
+    Array.from({ length: 6 }, async () => jsonOf(await ask(cluster.url, '/count'))['count']),
+  )
+  t.strictSame(counts.sort(), [1, 2, 3, 4, 5, 6], 'one Redis for all workers')
+  const statuses = []
+  for (let i = 0; i < 4; i++) statuses.push((await ask(cluster.url, '/limited')).status)
+  t.strictSame(statuses, [200, 200, 429, 429], 'one limit for all workers')
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('an app that breaks each time is given up for a while, with one clear message', async t => {
+  const cluster = Cluster.spawn(t, { APP: fixture('broken-app.js'), WORKERS: '4' })
+  t.match(await cluster.printed(/crash loop/, 60_000), 'no database here', 'which tells why')
+  await until(() => cluster.pids('worker').length === 0, 'the last of them to give up', 30_000)
+  const tries = cluster.lines.filter(line => line.includes('"msg":"the app cannot be loaded"')).length
+  t.ok(tries <= 16, `${tries} tries`)
+  t.equal(cluster.lines.filter(line => line.includes('crash loop')).length, 1)
+  t.match(await cluster.stop(), { code: 0 }, 'and it listens to signals')
+})
+
+void t.test('an app that is mended comes up by itself', async t => {
+  const APP = join(temporaryFolder(t), 'app.mjs')
+  writeFileSync(APP, 'throw new Error("not yet")')
+  const cluster = Cluster.spawn(t, { APP, WORKERS: '1' })
+  await cluster.printed(/not yet/)
+  writeFileSync(APP, 'export default (request, response) => response.end("mended")')
+  await cluster.serving()
+  t.match(await ask(cluster.url, '/'), { status: 200, text: 'mended' })
+})
+
+void t.test('a request that kills whoever serves it does not go through all of them', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '5' })
+  const before = cluster.pids('worker')
+  await until(async () => {
+    const answers = await Promise.all(before.map(() => ask(cluster.url, '/whoami')))
+    return new Set(answers.map(answer => jsonOf(answer)['pid'])).size === 5
+  }, 'all to take part')
+  t.match(await ask(cluster.url, '/exit'), { status: 502 })
+  const left = cluster.pids('worker').filter(pid => before.includes(pid))
+  t.ok(left.length >= 2, `${left.length} of five are left`)
+  t.match(await ask(cluster.url, '/whoami'), { status: 200 })
+})

@@ -1,0 +1,30 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask, jsonOf } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
+
+void t.test('an uncaught exception in mesh mode: what the worker had not answered goes to its siblings', async t => {
+  const env = { APP: fixture('instrumented-app.js'), WORKERS: '3', BALANCERS: '0' }
+  const cluster = await Cluster.start(t, env)
+  const [go, crashed] = [join(cluster.dataDir, 'go'), join(cluster.dataDir, 'crashed')]
+
+  const begun = (): number => cluster.lines.filter(line => line.includes('waiting for')).length
+  const reading = Array.from({ length: 9 }, () => ask(cluster.url, `/wait?until=${go}`))
+  await until(() => begun() === 9, 'all to wait')
+
+  const answer = await ask(cluster.url, `/crash?once=${crashed}`)
+  t.equal(answer.status, 200, 'the request that broke it is answered by another')
+  const broken = Number(/about to crash in (\d+)/.exec(await cluster.printed(/about to crash/))?.[1])
+  t.not(jsonOf(answer)['pid'], broken)
+
+  await until(() => begun() > 9, 'the others to be taken to siblings')
+  writeFileSync(go, '')
+  for (const { status, text } of await Promise.all(reading)) t.match({ status, text }, { status: 200 })
+
+  await cluster.has('worker', 3, [broken])
+  t.match(await ask(cluster.url, '/whoami'), { status: 200 })
+  t.match(await cluster.stop(), { code: 0 })
+})

@@ -1,0 +1,160 @@
+import t from 'tap'
+import { takeTurns } from '../helpers/chat-client.js'
+import { noBrowser, openBrowser, Visitor } from '../helpers/browser.js'
+import { ask, somebody } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+
+const PICTURE = Buffer.from(
+  'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
+  'base64',
+)
+
+void t.test('the page is outside of the rate limit, and asked for again it is a 304', async t => {
+  const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '1' })
+  for (const path of ['/', '/assets/main.js', '/assets/style.css', '/assets/icon.svg', '/socket.io/socket.io.min.js']) {
+    const first = await ask(cluster.url, path)
+    t.equal(first.status, 200, path)
+    t.ok(first.headers['cache-control'], `${path} says how long it may be kept`)
+    const again = await ask(cluster.url, path, { headers: { 'if-none-match': first.headers.etag } })
+    t.equal(again.status, 304, `${path} again`)
+  }
+  const { headers } = await ask(cluster.url, '/')
+  t.match(headers['content-security-policy'], /default-src 'none'/)
+  t.notMatch(headers['content-security-policy'], /upgrade-insecure-requests|unsafe/)
+  t.equal(headers['strict-transport-security'], undefined)
+  t.equal((await ask(cluster.url, '/assets/tsconfig.json')).status, 404)
+})
+
+void t.test('in production the page is for https', async t => {
+  const cluster = await Cluster.start(t, { NODE_ENV: 'production' })
+  const { headers } = await ask(cluster.url, '/')
+  t.match(headers['content-security-policy'], /upgrade-insecure-requests/)
+  t.ok(headers['strict-transport-security'])
+})
+
+for (const [mode, BALANCERS] of Object.entries({ 'behind a balancer': '1', 'in mesh mode': '0' })) {
+  void t.test(`the page ${mode}`, { skip: noBrowser }, async t => {
+    const cluster = await Cluster.start(t, { BALANCERS, WORKERS: '2', RATE_LIMIT_MAX: '0' })
+    const browser = await openBrowser(t)
+
+    await t.test('two browsers chat over different workers', async t => {
+      const visitors = [await Visitor.open(browser, cluster.url)]
+      const [first] = visitors
+      let other = first!
+      while ((await other.worker()) === (await first!.worker())) {
+        await takeTurns(cluster.url, visitors.length)
+        other = await Visitor.open(browser, cluster.url)
+        visitors.push(other)
+      }
+      await first!.say('Is anybody there?')
+      await other.hears('Is anybody there?')
+      await other.say('Yes, <b>at another worker</b>.')
+      await first!.hears('Yes, <b>at another worker</b>.')
+      t.strictSame(
+        visitors.flatMap(({ complaints }) => complaints),
+        [],
+      )
+    })
+
+    await t.test('somebody registers, is known after a reload, signs out and in again', async t => {
+      const visitor = await Visitor.open(browser, cluster.url)
+      const { username, password } = somebody()
+      await visitor.register(username, password)
+      await visitor.told('account', 'worker')
+      await visitor.page.reload()
+      await visitor.told('account', `You are ${username}`)
+      await visitor.page.click('#sign-out')
+      await visitor.told('account', 'Signed out')
+      t.notOk(await visitor.page.isVisible('#signed-in'))
+      await visitor.page.fill('#username', username)
+      await visitor.page.fill('#password', password)
+      await visitor.page.click('#sign-in button[type=submit]')
+      await visitor.told('account', 'Signed in')
+      await visitor.page.click('#who-am-i')
+      await visitor.told('account', `You are ${username}`)
+      t.strictSame(visitor.complaints, [])
+    })
+
+    await t.test('a wrong password is told in words', async () => {
+      const visitor = await Visitor.open(browser, cluster.url)
+      await visitor.page.fill('#username', somebody().username)
+      await visitor.page.fill('#password', 'not the password')
+      await visitor.page.click('#sign-in button[type=submit]')
+      await visitor.told('account', 'The username or the password is wrong.')
+    })
+
+    await t.test('the keyboard is enough', async t => {
+      const visitor = await Visitor.open(browser, cluster.url)
+      const { keyboard } = visitor.page
+      const { username, password } = somebody()
+      const focused = (): Promise<string> => visitor.page.evaluate('document.activeElement.id')
+      const tabTo = async (id: string): Promise<void> => {
+        for (let i = 0; i < 40 && (await focused()) !== id; i += 1) await keyboard.press('Tab')
+        t.equal(await focused(), id)
+      }
+      await tabTo('username')
+      await keyboard.type(username)
+      await tabTo('password')
+      await keyboard.type(password)
+      await tabTo('register')
+      await keyboard.press('Enter')
+      await visitor.told('account', 'Registered')
+      t.equal(await focused(), 'name', 'the focus goes where the news is')
+      await tabTo('text')
+      await keyboard.type('by keyboard')
+      await keyboard.press('Enter')
+      await visitor.hears('by keyboard')
+      t.equal(await focused(), 'text', 'ready for the next message')
+      await tabTo('messages')
+      await tabTo('sign-out')
+      await keyboard.press('Space')
+      await visitor.told('account', 'Signed out')
+      t.equal(await focused(), 'username')
+      t.strictSame(visitor.complaints, [])
+    })
+
+    await t.test('a phone shows all of it without scrolling sideways', async t => {
+      const viewport = { width: 360, height: 740 }
+      const visitor = await Visitor.open(browser, cluster.url, { viewport, isMobile: true, hasTouch: true })
+      await visitor.page.tap('#text')
+      await visitor.page.keyboard.type('from a phone, with a word that is long: '.concat('x'.repeat(300)))
+      await visitor.page.tap('#say button')
+      await visitor.hears('from a phone')
+      t.equal(await visitor.page.evaluate('document.documentElement.scrollWidth'), viewport.width)
+      const heights = await visitor.page.evaluate<number[]>(
+        '[...document.querySelectorAll("button, input")].filter(e => e.offsetParent).map(e => e.offsetHeight)',
+      )
+      t.ok(Math.min(...heights) >= 44, 'a finger hits every button and field')
+      t.strictSame(visitor.complaints, [])
+    })
+
+    await t.test('an uploaded picture appears, stays, and goes', async t => {
+      const visitor = await Visitor.open(browser, cluster.url)
+      await visitor.register(somebody().username)
+      await visitor.page.setInputFiles('#file', { name: 'dot.png', mimeType: 'image/png', buffer: PICTURE })
+      await visitor.page.click('#upload button')
+      await visitor.told('uploads', 'Stored dot.png')
+      const shown = `[...document.images].some(({ alt, naturalWidth }) => alt === 'dot.png' && naturalWidth === 1)`
+      await visitor.page.waitForFunction(shown)
+      await visitor.page.reload()
+      await visitor.page.waitForFunction(shown)
+      await visitor.page.click('#gallery button')
+      await visitor.told('uploads', 'Deleted dot.png')
+      t.equal(await visitor.page.locator('#gallery li').count(), 0)
+      t.strictSame(visitor.complaints, [])
+    })
+
+    await t.test('a product is saved and found in the cache', async t => {
+      const visitor = await Visitor.open(browser, cluster.url)
+      await visitor.register(somebody().username)
+      await visitor.page.fill('#product-name', 'Coffee')
+      await visitor.page.fill('#product-price', '3.5')
+      await visitor.page.click('#save-product button')
+      await visitor.told('products', 'Saved: Coffee, 3.50.')
+      await visitor.page.click('#find-product button')
+      await visitor.told('products', 'Coffee costs 3.50.')
+      await visitor.told('products', 'cache HIT')
+      t.strictSame(visitor.complaints, [])
+    })
+  })
+}

@@ -1,0 +1,74 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask, bearer, login, member, register, signIn, somebody, type Credentials } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
+import { kill } from '../helpers/processes.js'
+
+/** The program promises five seconds; what is more is for a busy machine. */
+const LEAVE_MS = 8_000
+
+for (const BALANCERS of ['1', '0']) {
+  void t.test(`the primary is killed, with BALANCERS=${BALANCERS}`, async t => {
+    await t.test('what is in flight is answered, and then nothing is left', async t => {
+      const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), BALANCERS })
+      const file = join(cluster.dataDir, 'go')
+      const answer = ask(cluster.url, `/wait?until=${file}`)
+      await cluster.printed(/waiting for/)
+      cluster.kill('primary')
+      await cluster.exited
+      writeFileSync(file, '')
+      t.match(await answer, { status: 200 })
+      await cluster.gone(LEAVE_MS)
+    })
+
+    await t.test('a request without an end keeps nobody', async t => {
+      const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), BALANCERS })
+      const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
+      await cluster.printed(/waiting for/)
+      cluster.kill('primary')
+      await cluster.gone(LEAVE_MS)
+      t.ok((await answer) instanceof Error)
+    })
+
+    await t.test('the next start does not have to wait, and finds everything', async t => {
+      const first = await Cluster.start(t, { BALANCERS })
+      const someone = await member(first.url)
+      const old = first.processes().map(({ pid }) => pid)
+      first.kill('primary')
+      const second = await Cluster.start(t, { BALANCERS, DATA_DIR: first.dataDir, PORT: String(first.port) })
+      t.match(await ask(second.url, '/me', { headers: bearer(someone.token) }), { status: 200 })
+      await signIn(second.url, someone)
+      const now = second.processes().map(({ pid }) => pid)
+      t.notOk(
+        now.some(pid => old.includes(pid)),
+        'of the first nobody is left',
+      )
+      t.match(await second.stop(), { code: 0 })
+    })
+  })
+}
+
+void t.test('every process is killed at once: no registration that was acknowledged is lost', async t => {
+  const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
+  const acknowledged: Credentials[] = []
+  let going = true
+  const clients = Array.from({ length: 4 }, async () => {
+    while (going) {
+      const someone = somebody()
+      const answer = await register(first.url, someone).catch(() => undefined)
+      if (answer?.status === 201) acknowledged.push(someone)
+    }
+  })
+  await until(() => acknowledged.length >= 12, 'some registrations', 20_000)
+  for (const { pid } of first.processes()) kill(pid)
+  going = false
+  await Promise.all(clients)
+  await first.gone()
+
+  const second = await Cluster.start(t, { RATE_LIMIT_MAX: '0', DATA_DIR: first.dataDir })
+  for (const someone of acknowledged) t.match(await login(second.url, someone), { status: 200 })
+  t.match(await second.stop(), { code: 0 })
+})

@@ -1,0 +1,51 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
+
+for (const BALANCERS of ['1', '0']) {
+  void t.test(`the end, with BALANCERS=${BALANCERS}`, async t => {
+    const APP = fixture('factory-app.js')
+
+    await t.test('a slow request is answered first, and nothing new is taken', async t => {
+      const cluster = await Cluster.start(t, { APP, BALANCERS })
+      const file = join(cluster.dataDir, 'go')
+      const answers = ['GET', 'POST'].map(method => ask(cluster.url, `/wait?until=${file}`, { method }))
+      await until(() => cluster.lines.filter(line => line.includes('waiting for')).length === 2, 'both to begin')
+      cluster.signal('SIGTERM')
+      const refused = (): Promise<boolean> =>
+        ask(cluster.url, '/whoami').then(
+          () => false,
+          () => true,
+        )
+      await until(refused, 'the port to refuse', 10_000)
+      t.equal(cluster.ended, undefined, 'it waits for the slow ones')
+      writeFileSync(file, '')
+      for (const answer of await Promise.all(answers)) t.match(answer, { status: 200 })
+      t.match(await cluster.exited, { code: 0 })
+      t.equal(cluster.lines.filter(line => line.includes('the app has closed its things')).length, 2)
+      await cluster.gone()
+    })
+
+    await t.test('one that does not end is cut at the deadline', async t => {
+      const cluster = await Cluster.start(t, { APP, BALANCERS, SHUTDOWN_TIMEOUT_MS: '500' })
+      const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
+      await cluster.printed(/waiting for/)
+      t.match(await cluster.stop(), { code: 0 })
+      t.ok((await answer) instanceof Error)
+    })
+
+    await t.test('a second signal ends it at once', async t => {
+      const cluster = await Cluster.start(t, { APP, BALANCERS })
+      const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
+      await cluster.printed(/waiting for/)
+      cluster.signal('SIGTERM')
+      await cluster.printed(/"stopping"/)
+      t.strictSame(await cluster.stop('SIGTERM'), { code: 1, signal: null })
+      t.ok((await answer) instanceof Error)
+    })
+  })
+}

@@ -1,0 +1,169 @@
+import { cpSync } from 'node:fs'
+import net from 'node:net'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { ObjectStore } from '#src/object-store/object-store.js'
+import { ask, bearer, jsonOf, member, signIn, type Answer } from '../helpers/client.js'
+import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until, within } from '../helpers/deadline.js'
+import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest } from '../helpers/forms.js'
+import { temporaryFolder } from '../helpers/harness.js'
+import { freePort } from '../helpers/redis-server.js'
+
+const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
+const small = form({ name: 'file', filename: 'x', content: 'x' })
+const SOME_KEY = '/uploads/00000000-0000-4000-8000-000000000000'
+
+function ready(base: string): Promise<void> {
+  return until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 20_000)
+}
+
+function externally(endpoint: string): Record<string, string> {
+  return { S3_ENDPOINT: endpoint, S3_ACCESS_KEY: keys.accessKey, S3_SECRET_KEY: keys.secretKey, RATE_LIMIT_MAX: '0' }
+}
+
+function isUnavailable(t: Test, answer: Answer, what: string): void {
+  t.equal(answer.status, 503, `${what}: ${answer.text}`)
+  t.equal(jsonOf(answer)['code'], 'STORAGE_UNAVAILABLE')
+  t.equal(answer.headers['retry-after'], '1')
+}
+
+/** Everything that needs the storage says so, and everything else goes on. */
+async function goesOnWithout(t: Test, base: string, token: string): Promise<void> {
+  const headers = bearer(token)
+  isUnavailable(t, await sendForm(base, small, { token }), 'upload')
+  isUnavailable(t, await ask(base, SOME_KEY), 'download')
+  isUnavailable(t, await ask(base, SOME_KEY, { method: 'DELETE', headers }), 'deletion')
+  isUnavailable(t, await ask(base, '/products/p'), 'product')
+  const product = { name: 'n', price: 1 }
+  isUnavailable(t, await ask(base, '/products/p', { method: 'PUT', json: product, headers }), 'product to be put')
+  const readiness = await ask(base, '/health/ready')
+  t.equal(readiness.status, 503)
+  t.match(jsonOf(readiness), { checks: { redis: { ok: true }, storage: { ok: false } } })
+  t.equal((await ask(base, '/health')).status, 200)
+  t.equal((await ask(base, '/me', { headers })).status, 200)
+}
+
+for (const BALANCERS of ['1', '0']) {
+  void t.test(`the store is killed in the middle of uploads, with BALANCERS=${BALANCERS}`, async t => {
+    const cluster = await Cluster.start(t, { BALANCERS, RATE_LIMIT_MAX: '0' })
+    const base = cluster.url
+    await ready(base)
+    const { token } = await member(base)
+    const kept = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content: 'kept' }), { token }))
+    const view = new StorageView(t, storageAddressOf(cluster))
+    const before = await view.keys()
+    const others = { worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }
+
+    const uploads = Array.from({ length: 4 }, () => new UploadRequest(base, { token }))
+    for (const upload of uploads) {
+      await upload.write(partHead({ name: 'file', filename: 'x' }))
+      await upload.write(Buffer.alloc(6 * 1024 ** 2))
+    }
+    await view.hasIncomplete(4)
+    const [old] = cluster.pids('store')
+    process.kill(old!, 'SIGSTOP')
+    for (const upload of uploads) upload.request.end(FORM_END)
+    process.kill(old!, 'SIGKILL')
+    for (const { answer } of uploads) {
+      const { status, headers } = await within(answer, 'an answer', 20_000)
+      t.ok([502, 503].includes(status), String(status))
+      t.equal(headers['retry-after'], '1')
+    }
+    await cluster.has('store', 1, [old!])
+    await ready(base)
+    t.strictSame(await view.keys(), before)
+    t.equal((await sendForm(base, small, { token })).status, 201)
+    t.equal((await fetchBytes(base, String(kept['url']))).bytes.toString(), 'kept')
+    t.strictSame({ worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }, others)
+  })
+}
+
+void t.test('without a storage at the start it starts, says so, and recovers by itself', async t => {
+  const port = await freePort()
+  const cluster = await Cluster.start(t, externally(`http://127.0.0.1:${port}`))
+  t.ok(cluster.lines.some(line => line.includes(`storage    http://127.0.0.1:${port}`)))
+  t.strictSame(cluster.pids('store'), [])
+  const { token } = await member(cluster.url)
+  await goesOnWithout(t, cluster.url, token)
+
+  const store = new ObjectStore({ ...keys, directory: temporaryFolder(t), port })
+  t.teardown(() => store.stop())
+  await store.start()
+  await ready(cluster.url)
+  const stored = jsonOf(await sendForm(cluster.url, small, { token }))
+  t.equal((await fetchBytes(cluster.url, String(stored['url']))).status, 200)
+  await store.stop()
+  await goesOnWithout(t, cluster.url, token)
+})
+
+void t.test('a storage that takes connections and never answers is away, too', async t => {
+  const server = net.createServer(socket => socket.on('error', () => undefined).resume())
+  server.listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const cluster = await Cluster.start(t, externally(`http://127.0.0.1:${(server.address() as net.AddressInfo).port}`))
+  await goesOnWithout(t, cluster.url, (await member(cluster.url)).token)
+})
+
+void t.test('so is one that does not take our keys', async t => {
+  const store = new ObjectStore({ ...keys, secretKey: 'another', directory: temporaryFolder(t), port: 0 })
+  const { port } = await store.start()
+  t.teardown(() => store.stop())
+  const cluster = await Cluster.start(t, externally(`http://127.0.0.1:${port}`))
+  await goesOnWithout(t, cluster.url, (await member(cluster.url)).token)
+})
+
+void t.test('a download from a storage that dies is cut, and never passes for whole', async t => {
+  const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
+  const base = cluster.url
+  await ready(base)
+  const { token } = await member(base)
+  const content = Buffer.alloc(40 * 1024 ** 2)
+  const { url } = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content }), { token }))
+  const [store] = cluster.pids('store')
+  process.kill(store!, 'SIGSTOP')
+  const fetched = fetchBytes(base, String(url))
+  process.kill(store!, 'SIGKILL')
+  const outcome = await fetched.then(
+    ({ status, bytes }) => (status === 200 ? `${bytes.length} bytes` : status),
+    () => 'cut',
+  )
+  t.ok(['cut', 503].includes(outcome), String(outcome))
+  await cluster.has('store', 1, [store!])
+  await ready(base)
+  t.ok((await fetchBytes(base, String(url))).bytes.equals(content))
+})
+
+void t.test('the store leaves after the workers when the primary is killed', async t => {
+  const cluster = await Cluster.start(t)
+  await ready(cluster.url)
+  t.equal(cluster.pids('store').length, 1)
+  cluster.signal('SIGKILL')
+  await cluster.gone()
+})
+
+void t.test('a copy of DATA_DIR is a backup: what was there is there again', async t => {
+  const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
+  await ready(first.url)
+  const person = await member(first.url)
+  const content = Buffer.alloc(6 * 1024 ** 2, 'backup')
+  const { url } = jsonOf(await sendForm(first.url, form({ name: 'file', filename: 'x', content }), person))
+  const product = { name: 'Tea', price: 499 }
+  await ask(first.url, '/products/tea', { method: 'PUT', json: product, headers: bearer(person.token) })
+  const address = storageAddressOf(first)
+  await first.stop()
+  const copy = join(temporaryFolder(t), 'restored')
+  cpSync(first.dataDir, copy, { recursive: true, filter: path => !/\/(run|lock)$/.test(path) })
+
+  const second = await Cluster.start(t, { DATA_DIR: copy, RATE_LIMIT_MAX: '0' })
+  await ready(second.url)
+  t.strictSame(storageAddressOf(second), address, 'the same port and keys')
+  t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
+  t.match(jsonOf(await ask(second.url, '/products/tea')), product)
+  t.equal((await ask(second.url, '/me', { headers: bearer(person.token) })).status, 200)
+  t.ok((await signIn(second.url, person)).token)
+  t.equal((await sendForm(second.url, small, person)).status, 201)
+})

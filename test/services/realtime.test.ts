@@ -1,0 +1,78 @@
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import { pino } from 'pino'
+import type { ServerOptions } from 'socket.io'
+import t, { type Test } from 'tap'
+import { Realtime } from '#src/services/realtime.js'
+import { createRedis } from '#src/services/redis.js'
+import { ask, jsonOf, type AskOptions } from '../helpers/client.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+const POLL = '/socket.io/?EIO=4&transport=polling'
+
+interface Served {
+  realtime: Realtime
+  get: (options?: AskOptions) => ReturnType<typeof ask>
+}
+
+/** Realtime of worker 7 on a port of its own, with a Redis that is away. */
+async function serve(t: Test, options: Partial<ServerOptions> = {}, upstreamTimeoutMs = 30_000): Promise<Served> {
+  const log = pino({ level: 'silent' })
+  const address = { path: `${temporaryFolder(t)}/nobody.sock` }
+  const redis = createRedis(address, log)
+  const realtime = new Realtime({ workerId: '7', redis, address, upstreamTimeoutMs, log })
+  realtime.io(options)
+  const server = http.createServer((request, response) => realtime.handleRequest(request, response))
+  await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
+  t.teardown(() => {
+    realtime.stop()
+    redis.disconnect()
+    server.close().closeAllConnections()
+  })
+  const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+  return { realtime, get: options => ask(base, POLL, options) }
+}
+
+void t.test('it owns its path once somebody has asked for it', t => {
+  const log = pino({ level: 'silent' })
+  const address = { path: `${temporaryFolder(t)}/nobody.sock` }
+  const redis = createRedis(address, log)
+  const realtime = new Realtime({ workerId: '7', redis, address, upstreamTimeoutMs: 1_000, log })
+  t.teardown(() => {
+    realtime.stop()
+    redis.disconnect()
+  })
+  const owns = (url: string): boolean => realtime.owns({ url } as http.IncomingMessage)
+  t.notOk(owns(POLL))
+  t.equal(realtime.io({ path: '/live' }), realtime.io(), 'there is one')
+  t.ok(owns('/live/?EIO=4'))
+  for (const url of ['/lively/', '/live', '/', POLL]) t.notOk(owns(url), url)
+  t.end()
+})
+
+void t.test('a session id begins with the worker, and a poll ends before the balancer gives it up', async t => {
+  const { realtime, get } = await serve(t, {}, 5_000)
+  await realtime.joined()
+  const answer = await get()
+  t.equal(answer.status, 200)
+  const { sid, pingInterval } = JSON.parse(answer.text.slice(1)) as { sid: string; pingInterval: number }
+  t.match(sid, /^7\.[\w-]{20}$/)
+  t.equal(pingInterval, 4_000)
+})
+
+void t.test('an app may let other origins in', async t => {
+  const headers = { origin: 'https://friend.example' }
+  t.equal((await (await serve(t)).get({ headers })).status, 403)
+  const friendly = await (await serve(t, { cors: { origin: 'https://friend.example' } })).get({ headers })
+  t.equal(friendly.status, 200)
+  t.equal(friendly.headers['access-control-allow-origin'], 'https://friend.example')
+})
+
+void t.test('a worker that is full takes no new sessions', async t => {
+  const { realtime, get } = await serve(t)
+  Object.assign(realtime.io().engine, { clientsCount: 10_000 })
+  const answer = await get({ headers: { 'x-request-id': 'r-1' } })
+  t.equal(answer.status, 503)
+  t.equal(answer.headers['retry-after'], '1')
+  t.match(jsonOf(answer), { code: 'SESSIONS_FULL', requestId: 'r-1' })
+})

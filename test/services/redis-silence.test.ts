@@ -1,0 +1,28 @@
+import { once } from 'node:events'
+import { pino } from 'pino'
+import t from 'tap'
+import { createRedis } from '#src/services/redis.js'
+import { until } from '../helpers/deadline.js'
+import { RedisServer } from '../helpers/redis-server.js'
+
+const server = await RedisServer.start(t)
+const redis = createRedis({ url: server.url }, pino({ level: 'silent' }))
+t.teardown(() => redis.disconnect())
+await once(redis, 'ready')
+
+void t.test('a process that was too busy to read takes the reply when it comes to it', async t => {
+  const reply = redis.set('busy', '1')
+  await new Promise(resolve => setImmediate(resolve))
+  const from = performance.now()
+  while (performance.now() - from < 1_500);
+  t.equal(await reply, 'OK')
+})
+
+void t.test('a Redis that hangs fails its commands, and the next ones at once, until it is back', async t => {
+  server.freeze()
+  await t.rejects(redis.get('busy'))
+  await t.rejects(redis.get('busy'))
+  server.thaw()
+  await until(() => redis.status === 'ready', 'the connection is back')
+  t.equal(await redis.get('busy'), '1')
+})

@@ -5,6 +5,7 @@
  *   npm run bench -- --quick                  under two minutes: whether every part works; its figures mean nothing
  *   npm run bench -- --only health,me         these workloads
  *   npm run bench -- --peers outpost,haproxy  these peers
+ *   npm run bench -- --upload-mib 256         smaller uploads, where there is no room for four of a GiB
  *   npm run bench -- --publish                puts the figures into docs/performance.md
  *
  * How it stays fair: every peer serves the same app (servers/app.js) with as many workers as there are cores, under
@@ -38,6 +39,7 @@ async function main() {
       peers: { type: 'string' },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
+      'upload-mib': { type: 'string' },
       publish: { type: 'boolean', default: false },
     },
   })
@@ -53,6 +55,7 @@ async function main() {
     rounds: Number(values.rounds ?? (values.quick ? 1 : 7)),
     seconds: Number(values.seconds ?? (values.quick ? 0.5 : 3)),
     only: values.peers?.split(','),
+    uploadBytes: values['upload-mib'] === undefined ? undefined : Number(values['upload-mib']) * 2 ** 20,
   }
   const say = line => process.stdout.write(`${line}\n`)
   const machine = machineFacts()

@@ -10,9 +10,9 @@ export class Context {
   /** Outcomes so far, by the workload's name. */
   outcomes = new Map()
 
-  /** @param {{ quick: boolean, rounds: number, seconds: number, say: (line: string) => void, only?: string[] }} plan */
-  constructor({ quick, rounds, seconds, say, only }) {
-    Object.assign(this, { quick, rounds, seconds, say })
+  /** @param {{ quick: boolean, rounds: number, seconds: number, uploadBytes?: number, say: (line: string) => void, only?: string[] }} plan */
+  constructor({ quick, rounds, seconds, uploadBytes, say, only }) {
+    Object.assign(this, { quick, rounds, seconds, uploadBytes, say })
     this.workers = os.availableParallelism()
     this.peers = []
     this.leftOut = []

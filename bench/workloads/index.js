@@ -2,8 +2,9 @@ import { coldStart, reloadUnderLoad } from './lifecycle.js'
 import { fixedRate } from './fixed-rate.js'
 import { loginStorm } from './login-storm.js'
 import { perWorkers, pickCost } from './scale.js'
-import { uploads, websockets } from './not-yet.js'
 import { health, me, products } from './throughput.js'
+import { uploads } from './uploads.js'
+import { websockets } from './websockets.js'
 
 /**
  * @typedef {object} Outcome

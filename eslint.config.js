@@ -1,11 +1,14 @@
 import tseslint from 'typescript-eslint'
 
+// In these patterns a bare "#" begins a comment, and what follows forbids nothing.
+const balancerImports = ['\\#balancer', '\\#balancer/*', '**/balancer/**']
+
 /**
  * Imports point one way: main -> {primary, balancer-process, worker} -> {services, app} -> {config, ipc, core}.
  * Each row names a layer and the layers it must never reach for.
  */
 const importRules = [
-  { layer: 'balancer', files: ['balancer/**/*.ts'], forbidden: ['**/src/**', '#src/*', '#balancer', '#balancer/*'] },
+  { layer: 'balancer', files: ['balancer/**/*.ts'], forbidden: ['**/src/**', '\\#src/*', ...balancerImports] },
   { layer: 'core', files: ['src/core/**/*.ts'], forbidden: above('core') },
   { layer: 'ipc', files: ['src/ipc/**/*.ts'], forbidden: above('services').concat('**/services/**') },
   { layer: 'config', files: ['src/config.ts'], forbidden: above('core') },
@@ -17,7 +20,7 @@ const importRules = [
 ]
 
 function above(layer) {
-  const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js', '#balancer', '#balancer/*']
+  const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js', ...balancerImports]
   const forbidden = {
     core: [...processes, '**/services/**', '**/app/**', '**/config.js'],
     services: [...processes, '**/app/**'],
@@ -61,7 +64,7 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     ...anyBut('src/balancer-process.ts'),
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ group: ['#balancer', '#balancer/*', '**/balancer/**'] }] }],
+      'no-restricted-imports': ['error', { patterns: [{ group: balancerImports }] }],
     },
   },
   ...importRules.map(({ layer, files, forbidden }) => ({

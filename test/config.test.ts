@@ -1,0 +1,157 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { ConfigError, readConfig } from '#src/config.js'
+import { temporaryFolder } from './helpers/harness.js'
+
+function faultsOf(env: NodeJS.ProcessEnv): ConfigError['faults'] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+}
+
+void t.test('without any variable everything has a default', t => {
+  t.match(readConfig({}), {
+    port: 3_000,
+    host: '0.0.0.0',
+    workers: availableParallelism(),
+    balancers: 1,
+    balance: 'round-robin',
+    app: undefined,
+    redisUrl: undefined,
+    dataDir: resolve('.outpost'),
+    rateLimitMax: 100,
+    rateLimitWindowMs: 900_000,
+    trustProxy: 0,
+    shutdownTimeoutMs: 30_000,
+    drainTimeoutMs: 300_000,
+    upstreamTimeoutMs: 30_000,
+    maxInFlight: 256,
+    maxSockets: 20_000,
+    healthPath: '/health',
+    exposeWorker: false,
+    production: false,
+    logLevel: 'info',
+  })
+  t.ok(Object.isFrozen(readConfig({})))
+  t.end()
+})
+
+void t.test('an empty variable counts as unset', t => {
+  t.strictSame(readConfig({ PORT: '', WORKERS: '', APP: '', REDIS_URL: '', SESSION_SECRET: '' }), readConfig({}))
+  t.end()
+})
+
+void t.test('what can be used is used', t => {
+  const app = join(temporaryFolder(t), 'app.js')
+  writeFileSync(app, '')
+  const env = {
+    PORT: '0',
+    WORKERS: '7',
+    BALANCERS: '0',
+    BALANCE: 'least-busy',
+    APP: app,
+    REDIS_URL: 'rediss://user:pass@redis.example:6380/2',
+    EXPOSE_WORKER: '1',
+    NODE_ENV: 'production',
+    SESSION_SECRET: 's'.repeat(32),
+    WORKER_MAX_MEMORY: '512M',
+  }
+  t.match(readConfig(env), {
+    port: 0,
+    workers: 7,
+    balancers: 0,
+    balance: 'least-busy',
+    app,
+    redisUrl: env.REDIS_URL,
+    exposeWorker: true,
+    production: true,
+    sessionSecret: env.SESSION_SECRET,
+    workerMaxMemory: 512 * 1024 * 1024,
+  })
+  t.equal(readConfig({ WORKERS: 'auto' }).workers, availableParallelism())
+  t.end()
+})
+
+const unusable: Array<[name: string, value: string]> = [
+  ['PORT', 'abc'],
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '3000.5'],
+  ['PORT', '0x50'],
+  ['PORT', ' 80'],
+  ['WORKERS', '-1'],
+  ['WORKERS', 'x'],
+  ['WORKERS', '0'],
+  ['WORKERS', '1025'],
+  ['BALANCERS', 'many'],
+  ['BALANCE', 'fair'],
+  ['BALANCE', 'ROUND-ROBIN'],
+  ['APP', '/no/such/app.js'],
+  ['APP', '.'],
+  ['REDIS_URL', 'localhost:6379'],
+  ['REDIS_URL', 'http://localhost:6379'],
+  ['RATE_LIMIT_MAX', '-1'],
+  ['RATE_LIMIT_WINDOW_MS', '15m'],
+  ['TRUST_PROXY', 'true'],
+  ['SHUTDOWN_TIMEOUT_MS', '0'],
+  ['MAX_IN_FLIGHT', '0'],
+  ['WORKER_MAX_MEMORY', '0.5G'],
+  ['HEALTH_PATH', 'health'],
+  ['HEALTH_PATH', '/a b'],
+  ['EXPOSE_WORKER', 'yes'],
+  ['LOG_LEVEL', 'loud'],
+]
+
+void t.test('what cannot be used is one fault that says what can', t => {
+  for (const [name, value] of unusable) {
+    const faults = faultsOf({ [name]: value })
+    t.equal(faults.length, 1, `${name}=${value}`)
+    t.equal(faults[0]?.name, name)
+    t.match(faults[0]?.accepted, /^(a|an|one of|the path|"auto"|0 or 1)/, faults[0]?.accepted ?? '')
+  }
+  t.end()
+})
+
+void t.test('all faults are in one message, and no secret is', t => {
+  const env = {
+    PORT: 'abc',
+    WORKERS: 'x',
+    REDIS_URL: 'redis:hunter2@',
+    NODE_ENV: 'production',
+    SESSION_SECRET: 'hunter2',
+  }
+  const bad = { ...env, REDIS_URL: 'http://:hunter2@localhost' }
+  t.strictSame(
+    faultsOf(bad).map(({ name }) => name),
+    ['PORT', 'WORKERS', 'REDIS_URL', 'SESSION_SECRET'],
+  )
+  t.throws(() => readConfig(bad), {
+    name: 'ConfigError',
+    message: /PORT=abc[^]*WORKERS=x[^]*SESSION_SECRET=\(7 characters\)/,
+  })
+  t.throws(() => readConfig(bad), { message: /^(?![^]*hunter2)/ })
+  t.end()
+})
+
+void t.test('a short secret is refused in production only', t => {
+  t.strictSame(faultsOf({ SESSION_SECRET: 'short' }), [])
+  t.strictSame(faultsOf({ NODE_ENV: 'production' }), [], 'unset, one is made')
+  t.match(faultsOf({ NODE_ENV: 'production', SESSION_SECRET: 's'.repeat(31) }), [{ name: 'SESSION_SECRET' }])
+  t.end()
+})
+
+void t.test('docs/config.md lists every variable that is read', t => {
+  const source = readFileSync('src/config.ts', 'utf8')
+  const schema = /z\.object\(\{\n([^]*?)\n\}\)/.exec(source)?.[1] ?? ''
+  const names = [...schema.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name)
+  const page = readFileSync('docs/config.md', 'utf8')
+  t.ok(names.length > 20)
+  for (const name of names) t.match(page, new RegExp(`\`${name ?? ''}\``), `${name ?? ''} is there`)
+  t.end()
+})

@@ -1,0 +1,103 @@
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import t from 'tap'
+import { EmbeddedRedis } from '#src/primary/embedded-redis.js'
+import { Lifeline } from '#src/primary/lifeline.js'
+import { until } from '../helpers/deadline.js'
+import { temporaryFolder, type Harness } from '../helpers/harness.js'
+import { isAlive, processesOf } from '../helpers/processes.js'
+
+const silent = pino({ level: 'silent' })
+
+function prepare(t: Harness): {
+  folder: string
+  socketPath: string
+  create: () => EmbeddedRedis
+  server: () => number[]
+} {
+  const folder = temporaryFolder(t)
+  const lifeline = Lifeline.open(join(folder, 'lifeline'))
+  t.teardown(() => lifeline.close())
+  const socketPath = join(folder, 'redis.sock')
+  const directory = join(folder, 'redis')
+  const create = (): EmbeddedRedis => {
+    const redis = new EmbeddedRedis({
+      directory,
+      socketPath,
+      lifeline: lifeline.path,
+      stopTimeoutMs: 5_000,
+      log: silent,
+    })
+    t.teardown(() => redis.stop())
+    return redis
+  }
+  const server = (): number[] => processesOf(folder).map(({ pid }) => pid)
+  return { folder, socketPath, create, server: () => server().filter(isAlive) }
+}
+
+async function withClient<T>(socketPath: string, work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(socketPath, { retryStrategy: () => 50 })
+  client.on('error', () => undefined)
+  try {
+    return await work(client)
+  } finally {
+    client.disconnect()
+  }
+}
+
+void t.test('it keeps its data over a stop and a start, and stops once', async t => {
+  const { socketPath, create, server } = prepare(t)
+  const first = create()
+  await first.start()
+  t.ok(await first.answering(20_000))
+  await withClient(socketPath, client => client.set('key', 'value'))
+  await Promise.all([first.stop(), first.stop()])
+  t.strictSame(server(), [])
+
+  const second = create()
+  await second.start()
+  t.ok(await second.answering(20_000))
+  t.equal(await withClient(socketPath, client => client.get('key')), 'value')
+  t.match(
+    await withClient(socketPath, client => client.config('GET', 'appendfsync')),
+    ['appendfsync', 'always'],
+    'what is acknowledged is on the disk',
+  )
+  await second.stop()
+})
+
+void t.test('killed, it is started again with its data', async t => {
+  const { socketPath, create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  await withClient(socketPath, client => client.set('key', 'value'))
+  const [killed] = server()
+  process.kill(killed!, 'SIGKILL')
+  await until(() => server().length === 1 && server()[0] !== killed, 'another server', 20_000)
+  t.equal(await withClient(socketPath, client => client.get('key')), 'value')
+  await redis.stop()
+  t.strictSame(server(), [])
+})
+
+void t.test('a stop while it starts leaves nothing behind', async t => {
+  const { create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.stop()
+  await until(() => server().length === 0, 'its end', 20_000)
+  t.notOk(await redis.answering(0))
+})
+
+void t.test('one that does not go when asked is killed at the deadline', async t => {
+  const { folder, create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  for (const pid of server()) process.kill(pid, 'SIGSTOP')
+  const stuck = new EmbeddedRedis({ directory: folder, socketPath: '', lifeline: '', stopTimeoutMs: 0, log: silent })
+  await stuck.stop()
+  await redis.stop()
+  await until(() => server().length === 0, 'its end', 20_000)
+})

@@ -34,6 +34,7 @@ export class Exchange implements Journey, InFlight {
   #failedTries = 0
   /** Tries that ended with this request in their target's hands. */
   #losses = 0
+  #targetsAtArrival = 0
   #bytesRead = 0
   #tried: Set<Target> | undefined
   readonly lasting = false
@@ -62,6 +63,7 @@ export class Exchange implements Journey, InFlight {
   }
 
   start(): void {
+    this.#targetsAtArrival = this.dispatcher.pool.size
     this.watchClient()
     this.dispatcher.retryBudget.recordRequest(performance.now())
     const { heldBodyBytes } = this.dispatcher.options
@@ -189,8 +191,8 @@ export class Exchange implements Journey, InFlight {
       failedTries: this.#failedTries,
       retries,
     })
-    // That one goes is chance. When those that it is given to go one after the other, it is what they die of.
-    if (verdict === 'no' || this.#losses > retries || !this.#granted(verdict)) {
+    // All that were there may have been killed together. When their replacements go as well, it is what they die of.
+    if (verdict === 'no' || this.#losses > Math.max(retries, this.#targetsAtArrival) || !this.#granted(verdict)) {
       this.giveUp(ANSWER_TO[failure])
       return
     }

@@ -43,16 +43,6 @@ void t.test('behind a balancer', async t => {
     t.strictSame((await cluster.has('balancer', 1, [gone])).length, 1)
   })
 
-  await t.test('the only balancer is asked to end: another takes its place, and no request is lost', async t => {
-    const load = new OneShotLoad(url)
-    await until(() => load.answered > 20, 'some answers')
-    const gone = cluster.kill('balancer', 'SIGTERM')
-    await cluster.has('balancer', 1, [gone])
-    const answered = load.answered
-    await until(() => load.answered > answered + 20, 'more answers')
-    lossless(t, await load.stop())
-  })
-
   await t.test('redis dies: it is started again with all its data, and nothing else dies of it', async t => {
     const someone = await member(url)
     const workers = cluster.pids('worker')
@@ -122,37 +112,6 @@ void t.test('without a balancer process', async t => {
 
   t.match(await cluster.stop(), { code: 0 })
 })
-
-/** A connection for each request: what is lost then is lost by the listener, not by a kept connection that ended. */
-class OneShotLoad {
-  readonly #report: LoadReport = { answers: [], failures: [] }
-  readonly #client: Promise<void>
-  #stopping = false
-
-  constructor(private readonly url: string) {
-    this.#client = this.#run()
-  }
-
-  get answered(): number {
-    return this.#report.answers.length
-  }
-
-  async stop(): Promise<LoadReport> {
-    this.#stopping = true
-    await this.#client
-    return this.#report
-  }
-
-  async #run(): Promise<void> {
-    while (!this.#stopping) {
-      try {
-        this.#report.answers.push(await ask(this.url, '/health'))
-      } catch (error) {
-        this.#report.failures.push(error as Error)
-      }
-    }
-  }
-}
 
 function lossless(t: Test, { answers, failures }: LoadReport): void {
   t.strictSame(

@@ -16,6 +16,7 @@ void t.test('one command starts all of it, and says in one summary where it is',
     /^ {2}workers +3$/,
     /^ {2}balancers +1 \(round-robin\)$/,
     /^ {2}redis +embedded$/,
+    /^ {2}storage +embedded$/,
     new RegExp(`^  data +${cluster.dataDir}$`),
   ])
   const health = await ask(cluster.url, '/health')

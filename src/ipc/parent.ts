@@ -26,6 +26,7 @@ export class Parent extends EventEmitter<ParentEvents> {
   /** Takes up the channel. Signals that are meant for the primary do nothing here from now on. */
   static async join(): Promise<{ parent: Parent; start: StartOrder }> {
     const parent = new Parent()
+    if (!process.connected) parent.#left()
     // Only now may the primary send anything: a cluster worker drops what comes while its modules load.
     parent.report({ type: 'hello' })
     const [start] = (await once(parent, 'start')) as [StartOrder]
@@ -37,7 +38,7 @@ export class Parent extends EventEmitter<ParentEvents> {
     // A terminal sends these to every process of the group; the primary decides what they mean.
     for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
     process.on('SIGTERM', () => this.#terminated())
-    process.on('disconnect', () => this.emit('gone'))
+    process.on('disconnect', () => this.#left())
     process.on('message', (message, handle) => {
       if (isClusterInternal(message)) return
       const order = parseOrder(message)
@@ -75,6 +76,12 @@ export class Parent extends EventEmitter<ParentEvents> {
 
   report(report: Report): void {
     sendReport(report)
+  }
+
+  /** The primary has died. Until `begin` nothing is served here, so there is nothing to finish. */
+  #left(): void {
+    if (this.#early !== undefined) exit(exitCodes.ok)
+    this.emit('gone')
   }
 
   #terminated(): void {

@@ -4,7 +4,7 @@ import { extname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { Router, type RequestHandler } from 'express'
 
-const FOLDER = fileURLToPath(new URL('./page', import.meta.url))
+const FOLDER = fileURLToPath(new URL('../app/page', import.meta.url))
 
 const TYPES: Record<string, string> = {
   '.html': 'text/html; charset=utf-8',

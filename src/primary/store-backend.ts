@@ -69,7 +69,7 @@ function findMinio(cacheDir: string): string | undefined {
   if (status === 0) return stdout.trim()
   const folder = join(cacheDir, 'outpost', 'bin')
   try {
-    const built = fs.readdirSync(folder).filter(name => name.startsWith('minio-RELEASE.'))
+    const built = fs.readdirSync(folder).filter(name => name.startsWith('minio-'))
     const latest = built.sort().at(-1)
     return latest === undefined ? undefined : join(folder, latest)
   } catch {

@@ -1,15 +1,9 @@
 import cluster from 'node:cluster'
-import http from 'node:http'
-import { createApp } from '../app/app.js'
-import { MAX_MESSAGE_BYTES, relayMessages } from '../app/chat.js'
+import type http from 'node:http'
 import { exit, exitCodes } from '../core/exit.js'
 import { createLog, type Logger } from '../core/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import { Parent } from '../ipc/parent.js'
-import { PasswordHasher } from '../services/password-hasher.js'
-import { UploadSweeper } from '../services/upload-sweeper.js'
-import { UPLOAD_PREFIX } from '../services/uploads.js'
-import { SharedHashGate } from './hash-gate.js'
 import { LentServices } from './lent-services.js'
 import { ListenTakeover } from './listen-takeover.js'
 import { loadApp } from './load-app.js'
@@ -56,21 +50,8 @@ export async function runWorker(): Promise<void> {
 }
 
 async function appServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): Promise<http.Server> {
-  const { config, id, socketPath, publicPort } = start
-  if (config.app === undefined) {
-    const hasher = new PasswordHasher(new SharedHashGate(parent))
-    const { redis, cache, storage, sessionStore } = services
-    const loopDelayMs = (): number => parent.loopDelayMs
-    const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
-    const sessions = services.builtInSessions()
-    const sweeper = new UploadSweeper({ redis, storage, log, prefix: UPLOAD_PREFIX })
-    sweeper.start()
-    services.onShutdown(() => sweeper.stop())
-    relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
-    return http.createServer(
-      createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),
-    )
-  }
+  const { config, socketPath, publicPort } = start
+  if (config.app === undefined) return (await import('./built-in-app.js')).builtInServer(start, services, parent, log)
   const takeover = new ListenTakeover({ socketPath, publicPort })
   takeover.install()
   try {

@@ -17,8 +17,8 @@ function place(t: Test): BackendPlace & { data(kind: 'objectsDir' | 'minioDir'):
     install() {
       const path = join(folders.cacheDir, 'outpost', 'bin')
       mkdirSync(path, { recursive: true })
-      writeFileSync(join(path, 'minio-RELEASE.2025-10-15T17-29-55Z'), '')
-      chmodSync(join(path, 'minio-RELEASE.2025-10-15T17-29-55Z'), 0o755)
+      writeFileSync(join(path, 'minio-v0.0.0-20251015172955-9e49d5e7a648'), '')
+      chmodSync(join(path, 'minio-v0.0.0-20251015172955-9e49d5e7a648'), 0o755)
     },
   }
 }
@@ -32,7 +32,7 @@ void t.test('the embedded store where there is no minio, a minio where there is 
   const here = place(t)
   t.equal(chooseBackend(here).name, 'embedded')
   here.install()
-  t.match(chooseBackend(here).name, /^minio \(.*minio-RELEASE/)
+  t.match(chooseBackend(here).name, /^minio \(.*minio-v0/)
 })
 
 void t.test('what wrote the data goes on, whatever is installed later', async t => {

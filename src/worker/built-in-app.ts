@@ -1,0 +1,28 @@
+import http from 'node:http'
+import { createApp } from '../app/app.js'
+import { MAX_MESSAGE_BYTES, relayMessages } from '../app/chat.js'
+import type { Logger } from '../core/log.js'
+import type { StartOrder } from '../ipc/messages.js'
+import type { Parent } from '../ipc/parent.js'
+import { PasswordHasher } from '../services/password-hasher.js'
+import { UploadSweeper } from '../services/upload-sweeper.js'
+import { UPLOAD_PREFIX } from '../services/uploads.js'
+import { SharedHashGate } from './hash-gate.js'
+import type { LentServices } from './lent-services.js'
+
+/** The app that Outpost brings along, over the same services that an app of somebody else's is lent. */
+export function builtInServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): http.Server {
+  const { config, id } = start
+  const { redis, cache, storage, sessionStore } = services
+  const hasher = new PasswordHasher(new SharedHashGate(parent))
+  const loopDelayMs = (): number => parent.loopDelayMs
+  const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
+  const sessions = services.builtInSessions()
+  const sweeper = new UploadSweeper({ redis, storage, log, prefix: UPLOAD_PREFIX })
+  sweeper.start()
+  services.onShutdown(() => sweeper.stop())
+  relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
+  return http.createServer(
+    createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),
+  )
+}

@@ -1,13 +1,23 @@
 /**
  * Reads the TAP output of the whole suite and closes a run with one plain line: "N passed, N failed, N skipped".
- * Before it, what was skipped and why. A run that counted no test is a failed one.
+ * Before it, what was skipped and why, and what failed, where. A run that counted no test is a failed one.
  */
 import { readFileSync } from 'node:fs'
 
-const [path = ''] = process.argv.slice(2)
-const lines = readFileSync(path, 'utf8').split('\n')
+const [file = ''] = process.argv.slice(2)
+const lines = readFileSync(file, 'utf8').split('\n')
+
+/** The tests that a line is inside of, by how far it is indented. */
+const path: string[] = []
 
 for (const line of lines) {
+  const subtest = /^( *)# Subtest: (.*)$/.exec(line)
+  if (subtest !== null) path.splice((subtest[1] ?? '').length / 4, Infinity, subtest[2] ?? '')
+  const failed = /^( *)not ok \d+ - (.*?)( # time=.*)?$/.exec(line)
+  if (failed !== null) {
+    const where = path.slice(0, (failed[1] ?? '').length / 4)
+    process.stdout.write(`failed: ${[...where, failed[2]].join(' > ')}\n`)
+  }
   const skipped = /^\s*ok \d+ - (.*?)\s+# SKIP(.*)$/i.exec(line)
   if (skipped !== null) process.stdout.write(`skipped: ${skipped[1] ?? ''}:${skipped[2] ?? ''}\n`)
 }

@@ -1,5 +1,11 @@
 import t from 'tap'
-import { noBrowser } from '../helpers/browser.js'
-import { pageSuite } from '../helpers/page-suite.js'
+import { noBrowser, openBrowser } from '../helpers/browser.js'
+import { Cluster } from '../helpers/cluster.js'
+import { pageSuite, sharedPageSuite } from './suites/page.js'
 
-void t.test('the page behind a balancer', { skip: noBrowser }, t => pageSuite(t, '1'))
+void t.test('the page behind a balancer', { skip: noBrowser }, async t => {
+  const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
+  const browser = await openBrowser(t)
+  await sharedPageSuite(t, cluster, browser)
+  await pageSuite(t, cluster, browser)
+})

@@ -1,5 +1,9 @@
 import t from 'tap'
-import { noBrowser } from '../helpers/browser.js'
-import { pageSuite } from '../helpers/page-suite.js'
+import { noBrowser, openBrowser } from '../helpers/browser.js'
+import { Cluster } from '../helpers/cluster.js'
+import { sharedPageSuite } from './suites/page.js'
 
-void t.test('the page in mesh mode', { skip: noBrowser }, t => pageSuite(t, '0'))
+void t.test('the page in mesh mode', { skip: noBrowser }, async t => {
+  const cluster = await Cluster.start(t, { BALANCERS: '0', RATE_LIMIT_MAX: '0' })
+  await sharedPageSuite(t, cluster, await openBrowser(t))
+})

@@ -1,4 +1,13 @@
 import t from 'tap'
-import { realtimeSuite } from '../helpers/realtime-suite.js'
+import { Cluster } from '../helpers/cluster.js'
+import { realtimeBadInputSuite } from './suites/realtime-bad-input.js'
+import { realtimeSuite } from './suites/realtime.js'
 
-void t.test('realtime in mesh mode', t => realtimeSuite(t, '0'))
+const WORKERS = 3
+/** A poll is answered before it: a forwarder that is on its way out waits for those in its hands. */
+const UPSTREAM_TIMEOUT_MS = '10000'
+
+const cluster = await Cluster.start(t, { BALANCERS: '0', WORKERS: String(WORKERS), UPSTREAM_TIMEOUT_MS })
+
+void t.test('bad input', t => realtimeBadInputSuite(t, cluster))
+void t.test('realtime', t => realtimeSuite(t, cluster, WORKERS))

@@ -67,7 +67,7 @@ void t.test('away later', async t => {
 
 void t.test('it ends while Redis hangs', async t => {
   const redis = await RedisServer.start(t)
-  const cluster = await Cluster.start(t, { REDIS_URL: redis.url })
+  const cluster = await Cluster.start(t, { REDIS_URL: redis.url, WORKERS: '1' })
   redis.freeze()
   t.match(await cluster.stop(), { code: 0 })
 })

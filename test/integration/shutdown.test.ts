@@ -31,7 +31,7 @@ for (const BALANCERS of ['1', '0']) {
     })
 
     await t.test('one that does not end is cut at the deadline', async t => {
-      const cluster = await Cluster.start(t, { APP, BALANCERS, SHUTDOWN_TIMEOUT_MS: '500' })
+      const cluster = await Cluster.start(t, { APP, BALANCERS, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '500' })
       const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
       await cluster.printed(/waiting for/)
       t.match(await cluster.stop(), { code: 0 })
@@ -39,7 +39,7 @@ for (const BALANCERS of ['1', '0']) {
     })
 
     await t.test('a second signal ends it at once', async t => {
-      const cluster = await Cluster.start(t, { APP, BALANCERS })
+      const cluster = await Cluster.start(t, { APP, BALANCERS, WORKERS: '1' })
       const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
       await cluster.printed(/waiting for/)
       cluster.signal('SIGTERM')

@@ -6,14 +6,14 @@ import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 void t.test('one command starts all of it, and says in one summary where it is', async t => {
-  const cluster = await Cluster.start(t, { WORKERS: '3' })
+  const cluster = await Cluster.start(t, { WORKERS: '2' })
 
   const summary = cluster.lines.slice(cluster.lines.findIndex(line => line.startsWith('Outpost is ready')))
   t.match(summary, [
     /^Outpost is ready \(pid \d+, \d+ ms\)$/,
     new RegExp(`^  public +http://127\\.0\\.0\\.1:${cluster.port}$`),
     /^ {2}app +built-in$/,
-    /^ {2}workers +3$/,
+    /^ {2}workers +2$/,
     /^ {2}balancers +1 \(round-robin\)$/,
     /^ {2}redis +embedded$/,
     /^ {2}storage +embedded$/,
@@ -25,15 +25,8 @@ void t.test('one command starts all of it, and says in one summary where it is',
 
   t.equal(cluster.pids('primary').length, 1, 'ps shows each process by its role')
   t.equal(cluster.pids('balancer').length, 1)
-  t.equal(cluster.pids('worker').length, 3)
+  t.equal(cluster.pids('worker').length, 2)
   t.equal(cluster.pids('redis').length, 1)
-})
-
-void t.test('mesh mode has no balancer process', async t => {
-  const cluster = await Cluster.start(t, { BALANCERS: '0' })
-  t.ok(cluster.lines.some(line => /^ {2}balancers +none \(mesh/.test(line)))
-  t.equal(cluster.pids('balancer').length, 0)
-  t.match(await ask(cluster.url, '/health'), { status: 200, text: 'OK' })
 })
 
 void t.test('several balancers share the port', async t => {
@@ -53,14 +46,14 @@ for (const signal of ['SIGTERM', 'SIGINT'] as const) {
 }
 
 void t.test('a signal to the whole process group, as from a terminal, ends it as well', async t => {
-  const cluster = await Cluster.start(t)
+  const cluster = await Cluster.start(t, { WORKERS: '1' })
   cluster.signalGroup('SIGINT')
   t.match(await cluster.exited, { code: 0 })
   await cluster.gone()
 })
 
 void t.test('a service manager that signals every process of it ends it as well', async t => {
-  const cluster = await Cluster.start(t)
+  const cluster = await Cluster.start(t, { WORKERS: '1' })
   for (const { pid } of cluster.processes()) process.kill(pid, 'SIGTERM')
   t.match(await cluster.exited, { code: 0 })
   await cluster.gone()

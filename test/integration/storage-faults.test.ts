@@ -19,7 +19,13 @@ function ready(base: string): Promise<void> {
 }
 
 function externally(endpoint: string): Record<string, string> {
-  return { S3_ENDPOINT: endpoint, S3_ACCESS_KEY: keys.accessKey, S3_SECRET_KEY: keys.secretKey, RATE_LIMIT_MAX: '0' }
+  return {
+    S3_ENDPOINT: endpoint,
+    S3_ACCESS_KEY: keys.accessKey,
+    S3_SECRET_KEY: keys.secretKey,
+    RATE_LIMIT_MAX: '0',
+    WORKERS: '1',
+  }
 }
 
 function isUnavailable(t: Test, answer: Answer, what: string): void {
@@ -31,12 +37,15 @@ function isUnavailable(t: Test, answer: Answer, what: string): void {
 /** Everything that needs the storage says so, and everything else goes on. */
 async function goesOnWithout(t: Test, base: string, token: string): Promise<void> {
   const headers = bearer(token)
-  isUnavailable(t, await sendForm(base, small, { token }), 'upload')
-  isUnavailable(t, await ask(base, SOME_KEY), 'download')
-  isUnavailable(t, await ask(base, SOME_KEY, { method: 'DELETE', headers }), 'deletion')
-  isUnavailable(t, await ask(base, '/products/p'), 'product')
   const product = { name: 'n', price: 1 }
-  isUnavailable(t, await ask(base, '/products/p', { method: 'PUT', json: product, headers }), 'product to be put')
+  const asked = {
+    upload: sendForm(base, small, { token }),
+    download: ask(base, SOME_KEY),
+    deletion: ask(base, SOME_KEY, { method: 'DELETE', headers }),
+    product: ask(base, '/products/p'),
+    'product to be put': ask(base, '/products/p', { method: 'PUT', json: product, headers }),
+  }
+  for (const [what, answer] of Object.entries(asked)) isUnavailable(t, await answer, what)
   const readiness = await ask(base, '/health/ready')
   t.equal(readiness.status, 503)
   t.match(jsonOf(readiness), { checks: { redis: { ok: true }, storage: { ok: false } } })
@@ -115,7 +124,7 @@ void t.test('so is one that does not take our keys', async t => {
 })
 
 void t.test('a download from a storage that dies is cut, and never passes for whole', async t => {
-  const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
+  const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0', WORKERS: '1' })
   const base = cluster.url
   await ready(base)
   const { token } = await member(base)

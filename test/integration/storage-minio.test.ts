@@ -16,7 +16,12 @@ void t.test('a minio in PATH is started, and what it keeps outlives a restart of
   const bin = join(temporaryFolder(t), 'bin')
   mkdirSync(bin)
   symlinkSync(minio!, join(bin, 'minio'))
-  const env = { PATH: `${bin}:${process.env['PATH'] ?? ''}`, RATE_LIMIT_MAX: '0', DATA_DIR: temporaryFolder(t) }
+  const env = {
+    PATH: `${bin}:${process.env['PATH'] ?? ''}`,
+    RATE_LIMIT_MAX: '0',
+    WORKERS: '1',
+    DATA_DIR: temporaryFolder(t),
+  }
   const content = Buffer.alloc(6 * 1024 ** 2, 'minio')
   const ready = (base: string): Promise<void> =>
     until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 30_000)

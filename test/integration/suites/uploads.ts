@@ -1,20 +1,19 @@
 import { createHash, randomBytes } from 'node:crypto'
 import type { Test } from 'tap'
-import { ask, bearer, jsonOf, member } from './client.js'
-import { StorageView, storageAddressOf } from './cluster-storage.js'
-import { Cluster } from './cluster.js'
-import { until, within } from './deadline.js'
-import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest, type Part } from './forms.js'
+import { ask, bearer, jsonOf, member } from '../../helpers/client.js'
+import { StorageView, storageAddressOf } from '../../helpers/cluster-storage.js'
+import type { Cluster } from '../../helpers/cluster.js'
+import { until, within } from '../../helpers/deadline.js'
+import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest, type Part } from '../../helpers/forms.js'
 
-const MAX_BYTES = 12 * 1024 ** 2
+/** The limit that the cluster of this suite is started with. */
+export const MAX_BYTES = 12 * 1024 ** 2
 const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/
 const OCTETS = 'application/octet-stream'
 const PNG = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(32)])
 
-/** What uploads promise in either mode, from first to last on one running program. */
-export async function uploadSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
-  const env = { BALANCERS, RATE_LIMIT_MAX: '0', UPLOAD_MAX_BYTES: String(MAX_BYTES) }
-  const cluster = await Cluster.start(t, env)
+/** What uploads promise, on a cluster of any mode with `MAX_BYTES` and no rate limit. */
+export async function uploadSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   const base = cluster.url
   const { token } = await member(base)
   const view = new StorageView(t, storageAddressOf(cluster))
@@ -222,9 +221,8 @@ export async function uploadSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> 
       await upload.write(Buffer.alloc(6 * 1024 ** 2))
     }
     await view.hasIncomplete(4)
-    const workers = cluster.pids('worker')
-    cluster.kill('worker')
-    await cluster.has('worker', 2, [workers[0]!])
+    const killed = cluster.kill('worker')
+    await cluster.has('worker', workers, [killed])
     for (const upload of uploads) upload.request.end(FORM_END)
     const endings = await Promise.all(
       uploads.map(({ answer }) =>

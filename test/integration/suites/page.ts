@@ -1,20 +1,19 @@
+import type { Browser } from 'playwright-core'
 import type { Test } from 'tap'
-import { openBrowser, Visitor } from './browser.js'
-import { takeTurns } from './chat-client.js'
-import { somebody } from './client.js'
-import { Cluster } from './cluster.js'
-import { until } from './deadline.js'
+
+import { Visitor } from '../../helpers/browser.js'
+import { takeTurns } from '../../helpers/chat-client.js'
+import { somebody } from '../../helpers/client.js'
+import type { Cluster } from '../../helpers/cluster.js'
+import { until } from '../../helpers/deadline.js'
 
 const PICTURE = Buffer.from(
   'iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==',
   'base64',
 )
 
-/** What the page promises in either mode, in a real browser on one running program. */
-export async function pageSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
-  const cluster = await Cluster.start(t, { BALANCERS, WORKERS: '2', RATE_LIMIT_MAX: '0' })
-  const browser = await openBrowser(t)
-
+/** What depends on the mode: several workers seen by several browsers. */
+export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browser): Promise<void> {
   await t.test('two browsers chat over different workers', async t => {
     const visitors = [await Visitor.open(browser, cluster.url)]
     const [first] = visitors
@@ -34,6 +33,29 @@ export async function pageSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
     )
   })
 
+  await t.test('an uploaded picture appears, stays, and goes', async t => {
+    const visitor = await Visitor.open(browser, cluster.url)
+    await visitor.register(somebody().username)
+    await visitor.page.setInputFiles('#file', { name: 'dot.png', mimeType: 'image/png', buffer: PICTURE })
+    await visitor.page.click('#upload button')
+    await visitor.told('uploads', 'Stored dot.png')
+    // Asked from outside: what the library would run inside the page to wait for it, the page's policy forbids.
+    const shown = (): Promise<boolean> =>
+      visitor.page.evaluate(
+        `[...document.images].some(({ alt, naturalWidth }) => alt === 'dot.png' && naturalWidth === 1)`,
+      )
+    await until(shown, 'the picture to appear', 20_000)
+    await visitor.page.reload()
+    await until(shown, 'the picture to appear again', 20_000)
+    await visitor.page.click('#gallery button')
+    await visitor.told('uploads', 'Deleted dot.png')
+    t.equal(await visitor.page.locator('#gallery li').count(), 0)
+    t.strictSame(visitor.complaints, [])
+  })
+}
+
+/** What one visitor sees and does. */
+export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Promise<void> {
   await t.test('somebody registers, is known after a reload, signs out and in again', async t => {
     const visitor = await Visitor.open(browser, cluster.url)
     const { username, password } = somebody()
@@ -103,26 +125,6 @@ export async function pageSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
       '[...document.querySelectorAll("button, input")].filter(e => e.offsetParent).map(e => e.offsetHeight)',
     )
     t.ok(Math.min(...heights) >= 44, 'a finger hits every button and field')
-    t.strictSame(visitor.complaints, [])
-  })
-
-  await t.test('an uploaded picture appears, stays, and goes', async t => {
-    const visitor = await Visitor.open(browser, cluster.url)
-    await visitor.register(somebody().username)
-    await visitor.page.setInputFiles('#file', { name: 'dot.png', mimeType: 'image/png', buffer: PICTURE })
-    await visitor.page.click('#upload button')
-    await visitor.told('uploads', 'Stored dot.png')
-    // Asked from outside: what the library would run inside the page to wait for it, the page's policy forbids.
-    const shown = (): Promise<boolean> =>
-      visitor.page.evaluate(
-        `[...document.images].some(({ alt, naturalWidth }) => alt === 'dot.png' && naturalWidth === 1)`,
-      )
-    await until(shown, 'the picture to appear', 20_000)
-    await visitor.page.reload()
-    await until(shown, 'the picture to appear again', 20_000)
-    await visitor.page.click('#gallery button')
-    await visitor.told('uploads', 'Deleted dot.png')
-    t.equal(await visitor.page.locator('#gallery li').count(), 0)
     t.strictSame(visitor.complaints, [])
   })
 

@@ -1,12 +1,11 @@
 import type { Test } from 'tap'
-import { ask, bearer, jsonOf, member, type Answer } from './client.js'
-import { StorageView, storageAddressOf } from './cluster-storage.js'
-import { Cluster } from './cluster.js'
-import { until } from './deadline.js'
+import { ask, bearer, jsonOf, member, type Answer } from '../../helpers/client.js'
+import { StorageView, storageAddressOf } from '../../helpers/cluster-storage.js'
+import type { Cluster } from '../../helpers/cluster.js'
+import { until } from '../../helpers/deadline.js'
 
-/** What products promise in either mode, from first to last on one running program. */
-export async function productSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
-  const cluster = await Cluster.start(t, { BALANCERS, WORKERS: '3', RATE_LIMIT_MAX: '0' })
+/** What products promise, on a cluster of any mode that has no rate limit. */
+export async function productSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   const base = cluster.url
   const { token } = await member(base)
   await until(async () => (await ask(base, '/health/ready')).status === 200, 'the storage to be ready', 20_000)
@@ -29,13 +28,13 @@ export async function productSuite(t: Test, BALANCERS: '0' | '1'): Promise<void>
     t.match(product, { id: 'tea', name: 'Grüner Tee', price: 499, updatedAt: /^\d{4}-\d\d-\d\dT/ })
     t.notOk('extra' in product)
     const seen = new Set<unknown>()
-    for (let i = 0; i < 9; i++) {
+    for (let i = 0; i < 3 * workers; i++) {
       const found = await get('tea')
       t.strictSame(jsonOf(found), product)
       t.equal(found.headers['x-cache'], 'HIT')
       seen.add(found.headers['x-outpost-worker'])
     }
-    t.equal(seen.size, 3)
+    t.equal(seen.size, workers)
     t.strictSame(await view.storage.getJson('products/tea.json'), product)
   })
 

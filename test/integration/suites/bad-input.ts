@@ -1,10 +1,10 @@
 import { readFileSync } from 'node:fs'
-import t from 'tap'
+import type { Test } from 'tap'
 import { gzipSync } from 'node:zlib'
-import { ask, bearer, cookieOf, jsonOf, login, member, register, signIn, somebody } from '../helpers/client.js'
-import { Cluster } from '../helpers/cluster.js'
-import { until } from '../helpers/deadline.js'
-import { RawConnection, rawExchange } from '../helpers/raw-http.js'
+import { ask, bearer, cookieOf, jsonOf, login, member, register, signIn, somebody } from '../../helpers/client.js'
+import type { Cluster } from '../../helpers/cluster.js'
+import { until } from '../../helpers/deadline.js'
+import { RawConnection, rawExchange } from '../../helpers/raw-http.js'
 
 interface Row {
   name: string
@@ -134,87 +134,85 @@ const RAW_HTTP: Row[] = [
   { name: 'TLS hello', bytes: Buffer.from('16030100a5010000a10303', 'hex'), status: [400] },
 ]
 
-for (const BALANCERS of ['1', '0']) {
-  void t.test(`bad input with BALANCERS=${BALANCERS}`, async t => {
-    const cluster = await Cluster.start(t, { BALANCERS, RATE_LIMIT_MAX: '0' })
-    const { url, port } = cluster
-    const alice = await member(url)
-    const before = cluster.supervision()
+/** The worst that was ever sent, on a cluster of any mode that has no rate limit. */
+export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
+  const { url, port } = cluster
+  const alice = await member(url)
+  const before = cluster.supervision()
 
-    for (const { name, bytes, status } of [...JSON_AND_LOGIN, ...AUTHORIZATION, ...RAW_HTTP]) {
-      await t.test(name, async t => {
-        const answer = await rawExchange(port, bytes)
-        t.ok(status.includes(answer.status), `${answer.status} is one of ${status.join(', ')}`)
-        t.match(answer.headers, { 'x-request-id': /./ })
-        if (answer.status >= 400) t.match(answer.headers, { 'content-type': /^application\/problem\+json/ })
-        t.match(await ask(url, '/health'), { status: 200 }, 'the next good one')
-      })
-    }
-
-    await t.test('a doubled Authorization header is nobody', async t => {
-      const header = `Authorization: Bearer ${alice.token}`
-      t.match(await rawExchange(port, get('/me', header)), { status: 200 })
-      t.match(await rawExchange(port, get('/me', header, header)), { status: 401 })
-      t.match(await rawExchange(port, get('/me', `${header}, Bearer ${alice.token}`)), { status: 401 })
+  for (const { name, bytes, status } of [...JSON_AND_LOGIN, ...AUTHORIZATION, ...RAW_HTTP]) {
+    await t.test(name, async t => {
+      const answer = await rawExchange(port, bytes)
+      t.ok(status.includes(answer.status), `${answer.status} is one of ${status.join(', ')}`)
+      t.match(answer.headers, { 'x-request-id': /./ })
+      if (answer.status >= 400) t.match(answer.headers, { 'content-type': /^application\/problem\+json/ })
+      t.match(await ask(url, '/health'), { status: 200 }, 'the next good one')
     })
+  }
 
-    await t.test('what a body says beside name and password is ignored', async t => {
-      const { username, password } = somebody()
-      const body = `{"username":"${username}","password":"${password}","role":"admin","__proto__":{"admin":true}}`
-      const registered = await rawExchange(port, post('/register', body))
-      t.equal(registered.status, 201)
-      const { token } = await signIn(url, { username, password })
-      const me = await ask(url, '/me', { headers: bearer(token) })
-      t.strictSame(Object.keys(jsonOf(me)).sort(), ['createdAt', 'username'])
-    })
-
-    await t.test('72 bytes of password are all looked at', async t => {
-      const { username } = somebody()
-      const password = 'x'.repeat(71)
-      t.match(await register(url, { username, password: `${password}1` }), { status: 201 })
-      t.match(await login(url, { username, password: `${password}2` }), { status: 401 })
-      t.match(await login(url, { username, password: `${password}1` }), { status: 200 })
-    })
-
-    await t.test('a session id that was set beforehand is not taken over', async t => {
-      const planted = 's%3Aplanted-session-id.c2lnbmF0dXJl'
-      for (const cookie of [`outpost.sid=${planted}`, 'outpost.sid=planted', alice.cookie]) {
-        const answer = await login(url, alice, { headers: { cookie } })
-        t.equal(answer.status, 200)
-        t.match(cookieOf(answer), /^outpost\.sid=s%3A/)
-        t.not(cookieOf(answer), cookie)
-        t.notMatch(cookieOf(answer), 'planted')
-      }
-    })
-
-    await t.test('a page of another origin cannot act with a cookie', async t => {
-      const { cookie } = await signIn(url, alice)
-      const host = new URL(url).host
-      const logout = (headers: Record<string, string>): Promise<{ status: number }> =>
-        ask(url, '/logout', { method: 'POST', headers: { cookie, ...headers } })
-      t.match(await logout({ origin: 'https://evil.example' }), { status: 403 })
-      t.match(await logout({ origin: 'null' }), { status: 403 })
-      t.match(await logout({ origin: `https://${host}.evil.example` }), { status: 403 })
-      t.match(await logout({ 'sec-fetch-site': 'cross-site' }), { status: 403 })
-      t.match(await logout({ 'sec-fetch-site': 'same-site' }), { status: 403 })
-      t.match(await ask(url, '/me', { headers: { cookie, origin: 'https://evil.example' } }), { status: 200 })
-      t.match(await logout({ origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }), { status: 204 })
-    })
-
-    await t.test('a client that leaves in the middle of its body', async t => {
-      for (const body of ['', '{"u']) {
-        const connection = await RawConnection.open(port)
-        connection.write(
-          `POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n`,
-        )
-        connection.write(body).reset()
-      }
-      t.match(await ask(url, '/health'), { status: 200 })
-    })
-
-    t.strictSame(cluster.supervision(), before, 'nobody died of any of it')
-    await until(() => connectionsTo(port) === 0, 'all connections to be closed', 10_000)
+  await t.test('a doubled Authorization header is nobody', async t => {
+    const header = `Authorization: Bearer ${alice.token}`
+    t.match(await rawExchange(port, get('/me', header)), { status: 200 })
+    t.match(await rawExchange(port, get('/me', header, header)), { status: 401 })
+    t.match(await rawExchange(port, get('/me', `${header}, Bearer ${alice.token}`)), { status: 401 })
   })
+
+  await t.test('what a body says beside name and password is ignored', async t => {
+    const { username, password } = somebody()
+    const body = `{"username":"${username}","password":"${password}","role":"admin","__proto__":{"admin":true}}`
+    const registered = await rawExchange(port, post('/register', body))
+    t.equal(registered.status, 201)
+    const { token } = await signIn(url, { username, password })
+    const me = await ask(url, '/me', { headers: bearer(token) })
+    t.strictSame(Object.keys(jsonOf(me)).sort(), ['createdAt', 'username'])
+  })
+
+  await t.test('72 bytes of password are all looked at', async t => {
+    const { username } = somebody()
+    const password = 'x'.repeat(71)
+    t.match(await register(url, { username, password: `${password}1` }), { status: 201 })
+    t.match(await login(url, { username, password: `${password}2` }), { status: 401 })
+    t.match(await login(url, { username, password: `${password}1` }), { status: 200 })
+  })
+
+  await t.test('a session id that was set beforehand is not taken over', async t => {
+    const planted = 's%3Aplanted-session-id.c2lnbmF0dXJl'
+    for (const cookie of [`outpost.sid=${planted}`, 'outpost.sid=planted', alice.cookie]) {
+      const answer = await login(url, alice, { headers: { cookie } })
+      t.equal(answer.status, 200)
+      t.match(cookieOf(answer), /^outpost\.sid=s%3A/)
+      t.not(cookieOf(answer), cookie)
+      t.notMatch(cookieOf(answer), 'planted')
+    }
+  })
+
+  await t.test('a page of another origin cannot act with a cookie', async t => {
+    const { cookie } = await signIn(url, alice)
+    const host = new URL(url).host
+    const logout = (headers: Record<string, string>): Promise<{ status: number }> =>
+      ask(url, '/logout', { method: 'POST', headers: { cookie, ...headers } })
+    t.match(await logout({ origin: 'https://evil.example' }), { status: 403 })
+    t.match(await logout({ origin: 'null' }), { status: 403 })
+    t.match(await logout({ origin: `https://${host}.evil.example` }), { status: 403 })
+    t.match(await logout({ 'sec-fetch-site': 'cross-site' }), { status: 403 })
+    t.match(await logout({ 'sec-fetch-site': 'same-site' }), { status: 403 })
+    t.match(await ask(url, '/me', { headers: { cookie, origin: 'https://evil.example' } }), { status: 200 })
+    t.match(await logout({ origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }), { status: 204 })
+  })
+
+  await t.test('a client that leaves in the middle of its body', async t => {
+    for (const body of ['', '{"u']) {
+      const connection = await RawConnection.open(port)
+      connection.write(
+        `POST /login HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n`,
+      )
+      connection.write(body).reset()
+    }
+    t.match(await ask(url, '/health'), { status: 200 })
+  })
+
+  t.strictSame(cluster.supervision(), before, 'nobody died of any of it')
+  await until(() => connectionsTo(port) === 0, 'all connections to be closed', 10_000)
 }
 
 /** Established connections to a port on this machine, from proc(5). */

@@ -1,24 +1,13 @@
 import type { Test } from 'tap'
-import { ChatClient, clientsOnAllWorkers } from './chat-client.js'
-import { ask } from './client.js'
-import { Cluster } from './cluster.js'
-import { until } from './deadline.js'
+import { ChatClient, clientsOnAllWorkers } from '../../helpers/chat-client.js'
+import { ask } from '../../helpers/client.js'
+import type { Cluster } from '../../helpers/cluster.js'
+import { until } from '../../helpers/deadline.js'
 
-const WORKERS = 4
-/** A poll is answered before it: a forwarder that is on its way out waits for those in its hands. */
-const UPSTREAM_TIMEOUT_MS = '10000'
-
-/** What realtime promises in either mode, from first to last on one running program. */
-export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void> {
-  const cluster = await Cluster.start(t, {
-    BALANCERS,
-    WORKERS: String(WORKERS),
-    RATE_LIMIT_MAX: '0',
-    UPSTREAM_TIMEOUT_MS,
-  })
-
+/** What realtime promises, on a cluster of any mode, which ends with it. */
+export async function realtimeSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   await t.test('a message reaches every client of every worker over both transports', async t => {
-    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     t.strictSame(new Set(clients.map(({ transport }) => transport)), new Set(['polling', 'websocket']))
     for (const [index, client] of clients.entries()) await client.say({ from: index, text: 'schöne Grüße ✓' })
     for (const client of clients) {
@@ -38,7 +27,7 @@ export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void
   await t.test('hundreds of polling sessions stay where they are', async t => {
     const clients = Array.from({ length: 300 }, () => ChatClient.open(t, cluster.url, ['polling']))
     for (const client of clients) await client.connected()
-    t.equal(new Set(clients.map(({ worker }) => worker)).size, WORKERS, 'over all workers')
+    t.equal(new Set(clients.map(({ worker }) => worker)).size, workers, 'over all workers')
     const speakers = clients.filter((_client, index) => index % 30 === 0)
     await Promise.all(speakers.map((client, index) => client.say(index)))
     for (const client of clients) for (const index of speakers.keys()) await client.receives(index)
@@ -62,9 +51,9 @@ export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void
   })
 
   await t.test('the clients of a killed worker come back by themselves', async t => {
-    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     const killed = cluster.kill('worker')
-    await cluster.has('worker', WORKERS, [killed])
+    await cluster.has('worker', workers, [killed])
     await until(() => clients.some(({ disconnects }) => disconnects.length > 0), 'somebody to notice', 20_000)
     for (const client of clients) await client.connected()
     await clients[0]!.say('still there?')
@@ -72,10 +61,10 @@ export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void
   })
 
   await t.test('a worker that drains sends its clients elsewhere, and is not kept by them', async t => {
-    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     const before = clients.map(({ worker }) => worker)
     const drained = cluster.kill('worker', 'SIGTERM')
-    await cluster.has('worker', WORKERS, [drained])
+    await cluster.has('worker', workers, [drained])
     await until(() => clients.some(({ disconnects }) => disconnects.length > 0), 'somebody to be sent away', 20_000)
     for (const client of clients) await client.connected()
     const moved = clients.filter((client, index) => client.disconnects.length > 0 && client.worker !== before[index])
@@ -85,7 +74,7 @@ export async function realtimeSuite(t: Test, BALANCERS: '0' | '1'): Promise<void
   })
 
   await t.test('the end of the program does not wait for polls', async t => {
-    const clients = await clientsOnAllWorkers(t, cluster.url, WORKERS)
+    const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     t.equal((await cluster.stop()).code, 0)
     // Either way the client goes on trying by itself, as it would not after a disconnect in so many words.
     for (const client of clients) t.match(client.disconnects[0], /^transport (close|error)$/)

@@ -1,0 +1,27 @@
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { accountSuite } from './suites/accounts.js'
+import { badInputSuite } from './suites/bad-input.js'
+import { productSuite } from './suites/products.js'
+import { MAX_BYTES, uploadSuite } from './suites/uploads.js'
+
+const WORKERS = 2
+const env = { BALANCERS: '0', WORKERS: String(WORKERS), RATE_LIMIT_MAX: '0', UPLOAD_MAX_BYTES: String(MAX_BYTES) }
+const cluster = await Cluster.start(t, env)
+
+void t.test('there is no balancer process, and connections are dealt out in turn', async t => {
+  t.ok(cluster.lines.some(line => /^ {2}balancers +none \(mesh/.test(line)))
+  t.equal(cluster.pids('balancer').length, 0)
+  const answers = await Promise.all(Array.from({ length: 100 }, () => ask(cluster.url, '/health')))
+  const names = answers.map(({ headers }) => headers['x-outpost-worker'])
+  for (const name of new Set(names)) {
+    const served = names.filter(other => other === name).length
+    t.ok(Math.abs(served - 50) <= 1, `${served} of 100`)
+  }
+})
+
+void t.test('accounts', t => accountSuite(t, cluster, WORKERS))
+void t.test('bad input', t => badInputSuite(t, cluster))
+void t.test('products', t => productSuite(t, cluster, WORKERS))
+void t.test('uploads', t => uploadSuite(t, cluster, WORKERS))

@@ -1,0 +1,89 @@
+import net from 'node:net'
+import type { Test } from 'tap'
+import { ask } from '../../helpers/client.js'
+import { ChatClient } from '../../helpers/chat-client.js'
+import type { Cluster } from '../../helpers/cluster.js'
+import { RawWebSocket } from '../../helpers/websocket-client.js'
+
+/** RFC 6455, section 5.2: no such opcode has a meaning yet. */
+const RESERVED = 3
+
+/** The worst that can be sent over a WebSocket, on a cluster of any mode. */
+export async function realtimeBadInputSuite(t: Test, cluster: Cluster): Promise<void> {
+  const before = cluster.supervision()
+  const bystander = await ChatClient.connect(t, cluster.url, 'websocket')
+
+  /** Sends something bad, waits for its end, and looks whether all the rest is as before. */
+  const afterwards = async (t: Test, send: (socket: RawWebSocket) => unknown): Promise<Ending> => {
+    const socket = await RawWebSocket.joinChat(cluster.port)
+    t.teardown(() => socket.connection.destroy())
+    send(socket)
+    const ending = await socket.untilClosed()
+    await bystander.say(t.name)
+    await bystander.receives(t.name)
+    t.strictSame(bystander.disconnects, [])
+    t.strictSame(cluster.supervision(), before)
+    t.equal((await ask(cluster.url, '/health')).status, 200)
+    return ending
+  }
+
+  await t.test('a frame that is not masked', async t => {
+    t.equal((await afterwards(t, socket => socket.send('42["message",1]', { masked: false }))).closeCode, 1002)
+  })
+
+  await t.test('a reserved opcode', async t => {
+    t.equal((await afterwards(t, socket => socket.send('x', { opcode: RESERVED }))).closeCode, 1002)
+  })
+
+  await t.test('text that is not UTF-8', async t => {
+    t.equal((await afterwards(t, socket => socket.send(Buffer.from([0xc3, 0x28])))).closeCode, 1007)
+  })
+
+  await t.test('a frame of 2 MB', async t => {
+    await afterwards(t, socket => socket.send(Buffer.alloc(2 * 1024 * 1024, 0x20)))
+  })
+
+  const malformed = {
+    'an unknown Engine.IO packet': '9',
+    'an unknown Socket.IO packet': '49',
+    'an event that is no array': '42{"message":1}',
+    'an event that is no JSON': '42["message",',
+    'an event of a reserved name': '42["connect",1]',
+    'attachments without number': '45-["message",{"_placeholder":true,"num":0}]',
+    'a thousand attachments': '451000-["message",{"_placeholder":true,"num":0}]',
+  }
+  for (const [name, packet] of Object.entries(malformed)) {
+    await t.test(name, t => afterwards(t, socket => socket.send(packet)))
+  }
+
+  await t.test('a message that is nested deeper than the stack', async t => {
+    const depth = 30_000
+    const ending = await afterwards(t, socket => socket.send(`42["message",${'['.repeat(depth)}${']'.repeat(depth)}]`))
+    t.match(ending.text, /BAD_MESSAGE/)
+  })
+
+  await t.test('messages faster than anybody types', async t => {
+    const ending = await afterwards(t, socket => {
+      for (let i = 0; i < 1_000; i += 1) socket.send('42["message",1]')
+    })
+    t.match(ending.text, /RATE_LIMITED/)
+  })
+
+  await t.test('an upgrade that nobody serves', async t => {
+    const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': '13' }
+    t.equal((await ask(cluster.url, '/nothing-here', { headers })).status, 404)
+    t.strictSame(cluster.supervision(), before)
+  })
+
+  await t.test('500 idle sessions', async t => {
+    const sockets = await Promise.all(Array.from({ length: 500 }, () => RawWebSocket.joinChat(cluster.port)))
+    t.teardown(() => sockets.forEach(({ connection }) => connection.destroy()))
+    const silent = Array.from({ length: 100 }, () => net.connect(cluster.port, '127.0.0.1'))
+    t.teardown(() => silent.forEach(socket => socket.destroy()))
+    const answers = await Promise.all(Array.from({ length: 50 }, () => ask(cluster.url, '/health')))
+    t.ok(answers.every(({ status }) => status === 200))
+    t.strictSame(cluster.supervision(), before)
+  })
+}
+
+type Ending = Awaited<ReturnType<RawWebSocket['untilClosed']>>

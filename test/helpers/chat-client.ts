@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { EventEmitter, once } from 'node:events'
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client'
 import { ask } from './client.js'
@@ -112,7 +113,7 @@ export async function clientsOnAllWorkers(
     while (workers.size < count) {
       const client = await ChatClient.connect(t, url, transport)
       clients.push(client)
-      await takeTurns(url, clients.length)
+      await takeTurns(url)
       workers.add(client.worker)
     }
   }
@@ -120,9 +121,9 @@ export async function clientsOnAllWorkers(
 }
 
 /**
- * Takes some turns of the round robin. Clients that are all alike take the same number each, and that may be one that
- * leads back to the same worker every time; with a different number in between it cannot.
+ * Takes a few turns of the round robin. Clients that are all alike take the same number each, and that may be one that
+ * leads back to the same worker every time.
  */
-export async function takeTurns(url: string, count: number): Promise<void> {
-  for (let i = 0; i < count; i += 1) await ask(url, '/health')
+export async function takeTurns(url: string): Promise<void> {
+  for (let i = randomInt(5); i > 0; i -= 1) await ask(url, '/health')
 }

@@ -26,7 +26,7 @@ for (const { what, file, BALANCERS } of CASES) {
       await until(() => socket.connected, 'a connection', 20_000)
       sockets.push(socket)
       workers.add(socket.io.engine.id.split('.')[0])
-      await takeTurns(cluster.url, sockets.length)
+      await takeTurns(cluster.url)
     }
     let count: unknown
     for (const socket of sockets) count = await within(socket.emitWithAck('join', 'lobby'), 'joining', 20_000)

@@ -3,7 +3,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { realtimeBadInputSuite } from './suites/realtime-bad-input.js'
 import { realtimeSuite } from './suites/realtime.js'
 
-const WORKERS = 3
+const WORKERS = 2
 /** A poll is answered before it: a forwarder that is on its way out waits for those in its hands. */
 const UPSTREAM_TIMEOUT_MS = '10000'
 

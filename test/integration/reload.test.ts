@@ -78,9 +78,10 @@ void t.test('asked for again and again during a reload, it follows once', async 
   const reloads = (): number => cluster.lines.filter(line => line.includes('"reloaded"')).length
   const answers = await Promise.all(Array.from({ length: 4 }, () => reload(cluster)))
   for (const answer of answers) t.strictSame(answer, { ok: true, result: { replaced: 1 } })
-  t.equal(reloads(), 2, 'the first, and one for all who asked meanwhile')
+  await until(() => reloads() === 2, 'the first, and one for all who asked meanwhile')
   cluster.signal('SIGHUP')
-  await until(() => reloads() === 3, 'the reload that a signal asks for', 30_000)
+  await until(() => reloads() > 2, 'the reload that a signal asks for', 30_000)
+  t.equal(reloads(), 3)
 })
 
 void t.test('a long download keeps its old worker', async t => {

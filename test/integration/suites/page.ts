@@ -19,7 +19,7 @@ export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browse
     const [first] = visitors
     let other = first!
     while ((await other.worker()) === (await first!.worker())) {
-      await takeTurns(cluster.url, visitors.length)
+      await takeTurns(cluster.url)
       other = await Visitor.open(browser, cluster.url)
       visitors.push(other)
     }

@@ -155,14 +155,17 @@ export class ObjectStorage {
     await orUndefined(this.#client.call(WRITE, client => client.removeObject(this.#client.bucket, key)))
   }
 
-  /** The objects whose keys begin with `prefix`, in the order of their keys. */
-  async *list(prefix = ''): AsyncGenerator<{ key: string; size: number; etag: string; lastModified: Date }> {
+  /** The objects whose keys begin with `prefix`, in the order of their keys; `pageSize` of them are asked for at once. */
+  async *list(
+    prefix = '',
+    pageSize = 1_000,
+  ): AsyncGenerator<{ key: string; size: number; etag: string; lastModified: Date }> {
     const { bucket } = this.#client
     let token = ''
     do {
       const from = token
       const page = await orUndefined(
-        this.#client.call(READ, client => client.listObjectsV2Query(bucket, prefix, from, '', 1_000, '')),
+        this.#client.call(READ, client => client.listObjectsV2Query(bucket, prefix, from, '', pageSize, '')),
       )
       for (const item of page?.objects ?? []) {
         const { name: key, size, etag, lastModified } = item

@@ -111,6 +111,9 @@ export interface LoadReport {
   failures: Error[]
 }
 
+/** Between two requests of one client: steady traffic is wanted, not a machine with no time for anything else. */
+const PAUSE_MS = 4
+
 /** Requests one after the other over a few kept connections, until it is stopped. */
 export class Load {
   readonly #report: LoadReport = { answers: [], failures: [] }
@@ -143,6 +146,7 @@ export class Load {
       } catch (error) {
         this.#report.failures.push(error as Error)
       }
+      await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
     }
     agent.destroy()
   }

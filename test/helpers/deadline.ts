@@ -11,11 +11,14 @@ export async function within<T>(promise: Promise<T>, what: string, ms = 10_000):
   }
 }
 
+/** Often enough for a test not to wait long, and seldom enough to leave the machine to what it waits for. */
+const LOOK_EVERY_MS = 20
+
 /** Waits until `holds` is true, for facts that no event tells of. */
 export function until(holds: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
   let given = false
   const look = async (): Promise<void> => {
-    while (!given && !(await holds())) await new Promise(resolve => setTimeout(resolve, 2))
+    while (!given && !(await holds())) await new Promise(resolve => setTimeout(resolve, LOOK_EVERY_MS))
   }
   return within(look(), what, ms).finally(() => (given = true))
 }

@@ -113,3 +113,15 @@ void t.test('an app may change the cookie, and keeps what it does not change', a
   const get = await worker(t, { options: { name: 'shop.sid', cookie: { sameSite: 'strict' } } })
   t.match((await get('/visit')).headers['set-cookie']?.[0], /^shop\.sid=.*; Expires=[^;]+; HttpOnly; SameSite=Strict$/)
 })
+
+void t.test('or change it from request to request', async t => {
+  const cookie: SessionOptions['cookie'] = ({ query }) => (query['from'] === 'embed' ? { sameSite: 'strict' } : {})
+  const get = await worker(t, { options: { cookie } })
+  for (const [query, sameSite] of [
+    ['', 'Lax'],
+    ['?from=embed', 'Strict'],
+  ]) {
+    const [line] = (await get(`/visit${query}`)).headers['set-cookie']!
+    t.match(line, new RegExp(`; Path=/; Expires=[^;]+; HttpOnly; SameSite=${sameSite}$`))
+  }
+})

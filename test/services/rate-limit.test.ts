@@ -68,7 +68,9 @@ void t.test('a client is told its limit, what is left, and when that ends', asyn
   })
   t.equal(second.headers['ratelimit-remaining'], '0')
   t.notOk('retry-after' in second.headers)
-  t.match(await request(), { status: 429, text: 'too many', headers: { 'retry-after': /^(60|5\d)$/ } })
+  const refused = await request()
+  t.match(refused, { status: 429, text: 'too many', headers: { 'retry-after': /^(60|5\d)$/ } })
+  t.match(refused.headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '0', 'ratelimit-reset': /^(60|5\d)$/ })
 })
 
 void t.test('a window begins with its first request, lasts its time, and the next one begins anew', async t => {

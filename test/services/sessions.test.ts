@@ -12,7 +12,7 @@ const DAY = 24 * 60 * 60
 
 declare module 'express-session' {
   interface SessionData {
-    visits: number
+    visits?: number
   }
 }
 

@@ -136,6 +136,7 @@ const unusable: Array<[name: string, value: string]> = [
   ['S3_ENDPOINT', 'http://localhost:9000/bucket'],
   ['S3_ENDPOINT', 'http://localhost:9000/?region=x'],
   ['S3_ENDPOINT', 'http://access:secret@localhost:9000'],
+  ['S3_ENDPOINT', 'http://:secret@localhost:9000'],
   ['S3_BUCKET', 'ab'],
   ['S3_BUCKET', 'b'.repeat(64)],
   ['S3_BUCKET', 'Bucket'],
@@ -143,6 +144,8 @@ const unusable: Array<[name: string, value: string]> = [
   ['S3_BUCKET', '-bucket'],
   ['S3_BUCKET', 'bucket.'],
   ['S3_BUCKET', 'a/b'],
+  ['S3_BUCKET', 'my..bucket'],
+  ['S3_BUCKET', '192.168.1.1'],
   ['S3_REGION', 'us east'],
   ['UPLOAD_MAX_BYTES', '0'],
   ['UPLOAD_MAX_BYTES', '1G'],
@@ -193,6 +196,10 @@ void t.test('all faults are in one message, and no secret is', t => {
 void t.test('the keys of a storage are never printed', t => {
   const bad = { PORT: 'abc', S3_ENDPOINT: 'nowhere', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' }
   t.throws(() => readConfig(bad), { message: /^(?![^]*(hunter2|access))[^]*S3_ENDPOINT=nowhere/ })
+  for (const given of ['access:hunter2@', ':hunter2@', 'access:hunter2@more@']) {
+    const inside = { ...bad, S3_ENDPOINT: `http://${given}localhost:9000` }
+    t.throws(() => readConfig(inside), { message: /^(?![^]*(hunter2|access))[^]*S3_ENDPOINT=…@localhost:9000/ }, given)
+  }
   t.end()
 })
 

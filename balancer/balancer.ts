@@ -16,6 +16,9 @@ import { resolveOptions, type BalancerOptions } from './options.js'
 import { codeOfParserError, refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { TargetPool } from './target-pool.js'
 
+/** How often Node looks for connections whose headers are overdue. */
+const HEADERS_CHECK_MS = 5_000
+
 /** A target as it is wanted: there, or on its way out. */
 export interface TargetSpec {
   id: string
@@ -181,13 +184,14 @@ export class Balancer {
   }
 
   #createServer(): http.Server {
+    const { clientIdleMs, headersTimeoutMs } = this.options
     const server = http.createServer({
-      keepAliveTimeout: this.options.clientIdleMs,
+      keepAliveTimeout: clientIdleMs,
       maxHeaderSize: 16 * 1024,
-      headersTimeout: 30_000,
+      headersTimeout: headersTimeoutMs,
       // The body has a limit of its own, which does not cut off a long upload: see `bodyIdleMs`.
       requestTimeout: 0,
-      connectionsCheckingInterval: 5_000,
+      connectionsCheckingInterval: Math.min(HEADERS_CHECK_MS, headersTimeoutMs),
       // A missing Host header is refused by the guard, in words.
       requireHostHeader: false,
       // Of two Authorization headers Node would keep the first and say nothing.

@@ -35,6 +35,8 @@ export interface BalancerOptions {
   targetKeepAliveMs: number
   /** A client's unused connection is kept this long. */
   clientIdleMs: number
+  /** The headers of a request must have come by then: 408. */
+  headersTimeoutMs: number
   /** The handshake of an upgrade must be over by then. */
   upgradeTimeoutMs: number
 
@@ -89,6 +91,7 @@ export const defaultOptions: BalancerOptions = {
   upstreamIdleMs: 60_000,
   targetKeepAliveMs: 75_000,
   clientIdleMs: 75_000,
+  headersTimeoutMs: 30_000,
   upgradeTimeoutMs: 10_000,
 
   retries: 2,

@@ -50,12 +50,12 @@ const redisUrl = z.string().refine(value => {
 
 const httpUrl = z.string().refine(value => {
   try {
-    const { protocol, username, pathname, search } = new URL(value)
-    return ['http:', 'https:'].includes(protocol) && username === '' && pathname === '/' && search === ''
+    const { protocol, username, password, pathname, search } = new URL(value)
+    return ['http:', 'https:'].includes(protocol) && username + password === '' && pathname === '/' && search === ''
   } catch {
     return false
   }
-}, 'a URL like http://host[:port] or https://host[:port], without a path')
+}, 'a URL like http://host[:port] or https://host[:port], without keys or a path')
 
 const readableFile = z
   .string()
@@ -96,7 +96,11 @@ const schema = z.object({
   S3_SECRET_KEY: z.string().optional(),
   S3_BUCKET: z
     .string()
-    .regex(/^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/, 'a bucket name: 3 to 63 of a-z, 0-9, "-" and "."')
+    // What looks like an address is refused by S3, and by its clients, at the first call.
+    .regex(
+      /^(?!.*\.\.)(?!.*\d+\.\d+\.\d+\.\d)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+      'a bucket name: 3 to 63 of a-z, 0-9, "-" and ".", no two dots together, and no IP address',
+    )
     .default('outpost'),
   S3_REGION: z
     .string()
@@ -205,5 +209,7 @@ function faultsOf(error: z.ZodError, env: NodeJS.ProcessEnv): ConfigFault[] {
 }
 
 function shown(name: string, value: string): string {
-  return SECRETS.has(name) ? `(${value.length} characters)` : value
+  if (SECRETS.has(name)) return `(${value.length} characters)`
+  // Some write their keys into it, which is one of its faults.
+  return name === 'S3_ENDPOINT' ? value.replace(/^.*@/s, '…@') : value
 }

@@ -24,6 +24,8 @@ void t.test('without any variable everything has a default', t => {
     balance: 'round-robin',
     app: undefined,
     redisUrl: undefined,
+    s3: { endpoint: undefined, accessKey: undefined, secretKey: undefined, bucket: 'outpost', region: 'us-east-1' },
+    uploadMaxBytes: 1024 ** 3,
     dataDir: resolve('.outpost'),
     rateLimitMax: 100,
     rateLimitWindowMs: 900_000,
@@ -78,6 +80,36 @@ void t.test('what can be used is used', t => {
   t.end()
 })
 
+void t.test('an object storage of somebody else’s is its endpoint, keys, bucket and region', t => {
+  const env = {
+    S3_ENDPOINT: 'https://s3.example:9000/',
+    S3_ACCESS_KEY: 'access',
+    S3_SECRET_KEY: 'secret',
+    S3_BUCKET: 'my-bucket.2',
+    S3_REGION: 'eu-central-1',
+  }
+  t.strictSame(readConfig(env).s3, {
+    endpoint: 'https://s3.example:9000',
+    accessKey: 'access',
+    secretKey: 'secret',
+    bucket: 'my-bucket.2',
+    region: 'eu-central-1',
+  })
+  t.equal(readConfig({ ...env, S3_ENDPOINT: 'http://[::1]:9000' }).s3.endpoint, 'http://[::1]:9000')
+  t.end()
+})
+
+void t.test('an endpoint without keys is a fault for each key that is missing', t => {
+  const endpoint = { S3_ENDPOINT: 'http://127.0.0.1:9000' }
+  const named = (env: NodeJS.ProcessEnv): string[] => faultsOf(env).map(({ name }) => name)
+  t.strictSame(named(endpoint), ['S3_ACCESS_KEY', 'S3_SECRET_KEY'])
+  t.strictSame(named({ ...endpoint, S3_ACCESS_KEY: 'access' }), ['S3_SECRET_KEY'])
+  t.strictSame(named({ ...endpoint, S3_SECRET_KEY: 'secret' }), ['S3_ACCESS_KEY'])
+  t.strictSame(named({ ...endpoint, S3_ACCESS_KEY: 'access', S3_SECRET_KEY: '' }), ['S3_SECRET_KEY'])
+  t.strictSame(named({ S3_ENDPOINT: 'nowhere' }), ['S3_ENDPOINT', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'])
+  t.end()
+})
+
 const unusable: Array<[name: string, value: string]> = [
   ['PORT', 'abc'],
   ['PORT', '65536'],
@@ -96,6 +128,28 @@ const unusable: Array<[name: string, value: string]> = [
   ['APP', '.'],
   ['REDIS_URL', 'localhost:6379'],
   ['REDIS_URL', 'http://localhost:6379'],
+  ['S3_ENDPOINT', 'localhost'],
+  ['S3_ENDPOINT', 'localhost:9000'],
+  ['S3_ENDPOINT', 's3://bucket'],
+  ['S3_ENDPOINT', 'http://'],
+  ['S3_ENDPOINT', 'http://localhost:99999'],
+  ['S3_ENDPOINT', 'http://localhost:9000/bucket'],
+  ['S3_ENDPOINT', 'http://localhost:9000/?region=x'],
+  ['S3_ENDPOINT', 'http://access:secret@localhost:9000'],
+  ['S3_ENDPOINT', 'http://:secret@localhost:9000'],
+  ['S3_BUCKET', 'ab'],
+  ['S3_BUCKET', 'b'.repeat(64)],
+  ['S3_BUCKET', 'Bucket'],
+  ['S3_BUCKET', 'my_bucket'],
+  ['S3_BUCKET', '-bucket'],
+  ['S3_BUCKET', 'bucket.'],
+  ['S3_BUCKET', 'a/b'],
+  ['S3_BUCKET', 'my..bucket'],
+  ['S3_BUCKET', '192.168.1.1'],
+  ['S3_REGION', 'us east'],
+  ['UPLOAD_MAX_BYTES', '0'],
+  ['UPLOAD_MAX_BYTES', '1G'],
+  ['UPLOAD_MAX_BYTES', '52428800001'],
   ['RATE_LIMIT_MAX', '-1'],
   ['RATE_LIMIT_WINDOW_MS', '15m'],
   ['TRUST_PROXY', 'true'],
@@ -110,7 +164,7 @@ const unusable: Array<[name: string, value: string]> = [
 
 void t.test('what cannot be used is one fault that says what can', t => {
   for (const [name, value] of unusable) {
-    const faults = faultsOf({ [name]: value })
+    const faults = faultsOf({ S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'secret', [name]: value })
     t.equal(faults.length, 1, `${name}=${value}`)
     t.equal(faults[0]?.name, name)
     t.match(faults[0]?.accepted, /^(a|an|one of|the path|"auto"|0 or 1)/, faults[0]?.accepted ?? '')
@@ -136,6 +190,16 @@ void t.test('all faults are in one message, and no secret is', t => {
     message: /PORT=abc[^]*WORKERS=x[^]*SESSION_SECRET=\(7 characters\)/,
   })
   t.throws(() => readConfig(bad), { message: /^(?![^]*hunter2)/ })
+  t.end()
+})
+
+void t.test('the keys of a storage are never printed', t => {
+  const bad = { PORT: 'abc', S3_ENDPOINT: 'nowhere', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' }
+  t.throws(() => readConfig(bad), { message: /^(?![^]*(hunter2|access))[^]*S3_ENDPOINT=nowhere/ })
+  for (const given of ['access:hunter2@', ':hunter2@', 'access:hunter2@more@']) {
+    const inside = { ...bad, S3_ENDPOINT: `http://${given}localhost:9000` }
+    t.throws(() => readConfig(inside), { message: /^(?![^]*(hunter2|access))[^]*S3_ENDPOINT=…@localhost:9000/ }, given)
+  }
   t.end()
 })
 

@@ -29,7 +29,10 @@ export function createRateLimit(redis: Redis, options: RateLimitOptions): Reques
     legacyHeaders: false,
     keyGenerator: clientKey,
     store: new RedisCounter(redis, rule, windowMs),
-    handler: onLimit,
+    handler: (request, response, next) => {
+      addSeparateHeaders(request, response.setHeader.bind(response))
+      return onLimit(request, response, next)
+    },
     validate: false,
   })
   return function countRequest(request, response, next) {

@@ -1,6 +1,6 @@
 import { RedisStore } from 'connect-redis'
 import type { RequestHandler } from 'express'
-import session, { type SessionOptions } from 'express-session'
+import session, { type CookieOptions, type SessionOptions } from 'express-session'
 import type { Redis } from 'ioredis'
 import { keys } from './keys.js'
 
@@ -33,6 +33,13 @@ export function createSessions(
   settings: SessionSettings,
   options: Partial<SessionOptions> = {},
 ): RequestHandler {
+  const { cookie } = options
+  const defaults: CookieOptions = {
+    httpOnly: true,
+    sameSite: 'lax',
+    secure: settings.production,
+    maxAge: SESSION_TTL_SECONDS * 1_000,
+  }
   return session({
     name: 'outpost.sid',
     secret: settings.secret,
@@ -40,12 +47,7 @@ export function createSessions(
     resave: false,
     saveUninitialized: false,
     ...options,
-    cookie: {
-      httpOnly: true,
-      sameSite: 'lax',
-      secure: settings.production,
-      maxAge: SESSION_TTL_SECONDS * 1_000,
-      ...(typeof options.cookie === 'function' ? {} : options.cookie),
-    },
+    cookie:
+      typeof cookie === 'function' ? request => ({ ...defaults, ...cookie(request) }) : { ...defaults, ...cookie },
   })
 }

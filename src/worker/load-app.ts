@@ -63,8 +63,14 @@ function serverOf(value: unknown): http.Server | undefined {
   return typeof value === 'function' ? http.createServer(value as http.RequestListener) : undefined
 }
 
-function firstOf<T>(promise: Promise<T>, patienceMs: number): Promise<T | undefined> {
-  return Promise.race([promise, new Promise<undefined>(resolve => setTimeout(() => resolve(undefined), patienceMs))])
+async function firstOf<T>(promise: Promise<T>, patienceMs: number): Promise<T | undefined> {
+  let timer: NodeJS.Timeout | undefined
+  const late = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), patienceMs)))
+  try {
+    return await Promise.race([promise, late])
+  } finally {
+    clearTimeout(timer)
+  }
 }
 
 function messageOf(error: unknown): string {

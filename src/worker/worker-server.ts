@@ -63,9 +63,12 @@ export class WorkerServer {
     this.server.closeIdleConnections()
     const idle = setInterval(() => this.server.closeIdleConnections(), IDLE_CHECK_MS)
     const cut = setTimeout(() => this.server.closeAllConnections(), deadlineMs)
-    await Promise.race([closed, new Promise(resolve => setTimeout(resolve, deadlineMs + IDLE_CHECK_MS))])
+    let givenUp: NodeJS.Timeout | undefined
+    const late = new Promise<void>(resolve => (givenUp = setTimeout(resolve, deadlineMs + IDLE_CHECK_MS)))
+    await Promise.race([closed, late])
     clearInterval(idle)
     clearTimeout(cut)
+    clearTimeout(givenUp)
   }
 
   /** In `emit`, so that it comes before every listener of the app, whenever that was added. */

@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t from 'tap'
 import { Balancer, balancerErrors } from '#balancer'
@@ -149,14 +148,29 @@ void t.test('more connections than `maxSockets` are not taken', async t => {
   t.equal((await rawExchange(running.port, GET)).status, 200)
 })
 
-void t.test('a header that takes for ever does not keep its connection', { timeout: 60_000 }, async t => {
+void t.test('headers that do not come in time are 408, and a client that says nothing is not kept either', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target], { headersTimeoutMs: 100 })
+  const [idle, half, mute] = [await running.connect(), await running.connect(), await running.connect()]
+  idle.write(GET)
+  half.write('GET / HTTP/1.1\r\nHost')
+  t.equal((await idle.response()).status, 200)
+  for (const client of [half, mute]) {
+    const answer = await client.response()
+    t.match(answer, { status: 408, headers: { connection: 'close' } })
+    t.match(JSON.parse(answer.body.toString()), { code: 'REQUEST_TIMEOUT' })
+    t.equal(await client.closed, 'end')
+  }
+  t.equal((await idle.write(GET).response()).status, 200, 'between two requests there is more time')
+  t.equal(target.requests.length, 2)
+})
+
+void t.test('a client that leaves in the middle of a header leaves nothing', async t => {
   const running = await RunningBalancer.start(t)
   const client = await running.connect()
   client.write('GET / HTTP/1.1\r\nHost')
-  t.equal(await running.balancer.connections(), 1)
-  const closed = once(client.socket, 'close')
+  await until(async () => (await running.balancer.connections()) === 1, 'the connection to be there')
   client.destroy()
-  await closed
   await running.quiet()
 })
 

@@ -1,6 +1,9 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import net from 'node:net'
+import { pino } from 'pino'
+import type { Redis } from 'ioredis'
+import { createRedis } from '#src/services/redis.js'
 import { until } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
 
@@ -29,6 +32,14 @@ export class RedisServer {
 
   get url(): string {
     return `redis://127.0.0.1:${this.port}`
+  }
+
+  /** A client such as every worker has one, which goes when the test does. */
+  async connect(t: Harness): Promise<Redis> {
+    const redis = createRedis({ url: this.url }, pino({ level: 'silent' }))
+    t.teardown(() => redis.disconnect())
+    await once(redis, 'ready')
+    return redis
   }
 
   /** Keeps its data over a restart. */

@@ -2,19 +2,14 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
-import { pino } from 'pino'
 import t, { type Test } from 'tap'
 import { ObjectStore } from '#src/object-store/object-store.js'
-import { keys as redisKeys } from '#src/services/keys.js'
-import { LiveUploads } from '#src/services/live-uploads.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
-import { createRedis } from '#src/services/redis.js'
 import { PART_BYTES, type StorageAddress } from '#src/services/storage-client.js'
 import { isStorageUnavailable } from '#src/services/storage-errors.js'
-import { UploadSweeper } from '#src/services/upload-sweeper.js'
 import { within } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
-import { freePort, RedisServer } from '../helpers/redis-server.js'
+import { freePort } from '../helpers/redis-server.js'
 
 const unavailable = { name: 'StorageUnavailableError' }
 const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
@@ -215,17 +210,17 @@ void t.test('no more calls are under way at once than may be, and one too many i
   t.ok(most <= 64, String(most))
 })
 
-void t.test('the sweeper removes what nobody works on any more, and that alone', async t => {
+void t.test('an upload is witnessed from its begin to its end, and fails when it is taken away in between', async t => {
   const { storage, address } = await running(t)
-  const server = await RedisServer.start(t)
-  const log = pino({ level: 'silent' })
-  const redis = createRedis({ url: server.url }, log)
-  t.teardown(() => redis.disconnect())
-  await once(redis, 'ready')
-  const witness = new LiveUploads(redis, log)
-  const worker = new ObjectStorage(address, witness)
+  const witnessed = new Set<string>()
+  const worker = new ObjectStorage(address, {
+    begun: id => void witnessed.add(id),
+    ended: id => void witnessed.delete(id),
+  })
   t.teardown(() => worker.close())
-
+  const under = async (count: number): Promise<void> => {
+    while ((await all(storage.incompleteUploads(''))).length !== count) await new Promise(setImmediate)
+  }
   const gate = { open: (): void => undefined }
   const opened = new Promise<void>(resolve => (gate.open = resolve))
   const source = async function* (): AsyncGenerator<Buffer> {
@@ -233,42 +228,14 @@ void t.test('the sweeper removes what nobody works on any more, and that alone',
     await opened
     yield Buffer.alloc(1)
   }
-  const under = async (count: number): Promise<void> => {
-    while ((await all(storage.incompleteUploads(''))).length !== count) await new Promise(setImmediate)
-  }
-  const alive = worker.put('uploads/alive', source())
-  await within(under(1), 'an upload')
-  // A worker without a witness is as good as one that has died.
-  const dead = [storage.put('uploads/dead', source()), storage.put('elsewhere/dead', source())]
-  await within(under(3), 'three uploads')
-  const [kept] = await all(storage.incompleteUploads('uploads/alive'))
-  t.equal(await redis.exists(redisKeys.liveUpload(kept!.uploadId)), 1)
-
-  const sweeper = (minAgeMs: number): UploadSweeper => {
-    return new UploadSweeper({ redis, storage, log, prefix: 'uploads/', minAgeMs })
-  }
-  t.equal(await sweeper(60_000).sweep(), 0, 'young ones are left alone')
-  t.equal(await sweeper(-60_000).sweep(), 1)
-  t.strictSame((await all(storage.incompleteUploads(''))).map(({ key }) => key).sort(), [
-    'elsewhere/dead',
-    'uploads/alive',
-  ])
-  const another = storage.put('uploads/dead-too', source())
-  await within(under(3), 'one more')
-  const two = ['one', 'another'].map(
-    () => new UploadSweeper({ redis, storage, log, prefix: 'uploads/', minAgeMs: -60_000, intervalMs: 10 }),
-  )
-  for (const sweeper of two) sweeper.start()
-  await within(under(2), 'it to be swept by itself')
-  for (const sweeper of two) await sweeper.stop()
-
-  const ended = Promise.allSettled([...dead, another])
+  const puts = [worker.put('kept', source()), worker.put('taken', source())]
+  await within(under(2), 'two uploads')
+  t.strictSame(new Set((await all(storage.incompleteUploads(''))).map(({ uploadId }) => uploadId)), witnessed)
+  const [taken] = await all(storage.incompleteUploads('taken'))
+  await storage.removeIncompleteUpload(taken!)
   gate.open()
-  t.equal((await alive).size, PART_BYTES + 2)
-  t.strictSame(
-    (await ended).map(({ status }) => status),
-    ['rejected', 'fulfilled', 'rejected'],
-  )
-  t.equal(await redis.exists(redisKeys.liveUpload(kept!.uploadId)), 0)
-  witness.stop()
+  await t.rejects(puts[1]!, unavailable)
+  t.equal((await puts[0]!).size, PART_BYTES + 2)
+  t.equal(witnessed.size, 0)
+  t.equal(await storage.stat('taken'), undefined)
 })

@@ -1,0 +1,74 @@
+import { pino } from 'pino'
+import t, { type Test } from 'tap'
+import { keys } from '#src/services/keys.js'
+import { LiveUploads, UPLOAD_LIVES_MS } from '#src/services/live-uploads.js'
+import { RedisServer } from '../helpers/redis-server.js'
+
+const server = await RedisServer.start(t)
+const redis = await server.connect(t)
+t.beforeEach(() => redis.flushall())
+
+/** The clock that the renewals run on: they are due when the test says so. */
+function renewals(t: Test): { due(): void; running: number } {
+  const timers = new Map<object, () => void>()
+  t.intercept(globalThis, 'setInterval', {
+    value: (renew: () => void) => {
+      const timer = { unref: () => timer }
+      timers.set(timer, renew)
+      return timer
+    },
+  })
+  t.intercept(globalThis, 'clearInterval', { value: (timer: object) => timers.delete(timer) })
+  return {
+    due: () => timers.forEach(renew => renew()),
+    get running() {
+      return timers.size
+    },
+  }
+}
+
+/** Commands of one connection are carried out in their order: this one comes after those that were given before. */
+async function isLive(id: string): Promise<boolean> {
+  return (await redis.exists(keys.liveUpload(id))) === 1
+}
+
+void t.test('an upload is live from its begin to its end, each by itself', async t => {
+  const clock = renewals(t)
+  const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
+  uploads.begun('one')
+  uploads.begun('two')
+  t.ok((await isLive('one')) && (await isLive('two')))
+  uploads.ended('one')
+  t.notOk(await isLive('one'))
+  t.ok(await isLive('two'))
+  clock.due()
+  t.notOk(await isLive('one'), 'it is not renewed either')
+  uploads.ended('two')
+  t.equal(clock.running, 0, 'no timer without an upload')
+})
+
+void t.test('one that lasts is renewed; that of a dead worker is not for long', async t => {
+  const clock = renewals(t)
+  const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
+  uploads.begun('one')
+  const key = keys.liveUpload('one')
+  const left = await redis.pttl(key)
+  t.ok(left > UPLOAD_LIVES_MS - 10_000 && left <= UPLOAD_LIVES_MS, String(left))
+  await redis.pexpire(key, 1_000)
+  clock.due()
+  t.ok((await redis.pttl(key)) > 1_000)
+  uploads.stop()
+  t.equal(clock.running, 0)
+})
+
+void t.test('what Redis has missed while it was away it is told when it is back', async t => {
+  const clock = renewals(t)
+  const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
+  await redis.config('SET', 'maxmemory', '1')
+  uploads.begun('one')
+  t.notOk(await isLive('one'))
+  await redis.config('SET', 'maxmemory', '0')
+  clock.due()
+  t.ok(await isLive('one'))
+  uploads.ended('one')
+})

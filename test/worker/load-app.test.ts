@@ -1,0 +1,115 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { ListenTakeover } from '#src/worker/listen-takeover.js'
+import { AppError, loadApp } from '#src/worker/load-app.js'
+import { FakeClock } from '../helpers/fake-clock.js'
+import { socketPathFor } from '../helpers/fake-target.js'
+import { fixture } from '../helpers/fixtures.js'
+import { temporaryFolder } from '../helpers/harness.js'
+import { rawExchange, requestBytes } from '../helpers/raw-http.js'
+
+const lent = { greeting: 'Hello World!' }
+
+/** Loads as a worker does, and starts the server if the app has not. */
+async function load(t: Test, path: string): Promise<{ text: string; settled: boolean }> {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was
+  const { listen } = net.Server.prototype
+  t.teardown(() => (net.Server.prototype.listen = listen))
+  const socketPath = socketPathFor(t)
+  const takeover = new ListenTakeover({ socketPath, publicPort: 3_000 })
+  takeover.install()
+  const server = await loadApp(path, lent, takeover)
+  t.teardown(() => server.close())
+  const settled = !takeover.hasTaken
+  if (!server.listening) await once(server.listen({ path: socketPath }), 'listening')
+  const { body } = await rawExchange(socketPath, requestBytes('GET /', ['Connection: close']))
+  return { text: body.toString(), settled }
+}
+
+/** Path of a module with this source. */
+function written(t: Test, ...lines: string[]): string {
+  const path = join(temporaryFolder(t), 'app.mjs')
+  writeFileSync(path, lines.join('\n'))
+  return path
+}
+
+const HANDLER = '(request, response) => response.end("Hello World!")'
+
+for (const name of ['handler-app.js', 'server-app.js', 'exported-app.js', 'commonjs-app.cjs']) {
+  void t.test(`a module that exports an app is one: ${name}`, async t => {
+    t.strictSame(await load(t, fixture(name)), { text: 'Hello World!', settled: true })
+  })
+}
+
+const sources: Array<[what: string, source: string]> = [
+  ['makes an app of what it is lent', 'export default lent => (request, response) => response.end(lent.greeting)'],
+  ['takes its time to make one', `export default async lent => { await null; return ${HANDLER} }`],
+  ['makes a server', `import http from 'node:http'; export default () => http.createServer(${HANDLER})`],
+  ['was compiled from another kind of module', `export default { __esModule: true, default: ${HANDLER} }`],
+  ['makes what was', `export default () => ({ __esModule: true, default: ${HANDLER} })`],
+]
+
+for (const [what, source] of sources) {
+  void t.test(`so is one that ${what}`, async t => {
+    t.strictSame(await load(t, written(t, source)), { text: 'Hello World!', settled: true })
+  })
+}
+
+const LISTENING = `import http from 'node:http'; const server = http.createServer(${HANDLER})`
+
+const listeners: Array<[when: string, source: string]> = [
+  ['while it is loaded', `${LISTENING}; server.listen(8080)`],
+  ['a moment later', `${LISTENING}; setImmediate(() => server.listen(8080))`],
+  ['when it is called', `${LISTENING}; export default () => void server.listen(8080)`],
+  ['and exports another app as well', `${LISTENING}; server.listen(8080); export default (a, b) => b.end("other")`],
+]
+
+for (const [when, source] of listeners) {
+  void t.test(`an app that listens ${when} is what it listens with`, async t => {
+    t.strictSame(await load(t, written(t, source)), { text: 'Hello World!', settled: false })
+  })
+}
+
+void t.test('once the app listens nobody waits for it any more', async t => {
+  const clock = new FakeClock(t)
+  await load(t, written(t, `${LISTENING}; server.listen(8080)`))
+  t.equal(clock.pending, 0)
+})
+
+void t.test('a module that throws says why', async t => {
+  for (const [path, reason] of [
+    [fixture('broken-app.js'), /no database here/],
+    [written(t, 'export default async () => { throw new Error("no luck") }'), /no luck/],
+    [written(t, 'export default () => { throw "mere text" }'), /mere text/],
+    [written(t, 'export default ('), /SyntaxError/],
+    [join(temporaryFolder(t), 'none.js'), /Cannot find module/],
+  ] as const) {
+    const error: unknown = await load(t, path).catch((error: unknown) => error)
+    t.ok(error instanceof AppError)
+    const { message, cause } = error as AppError
+    t.ok(message.startsWith(`APP=${path}: it threw while it was loaded: `), message)
+    t.match(message, reason)
+    t.ok(cause !== undefined)
+  }
+})
+
+void t.test('a module that neither is an app nor listens is given up after ten seconds', async t => {
+  for (const [path, shown] of [
+    [fixture('no-app.js'), '42'],
+    [written(t, 'export default () => ({ app: true })'), '{ app: true }'],
+    [written(t, 'export const app = 1'), 'undefined'],
+  ] as const) {
+    const clock = new FakeClock(t)
+    let given = false
+    const loading = load(t, path).finally(() => (given = true))
+    while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
+    clock.advance(9_999)
+    await new Promise(resolve => setImmediate(resolve))
+    t.notOk(given)
+    clock.advance(1)
+    await t.rejects(loading, { name: 'AppError', message: `default export is ${shown}, no app` })
+  }
+})

@@ -1,0 +1,155 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type { Duplex } from 'node:stream'
+import t, { type Test } from 'tap'
+import { WorkerServer, type Door } from '#src/worker/worker-server.js'
+import { within } from '../helpers/deadline.js'
+import { FakeClock } from '../helpers/fake-clock.js'
+import { socketPathFor } from '../helpers/fake-target.js'
+import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js'
+import { acceptUpgrade, UPGRADE_HEADERS } from '../helpers/websocket.js'
+
+/** Owns what is under `/own`. */
+const door: Door = {
+  owns: ({ url }) => url?.startsWith('/own') === true,
+  handleRequest: (_request, response) => void response.end('from the door'),
+  handleUpgrade: (_request, socket) => void socket.end('HTTP/1.1 299 Door\r\nContent-Length: 0\r\n\r\n'),
+}
+
+interface Running {
+  app: http.Server
+  server: WorkerServer
+  path: string
+  connect: () => Promise<RawConnection>
+}
+
+async function start(
+  t: Test,
+  listener: http.RequestListener = (_request, response) => void response.end('from the app'),
+): Promise<Running> {
+  const app = http.createServer(listener)
+  const path = socketPathFor(t)
+  const server = new WorkerServer(app, path, door)
+  await server.start()
+  t.teardown(() => {
+    app.close()
+    app.closeAllConnections()
+  })
+  const connect = async (): Promise<RawConnection> => {
+    const client = await RawConnection.open(path)
+    t.teardown(() => client.destroy())
+    return client
+  }
+  return { app, server, path, connect }
+}
+
+async function bodyOf(path: string, line: string, headers: string[] = []): Promise<string> {
+  return (await rawExchange(path, requestBytes(line, headers))).body.toString()
+}
+
+void t.test('what the door owns never reaches the app, the rest does', async t => {
+  const { app, path } = await start(t)
+  app.prependListener('request', ({ url }) => t.equal(url, '/page'))
+  t.equal(await bodyOf(path, 'GET /own'), 'from the door')
+  t.equal(await bodyOf(path, 'GET /page'), 'from the app')
+})
+
+void t.test('the app sees who the client is, and not how it is told', async t => {
+  const { path } = await start(t, ({ socket, headers }, response) => {
+    response.end(JSON.stringify([socket.remoteAddress, headers['x-outpost-client']]))
+  })
+  t.equal(await bodyOf(path, 'GET /', ['X-Outpost-Client: http 192.0.2.1']), '["192.0.2.1",null]')
+})
+
+void t.test('a request that came another way is believed nothing, and so is an upgrade', async t => {
+  const { app, server } = await start(t)
+  const seen: unknown[] = []
+  for (const event of ['request', 'upgrade']) {
+    app.prependListener(event, ({ socket, headers }: http.IncomingMessage) => {
+      seen.push([event, socket.remoteAddress, headers['x-outpost-client']])
+    })
+  }
+  app.on('upgrade', (_request, socket: Duplex) => void socket.end('HTTP/1.1 299 App\r\n\r\n'))
+  const client = { address: '192.0.2.9', protocol: 'https' }
+  const front = http.createServer((request, response) => server.handleRequest(request, response, client))
+  front.on('upgrade', (request, socket: Duplex, head) => server.handleUpgrade(request, socket, head, client))
+  const path = socketPathFor(t)
+  await once(front.listen(path), 'listening')
+  t.teardown(() => front.close().closeAllConnections())
+  const forged = 'X-Outpost-Client: http 203.0.113.9'
+  await rawExchange(path, requestBytes('GET /', [forged]))
+  await rawExchange(path, requestBytes('GET /', [forged, ...UPGRADE_HEADERS]))
+  t.strictSame(seen, [
+    ['request', '192.0.2.9', undefined],
+    ['upgrade', '192.0.2.9', undefined],
+  ])
+})
+
+void t.test('an upgrade goes to the door, to the app if it listens for one, or is a request', async t => {
+  const { app, path } = await start(t)
+  t.equal((await rawExchange(path, requestBytes('GET /own', UPGRADE_HEADERS))).status, 299)
+  const plain = await rawExchange(path, requestBytes('GET /page', ['X-Request-Id: r-1', ...UPGRADE_HEADERS]))
+  t.match(plain, {
+    status: 200,
+    headers: { connection: 'close', 'x-request-id': 'r-1' },
+    body: Buffer.from('from the app'),
+  })
+  app.on('upgrade', (request, socket: Duplex) => {
+    acceptUpgrade(request, socket)
+    socket.end()
+  })
+  t.equal((await rawExchange(path, requestBytes('GET /page', UPGRADE_HEADERS))).status, 101)
+})
+
+void t.test('bytes that are no HTTP cost their connection, and nothing else', async t => {
+  const { connect, path } = await start(t)
+  await within((await connect()).write('nonsense\r\n\r\n').closed, 'the connection to be closed')
+  t.equal(await bodyOf(path, 'GET /'), 'from the app')
+})
+
+void t.test('a socket that is taken is an error of `start`; a server that listens is left as it is', async t => {
+  const { app, server, path } = await start(t)
+  await server.start()
+  t.equal(app.address(), path)
+  await t.rejects(new WorkerServer(http.createServer(), path, door).start(), { code: 'EADDRINUSE' })
+})
+
+void t.test('a stop closes what is idle, and lets what is in flight end', async t => {
+  const { app, server, path, connect } = await start(t, (_request, response) => {
+    app.once('release', () => response.end('at last'))
+    app.emit('arrived')
+  })
+  const [busy, idle] = [await connect(), await connect()]
+  t.equal((await idle.write(requestBytes('GET /own')).response()).status, 200)
+  const arrived = once(app, 'arrived')
+  busy.write(requestBytes('GET /'))
+  await arrived
+  const stopping = server.stop(60_000)
+  await within(idle.closed, 'the idle one to be closed')
+  await t.rejects(RawConnection.open(path))
+  app.emit('release')
+  t.equal((await busy.response()).body.toString(), 'at last')
+  await within(stopping, 'the stop')
+})
+
+void t.test('a stop that is over has no timer left', async t => {
+  const { server } = await start(t)
+  const clock = new FakeClock(t)
+  await server.stop(60_000)
+  t.equal(clock.pending, 0)
+})
+
+void t.test('a stop cuts what has not ended by the deadline', async t => {
+  const { app, server, connect } = await start(t, () => app.emit('arrived'))
+  const client = await connect()
+  const arrived = once(app, 'arrived')
+  client.write(requestBytes('GET /'))
+  await arrived
+  const clock = new FakeClock(t)
+  const stopping = server.stop(60_000)
+  clock.advance(59_999)
+  t.notOk(client.ended)
+  clock.advance(1)
+  await stopping
+  await client.closed
+})

@@ -47,6 +47,8 @@ export class Target {
   /** Those that belong here by affinity. */
   readonly #bound = new Set<InFlight>()
   readonly #upgraded = new Set<UpgradedConnection>()
+  /** It has refused a connection since it was ready: apart from the state, because a drain is never left. */
+  #refused = false
   /** Gateway failures since the last answer. */
   failuresInARow = 0
   ejections = 0
@@ -81,9 +83,9 @@ export class Target {
     return this.#exchanges.size >= this.maxInFlight
   }
 
-  /** Alive by what is known: its process was there when last heard of. */
+  /** Its process is not there, by what was last heard of it. */
   get gone(): boolean {
-    return this.#state === 'gone' || this.#state === 'unreachable'
+    return this.#state === 'gone' || this.#refused
   }
 
   begin(exchange: InFlight, bound = false): void {
@@ -111,6 +113,7 @@ export class Target {
   markReady(): void {
     if (this.#state === 'ready' || this.#state === 'draining' || this.#state === 'gone') return
     this.failuresInARow = 0
+    this.#refused = false
     this.readySince = performance.now()
     this.#become('ready')
   }
@@ -121,6 +124,7 @@ export class Target {
 
   /** Its socket refused a connection: nobody listens there. */
   markUnreachable(): void {
+    this.#refused = true
     if (this.#state === 'draining' || this.#state === 'gone' || this.#state === 'unreachable') return
     this.#goDown('unreachable')
   }

@@ -307,10 +307,9 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #noteRetirement(child: Child, reason: string): void {
-    const slot = this.#slots.find(place => place.current === child)
-    if (slot === undefined || slot.replaceWanted || this.#state !== 'running') return
+    const slot = this.#slots.find(place => place.children.includes(child))
+    if (this.#state !== 'running' || slot?.retire(child) !== true) return
     this.options.log.info({ child: child.name, reason }, 'it is to be replaced')
-    slot.replaceWanted = true
   }
 
   /** One at a time: each replacement needs memory of its own before the old one gives its back. */

@@ -51,7 +51,10 @@ export class Target {
   #refused = false
   /** Gateway failures since the last answer. */
   failuresInARow = 0
+  /** What the length of an ejection is reckoned by: the ejections that still count, the last one included. */
   ejections = 0
+  /** When the last one was over, in the clock of `performance.now()`. */
+  ejectionEndedAt = 0
   /** When it last became ready, in the clock of `performance.now()`. */
   readySince = 0
 
@@ -164,6 +167,7 @@ export class Target {
   #become(state: TargetState): void {
     const from = this.#state
     this.#state = state
+    if (from === 'ejected') this.ejectionEndedAt = performance.now()
     this.observer.targetChanged(this, from)
   }
 

@@ -121,6 +121,8 @@ export class Load {
     private readonly base: string,
     private readonly path: string,
     clients = 4,
+    /** Between an answer and the next request of the same client: a load that lasts need not be a heavy one. */
+    private readonly pauseMs = 0,
   ) {
     this.#clients = Array.from({ length: clients }, () => this.#client())
   }
@@ -143,6 +145,7 @@ export class Load {
       } catch (error) {
         this.#report.failures.push(error as Error)
       }
+      if (this.pauseMs > 0) await new Promise(resolve => setTimeout(resolve, this.pauseMs))
     }
     agent.destroy()
   }

@@ -281,7 +281,7 @@ export class Balancer {
 
   #refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
     const code = codeOfParserError(error.code)
-    if (code === undefined) socket.destroy()
+    if (code === undefined || leavesInMidAnswer(error, socket)) socket.destroy()
     else if (!this.#refused.has(socket)) {
       this.#refused.add(socket)
       this.#refuseInTurn(code, socket)
@@ -297,6 +297,11 @@ export class Balancer {
     else if (current.headersSent) socket.destroy()
     else answerProblemOnSocket(socket, code, randomUUID())
   }
+}
+
+/** Its end leaves a later request cut off. As anybody's whose answer is on its way, it means that nobody waits for that. */
+function leavesInMidAnswer(error: NodeJS.ErrnoException, socket: Duplex): boolean {
+  return error.code === 'HPE_INVALID_EOF_STATE' && responseInProgress(socket)?.req.complete === true
 }
 
 /** By Node's own mark on the connection. */

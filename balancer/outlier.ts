@@ -20,6 +20,7 @@ export class OutlierDetection {
     target.failuresInARow += 1
     if (target.failuresInARow < this.options.ejectAfter || target.state !== 'ready') return
     if (this.pool.ejectable < 1) return
+    target.ejections = ejectionsThatCount(target.ejections, performance.now() - target.ejectionEndedAt, this.options)
     target.eject()
     // Of an earlier ejection that the probes have ended: it would cut this one short.
     clearTimeout(this.#returns.get(target))
@@ -40,7 +41,20 @@ export class OutlierDetection {
   }
 }
 
-/** @param times how often the target has been ejected, this time included */
+/**
+ * An ejection is forgotten for every `ejectMs` without one, and none counts beyond the longest time, so that no target
+ * takes for ever to be forgiven.
+ * @param quietMs since the end of the last one
+ */
+export function ejectionsThatCount(
+  times: number,
+  quietMs: number,
+  { ejectMs, ejectMaxMs }: Pick<BalancerOptions, 'ejectMs' | 'ejectMaxMs'>,
+): number {
+  return Math.max(0, Math.min(times, Math.ceil(ejectMaxMs / ejectMs)) - Math.floor(quietMs / ejectMs))
+}
+
+/** @param times how many ejections of the target count, this one included */
 export function ejectionMs(times: number, options: Pick<BalancerOptions, 'ejectMs' | 'ejectMaxMs'>): number {
   return Math.min(options.ejectMs * times, options.ejectMaxMs)
 }

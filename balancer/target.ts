@@ -47,9 +47,14 @@ export class Target {
   /** Those that belong here by affinity. */
   readonly #bound = new Set<InFlight>()
   readonly #upgraded = new Set<UpgradedConnection>()
+  /** It has refused a connection since it was ready: apart from the state, because a drain is never left. */
+  #refused = false
   /** Gateway failures since the last answer. */
   failuresInARow = 0
+  /** What the length of an ejection is reckoned by: the ejections that still count, the last one included. */
   ejections = 0
+  /** When the last one was over, in the clock of `performance.now()`. */
+  ejectionEndedAt = 0
   /** When it last became ready, in the clock of `performance.now()`. */
   readySince = 0
 
@@ -81,9 +86,9 @@ export class Target {
     return this.#exchanges.size >= this.maxInFlight
   }
 
-  /** Alive by what is known: its process was there when last heard of. */
+  /** Its process is not there, by what was last heard of it. */
   get gone(): boolean {
-    return this.#state === 'gone' || this.#state === 'unreachable'
+    return this.#state === 'gone' || this.#refused
   }
 
   begin(exchange: InFlight, bound = false): void {
@@ -111,6 +116,7 @@ export class Target {
   markReady(): void {
     if (this.#state === 'ready' || this.#state === 'draining' || this.#state === 'gone') return
     this.failuresInARow = 0
+    this.#refused = false
     this.readySince = performance.now()
     this.#become('ready')
   }
@@ -121,6 +127,7 @@ export class Target {
 
   /** Its socket refused a connection: nobody listens there. */
   markUnreachable(): void {
+    this.#refused = true
     if (this.#state === 'draining' || this.#state === 'gone' || this.#state === 'unreachable') return
     this.#goDown('unreachable')
   }
@@ -160,6 +167,7 @@ export class Target {
   #become(state: TargetState): void {
     const from = this.#state
     this.#state = state
+    if (from === 'ejected') this.ejectionEndedAt = performance.now()
     this.observer.targetChanged(this, from)
   }
 

@@ -8,6 +8,8 @@ export class Slot {
   replacement: Child | undefined
   /** `current` is to be replaced. */
   replaceWanted = false
+  /** So is `replacement`, as soon as it has taken the place. */
+  #replaceAgain = false
   /** Not filled again before this time of `performance.now()`. */
   notBefore = 0
   /** In a crash loop: said once, tried now and then. */
@@ -25,7 +27,17 @@ export class Slot {
   /** Lets go of a process that has ended. */
   forget(child: Child): void {
     if (this.current === child) this.current = undefined
-    if (this.replacement === child) this.replacement = undefined
+    if (this.replacement !== child) return
+    this.replacement = undefined
+    this.#replaceAgain = false
+  }
+
+  /** One of its processes has to go. Returns false when that was known. */
+  retire(child: Child): boolean {
+    const known = child === this.replacement ? this.#replaceAgain : this.replaceWanted
+    if (child === this.replacement) this.#replaceAgain = true
+    else this.replaceWanted = true
+    return !known
   }
 
   /** The replacement serves: it takes the place. Returns the one that has to go. */
@@ -33,7 +45,8 @@ export class Slot {
     const old = this.current
     this.current = this.replacement
     this.replacement = undefined
-    this.replaceWanted = false
+    this.replaceWanted = this.#replaceAgain
+    this.#replaceAgain = false
     return old
   }
 }

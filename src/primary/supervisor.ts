@@ -28,6 +28,8 @@ export interface SupervisorOptions {
 const START_TIMEOUT_MS = 30_000
 /** One that has not been heard of for so long hangs. */
 const HANG_TIMEOUT_MS = 10_000
+/** Nor is it dealt connections when it was silent for so long and others were not; heartbeats come each second. */
+const SILENT_MS = 4_000
 const WATCH_INTERVAL_MS = 1_000
 
 /**
@@ -253,7 +255,8 @@ export class Supervisor implements Service, ChildObserver {
     const balancing = this.#balancing()
     this.#board.tell(balancing, targets)
     const ready = workers.filter(child => child.state === 'ready')
-    this.#dealer?.setTakers(ready)
+    const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
+    this.#dealer?.setTakers(awake.length > 0 ? awake : ready)
     const served = balancing.length > 0 && ready.some(child => this.#takesTraffic(child))
     if (served) this.#nowServing()
   }
@@ -307,10 +310,9 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #noteRetirement(child: Child, reason: string): void {
-    const slot = this.#slots.find(place => place.current === child)
-    if (slot === undefined || slot.replaceWanted || this.#state !== 'running') return
+    const slot = this.#slots.find(place => place.children.includes(child))
+    if (this.#state !== 'running' || slot?.retire(child) !== true) return
     this.options.log.info({ child: child.name, reason }, 'it is to be replaced')
-    slot.replaceWanted = true
   }
 
   /** One at a time: each replacement needs memory of its own before the old one gives its back. */

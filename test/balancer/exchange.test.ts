@@ -104,6 +104,21 @@ void t.test('a target removed in the middle: a GET goes elsewhere, a POST is ans
   await running.quiet(3)
 })
 
+void t.test('a target that dies while it drains: its requests are tried elsewhere, free of the budget', async t => {
+  const old = await FakeTarget.start(t, 'old', () => undefined)
+  const running = await RunningBalancer.start(t, [old], { retryBudgetFloor: 0, retryBudgetRatio: 0 })
+  const clients = await Promise.all(Array.from({ length: 20 }, () => running.connect()))
+  for (const client of clients) client.write(GET)
+  await until(() => old.requests.length === clients.length, 'all of them to arrive')
+  const fresh = await FakeTarget.start(t, 'fresh')
+  running.balancer.setTargets([{ ...old.spec, draining: true }, fresh.spec])
+  await running.becomes('fresh', 'ready')
+  await old.kill()
+  for (const client of clients) t.match(await client.response(), { status: 200, headers: { 'x-target': 'fresh' } })
+  t.equal(fresh.requests.length, clients.length)
+  t.same(running.drained, ['old'])
+})
+
 void t.test('what a removed target still answers is passed on, and its connection not kept', async t => {
   const old = await FakeTarget.start(t, 'old', (request, response) => {
     request.resume()

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ejectionMs, OutlierDetection } from '#balancer/outlier.js'
+import { ejectionMs, ejectionsThatCount, OutlierDetection } from '#balancer/outlier.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { readyPool } from '../helpers/fake-pool.js'
 
@@ -41,6 +41,50 @@ void t.test('each time it is for longer, up to a limit', t => {
     [1, 2, 3, 9].map(times => ejectionMs(times, options)),
     [100, 200, 250, 250],
   )
+  t.end()
+})
+
+void t.test('it is for less long again for each base time that went by without one', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, { ejectAfter: 1, ejectMs: 100, ejectMaxMs: 1_000 })
+  const a = targets[0]!
+  const ejectedFor = (): number => {
+    outliers.failed(a)
+    const begun = clock.now
+    while (a.state === 'ejected') clock.advance(1)
+    return clock.now - begun
+  }
+  t.same([ejectedFor(), ejectedFor(), ejectedFor()], [100, 200, 300])
+  clock.advance(99)
+  t.equal(ejectedFor(), 400, 'not a whole one')
+  clock.advance(250)
+  t.equal(ejectedFor(), 300, 'two of them')
+  clock.advance(1_000_000)
+  t.equal(ejectedFor(), 100, 'all forgotten, and no more than all')
+  t.end()
+})
+
+void t.test('an ejection that the probes have ended is over as well', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, { ejectAfter: 1, ejectMs: 100, ejectMaxMs: 1_000 })
+  const a = targets[0]!
+  outliers.failed(a)
+  a.markUnhealthy()
+  clock.advance(100)
+  a.markReady()
+  outliers.failed(a)
+  t.equal(a.ejections, 1)
+  t.end()
+})
+
+void t.test('no more of them count than make the longest time', t => {
+  t.same(
+    [0, 2, 3, 50].map(times => ejectionsThatCount(times, 0, options)),
+    [0, 2, 3, 3],
+  )
+  t.equal(ejectionsThatCount(50, 100, options), 2)
   t.end()
 })
 

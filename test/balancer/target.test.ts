@@ -132,6 +132,26 @@ void t.test('a drain is over, once, when the last request and the last upgraded 
   t.end()
 })
 
+void t.test('found dead while it drains, or before, it is gone to who asks, and drains all the same', t => {
+  for (const steps of [
+    ['markReady', 'beginDrain', 'markUnreachable'],
+    ['markReady', 'markUnreachable', 'beginDrain'],
+  ] as const) {
+    const { target, log } = newTarget()
+    const request = new FakeRequest()
+    target.begin(request)
+    for (const step of steps) target[step]()
+    t.ok(target.gone)
+    t.equal(target.state, 'draining')
+    target.end(request)
+    t.equal(log.lines.at(-1), 'drained')
+  }
+  const { target } = newTarget()
+  for (const step of ['markReady', 'markUnreachable', 'markReady', 'beginDrain'] as const) target[step]()
+  t.notOk(target.gone, 'it was back before')
+  t.end()
+})
+
 void t.test('with nothing in flight a drain is over at once', t => {
   const { target, log } = newTarget()
   target.beginDrain()

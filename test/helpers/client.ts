@@ -111,7 +111,7 @@ export interface LoadReport {
   failures: Error[]
 }
 
-/** Between two requests of one client: steady traffic is wanted, not a machine with no time for anything else. */
+/** Between an answer and the next request of the same client: steady traffic is wanted, not a machine with no time for anything else. */
 const PAUSE_MS = 4
 
 /** Requests one after the other over a few kept connections, until it is stopped. */
@@ -124,6 +124,7 @@ export class Load {
     private readonly base: string,
     private readonly path: string,
     clients = 4,
+    private readonly pauseMs = PAUSE_MS,
   ) {
     this.#clients = Array.from({ length: clients }, () => this.#client())
   }
@@ -146,7 +147,7 @@ export class Load {
       } catch (error) {
         this.#report.failures.push(error as Error)
       }
-      await new Promise(resolve => setTimeout(resolve, PAUSE_MS))
+      await new Promise(resolve => setTimeout(resolve, this.pauseMs))
     }
     agent.destroy()
   }

@@ -17,6 +17,15 @@ void t.test('who has served for a while is replaced at once', t => {
   t.end()
 })
 
+void t.test('killed again and again, whoever had served is replaced at once: that is no crash loop', t => {
+  const policy = new RestartPolicy<string>(options)
+  for (let i = 0; i < 20; i++) {
+    for (const place of ['a', 'b']) t.strictSame(policy.exited(place, 1_000, i), { kind: 'now' })
+  }
+  t.strictSame(policy.exited('a', 0, 20), { kind: 'after', delayMs: 200 }, 'nor are they held against the next one')
+  t.end()
+})
+
 void t.test('early exits wait longer each time, up to a limit, each place for itself', t => {
   const policy = new RestartPolicy<string>({ ...options, parkAfter: 100 })
   const delays = Array.from({ length: 6 }, () => policy.exited('a', 0, 0))

@@ -1,0 +1,62 @@
+import t, { type Test } from 'tap'
+import { ask, type Answer } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { isAlive } from '../helpers/processes.js'
+
+const REQUESTS = 20
+
+/** Sends GETs, and tells when as many as `others` should have are answered; the rest wait for the one that hangs. */
+async function reads(url: string): Promise<{ all: Promise<Answer[]>; answered: () => number }> {
+  let answered = 0
+  const all = Promise.all(Array.from({ length: REQUESTS }, () => ask(url, '/health').finally(() => (answered += 1))))
+  await until(() => answered >= REQUESTS / 2, 'the answers of the other one')
+  return { all, answered: () => answered }
+}
+
+function allGood(t: Test, answers: readonly Answer[]): void {
+  t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]))
+}
+
+// Most of the time goes by in waiting for the primary's patience, so both modes wait together.
+t.jobs = 2
+
+void t.test('a worker that hangs, behind a balancer', async t => {
+  const cluster = await Cluster.start(t, { LOG_LEVEL: 'debug', RATE_LIMIT_MAX: '0' })
+  const { url } = cluster
+  const hung = cluster.kill('worker', 'SIGSTOP')
+  const { all, answered } = await reads(url)
+  t.ok(answered() < REQUESTS, 'it has some of them in its hands')
+
+  await cluster.printed(/"state":"unhealthy"/)
+  allGood(t, await all)
+  allGood(t, await Promise.all(Array.from({ length: REQUESTS }, () => ask(url, '/health'))))
+  t.ok(isAlive(hung), 'it got none of these, and is not what they waited for')
+
+  await cluster.printed(/"it hangs and is killed"/)
+  await cluster.has('worker', 2, [hung])
+  t.notOk(isAlive(hung))
+  await cluster.workersTakePart(2)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a worker that hangs, in mesh mode', async t => {
+  const cluster = await Cluster.start(t, { BALANCERS: '0', RATE_LIMIT_MAX: '0' })
+  const { url } = cluster
+  const hung = cluster.kill('worker', 'SIGSTOP')
+  const { all, answered } = await reads(url)
+  t.ok(answered() < REQUESTS, 'some connections were dealt to it')
+  const allQuick = async (): Promise<boolean> => {
+    const later = Array.from({ length: 4 }, () => ask(url, '/health', { timeoutMs: 500 }))
+    return (await Promise.allSettled(later)).every(({ status }) => status === 'fulfilled')
+  }
+  await until(allQuick, 'connections to be dealt past it')
+  t.ok(isAlive(hung))
+
+  await cluster.printed(/"it hangs and is killed"/)
+  allGood(t, await all)
+  await cluster.has('worker', 2, [hung])
+  t.notOk(isAlive(hung))
+  await cluster.workersTakePart(2)
+  t.match(await cluster.stop(), { code: 0 })
+})

@@ -1,7 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { throwIn } from './exception.js'
 import { findProcesses, isAlive } from './processes.js'
 
-export const chaosKinds = ['reload', 'kill-worker', 'kill-workers', 'kill-balancer', 'kill-redis', 'hang'] as const
+export const chaosKinds = [
+  'reload',
+  'kill-worker',
+  'kill-workers',
+  'kill-balancer',
+  'kill-redis',
+  'hang',
+  'exception',
+] as const
 
 export type ChaosKind = (typeof chaosKinds)[number]
 
@@ -18,7 +27,7 @@ export interface Allowance {
 export function allowanceOf(kinds: readonly ChaosKind[]): Allowance {
   const any = (...some: ChaosKind[]): boolean => some.some(kind => kinds.includes(kind))
   return {
-    post502: any('kill-worker', 'kill-workers', 'kill-balancer', 'hang'),
+    post502: any('kill-worker', 'kill-workers', 'kill-balancer', 'hang', 'exception'),
     reset: any('kill-balancer'),
     unavailable: any('kill-redis'),
   }
@@ -43,6 +52,8 @@ export async function damage(kind: ChaosKind, port: number): Promise<void> {
       return kill(...redis)
     case 'hang':
       return hang(pickOne(workers))
+    case 'exception':
+      return throwInOneOf(workers)
   }
 }
 
@@ -64,6 +75,11 @@ async function hang(pid: number | undefined): Promise<void> {
   process.kill(pid, 'SIGSTOP')
   await sleep(HANG_MS)
   if (isAlive(pid)) process.kill(pid, 'SIGCONT')
+}
+
+async function throwInOneOf(workers: readonly number[]): Promise<void> {
+  const pid = pickOne(workers)
+  if (pid !== undefined) await throwIn(pid)
 }
 
 function kill(...pids: Array<number | undefined>): void {

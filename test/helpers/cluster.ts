@@ -53,6 +53,7 @@ export class Cluster {
   ) {
     // A session of its own: a test may signal it as a group, as a terminal or a service manager does.
     this.#process = spawn(process.execPath, [program], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#guard(this.#process.pid!)
     this.#printed.setMaxListeners(0)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       createInterface({ input: stream }).on('line', line => {
@@ -67,6 +68,15 @@ export class Cluster {
         resolve(this.ended)
       })
     })
+  }
+
+  /** A test process that is killed cannot clean up. What waits here for its end does: the rest leaves by itself. */
+  #guard(pid: number): void {
+    const script = 'read -r _; kill -KILL "$0"'
+    const guard = spawn('sh', ['-c', script, String(pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+    guard.stdin.on('error', () => undefined)
+    guard.unref()
+    this.#process.once('exit', () => guard.kill('SIGKILL'))
   }
 
   /** Starts the program and waits for nothing. */

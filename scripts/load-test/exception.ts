@@ -1,0 +1,63 @@
+import { randomBytes } from 'node:crypto'
+import http from 'node:http'
+import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+
+const INSPECTOR_PORT = 9229
+const TRIES = 50
+const PAUSE_MS = 20
+
+/** Closes the inspector first: a worker that goes on forwarding would keep its port. */
+const THROW = 'setImmediate(()=>{process._debugEnd();throw Error("load test")})'
+
+/** Throws where nobody catches, in a process of Node that was not made for it: by its inspector, opened by SIGUSR1. */
+export async function throwIn(pid: number): Promise<void> {
+  process.kill(pid, 'SIGUSR1')
+  for (let left = TRIES; left > 0; left -= 1) {
+    const path = await inspectorPath()
+    if (path !== undefined) return evaluate(path, THROW)
+    await sleep(PAUSE_MS)
+  }
+}
+
+/** Undefined while nobody listens. */
+function inspectorPath(): Promise<string | undefined> {
+  return new Promise(resolve => {
+    const request = http.get({ host: '127.0.0.1', port: INSPECTOR_PORT, path: '/json', agent: false }, response => {
+      let text = ''
+      response.setEncoding('utf8').on('data', (part: string) => (text += part))
+      response.on('error', () => resolve(undefined))
+      response.on('end', () => {
+        const [target] = JSON.parse(text) as Array<{ webSocketDebuggerUrl?: string }>
+        const url = target?.webSocketDebuggerUrl
+        resolve(url === undefined ? undefined : new URL(url).pathname)
+      })
+    })
+    request.on('error', () => resolve(undefined))
+  })
+}
+
+/** Does not wait for the outcome: the process may not live to tell it. */
+function evaluate(path: string, expression: string): Promise<void> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': randomBytes(16).toString('base64'),
+  }
+  return new Promise(resolve => {
+    const request = http.get({ host: '127.0.0.1', port: INSPECTOR_PORT, path, headers, agent: false })
+    request.on('error', () => resolve())
+    request.on('upgrade', (_response, socket: Duplex) => {
+      socket.on('error', () => undefined).on('close', () => resolve())
+      socket.resume().write(textFrame(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } })))
+    })
+  })
+}
+
+/** RFC 6455, section 5.2: final, text, masked by zeros. */
+function textFrame(text: string): Buffer {
+  const payload = Buffer.from(text)
+  const head = Buffer.from([0x81, 0x80 | 126, payload.length >> 8, payload.length & 0xff, 0, 0, 0, 0])
+  return Buffer.concat([head, payload])
+}

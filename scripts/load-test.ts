@@ -77,8 +77,11 @@ async function run(plan: Plan): Promise<Figures> {
   const progress = setInterval(() => {
     if (!plan.quiet) process.stderr.write(`\r${tally.requests} requests, ${tally.figures().outcomes.lost} lost `)
   }, 1_000)
-  await Promise.all([...loops, breakThings(plan, until)])
-  clearInterval(progress)
+  try {
+    await Promise.all([...loops, breakThings(plan, until)])
+  } finally {
+    clearInterval(progress)
+  }
   if (!plan.quiet) process.stderr.write('\n')
   const figures = tally.figures()
   await mix.verify()
@@ -170,5 +173,5 @@ try {
   process.exitCode = await main()
 } catch (error) {
   process.stderr.write(`load-test: ${(error as Error).message}\n${USAGE}`)
-  process.exitCode = 2
+  process.exit(2) // whatever its clients still wait for
 }

@@ -30,6 +30,13 @@ app.get('/health', (_request, response) => {
   response.status(200).send('OK')
 })
 
+/** Keeps a core busy, as templates and JSON do. */
+app.get('/busy', (_request, response) => {
+  const until = performance.now() + 5
+  while (performance.now() < until);
+  response.send('OK')
+})
+
 app.post('/register', express.json(), async (request, response) => {
   const { username, password } = request.body
   const record = JSON.stringify({ username, password: await bcrypt.hash(password, COST) })

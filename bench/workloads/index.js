@@ -1,6 +1,7 @@
 import { coldStart, reloadUnderLoad } from './lifecycle.js'
 import { fixedRate } from './fixed-rate.js'
 import { loginStorm } from './login-storm.js'
+import { overload } from './overload.js'
 import { perWorkers, pickCost } from './scale.js'
 import { health, me, products } from './throughput.js'
 import { uploads } from './uploads.js'
@@ -28,6 +29,7 @@ export const workloads = [
   products,
   fixedRate,
   loginStorm,
+  overload,
   uploads,
   websockets,
   coldStart,

@@ -41,7 +41,7 @@ export async function damage(kind: ChaosKind, port: number): Promise<void> {
   const { primary, balancers, workers, redis } = findProcesses(port)
   switch (kind) {
     case 'reload':
-      return reload(primary, workers, port)
+      return reload(primary, workers)
     case 'kill-worker':
       return kill(pickOne(workers))
     case 'kill-workers':
@@ -58,14 +58,12 @@ export async function damage(kind: ChaosKind, port: number): Promise<void> {
 }
 
 /** Over when none of the workers that were there is there any more. */
-async function reload(primary: number, before: readonly number[], port: number): Promise<void> {
+async function reload(primary: number, before: readonly number[]): Promise<void> {
   process.kill(primary, 'SIGHUP')
   const deadline = Date.now() + RELOAD_LIMIT_MS
   while (Date.now() < deadline) {
     await sleep(100)
-    const { workers } = findProcesses(port)
-    const fresh = workers.filter(pid => !before.includes(pid))
-    if (fresh.length >= before.length) return
+    if (!before.some(isAlive)) return
   }
   throw new Error('a reload was not over within a minute')
 }

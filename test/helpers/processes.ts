@@ -11,10 +11,31 @@ export interface ProcessInfo {
  * DATA_DIR, and those that work in it (redis-server writes its title over its environment).
  */
 export function processesOf(dataDir: string): ProcessInfo[] {
-  return fs
-    .readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name) && belongsTo(name, dataDir))
-    .map(name => ({ pid: Number(name), title: read(`/proc/${name}/cmdline`).replaceAll('\0', ' ').trim() }))
+  const pids = fs.readdirSync('/proc').filter(name => /^\d+$/.test(name))
+  const strangers = strangersTo(dataDir, pids)
+  return pids
+    .filter(pid => {
+      const looks = strangers.get(pid) ?? 0
+      if (looks >= ENOUGH_LOOKS) return false
+      if (belongsTo(pid, dataDir)) return true
+      strangers.set(pid, looks + 1)
+      return false
+    })
+    .map(pid => ({ pid: Number(pid), title: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() }))
+}
+
+/** A process that has just been forked still has its parent's environment: one look is not enough. */
+const ENOUGH_LOOKS = 5
+
+/** How often each process was found not to belong to an instance: tests ask many times a second, of a whole machine. */
+const strangersByFolder = new Map<string, Map<string, number>>()
+
+function strangersTo(dataDir: string, pids: readonly string[]): Map<string, number> {
+  const before = strangersByFolder.get(dataDir) ?? new Map<string, number>()
+  const strangers = new Map<string, number>()
+  for (const pid of pids) if (before.has(pid)) strangers.set(pid, before.get(pid) ?? 0)
+  strangersByFolder.set(dataDir, strangers)
+  return strangers
 }
 
 function belongsTo(pid: string, dataDir: string): boolean {

@@ -2,7 +2,7 @@ import t from 'tap'
 import { ask, jsonOf, login, somebody } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 
-const LOGINS = 120
+const LOGINS = 90
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(`a storm of sign-ins leaves the rest quick, with BALANCERS=${BALANCERS}`, async t => {

@@ -27,7 +27,7 @@ const MAX_SESSIONS = 10_000
 const CLOSED_AT_ONCE = 50
 const CLOSING_PAUSE_MS = 50
 /** A start does not wait longer than this for Redis. */
-const SUBSCRIBE_PATIENCE_MS = 500
+const SUBSCRIBE_PATIENCE_MS = 2_000
 
 /**
  * One worker's Socket.IO server, joined to those of all other workers and machines. There is none until somebody asks

@@ -49,6 +49,23 @@ function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMappin
   return redis
 }
 
+/**
+ * Resolves when commands can be given, when it is known that they cannot, or after `patienceMs`: who begins to serve
+ * while its first connection is still being made would refuse what it could do a moment later.
+ */
+export function firstConnection(redis: Redis, patienceMs: number): Promise<void> {
+  if (redis.status === 'ready') return Promise.resolve()
+  return new Promise(resolve => {
+    const settled = (): void => {
+      clearTimeout(patience)
+      for (const event of ['ready', 'error', 'close'] as const) redis.off(event, settled)
+      resolve()
+    }
+    const patience = setTimeout(settled, patienceMs)
+    for (const event of ['ready', 'error', 'close'] as const) redis.on(event, settled)
+  })
+}
+
 /** One line when it goes and one when it comes back, however often it is tried in between. */
 function logTransitions(redis: Redis, log: Logger): void {
   let away = false

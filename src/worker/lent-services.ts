@@ -11,8 +11,11 @@ import { LiveUploads } from '../services/live-uploads.js'
 import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
 import { Realtime } from '../services/realtime.js'
-import { createRedis } from '../services/redis.js'
+import { createRedis, firstConnection } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
+
+/** A start does not wait longer than this for Redis. */
+const REDIS_PATIENCE_MS = 2_000
 
 /** What an app is handed that exports `(outpost) => app`. */
 export interface Outpost {
@@ -58,6 +61,12 @@ export class LentServices {
     this.storage = new ObjectStorage(storage, this.#liveUploads)
     const { upstreamTimeoutMs } = config
     this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
+  }
+
+  /** Over when they can be used, or when what is behind them cannot be reached for now. */
+  async reachable(): Promise<void> {
+    await firstConnection(this.redis, REDIS_PATIENCE_MS)
+    if (this.redis.status === 'ready') await this.realtime.joined()
   }
 
   /** The sessions of the built-in app: 24 hours from the sign-in. */

@@ -27,7 +27,7 @@ export async function runWorker(): Promise<void> {
   const services = new LentServices(start, log)
   const { realtime } = services
   const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath, realtime)
-  await realtime.joined()
+  await services.reachable()
   await server.start()
   if (start.mesh) mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
 

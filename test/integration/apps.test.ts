@@ -3,7 +3,6 @@ import { join } from 'node:path'
 import t from 'tap'
 import { ask, jsonOf } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
-import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
@@ -32,16 +31,6 @@ void t.test('an app that is made of what Outpost lends', async t => {
   for (let i = 0; i < 4; i++) statuses.push((await ask(cluster.url, '/limited')).status)
   t.strictSame(statuses, [200, 200, 429, 429], 'one limit for all workers')
   t.match(await cluster.stop(), { code: 0 })
-})
-
-void t.test('an app that breaks each time is given up for a while, with one clear message', async t => {
-  const cluster = Cluster.spawn(t, { APP: fixture('broken-app.js'), WORKERS: '4' })
-  t.match(await cluster.printed(/crash loop/, 60_000), 'no database here', 'which tells why')
-  await until(() => cluster.pids('worker').length === 0, 'the last of them to give up', 30_000)
-  const tries = cluster.lines.filter(line => line.includes('"msg":"the app cannot be loaded"')).length
-  t.ok(tries <= 16, `${tries} tries`)
-  t.equal(cluster.lines.filter(line => line.includes('crash loop')).length, 1)
-  t.match(await cluster.stop(), { code: 0 }, 'and it listens to signals')
 })
 
 void t.test('an app that is mended comes up by itself', async t => {

@@ -1,0 +1,37 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import t from 'tap'
+import { createLog } from '#src/core/log.js'
+import { createRedis, firstConnection } from '#src/services/redis.js'
+import { within } from '../helpers/deadline.js'
+import { freePort, RedisServer } from '../helpers/redis-server.js'
+
+const log = createLog('test', 'silent')
+const LONG_MS = 60_000
+
+void t.test('who waits for the first connection can give commands', async t => {
+  const server = await RedisServer.start(t)
+  const redis = createRedis({ url: server.url }, log)
+  t.teardown(() => redis.disconnect())
+  await t.rejects(redis.ping(), 'it does not queue')
+  await firstConnection(redis, LONG_MS)
+  t.equal(await redis.ping(), 'PONG')
+  await firstConnection(redis, LONG_MS)
+})
+
+void t.test('nobody waits for a Redis that is known to be away', async t => {
+  const redis = createRedis({ url: `redis://127.0.0.1:${await freePort()}` }, log)
+  t.teardown(() => redis.disconnect())
+  await within(firstConnection(redis, LONG_MS), 'the end of waiting')
+  t.not(redis.status, 'ready')
+})
+
+void t.test('nor for long for one that does not answer', async t => {
+  const silent = net.createServer(socket => socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1')
+  await once(silent, 'listening')
+  t.teardown(() => silent.close())
+  const redis = createRedis({ url: `redis://127.0.0.1:${(silent.address() as net.AddressInfo).port}` }, log)
+  t.teardown(() => redis.disconnect())
+  await within(firstConnection(redis, 20), 'the end of waiting')
+  t.not(redis.status, 'ready')
+})

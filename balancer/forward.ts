@@ -82,23 +82,27 @@ export class Upstream implements Transport {
   }
 
   /**
-   * After a broken connection: is anybody still listening? The answer decides whether what was in flight is lost to
-   * a process that died, or to this one connection. One look serves all that break together.
+   * After a broken connection: is anybody still there? The answer decides whether what was in flight is lost to a
+   * process that died, or to this one connection. A process that is on its way out still takes connections for a
+   * moment, and then drops them: only an answer counts. One look serves all that break together.
    */
   look(): Promise<void> {
     this.#look ??= new Promise<void>(resolve => {
       const socket = net.connect(this.socketPath)
       const done = (): void => {
+        socket.removeAllListeners().on('error', () => undefined)
         socket.destroy()
         this.#look = undefined
         resolve()
       }
-      socket.setTimeout(LOOK_TIMEOUT_MS, done)
-      socket.once('connect', done)
-      socket.once('error', error => {
+      const gone = (error = new Error('it dropped the connection')): void => {
         this.connectFailed(error)
         done()
-      })
+      }
+      socket.setTimeout(LOOK_TIMEOUT_MS, done)
+      socket.write(`GET ${this.options.healthPath} HTTP/1.1\r\nHost: look\r\nConnection: close\r\n\r\n`)
+      socket.once('data', done).once('error', gone)
+      socket.once('close', () => gone())
     })
     return this.#look
   }

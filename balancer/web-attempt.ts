@@ -110,23 +110,48 @@ export class WebAttempt implements Attempt {
   }
 
   #answerBegun(answer: IncomingMessage): void {
-    if (this.#settled) {
-      answer.destroy()
-      return
+    // By then the parser has read all that came with the headers, which most often is all there is.
+    process.nextTick(() => this.#pass(answer))
+  }
+
+  #pass(answer: IncomingMessage): void {
+    if (this.#settled) answer.once('error', () => undefined).destroy()
+    else if (answer.complete) this.#passWhole(answer, answer.read() as Buffer | null)
+    else if (Number(answer.headers['content-length']) <= JOINED_BYTES) this.#passWhenWhole(answer)
+    else if (this.#beginAnswer(answer)) {
+      // Headers that come ahead of their body go on ahead of it: an event stream is open before its first event.
+      if (answer.readableLength === 0) this.exchange.response.flushHeaders()
+      this.#streamAnswer(answer)
     }
-    const { response } = this.exchange
+  }
+
+  /**
+   * A short answer of which the client has seen nothing can still be asked for again. Express's sessions send most of
+   * an answer, store the session, and send the last byte then: their worker may die in between.
+   */
+  #passWhenWhole(answer: IncomingMessage): void {
+    const parts: Buffer[] = []
+    answer.on('data', (part: Buffer) => parts.push(part))
+    answer.once('end', () => {
+      if (!this.#settled) this.#passWhole(answer, Buffer.concat(parts))
+    })
+    answer.once('error', () => undefined)
+    answer.once('close', () => this.failed(new Error('the answer broke off')))
+  }
+
+  /** Returns false when it cannot be passed on, which is a failure of the target. */
+  #beginAnswer(answer: IncomingMessage): boolean {
     try {
       this.#passHead(answer)
     } catch (error) {
-      response.statusMessage = ''
+      this.exchange.response.statusMessage = ''
       answer.once('error', () => undefined).destroy()
       this.failed(error as Error)
-      return
+      return false
     }
     this.#answer = answer
     this.exchange.answerBegun()
-    // By then the parser has read all that came with the headers, which most often is all there is.
-    process.nextTick(() => this.#passBody(answer))
+    return true
   }
 
   /** Throws for what Node's parser lets in but its `ServerResponse` does not let out, such as a status of 099. */
@@ -139,20 +164,10 @@ export class WebAttempt implements Attempt {
     response.writeHead(status, answer.statusMessage, headers)
   }
 
-  #passBody(answer: IncomingMessage): void {
-    if (this.#settled) return
-    if (answer.complete) this.#passWhole(answer)
-    else {
-      // Headers that come ahead of their body go on ahead of it: an event stream is open before its first event.
-      if (answer.readableLength === 0) this.exchange.response.flushHeaders()
-      this.#streamAnswer(answer)
-    }
-  }
-
   /** It is all here: nothing that is left of it can break, so nothing needs to be listened for. */
-  #passWhole(answer: IncomingMessage): void {
+  #passWhole(answer: IncomingMessage, body: Buffer | null): void {
+    if (!this.#beginAnswer(answer)) return
     const { response } = this.exchange
-    const body = answer.read() as Buffer | null
     if (body === null) response.end()
     // As text of one byte a character it leaves in one piece with its headers, which costs less than a gathered write.
     else if (body.length <= JOINED_BYTES) response.end(body.toString('latin1'), 'latin1')
@@ -203,7 +218,7 @@ export class WebAttempt implements Attempt {
   }
 }
 
-/** Answers up to this size are copied to their headers. */
+/** Answers up to this size are copied to their headers, and go out whole or not at all. */
 const JOINED_BYTES = 2_048
 
 /** Looked at by the library to tell a client that left; the exchange knows that. */

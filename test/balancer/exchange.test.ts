@@ -21,6 +21,53 @@ void t.test('a GET is tried elsewhere when its target resets the connection', as
   t.equal(good.requests.length, 4, 'each arrived once')
 })
 
+void t.test('a short answer goes out whole or not at all: a GET is tried elsewhere, a POST is a 502', async t => {
+  const broken = await RawTarget.start(t, 'broken', socket => {
+    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+  })
+  const good = await FakeTarget.start(t, 'good')
+  const running = await RunningBalancer.start(t, [broken, good])
+  const client = await running.connect()
+  for (let i = 0; i < 4; i += 1) {
+    t.match(await client.write(GET).response(), { status: 200, headers: { 'x-target': 'good' } })
+  }
+  t.equal(broken.heads.filter(head => head.startsWith('GET /page')).length, 2)
+  const posted = []
+  for (let i = 0; i < 2; i += 1)
+    posted.push((await client.write(requestBytes('POST /page', [], 'x')).response()).status)
+  t.strictSame(posted.sort(), [200, 502])
+  await running.quiet(1)
+})
+
+void t.test('a short answer in several pieces arrives as one', async t => {
+  const slow = await RawTarget.start(t, 'slow', socket => {
+    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha')
+    slow.once('rest', () => socket.write('lf'))
+  })
+  const running = await RunningBalancer.start(t, [slow])
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => slow.heads.length === 1, 'the request to arrive')
+  slow.emit('rest')
+  const answer = await client.response()
+  t.match(answer, { status: 200, whole: true })
+  t.equal(answer.body.toString(), 'half')
+  await running.quiet(1)
+})
+
+/** A process on its way out still takes connections for a moment, and then drops them. */
+void t.test(
+  'a target that drops whoever connects is gone: what it had is tried elsewhere, free of the budget',
+  async t => {
+    const dying = await RawTarget.start(t, 'dying', socket => socket.destroy())
+    const good = await FakeTarget.start(t, 'good')
+    const running = await RunningBalancer.start(t, [dying, good], { retryBudgetFloor: 0, retryBudgetRatio: 0 })
+    const client = await running.connect()
+    for (let i = 0; i < 2; i += 1) t.equal((await client.write(GET).response()).status, 200)
+    t.equal(running.states.get('dying'), 'unreachable')
+  },
+)
+
 void t.test('the failure that ejects a target does not send its request twice', async t => {
   const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
   const good = await FakeTarget.start(t, 'good')

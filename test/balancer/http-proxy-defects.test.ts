@@ -118,7 +118,7 @@ void t.test('an aborted client aborts the request at the target', async t => {
 })
 
 for (const [framing, head] of [
-  ['of known length', 'HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf'],
+  ['of known length', 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nhalf'],
   ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'],
 ] as const) {
   void t.test(

@@ -145,6 +145,8 @@ export type RawScript = (socket: net.Socket, head: string, rest: Buffer) => void
 export class RawTarget extends EventEmitter {
   /** The heads of the requests it was sent. */
   readonly heads: string[] = []
+  /** As a process on its way out: it takes connections for a moment yet, and drops them. */
+  dying = false
   readonly #server: net.Server
   readonly #sockets = new Set<net.Socket>()
 
@@ -201,6 +203,10 @@ export class RawTarget extends EventEmitter {
       if (end < 0) return
       const head = received.subarray(0, end + 4).toString('latin1')
       const rest = received.subarray(end + 4)
+      if (this.dying) {
+        socket.destroy()
+        return
+      }
       if (head.startsWith('GET /health ')) {
         socket.end('HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\nOK')
         return

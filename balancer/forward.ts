@@ -95,14 +95,18 @@ export class Upstream implements Transport {
         this.#look = undefined
         resolve()
       }
-      const gone = (error = new Error('it dropped the connection')): void => {
-        this.connectFailed(error)
+      const dropped = (): void => {
+        this.onRefused()
         done()
       }
       socket.setTimeout(LOOK_TIMEOUT_MS, done)
       socket.write(`GET ${this.options.healthPath} HTTP/1.1\r\nHost: look\r\nConnection: close\r\n\r\n`)
-      socket.once('data', done).once('error', gone)
-      socket.once('close', () => gone())
+      socket.once('data', done).once('close', dropped)
+      socket.once('error', (error: NodeJS.ErrnoException) => {
+        if (['ECONNRESET', 'EPIPE'].includes(error.code ?? '')) return dropped()
+        this.connectFailed(error)
+        done()
+      })
     })
     return this.#look
   }

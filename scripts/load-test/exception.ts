@@ -7,8 +7,11 @@ const INSPECTOR_PORT = 9229
 const TRIES = 50
 const PAUSE_MS = 20
 
-/** Closes the inspector first: a worker that goes on forwarding would keep its port. */
-const THROW = 'setImmediate(()=>{process._debugEnd();throw Error("load test")})'
+/**
+ * A moment later, when we have gone: closing the inspector waits for its clients, and not closing it would leave its
+ * port with a worker that goes on forwarding.
+ */
+const THROW = 'setTimeout(()=>{process._debugEnd();throw Error("load test")},100);0'
 
 /** Throws where nobody catches, in a process of Node that was not made for it: by its inspector, opened by SIGUSR1. */
 export async function throwIn(pid: number): Promise<void> {
@@ -37,7 +40,7 @@ function inspectorPath(): Promise<string | undefined> {
   })
 }
 
-/** Does not wait for the outcome: the process may not live to tell it. */
+/** Over when the expression has been evaluated, or cannot be. */
 function evaluate(path: string, expression: string): Promise<void> {
   const headers = {
     connection: 'Upgrade',
@@ -50,7 +53,8 @@ function evaluate(path: string, expression: string): Promise<void> {
     request.on('error', () => resolve())
     request.on('upgrade', (_response, socket: Duplex) => {
       socket.on('error', () => undefined).on('close', () => resolve())
-      socket.resume().write(textFrame(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } })))
+      socket.once('data', () => socket.destroy())
+      socket.write(textFrame(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } })))
     })
   })
 }

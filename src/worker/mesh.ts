@@ -6,8 +6,10 @@ import type { WorkerServer } from './worker-server.js'
 import { createBalancer } from '../balancer-process.js'
 import net from 'node:net'
 
-/** How long a worker that has crashed lives on for what it can still hand over or finish. */
+/** So long a worker that has crashed goes on forwarding for clients that kept their connections; */
 const CRASH_LINGER_MS = 3_000
+/** and so long what it handed over may then take. */
+const CRASH_FINISH_MS = 10_000
 const CONNECTIONS_CHECK_MS = 100
 
 /** What mesh mode changes about the end of a worker. */
@@ -26,9 +28,18 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   const drained = (id: string): void => parent.report({ type: 'drained', id })
 
   /** Replaced, it is a mere forwarder until its clients have moved on: each next answer is the last on its connection. */
-  async function untilClientsHaveGone(): Promise<void> {
+  async function untilClientsHaveGone(patienceMs = Infinity): Promise<void> {
+    const deadline = performance.now() + patienceMs
     balancer.closeAfterAnswers()
-    while ((await balancer.connections()) > 0) await sleep(CONNECTIONS_CHECK_MS)
+    while ((await balancer.connections()) > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
+  }
+
+  /** A connection that is closed at once may be one over which a request is on its way. */
+  async function forwardAndLeave(): Promise<void> {
+    balancer.dropLocal()
+    await untilClientsHaveGone(CRASH_LINGER_MS)
+    await balancer.stop(CRASH_FINISH_MS)
+    exit(exitCodes.failure)
   }
 
   /** Says so before the first byte is read: what nobody says to have is given to somebody else. */
@@ -51,9 +62,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
       if (crashed) return
       crashed = true
       parent.report({ type: 'crashed' })
-      balancer.closeAfterAnswers()
-      balancer.dropLocal()
-      void balancer.stop(CRASH_LINGER_MS).then(() => exit(exitCodes.failure))
+      void forwardAndLeave()
     },
   }
 }

@@ -2,10 +2,11 @@ import { randomUUID } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { Deadlines } from './deadlines.js'
 import { headWithoutUpgrade } from './declined-upgrade.js'
 import { Dispatcher } from './dispatcher.js'
-import { answerProblem, answerProblemOnSocket, type BalancerErrorCode } from './errors.js'
+import { answerProblem, answerProblemOnSocket } from './errors.js'
 import { Exchange } from './exchange.js'
 import { identify, type ClientIdentity } from './forwarded-headers.js'
 import { Upstream } from './forward.js'
@@ -13,7 +14,7 @@ import { Handshake } from './handshake.js'
 import { HealthCheck, HealthThresholds } from './health-check.js'
 import { LocalTarget, type LocalApp } from './local-target.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
-import { codeOfParserError, refusalOf, upgradeRefusalOf } from './request-guard.js'
+import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { TargetPool } from './target-pool.js'
 
 /** How often Node looks for connections whose headers are overdue. */
@@ -57,8 +58,7 @@ export class Balancer {
   readonly #handshakes: Deadlines<Handshake>
   /** Node's server does not count those that it was given, nor close those that it has let go of for an upgrade. */
   readonly #connections = new Map<Socket, ClientIdentity>()
-  /** Connections that have had their refusal: the parser may complain as well, or again. */
-  readonly #refused = new WeakSet<Duplex>()
+  readonly #refusals = new ConnectionRefusals()
   #localId: string | undefined
   #stopped: Promise<void> | undefined
 
@@ -217,7 +217,7 @@ export class Balancer {
     server.on('connect', (_request, socket: Duplex) => {
       if (this.#takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
     })
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refuseConnection(error, socket))
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refusals.refuse(error, socket))
     return server
   }
 
@@ -225,7 +225,7 @@ export class Balancer {
     const requestId = randomUUID()
     const refusal = refusalOf(request, this.options.maxHeaders)
     if (refusal !== undefined) {
-      this.#refused.add(request.socket)
+      this.#refusals.note(request.socket)
       response.shouldKeepAlive = false
       answerProblem(response, refusal, requestId)
       return
@@ -278,33 +278,4 @@ export class Balancer {
       this.options.trustProxy,
     )
   }
-
-  #refuseConnection(error: NodeJS.ErrnoException, socket: Duplex): void {
-    const code = codeOfParserError(error.code)
-    if (code === undefined || leavesInMidAnswer(error, socket)) socket.destroy()
-    else if (!this.#refused.has(socket)) {
-      this.#refused.add(socket)
-      this.#refuseInTurn(code, socket)
-    }
-  }
-
-  #refuseInTurn(code: BalancerErrorCode, socket: Duplex): void {
-    const current = responseInProgress(socket)
-    if (current === undefined) answerProblemOnSocket(socket, code, randomUUID())
-    // The fault is in a later request: this one was good, and is answered first.
-    else if (current.req.complete) current.once('close', () => this.#refuseInTurn(code, socket))
-    // A second answer in the middle of the first would be taken for its body.
-    else if (current.headersSent) socket.destroy()
-    else answerProblemOnSocket(socket, code, randomUUID())
-  }
-}
-
-/** Its end leaves a later request cut off. As anybody's whose answer is on its way, it means that nobody waits for that. */
-function leavesInMidAnswer(error: NodeJS.ErrnoException, socket: Duplex): boolean {
-  return error.code === 'HPE_INVALID_EOF_STATE' && responseInProgress(socket)?.req.complete === true
-}
-
-/** By Node's own mark on the connection. */
-function responseInProgress(socket: Duplex & { _httpMessage?: ServerResponse | null }): ServerResponse | undefined {
-  return socket._httpMessage ?? undefined
 }

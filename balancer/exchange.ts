@@ -32,7 +32,7 @@ export class Exchange implements Journey, InFlight {
   /** What it waits for has to come within these. */
   #deadlines: Deadlines<AwaitingAnswer> | undefined
   #failedTries = 0
-  /** Tries that ended with this request in their target's hands. */
+  /** Tries that ended with their target, or with it hung. */
   #losses = 0
   #targetsAtArrival = 0
   #bytesRead = 0
@@ -182,7 +182,8 @@ export class Exchange implements Journey, InFlight {
     this.#endAttempt(failure === 'timeout' || failure === 'down')
     if (failure !== 'down') this.dispatcher.outliers.failed(target)
     this.#failedTries += failure === 'down' || target.gone ? 0 : 1
-    if (failure !== 'connect') this.#losses += 1
+    // Ejected it is there yet, by the failures of others, and when it dies of that it is lost but once.
+    if (failure !== 'connect' && target.state !== 'ejected') this.#losses += 1
     const { retries } = this.dispatcher.options
     const verdict = judgeRetry({
       failure,

@@ -77,8 +77,7 @@ export class Upstream implements Transport {
   }
 
   connectFailed(error: Error): void {
-    // Any other failure (a full backlog, no file descriptors) says nothing about the target's process.
-    if (['ECONNREFUSED', 'ENOENT'].includes((error as NodeJS.ErrnoException).code ?? '')) this.onRefused()
+    if (NOBODY_LISTENS.has((error as NodeJS.ErrnoException).code ?? '')) this.onRefused()
   }
 
   /**
@@ -103,7 +102,7 @@ export class Upstream implements Transport {
       socket.write(`GET ${this.options.healthPath} HTTP/1.1\r\nHost: look\r\nConnection: close\r\n\r\n`)
       socket.once('data', done).once('close', dropped)
       socket.once('error', (error: NodeJS.ErrnoException) => {
-        if (['ECONNRESET', 'EPIPE'].includes(error.code ?? '')) return dropped()
+        if (error.code === 'EPIPE') return dropped()
         this.connectFailed(error)
         done()
       })
@@ -122,6 +121,12 @@ export class Upstream implements Transport {
 type Web = (request: WebAttempt, response: object, onError: (error: Error) => void) => void
 
 const LOOK_TIMEOUT_MS = 1_000
+
+/**
+ * By these a connect fails when there is no process to take it. A reset is one that ended with connections in its
+ * backlog. Any other failure (a full backlog, no file descriptors) says nothing about the process.
+ */
+const NOBODY_LISTENS = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET'])
 
 /** Tells the library to keep its hands off the answer: the attempt writes it. */
 const NO_RESPONSE = { headersSent: true, finished: true }

@@ -1,22 +1,26 @@
 /**
  * Reads the TAP output of the whole suite and closes a run with one plain line: "N passed, N failed, N skipped".
- * Before it, what was skipped and why, and what failed, where. A run that counted no test is a failed one.
+ * Before it, what was skipped and why, and what failed, where, and how it differs from what was wanted. A run that
+ * counted no test is a failed one.
  */
 import { readFileSync } from 'node:fs'
 
 const [file = ''] = process.argv.slice(2)
 const lines = readFileSync(file, 'utf8').split('\n')
 
+const DIFF_LINES = 20
+
 /** The tests that a line is inside of, by how far it is indented. */
 const path: string[] = []
 
-for (const line of lines) {
+for (const [index, line] of lines.entries()) {
   const subtest = /^( *)# Subtest: (.*)$/.exec(line)
   if (subtest !== null) path.splice((subtest[1] ?? '').length / 4, Infinity, subtest[2] ?? '')
   const failed = /^( *)not ok \d+ - (.*?)( # time=.*)?$/.exec(line)
   if (failed !== null) {
     const where = path.slice(0, (failed[1] ?? '').length / 4)
     process.stdout.write(`failed: ${[...where, failed[2]].join(' > ')}\n`)
+    for (const difference of diffAfter(index)) process.stdout.write(`${difference}\n`)
   }
   const skipped = /^\s*ok \d+ - (.*?)\s+# SKIP(.*)$/i.exec(line)
   if (skipped !== null) process.stdout.write(`skipped: ${skipped[1] ?? ''}:${skipped[2] ?? ''}\n`)
@@ -27,3 +31,14 @@ const count = (name: string): number => Number(new RegExp(`\\b${name}: (\\d+)`).
 const counted = count('total') > 0
 process.stdout.write(`${count('pass')} passed, ${counted ? count('fail') : 1} failed, ${count('skip')} skipped\n`)
 process.exitCode = counted && count('fail') === 0 ? 0 : 1
+
+/** What the YAML block after a failed assertion has under `diff`. */
+function diffAfter(index: number): string[] {
+  const end = lines.findIndex((line, at) => at > index && /^ *(\.\.\.|not ok|ok) ?/.test(line))
+  const block = lines.slice(index + 1, end < 0 ? undefined : end)
+  const start = block.findIndex(line => /^ *diff: \|/.test(line))
+  if (start < 0) return []
+  const indent = block[start]?.search(/\S/) ?? 0
+  const length = block.slice(start + 1).findIndex(line => line.search(/\S/) <= indent && line.trim() !== '')
+  return block.slice(start + 1, length < 0 ? undefined : start + 1 + length).slice(0, DIFF_LINES)
+}

@@ -1,9 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import http from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 
-const INSPECTOR_PORT = 9229
+const INSPECTOR = { host: '127.0.0.1', port: 9229, agent: false } as const
+const ANSWER_MS = 2_000
 const TRIES = 50
 const PAUSE_MS = 20
 
@@ -23,19 +24,17 @@ export async function throwIn(pid: number): Promise<void> {
   }
 }
 
-/** Undefined while nobody listens. */
+/** Undefined while nobody listens, or nobody that speaks as an inspector does. */
 function inspectorPath(): Promise<string | undefined> {
   return new Promise(resolve => {
-    const request = http.get({ host: '127.0.0.1', port: INSPECTOR_PORT, path: '/json', agent: false }, response => {
+    const request = http.get({ ...INSPECTOR, path: '/json', timeout: ANSWER_MS }, response => {
       let text = ''
       response.setEncoding('utf8').on('data', (part: string) => (text += part))
       response.on('error', () => resolve(undefined))
-      response.on('end', () => {
-        const [target] = JSON.parse(text) as Array<{ webSocketDebuggerUrl?: string }>
-        const url = target?.webSocketDebuggerUrl
-        resolve(url === undefined ? undefined : new URL(url).pathname)
-      })
+      response.on('end', () => resolve(/"webSocketDebuggerUrl": *"ws:\/\/[^/"]*([^"]+)"/.exec(text)?.[1]))
     })
+    request.on('timeout', () => request.destroy())
+    request.on('close', () => resolve(undefined))
     request.on('error', () => resolve(undefined))
   })
 }
@@ -49,10 +48,16 @@ function evaluate(path: string, expression: string): Promise<void> {
     'sec-websocket-key': randomBytes(16).toString('base64'),
   }
   return new Promise(resolve => {
-    const request = http.get({ host: '127.0.0.1', port: INSPECTOR_PORT, path, headers, agent: false })
+    const request = http.get({ ...INSPECTOR, path, headers, timeout: ANSWER_MS })
+    request.on('timeout', () => request.destroy())
     request.on('error', () => resolve())
-    request.on('upgrade', (_response, socket: Duplex) => {
+    request.on('response', response => {
+      response.destroy()
+      resolve()
+    })
+    request.on('upgrade', (_response, socket: Socket) => {
       socket.on('error', () => undefined).on('close', () => resolve())
+      socket.setTimeout(ANSWER_MS, () => socket.destroy())
       socket.once('data', () => socket.destroy())
       socket.write(textFrame(JSON.stringify({ id: 1, method: 'Runtime.evaluate', params: { expression } })))
     })

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t from 'tap'
 import { until } from '../helpers/deadline.js'
-import { FakeTarget, RawTarget } from '../helpers/fake-target.js'
+import { FakeTarget, RawTarget, type TargetHandler } from '../helpers/fake-target.js'
 import { rawExchange, RawConnection, requestBytes } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 
@@ -39,21 +39,24 @@ void t.test('a short answer goes out whole or not at all: a GET is tried elsewhe
   await running.quiet(1)
 })
 
-void t.test('a short answer in several pieces arrives as one', async t => {
-  const slow = await RawTarget.start(t, 'slow', socket => {
-    socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha')
-    slow.once('rest', () => socket.write('lf'))
+for (const last of ['write', 'end'] as const) {
+  void t.test(`a short answer in several pieces arrives as one: the last by ${last}`, async t => {
+    const slow = await RawTarget.start(t, 'slow', socket => {
+      socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha')
+      slow.once('rest', () => socket[last]('lf'))
+    })
+    const running = await RunningBalancer.start(t, [slow])
+    const client = await running.connect()
+    client.write(GET)
+    await until(() => slow.heads.length === 1, 'the request to arrive')
+    slow.emit('rest')
+    const answer = await client.response()
+    t.match(answer, { status: 200, whole: true })
+    t.equal(answer.body.toString(), 'half')
+    t.equal(slow.heads.length, 1, 'it was asked for once')
+    await running.quiet(1)
   })
-  const running = await RunningBalancer.start(t, [slow])
-  const client = await running.connect()
-  client.write(GET)
-  await until(() => slow.heads.length === 1, 'the request to arrive')
-  slow.emit('rest')
-  const answer = await client.response()
-  t.match(answer, { status: 200, whole: true })
-  t.equal(answer.body.toString(), 'half')
-  await running.quiet(1)
-})
+}
 
 void t.test('a target that drops whoever connects is gone: what it had costs no budget', async t => {
   const dying = await RawTarget.start(t, 'dying', socket => {
@@ -78,6 +81,38 @@ void t.test('the failure that ejects a target does not send its request twice', 
   t.equal(good.requests.length, 3)
   await running.quiet(1)
 })
+
+void t.test(
+  'all targets die, one of them ejected before: its ejection does not count, and the GET is held',
+  async t => {
+    let ejected: string | undefined
+    const script =
+      (name: string): TargetHandler =>
+      ({ method }, response) => {
+        if (method === 'GET') ejected ??= name
+        else if (name === ejected) response.destroy()
+        else response.end()
+      }
+    const first = await FakeTarget.start(t, 'first', script('first'))
+    const second = await FakeTarget.start(t, 'second', script('second'))
+    const running = await RunningBalancer.start(t, [first, second], { ejectAfter: 1, holdMs: 10_000 })
+    const client = await running.connect()
+    client.write(GET)
+    await until(() => ejected !== undefined, 'the request to arrive')
+    const [holder, other] = ejected === 'first' ? [first, second] : [second, first]
+    for (let i = 0; i < 2; i += 1) await rawExchange(running.port, requestBytes('POST /form', [], 'a=b'))
+    await running.becomes(holder.name, 'ejected')
+    const gets = (target: FakeTarget): number => target.requests.filter(({ method }) => method === 'GET').length
+    await until(() => gets(other) === 1, 'the GET at the other')
+    await other.kill()
+    await until(() => gets(holder) === 2, 'the GET at the ejected one, which is the last that lives')
+    await holder.kill()
+    await running.becomes(holder.name, 'unreachable')
+    const fresh = await FakeTarget.start(t, 'fresh')
+    await running.add(fresh)
+    t.match(await client.response(), { status: 200, headers: { 'x-target': 'fresh' } })
+  },
+)
 
 void t.test('neither does a refused connection, nor a target that is found gone', async t => {
   const gone = await FakeTarget.start(t, 'gone', () => void gone.kill())

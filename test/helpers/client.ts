@@ -45,6 +45,16 @@ export function ask(base: string, path: string, options: AskOptions = {}): Promi
   })
 }
 
+/** How many of the answers each worker gave, by its name. */
+export function sharesOf(answers: readonly Answer[]): Record<string, number> {
+  const shares: Record<string, number> = {}
+  for (const { headers } of answers) {
+    const name = String(headers['x-outpost-worker'])
+    shares[name] = (shares[name] ?? 0) + 1
+  }
+  return shares
+}
+
 /** The body of an answer that must be a JSON object. */
 export function jsonOf(answer: Answer): Record<string, unknown> {
   const value = JSON.parse(answer.text) as unknown

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { ask } from '../helpers/client.js'
+import { ask, sharesOf } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { accountSuite } from './suites/accounts.js'
 import { badInputSuite } from './suites/bad-input.js'
@@ -14,11 +14,9 @@ void t.test('there is no balancer process, and connections are dealt out in turn
   t.ok(cluster.lines.some(line => /^ {2}balancers +none \(mesh/.test(line)))
   t.equal(cluster.pids('balancer').length, 0)
   const answers = await Promise.all(Array.from({ length: 100 }, () => ask(cluster.url, '/health')))
-  const names = answers.map(({ headers }) => headers['x-outpost-worker'])
-  for (const name of new Set(names)) {
-    const served = names.filter(other => other === name).length
-    t.ok(Math.abs(served - 50) <= 1, `${served} of 100`)
-  }
+  const shares = Object.entries(sharesOf(answers))
+  t.equal(shares.length, WORKERS)
+  for (const [name, served] of shares) t.ok(Math.abs(served - 50) <= 1, `${name}: ${served} of 100`)
 })
 
 void t.test('accounts', t => accountSuite(t, cluster, WORKERS))

@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { ClientQuota } from './client-quota.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { Deadlines } from './deadlines.js'
 import { headWithoutUpgrade } from './declined-upgrade.js'
@@ -58,6 +59,7 @@ export class Balancer {
   readonly #handshakes: Deadlines<Handshake>
   /** Node's server does not count those that it was given, nor close those that it has let go of for an upgrade. */
   readonly #connections = new Map<Socket, ClientIdentity>()
+  readonly #upgradedOf: ClientQuota
   readonly #refusals = new ConnectionRefusals()
   #localId: string | undefined
   #stopped: Promise<void> | undefined
@@ -69,6 +71,7 @@ export class Balancer {
     this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
     this.#dispatcher = new Dispatcher(this.#pool, this.options)
     this.#handshakes = new Deadlines(this.options.upgradeTimeoutMs, handshake => handshake.giveUp('UPSTREAM_TIMEOUT'))
+    this.#upgradedOf = new ClientQuota(this.options.maxUpgradedPerClient)
     this.#server = this.#createServer()
   }
 
@@ -243,6 +246,11 @@ export class Balancer {
     else if (!isWebSocket) this.#declineUpgrade(request, socket, head)
     else {
       const client = this.#identify(request)
+      if (!this.#upgradedOf.take(client.address)) {
+        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
+        return
+      }
+      socket.once('close', () => this.#upgradedOf.giveBack(client.address))
       new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId).start()
     }
   }

@@ -14,6 +14,7 @@ export const balancerErrors = {
   METHOD_REFUSED: { status: 405, detail: 'This method is not served here.' },
   REQUEST_TIMEOUT: { status: 408, detail: 'The request did not arrive in time.' },
   EXPECTATION_FAILED: { status: 417, detail: 'The only expectation understood is 100-continue.' },
+  TOO_MANY_UPGRADES: { status: 429, detail: 'This client has as many upgraded connections open as it may.' },
   HEADERS_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large, or too many.' },
   UPSTREAM_BROKEN: { status: 502, detail: 'The application broke off before it answered.' },
   NO_TARGET_READY: { status: 503, detail: 'No worker is ready to take the request.' },

@@ -62,6 +62,8 @@ export interface BalancerOptions {
   maxBound: number
   /** Connections that are open at once. */
   maxSockets: number
+  /** Of them the upgraded ones of one client, which is an address, or the /64 of an IPv6 address; over it 429. */
+  maxUpgradedPerClient: number
   /** Headers of a request; over it 431. */
   maxHeaders: number
 
@@ -106,6 +108,7 @@ export const defaultOptions: BalancerOptions = {
   affinity: () => undefined,
   maxBound: 10_000,
   maxSockets: 20_000,
+  maxUpgradedPerClient: 4_000,
   maxHeaders: 1_000,
 
   slowStartMs: 10_000,

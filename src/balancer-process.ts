@@ -2,6 +2,7 @@ import { Balancer, type BalancerEvents } from '#balancer'
 import { exit, exitCodes } from './core/exit.js'
 import { IDENTITY_HEADER } from './core/identity-header.js'
 import { workerOfSession } from './core/session-affinity.js'
+import type { Config } from './config.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
@@ -34,6 +35,7 @@ export function createBalancer({ config }: StartOrder, parent: Parent, events: B
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
+      maxUpgradedPerClient: Math.ceil(config.maxWebSocketsPerClient / balancingProcesses(config)),
       affinity: ({ url }) => workerOfSession(url),
     },
     {
@@ -42,4 +44,9 @@ export function createBalancer({ config }: StartOrder, parent: Parent, events: B
       ...events,
     },
   )
+}
+
+/** Each sees its own share of the connections. In mesh mode every worker is one of them. */
+function balancingProcesses({ balancers, workers }: Config): number {
+  return balancers === 0 ? workers : balancers
 }

@@ -121,6 +121,7 @@ const schema = z.object({
   UPSTREAM_TIMEOUT_MS: milliseconds.default(30_000),
   MAX_IN_FLIGHT: wholeNumber(1, 1_000_000).default(256),
   MAX_SOCKETS: wholeNumber(1, 1_000_000).default(20_000),
+  MAX_WEBSOCKETS_PER_CLIENT: wholeNumber(1, 1_000_000).default(4_000),
   WORKER_MAX_MEMORY: byteSize.default(0),
   HEALTH_PATH: z
     .string()
@@ -175,6 +176,7 @@ export function readConfig(env: NodeJS.ProcessEnv = process.env) {
     upstreamTimeoutMs: values.UPSTREAM_TIMEOUT_MS,
     maxInFlight: values.MAX_IN_FLIGHT,
     maxSockets: values.MAX_SOCKETS,
+    maxWebSocketsPerClient: values.MAX_WEBSOCKETS_PER_CLIENT,
     workerMaxMemory: values.WORKER_MAX_MEMORY,
     healthPath: values.HEALTH_PATH,
     exposeWorker: values.EXPOSE_WORKER,

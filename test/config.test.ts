@@ -35,6 +35,7 @@ void t.test('without any variable everything has a default', t => {
     upstreamTimeoutMs: 30_000,
     maxInFlight: 256,
     maxSockets: 20_000,
+    maxWebSocketsPerClient: 4_000,
     healthPath: '/health',
     exposeWorker: false,
     production: false,

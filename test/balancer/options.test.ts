@@ -39,6 +39,7 @@ void t.test('the defaults are those that are documented', t => {
     maxInFlight: 256,
     overloadWaitMs: 50,
     maxSockets: 20_000,
+    maxUpgradedPerClient: 4_000,
   })
   t.end()
 })

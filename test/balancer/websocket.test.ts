@@ -206,3 +206,16 @@ void t.test('a slow reader at either end slows the other down', async t => {
   }
   t.ok(written.target < 16_000_000, `${written.target} bytes were taken from the target`)
 })
+
+void t.test('a client has so many upgraded connections and no more, until one of them ends', async t => {
+  const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: echoWebSocket })
+  const running = await RunningBalancer.start(t, [target], { maxUpgradedPerClient: 2 })
+  const [first] = [await upgraded(running), await upgraded(running)]
+  const third = await running.connect()
+  const answer = await third.write(UPGRADE).response()
+  t.equal(answer.status, 429)
+  t.match(answer.body.toString(), '"code":"TOO_MANY_UPGRADES"')
+  first.destroy()
+  await until(async () => (await running.balancer.connections()) === 1, 'the first and the refused one to be gone')
+  await upgraded(running)
+})

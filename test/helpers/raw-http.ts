@@ -46,10 +46,15 @@ export class RawConnection {
   }
 
   /** To a port on 127.0.0.1, or to a unix socket. Stays half-open after the other side's FIN. */
-  static async open(where: number | string): Promise<RawConnection> {
+  static async open(where: number | string, from?: string): Promise<RawConnection> {
     const socket =
       typeof where === 'number'
-        ? net.connect({ port: where, host: '127.0.0.1', allowHalfOpen: true })
+        ? net.connect({
+            port: where,
+            host: '127.0.0.1',
+            allowHalfOpen: true,
+            ...(from === undefined ? {} : { localAddress: from }),
+          })
         : net.connect({ path: where, allowHalfOpen: true })
     await new Promise<void>((resolve, reject) => {
       socket.once('connect', resolve).once('error', reject)

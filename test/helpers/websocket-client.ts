@@ -8,7 +8,18 @@ export class RawWebSocket {
 
   /** Opens a Socket.IO session over a WebSocket, joined to the main namespace. */
   static async joinChat(port: number): Promise<RawWebSocket> {
-    const connection = await RawConnection.open(port)
+    const { connection, status } = await RawWebSocket.upgrade(port)
+    if (status !== 101) throw new Error(`no upgrade: ${status}`)
+    const socket = new RawWebSocket(connection)
+    await socket.#reads('0{') // Engine.IO: open
+    socket.send('40') // Socket.IO: connect
+    await socket.#reads('40{')
+    return socket
+  }
+
+  /** The handshake alone. */
+  static async upgrade(port: number, from?: string): Promise<{ connection: RawConnection; status: number }> {
+    const connection = await RawConnection.open(port, from)
     const headers = [
       `GET /socket.io/?EIO=4&transport=websocket HTTP/1.1`,
       `Host: 127.0.0.1:${port}`,
@@ -17,13 +28,8 @@ export class RawWebSocket {
       'Sec-WebSocket-Version: 13',
       `Sec-WebSocket-Key: ${randomBytes(16).toString('base64')}`,
     ]
-    const answer = await connection.write(`${headers.join('\r\n')}\r\n\r\n`).response()
-    if (answer.status !== 101) throw new Error(`no upgrade: ${answer.status}`)
-    const socket = new RawWebSocket(connection)
-    await socket.#reads('0{') // Engine.IO: open
-    socket.send('40') // Socket.IO: connect
-    await socket.#reads('40{')
-    return socket
+    const { status } = await connection.write(`${headers.join('\r\n')}\r\n\r\n`).response()
+    return { connection, status }
   }
 
   send(payload: string | Buffer, { opcode = TEXT, masked = true } = {}): this {

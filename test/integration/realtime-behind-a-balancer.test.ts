@@ -1,13 +1,18 @@
 import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
-import { realtimeBadInputSuite } from './suites/realtime-bad-input.js'
+import { MAX_WEBSOCKETS_PER_CLIENT, realtimeBadInputSuite } from './suites/realtime-bad-input.js'
 import { realtimeSuite } from './suites/realtime.js'
 
 const WORKERS = 2
 /** A poll is answered before it: a forwarder that is on its way out waits for those in its hands. */
 const UPSTREAM_TIMEOUT_MS = '10000'
 
-const cluster = await Cluster.start(t, { BALANCERS: '1', WORKERS: String(WORKERS), UPSTREAM_TIMEOUT_MS })
+const cluster = await Cluster.start(t, {
+  BALANCERS: '1',
+  WORKERS: String(WORKERS),
+  UPSTREAM_TIMEOUT_MS,
+  MAX_WEBSOCKETS_PER_CLIENT: String(MAX_WEBSOCKETS_PER_CLIENT),
+})
 
 void t.test('bad input', t => realtimeBadInputSuite(t, cluster))
 void t.test('realtime', t => realtimeSuite(t, cluster, WORKERS))

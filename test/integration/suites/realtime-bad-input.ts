@@ -8,6 +8,10 @@ import { RawWebSocket } from '../../helpers/websocket-client.js'
 /** RFC 6455, section 5.2: no such opcode has a meaning yet. */
 const RESERVED = 3
 
+/** What the cluster is to be started with. */
+export const MAX_WEBSOCKETS_PER_CLIENT = 600
+const ONE_TOO_MANY_FROM = '127.0.0.77'
+
 /** The worst that can be sent over a WebSocket, on a cluster of any mode. */
 export async function realtimeBadInputSuite(t: Test, cluster: Cluster): Promise<void> {
   const before = cluster.supervision()
@@ -82,6 +86,19 @@ export async function realtimeBadInputSuite(t: Test, cluster: Cluster): Promise<
     t.teardown(() => silent.forEach(socket => socket.destroy()))
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask(cluster.url, '/health')))
     t.ok(answers.every(({ status }) => status === 200))
+    t.strictSame(cluster.supervision(), before)
+  })
+
+  await t.test('more idle sockets from one address than one may have', async t => {
+    const wanted = MAX_WEBSOCKETS_PER_CLIENT + 40
+    const upgrade = (): ReturnType<typeof RawWebSocket.upgrade> => RawWebSocket.upgrade(cluster.port, ONE_TOO_MANY_FROM)
+    const upgrades = await Promise.all(Array.from({ length: wanted }, upgrade))
+    t.teardown(() => upgrades.forEach(({ connection }) => connection.destroy()))
+    t.equal(upgrades.filter(({ status }) => status === 101).length, MAX_WEBSOCKETS_PER_CLIENT)
+    t.equal(upgrades.filter(({ status }) => status === 429).length, 40)
+    t.equal((await ask(cluster.url, '/health', { from: ONE_TOO_MANY_FROM })).status, 200, 'HTTP is another matter')
+    await bystander.say(t.name)
+    await bystander.receives(t.name)
     t.strictSame(cluster.supervision(), before)
   })
 }

@@ -252,12 +252,11 @@ export class Supervisor implements Service, ChildObserver {
     const targets = inUse.map(({ id, state }) => {
       return { id, socketPath: this.options.socketOf(id), draining: state === 'draining' }
     })
-    const balancing = this.#balancing()
-    this.#board.tell(balancing, targets)
+    this.#board.tell(this.#forwarding(), targets)
     const ready = workers.filter(child => child.state === 'ready')
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
     this.#dealer?.setTakers(awake.length > 0 ? awake : ready)
-    const served = balancing.length > 0 && ready.some(child => this.#takesTraffic(child))
+    const served = this.#balancing().length > 0 && ready.some(child => this.#takesTraffic(child))
     if (served) this.#nowServing()
   }
 
@@ -277,12 +276,15 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   /** The processes that pick targets: the balancers, or in mesh mode every worker. */
-  #balancing(): Child[] {
+  #forwarding(): Child[] {
     if (this.#dealer === undefined)
       return this.#slots.filter(slot => slot.role === 'balancer').flatMap(slot => slot.children)
-    return this.#workers().filter(
-      child => (child.state === 'ready' || child.state === 'draining') && child.ending === '',
-    )
+    return this.#workers().filter(({ state }) => state === 'ready' || state === 'draining')
+  }
+
+  /** Those of them whose word counts. One that has crashed forwards what it holds, and that is all. */
+  #balancing(): Child[] {
+    return this.#forwarding().filter(({ ending }) => ending === '')
   }
 
   #workers(): Child[] {

@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import t from 'tap'
 import { until } from '../helpers/deadline.js'
-import { FakeTarget } from '../helpers/fake-target.js'
+import { FakeTarget, socketPathFor } from '../helpers/fake-target.js'
 import { requestBytes } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 
@@ -65,13 +65,13 @@ void t.test('a client that reads slowly slows the target down, and gets all in t
     response.on('drain', pump)
     pump()
   })
-  const running = await RunningBalancer.start(t, [target])
+  const running = await RunningBalancer.start(t, [target], {}, socketPathFor(t))
   const client = await running.connect()
   client.write(requestBytes('GET /large'))
   await until(() => client.unread.length > 0, 'the answer to begin')
   client.socket.pause()
   const taken = await settled(() => written)
-  t.ok(taken < 16 * MB, `${taken} bytes were taken from the target`)
+  t.ok(taken < 4 * MB, `${taken} bytes were taken from the target`)
   let read = client.unread.length
   client.socket.removeAllListeners('data').on('data', bytes => (read += bytes.length))
   client.socket.resume()
@@ -84,13 +84,16 @@ void t.test('a target that reads slowly slows the client down', async t => {
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     target.server.once('read', () => request.resume().once('end', () => response.end('all of it')))
   })
-  const running = await RunningBalancer.start(t, [target])
+  const running = await RunningBalancer.start(t, [target], {}, socketPathFor(t))
   const client = await running.connect()
   client.write(requestBytes('POST /upload', [`Content-Length: ${size}`]))
-  client.write(Buffer.alloc(size))
-  const taken = await settled(() => size - client.socket.writableLength)
-  const sent = (): number => client.socket.bytesWritten - client.socket.writableLength
-  t.ok((await settled(sent)) < 16 * MB || taken < 16 * MB, `${sent()} bytes were taken from the client`)
+  let taken = 0
+  const piece = Buffer.alloc(100_000)
+  for (let rest = size; rest > 0; rest -= piece.length) {
+    const bytes = piece.subarray(0, Math.min(rest, piece.length))
+    client.socket.write(bytes, () => (taken += bytes.length))
+  }
+  t.ok((await settled(() => taken)) < 4 * MB, `${taken} bytes were taken from the client`)
   target.server.emit('read')
   t.equal((await client.response()).status, 200)
   t.equal(target.requests[0]?.body.length, size)

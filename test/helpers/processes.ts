@@ -16,18 +16,23 @@ export function processesOf(dataDir: string): ProcessInfo[] {
   return pids
     .filter(pid => {
       const looks = strangers.get(pid) ?? 0
-      if (looks >= ENOUGH_LOOKS) return false
-      if (belongsTo(pid, dataDir)) return true
+      if (isLookedAt(looks) && belongsTo(pid, dataDir)) return true
       strangers.set(pid, looks + 1)
       return false
     })
     .map(pid => ({ pid: Number(pid), title: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() }))
 }
 
-/** A process that has just been forked still has its parent's environment: one look is not enough. */
-const ENOUGH_LOOKS = 5
+/**
+ * A process that has just been forked still has its parent's environment and folder, on a busy machine for a while:
+ * one look is not enough. After the first few, only every second, fourth, eighth … counts: tests ask many times a
+ * second, of a whole machine.
+ */
+function isLookedAt(looksBefore: number): boolean {
+  return looksBefore < 5 || Number.isInteger(Math.log2(looksBefore))
+}
 
-/** How often each process was found not to belong to an instance: tests ask many times a second, of a whole machine. */
+/** How often each process was found not to belong to an instance. */
 const strangersByFolder = new Map<string, Map<string, number>>()
 
 function strangersTo(dataDir: string, pids: readonly string[]): Map<string, number> {

@@ -22,7 +22,7 @@ export class RunningBalancer extends EventEmitter<Events> {
   readonly balancer: Balancer
   readonly drained: string[] = []
   readonly states = new Map<string, string>()
-  #port = 0
+  #where: number | string = 0
   readonly #clients: RawConnection[] = []
 
   private constructor(options: Partial<BalancerOptions>) {
@@ -42,15 +42,19 @@ export class RunningBalancer extends EventEmitter<Events> {
     )
   }
 
-  /** Listens, and waits until every one of `targets` is ready. */
+  /**
+   * Listens, and waits until every one of `targets` is ready.
+   * @param path of a unix socket to listen on in place of a port: its buffers do not grow
+   */
   static async start(
     t: Harness,
     targets: readonly TargetLike[] = [],
     options: Partial<BalancerOptions> = {},
+    path?: string,
   ): Promise<RunningBalancer> {
     const running = new RunningBalancer(options)
-    await running.balancer.listen({ port: 0, host: '127.0.0.1' })
-    running.#port = (running.balancer.address() as AddressInfo).port
+    await running.balancer.listen(path === undefined ? { port: 0, host: '127.0.0.1' } : { path })
+    running.#where = path ?? (running.balancer.address() as AddressInfo).port
     t.teardown(async () => {
       for (const client of running.#clients) client.destroy()
       await running.balancer.stop(0)
@@ -60,7 +64,7 @@ export class RunningBalancer extends EventEmitter<Events> {
   }
 
   get port(): number {
-    return this.#port
+    return Number(this.#where)
   }
 
   /** Makes `targets` the whole set, and waits until they are ready. */
@@ -75,7 +79,7 @@ export class RunningBalancer extends EventEmitter<Events> {
 
   /** A client's connection, which the teardown closes if the test does not. */
   async connect(): Promise<RawConnection> {
-    const connection = await RawConnection.open(this.port)
+    const connection = await RawConnection.open(this.#where)
     this.#clients.push(connection)
     return connection
   }

@@ -11,6 +11,9 @@ void t.test('an uncaught exception in mesh mode: what the worker had not answere
   const cluster = await Cluster.start(t, env)
   const [go, crashed] = [join(cluster.dataDir, 'go'), join(cluster.dataDir, 'crashed')]
 
+  const pids = new Set<unknown>()
+  await until(async () => pids.add(jsonOf(await ask(cluster.url, '/whoami'))['pid']).size === 3, 'all three')
+
   const begun = (): number => cluster.lines.filter(line => line.includes('waiting for')).length
   const reading = Array.from({ length: 9 }, () => ask(cluster.url, `/wait?until=${go}`))
   await until(() => begun() === 9, 'all to wait')
@@ -26,5 +29,14 @@ void t.test('an uncaught exception in mesh mode: what the worker had not answere
 
   await cluster.has('worker', 3, [broken])
   t.match(await ask(cluster.url, '/whoami'), { status: 200 })
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('an uncaught exception of the only worker: what it had not answered waits for the next one', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
+  const before = cluster.pids('worker')
+  const answer = await ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`)
+  t.equal(answer.status, 200)
+  t.notOk(before.includes(Number(jsonOf(answer)['pid'])))
   t.match(await cluster.stop(), { code: 0 })
 })

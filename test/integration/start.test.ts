@@ -4,6 +4,7 @@ import t from 'tap'
 import { ask, member, signIn } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
+import { kill } from '../helpers/processes.js'
 
 void t.test('one command starts all of it, and says in one summary where it is', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '2' })
@@ -54,7 +55,7 @@ void t.test('a signal to the whole process group, as from a terminal, ends it as
 
 void t.test('a service manager that signals every process of it ends it as well', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '1' })
-  for (const { pid } of cluster.processes()) process.kill(pid, 'SIGTERM')
+  for (const { pid } of cluster.processes()) kill(pid, 'SIGTERM')
   t.match(await cluster.exited, { code: 0 })
   await cluster.gone()
 })

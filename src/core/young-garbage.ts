@@ -6,7 +6,7 @@ type Collect = (options: { type: 'minor' }) => void
 let collect: Collect | undefined
 
 /** How much may go through before what it leaves behind is collected. */
-const EVERY_BYTES = 16 * 1024 ** 2
+const EVERY_BYTES = 8 * 1024 ** 2
 
 let passed = 0
 

@@ -96,7 +96,7 @@ export class Exchange implements Journey, InFlight {
     this.#state = 'sent'
     this.#target = target
     target.begin(this, bound)
-    target.transport.send(this)
+    target.transport.send(this, target)
   }
 
   calledUp(): void {

@@ -15,7 +15,7 @@ export type TargetState = 'joining' | 'ready' | 'unhealthy' | 'unreachable' | 'e
 /** How a target is reached: by a socket, or by a call into the same process. */
 export interface Transport {
   /** Carries the exchange to the target; tells the outcome by the exchange's own methods. */
-  send(exchange: Exchange): void
+  send(exchange: Exchange, target: Target): void
   /** The same for a connection that is about to be upgraded. */
   upgrade(handshake: Handshake): void
   close(): void

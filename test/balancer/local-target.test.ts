@@ -239,3 +239,21 @@ void t.test('a WebSocket is the app’s own, and closed by a drain with 1012', a
   await closing
   t.same(errors, [])
 })
+
+void t.test('an app that answers within the call is seen to be overloaded, too', async t => {
+  const app = new FakeApp((request, response) => {
+    const until = performance.now() + (request.method === 'GET' ? 20 : 0)
+    while (performance.now() < until);
+    response.end()
+  })
+  const running = await withLocal(t, app, { maxInFlight: 1, overloadWaitMs: 50 })
+  const clients = await Promise.all(Array.from({ length: 20 }, () => running.connect()))
+  for (const client of clients) await client.write(requestBytes('DELETE /page')).response()
+  app.calls.length = 0
+  for (const client of clients) client.write(GET)
+  const statuses = await Promise.all(clients.map(async client => (await client.response()).status))
+  t.ok(statuses.includes(200))
+  t.ok(statuses.includes(503), 'they would have waited for longer than the last may')
+  t.equal(app.calls.length, statuses.filter(status => status === 200).length)
+  await running.quiet(clients.length)
+})

@@ -32,6 +32,16 @@ export class Deadlines<T> {
     return this.#expiresAt.keys()
   }
 
+  /** Ends the waits that are over, without waiting for the timer: a busy event loop is late for those. */
+  expire(): void {
+    const now = this.now()
+    for (const [item, expiresAt] of this.#expiresAt) {
+      if (expiresAt > now) break
+      this.#expiresAt.delete(item)
+      this.onExpire(item)
+    }
+  }
+
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
@@ -44,13 +54,8 @@ export class Deadlines<T> {
 
   /** The old timer stands until the end, so that an item that is added meanwhile does not set up one of its own. */
   #sweep(): void {
-    const now = this.now()
-    for (const [item, expiresAt] of this.#expiresAt) {
-      if (expiresAt > now) break
-      this.#expiresAt.delete(item)
-      this.onExpire(item)
-    }
+    this.expire()
     const [next] = this.#expiresAt.values()
-    this.#timer = next === undefined ? undefined : this.#arm(next - now)
+    this.#timer = next === undefined ? undefined : this.#arm(next - this.now())
   }
 }

@@ -58,6 +58,7 @@ export class WaitingRoom {
     this.#admitting = true
     for (const queue of [this.#forTarget, this.#forRoom]) {
       for (const waiter of [...queue.items()]) {
+        queue.expire()
         if (!this.isOpen()) break
         if (queue.delete(waiter)) waiter.calledUp()
       }

@@ -56,6 +56,26 @@ void t.test('one that came while none was ready waits long, one that came while 
   t.end()
 })
 
+void t.test('one that has waited too long is not called up, though the event loop was too busy to say so', t => {
+  const given = opened(t)
+  given.places = 2
+  const first = given.waiter('first')
+  const slow: Waiter = {
+    ...first,
+    calledUp: () => {
+      first.calledUp()
+      given.clock.stall(60)
+    },
+  }
+  given.room.enter(slow, 'full')
+  given.room.enter(given.waiter('second'), 'full')
+  given.room.admit()
+  t.same(given.log, ['first', 'second OVERLOADED'])
+  given.clock.advance(0)
+  t.equal(given.clock.pending, 0)
+  t.end()
+})
+
 void t.test('those that have waited longest for a target go first', t => {
   const given = opened(t)
   given.room.enter(given.waiter('moment'), 'full')

@@ -31,6 +31,11 @@ export class FakeClock {
     return this.#timers.size
   }
 
+  /** Time passes in a busy event loop: no timer runs. */
+  stall(ms: number): void {
+    this.#now += ms
+  }
+
   /** Lets time pass, and runs what falls due on the way, in its order. */
   advance(ms: number): void {
     const end = this.#now + ms

@@ -1,4 +1,4 @@
-import { Router, type Request, type RequestHandler } from 'express'
+import { Router, type RequestHandler } from 'express'
 import type { Accounts } from '../services/accounts.js'
 import type { LoginBackoff } from '../services/login-backoff.js'
 import { clientKey } from '../services/rate-limit.js'
@@ -30,13 +30,14 @@ export function accountRoutes(options: AccountRouteOptions): Router {
 
   router.post('/login', loginLimit, sessions, async (request, response) => {
     const { username, password } = parseCredentials(request.body)
-    await refuseWhileBackingOff(backoff, username, request)
+    const client = clientKey(request)
+    refuseWhileBackingOff(await backoff?.wait(username, client))
     const account = await accounts.verify(username, password)
     if (account === undefined) {
-      await backoff?.failed(username, clientKey(request))
+      refuseWhileBackingOff(await backoff?.failed(username, client))
       throw new HttpError('INVALID_CREDENTIALS')
     }
-    await backoff?.succeeded(username, clientKey(request))
+    refuseWhileBackingOff(await backoff?.succeeded(username, client))
     response.json({ token: await signIn.begin(request, username) })
   })
 
@@ -55,11 +56,6 @@ export function accountRoutes(options: AccountRouteOptions): Router {
   return router
 }
 
-async function refuseWhileBackingOff(
-  backoff: LoginBackoff | undefined,
-  username: string,
-  request: Request,
-): Promise<void> {
-  const seconds = (await backoff?.wait(username, clientKey(request))) ?? 0
+function refuseWhileBackingOff(seconds = 0): void {
   if (seconds > 0) throw new HttpError('LOGIN_BACKOFF', { retryAfterSeconds: seconds })
 }

@@ -14,28 +14,40 @@ export class LoginBackoff {
 
   /** Seconds until the next try is allowed; 0 when it is now. */
   async wait(username: string, client: string): Promise<number> {
-    const [failures, ttl] = await this.#failures(keys.failedLogins(username, client))
-    const since = MEMORY_SECONDS - ttl
-    return failures === 0 ? 0 : Math.max(0, waitAfter(failures) - since)
-  }
-
-  async failed(username: string, client: string): Promise<void> {
     const key = keys.failedLogins(username, client)
-    await this.redis.multi().incr(key).expire(key, MEMORY_SECONDS).exec()
+    return waitLeft(await this.redis.multi().get(key).ttl(key).exec())
   }
 
-  async succeeded(username: string, client: string): Promise<void> {
-    await this.redis.del(keys.failedLogins(username, client))
+  /**
+   * Notes a wrong password.
+   * @returns seconds to wait owed to others that failed meanwhile; 0 when the caller may learn that it was wrong.
+   *   Without it, passwords guessed all at once would each get their answer.
+   */
+  async failed(username: string, client: string): Promise<number> {
+    const key = keys.failedLogins(username, client)
+    return waitLeft(await this.redis.multi().get(key).ttl(key).incr(key).expire(key, MEMORY_SECONDS).exec())
   }
 
-  async #failures(key: string): Promise<[failures: number, ttl: number]> {
-    const replies = await this.redis.multi().get(key).ttl(key).exec()
-    const [count, ttl] = (replies ?? []).map(([error, reply]) => {
-      if (error !== null) throw error
-      return reply
-    })
-    return [Number(count ?? 0), Number(ttl ?? 0)]
+  /**
+   * Forgets the failures.
+   * @returns seconds to wait owed to others that failed meanwhile, and nothing is forgotten; 0 when the caller is in.
+   */
+  async succeeded(username: string, client: string): Promise<number> {
+    const seconds = await this.wait(username, client)
+    if (seconds === 0) await this.redis.del(keys.failedLogins(username, client))
+    return seconds
   }
+}
+
+/** From the replies to GET and TTL. */
+function waitLeft(replies: [error: Error | null, reply: unknown][] | null): number {
+  const [failures, ttl] = (replies ?? []).map(([error, reply]) => {
+    if (error !== null) throw error
+    return Number(reply ?? 0)
+  })
+  if (failures === undefined || ttl === undefined) throw new Error('Redis did not say how many sign-ins failed')
+  const since = MEMORY_SECONDS - ttl
+  return failures === 0 ? 0 : Math.max(0, waitAfter(failures) - since)
 }
 
 /** Each failure starts the time anew; what is left of it tells how long ago the last one was. */

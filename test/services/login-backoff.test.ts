@@ -55,10 +55,27 @@ void t.test('time counts against the wait, and a failure starts it anew', async 
   t.equal(await backoff.wait('erin', '192.0.2.1'), 900)
 })
 
+void t.test('of many guesses at once only the free ones are answered, be they wrong or right', async t => {
+  const waits = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? backoff : elsewhere).failed('ivan', '192.0.2.1')),
+  )
+  t.equal(waits.filter(seconds => seconds === 0).length, 5)
+  t.ok((await elsewhere.succeeded('ivan', '192.0.2.1')) > 0, 'nor is a right one')
+  t.ok((await backoff.wait('ivan', '192.0.2.1')) > 0, 'which clears nothing')
+})
+
+void t.test('the right password, many times at once, is let in each time', async t => {
+  const waits = await Promise.all(
+    Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? backoff : elsewhere).succeeded('judy', '192.0.2.1')),
+  )
+  t.strictSame(new Set(waits), new Set([0]))
+})
+
 void t.test('the right password clears the record, for that client', async t => {
   await fail(15, 'frank', '192.0.2.1')
   await fail(15, 'frank', '192.0.2.2')
-  await elsewhere.succeeded('frank', '192.0.2.1')
+  await passed(900, 'frank', '192.0.2.1')
+  t.equal(await elsewhere.succeeded('frank', '192.0.2.1'), 0)
   t.equal(await backoff.wait('frank', '192.0.2.1'), 0)
   await fail(4, 'frank', '192.0.2.1')
   t.equal(await backoff.wait('frank', '192.0.2.1'), 0, 'the mistakes are free again')

@@ -57,7 +57,8 @@ void t.test('guessing one password is made slow, for the guesser alone', async t
   const { url } = await Cluster.start(t, { RATE_LIMIT_MAX: '1000', WORKERS: '1' })
   const credentials = somebody()
   await register(url, credentials)
-  const guess = (): Promise<Answer> => login(url, { ...credentials, password: 'not this one' }, { from: '127.0.2.1' })
+  const guess = (from = '127.0.2.1'): Promise<Answer> =>
+    login(url, { ...credentials, password: 'not this one' }, { from })
 
   for (let i = 0; i < 5; i++) t.match(await guess(), { status: 401 }, 'the first five cost nothing')
   // How long the sixth has to wait is a matter of a second, which may be over by now; the wait doubles each time.
@@ -72,6 +73,10 @@ void t.test('guessing one password is made slow, for the guesser alone', async t
 
   await until(async () => (await login(url, credentials, { from: '127.0.2.1' })).status === 200, 'its end', 60_000)
   t.match(await guess(), { status: 401 }, 'the right password clears the record')
+
+  const atOnce = await many(12, () => guess('127.0.2.3'))
+  t.equal(atOnce.filter(({ status }) => status === 401).length, 5, 'guesses made at once are answered as one by one')
+  t.equal(atOnce.filter(({ status }) => status === 429).length, 7)
 })
 
 function many(count: number, once: () => Promise<Answer>): Promise<Answer[]> {

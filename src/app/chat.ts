@@ -19,15 +19,30 @@ export interface ChatOptions {
  * the event `refused` and disconnected.
  */
 export function relayMessages(io: Server, { limited, now = () => performance.now() }: ChatOptions): void {
-  io.on('connection', (socket: Socket) => {
-    const bucket = limited ? new TokenBucket(RATE, now()) : undefined
+  // By connection: a client may leave and join again on the same one as often as it likes.
+  const counted = new WeakMap<Socket['conn'], { socket: Socket }>()
+  const count = (socket: Socket): void => {
+    const known = counted.get(socket.conn)
+    if (known !== undefined) {
+      known.socket = socket
+      return
+    }
+    const entry = { socket }
+    counted.set(socket.conn, entry)
+    const bucket = new TokenBucket(RATE, now())
     socket.conn.on('packet', () => {
-      if (bucket?.take(now()) === false) refuse(socket, 'RATE_LIMITED')
+      if (bucket.take(now())) return
+      refuse(entry.socket, 'RATE_LIMITED')
+      entry.socket.conn.close()
     })
+  }
+  io.on('connection', (socket: Socket) => {
+    if (limited) count(socket)
     socket.on('message', (...received: unknown[]) => {
       const acknowledge = received.at(-1)
       const [message] = received
-      if (typeof message === 'function' || isDeeperThan(message, MAX_DEPTH)) return refuse(socket, 'BAD_MESSAGE')
+      if (typeof message === 'function' || isDeeperThan(message, MAX_DEPTH) || binaryBytes(message) > MAX_MESSAGE_BYTES)
+        return refuse(socket, 'BAD_MESSAGE')
       io.emit('message', message)
       if (isAcknowledgement(acknowledge)) acknowledge({ ok: true })
     })
@@ -48,6 +63,13 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
     level = level.flatMap(item => (isContainer(item) ? (Object.values(item) as unknown[]) : []))
   }
   return false
+}
+
+/** Of attachments, each of which came in a frame of its own. At most as deep as a message may be. */
+function binaryBytes(value: unknown): number {
+  if (ArrayBuffer.isView(value)) return value.byteLength
+  if (!isContainer(value)) return 0
+  return Object.values(value).reduce<number>((sum, item) => sum + binaryBytes(item), 0)
 }
 
 /** The decoder makes no functions: the only one is the one that answers. */

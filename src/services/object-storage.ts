@@ -48,7 +48,7 @@ const WRITE: CallOptions = { silenceMs: 10_000, deadlineMs: 15_000 }
 /** Having answered this recently, it is not asked whether it is there. */
 const FRESH_MS = 1_000
 /** A source that gives nothing for so long is given up. */
-const SOURCE_IDLE_MS = 60_000
+export const SOURCE_IDLE_MS = 60_000
 const MAX_JSON_BYTES = 1024 ** 2
 
 /**
@@ -88,7 +88,8 @@ export class ObjectStorage {
 
   /**
    * Stores what `source` gives, one part in memory at a time: nothing more is taken from it while a part is on its
-   * way. The object is there when this is over, and not before; when the source throws, it never is.
+   * way. The object is there when this is over, and not before; when the source throws, it never is. When the
+   * storage did not answer in time it may be there all the same.
    */
   async put(
     key: string,
@@ -184,20 +185,23 @@ export class ObjectStorage {
     await this.put(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
   }
 
+  /** Over, unlike the reading of a stream, within the deadline of one call. */
   async getJson(key: string): Promise<unknown> {
+    const begun = performance.now()
     const found = await this.get(key)
     if (found === undefined) return undefined
-    const chunks: Buffer[] = []
-    let size = 0
-    for await (const chunk of found.body as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size > MAX_JSON_BYTES) throw new Error(`${key} is too large for a record`)
-      chunks.push(chunk)
+    const left = READ.deadlineMs - (performance.now() - begun)
+    const overdue = setTimeout(() => {
+      found.body.destroy(new StorageUnavailableError(`not read within ${READ.deadlineMs} ms`))
+    }, left)
+    try {
+      return await parsed(key, found.body)
+    } finally {
+      clearTimeout(overdue)
     }
-    return JSON.parse(Buffer.concat(chunks).toString())
   }
 
-  /** Those of keys that begin with `prefix`. */
+  /** Those of keys that begin with `prefix`. Asked for all of them: MinIO answers a prefix that is no whole key with none. */
   async *incompleteUploads(prefix: string): AsyncGenerator<IncompleteUpload> {
     const { bucket } = this.#client
     let keyMarker = ''
@@ -205,9 +209,11 @@ export class ObjectStorage {
     for (;;) {
       const [fromKey, fromId] = [keyMarker, idMarker]
       const page = await orUndefined(
-        this.#client.call(READ, client => client.listIncompleteUploadsQuery(bucket, prefix, fromKey, fromId, '')),
+        this.#client.call(READ, client => client.listIncompleteUploadsQuery(bucket, '', fromKey, fromId, '')),
       )
-      for (const { key, uploadId, initiated } of page?.uploads ?? []) yield { key, uploadId, initiated }
+      for (const { key, uploadId, initiated } of page?.uploads ?? []) {
+        if (key.startsWith(prefix)) yield { key, uploadId, initiated }
+      }
       if (page?.isTruncated !== true) return
       keyMarker = page.nextKeyMarker
       idMarker = page.nextUploadIdMarker
@@ -240,6 +246,17 @@ export class ObjectStorage {
 function headersOf({ contentType = 'application/octet-stream', metadata = {} }: PutOptions): Record<string, string> {
   const named = Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])
   return { 'content-type': contentType, ...(Object.fromEntries(named) as Record<string, string>) }
+}
+
+async function parsed(key: string, body: Readable): Promise<unknown> {
+  const chunks: Buffer[] = []
+  let size = 0
+  for await (const chunk of body as AsyncIterable<Buffer>) {
+    size += chunk.length
+    if (size > MAX_JSON_BYTES) throw new Error(`${key} is too large for a record`)
+    chunks.push(chunk)
+  }
+  return JSON.parse(Buffer.concat(chunks).toString())
 }
 
 /** What the library hands out as a mere stream is the response itself. */

@@ -2,7 +2,15 @@ import { createHash } from 'node:crypto'
 import { v4 as uuid } from 'uuid'
 import { Semaphore, QueueFullError } from '../core/semaphore.js'
 import { SNIFFED_BYTES, servedType } from './file-type.js'
-import type { ByteRange, ObjectInfo, ObjectStorage, StoredObject } from './object-storage.js'
+import { withIdleDeadline } from './idle-deadline.js'
+import {
+  SOURCE_IDLE_MS,
+  type ByteRange,
+  type ObjectInfo,
+  type ObjectStorage,
+  type StoredObject,
+} from './object-storage.js'
+import { StorageUnavailableError } from './storage-errors.js'
 
 /** A file as it arrives. */
 export interface IncomingFile {
@@ -21,7 +29,7 @@ export interface StoredUpload {
   contentType: string
 }
 
-/** As many uploads are under way in this process as may, and as many wait. */
+/** As many uploads are under way in this process as may, and too many wait or this one has waited too long. */
 export class UploadsBusyError extends Error {
   constructor() {
     super('too many uploads at once')
@@ -32,6 +40,9 @@ export class UploadsBusyError extends Error {
 /** Each may hold a part in memory. */
 const AT_ONCE = 32
 const WAITING = 224
+const WAIT_MS = 5_000
+/** What the storage was slow to take, or to tell, may become visible after its deadline. */
+const REMOVED_AFTER_MS = [0, 10_000, 60_000]
 /** Metadata must not be larger than 2 KiB in all. */
 const MAX_ENCODED_NAME = 900
 
@@ -43,12 +54,20 @@ export class Uploads {
 
   constructor(private readonly storage: ObjectStorage) {}
 
-  /** Streams a file to the storage. It is there when this is over; when this throws, it never is. */
+  /**
+   * Streams a file to the storage. It is there when this is over; when this throws, it is not, or is taken away again
+   * (a storage that did not tell in time may have stored it).
+   */
   async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
-    const leave = await this.#enter()
+    const source = withIdleDeadline(file.bytes, SOURCE_IDLE_MS)
+    // Before the wait for a place: who sends nothing should not keep one.
+    const head = await readHead(source)
+    const leave = await this.#enter().catch(async (error: unknown) => {
+      await source.return()
+      throw error
+    })
+    const key = uuid()
     try {
-      const source = file.bytes[Symbol.asyncIterator]()
-      const head = await readHead(source)
       const contentType = servedType(Buffer.concat(head), file.declaredType)
       const hash = createHash('sha256')
       const hashed = async function* (): AsyncGenerator<Buffer, void, undefined> {
@@ -57,10 +76,12 @@ export class Uploads {
           yield chunk
         }
       }
-      const key = uuid()
       const metadata = { owner: encodeURIComponent(owner), ...nameAsMetadata(file.name) }
       const { size } = await this.storage.put(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
       return { key, size, sha256: hash.digest('hex'), contentType }
+    } catch (error) {
+      if (error instanceof StorageUnavailableError) this.#takeAway(key)
+      throw error
     } finally {
       leave()
     }
@@ -78,12 +99,26 @@ export class Uploads {
     return this.storage.remove(UPLOAD_PREFIX + key)
   }
 
+  #takeAway(key: string): void {
+    for (const delayMs of REMOVED_AFTER_MS) {
+      setTimeout(() => void this.remove(key).catch(() => undefined), delayMs).unref()
+    }
+  }
+
   #enter(): Promise<() => void> {
     const holder = {}
     return new Promise((resolve, reject) => {
+      const overdue = setTimeout(() => {
+        this.#semaphore.release(holder)
+        reject(new UploadsBusyError())
+      }, WAIT_MS)
       try {
-        this.#semaphore.acquire(holder, () => resolve(() => this.#semaphore.release(holder)))
+        this.#semaphore.acquire(holder, () => {
+          clearTimeout(overdue)
+          resolve(() => this.#semaphore.release(holder))
+        })
       } catch (error) {
+        clearTimeout(overdue)
         reject(error instanceof QueueFullError ? new UploadsBusyError() : (error as Error))
       }
     })

@@ -3,10 +3,21 @@ import type { Server } from 'socket.io'
 import t from 'tap'
 import { isDeeperThan, relayMessages } from '#src/app/chat.js'
 
+class FakeConnection extends EventEmitter {
+  open = true
+
+  close(): void {
+    this.open = false
+  }
+}
+
 class FakeSocket extends EventEmitter {
-  readonly conn = new EventEmitter()
   connected = true
   readonly told: unknown[] = []
+
+  constructor(readonly conn = new FakeConnection()) {
+    super()
+  }
 
   override emit(event: string, ...args: unknown[]): boolean {
     if (event === 'refused') this.told.push(args[0])
@@ -55,7 +66,8 @@ void t.test('a sender who asks is told that it was passed on', t => {
 void t.test('what cannot be passed on ends the connection', t => {
   let nested: unknown = 'x'
   for (let i = 0; i < 100; i += 1) nested = [nested]
-  for (const message of [nested, () => undefined]) {
+  const attachments = Array.from({ length: 8 }, () => Buffer.alloc(10_000))
+  for (const message of [nested, () => undefined, attachments, { a: [attachments] }]) {
     const { io, socket } = chat(true)
     socket.emit('message', message)
     t.strictSame(io.said, [])
@@ -70,6 +82,21 @@ void t.test('who sends too fast is told once, and disconnected', t => {
   for (let i = 0; i < 300; i += 1) socket.conn.emit('packet')
   t.strictSame(socket.told, [{ code: 'RATE_LIMITED' }])
   t.notOk(socket.connected)
+  t.end()
+})
+
+void t.test('who leaves and joins again on the same connection is counted on', t => {
+  const { io, socket } = chat(true)
+  const { conn } = socket
+  let last = socket
+  for (let i = 0; i < 30; i += 1) {
+    for (let sent = 0; sent < 10; sent += 1) conn.emit('packet')
+    last.connected = false
+    last = new FakeSocket(conn)
+    io.emit('connection', last)
+  }
+  t.equal(conn.listenerCount('packet'), 1)
+  t.notOk(conn.open)
   t.end()
 })
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { buffer } from 'node:stream/consumers'
 import t from 'tap'
+import { ObjectStorage } from '#src/services/object-storage.js'
 import { s3Servers } from '../helpers/s3-servers.js'
 import { connectMinio } from './s3-clients.js'
 import { sendRaw } from './signed-request.js'
@@ -37,6 +38,23 @@ for (const kind of s3Servers) {
       await client.removeIncompleteUpload('bucket', 'incomplete')
       for await (const upload of client.listIncompleteUploads('bucket', 'incomplete', true))
         t.fail(JSON.stringify(upload))
+    })
+
+    await t.test('incomplete uploads can be found by the beginning of their keys', async t => {
+      const endpoint = `http://127.0.0.1:${server.port}`
+      const storage = new ObjectStorage({ ...server, endpoint, bucket: 'bucket' })
+      t.teardown(() => storage.close())
+      for (const key of ['uploads/one', 'uploads/two', 'elsewhere/three']) {
+        await client.initiateNewMultipartUpload('bucket', key, {})
+      }
+      const found: string[] = []
+      for await (const upload of storage.incompleteUploads('uploads/')) {
+        found.push(upload.key)
+        await storage.removeIncompleteUpload(upload)
+      }
+      t.same(found.sort(), ['uploads/one', 'uploads/two'])
+      for await (const upload of storage.incompleteUploads('uploads/')) t.fail(JSON.stringify(upload))
+      await client.removeIncompleteUpload('bucket', 'elsewhere/three')
     })
 
     await t.test('presigned addresses work without the client', async t => {

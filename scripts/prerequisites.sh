@@ -31,16 +31,19 @@ as_root() {
 
 # Outpost runs a redis-server of its own. The package would start another as a service: not at the installation
 # (policy-rc.d, where nobody has set one), and not at the next boot either.
-install_redis_with_apt() {
-  local policy=/usr/sbin/policy-rc.d blocked=0 status=0
-  if [ ! -e "$policy" ] && as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy"; then blocked=1; fi
+install_redis_with_apt() (
+  policy=/usr/sbin/policy-rc.d status=0
+  if [ ! -e "$policy" ]; then
+    trap 'as_root rm -f "$policy"' EXIT
+    trap 'exit 130' INT TERM
+    as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" || true
+  fi
   as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q redis-server ||
     { as_root apt-get update -q && as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -q redis-server; } ||
     status=1
-  [ "$blocked" -eq 0 ] || as_root rm -f "$policy"
   if [ "$status" -eq 0 ] && [ -d /run/systemd/system ]; then as_root systemctl disable --now redis-server || true; fi
-  return "$status"
-}
+  exit "$status"
+)
 
 install_redis() {
   if command -v apt-get >/dev/null; then

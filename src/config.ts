@@ -1,6 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
+import { isIP } from 'node:net'
 import { availableParallelism, homedir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
 
 /** One variable that cannot be used. */
@@ -78,10 +79,28 @@ const byteSize = z
 
 const flag = z.enum(['0', '1'], { error: '0 or 1' }).transform(value => value === '1')
 
+/** What ends in a number is meant as an address, and is none. */
+const HOST_NAME = /^(?!.*\.\d+\.?$)[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?$/i
+
+/** Whether it is a folder that can be written to, or can be made in the nearest one that there is. */
+function canBeFolder(path: string): boolean {
+  try {
+    const isFolder = statSync(path).isDirectory()
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return isFolder
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' && dirname(path) !== path && canBeFolder(dirname(path))
+  }
+}
+
 /** The environment as docs/config.md has it. The only place where a default stands. */
 const schema = z.object({
   PORT: wholeNumber(0, 65_535).default(3000),
-  HOST: z.string().default('0.0.0.0'),
+  HOST: z
+    .string()
+    .refine(host => isIP(host) !== 0 || HOST_NAME.test(host), 'an IP address or a host name')
+    .default('0.0.0.0'),
   WORKERS: z
     .union([z.literal('auto').transform(() => availableParallelism()), wholeNumber(1, 1_024)], {
       error: '"auto" (one a core) or a whole number from 1 to 1024',
@@ -111,7 +130,8 @@ const schema = z.object({
   DATA_DIR: z
     .string()
     .default('./.outpost')
-    .transform(path => resolve(path)),
+    .transform(path => resolve(path))
+    .refine(canBeFolder, 'a folder that this user can make and write to'),
   SESSION_SECRET: z.string().optional(),
   RATE_LIMIT_MAX: wholeNumber(0, 1_000_000_000).default(100),
   RATE_LIMIT_WINDOW_MS: wholeNumber(1_000, 86_400_000, 'milliseconds').default(900_000),

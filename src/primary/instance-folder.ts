@@ -1,7 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { tmpdir, userInfo } from 'node:os'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
 const MAX_SOCKET_PATH = 103
@@ -12,12 +12,12 @@ export class InstanceFolder {
   /** For sockets and pipes, which mean nothing after the instance. Nobody else may enter it. */
   readonly runDir: string
 
-  /** Creates both folders. Throws the file system's own error when it may not. */
+  /** Creates both folders. Throws an error that names DATA_DIR when it may not. */
   constructor(readonly dataDir: string) {
-    fs.mkdirSync(dataDir, { recursive: true, mode: 0o700 })
+    makeFolder(dataDir)
     this.runDir = join(dataDir, 'run')
     if (Buffer.byteLength(join(this.runDir, LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH) this.runDir = shortRunDir(dataDir)
-    fs.mkdirSync(this.runDir, { recursive: true, mode: 0o700 })
+    makeFolder(this.runDir)
     // In the temporary directory somebody else may have been there first.
     const { uid, mode } = fs.lstatSync(this.runDir)
     if (uid !== userInfo().uid || (mode & 0o077) !== 0) throw new Error(`${this.runDir} must belong to this user alone`)
@@ -86,6 +86,30 @@ export class InstanceFolder {
     fs.closeSync(file)
     fs.renameSync(draft, path)
     return secret
+  }
+}
+
+/**
+ * With all that leads to it, made one by one: Node's own recursion never ends where the file system says of a folder
+ * in one that exists that there is none (as Linux does in /proc).
+ */
+function makeFolder(path: string): void {
+  const missing: string[] = []
+  for (let at = path; !fs.existsSync(at); at = dirname(at)) missing.unshift(at)
+  try {
+    for (const folder of missing) makeUnlessThere(folder)
+    fs.accessSync(`${path}/`, fs.constants.W_OK | fs.constants.X_OK)
+  } catch (error) {
+    const { message } = error as Error
+    throw new Error(`DATA_DIR: accepted is a folder that this user can make and write to: ${message}`, { cause: error })
+  }
+}
+
+function makeUnlessThere(folder: string): void {
+  try {
+    fs.mkdirSync(folder, { mode: 0o700 })
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error
   }
 }
 

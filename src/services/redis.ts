@@ -79,8 +79,9 @@ function logTransitions(redis: Redis, log: Logger): void {
   })
 }
 
-/** Replies that mean "not now": it loads its data, is out of memory, or may not write. */
-const NOT_NOW = /^(LOADING|OOM|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY)\b/
+/** Replies that mean "not now": it loads its data, is out of memory, may not write, or lets this user in no more. */
+const NOT_NOW =
+  /^(LOADING|OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|EXECABORT|NOAUTH|NOPERM|WRONGPASS)\b/
 
 const CONNECTION_TROUBLE =
   /isn't writeable|Connection is closed|Socket timeout|Command timed out|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT/
@@ -92,7 +93,10 @@ export function isRedisUnavailable(error: unknown): boolean {
   return error.name === 'MaxRetriesPerRequestError' || CONNECTION_TROUBLE.test(error.message)
 }
 
-/** Whether Redis can be read but takes no writes: its memory or its disk is full, or it is a replica. */
+/** Whether Redis can be read but takes no writes: its memory or its disk is full, it is a replica or
+ * lacks one. */
 export function isRedisReadOnly(error: unknown): boolean {
-  return error instanceof Error && error.name === 'ReplyError' && /^(OOM|READONLY|MISCONF)\b/.test(error.message)
+  return (
+    error instanceof Error && error.name === 'ReplyError' && /^(OOM|READONLY|MISCONF|NOREPLICAS)\b/.test(error.message)
+  )
 }

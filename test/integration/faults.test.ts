@@ -2,6 +2,7 @@ import { once } from 'node:events'
 import { existsSync, symlinkSync, writeFileSync } from 'node:fs'
 import net from 'node:net'
 import { join } from 'node:path'
+import { platform } from 'node:process'
 import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
@@ -30,10 +31,20 @@ const faults: Fault[] = [
   { env: { BALANCE: 'fair' }, says: ['BALANCE=fair', 'round-robin', 'least-busy'] },
   { env: { APP: '/no/such/app.js' }, says: ['APP=/no/such/app.js', 'can be read'] },
   { env: { NODE_ENV: 'production', SESSION_SECRET: 'hunter2' }, says: ['SESSION_SECRET=', '32 characters'] },
-  { env: { DATA_DIR: join(file, 'folder') }, says: [join(file, 'folder')] },
+  { env: { HOST: '999.1.1.1' }, says: ['HOST=999.1.1.1', 'host name'] },
+  { env: { DATA_DIR: file }, says: [`DATA_DIR=${file}`, 'can make and write to'] },
+  { env: { DATA_DIR: join(file, 'folder') }, says: [`DATA_DIR=${join(file, 'folder')}`, 'can make and write to'] },
+  ...(platform === 'linux' ? [{ env: { DATA_DIR: '/proc/no/folder' }, says: ['DATA_DIR', '/proc/no'] }] : []),
   {
-    env: { PORT: 'abc', WORKERS: 'x', BALANCE: 'fair', NODE_ENV: 'production', SESSION_SECRET: 'hunter2' },
-    says: ['PORT=abc', 'WORKERS=x', 'BALANCE=fair', 'SESSION_SECRET='],
+    env: {
+      PORT: 'abc',
+      HOST: '1.2.3.4.5',
+      WORKERS: 'x',
+      DATA_DIR: file,
+      NODE_ENV: 'production',
+      SESSION_SECRET: 'hunter2',
+    },
+    says: ['PORT=abc', 'HOST=1.2.3.4.5', 'WORKERS=x', `DATA_DIR=${file}`, 'SESSION_SECRET='],
   },
 ]
 

@@ -2,7 +2,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import t from 'tap'
 import { createLog } from '#src/core/log.js'
-import { createRedis, firstConnection } from '#src/services/redis.js'
+import { createRedis, firstConnection, isRedisReadOnly, isRedisUnavailable } from '#src/services/redis.js'
 import { within } from '../helpers/deadline.js'
 import { freePort, RedisServer } from '../helpers/redis-server.js'
 
@@ -34,4 +34,22 @@ void t.test('nor for long for one that does not answer', async t => {
   t.teardown(() => redis.disconnect())
   await within(firstConnection(redis, 20), 'the end of waiting')
   t.not(redis.status, 'ready')
+})
+
+void t.test('what Redis refuses for the time being is told from what it never does', async t => {
+  const server = await RedisServer.start(t)
+  const refusal = async (...setting: [string, ...string[]]): Promise<{ unavailable: boolean; readOnly: boolean }> => {
+    const admin = await server.connect(t)
+    const redis = await server.connect(t)
+    await admin.call(...setting)
+    const error = await redis.incr('counter').then(
+      () => t.fail('it should have been refused'),
+      (error: unknown) => error,
+    )
+    return { unavailable: isRedisUnavailable(error), readOnly: isRedisReadOnly(error) }
+  }
+  t.strictSame(await refusal('SET', 'counter', 'no number'), { unavailable: false, readOnly: false }, 'a wrong command')
+  t.strictSame(await refusal('CONFIG', 'SET', 'min-replicas-to-write', '1'), { unavailable: true, readOnly: true })
+  const user = ['ACL', 'SETUSER', 'default', '-incr'] as const
+  t.strictSame(await refusal(...user), { unavailable: true, readOnly: false }, 'not its user any more')
 })

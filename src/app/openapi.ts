@@ -24,8 +24,16 @@ const inPath = (name: string, pattern: string): object => ({
 const signedIn = [{ bearer: [] }, { session: [] }]
 
 const unauthenticated = problem('Not signed in')
-const storageAway = problem('The storage or Redis cannot be reached; `Retry-After` says when to try again')
 const limited = problem('Too many requests; `Retry-After` says when to try again')
+
+/** What any route that counts its requests may answer besides. */
+const counted = { 429: limited, 503: problem('What it needs is away or busy; `Retry-After` says when to try again') }
+const changing = { 403: problem('A page of another origin may not do this with your session'), ...counted }
+const withBody = {
+  413: problem('The body is too large'),
+  415: problem('This kind of body is not understood'),
+  ...changing,
+}
 
 const productId = inPath('id', '^[A-Za-z0-9_-]{1,64}$')
 const uploadKey = inPath('key', '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
@@ -46,7 +54,7 @@ const accounts = {
         201: { description: 'Made', content: json('Account') },
         400: problem('A value cannot be used'),
         409: problem('The username is taken; of any number at once exactly one gets it'),
-        429: limited,
+        ...withBody,
       },
     },
   },
@@ -63,7 +71,7 @@ const accounts = {
         },
         400: problem('A value cannot be used'),
         401: problem('The username or the password is wrong, without telling which'),
-        429: limited,
+        ...withBody,
       },
     },
   },
@@ -72,7 +80,7 @@ const accounts = {
       operationId: 'logout',
       summary: 'End the session and the token, everywhere at once',
       security: [...signedIn, {}],
-      responses: { 204: { description: 'Signed out' }, 429: limited },
+      responses: { 204: { description: 'Signed out' }, ...changing },
     },
   },
   '/me': {
@@ -80,7 +88,7 @@ const accounts = {
       operationId: 'whoAmI',
       summary: 'The account that is signed in',
       security: signedIn,
-      responses: { 200: { description: 'Signed in', content: json('Account') }, 401: unauthenticated, 429: limited },
+      responses: { 200: { description: 'Signed in', content: json('Account') }, 401: unauthenticated, ...counted },
     },
   },
 }
@@ -101,8 +109,7 @@ const products = {
         },
         400: problem('No valid id'),
         404: problem('There is no such product'),
-        429: limited,
-        503: storageAway,
+        ...counted,
       },
     },
     put: {
@@ -114,8 +121,7 @@ const products = {
         200: { description: 'Stored', content: json('Product') },
         400: problem('A value cannot be used'),
         401: unauthenticated,
-        429: limited,
-        503: storageAway,
+        ...withBody,
       },
     },
   },
@@ -143,9 +149,9 @@ const uploads = {
         201: { description: 'Stored', headers: { Location: header('Where it is') }, content: json('StoredFile') },
         400: problem('Not one file in the field `file`, or cut short'),
         401: unauthenticated,
+        408: problem('The file did not arrive in time'),
+        ...withBody,
         413: problem('Larger than UPLOAD_MAX_BYTES; nothing is stored'),
-        429: limited,
-        503: storageAway,
       },
     },
   },
@@ -161,14 +167,21 @@ const uploads = {
         304: { description: 'Not changed' },
         404: problem('There is no such file'),
         416: problem('The range lies outside the file'),
-        429: limited,
-        503: storageAway,
+        ...counted,
       },
     },
     head: {
       operationId: 'describeUpload',
       summary: 'The headers of the file',
-      responses: { 200: { description: 'As of GET', headers: fileHeaders }, 404: { description: 'No such file' } },
+      responses: {
+        200: { description: 'As of GET', headers: fileHeaders },
+        206: { description: 'As of GET', headers: fileHeaders },
+        304: { description: 'Not changed' },
+        404: { description: 'No such file' },
+        416: { description: 'The range lies outside the file' },
+        429: { description: 'Too many requests' },
+        503: { description: 'The storage or Redis is away' },
+      },
     },
     delete: {
       operationId: 'deleteUpload',
@@ -178,8 +191,7 @@ const uploads = {
         204: { description: 'Deleted' },
         401: unauthenticated,
         404: problem('There is no such file of yours'),
-        429: limited,
-        503: storageAway,
+        ...changing,
       },
     },
   },
@@ -191,7 +203,7 @@ const others = {
     get: {
       operationId: 'describe',
       summary: 'This description',
-      responses: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': {} } }, 429: limited },
+      responses: { 200: { description: 'OpenAPI 3.1', content: { 'application/json': {} } }, ...counted },
     },
   },
   '/health': {

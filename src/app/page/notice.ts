@@ -17,7 +17,10 @@ export class Notice {
     this.#line.dataset['kind'] = kind
     this.#line.replaceChildren(create('span', text))
     if (answer?.cache !== undefined) this.#line.append(create('span', `cache ${answer.cache}`, 'badge cache'))
-    if (answer?.worker !== undefined) this.#line.append(create('span', `worker ${answer.worker}`, 'badge worker'))
+    if (answer === undefined || answer.status === 0) return
+    const worker =
+      answer.worker === undefined ? 'worker not told: start with EXPOSE_WORKER=1' : `worker ${answer.worker}`
+    this.#line.append(create('span', worker, 'badge worker'))
   }
 }
 

@@ -15,8 +15,17 @@ export async function runBalancer(): Promise<void> {
     await balancer.stop(deadlineMs)
     exit(exitCodes.ok)
   }
+  const listen = async (handle: object): Promise<void> => {
+    try {
+      await balancer.listen(handle)
+      parent.report({ type: 'ready' })
+    } catch (error) {
+      parent.report({ type: 'failed', reason: (error as Error).message })
+      exit(exitCodes.failure)
+    }
+  }
   parent.on('order', (order, handle) => {
-    if (order.type === 'listen') void balancer.listen(handle as object).then(() => parent.report({ type: 'ready' }))
+    if (order.type === 'listen') void listen(handle as object)
     else if (order.type === 'targets') balancer.setTargets(order.targets)
     else if (order.type === 'stop') void leave(order.deadlineMs)
   })

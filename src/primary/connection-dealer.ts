@@ -28,12 +28,14 @@ export class ConnectionDealer {
 
   constructor(private readonly publicPort: PublicPort) {}
 
+  /** @throws {PortError} another program began to listen since the port was bound */
   start(): void {
     const { handle } = this.publicPort
     handle.onconnection = (error, connection) => {
       if (error === 0) this.#deal(connection)
     }
-    handle.listen(BACKLOG)
+    const error = handle.listen(BACKLOG)
+    if (error !== 0) throw this.publicPort.lost(error)
   }
 
   /** Those that connections are dealt to from now on. */

@@ -37,11 +37,13 @@ export async function runPrimary(): Promise<never> {
     process.stderr.write(`outpost: ${(error as Error).message}\n`)
     exit(exitCodes.config)
   }
-  exit(await untilStopped(instance, signals))
+  exit(await Promise.race([untilStopped(instance, signals), portLost(instance)]))
 }
 
 interface Instance {
   services: Service
+  /** Rejects when the public port cannot be had after all. */
+  serving: Promise<void>
   log: Logger
   reload(): void
   release(): void
@@ -77,16 +79,20 @@ async function startInstance(config: Config): Promise<Instance> {
     [redis, storage.service, supervisor, control].filter(service => service !== undefined),
   )
   await services.start()
-  void Promise.all([supervisor.serving, redis?.answering(REDIS_PATIENCE_MS)]).then(() => {
-    const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined, storage: storage.name }
-    process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
-  })
+  void Promise.all([supervisor.serving, redis?.answering(REDIS_PATIENCE_MS)]).then(
+    () => {
+      const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined, storage: storage.name }
+      process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
+    },
+    () => undefined,
+  )
   const release = (): void => {
     lifeline.close()
     folder.clearSockets()
     unlock()
   }
-  return { services, log, release, reload: () => void reload(supervisor, log).catch(() => undefined) }
+  const { serving } = supervisor
+  return { services, serving, log, release, reload: () => void reload(supervisor, log).catch(() => undefined) }
 }
 
 /** Tells the outcome to the log as well: a reload by SIGHUP has nobody else who would hear it. */
@@ -160,6 +166,18 @@ async function untilStopped(instance: Instance, signals: SignalRecord): Promise<
     return exitCodes.ok
   })
   return Promise.race([stopped, again])
+}
+
+/** Over only if another program took the port between the bind and the first balancer. */
+async function portLost(instance: Instance): Promise<ExitCode> {
+  const error = await instance.serving.then(
+    () => new Promise<never>(() => undefined),
+    (error: unknown) => error as Error,
+  )
+  process.stderr.write(`outpost: ${error.message}\n`)
+  await instance.services.stop()
+  instance.release()
+  return exitCodes.config
 }
 
 /** Signals only leave a note here; whoever acts on them asks for the next. */

@@ -49,6 +49,11 @@ export class PublicPort {
     return new PublicPort(handle, host, name.port ?? port)
   }
 
+  /** Two may bind a port as long as neither listens: what to tell whoever is too late for that. */
+  lost(errno = -98): PortError {
+    return new PortError(this.host, this.port, reasonOf(errno))
+  }
+
   close(): void {
     this.handle.close()
   }

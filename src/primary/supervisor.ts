@@ -54,15 +54,19 @@ export class Supervisor implements Service, ChildObserver {
   #wakeUp: NodeJS.Timeout | undefined
   #watch: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
-  /** Over when the first request could be served. */
+  /** Over when the first request could be served; rejects with a `PortError` when another program took the port before. */
   readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
+  #portLost: (error: Error) => void = () => undefined
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort } = options
     this.#slots = [...places('balancer', config.balancers), ...places('worker', config.workers)]
     if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort)
-    this.serving = new Promise(resolve => (this.#nowServing = resolve))
+    this.serving = new Promise((resolve, reject) => {
+      this.#nowServing = resolve
+      this.#portLost = reject
+    })
   }
 
   start(): Promise<void> {
@@ -106,6 +110,8 @@ export class Supervisor implements Service, ChildObserver {
         break
       case 'failed':
         this.options.log.error({ child: child.name, reason: report.reason }, 'it could not start')
+        // All that a balancer needs is the port; once one has it, none loses it.
+        if (child.role === 'balancer') this.#portLost(this.options.publicPort.lost())
         return
       case 'heartbeat':
         child.vitals = { loopDelayMs: report.loopDelayMs, rssBytes: report.rssBytes }

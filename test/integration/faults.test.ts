@@ -6,6 +6,7 @@ import { platform } from 'node:process'
 import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
+import { freePort } from '../helpers/redis-server.js'
 
 const taken = net.createServer().listen(0, '127.0.0.1')
 await once(taken, 'listening')
@@ -61,6 +62,22 @@ for (const { env, says } of faults) {
     t.notMatch(message, 'hunter2', 'nor a secret')
     for (const part of says) t.match(message, part)
     await cluster.gone()
+  })
+}
+
+for (const BALANCERS of ['1', '0']) {
+  void t.test(`of two that want the same port at the same moment one is told so, BALANCERS=${BALANCERS}`, async t => {
+    const PORT = String(await freePort())
+    const both = [
+      Cluster.spawn(t, { PORT, BALANCERS, WORKERS: '1' }),
+      Cluster.spawn(t, { PORT, BALANCERS, WORKERS: '1' }),
+    ]
+    const first = async (cluster: Cluster): Promise<Cluster> => cluster.exited.then(() => cluster)
+    const loser = await Promise.race(both.map(first))
+    t.strictSame(await loser.exited, { code: 78, signal: null })
+    t.match(loser.lines.join('\n'), `outpost: PORT=${PORT}`)
+    await loser.gone()
+    for (const cluster of both) if (cluster !== loser) await cluster.stop()
   })
 }
 

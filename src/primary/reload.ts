@@ -73,3 +73,29 @@ export class Reload {
     if (settle !== undefined) how(settle)
   }
 }
+
+/** The reload under way, and the one that follows it, however often that was asked for. */
+export class Reloads {
+  #current: Reload | undefined
+  #next: Reload | undefined
+
+  /** @returns how many were replaced, or a rejection with a `ReloadError` */
+  ask(slots: Slot[]): Promise<number> {
+    const reload = new Reload(slots)
+    if (this.#current?.over !== false) this.#current = reload
+    else this.#next ??= reload
+    return (this.#next ?? this.#current).finished
+  }
+
+  get current(): Reload | undefined {
+    return this.#current
+  }
+
+  advance(now: number): void {
+    this.#current?.advance(now)
+    if (this.#current?.over !== true || this.#next === undefined) return
+    this.#current = this.#next
+    this.#next = undefined
+    this.#current.advance(now)
+  }
+}

@@ -6,10 +6,11 @@ import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './c
 import { ConnectionDealer } from './connection-dealer.js'
 import { HashPermits } from './hash-permits.js'
 import type { PublicPort } from './public-port.js'
-import { Reload } from './reload.js'
-import { RestartPolicy } from './restart-policy.js'
-import { Slot } from './slot.js'
+import { Reloads } from './reload.js'
+import { Roster } from './roster.js'
+import type { Slot } from './slot.js'
 import { TargetBoard } from './target-board.js'
+import { Vacancies } from './vacancies.js'
 
 export interface SupervisorOptions {
   config: Config
@@ -37,18 +38,14 @@ const WATCH_INTERVAL_MS = 1_000
  * pass; `#reconcile` is the one place that acts on them.
  */
 export class Supervisor implements Service, ChildObserver {
-  readonly #slots: Slot[]
-  /** Replaced or crashed, and not gone yet. */
-  readonly #leaving = new Set<Child>()
+  readonly #roster: Roster
+  readonly #vacancies: Vacancies
+  readonly #reloads = new Reloads()
   readonly #board = new TargetBoard()
-  readonly #policies = { worker: new RestartPolicy<Slot>(), balancer: new RestartPolicy<Slot>() }
   readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
   readonly #exits: Child[] = []
   readonly #nextId = { worker: 1, balancer: 1 }
-  #reload: Reload | undefined
-  /** Asked for while another was under way: follows it, however often it was asked for. */
-  #nextReload: Reload | undefined
   #state: 'new' | 'running' | 'stopping' = 'new'
   #passAsked = false
   #wakeUp: NodeJS.Timeout | undefined
@@ -61,7 +58,8 @@ export class Supervisor implements Service, ChildObserver {
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort } = options
-    this.#slots = [...places('balancer', config.balancers), ...places('worker', config.workers)]
+    this.#roster = new Roster({ balancer: config.balancers, worker: config.workers })
+    this.#vacancies = new Vacancies(this.#roster, options.log)
     if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort)
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
@@ -88,16 +86,14 @@ export class Supervisor implements Service, ChildObserver {
    * @throws {ReloadError} a new worker did not come up; the old ones serve on
    */
   reload(): Promise<number> {
-    const reload = new Reload(this.#slots.filter(slot => slot.role === 'worker'))
-    if (this.#reload?.over !== false) this.#reload = reload
-    else this.#nextReload ??= reload
+    const finished = this.#reloads.ask(this.#roster.slotsFor('worker'))
     this.#ask()
-    return (this.#nextReload ?? this.#reload).finished
+    return finished
   }
 
   /** The processes there are, in the order of their places. */
   children(): Child[] {
-    return [...this.#slots.flatMap(slot => slot.children), ...this.#leaving]
+    return this.#roster.children()
   }
 
   childReported(child: Child, report: Report): void {
@@ -162,8 +158,8 @@ export class Supervisor implements Service, ChildObserver {
   #reconcile(): void {
     for (const child of this.#exits.splice(0)) this.#bury(child)
     if (this.#state !== 'running') return
-    this.#advanceReload()
-    for (const slot of this.#slots) {
+    this.#reloads.advance(performance.now())
+    for (const slot of this.#roster.slots) {
       this.#giveUpOnTheStuck(slot)
       this.#fill(slot)
       this.#replace(slot)
@@ -175,31 +171,19 @@ export class Supervisor implements Service, ChildObserver {
 
   #bury(child: Child): void {
     this.#permits.childGone(child)
-    this.#leaving.delete(child)
+    this.#roster.leaving.delete(child)
     this.#board.forget(child)
     this.#vacate(child)
   }
 
   /** A death: when is its place filled again? */
   #vacate(child: Child): void {
-    const { log } = this.options
-    const slot = this.#slots.find(place => place.children.includes(child))
+    const slot = this.#roster.slotOf(child)
     if (slot === undefined || this.#state !== 'running') return
     const wasReplacement = slot.replacement === child
     slot.forget(child)
-    if (wasReplacement && this.#reload?.failed(slot, child) === true) return
-    const decision = this.#policies[child.role].exited(slot, child.servedMs, performance.now())
-    slot.notBefore = decision.kind === 'now' ? 0 : performance.now() + decision.delayMs
-    const facts = { child: child.name, pid: child.pid, ending: child.ending, servedMs: Math.round(child.servedMs) }
-    if (decision.kind === 'now') log.warn(facts, 'it died and is replaced')
-    else if (decision.kind === 'after') {
-      log.error({ ...facts, nextTryMs: decision.delayMs, lastLines: child.lastLines }, 'it died before it was of use')
-    } else {
-      // They run the same code: one message says it for all.
-      const known = this.#slots.some(({ role, parked }) => role === slot.role && parked)
-      slot.parked = true
-      if (!known) log.error({ ...facts, lastLines: child.lastLines }, 'crash loop: places stay empty, one try a minute')
-    }
+    if (wasReplacement && this.#reloads.current?.failed(slot, child) === true) return
+    this.#vacancies.arose(slot, child)
   }
 
   #giveUpOnTheStuck(slot: Slot): void {
@@ -226,8 +210,8 @@ export class Supervisor implements Service, ChildObserver {
     const old = slot.promote()
     if (old === undefined) return
     old.beginDrain()
-    this.#leaving.add(old)
-    this.#reload?.replaced(slot, old, performance.now())
+    this.#roster.leaving.add(old)
+    this.#reloads.current?.replaced(slot, old, performance.now())
     const deadline = setTimeout(() => this.#end(old), this.options.config.drainTimeoutMs)
     void old.exited.then(() => clearTimeout(deadline))
   }
@@ -242,7 +226,7 @@ export class Supervisor implements Service, ChildObserver {
 
   #stopTheDrained(): void {
     const balancing = this.#balancing()
-    for (const child of this.#leaving) {
+    for (const child of this.#roster.leaving) {
       if (child.state !== 'draining' || child.ending !== '') continue
       if (child.role === 'balancer' || this.#board.drainedAtAll(balancing, child.id)) this.#end(child)
     }
@@ -253,7 +237,7 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #tellTargets(): void {
-    const workers = this.#workers()
+    const workers = this.#roster.workers()
     const inUse = workers.filter(child => child.state === 'ready' || child.state === 'draining')
     const targets = inUse.map(({ id, state }) => {
       return { id, socketPath: this.options.socketOf(id), draining: state === 'draining' }
@@ -266,35 +250,21 @@ export class Supervisor implements Service, ChildObserver {
     if (served) this.#nowServing()
   }
 
-  #advanceReload(): void {
-    this.#reload?.advance(performance.now())
-    if (this.#reload?.over !== true || this.#nextReload === undefined) return
-    this.#reload = this.#nextReload
-    this.#nextReload = undefined
-    this.#reload.advance(performance.now())
-  }
-
   #sleepUntilDue(): void {
     clearTimeout(this.#wakeUp)
-    const now = performance.now()
-    const due = this.#slots.filter(slot => slot.notBefore > now).map(slot => slot.notBefore - now)
-    if (due.length > 0) this.#wakeUp = setTimeout(() => this.#ask(), Math.min(...due) + 1)
+    const due = this.#vacancies.nextDue
+    if (due !== undefined) this.#wakeUp = setTimeout(() => this.#ask(), due - performance.now() + 1)
   }
 
   /** The processes that pick targets: the balancers, or in mesh mode every worker. */
   #forwarding(): Child[] {
-    if (this.#dealer === undefined)
-      return this.#slots.filter(slot => slot.role === 'balancer').flatMap(slot => slot.children)
-    return this.#workers().filter(({ state }) => state === 'ready' || state === 'draining')
+    if (this.#dealer === undefined) return this.#roster.slotsFor('balancer').flatMap(slot => slot.children)
+    return this.#roster.workers().filter(({ state }) => state === 'ready' || state === 'draining')
   }
 
   /** Those of them whose word counts. One that has crashed forwards what it holds, and that is all. */
   #balancing(): Child[] {
     return this.#forwarding().filter(({ ending }) => ending === '')
-  }
-
-  #workers(): Child[] {
-    return this.children().filter(child => child.role === 'worker')
   }
 
   #fork(role: ChildRole): Child {
@@ -314,11 +284,11 @@ export class Supervisor implements Service, ChildObserver {
     child.ending = 'uncaught exception'
     this.#vacate(child)
     child.beginDrain()
-    this.#leaving.add(child)
+    this.#roster.leaving.add(child)
   }
 
   #noteRetirement(child: Child, reason: string): void {
-    const slot = this.#slots.find(place => place.children.includes(child))
+    const slot = this.#roster.slotOf(child)
     if (this.#state !== 'running' || slot?.retire(child) !== true) return
     this.options.log.info({ child: child.name, reason }, 'it is to be replaced')
   }
@@ -328,7 +298,7 @@ export class Supervisor implements Service, ChildObserver {
     const { workerMaxMemory } = this.options.config
     const { rssBytes } = child.vitals
     if (workerMaxMemory === 0 || child.role !== 'worker' || rssBytes <= workerMaxMemory) return
-    if (this.#slots.some(slot => slot.replaceWanted) || [...this.#leaving].some(({ role }) => role === 'worker')) return
+    if (this.#roster.replacing) return
     this.#noteRetirement(child, `it uses ${rssBytes} bytes of memory, ${workerMaxMemory} are allowed`)
     this.#ask()
   }
@@ -341,7 +311,7 @@ export class Supervisor implements Service, ChildObserver {
     const deadline = performance.now() + this.options.config.shutdownTimeoutMs
     this.#dealer?.stop()
     this.options.publicPort.close()
-    for (const child of this.#workers()) child.beginDrain()
+    for (const child of this.#roster.workers()) child.beginDrain()
     for (const role of ['balancer', 'worker'] as const) {
       const children = this.children().filter(child => child.role === role)
       const left = Math.max(deadline - performance.now(), MIN_STOP_MS)
@@ -352,7 +322,3 @@ export class Supervisor implements Service, ChildObserver {
 }
 
 const MIN_STOP_MS = 500
-
-function places(role: ChildRole, count: number): Slot[] {
-  return Array.from({ length: count }, (_, index) => new Slot(role, index))
-}

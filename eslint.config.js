@@ -17,7 +17,17 @@ const importRules = [
   { layer: 'app', files: ['src/app/**/*.ts'], forbidden: above('app') },
   { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker') },
   { layer: 'primary', files: ['src/primary/**/*.ts'], forbidden: above('primary') },
+  // In mesh mode the primary may have to refuse a connection, in the words of a balancer.
+  {
+    layer: 'primary',
+    files: ['src/primary/refusal.ts'],
+    forbidden: above('primary').filter(name => !isBalancer(name)),
+  },
 ]
+
+function isBalancer(pattern) {
+  return balancerImports.includes(pattern)
+}
 
 function above(layer) {
   const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js', ...balancerImports]

@@ -16,6 +16,7 @@ import { HealthCheck, HealthThresholds } from './health-check.js'
 import { LocalTarget, type LocalApp } from './local-target.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
+import type { Target } from './target.js'
 import { TargetPool } from './target-pool.js'
 
 /** How often Node looks for connections whose headers are overdue. */
@@ -90,20 +91,33 @@ export class Balancer {
     return this.#server.address()
   }
 
-  /** Serves a connection that somebody else has accepted. */
+  /** Serves a connection that somebody else has accepted; over the limit it is closed, as Node does with its own. */
   adopt(socket: Socket): void {
-    this.#server.emit('connection', socket)
+    if (this.#connections.size < this.options.maxSockets) this.#server.emit('connection', socket)
+    else socket.destroy()
   }
 
-  /** In mesh mode: the app in this process, as a target that needs no probe. */
-  setLocal(id: string, app: LocalApp): void {
+  /**
+   * In mesh mode: the app in this process, which is ready.
+   * @param socketPath where siblings reach it, by which it is probed like any other; without one it is not
+   */
+  setLocal(id: string, app: LocalApp, socketPath?: string): void {
     this.#localId = id
-    this.#pool.add(id, new LocalTarget(app, this.options.identityHeader), true).markReady()
+    const target = this.#pool.add(id, new LocalTarget(app, this.options.identityHeader), true)
+    target.markReady()
+    if (socketPath !== undefined) this.#watch(target, socketPath)
   }
 
-  /** The app in this process is not to be trusted any more: what it had not answered goes elsewhere, if it may. */
-  dropLocal(): void {
-    if (this.#localId !== undefined) this.#pool.remove(this.#localId)
+  /**
+   * The app in this process is not to be trusted any more: what it had not answered goes elsewhere, if it may.
+   * @param patienceMs how long it may take to finish the rest
+   */
+  dropLocal(patienceMs: number): void {
+    const local = this.#localId === undefined ? undefined : this.#pool.get(this.#localId)
+    if (local === undefined) return
+    this.#remove(local.id)
+    local.closeUpgraded()
+    setTimeout(() => local.breakOff(), patienceMs).unref()
   }
 
   /** Brings the targets to what is wanted. Those that are missing from `specs` are gone. */
@@ -175,8 +189,12 @@ export class Balancer {
   #add({ id, socketPath }: TargetSpec): void {
     const upstream = new Upstream(socketPath, this.options, () => target.markUnreachable())
     const target = this.#pool.add(id, upstream)
+    this.#watch(target, socketPath)
+  }
+
+  #watch(target: Target, socketPath: string): void {
     const check = new HealthCheck(socketPath, new HealthThresholds(target, this.options), this.options)
-    this.#checks.set(id, check)
+    this.#checks.set(target.id, check)
     check.start()
   }
 

@@ -157,6 +157,13 @@ export class Exchange implements Journey, InFlight {
     if (this.#state === 'sent' && this.#repeatable && !this.response.headersSent) this.#tryFailed('down')
   }
 
+  /** The target will not finish it: what has begun is cut, what has not is answered so. */
+  targetBrokeOff(): void {
+    if (this.response.writableEnded) return
+    if (this.response.headersSent) this.answerBroken()
+    else this.#tryFailed('down')
+  }
+
   answerOverdue(): void {
     if (this.#state === 'arriving') this.giveUp('REQUEST_TIMEOUT')
     else if (this.response.headersSent) this.answerBegun()

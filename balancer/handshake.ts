@@ -89,6 +89,10 @@ export class Handshake implements Journey, InFlight {
   /** Its own connection to the target tells it: a handshake is not tried twice once it was sent. */
   targetWentDown(): void {}
 
+  targetBrokeOff(): void {
+    this.giveUp('UPSTREAM_BROKEN')
+  }
+
   /** For the transport: the target answered, but not with an upgrade. */
   refused(): void {
     this.deadlines.delete(this)

@@ -58,7 +58,7 @@ const LONG_CALL_MS = 1
  * loop. What it answers in one turn of the loop was there at the same time, and counts so.
  */
 function keepPlace(target: Target): void {
-  const place: InFlight = { targetWentDown: () => undefined }
+  const place: InFlight = { targetWentDown: () => undefined, targetBrokeOff: () => undefined }
   target.begin(place)
   setImmediate(() => target.end(place))
 }

@@ -31,6 +31,8 @@ export interface UpgradedConnection {
 export interface InFlight {
   /** The target was found hung or gone. */
   targetWentDown(): void
+  /** The target will never finish what it has of it. */
+  targetBrokeOff(): void
 }
 
 /** Told of every change that may matter to who is picked. */
@@ -121,8 +123,10 @@ export class Target {
     this.#become('ready')
   }
 
+  /** Probes say it is not. A drain goes on, but what can be tried elsewhere does not wait for it. */
   markUnhealthy(): void {
     if (this.#state === 'ready' || this.#state === 'ejected') this.#goDown('unhealthy')
+    else if (this.#state === 'draining') this.#sendElsewhere()
   }
 
   /** Its socket refused a connection: nobody listens there. */
@@ -159,8 +163,17 @@ export class Target {
     if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), UPGRADED_PAUSE_MS).unref()
   }
 
+  /** Nothing comes of what it has still in flight: for a target whose connections would not tell so by themselves. */
+  breakOff(): void {
+    for (const exchange of [...this.#exchanges, ...this.#bound]) exchange.targetBrokeOff()
+  }
+
   #goDown(state: TargetState): void {
     this.#become(state)
+    this.#sendElsewhere()
+  }
+
+  #sendElsewhere(): void {
     for (const exchange of [...this.#exchanges, ...this.#bound]) exchange.targetWentDown()
   }
 

@@ -37,8 +37,8 @@ export class Child {
   #killTimer: NodeJS.Timeout | undefined
   /** Orders given before it said hello. */
   #early: Array<[order: Order, handle: object | undefined]> | undefined = []
-  readonly startedAt = performance.now()
-  /** When it was last heard of. */
+  /** When it was started, and when it was last heard of; both later by what the primary has slept since. */
+  startedAt = performance.now()
   heardAt = this.startedAt
   /** As of its last heartbeat: how long its event loop was held up, and its resident memory. */
   vitals = { loopDelayMs: 0, rssBytes: 0 }
@@ -46,8 +46,9 @@ export class Child {
   readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
   /** What it printed last, for the report of its death. */
   readonly lastLines: string[] = []
-  /** How it ended: an exit code, or the name of a signal. */
+  /** How it ended: an exit code, the name of a signal, or why it was killed. */
   ending = ''
+  #killedFor: string | undefined
   readonly exited: Promise<void>
 
   private constructor(
@@ -59,7 +60,7 @@ export class Child {
   ) {
     this.exited = new Promise(resolve => {
       process.once('exit', (code, signal) => {
-        this.ending = signal ?? `exit code ${String(code)}`
+        this.ending = this.#killedFor ?? signal ?? `exit code ${String(code)}`
         this.#state = 'exited'
         clearTimeout(this.#killTimer)
         observer.childExited(this)
@@ -143,12 +144,17 @@ export class Child {
     this.send({ type: 'drain' })
   }
 
-  /** Asks it to end, and makes it end when it has not by the deadline. */
-  stop(deadlineMs: number): void {
+  /** It could not be heard of for a while, which is not its fault. */
+  excuse(): void {
+    this.startedAt = this.heardAt = performance.now()
+  }
+
+  /** Asks it to cut what has not ended by the deadline and to end, and makes it end when it has not by the grace. */
+  stop(deadlineMs: number, graceMs = KILL_GRACE_MS): void {
     if (this.#state === 'stopping' || this.#state === 'exited') return
     this.#state = 'stopping'
     this.send({ type: 'stop', deadlineMs })
-    this.#killTimer = setTimeout(() => this.kill(), deadlineMs + KILL_GRACE_MS)
+    this.#killTimer = setTimeout(() => this.kill(), deadlineMs + graceMs)
   }
 
   /** Once all that it said is read: Node tells of an exit before, and does not tell of a channel's end in mid-handover. */
@@ -163,9 +169,11 @@ export class Child {
     for (const [order, handle] of early) sendOrder(this.process, order, handle)
   }
 
-  kill(): void {
+  /** @param reason told as its ending */
+  kill(reason?: string): void {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
+    this.#killedFor ??= reason
     this.process.kill('SIGKILL')
   }
 }

@@ -23,7 +23,8 @@ export interface EmbeddedRedisOptions {
   socketPath: string
   /** Path of the named pipe whose end tells it to leave. */
   lifeline: string
-  stopTimeoutMs: number
+  /** How long it may take to stop, in milliseconds; asked for when it is told to. */
+  stopTimeoutMs(): number
   log: Logger
 }
 
@@ -117,7 +118,7 @@ export class EmbeddedRedis implements Service {
     if (guard === undefined) return
     const exited = new Promise(resolve => guard.once('exit', resolve))
     guard.kill('SIGTERM') // the guard passes it on; redis-server writes out what it has
-    const deadline = setTimeout(() => killGroup(guard), this.options.stopTimeoutMs)
+    const deadline = setTimeout(() => killGroup(guard), this.options.stopTimeoutMs())
     await exited
     clearTimeout(deadline)
   }

@@ -9,7 +9,8 @@ import type { StoreBackend, StoreSettings } from './store-backend.js'
 
 export interface EmbeddedStoreOptions extends StoreSettings {
   backend: StoreBackend
-  stopTimeoutMs: number
+  /** How long it may take to stop, in milliseconds; asked for when it is told to. */
+  stopTimeoutMs(): number
   log: Logger
 }
 
@@ -83,7 +84,7 @@ export class EmbeddedStore implements Service {
     if (child === undefined) return
     const exited = new Promise(resolve => child.once('exit', resolve))
     child.kill('SIGTERM')
-    const deadline = setTimeout(() => killGroup(child), this.options.stopTimeoutMs)
+    const deadline = setTimeout(() => killGroup(child), this.options.stopTimeoutMs())
     await exited
     clearTimeout(deadline)
   }

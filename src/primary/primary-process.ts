@@ -13,6 +13,7 @@ import { endLeftovers, Lifeline } from './lifeline.js'
 import { loopbackPort } from './loopback-port.js'
 import { PublicPort } from './public-port.js'
 import { chooseBackend } from './store-backend.js'
+import { ShutdownClock } from './shutdown-clock.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 
@@ -59,8 +60,10 @@ async function startInstance(config: Config): Promise<Instance> {
 
   const publicPort = await PublicPort.bind(config.host, config.port)
   const lifeline = Lifeline.open(folder.lifeline)
-  const redis = config.redisUrl === undefined ? embeddedRedis(folder, lifeline, log) : undefined
-  const storage = await objectStorage(config, folder, lifeline, log)
+  const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
+  const house = { config, folder, lifeline, shutdown, log }
+  const redis = config.redisUrl === undefined ? embeddedRedis(house) : undefined
+  const storage = await objectStorage(house)
   const supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
@@ -69,6 +72,7 @@ async function startInstance(config: Config): Promise<Instance> {
     redis: config.redisUrl === undefined ? { path: folder.redisSocket } : { url: config.redisUrl },
     storage: storage.address,
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
+    shutdown,
     log,
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
@@ -118,9 +122,19 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
   return { pid: process.pid, host, port, processes }
 }
 
-function embeddedRedis(folder: InstanceFolder, lifeline: Lifeline, log: Logger): EmbeddedRedis {
+/** What every service of an instance is built from. */
+interface House {
+  config: Config
+  folder: InstanceFolder
+  lifeline: Lifeline
+  shutdown: ShutdownClock
+  log: Logger
+}
+
+function embeddedRedis({ folder, lifeline, shutdown, log }: House): EmbeddedRedis {
   const { redisDir: directory, redisSocket: socketPath } = folder
-  return new EmbeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs: REDIS_STOP_MS, log })
+  const stopTimeoutMs = (): number => shutdown.patience(REDIS_STOP_MS)
+  return new EmbeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs, log })
 }
 
 interface ObjectStorage {
@@ -131,12 +145,8 @@ interface ObjectStorage {
   service: Service | undefined
 }
 
-async function objectStorage(
-  { s3, cacheDir, logLevel }: Config,
-  folder: InstanceFolder,
-  lifeline: Lifeline,
-  log: Logger,
-): Promise<ObjectStorage> {
+async function objectStorage({ config, folder, lifeline, shutdown, log }: House): Promise<ObjectStorage> {
+  const { s3, cacheDir, logLevel } = config
   const { endpoint, accessKey = '', secretKey = '', bucket, region } = s3
   if (endpoint !== undefined) {
     return { name: endpoint, address: { endpoint, accessKey, secretKey, bucket, region }, service: undefined }
@@ -149,7 +159,7 @@ async function objectStorage(
   return {
     name: backend.name,
     address: { endpoint: `http://127.0.0.1:${port}`, bucket, region, ...keys },
-    service: new EmbeddedStore({ ...options, stopTimeoutMs: STORE_STOP_MS }),
+    service: new EmbeddedStore({ ...options, stopTimeoutMs: () => shutdown.patience(STORE_STOP_MS) }),
   }
 }
 

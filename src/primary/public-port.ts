@@ -1,12 +1,13 @@
 import net, { isIPv6 } from 'node:net'
 import { lookup } from 'node:dns/promises'
+import type { Connection } from './connection-dealer.js'
 
 /** A bound socket, as Node keeps it inside a server (there is no public class for one that does not accept). */
 interface BoundHandle {
   getsockname(out: { port?: number; address?: string }): number
   listen(backlog: number): number
   close(): void
-  onconnection: ((error: number, connection: { close(): void }) => void) | null
+  onconnection: ((error: number, connection: Connection) => void) | null
 }
 
 type CreateHandle = (host: string, port: number, addressType: 4 | 6) => BoundHandle | number

@@ -1,13 +1,14 @@
 import type { Child } from './child.js'
 import type { Slot } from './slot.js'
 
-/** A new worker did not come up; the old ones serve on. */
+/** A new worker did not come up, or did not last; the workers that were not replaced yet serve on. */
 export class ReloadError extends Error {
   constructor(
     child: Child,
     readonly replaced: number,
   ) {
-    super(`the new ${child.name} did not become ready (${child.ending}); the old workers serve on`)
+    const fault = child.servedMs === 0 ? 'did not become ready' : 'did not last'
+    super(`the new ${child.name} ${fault} (${child.ending}); ${replaced === 0 ? 'the old workers serve on' : STOPPED}`)
     this.name = 'ReloadError'
     this.lastLines = [...child.lastLines]
   }
@@ -15,6 +16,8 @@ export class ReloadError extends Error {
   /** What the failed worker printed last. */
   readonly lastLines: readonly string[]
 }
+
+const STOPPED = 'no more workers are replaced'
 
 /** How long the next place waits for the worker that was replaced in this one: a long download must not hold it up. */
 const DRAIN_PATIENCE_MS = 10_000
@@ -29,7 +32,8 @@ export class Reload {
   readonly finished: Promise<number>
   #settle: Settle | undefined
   #current: Slot | undefined
-  #replaced = 0
+  /** Places whose worker is new. */
+  readonly #renewed = new Set<Slot>()
   /** The one that was replaced last, and when. */
   #leaving: { child: Child; since: number } | undefined
 
@@ -44,26 +48,39 @@ export class Reload {
 
   /** Looks how far it is, and asks for the next replacement when it is time. */
   advance(now: number): void {
-    if (this.over || this.#current?.replaceWanted === true) return
-    if (this.#leaving !== undefined && this.#leaving.child.state !== 'exited') {
-      if (now - this.#leaving.since < DRAIN_PATIENCE_MS) return
-    }
-    this.#current = this.waiting.shift()
-    if (this.#current !== undefined) this.#current.replaceWanted = true
-    else this.#end(settle => settle.resolve(this.#replaced))
+    if (this.over || !this.#placeDone(now)) return
+    const place = (this.#current = this.waiting.shift())
+    if (place === undefined) this.#end(settle => settle.resolve(this.#renewed.size))
+    else this.#renew(place)
   }
 
-  replaced(slot: Slot, old: Child, now: number): void {
-    if (slot !== this.#current) return
-    this.#replaced += 1
+  #placeDone(now: number): boolean {
+    if (this.#current === undefined) return true
+    if (this.#current.replaceWanted || this.#current.current?.state !== 'ready') return false
+    return this.#leaving?.child.state === 'exited' || now - (this.#leaving?.since ?? -Infinity) >= DRAIN_PATIENCE_MS
+  }
+
+  /** The code may have been mended: a place that waits for its next try has it now. */
+  #renew(place: Slot): void {
+    place.notBefore = 0
+    place.parked = false
+    if (place.current === undefined) this.#renewed.add(place)
+    else place.replaceWanted = true
+  }
+
+  /** The place has a new worker, or has lost the old one: whatever fills it then is new. */
+  replaced(place: Slot, old: Child, now: number): void {
+    if (place !== this.#current) return
+    this.#renewed.add(place)
     this.#leaving = { child: old, since: now }
   }
 
-  /** The replacement in this place has died: nothing more is replaced. Returns false when it was not of this reload. */
-  failed(slot: Slot, child: Child): boolean {
-    if (this.over || slot !== this.#current) return false
-    slot.replaceWanted = false
-    this.#end(settle => settle.reject(new ReloadError(child, this.#replaced)))
+  /** A worker in this place has died: if it was a new one, nothing more is replaced. Returns false when it was not. */
+  failed(place: Slot, child: Child): boolean {
+    if (this.over || (place !== this.#current && !this.#renewed.has(place))) return false
+    this.#renewed.delete(place)
+    this.#end(settle => settle.reject(new ReloadError(child, this.#renewed.size)))
+    this.#current?.keep()?.kill('the reload was over')
     return true
   }
 

@@ -24,10 +24,21 @@ export class Slot {
     return [this.current, this.replacement].filter(child => child !== undefined)
   }
 
-  /** Lets go of a process that has ended. */
+  /** Lets go of a process that has ended. Whoever was to take its place has it now. */
   forget(child: Child): void {
-    if (this.current === child) this.current = undefined
-    if (this.replacement !== child) return
+    if (this.current === child) this.promote()
+    else if (this.replacement === child) this.#dropReplacement()
+  }
+
+  /** Leaves `current` where it is. Returns the one that was started to take its place. */
+  keep(): Child | undefined {
+    const { replacement } = this
+    this.replaceWanted = false
+    this.#dropReplacement()
+    return replacement
+  }
+
+  #dropReplacement(): void {
     this.replacement = undefined
     this.#replaceAgain = false
   }
@@ -45,6 +56,7 @@ export class Slot {
     const old = this.current
     this.current = this.replacement
     this.replacement = undefined
+    // Without one to take it the place is empty, and whatever fills it is new.
     this.replaceWanted = this.#replaceAgain
     this.#replaceAgain = false
     return old

@@ -2,15 +2,20 @@ import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
 import type { Report, StartOrder } from '../ipc/messages.js'
+import { BloatGuard } from './bloat-guard.js'
 import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './child.js'
 import { ConnectionDealer } from './connection-dealer.js'
 import { HashPermits } from './hash-permits.js'
 import type { PublicPort } from './public-port.js'
+import { refuse } from './refusal.js'
 import { Reloads } from './reload.js'
+import { defaultRestartOptions } from './restart-policy.js'
 import { Roster } from './roster.js'
+import type { ShutdownClock } from './shutdown-clock.js'
 import type { Slot } from './slot.js'
 import { TargetBoard } from './target-board.js'
 import { Vacancies } from './vacancies.js'
+import { Watchdog } from './watchdog.js'
 
 export interface SupervisorOptions {
   config: Config
@@ -20,18 +25,19 @@ export interface SupervisorOptions {
   redis: StartOrder['redis']
   storage: StartOrder['storage']
   sessionSecret: string
+  shutdown: ShutdownClock
   log: Logger
   /** A line that a child printed. */
   print(child: Child, line: string): void
 }
 
-/** A child that has not reported ready by then is given up. */
-const START_TIMEOUT_MS = 30_000
-/** One that has not been heard of for so long hangs. */
-const HANG_TIMEOUT_MS = 10_000
-/** Nor is it dealt connections when it was silent for so long and others were not; heartbeats come each second. */
+/** A worker is dealt no connections when it was silent for so long and others were not; heartbeats come each second. */
 const SILENT_MS = 4_000
 const WATCH_INTERVAL_MS = 1_000
+/** A replacement serves so long beside the one it replaces. */
+const PROVEN_MS = defaultRestartOptions.provenMs
+/** What is in flight at the end of a drain is cut; so long a child has to say good-bye. */
+const CUT_MS = 500
 
 /**
  * Keeps as many balancers and workers running as are wanted. Signals, exits and messages only take note and ask for a
@@ -41,6 +47,8 @@ export class Supervisor implements Service, ChildObserver {
   readonly #roster: Roster
   readonly #vacancies: Vacancies
   readonly #reloads = new Reloads()
+  readonly #watchdog = new Watchdog()
+  readonly #bloat: BloatGuard
   readonly #board = new TargetBoard()
   readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
@@ -60,7 +68,8 @@ export class Supervisor implements Service, ChildObserver {
     const { config, publicPort } = options
     this.#roster = new Roster({ balancer: config.balancers, worker: config.workers })
     this.#vacancies = new Vacancies(this.#roster, options.log)
-    if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort)
+    this.#bloat = new BloatGuard(options.log)
+    if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort, refuse)
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -158,9 +167,9 @@ export class Supervisor implements Service, ChildObserver {
   #reconcile(): void {
     for (const child of this.#exits.splice(0)) this.#bury(child)
     if (this.#state !== 'running') return
+    this.#giveUpOnTheStuck()
     this.#reloads.advance(performance.now())
     for (const slot of this.#roster.slots) {
-      this.#giveUpOnTheStuck(slot)
       this.#fill(slot)
       this.#replace(slot)
     }
@@ -181,47 +190,56 @@ export class Supervisor implements Service, ChildObserver {
     const slot = this.#roster.slotOf(child)
     if (slot === undefined || this.#state !== 'running') return
     const wasReplacement = slot.replacement === child
+    const wasToGo = slot.replaceWanted && !wasReplacement
     slot.forget(child)
-    if (wasReplacement && this.#reloads.current?.failed(slot, child) === true) return
+    const reload = this.#reloads.current
+    if (wasToGo) reload?.replaced(slot, child, performance.now())
+    else if (reload?.failed(slot, child) === true && wasReplacement) return
     this.#vacancies.arose(slot, child)
   }
 
-  #giveUpOnTheStuck(slot: Slot): void {
-    const now = performance.now()
-    for (const child of slot.children) {
-      const limit = child.state === 'starting' ? START_TIMEOUT_MS : HANG_TIMEOUT_MS
-      if (child.state === 'stopping' || now - child.heardAt < limit) continue
-      this.options.log.error({ child: child.name, pid: child.pid, silentMs: limit }, 'it hangs and is killed')
-      child.kill()
+  #giveUpOnTheStuck(): void {
+    const children = this.children()
+    this.#watchdog.wake(children)
+    for (const child of children) this.#killFor(child, this.#watchdog.hangs(child))
+    for (const slot of this.#roster.slots) {
+      this.#killFor(
+        slot.replacement,
+        this.#watchdog.unused(slot, child => this.#takesTraffic(child)),
+      )
     }
   }
 
+  #killFor(child: Child | undefined, reason: string | undefined): void {
+    if (child === undefined || reason === undefined) return
+    this.options.log.error({ child: child.name, pid: child.pid, reason }, 'it hangs and is killed')
+    child.kill(reason)
+  }
+
   #fill(slot: Slot): void {
-    if (slot.current?.state === 'ready') slot.parked = false
+    if (slot.current?.state === 'ready' && slot.current.servedMs >= PROVEN_MS) slot.parked = false
     if (slot.current !== undefined || performance.now() < slot.notBefore) return
     slot.current = this.#fork(slot.role)
   }
 
-  /** Start, ready, healthy, swap, drain: the old one serves until the new one does. */
+  /** Start, ready, healthy, proven, swap, drain: the old one serves until the new one does. */
   #replace(slot: Slot): void {
     if (!slot.replaceWanted || slot.current === undefined || performance.now() < slot.notBefore) return
     slot.replacement ??= this.#fork(slot.role)
-    if (!this.#takesTraffic(slot.replacement)) return
+    if (!this.#takesTraffic(slot.replacement) || slot.replacement.servedMs < PROVEN_MS) return
     const old = slot.promote()
     if (old === undefined) return
     old.beginDrain()
     this.#roster.leaving.add(old)
     this.#reloads.current?.replaced(slot, old, performance.now())
-    const deadline = setTimeout(() => this.#end(old), this.options.config.drainTimeoutMs)
+    const deadline = setTimeout(() => old.stop(CUT_MS), this.options.config.drainTimeoutMs)
     void old.exited.then(() => clearTimeout(deadline))
   }
 
   /** Ready, and every balancing process has found it so. */
   #takesTraffic(child: Child): boolean {
     if (child.state !== 'ready') return false
-    return (
-      child.role === 'balancer' || this.#dealer !== undefined || this.#board.readyAtAll(this.#balancing(), child.id)
-    )
+    return child.role === 'balancer' || this.#board.readyAtAll(this.#balancing(), child.id)
   }
 
   #stopTheDrained(): void {
@@ -244,16 +262,26 @@ export class Supervisor implements Service, ChildObserver {
     })
     this.#board.tell(this.#forwarding(), targets)
     const ready = workers.filter(child => child.state === 'ready')
-    const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
-    this.#dealer?.setTakers(awake.length > 0 ? awake : ready)
-    const served = this.#balancing().length > 0 && ready.some(child => this.#takesTraffic(child))
+    this.#dealer?.setTakers(this.#fittest(ready))
+    const takesTraffic = (child: Child): boolean => this.#dealer !== undefined || this.#takesTraffic(child)
+    const served = this.#balancing().length > 0 && ready.some(takesTraffic)
     if (served) this.#nowServing()
+  }
+
+  /** In mesh mode connections go to workers that were heard of, and find their own app well; or else to whom there is. */
+  #fittest(ready: Child[]): Child[] {
+    const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
+    const well = awake.filter(child => this.#board.readyAtAll([child], child.id))
+    return [well, awake, ready].find(some => some.length > 0) ?? []
   }
 
   #sleepUntilDue(): void {
     clearTimeout(this.#wakeUp)
-    const due = this.#vacancies.nextDue
-    if (due !== undefined) this.#wakeUp = setTimeout(() => this.#ask(), due - performance.now() + 1)
+    const now = performance.now()
+    const proofs = this.#roster.slots.flatMap(({ replacement }) => replacement ?? [])
+    const due = [this.#vacancies.nextDue ?? Infinity, ...proofs.map(({ servedMs }) => now + PROVEN_MS - servedMs)]
+    const next = Math.min(...due.filter(at => at > now))
+    if (next < Infinity) this.#wakeUp = setTimeout(() => this.#ask(), next - now + 1)
   }
 
   /** The processes that pick targets: the balancers, or in mesh mode every worker. */
@@ -298,7 +326,9 @@ export class Supervisor implements Service, ChildObserver {
     const { workerMaxMemory } = this.options.config
     const { rssBytes } = child.vitals
     if (workerMaxMemory === 0 || child.role !== 'worker' || rssBytes <= workerMaxMemory) return
-    if (this.#roster.replacing) return
+    const slot = this.#roster.slotOf(child)
+    if (this.#roster.replacing || slot === undefined) return
+    if (!this.#bloat.mayReplace(slot)) return
     this.#noteRetirement(child, `it uses ${rssBytes} bytes of memory, ${workerMaxMemory} are allowed`)
     this.#ask()
   }
@@ -308,17 +338,14 @@ export class Supervisor implements Service, ChildObserver {
     this.#state = 'stopping'
     clearTimeout(this.#wakeUp)
     clearInterval(this.#watch)
-    const deadline = performance.now() + this.options.config.shutdownTimeoutMs
+    const { cutAt, graceMs } = this.options.shutdown.begin()
     this.#dealer?.stop()
     this.options.publicPort.close()
     for (const child of this.#roster.workers()) child.beginDrain()
     for (const role of ['balancer', 'worker'] as const) {
       const children = this.children().filter(child => child.role === role)
-      const left = Math.max(deadline - performance.now(), MIN_STOP_MS)
-      for (const child of children) child.stop(left)
+      for (const child of children) child.stop(Math.max(cutAt - performance.now(), graceMs), graceMs)
       await Promise.all(children.map(child => child.exited))
     }
   }
 }
-
-const MIN_STOP_MS = 500

@@ -6,7 +6,9 @@ import type { WorkerServer } from './worker-server.js'
 import { createBalancer } from '../balancer-process.js'
 import net from 'node:net'
 
-/** So long a worker that has crashed goes on forwarding for clients that kept their connections; */
+/** So long a worker that has crashed may take to finish what cannot be done elsewhere; then it is 502, or cut. */
+const CRASH_PATIENCE_MS = 500
+/** So long it goes on forwarding for clients that kept their connections; */
 const CRASH_LINGER_MS = 3_000
 /** and so long what it handed over may then take. */
 const CRASH_FINISH_MS = 10_000
@@ -36,7 +38,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
 
   /** A connection that is closed at once may be one over which a request is on its way. */
   async function forwardAndLeave(): Promise<void> {
-    balancer.dropLocal()
+    balancer.dropLocal(CRASH_PATIENCE_MS)
     await untilClientsHaveGone(CRASH_LINGER_MS)
     await balancer.stop(CRASH_FINISH_MS)
     exit(exitCodes.failure)
@@ -48,7 +50,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     balancer.adopt(socketOf(handle))
   }
 
-  balancer.setLocal(start.id, server)
+  balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') adopt(handle)
     else if (order.type === 'targets') balancer.setTargets(crashed ? order.targets.filter(isSibling) : order.targets)

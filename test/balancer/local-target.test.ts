@@ -184,7 +184,7 @@ void t.test('an app may take over what another one was given up with', async t =
   const client = await running.connect()
   client.write(GET)
   await until(() => running.balancer.ledger().inFlight === 1, 'the request to arrive')
-  running.balancer.dropLocal()
+  running.balancer.dropLocal(60_000)
   t.equal(running.balancer.ledger().waiting, 1)
   running.balancer.setLocal('next', new FakeApp((_request, response) => response.end('taken over')))
   t.equal((await client.response()).body.toString(), 'taken over')

@@ -23,6 +23,8 @@ export class NoTransport implements Transport {
 export class FakeRequest implements InFlight {
   downs = 0
 
+  targetBrokeOff(): void {}
+
   targetWentDown(): void {
     this.downs += 1
   }

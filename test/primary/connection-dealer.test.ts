@@ -1,14 +1,21 @@
 import t from 'tap'
 import { ConnectionDealer, type Connection, type ConnectionTaker } from '#src/primary/connection-dealer.js'
 import type { PublicPort } from '#src/primary/public-port.js'
+import { FakeClock } from '../helpers/fake-clock.js'
 
 class FakeConnection implements Connection {
   closed = false
+  refused = ''
+  left = false
 
   constructor(readonly name: string) {}
 
   close(): void {
     this.closed = true
+  }
+
+  getpeername(): number {
+    return this.left ? -107 : 0
   }
 }
 
@@ -33,7 +40,9 @@ function createDealer(): { dealer: ConnectionDealer; connect: (name: string) => 
     close: () => undefined,
     onconnection: null,
   }
-  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort)
+  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort, (connection, code) => {
+    ;(connection as FakeConnection).refused = code
+  })
   dealer.start()
   const connect = (name: string): FakeConnection => {
     const connection = new FakeConnection(name)
@@ -99,11 +108,52 @@ void t.test('a connection that did not arrive is given to the next', async t => 
   t.strictSame(second.taken, ['a'])
 })
 
-void t.test('no more wait than a listen queue holds, and none after the end', async t => {
+void t.test('the first to have come are the first to be dealt, whatever became of them meanwhile', async t => {
+  const clock = new FakeClock(t)
   const { dealer, connect } = createDealer()
-  const connections = Array.from({ length: 512 }, (_, index) => connect(String(index)))
-  t.equal(connections.filter(({ closed }) => closed).length, 1)
-  t.ok(connections.at(-1)?.closed)
+  const dying = new FakeTaker()
+  dealer.setTakers([dying])
+  connect('a')
+  clock.advance(100)
+  dying.there = false
+  connect('b')
+  dying.undelivered[0]?.()
+  const next = new FakeTaker()
+  dealer.setTakers([next])
+  t.strictSame(next.taken, ['a', 'b'])
+})
+
+void t.test('a connection waits for ten seconds, and is answered then', async t => {
+  const clock = new FakeClock(t)
+  const { dealer, connect } = createDealer()
+  const early = connect('early')
+  clock.advance(4_000)
+  const late = connect('late')
+  clock.advance(6_001)
+  t.equal(early.refused, 'NO_TARGET_READY')
+  t.equal(late.refused, '')
+  clock.advance(4_000)
+  t.equal(late.refused, 'NO_TARGET_READY')
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.strictSame(taker.taken, [])
+})
+
+void t.test('no more wait than at a balancer, and none after the end', async t => {
+  const { dealer, connect } = createDealer()
+  const connections = Array.from({ length: 1_025 }, (_, index) => connect(String(index)))
+  t.equal(connections.at(-1)?.refused, 'WAITING_ROOM_FULL')
+  const waiting = connections.slice(0, -1)
+  t.ok(waiting.every(({ refused, closed }) => refused === '' && !closed))
   dealer.stop()
-  t.ok(connections.every(({ closed }) => closed))
+  t.ok(waiting.every(({ closed }) => closed))
+})
+
+void t.test('clients that have gone keep no place from others', async t => {
+  new FakeClock(t)
+  const { connect } = createDealer()
+  const connections = Array.from({ length: 1_024 }, (_, index) => connect(String(index)))
+  for (const connection of connections.slice(0, 500)) connection.left = true
+  t.equal(connect('next').refused, '')
+  t.equal(connections.filter(({ closed }) => closed).length, 500)
 })

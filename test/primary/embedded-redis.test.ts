@@ -26,7 +26,7 @@ function prepare(t: Harness): {
       directory,
       socketPath,
       lifeline: lifeline.path,
-      stopTimeoutMs: 5_000,
+      stopTimeoutMs: () => 5_000,
       log: silent,
     })
     t.teardown(() => redis.stop())
@@ -96,7 +96,13 @@ void t.test('one that does not go when asked is killed at the deadline', async t
   await redis.start()
   await redis.answering(20_000)
   for (const pid of server()) process.kill(pid, 'SIGSTOP')
-  const stuck = new EmbeddedRedis({ directory: folder, socketPath: '', lifeline: '', stopTimeoutMs: 0, log: silent })
+  const stuck = new EmbeddedRedis({
+    directory: folder,
+    socketPath: '',
+    lifeline: '',
+    stopTimeoutMs: () => 0,
+    log: silent,
+  })
   await stuck.stop()
   await redis.stop()
   await until(() => server().length === 0, 'its end', 20_000)

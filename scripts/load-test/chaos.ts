@@ -36,22 +36,26 @@ export function allowanceOf(kinds: readonly ChaosKind[]): Allowance {
 const HANG_MS = 15_000
 const RELOAD_LIMIT_MS = 60_000
 
-/** Does one piece of damage. Only processes of the Outpost that has the port are touched. */
-export async function damage(kind: ChaosKind, port: number): Promise<void> {
+/**
+ * Does one piece of damage. Only processes of the Outpost that has the port are touched.
+ * @returns false when there was nothing of the kind to damage
+ */
+export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   const { primary, balancers, workers, redis } = findProcesses(port)
   switch (kind) {
     case 'reload':
-      return reload(primary, workers)
+      await reload(primary, workers)
+      return true
     case 'kill-worker':
-      return kill(pickOne(workers))
+      return kill(...pickOne(workers))
     case 'kill-workers':
       return kill(...workers)
     case 'kill-balancer':
-      return kill(pickOne(balancers))
+      return kill(...pickOne(balancers))
     case 'kill-redis':
       return kill(...redis)
     case 'hang':
-      return hang(pickOne(workers))
+      return hang(...pickOne(workers))
     case 'exception':
       return throwInOneOf(workers)
   }
@@ -68,22 +72,27 @@ async function reload(primary: number, before: readonly number[]): Promise<void>
   throw new Error('a reload was not over within a minute')
 }
 
-async function hang(pid: number | undefined): Promise<void> {
-  if (pid === undefined) return
-  process.kill(pid, 'SIGSTOP')
-  await sleep(HANG_MS)
-  if (isAlive(pid)) process.kill(pid, 'SIGCONT')
+async function hang(...pids: number[]): Promise<boolean> {
+  for (const pid of pids) process.kill(pid, 'SIGSTOP')
+  if (pids.length > 0) await sleep(HANG_MS)
+  for (const pid of pids.filter(isAlive)) process.kill(pid, 'SIGCONT')
+  return pids.length > 0
 }
 
-async function throwInOneOf(workers: readonly number[]): Promise<void> {
-  const pid = pickOne(workers)
+async function throwInOneOf(workers: readonly number[]): Promise<boolean> {
+  const [pid] = pickOne(workers)
   if (pid !== undefined) await throwIn(pid)
+  return pid !== undefined
 }
 
-function kill(...pids: Array<number | undefined>): void {
-  for (const pid of pids) if (pid !== undefined && isAlive(pid)) process.kill(pid, 'SIGKILL')
+function kill(...pids: number[]): boolean {
+  const alive = pids.filter(isAlive)
+  for (const pid of alive) process.kill(pid, 'SIGKILL')
+  return alive.length > 0
 }
 
-function pickOne(pids: readonly number[]): number | undefined {
-  return pids[Math.floor(Math.random() * pids.length)]
+/** One of them, if there is one. */
+function pickOne(pids: readonly number[]): number[] {
+  const at = Math.floor(Math.random() * pids.length)
+  return pids.slice(at, at + 1)
 }

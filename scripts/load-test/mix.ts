@@ -35,7 +35,9 @@ export class Mix {
     if (registered.status === 429) throw new Error('the service limits rates: start it with RATE_LIMIT_MAX=0')
     if (registered.status !== 201) throw new Error(`POST /register answers ${describe(registered)}`)
     const login = await client.json('/login', { username: this.#username, password: PASSWORD })
-    this.#token = (JSON.parse(login.body.toString()) as { token: string }).token
+    const token = fieldsOf(login)['token']
+    if (token === undefined) throw new Error(`POST /login answers ${describe(login)} without a token`)
+    this.#token = token
     this.uploads = (await client.request({ method: 'POST', path: '/upload' })).status !== 404
     client.close()
   }
@@ -77,7 +79,7 @@ export class Mix {
       'POST /login',
       () => client.json('/login', credentials),
       reply => {
-        token = (JSON.parse(reply.body.toString()) as { token?: string }).token ?? ''
+        token = fieldsOf(reply)['token'] ?? ''
         return token === '' ? 'no token' : undefined
       },
     )
@@ -107,9 +109,9 @@ export class Mix {
       'POST /upload',
       () => client.request({ method: 'POST', path: '/upload', headers, body }),
       reply => {
-        const answer = JSON.parse(reply.body.toString()) as { key?: string; sha256?: string }
-        key = answer.key ?? ''
-        return answer.sha256 === sha256 ? undefined : 'wrong checksum'
+        const answer = fieldsOf(reply)
+        key = answer['key'] ?? ''
+        return answer['sha256'] === sha256 ? undefined : 'wrong checksum'
       },
     )
     if (stored) this.#acknowledged.push({ what: 'upload', find: other => findUpload(other, key, sha256) })
@@ -141,7 +143,9 @@ export class Mix {
       const reason = fault(reply) ?? this.#duplicate(reply)
       return reason === undefined ? { outcome: 'good' } : { outcome: 'lost', reason }
     }
-    const reason = describe(reply)
+    // Each name is new: somebody has it already when this very request was carried out twice.
+    const twice = kind === 'POST /register' && reply.status === 409
+    const reason = describe(reply) + (twice ? ', so it was sent twice' : '')
     if (reply.status === 0) return { outcome: this.allowance.reset ? 'allowed' : 'lost', reason }
     const code = codeIn(reply)
     if (code === 'HASHING_BUSY' && reply.headers['retry-after'] !== undefined) return { outcome: 'shed', reason }
@@ -175,14 +179,21 @@ function newName(): string {
 }
 
 function nameIn(reply: Reply): string | undefined {
-  return (JSON.parse(reply.body.toString()) as { username?: string }).username
+  return fieldsOf(reply)['username']
 }
 
 function codeIn(reply: Reply): string | undefined {
+  return fieldsOf(reply)['code']
+}
+
+/** The strings in a JSON object. Whatever else a service answers has none of what is looked for. */
+function fieldsOf(reply: Reply): Record<string, string | undefined> {
   try {
-    return (JSON.parse(reply.body.toString()) as { code?: string }).code
+    const value = JSON.parse(reply.body.toString()) as unknown
+    const fields = typeof value === 'object' && value !== null ? Object.entries(value) : []
+    return Object.fromEntries(fields.filter((field): field is [string, string] => typeof field[1] === 'string'))
   } catch {
-    return undefined
+    return {}
   }
 }
 

@@ -28,6 +28,8 @@ export interface Figures {
   /** Of good answers, in milliseconds. */
   latency: { p50: number; p99: number; p999: number; max: number }
   reasons: Record<string, number>
+  /** How often each fault that was asked for was done. */
+  faults: Record<string, number>
 }
 
 const MAX_REASONS = 20
@@ -38,7 +40,17 @@ export class Tally {
   readonly #byKind = new Map<string, Record<Outcome, number>>()
   readonly #byWorker = new Map<string, number>()
   readonly #reasons = new Map<string, number>()
+  readonly #faults = new Map<string, number>()
   readonly #startedAt = performance.now()
+
+  /** @param faults those that were asked for: one that is never done is told as that */
+  constructor(faults: readonly string[]) {
+    for (const fault of faults) this.#faults.set(fault, 0)
+  }
+
+  faultDone(fault: string): void {
+    this.#faults.set(fault, (this.#faults.get(fault) ?? 0) + 1)
+  }
 
   get requests(): number {
     return [...this.#byKind.values()].flatMap(counts => Object.values(counts)).reduce((sum, count) => sum + count, 0)
@@ -75,6 +87,7 @@ export class Tally {
       byWorker: Object.fromEntries([...this.#byWorker].sort(([a], [b]) => a.localeCompare(b, 'en', { numeric: true }))),
       latency: { p50: at(0.5), p99: at(0.99), p999: at(0.999), max: at(1) },
       reasons: Object.fromEntries(this.#reasons),
+      faults: Object.fromEntries(this.#faults),
     }
   }
 }

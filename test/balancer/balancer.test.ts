@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t from 'tap'
 import { Balancer, balancerErrors } from '#balancer'
@@ -146,6 +147,21 @@ void t.test('more connections than `maxSockets` are not taken', async t => {
   clients[0]!.destroy()
   await until(async () => (await running.balancer.connections()) === 1, 'the first to be gone')
   t.equal((await rawExchange(running.port, GET)).status, 200)
+})
+
+void t.test('nor are they when somebody else has accepted them', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const running = await RunningBalancer.start(t, [target], { maxSockets: 2 })
+  const acceptor = net.createServer(socket => running.balancer.adopt(socket)).listen(0)
+  t.teardown(() => acceptor.close())
+  await once(acceptor, 'listening')
+  const { port } = acceptor.address() as AddressInfo
+  const clients = [await RawConnection.open(port), await RawConnection.open(port)]
+  t.teardown(() => clients.forEach(client => client.destroy()))
+  for (const client of clients) t.equal((await client.write(GET).response()).status, 200)
+  const third = await RawConnection.open(port)
+  await within(third.closed, 'the third to be closed')
+  t.equal(third.unread.length, 0)
 })
 
 void t.test('headers that do not come in time are 408, and a client that says nothing is not kept either', async t => {

@@ -191,6 +191,39 @@ void t.test('an app may take over what another one was given up with', async t =
   await running.quiet()
 })
 
+void t.test('what an app that was given up does not finish is broken off', async t => {
+  const app = new FakeApp((request, response) => {
+    if (request.url === '/begun') response.write('begun')
+  })
+  const running = await withLocal(t, app)
+  const [post, download] = [await running.connect(), await running.connect()]
+  post.write(requestBytes('POST /'))
+  download.write(requestBytes('GET /begun'))
+  await until(() => app.calls.length === 2, 'the calls')
+  running.balancer.dropLocal(0)
+  t.match(await post.response(), { status: 502, headers: { connection: 'close' } })
+  t.equal(await post.closed, 'end')
+  await within(download.closed, 'the download to be cut')
+  await running.quiet()
+})
+
+void t.test('an app that its probes find sick is passed over for its siblings', async t => {
+  const socket = await FakeTarget.start(t, 'socket')
+  const sibling = await FakeTarget.start(t, 'sibling')
+  const running = await RunningBalancer.start(t, [], { healthIntervalMs: 5 })
+  running.balancer.setLocal('self', new FakeApp((_request, response) => response.end('here')), socket.socketPath)
+  running.balancer.setTargets([{ ...socket.spec, id: 'self' }, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+  socket.healthy = false
+  await running.becomes('self', 'unhealthy')
+  t.equal((await client.write(GET).response()).headers['x-target'], 'sibling')
+  socket.healthy = true
+  await running.becomes('self', 'ready')
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+})
+
 void t.test('an app that drains is passed over for its siblings', async t => {
   const app = new FakeApp((_request, response) => response.end('here'))
   const running = await withLocal(t, app)

@@ -40,3 +40,18 @@ void t.test('an uncaught exception of the only worker: what it had not answered 
   t.notOk(before.includes(Number(jsonOf(answer)['pid'])))
   t.match(await cluster.stop(), { code: 0 })
 })
+
+void t.test(
+  'an uncaught exception in mesh mode: what nobody else may do is answered, and what has begun is cut',
+  async t => {
+    const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
+    const other = ask(cluster.url, '/wait?until=/never', { method: 'POST' })
+    await cluster.printed(/waiting for/)
+    const crash = ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`, { method: 'POST' })
+    for (const answer of await Promise.all([crash, other])) {
+      t.match(answer, { status: 502, headers: { connection: 'close' } })
+      t.match(jsonOf(answer), { code: 'UPSTREAM_BROKEN' })
+    }
+    t.match(await cluster.stop(), { code: 0 })
+  },
+)

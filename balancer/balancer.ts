@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { ClientConnections } from './client-connections.js'
 import { ClientQuota } from './client-quota.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { Deadlines } from './deadlines.js'
@@ -9,7 +10,6 @@ import { headWithoutUpgrade } from './declined-upgrade.js'
 import { Dispatcher } from './dispatcher.js'
 import { answerProblem, answerProblemOnSocket } from './errors.js'
 import { Exchange } from './exchange.js'
-import { identify, type ClientIdentity } from './forwarded-headers.js'
 import { Upstream } from './forward.js'
 import { Handshake } from './handshake.js'
 import { HealthCheck, HealthThresholds } from './health-check.js'
@@ -58,8 +58,7 @@ export class Balancer {
   readonly #server: http.Server
   readonly #checks = new Map<string, HealthCheck>()
   readonly #handshakes: Deadlines<Handshake>
-  /** Node's server does not count those that it was given, nor close those that it has let go of for an upgrade. */
-  readonly #connections = new Map<Socket, ClientIdentity>()
+  readonly #connections: ClientConnections
   readonly #upgradedOf: ClientQuota
   readonly #refusals = new ConnectionRefusals()
   #localId: string | undefined
@@ -74,6 +73,7 @@ export class Balancer {
     this.#handshakes = new Deadlines(this.options.upgradeTimeoutMs, handshake => handshake.giveUp('UPSTREAM_TIMEOUT'))
     this.#upgradedOf = new ClientQuota(this.options.maxUpgradedPerClient)
     this.#server = this.#createServer()
+    this.#connections = new ClientConnections(this.#server, this.options.maxSockets, this.options.trustProxy)
   }
 
   /** Listens on a port, a path, or a handle that somebody else has bound. */
@@ -93,8 +93,7 @@ export class Balancer {
 
   /** Serves a connection that somebody else has accepted; over the limit it is closed, as Node does with its own. */
   adopt(socket: Socket): void {
-    if (this.#connections.size < this.options.maxSockets) this.#server.emit('connection', socket)
-    else socket.destroy()
+    this.#connections.adopt(socket)
   }
 
   /**
@@ -157,33 +156,11 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
-    if (this.#server.listening) this.#server.close()
-    this.#closeIdleConnections()
     for (const target of this.#pool.targets()) target.closeUpgraded()
-    // An answer whose headers were out already still keeps its connection: found idle, it goes.
-    const idle = setInterval(() => this.#closeIdleConnections(), 100)
-    const cut = setTimeout(() => {
-      for (const socket of this.#connections.keys()) socket.destroy()
-    }, deadlineMs)
-    await Promise.race([
-      this.#allConnectionsGone(),
-      new Promise(resolve => setTimeout(resolve, deadlineMs + 100).unref()),
-    ])
-    clearInterval(idle)
-    clearTimeout(cut)
+    await this.#connections.close(deadlineMs)
     this.#dispatcher.stop()
     this.#handshakes.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)
-  }
-
-  #closeIdleConnections(): void {
-    this.#server.closeIdleConnections()
-    // To Node a connection that has never said anything is busy with its first request.
-    for (const socket of this.#connections.keys()) if (socket.bytesRead === 0) socket.destroy()
-  }
-
-  async #allConnectionsGone(): Promise<void> {
-    while (this.#connections.size > 0) await new Promise(resolve => setTimeout(resolve, 20))
   }
 
   #add({ id, socketPath }: TargetSpec): void {
@@ -220,12 +197,6 @@ export class Balancer {
     })
     server.maxHeadersCount = 0
     server.maxConnections = this.options.maxSockets
-    server.on('connection', (socket: Socket) => {
-      // Given back after a declined upgrade, it is known already.
-      if (this.#connections.has(socket)) return
-      this.#connections.set(socket, identify(socket, {}, 0))
-      socket.once('close', () => this.#connections.delete(socket))
-    })
     server.on('request', (request, response) => this.#serve(request, response, false))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response, true),
@@ -251,7 +222,7 @@ export class Balancer {
       answerProblem(response, refusal, requestId)
       return
     }
-    const client = this.#identify(request)
+    const client = this.#connections.clientOf(request)
     new Exchange(this.#dispatcher, request, response, client, requestId, continueWanted).start()
   }
 
@@ -263,7 +234,7 @@ export class Balancer {
     if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
     else if (!isWebSocket) this.#declineUpgrade(request, socket, head)
     else {
-      const client = this.#identify(request)
+      const client = this.#connections.clientOf(request)
       if (!this.#upgradedOf.take(client.address)) {
         answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
         return
@@ -288,20 +259,5 @@ export class Balancer {
   #declineUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
     this.#server.emit('connection', socket)
-  }
-
-  /**
-   * The peer is asked for once a connection: in mesh mode the app is shown the client in the peer's place, and the
-   * next request on the connection may be of another client.
-   */
-  #identify({ socket, headers }: IncomingMessage): ClientIdentity {
-    const peer = this.#connections.get(socket)
-    if (peer === undefined) return identify(socket, headers, this.options.trustProxy)
-    if (this.options.trustProxy === 0) return peer
-    return identify(
-      { remoteAddress: peer.address, encrypted: peer.protocol === 'https' },
-      headers,
-      this.options.trustProxy,
-    )
   }
 }

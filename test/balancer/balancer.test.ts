@@ -1,4 +1,3 @@
-import { once } from 'node:events'
 import net, { type AddressInfo } from 'node:net'
 import t from 'tap'
 import { Balancer, balancerErrors } from '#balancer'
@@ -34,27 +33,6 @@ void t.test('a port that is taken is an error of `listen`', async t => {
   const second = new Balancer()
   await t.rejects(second.listen({ port: running.port, host: '127.0.0.1' }), { code: 'EADDRINUSE' })
   await second.stop(0)
-})
-
-void t.test('serves connections that somebody else has accepted', async t => {
-  const target = await FakeTarget.start(t, 'a', (_request, response) => {
-    target.server.once('release', () => response.end('served'))
-  })
-  const balancer = new Balancer({ joinIntervalMs: 5 })
-  balancer.setTargets([target.spec])
-  const acceptor = net.createServer({ allowHalfOpen: true }, socket => balancer.adopt(socket))
-  await new Promise<void>(resolve => acceptor.listen(0, '127.0.0.1', resolve))
-  t.teardown(() => acceptor.close())
-  const client = await RawConnection.open((acceptor.address() as AddressInfo).port)
-  t.teardown(() => client.destroy())
-  client.write(GET)
-  await until(() => target.requests.length === 1, 'the request to arrive')
-  t.equal(await balancer.connections(), 1)
-  const stopped = balancer.stop(5_000)
-  target.server.emit('release')
-  t.match(await client.response(), { status: 200, body: Buffer.from('served'), headers: { connection: 'close' } })
-  await stopped
-  t.equal(await balancer.connections(), 0)
 })
 
 void t.test('a stop lets what is in flight end, and takes nothing new', async t => {
@@ -147,21 +125,6 @@ void t.test('more connections than `maxSockets` are not taken', async t => {
   clients[0]!.destroy()
   await until(async () => (await running.balancer.connections()) === 1, 'the first to be gone')
   t.equal((await rawExchange(running.port, GET)).status, 200)
-})
-
-void t.test('nor are they when somebody else has accepted them', async t => {
-  const target = await FakeTarget.start(t, 'a')
-  const running = await RunningBalancer.start(t, [target], { maxSockets: 2 })
-  const acceptor = net.createServer(socket => running.balancer.adopt(socket)).listen(0)
-  t.teardown(() => acceptor.close())
-  await once(acceptor, 'listening')
-  const { port } = acceptor.address() as AddressInfo
-  const clients = [await RawConnection.open(port), await RawConnection.open(port)]
-  t.teardown(() => clients.forEach(client => client.destroy()))
-  for (const client of clients) t.equal((await client.write(GET).response()).status, 200)
-  const third = await RawConnection.open(port)
-  await within(third.closed, 'the third to be closed')
-  t.equal(third.unread.length, 0)
 })
 
 void t.test('headers that do not come in time are 408, and a client that says nothing is not kept either', async t => {

@@ -5,6 +5,7 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
+import { RawConnection, requestBytes } from '../helpers/raw-http.js'
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(`the end, with BALANCERS=${BALANCERS}`, async t => {
@@ -27,6 +28,15 @@ for (const BALANCERS of ['1', '0']) {
       for (const answer of await Promise.all(answers)) t.match(answer, { status: 200 })
       t.match(await cluster.exited, { code: 0 })
       t.equal(cluster.lines.filter(line => line.includes('the app has closed its things')).length, 2)
+      await cluster.gone()
+    })
+
+    await t.test('clients that keep a connection for later do not hold it up', async t => {
+      const cluster = await Cluster.start(t, { APP, BALANCERS, SHUTDOWN_TIMEOUT_MS: '300000' })
+      const client = await RawConnection.open(cluster.port)
+      t.teardown(() => client.destroy())
+      t.equal((await client.write(requestBytes('GET /whoami')).response()).status, 200)
+      t.match(await cluster.stop(), { code: 0 })
       await cluster.gone()
     })
 

@@ -1,7 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ask, type Answer } from '../helpers/client.js'
+import { ask, jsonOf, type Answer } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
 import { isAlive } from '../helpers/processes.js'
 
 const REQUESTS = 20
@@ -18,8 +21,8 @@ function allGood(t: Test, answers: readonly Answer[]): void {
   t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]))
 }
 
-// Most of the time goes by in waiting for the primary's patience, so both modes wait together.
-t.jobs = 2
+// Most of the time goes by in waiting for the primary's patience, so all of them wait together.
+t.jobs = 4
 
 void t.test('a worker that hangs, behind a balancer', async t => {
   const cluster = await Cluster.start(t, { LOG_LEVEL: 'debug', RATE_LIMIT_MAX: '0' })
@@ -58,5 +61,36 @@ void t.test('a worker that hangs, in mesh mode', async t => {
   await cluster.has('worker', 2, [hung])
   t.notOk(isAlive(hung))
   await cluster.workersTakePart(2)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a worker that hangs while it drains', async t => {
+  const env = { APP: fixture('instrumented-app.js'), WORKERS: '1', LOG_LEVEL: 'debug', SHUTDOWN_TIMEOUT_MS: '1000' }
+  const cluster = await Cluster.start(t, env)
+  const [old] = cluster.pids('worker') as [number]
+  const file = join(cluster.dataDir, 'go')
+  const answer = ask(cluster.url, `/wait?until=${file}`)
+  await cluster.printed(/waiting for/)
+  cluster.signal('SIGHUP')
+  await cluster.printed(/"state":"draining"/)
+  process.kill(old, 'SIGSTOP')
+  writeFileSync(file, '')
+  t.not(jsonOf(await answer)['pid'], old, 'what it had is tried elsewhere')
+  await cluster.has('worker', 1, [old])
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a pause of all its processes is nobody’s fault', async t => {
+  const cluster = await Cluster.start(t, {})
+  const before = { worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }
+  const all = cluster.processes().map(({ pid }) => pid)
+  for (const pid of all) process.kill(pid, 'SIGSTOP')
+  await new Promise(resolve => setTimeout(resolve, 12_000))
+  process.kill(cluster.pid, 'SIGCONT')
+  await new Promise(resolve => setTimeout(resolve, 200))
+  for (const pid of all) process.kill(pid, 'SIGCONT')
+  t.match(await ask(cluster.url, '/health'), { status: 200 })
+  t.strictSame({ worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }, before)
+  t.notOk(cluster.lines.some(line => line.includes('it hangs and is killed')))
   t.match(await cluster.stop(), { code: 0 })
 })

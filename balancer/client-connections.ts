@@ -1,0 +1,84 @@
+import type { IncomingMessage, Server } from 'node:http'
+import type { Socket } from 'node:net'
+import { identify, type ClientIdentity } from './forwarded-headers.js'
+
+const IDLE_CHECK_MS = 100
+const GONE_CHECK_MS = 20
+
+/**
+ * The open connections of clients, and who is at their other ends. A server of Node's does not count those that it was
+ * given, nor close those that it has let go of for an upgrade.
+ */
+export class ClientConnections {
+  readonly #clients = new Map<Socket, ClientIdentity>()
+  #given = false
+
+  constructor(
+    private readonly server: Server,
+    private readonly limit: number,
+    private readonly trustProxy: number,
+  ) {
+    server.on('connection', (socket: Socket) => {
+      // Given back after a declined upgrade, it is known already.
+      if (this.#clients.has(socket)) return
+      this.#clients.set(socket, identify(socket, {}, 0))
+      socket.once('close', () => this.#clients.delete(socket))
+    })
+  }
+
+  get size(): number {
+    return this.#clients.size
+  }
+
+  /** One that somebody else has accepted; over the limit it is closed, as Node does with its own. */
+  adopt(socket: Socket): void {
+    this.#watchThoseGiven()
+    if (this.#clients.size < this.limit) this.server.emit('connection', socket)
+    else socket.destroy()
+  }
+
+  /**
+   * The peer is asked for once a connection: in mesh mode the app is shown the client in the peer's place, and the
+   * next request on the connection may be of another client.
+   */
+  clientOf({ socket, headers }: IncomingMessage): ClientIdentity {
+    const peer = this.#clients.get(socket)
+    if (peer === undefined) return identify(socket, headers, this.trustProxy)
+    if (this.trustProxy === 0) return peer
+    return identify({ remoteAddress: peer.address, encrypted: peer.protocol === 'https' }, headers, this.trustProxy)
+  }
+
+  /** Lets requests in flight end, closes what is idle, and cuts what has not ended by the deadline. */
+  async close(deadlineMs: number): Promise<void> {
+    this.server.close()
+    this.#closeIdle()
+    // An answer whose headers were out already still keeps its connection: found idle, it goes.
+    const idle = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS)
+    const cut = setTimeout(() => {
+      for (const socket of this.#clients.keys()) socket.destroy()
+    }, deadlineMs)
+    await Promise.race([
+      this.#allGone(),
+      new Promise(resolve => setTimeout(resolve, deadlineMs + IDLE_CHECK_MS).unref()),
+    ])
+    clearInterval(idle)
+    clearTimeout(cut)
+  }
+
+  /** A server that never listens would neither time overdue headers nor know which of its connections are idle. */
+  #watchThoseGiven(): void {
+    if (this.#given || this.server.listening) return
+    this.#given = true
+    this.server.emit('listening')
+  }
+
+  #closeIdle(): void {
+    this.server.closeIdleConnections()
+    // To Node a connection that has never said anything is busy with its first request.
+    for (const socket of this.#clients.keys()) if (socket.bytesRead === 0) socket.destroy()
+  }
+
+  async #allGone(): Promise<void> {
+    while (this.#clients.size > 0) await new Promise(resolve => setTimeout(resolve, GONE_CHECK_MS))
+  }
+}

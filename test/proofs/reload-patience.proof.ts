@@ -1,0 +1,53 @@
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+const GOOD = 'export default (request, response) => response.end(`good ${process.pid}`)'
+
+/** Releases that never come to anything, and what the one who asked for the reload is told. */
+const releases = {
+  'never gets ready': {
+    code: `console.log('waiting for a table'); await new Promise(resolve => setTimeout(resolve, 1e9))\n${GOOD}`,
+    error: /did not become ready \(not ready within 30 s\); the old workers serve on/,
+  },
+  'is not healthy': {
+    code: `console.log('waiting for a table'); ${GOOD.replace('response.end', 'response.writeHead(500).end')}`,
+    error: /did not last \(not healthy within 30 s\); the old workers serve on/,
+  },
+}
+
+// All of the time goes by in waiting.
+t.jobs = 4
+
+for (const [what, { code, error }] of Object.entries(releases)) {
+  for (const BALANCERS of ['1', '0']) {
+    void t.test(`a release that ${what}, with BALANCERS=${BALANCERS}`, async t => {
+      const APP = join(temporaryFolder(t), 'app.mjs')
+      writeFileSync(APP, GOOD)
+      const cluster = await Cluster.start(t, { APP, BALANCERS })
+      const bothAnswer = async (): Promise<boolean> => pids.add((await ask(cluster.url, '/')).text).size === 2
+      const pids = new Set<string>()
+      await until(bothAnswer, 'both to have loaded the good one')
+      const before = cluster.pids('worker')
+      writeFileSync(APP, code)
+      const socket = net.connect(join(cluster.dataDir, 'run', 'control.sock'))
+      socket.write('{"command":"reload"}\n')
+      const [line] = (await once(createInterface({ input: socket }), 'line')) as [string]
+      socket.destroy()
+      const answer = JSON.parse(line) as { ok: boolean; error: string; lastLines: string[] }
+      t.match(answer, { ok: false, error })
+      t.match(answer.lastLines.join('\n'), 'waiting for a table')
+      await cluster.has('worker', 2)
+      t.strictSame(cluster.pids('worker'), before)
+      t.match(await ask(cluster.url, '/'), { status: 200, text: /^good/ })
+      t.match(await cluster.stop(), { code: 0 })
+    })
+  }
+}

@@ -182,8 +182,9 @@ export class Balancer {
   }
 
   #createServer(): http.Server {
-    const { clientIdleMs, headersTimeoutMs } = this.options
+    const { clientIdleMs, headersTimeoutMs, messages } = this.options
     const server = http.createServer({
+      ...messages,
       keepAliveTimeout: clientIdleMs,
       maxHeaderSize: 16 * 1024,
       headersTimeout: headersTimeoutMs,

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerOptions } from 'node:http'
 
 /** Everything that can be set about a balancer. Times are in milliseconds, sizes in bytes. */
 export interface BalancerOptions {
@@ -67,6 +67,9 @@ export interface BalancerOptions {
   /** Headers of a request; over it 431. */
   maxHeaders: number
 
+  /** Of what requests and responses are made, for a local app that wants them of classes of its own. */
+  messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
+
   /** Under `least-busy` a new target's share grows to its full size over this time. */
   slowStartMs: number
 }
@@ -110,6 +113,8 @@ export const defaultOptions: BalancerOptions = {
   maxSockets: 20_000,
   maxUpgradedPerClient: 4_000,
   maxHeaders: 1_000,
+
+  messages: {},
 
   slowStartMs: 10_000,
 }

@@ -1,4 +1,4 @@
-import { Balancer, type BalancerEvents } from '#balancer'
+import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './core/exit.js'
 import { IDENTITY_HEADER } from './core/identity-header.js'
 import { workerOfSession } from './core/session-affinity.js'
@@ -34,7 +34,12 @@ export async function runBalancer(): Promise<void> {
 }
 
 /** A balancer with the settings of this instance, which tells the primary what it finds out about its targets. */
-export function createBalancer({ config }: StartOrder, parent: Parent, events: BalancerEvents = {}): Balancer {
+export function createBalancer(
+  { config }: StartOrder,
+  parent: Parent,
+  events: BalancerEvents = {},
+  options: Partial<BalancerOptions> = {},
+): Balancer {
   return new Balancer(
     {
       balance: config.balance,
@@ -46,6 +51,7 @@ export function createBalancer({ config }: StartOrder, parent: Parent, events: B
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: Math.ceil(config.maxWebSocketsPerClient / balancingProcesses(config)),
       affinity: ({ url }) => workerOfSession(url),
+      ...options,
     },
     {
       onDrained: id => parent.report({ type: 'drained', id }),

@@ -24,9 +24,12 @@ export interface Mesh {
 /** Mesh mode: this worker is a balancer, too, with its own app as the nearest target. */
 export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServer, log: Logger): Mesh {
   let crashed = false
-  const balancer = createBalancer(start, parent, {
-    onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)),
-  })
+  const balancer = createBalancer(
+    start,
+    parent,
+    { onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)) },
+    { messages: server.messages ?? {} },
+  )
   const drained = (id: string): void => parent.report({ type: 'drained', id })
 
   /** Replaced, it is a mere forwarder until its clients have moved on: each next answer is the last on its connection. */

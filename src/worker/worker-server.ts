@@ -1,6 +1,7 @@
 import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
 
 /** Longer than the balancers keep an unused connection, so that they are always the ones who close it. */
@@ -17,6 +18,9 @@ export interface Door {
 
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
+  /** Of what its requests and responses are to be made, also by somebody else; undefined for Node's own. */
+  readonly messages: MessageClasses | undefined
+
   constructor(
     private readonly server: Server,
     private readonly socketPath: string,
@@ -25,6 +29,7 @@ export class WorkerServer {
     server.keepAliveTimeout = KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
+    this.messages = bearExpressMessages(server)
     this.#interceptArrivals()
     // Without a listener Node would never call it an upgrade.
     server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(request, socket))

@@ -1,5 +1,5 @@
 import { once } from 'node:events'
-import { IncomingMessage, type ServerResponse } from 'node:http'
+import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { BalancerOptions, ClientIdentity, LocalApp } from '#balancer'
@@ -62,6 +62,16 @@ void t.test('a request is a call of the app', async t => {
   t.notOk('x-outpost-client' in request.headers)
   t.notOk('forwarded' in request.headers)
   await running.quiet(1)
+})
+
+void t.test('it is handed messages of its own classes, if it has any', async t => {
+  class OwnRequest extends IncomingMessage {}
+  class OwnResponse<Request extends IncomingMessage> extends ServerResponse<Request> {}
+  const app = new FakeApp((_request, response) => response.end())
+  const running = await withLocal(t, app, { messages: { IncomingMessage: OwnRequest, ServerResponse: OwnResponse } })
+  await (await running.connect()).write(GET).response()
+  t.ok(app.calls[0]!.request instanceof OwnRequest)
+  t.ok(app.calls[0]!.response instanceof OwnResponse)
 })
 
 void t.test(

@@ -1,5 +1,5 @@
 import type { IncomingMessage } from 'node:http'
-import { Deadlines } from './deadlines.js'
+import { Deadlines, type Waiting } from './deadlines.js'
 import { WaitingRoom, type Waiter } from './hold.js'
 import type { BalancerOptions } from './options.js'
 import { OutlierDetection } from './outlier.js'
@@ -19,7 +19,7 @@ export interface Journey extends Waiter {
 }
 
 /** A journey whose answer is awaited. */
-export interface AwaitingAnswer {
+export interface AwaitingAnswer extends Waiting {
   answerOverdue(): void
 }
 

@@ -3,6 +3,7 @@ import type { Deadlines } from './deadlines.js'
 import type { AwaitingAnswer, Dispatcher, Journey } from './dispatcher.js'
 import { answerProblem, type BalancerErrorCode } from './errors.js'
 import type { ClientIdentity } from './forwarded-headers.js'
+import type { Entry } from './linked-list.js'
 import { bodyByHeaders, holdBody, type RequestBody } from './request-body.js'
 import { reset } from './reset.js'
 import { isRepeatable, judgeRetry, type Failure, type RetryVerdict } from './retry.js'
@@ -38,6 +39,8 @@ export class Exchange implements Journey, InFlight {
   #bytesRead = 0
   #tried: Set<Target> | undefined
   readonly lasting = false
+  place: Entry | undefined
+  wait: Entry | undefined
 
   constructor(
     private readonly dispatcher: Dispatcher,

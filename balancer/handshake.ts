@@ -5,6 +5,7 @@ import type { Dispatcher, Journey } from './dispatcher.js'
 import { answerProblemOnSocket, type BalancerErrorCode } from './errors.js'
 import type { Attempt } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
+import type { Entry } from './linked-list.js'
 import { judgeRetry } from './retry.js'
 import type { InFlight, Target, UpgradedConnection } from './target.js'
 
@@ -17,6 +18,8 @@ export class Handshake implements Journey, InFlight {
   #tried: Set<Target> | undefined
   #connection: UpgradedConnection | undefined
   readonly lasting = true
+  place: Entry | undefined
+  wait: Entry | undefined
 
   constructor(
     private readonly dispatcher: Dispatcher,

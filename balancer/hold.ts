@@ -1,9 +1,9 @@
-import { Deadlines } from './deadlines.js'
+import { Deadlines, type Waiting } from './deadlines.js'
 import type { BalancerErrorCode } from './errors.js'
 import type { NoPick } from './target-pool.js'
 
 /** What waits: called up when a target may be free, or told why there is no hope. */
-export interface Waiter {
+export interface Waiter extends Waiting {
   calledUp(): void
   giveUp(code: BalancerErrorCode): void
 }
@@ -57,7 +57,7 @@ export class WaitingRoom {
     if (this.#admitting || this.size === 0) return
     this.#admitting = true
     for (const queue of [this.#forTarget, this.#forRoom]) {
-      for (const waiter of [...queue.items()]) {
+      for (const waiter of queue.items()) {
         queue.expire()
         if (!this.isOpen()) break
         if (queue.delete(waiter)) waiter.calledUp()
@@ -69,7 +69,7 @@ export class WaitingRoom {
   /** Sends everyone away. */
   close(): void {
     for (const queue of [this.#forTarget, this.#forRoom]) {
-      const waiters = [...queue.items()]
+      const waiters = queue.items()
       queue.stop()
       for (const waiter of waiters) waiter.giveUp('NO_TARGET_READY')
     }

@@ -1,5 +1,6 @@
 import type { Exchange } from './exchange.js'
 import type { Handshake } from './handshake.js'
+import { LinkedList, type Entry } from './linked-list.js'
 
 /**
  * - `joining`: new, waits for its first good probe
@@ -27,8 +28,10 @@ export interface UpgradedConnection {
   closeForRestart(): void
 }
 
-/** What is in flight at a target: a request, or a handshake. */
+/** What is in flight at a target: a request, or a handshake; at one target at a time. */
 export interface InFlight {
+  /** For the target alone. */
+  place?: Entry | undefined
   /** The target was found hung or gone. */
   targetWentDown(): void
   /** The target will never finish what it has of it. */
@@ -45,9 +48,9 @@ export interface TargetObserver {
 /** One worker as the balancer sees it. The only place where its state changes. */
 export class Target {
   #state: TargetState = 'joining'
-  readonly #exchanges = new Set<InFlight>()
+  readonly #exchanges = new LinkedList<InFlight>()
   /** Those that belong here by affinity. */
-  readonly #bound = new Set<InFlight>()
+  readonly #bound = new LinkedList<InFlight>()
   readonly #upgraded = new Set<UpgradedConnection>()
   /** It has refused a connection since it was ready: apart from the state, because a drain is never left. */
   #refused = false
@@ -94,13 +97,12 @@ export class Target {
   }
 
   begin(exchange: InFlight, bound = false): void {
-    if (bound) this.#bound.add(exchange)
-    else this.#exchanges.add(exchange)
+    exchange.place = (bound ? this.#bound : this.#exchanges).add(exchange)
   }
 
   end(exchange: InFlight): void {
     const wasFull = this.full
-    if (!this.#exchanges.delete(exchange) && !this.#bound.delete(exchange)) return
+    if (!this.#exchanges.remove(exchange.place) && !this.#bound.remove(exchange.place)) return
     if (this.#state === 'draining') this.#settleDrain()
     else if (wasFull) this.observer.targetHasRoom(this)
   }
@@ -165,7 +167,11 @@ export class Target {
 
   /** Nothing comes of what it has still in flight: for a target whose connections would not tell so by themselves. */
   breakOff(): void {
-    for (const exchange of [...this.#exchanges, ...this.#bound]) exchange.targetBrokeOff()
+    for (const exchange of this.#inFlight()) exchange.targetBrokeOff()
+  }
+
+  #inFlight(): InFlight[] {
+    return [...this.#exchanges.items(), ...this.#bound.items()]
   }
 
   #goDown(state: TargetState): void {
@@ -174,7 +180,7 @@ export class Target {
   }
 
   #sendElsewhere(): void {
-    for (const exchange of [...this.#exchanges, ...this.#bound]) exchange.targetWentDown()
+    for (const exchange of this.#inFlight()) exchange.targetWentDown()
   }
 
   #become(state: TargetState): void {

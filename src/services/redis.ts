@@ -1,6 +1,7 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from '../core/log.js'
 import { watchSilence } from './redis-silence.js'
+import { sendByTurns } from './redis-turns.js'
 
 /** Where Redis is: the embedded one's unix socket, or a URL. */
 export type RedisAddress = { path: string } | { url: string }
@@ -46,6 +47,7 @@ export function createSubscriber(address: RedisAddress, log: Logger): Redis {
 function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMapping'>): Redis {
   const redis = 'path' in address ? new Redis(address.path, options) : new Redis(address.url, options)
   watchSilence(redis, SILENCE_MS)
+  sendByTurns(redis)
   return redis
 }
 

@@ -1,0 +1,67 @@
+import type { Redis } from 'ioredis'
+import type { Writable } from 'node:stream'
+import t from 'tap'
+import { RedisServer } from '../helpers/redis-server.js'
+
+const server = await RedisServer.start(t)
+
+/** Counts what is written to the connection from now on, by however many calls of the stream. */
+function countWrites(redis: Redis): () => number {
+  const { stream } = redis as unknown as { stream: Writable }
+  let writes = 0
+  for (const name of ['_write', '_writev'] as const) {
+    const write = stream[name]?.bind(stream) as (...args: unknown[]) => void
+    stream[name] = (...args: unknown[]) => {
+      writes += 1
+      write(...args)
+    }
+  }
+  return () => writes
+}
+
+const nextTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+void t.test('commands of one turn leave together, from wherever in it they come', async t => {
+  const redis = await server.connect(t)
+  const writes = countWrites(redis)
+  const replies: Array<Promise<unknown>> = []
+  const give = (value: number): void => void replies.push(redis.set(`together:${value}`, value))
+  // Callbacks of their own, as those of many connections are.
+  for (let i = 0; i < 10; i += 1) setImmediate(give, i)
+  await nextTurn()
+  t.same(
+    await Promise.all(replies),
+    Array.from({ length: 10 }, () => 'OK'),
+  )
+  t.equal(writes(), 1)
+  t.equal(await redis.get('together:9'), '9')
+  t.equal(writes(), 2)
+})
+
+void t.test('transactions and pipelines are what they were', async t => {
+  const redis = await server.connect(t)
+  const [lone, pipeline, transaction] = await Promise.all([
+    redis.incr('counted'),
+    redis.pipeline().incr('counted').incr('counted').exec(),
+    redis.multi().incr('counted').incr('counted').exec(),
+  ])
+  t.equal(lone, 1)
+  t.same(
+    pipeline?.map(([, value]) => value),
+    [2, 3],
+  )
+  t.same(
+    transaction?.map(([, value]) => value),
+    [4, 5],
+  )
+})
+
+void t.test('a connection that breaks with commands on hold fails them, and the next one holds its own', async t => {
+  const redis = await server.connect(t)
+  const { stream } = redis as unknown as { stream: Writable }
+  const lost = redis.set('lost', '1')
+  stream.destroy(new Error('ECONNRESET'))
+  await t.rejects(lost)
+  while (redis.status !== 'ready') await nextTurn()
+  t.equal(await redis.get('lost'), null)
+})

@@ -63,7 +63,7 @@ export class Upstream implements Transport {
     }
     socket.once('error', onError)
     socket.once('connect', () => {
-      socket.off('error', onError).on('error', () => socket.destroy())
+      guard(socket.off('error', onError))
       const attempt = new UpgradeAttempt(handshake, this.options.identityHeader)
       const agent = agentOf(socket)
       try {
@@ -144,6 +144,11 @@ function createProxy(socketPath: string, agent: http.Agent): HttpProxy {
   proxy.on('proxyReqWs', (outgoing, attempt) => (attempt as unknown as UpgradeAttempt).begin(outgoing))
   proxy.on('error', () => undefined)
   return proxy
+}
+
+/** By itself, so that a connection that lasts does not keep what it began with. */
+function guard(socket: net.Socket): void {
+  socket.on('error', () => socket.destroy())
 }
 
 /** An agent for one request, which gets this connection. */

@@ -9,14 +9,14 @@ import type { Entry } from './linked-list.js'
 import { judgeRetry } from './retry.js'
 import type { InFlight, Target, UpgradedConnection } from './target.js'
 
-/** A connection on its way to be upgraded, and afterwards its place in the books of its target. */
+/** A connection on its way to be upgraded. */
 export class Handshake implements Journey, InFlight {
   #state: 'waiting' | 'sent' | 'upgraded' | 'over' = 'waiting'
   #target: Target | undefined
   #attempt: Attempt | undefined
   #failedTries = 0
   #tried: Set<Target> | undefined
-  #connection: UpgradedConnection | undefined
+  readonly #closed = (): void => this.#over()
   readonly lasting = true
   place: Entry | undefined
   wait: Entry | undefined
@@ -36,7 +36,7 @@ export class Handshake implements Journey, InFlight {
   }
 
   start(): void {
-    this.socket.once('close', () => this.#over())
+    this.socket.once('close', this.#closed)
     this.dispatcher.dispatch(this)
   }
 
@@ -80,13 +80,17 @@ export class Handshake implements Journey, InFlight {
     this.dispatcher.dispatch(this)
   }
 
-  /** For the transport: the target speaks the new protocol from here on. */
+  /**
+   * For the transport: the target speaks the new protocol from here on. What is left of the handshake is the place of
+   * its connection in the books of the target: connections are many and last, and nothing else of it is kept for them.
+   */
   upgraded(connection: UpgradedConnection): void {
+    const target = this.#target
     this.#state = 'upgraded'
     this.deadlines.delete(this)
-    this.#connection = connection
-    this.#target?.beginUpgraded(connection)
-    this.#target?.end(this)
+    this.socket.off('close', this.#closed).once('close', () => target?.endUpgraded(connection))
+    target?.beginUpgraded(connection)
+    target?.end(this)
   }
 
   /** Its own connection to the target tells it: a handshake is not tried twice once it was sent. */
@@ -108,6 +112,5 @@ export class Handshake implements Journey, InFlight {
     this.deadlines.delete(this)
     this.#attempt?.abort()
     this.#target?.end(this)
-    if (this.#connection !== undefined) this.#target?.endUpgraded(this.#connection)
   }
 }

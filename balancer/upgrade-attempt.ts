@@ -30,10 +30,14 @@ export class UpgradeAttempt {
     this.#outgoing = outgoing
     this.handshake.attemptBegun({ abort: () => outgoing.destroy() })
     outgoing.path = this.handshake.request.url ?? '/'
-    // The library's listener comes between these two, and leaves alone what looks upgraded. To Node it must not.
-    outgoing.once('response', answer => Object.assign(answer, { upgrade: true }))
-    process.nextTick(() => outgoing.once('response', answer => this.#refused(answer)))
-    outgoing.once('upgrade', (answer, socket) => this.#upgraded(answer, socket))
+    process.nextTick(() => {
+      // The library's own listeners would send a refusal with the wrong framing, and tie two upgraded sockets together
+      // by what keeps both requests and both answers for as long as they are open.
+      outgoing.removeAllListeners('response').once('response', answer => this.#refused(answer))
+      outgoing
+        .removeAllListeners('upgrade')
+        .once('upgrade', (answer, socket, head) => this.#upgraded(answer, socket, head))
+    })
   }
 
   /** The library may call this more than once, and ends the client's socket right afterwards. */
@@ -42,27 +46,42 @@ export class UpgradeAttempt {
     if (!this.#answered) this.handshake.giveUp('UPSTREAM_BROKEN')
   }
 
-  #upgraded(answer: IncomingMessage, target: Socket): void {
+  #upgraded(answer: IncomingMessage, target: Socket, head: Buffer): void {
     this.#answered = true
-    answer.headers['x-request-id'] = this.handshake.requestId
-    // In the next tick: the library ties the two streams in this one, and whoever listens first would start the flow.
-    process.nextTick(() => this.handshake.upgraded(new UpgradedPair(this.handshake.socket, target)))
+    const { socket } = this.handshake
+    if (socket.destroyed) {
+      target.destroy()
+      return
+    }
+    forgetRequest(target)
+    target.setTimeout(0).setNoDelay(true).setKeepAlive(true)
+    if (head.length > 0) target.unshift(head)
+    socket.write(this.#headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']))
+    this.handshake.upgraded(new UpgradedPair(socket, target))
   }
 
-  /** Writes the answer itself: the library would send its decoded body under "Transfer-Encoding: chunked". */
   #refused(answer: IncomingMessage): void {
     this.#answered = true
     this.handshake.refused()
-    Object.assign(answer, { upgrade: false })
-    const { socket, requestId } = this.handshake
-    const status = answer.statusCode ?? 502
-    const headers = responseHeaders(answer.rawHeaders, answer.headers.connection, requestId)
-    let head = `HTTP/1.1 ${status} ${answer.statusMessage ?? STATUS_CODES[status] ?? ''}\r\n`
-    for (let i = 0; i < headers.length; i += 2) head += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
-    socket.write(head + 'Connection: close\r\n\r\n')
+    const { socket } = this.handshake
+    socket.write(this.#headOf(answer, ['Connection', 'close']))
     answer.once('error', () => reset(socket))
     answer.pipe(socket)
     socket.resume()
     socket.once('finish', () => socket.destroy())
   }
+
+  /** @param ofThisHop names and values in turn */
+  #headOf(answer: IncomingMessage, ofThisHop: string[]): string {
+    const { rawHeaders, statusCode: status = 502, statusMessage } = answer
+    const headers = [...responseHeaders(rawHeaders, answer.headers.connection, this.handshake.requestId), ...ofThisHop]
+    let head = `HTTP/1.1 ${status} ${statusMessage ?? STATUS_CODES[status] ?? ''}\r\n`
+    for (let i = 0; i < headers.length; i += 2) head += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
+    return `${head}\r\n`
+  }
+}
+
+/** Node keeps the request on its connection, also when that has been upgraded. */
+function forgetRequest(socket: Socket & { _httpMessage?: unknown }): void {
+  socket._httpMessage = null
 }

@@ -22,6 +22,7 @@ export class UpgradedPair implements UpgradedConnection {
       this.#state = 'closed'
       target.destroy()
     })
+    target.pipe(client).pipe(target)
   }
 
   closeForRestart(): void {

@@ -37,7 +37,7 @@ export function outpostFrom(program, name, is, balancers) {
         RATE_LIMIT_MAX: '0',
         ...(app === 'bench' ? { APP: benchApp } : {}),
       }
-      const child = start(name, process.execPath, [...nodeArguments, program], { env: { ...env, ...settings } })
+      const child = start(name, process.execPath, [...nodeArguments, program], { env: { ...settings, ...env } })
       const origin = `http://127.0.0.1:${port}`
       await untilServing(origin, child)
       return { origin, elders: [child.pid], stop: () => stop(child), reload: () => reload(dataDir) }

@@ -23,10 +23,12 @@ export const websockets = {
   name: 'websockets',
   async run(context) {
     await context.stopFleets()
-    const count = context.quick ? 200 : Math.min(WANTED, mostSockets())
+    const count = context.quick ? 200 : Math.min(WANTED, openFilesLimit() - OTHER_FILES)
     const starters = new Map([[BARE, startBare]])
+    const balancers = Math.ceil((2 * count + OTHER_FILES) / openFilesLimit())
     for (const peer of context.peers.filter(({ name }) => name.startsWith('outpost'))) {
-      starters.set(peer.name, async () => peer.start(await context.startOptions({ app: 'built-in' })))
+      const env = peer.name === 'outpost' ? { BALANCERS: String(balancers) } : {}
+      starters.set(peer.name, async () => peer.start(await context.startOptions({ app: 'built-in', env })))
     }
     const measure = async (name, round) => {
       const figures = await hold(starters.get(name), count)
@@ -51,12 +53,7 @@ export const websockets = {
       goals: ['outpost', 'outpost-mesh']
         .filter(name => samples.has(name))
         .flatMap(name => goalsOf(samples, middle, name, count)),
-      notes:
-        count < WANTED && !context.quick
-          ? [
-              `This machine lets a process open ${openFilesLimit()} files, and a balancer needs two for a connection: so many and not ${WANTED}.`,
-            ]
-          : [],
+      notes: notesOf(count, balancers, context.quick),
       raw: Object.fromEntries(samples),
     }
   },
@@ -128,6 +125,12 @@ function openFilesLimit() {
 }
 
 /** A balancer holds two files for a connection: one to the client, one to the worker. */
-function mostSockets() {
-  return Math.floor((openFilesLimit() - OTHER_FILES) / 2 / 100) * 100
+function notesOf(count, balancers, quick) {
+  const limit = `This machine lets a process open ${openFilesLimit()} files`
+  return [
+    ...(balancers > 1
+      ? [`${limit}, and a balancer needs two for a connection: outpost runs ${balancers} of them.`]
+      : []),
+    ...(count < WANTED && !quick ? [`${limit}: so many connections and not ${WANTED}.`] : []),
+  ]
 }

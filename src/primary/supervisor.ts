@@ -13,7 +13,7 @@ import { defaultRestartOptions } from './restart-policy.js'
 import { Roster } from './roster.js'
 import type { ShutdownClock } from './shutdown-clock.js'
 import type { Slot } from './slot.js'
-import { TargetBoard } from './target-board.js'
+import { Traffic } from './traffic.js'
 import { Vacancies } from './vacancies.js'
 import { Watchdog } from './watchdog.js'
 
@@ -31,8 +31,6 @@ export interface SupervisorOptions {
   print(child: Child, line: string): void
 }
 
-/** A worker is dealt no connections when it was silent for so long and others were not; heartbeats come each second. */
-const SILENT_MS = 4_000
 const WATCH_INTERVAL_MS = 1_000
 /** A replacement serves so long beside the one it replaces. */
 const PROVEN_MS = defaultRestartOptions.provenMs
@@ -49,7 +47,7 @@ export class Supervisor implements Service, ChildObserver {
   readonly #reloads = new Reloads()
   readonly #watchdog = new Watchdog()
   readonly #bloat: BloatGuard
-  readonly #board = new TargetBoard()
+  readonly #traffic: Traffic
   readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
   readonly #exits: Child[] = []
@@ -70,6 +68,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#vacancies = new Vacancies(this.#roster, options.log)
     this.#bloat = new BloatGuard(options.log)
     if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort, refuse)
+    this.#traffic = new Traffic(this.#roster, this.#dealer, options.socketOf)
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -123,11 +122,11 @@ export class Supervisor implements Service, ChildObserver {
         this.#noteMemory(child)
         return
       case 'target-state':
-        this.#board.noteState(child, report.id, report.state)
+        this.#traffic.board.noteState(child, report.id, report.state)
         this.options.log.debug({ by: child.name, worker: report.id, state: report.state }, 'target')
         break
       case 'drained':
-        this.#board.noteDrained(child, report.id)
+        this.#traffic.board.noteDrained(child, report.id)
         break
       case 'crashed':
         this.#noteCrash(child)
@@ -174,14 +173,14 @@ export class Supervisor implements Service, ChildObserver {
       this.#replace(slot)
     }
     this.#stopTheDrained()
-    this.#tellTargets()
+    if (this.#traffic.direct()) this.#nowServing()
     this.#sleepUntilDue()
   }
 
   #bury(child: Child): void {
     this.#permits.childGone(child)
     this.#roster.leaving.delete(child)
-    this.#board.forget(child)
+    this.#traffic.board.forget(child)
     this.#vacate(child)
   }
 
@@ -205,7 +204,7 @@ export class Supervisor implements Service, ChildObserver {
     for (const slot of this.#roster.slots) {
       this.#killFor(
         slot.replacement,
-        this.#watchdog.unused(slot, child => this.#takesTraffic(child)),
+        this.#watchdog.unused(slot, child => this.#traffic.reaches(child)),
       )
     }
   }
@@ -226,7 +225,7 @@ export class Supervisor implements Service, ChildObserver {
   #replace(slot: Slot): void {
     if (!slot.replaceWanted || slot.current === undefined || performance.now() < slot.notBefore) return
     slot.replacement ??= this.#fork(slot.role)
-    if (!this.#takesTraffic(slot.replacement) || slot.replacement.servedMs < PROVEN_MS) return
+    if (!this.#traffic.reaches(slot.replacement) || slot.replacement.servedMs < PROVEN_MS) return
     const old = slot.promote()
     if (old === undefined) return
     old.beginDrain()
@@ -236,43 +235,14 @@ export class Supervisor implements Service, ChildObserver {
     void old.exited.then(() => clearTimeout(deadline))
   }
 
-  /** Ready, and every balancing process has found it so. */
-  #takesTraffic(child: Child): boolean {
-    if (child.state !== 'ready') return false
-    return child.role === 'balancer' || this.#board.readyAtAll(this.#balancing(), child.id)
-  }
-
   #stopTheDrained(): void {
-    const balancing = this.#balancing()
     for (const child of this.#roster.leaving) {
-      if (child.state !== 'draining' || child.ending !== '') continue
-      if (child.role === 'balancer' || this.#board.drainedAtAll(balancing, child.id)) this.#end(child)
+      if (child.state === 'draining' && child.ending === '' && this.#traffic.hasLeft(child)) this.#end(child)
     }
   }
 
   #end(child: Child): void {
     child.stop(this.options.config.shutdownTimeoutMs)
-  }
-
-  #tellTargets(): void {
-    const workers = this.#roster.workers()
-    const inUse = workers.filter(child => child.state === 'ready' || child.state === 'draining')
-    const targets = inUse.map(({ id, state }) => {
-      return { id, socketPath: this.options.socketOf(id), draining: state === 'draining' }
-    })
-    this.#board.tell(this.#forwarding(), targets)
-    const ready = workers.filter(child => child.state === 'ready')
-    this.#dealer?.setTakers(this.#fittest(ready))
-    const takesTraffic = (child: Child): boolean => this.#dealer !== undefined || this.#takesTraffic(child)
-    const served = this.#balancing().length > 0 && ready.some(takesTraffic)
-    if (served) this.#nowServing()
-  }
-
-  /** In mesh mode connections go to workers that were heard of, and find their own app well; or else to whom there is. */
-  #fittest(ready: Child[]): Child[] {
-    const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
-    const well = awake.filter(child => this.#board.readyAtAll([child], child.id))
-    return [well, awake, ready].find(some => some.length > 0) ?? []
   }
 
   #sleepUntilDue(): void {
@@ -282,17 +252,6 @@ export class Supervisor implements Service, ChildObserver {
     const due = [this.#vacancies.nextDue ?? Infinity, ...proofs.map(({ servedMs }) => now + PROVEN_MS - servedMs)]
     const next = Math.min(...due.filter(at => at > now))
     if (next < Infinity) this.#wakeUp = setTimeout(() => this.#ask(), next - now + 1)
-  }
-
-  /** The processes that pick targets: the balancers, or in mesh mode every worker. */
-  #forwarding(): Child[] {
-    if (this.#dealer === undefined) return this.#roster.slotsFor('balancer').flatMap(slot => slot.children)
-    return this.#roster.workers().filter(({ state }) => state === 'ready' || state === 'draining')
-  }
-
-  /** Those of them whose word counts. One that has crashed forwards what it holds, and that is all. */
-  #balancing(): Child[] {
-    return this.#forwarding().filter(({ ending }) => ending === '')
   }
 
   #fork(role: ChildRole): Child {

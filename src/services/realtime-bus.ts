@@ -2,6 +2,7 @@ import { createAdapter } from '@socket.io/redis-adapter'
 import type { Redis } from 'ioredis'
 import type { Server } from 'socket.io'
 import type { Logger } from '../core/log.js'
+import { realtimeParser } from './realtime-parser.js'
 import { createSubscriber, type RedisAddress } from './redis.js'
 
 /** How often the subscriber looks whether its connection is alive. */
@@ -23,7 +24,8 @@ export class RealtimeBus {
     // Redis numbers databases, but not channels: two Outposts in two databases of one server must not hear each other.
     const key = `outpost:io:${redis.options.db ?? 0}`
     const subscriber = withoutRejections(this.#subscriber)
-    this.adapter = createAdapter(publisherOver(redis), subscriber, { key, requestsTimeout: REQUESTS_TIMEOUT_MS })
+    const options = { key, requestsTimeout: REQUESTS_TIMEOUT_MS, parser: realtimeParser(log) }
+    this.adapter = createAdapter(publisherOver(redis), subscriber, options)
   }
 
   /** Resolves when Redis has confirmed the subscriptions, so that nothing published from then on is missed. */

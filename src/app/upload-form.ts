@@ -118,10 +118,15 @@ export class UploadForm {
 
   async *#bytes(stream: Readable): AsyncGenerator<Buffer, void, undefined> {
     let size = 0
-    for await (const chunk of stream as AsyncIterable<Buffer>) {
-      size += chunk.length
-      if (size > this.maxFileBytes) throw new HttpError('BODY_TOO_LARGE')
-      yield chunk
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        size += chunk.length
+        if (size > this.maxFileBytes) throw new HttpError('BODY_TOO_LARGE')
+        yield chunk
+      }
+    } catch (error) {
+      // Of a form that ends within the file the parser tells the file first, and in its own words.
+      throw this.#failure ?? (error instanceof HttpError ? error : new HttpError('MALFORMED_BODY', { cause: error }))
     }
     await this.#complete
   }

@@ -140,6 +140,8 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
       ['an empty boundary', 400, whole, { 'content-type': `${type}; boundary=` }],
       ['another boundary', 400, whole, { 'content-type': `${type}; boundary=another` }],
       ['cut short in the file', 400, whole.subarray(0, -40)],
+      ['cut short in a larger file', 400, form({ ...big, content: Buffer.alloc(100_000) }).subarray(0, 50_000)],
+      ['cut short in a file of several parts', 400, form(big).subarray(0, 7 * 1024 ** 2)],
       ['cut short in the end', 400, whole.subarray(0, -4)],
       ['cut short after a whole part', 400, form({ ...big, content: Buffer.alloc(6 * 1024 ** 2) }).subarray(0, -4)],
       ['a header that is none', 400, Buffer.from(whole.toString().replace('Content-Disposition:', ':'))],

@@ -1,20 +1,34 @@
 import type { Request, Response } from 'express'
+import { once } from 'node:events'
+import type { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { buffersPassed } from '../core/young-garbage.js'
 import { mayBeShown } from '../services/file-type.js'
 import type { ByteRange, ObjectInfo, StoredObject } from '../services/object-storage.js'
-import { isStorageUnavailable } from '../services/storage-errors.js'
+import { isStorageUnavailable, StorageUnavailableError } from '../services/storage-errors.js'
 import { nameOf, type Uploads } from '../services/uploads.js'
 import { HttpError } from './errors.js'
 
 /** These ask for something else than the whole file: what it is has to be known before it is fetched. */
 const SELECTIVE = ['range', 'if-none-match', 'if-modified-since'] as const
 
+/** What `describe` tells of a file that an answer without any of it must not tell. */
+const DESCRIPTION = ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition', 'Content-Type'] as const
+
 /** Answers GET and HEAD with a file of a user's: conditions (304), one range (206, 416), or all of it. */
 export async function sendFile(uploads: Uploads, key: string, request: Request, response: Response): Promise<void> {
+  try {
+    await answer(uploads, key, request, response)
+  } catch (error) {
+    if (!response.headersSent) for (const name of DESCRIPTION) response.removeHeader(name)
+    throw error
+  }
+}
+
+async function answer(uploads: Uploads, key: string, request: Request, response: Response): Promise<void> {
   const head = request.method === 'HEAD'
   if (!head && SELECTIVE.every(name => request.headers[name] === undefined)) {
-    const { info, body } = found(await uploads.open(key))
+    const { info, body } = await begun(found(await uploads.open(key)), response)
     describe(info, response)
     response.set('Content-Length', String(info.size))
     await sendBody(body, response)
@@ -27,16 +41,20 @@ export async function sendFile(uploads: Uploads, key: string, request: Request, 
     response.status(304).end()
     return
   }
-  const range = head ? undefined : rangeOf(request, info)
+  if (head) {
+    response.set('Content-Length', String(info.size)).end()
+    return
+  }
+  const range = rangeOf(request, info)
   if (range === 'outside') {
     response.set('Content-Range', `bytes */${info.size}`)
     throw new HttpError('RANGE_NOT_SATISFIABLE')
   }
+  const { body } = await begun(found(await uploads.open(key, range)), response)
   const length = range === undefined ? info.size : range.end - range.start + 1
   response.set('Content-Length', String(length))
   if (range !== undefined) response.status(206).set('Content-Range', `bytes ${range.start}-${range.end}/${info.size}`)
-  if (head) response.end()
-  else await sendBody(found(await uploads.open(key, range)).body, response)
+  await sendBody(body, response)
 }
 
 function found<T>(value: T | undefined): T {
@@ -82,13 +100,24 @@ function rangeApplies(ifRange: string | undefined, { etag, lastModified }: Objec
   return ifRange.startsWith('"') ? ifRange === `"${etag}"` : ifRange === lastModified.toUTCString()
 }
 
+/** The same object once its first byte is there, or its client has left: what breaks before can still be told. */
+async function begun(object: StoredObject, response: Response): Promise<StoredObject> {
+  const { body } = object
+  const over = new AbortController()
+  const happens = (of: Readable | Response, name: string): Promise<unknown> => once(of, name, { signal: over.signal })
+  try {
+    if (body.errored !== null) throw body.errored
+    await Promise.race([happens(body, 'readable'), happens(body, 'end'), happens(response, 'close')])
+    return object
+  } catch (error) {
+    throw isStorageUnavailable(error) ? error : new StorageUnavailableError('it broke off', error)
+  } finally {
+    over.abort()
+  }
+}
+
 /** What breaks from here on can only be told by breaking the connection. */
 async function sendBody(body: StoredObject['body'], response: Response): Promise<void> {
   body.on('data', (chunk: Buffer) => buffersPassed(chunk.length))
-  try {
-    await pipeline(body, response)
-  } catch (error) {
-    if (!response.headersSent && isStorageUnavailable(error)) throw error
-    response.destroy()
-  }
+  await pipeline(body, response).catch(() => response.destroy())
 }

@@ -8,11 +8,11 @@ export interface UploadWitness {
 
 const BEGIN: CallOptions = { silenceMs: 5_000, deadlineMs: 10_000, repeatable: false }
 const PART: CallOptions = { silenceMs: 15_000, deadlineMs: 60_000 }
-/** Servers put the parts together before they answer. Less than a balancer waits for our own answer. */
-const COMPLETE: CallOptions = { silenceMs: 25_000, deadlineMs: 25_000, repeatable: false }
+/** From the end of a file to that of its upload, parts put together. Less than a balancer waits for our answer. */
+const FINISH_MS = 20_000
 const ABORT: CallOptions = { silenceMs: 2_000, deadlineMs: 5_000 }
 
-/** An object in the making, part by part. There is nothing to be seen of it until `complete`. */
+/** An object in the making, part by part. There is nothing to be seen of it until `finish`. */
 export class MultipartUpload {
   readonly #parts: Array<{ part: number; etag: string }> = []
 
@@ -35,19 +35,18 @@ export class MultipartUpload {
     return new MultipartUpload(storage, key, id, witness)
   }
 
-  /** @param bytes exactly `PART_BYTES`, less only for the last one; not used any more once this is over */
-  async add(bytes: Buffer): Promise<void> {
-    const part = this.#parts.length + 1
-    const address = { bucketName: this.storage.bucket, objectName: this.key, uploadID: this.id }
-    const { etag } = await this.storage.call(PART, client =>
-      client.uploadPart({ ...address, partNumber: part, headers: {} }, bytes),
-    )
-    this.#parts.push({ part, etag })
+  /** @param bytes exactly `PART_BYTES`; not used any more once this is over */
+  add(bytes: Buffer): Promise<void> {
+    return this.#add(bytes, PART)
   }
 
-  async complete(): Promise<{ etag: string }> {
+  /** The last part, of any size, and the end: within `FINISH_MS`, as nothing more has to be taken in meanwhile. */
+  async finish(rest: Buffer): Promise<{ etag: string }> {
+    const begun = performance.now()
+    await this.#add(rest, { ...PART, deadlineMs: FINISH_MS })
+    const left = Math.max(1, FINISH_MS - (performance.now() - begun))
     const { bucket } = this.storage
-    const { etag } = await this.storage.call(COMPLETE, client =>
+    const { etag } = await this.storage.call({ silenceMs: left, deadlineMs: left, repeatable: false }, client =>
       client.completeMultipartUpload(bucket, this.key, this.id, this.#parts),
     )
     this.witness.ended(this.id)
@@ -58,6 +57,15 @@ export class MultipartUpload {
   async abort(): Promise<void> {
     this.witness.ended(this.id)
     await abortUpload(this.storage, this.key, this.id).catch(() => undefined)
+  }
+
+  async #add(bytes: Buffer, options: CallOptions): Promise<void> {
+    const part = this.#parts.length + 1
+    const address = { bucketName: this.storage.bucket, objectName: this.key, uploadID: this.id }
+    const { etag } = await this.storage.call(options, client =>
+      client.uploadPart({ ...address, partNumber: part, headers: {} }, bytes),
+    )
+    this.#parts.push({ part, etag })
   }
 }
 

@@ -4,7 +4,7 @@ import { buffersPassed } from '../core/young-garbage.js'
 import { withIdleDeadline } from './idle-deadline.js'
 import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
 import { PART_BYTES, StorageClient, type CallOptions, type StorageAddress } from './storage-client.js'
-import { ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
+import { isStorageUnavailable, ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
 
 /** What the storage knows of an object without its bytes. */
 export interface ObjectInfo {
@@ -120,12 +120,13 @@ export class ObjectStorage {
       }
       const rest = part.subarray(0, filled)
       if (upload === undefined) return { size, etag: await this.#putWhole(key, rest, headers) }
-      await upload.add(rest)
-      const { etag } = await upload.complete()
-      return { size, etag }
+      return { size, ...(await upload.finish(rest)) }
     } catch (error) {
-      await upload?.abort()
-      throw notThereIsUnavailable(error)
+      const failure = notThereIsUnavailable(error)
+      const aborted = upload?.abort()
+      // A storage that does not answer would not answer this either, and somebody waits to be told.
+      if (!isStorageUnavailable(failure)) await aborted
+      throw failure
     }
   }
 

@@ -13,6 +13,8 @@ export interface CallLimits {
 }
 
 const CONNECT_MS = 1_000
+/** Node tells of a silence after up to twice the time, as a write that moved at its begin makes it wait once more. */
+const SILENCE_STEPS = 5
 /** A body that is read may stand still this long, unless it is the reader who does not read. */
 const STREAM_SILENCE_MS = 15_000
 
@@ -27,6 +29,8 @@ export class StorageCall {
   #timer: NodeJS.Timeout | undefined
   #overdue: (error: StorageUnavailableError) => void = () => undefined
   #streaming = false
+  #quietMs = 0
+  #quietSeenAt = 0
   #failure: StorageUnavailableError | undefined
 
   constructor(private readonly limits: CallLimits) {}
@@ -61,7 +65,8 @@ export class StorageCall {
       request.destroy(this.#failure)
       return
     }
-    request.setTimeout(this.limits.silenceMs)
+    this.#quietMs = 0
+    request.setTimeout(this.#stepMs)
     request.on('timeout', () => this.#silent(request))
     request.once('socket', socket => {
       if (!socket.connecting) return
@@ -73,13 +78,27 @@ export class StorageCall {
 
   #silent(request: ClientRequest): void {
     const response = (request as ClientRequest & { res?: IncomingMessage }).res
-    // What has come has not been taken yet: the storage waits for the reader, not the other way round.
-    if (this.#streaming && response !== undefined && response.readableLength > 0) {
+    if (!this.#streaming) {
+      if (this.#isQuietFor(this.limits.silenceMs)) this.#fail(`silent for ${this.limits.silenceMs} ms`, response)
+      else request.socket?.setTimeout(this.#stepMs)
+    } else if (response !== undefined && response.readableLength > 0) {
+      // What has come has not been taken yet: the storage waits for the reader, not the other way round.
       request.socket?.setTimeout(STREAM_SILENCE_MS)
-      return
-    }
-    const silenceMs = this.#streaming ? STREAM_SILENCE_MS : this.limits.silenceMs
-    this.#fail(`silent for ${silenceMs} ms`, response)
+    } else this.#fail(`silent for ${STREAM_SILENCE_MS} ms`, response)
+  }
+
+  get #stepMs(): number {
+    return this.limits.silenceMs / SILENCE_STEPS
+  }
+
+  /** Asked at the end of every step in which nothing moved. */
+  #isQuietFor(silenceMs: number): boolean {
+    const now = performance.now()
+    // Between two steps that follow each other there is only a step.
+    if (now - this.#quietSeenAt > 1.5 * this.#stepMs) this.#quietMs = 0
+    this.#quietSeenAt = now
+    this.#quietMs += this.#stepMs
+    return this.#quietMs >= silenceMs
   }
 
   #fail(reason: string, response?: IncomingMessage): void {

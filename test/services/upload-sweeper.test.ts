@@ -65,8 +65,7 @@ void t.test('what nobody works on any more is removed, and that alone', async t 
   await begin('elsewhere/dead', nobody)
   t.equal(await sweeperOf().sweep(), 2)
   t.strictSame(await unfinishedKeys(), ['elsewhere/dead', 'uploads/alive'])
-  await alive.add(Buffer.from('the rest'))
-  await alive.complete()
+  await alive.finish(Buffer.from('the rest'))
   t.match(await storage.stat('uploads/alive'), { size: 8 })
 })
 

@@ -18,7 +18,7 @@ export type Product = z.infer<typeof productSchema>
 /** Products: the record is an object, what is read often is in the cache. */
 export class Products {
   constructor(
-    private readonly storage: Pick<ObjectStorage, 'getJson' | 'putJson'>,
+    private readonly storage: Pick<ObjectStorage, 'check' | 'getJson' | 'putJson'>,
     private readonly cache: Pick<Cache, 'read' | 'write'>,
   ) {}
 
@@ -31,6 +31,8 @@ export class Products {
 
   async save({ id, name, price }: Pick<Product, 'id' | 'name' | 'price'>): Promise<Product> {
     const product = { id, name, price, updatedAt: new Date().toISOString() }
+    // A write that has begun soon takes what is cached from its readers: one that cannot be sent must not begin.
+    await this.storage.check()
     await this.cache.write(cacheName(id), PRODUCT_TTL_SECONDS, product, () =>
       this.storage.putJson(objectKey(id), product),
     )

@@ -65,4 +65,6 @@ void t.test('with the storage away, what is cached is served and nothing is said
   t.strictSame(await elsewhere.find('tea'), { value: saved, state: 'HIT' })
   await t.rejects(products.find('cocoa'), { name: 'StorageUnavailableError' })
   await t.rejects(products.save({ id: 'tea', name: 'Tee', price: 4 }), { name: 'StorageUnavailableError' })
+  t.ok((await redis.pttl(keys.cache('product:tea'))) > PRODUCT_TTL_SECONDS * 1_000, 'for as long as before')
+  t.strictSame(await elsewhere.find('tea'), { value: saved, state: 'HIT' })
 })

@@ -154,10 +154,13 @@ async function* rejoined(head: Buffer[], source: AsyncIterator<Buffer>): AsyncGe
   }
 }
 
+/** In a form in UTF-16, half of a pair can come alone. It is no character, and cannot be encoded. */
+const HALF_CHARACTER = /\p{Surrogate}/gu
+
 /** Metadata travel as headers: printable ASCII. */
-function nameAsMetadata(name: string | undefined): { name?: string } {
+function nameAsMetadata(name = ''): { name?: string } {
   let encoded = ''
-  for (const character of name ?? '') {
+  for (const character of name.replace(HALF_CHARACTER, '\ufffd')) {
     const next = encodeURIComponent(character)
     if (encoded.length + next.length > MAX_ENCODED_NAME) break
     encoded += next

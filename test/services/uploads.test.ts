@@ -4,7 +4,7 @@ import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
 import { ObjectStore } from '#src/object-store/object-store.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
-import { Uploads, UploadsBusyError, UPLOAD_PREFIX, type IncomingFile } from '#src/services/uploads.js'
+import { nameOf, Uploads, UploadsBusyError, UPLOAD_PREFIX, type IncomingFile } from '#src/services/uploads.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
@@ -78,6 +78,19 @@ void t.test('what was stored without the storage telling so is taken away again'
   while ((await visible()).length > 1) await nextTurn()
   t.strictSame(await visible(), [UPLOAD_PREFIX + whole.key])
   await uploads.remove(whole.key)
+})
+
+void t.test('a name that is no text is kept as far as it is', async t => {
+  const uploads = new Uploads(storage)
+  for (const [name, kept] of [
+    ['a\ud800.bin', 'a\ufffd.bin'],
+    ['\udc00', '\ufffd'],
+    ['😀.bin', '😀.bin'],
+  ] as const) {
+    const { key } = await uploads.store('alice', { ...file(Buffer.from('abc')), name })
+    t.equal(nameOf((await uploads.stat(key))!), kept)
+    await uploads.remove(key)
+  }
 })
 
 void t.test('who has sent nothing yet keeps nobody out', async t => {

@@ -5,6 +5,8 @@ import { TokenBucket, type BucketOptions } from '../core/token-bucket.js'
 export const MAX_MESSAGE_BYTES = 64 * 1024
 /** Encoders recurse: what is nested deeper than anybody means it would overflow the stack, here or at another worker. */
 const MAX_DEPTH = 32
+type Session = Socket['conn']
+
 const RATE: BucketOptions = { burst: 200, perSecond: 50 }
 
 export interface ChatOptions {
@@ -19,25 +21,21 @@ export interface ChatOptions {
  * the event `refused` and disconnected.
  */
 export function relayMessages(io: Server, { limited, now = () => performance.now() }: ChatOptions): void {
-  // By connection: a client may leave and join again on the same one as often as it likes.
-  const counted = new WeakMap<Socket['conn'], { socket: Socket }>()
-  const count = (socket: Socket): void => {
-    const known = counted.get(socket.conn)
-    if (known !== undefined) {
-      known.socket = socket
-      return
-    }
-    const entry = { socket }
-    counted.set(socket.conn, entry)
-    const bucket = new TokenBucket(RATE, now())
-    socket.conn.on('packet', () => {
-      if (bucket.take(now())) return
-      refuse(entry.socket, 'RATE_LIMITED')
-      entry.socket.conn.close()
+  /** Who is told, by connection: a client may leave and join again on the same one as often as it likes, or never join. */
+  const joined = new WeakMap<Session, Socket>()
+  if (limited) {
+    io.engine.on('connection', (session: Session) => {
+      const bucket = new TokenBucket(RATE, now())
+      session.on('packet', () => {
+        if (bucket.take(now())) return
+        const socket = joined.get(session)
+        if (socket !== undefined) refuse(socket, 'RATE_LIMITED')
+        session.close()
+      })
     })
   }
   io.on('connection', (socket: Socket) => {
-    if (limited) count(socket)
+    joined.set(socket.conn, socket)
     socket.on('message', (...received: unknown[]) => {
       const acknowledge = received.at(-1)
       const [message] = received

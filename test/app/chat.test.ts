@@ -15,7 +15,7 @@ class FakeSocket extends EventEmitter {
   connected = true
   readonly told: unknown[] = []
 
-  constructor(readonly conn = new FakeConnection()) {
+  constructor(readonly conn: FakeConnection) {
     super()
   }
 
@@ -31,6 +31,14 @@ class FakeSocket extends EventEmitter {
 
 class FakeServer extends EventEmitter {
   readonly said: unknown[] = []
+  readonly engine = new EventEmitter()
+
+  /** A session that is open, and has joined nothing yet. */
+  connect(): FakeConnection {
+    const conn = new FakeConnection()
+    this.engine.emit('connection', conn)
+    return conn
+  }
 
   override emit(event: string, ...args: unknown[]): boolean {
     if (event === 'message') this.said.push(args[0])
@@ -41,7 +49,7 @@ class FakeServer extends EventEmitter {
 function chat(limited: boolean, now = { ms: 0 }): { io: FakeServer; socket: FakeSocket; now: { ms: number } } {
   const io = new FakeServer()
   relayMessages(io as unknown as Server, { limited, now: () => now.ms })
-  const socket = new FakeSocket()
+  const socket = new FakeSocket(io.connect())
   io.emit('connection', socket)
   return { io, socket, now }
 }
@@ -96,6 +104,16 @@ void t.test('who leaves and joins again on the same connection is counted on', t
     io.emit('connection', last)
   }
   t.equal(conn.listenerCount('packet'), 1)
+  t.notOk(conn.open)
+  t.end()
+})
+
+void t.test('who never joins is counted, too', t => {
+  const { io } = chat(true)
+  const conn = io.connect()
+  for (let i = 0; i < 200; i += 1) conn.emit('packet')
+  t.ok(conn.open)
+  conn.emit('packet')
   t.notOk(conn.open)
   t.end()
 })

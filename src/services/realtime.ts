@@ -121,10 +121,10 @@ export class Realtime {
     return io
   }
 
-  #refusalOf({ headers, url }: IncomingMessage): Refusal | undefined {
+  #refusalOf({ headers, url = '' }: IncomingMessage): Refusal | undefined {
     if (!this.#ownOriginRule && !isSameOrigin(headers)) return 'ORIGIN_REFUSED'
     const sessions = this.#io?.engine.clientsCount ?? 0
-    return sessions >= MAX_SESSIONS && url?.includes('sid=') !== true ? 'SESSIONS_FULL' : undefined
+    return sessions >= MAX_SESSIONS && !hasSession(url) ? 'SESSIONS_FULL' : undefined
   }
 
   #closeSomePolling(): void {
@@ -134,6 +134,12 @@ export class Realtime {
     )
     for (const session of polling.slice(0, CLOSED_AT_ONCE)) session.close()
   }
+}
+
+/** As Engine.IO reads it: the last one counts, and without one, or with an empty one, it makes a session. */
+function hasSession(url: string): boolean {
+  const last = new URL(url, 'http://localhost').searchParams.getAll('sid').at(-1)
+  return last !== undefined && last !== ''
 }
 
 /**

@@ -12,7 +12,7 @@ const POLL = '/socket.io/?EIO=4&transport=polling'
 
 interface Served {
   realtime: Realtime
-  get: (options?: AskOptions) => ReturnType<typeof ask>
+  get: (options?: AskOptions, more?: string) => ReturnType<typeof ask>
 }
 
 /** Realtime of worker 7 on a port of its own, with a Redis that is away. */
@@ -30,7 +30,7 @@ async function serve(t: Test, options: Partial<ServerOptions> = {}, upstreamTime
     server.close().closeAllConnections()
   })
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-  return { realtime, get: options => ask(base, POLL, options) }
+  return { realtime, get: (options, more = '') => ask(base, POLL + more, options) }
 }
 
 void t.test('it owns its path once somebody has asked for it', t => {
@@ -75,4 +75,6 @@ void t.test('a worker that is full takes no new sessions', async t => {
   t.equal(answer.status, 503)
   t.equal(answer.headers['retry-after'], '1')
   t.match(jsonOf(answer), { code: 'SESSIONS_FULL', requestId: 'r-1' })
+  for (const more of ['&xsid=1', '&sid=', '&sid=1&sid=']) t.equal((await get({}, more)).status, 503, more)
+  t.equal((await get({}, '&sid=7.aaaaaaaaaaaaaaaaaaaa')).status, 400, 'a session that was there once')
 })

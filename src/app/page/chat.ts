@@ -16,6 +16,9 @@ interface ChatMessage {
 }
 
 const SHOWN = 200
+/** Nobody reads more of one message than this, nor of its sender's name. */
+const SHOWN_TEXT = 4_000
+const SHOWN_NAME = 64
 
 /** Chat with everybody who is connected to any worker. */
 export class Chat {
@@ -94,7 +97,13 @@ function workerOf(socket: Socket): string {
 function readMessage(message: unknown): ChatMessage {
   if (typeof message === 'object' && message !== null && 'text' in message) {
     const { from = 'somebody', text, worker = '' } = message as Partial<Record<keyof ChatMessage, unknown>>
-    return { from: String(from), text: String(text), worker: String(worker) }
+    return { from: shown(from, SHOWN_NAME), text: shown(text, SHOWN_TEXT), worker: shown(worker, SHOWN_NAME) }
   }
-  return { from: 'somebody', text: typeof message === 'string' ? message : JSON.stringify(message), worker: '' }
+  return { from: 'somebody', text: shown(message, SHOWN_TEXT), worker: '' }
+}
+
+/** Not by `String`, which asks the value itself: one that somebody made up may have no answer. */
+function shown(value: unknown, length: number): string {
+  const text = typeof value === 'string' ? value : ((JSON.stringify(value) as string | undefined) ?? '')
+  return text.length > length ? `${text.slice(0, length)}…` : text
 }

@@ -1,4 +1,4 @@
-import { ask, explain } from './answer.js'
+import { ask, explain, type Answer } from './answer.js'
 import { element } from './elements.js'
 import { Gallery, type StoredFile } from './gallery.js'
 import { busy, Notice } from './notice.js'
@@ -37,15 +37,17 @@ export function startUploads(): void {
 
   async function remove(file: StoredFile): Promise<void> {
     const answer = await ask('DELETE', file.url)
-    if (answer.status === 204 || answer.status === 404) {
-      gallery.remove(file.key)
-      notice.show(
-        'plain',
-        answer.status === 204 ? `Deleted ${file.name}.` : `${file.name} was not yours, or gone.`,
-        answer,
-      )
-      input.focus()
-    } else if (answer.status === 401) notice.show('bad', 'Sign in to delete files.', answer)
-    else notice.show('bad', explain(answer), answer)
+    if (answer.status === 204) forget(file, `Deleted ${file.name}.`, answer)
+    else if (answer.status === 401) notice.show('bad', 'Sign in to delete files.', answer)
+    else if (answer.status !== 404) notice.show('bad', explain(answer), answer)
+    // It is not there, or belongs to another account: anybody may ask which.
+    else if ((await ask('HEAD', file.url)).status === 404) forget(file, `${file.name} was gone already.`, answer)
+    else notice.show('bad', `${file.name} belongs to another account.`, answer)
+  }
+
+  function forget(file: StoredFile, text: string, answer: Answer): void {
+    gallery.remove(file.key)
+    notice.show('plain', text, answer)
+    input.focus()
   }
 }

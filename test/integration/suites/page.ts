@@ -2,7 +2,7 @@ import type { Browser } from 'playwright-core'
 import type { Test } from 'tap'
 
 import { Visitor } from '../../helpers/browser.js'
-import { takeTurns } from '../../helpers/chat-client.js'
+import { ChatClient, takeTurns } from '../../helpers/chat-client.js'
 import { somebody } from '../../helpers/client.js'
 import type { Cluster } from '../../helpers/cluster.js'
 import { until } from '../../helpers/deadline.js'
@@ -31,6 +31,36 @@ export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browse
       visitors.flatMap(({ complaints }) => complaints),
       [],
     )
+  })
+
+  await t.test('whatever others send is shown, and none of it in full length', async t => {
+    const visitor = await Visitor.open(browser, cluster.url)
+    const other = await ChatClient.connect(t, cluster.url, 'websocket')
+    const odd = { toString: 1, valueOf: 1 }
+    for (const message of [null, 7, { text: odd, from: odd }, { text: 'x'.repeat(50_000), from: 'y'.repeat(5_000) }]) {
+      await other.say(message)
+    }
+    await other.say({ from: odd, text: 'the last' })
+    await visitor.hears('the last')
+    const longest = await visitor.page.evaluate(
+      'Math.max(...[...messages.children].map(item => item.innerText.length))',
+    )
+    t.ok(Number(longest) < 5_000, String(longest))
+    t.strictSame(visitor.complaints, [])
+  })
+
+  await t.test('a file of another account is not forgotten', async t => {
+    const visitor = await Visitor.open(browser, cluster.url)
+    await visitor.register(somebody().username)
+    await visitor.page.setInputFiles('#file', { name: 'dot.png', mimeType: 'image/png', buffer: PICTURE })
+    await visitor.page.click('#upload button')
+    await visitor.told('uploads', 'Stored dot.png')
+    await visitor.page.click('#sign-out')
+    await visitor.told('account', 'Signed out')
+    await visitor.register(somebody().username)
+    await visitor.page.click('#gallery button')
+    await visitor.told('uploads', 'belongs to another account')
+    t.equal(await visitor.page.locator('#gallery li').count(), 1)
   })
 
   await t.test('an uploaded picture appears, stays, and goes', async t => {

@@ -83,6 +83,8 @@ function toHttpError(error: unknown): HttpError {
   if (error instanceof HashQueueFullError) {
     return new HttpError('HASHING_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
   }
+  // Of a path that decodes to no text, and so names nothing that could be here.
+  if (error instanceof URIError && statusOf(error) === 400) return new HttpError('NOT_FOUND', cause)
   // Errors of Express and its body parsers carry the status they mean.
   switch (statusOf(error)) {
     case 400:

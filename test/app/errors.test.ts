@@ -79,6 +79,13 @@ void t.test('a route that is not there is 404', async t => {
   t.match(await answer.json(), { code: 'NOT_FOUND', status: 404 })
 })
 
+void t.test('so is a path that is no text', async t => {
+  const router = express.Router()
+  router.get('/:key', (_request, response) => void response.end())
+  const answer = await fetch(`${await serve(t, router)}%zz`)
+  t.match(await answer.json(), { code: 'NOT_FOUND', status: 404 })
+})
+
 void t.test('a session that cannot be saved fails its request, and not the next one on the connection', async t => {
   class AwayStore extends Store {
     override get(_id: string, done: (error: unknown) => void): void {

@@ -80,7 +80,11 @@ const accounts = {
       operationId: 'logout',
       summary: 'End the session and the token, everywhere at once',
       security: [...signedIn, {}],
-      responses: { 204: { description: 'Signed out' }, ...changing },
+      responses: {
+        204: { description: 'Signed out' },
+        400: problem('A body that is not what its headers say; none is needed'),
+        ...withBody,
+      },
     },
   },
   '/me': {
@@ -175,10 +179,8 @@ const uploads = {
       summary: 'The headers of the file',
       responses: {
         200: { description: 'As of GET', headers: fileHeaders },
-        206: { description: 'As of GET', headers: fileHeaders },
         304: { description: 'Not changed' },
         404: { description: 'No such file' },
-        416: { description: 'The range lies outside the file' },
         429: { description: 'Too many requests' },
         503: { description: 'The storage or Redis is away' },
       },
@@ -250,6 +252,7 @@ const others = {
         200: { description: '`ok`' },
         400: { description: 'No such session' },
         403: problem('Other origin'),
+        413: { description: 'More than 64 KiB in one request' },
       },
     },
   },

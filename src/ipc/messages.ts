@@ -88,21 +88,21 @@ export type StoreOrder = z.infer<typeof storeSchema>
 export type Order = z.infer<typeof orderSchema>
 export type Report = z.infer<typeof reportSchema>
 
-/** Thrown for a message that is none of ours: both ends are built together, so it is a bug, not bad input. */
+/** Tells a report from what an app sends on its own account: `process.send('ready')` is a habit of PM2's users. */
+const envelopeSchema = z.object({ outpost: reportSchema })
+
+/** Thrown for an order that is none of ours: both ends are built together, so it is a bug, not bad input. */
 export class MessageError extends Error {}
 
 export function parseOrder(message: unknown): Order {
-  return parse(orderSchema, message)
-}
-
-export function parseReport(message: unknown): Report {
-  return parse(reportSchema, message)
-}
-
-function parse<T>(schema: z.ZodType<T>, message: unknown): T {
-  const parsed = schema.safeParse(message)
+  const parsed = orderSchema.safeParse(message)
   if (parsed.success) return parsed.data
-  throw new MessageError(`not a message between parent and child: ${JSON.stringify(message)}`)
+  throw new MessageError(`not an order: ${JSON.stringify(message)}`)
+}
+
+/** Undefined for what the app in a child has sent: nobody's business here, and nothing that could break the primary. */
+export function parseReport(message: unknown): Report | undefined {
+  return envelopeSchema.safeParse(message).data?.outpost
 }
 
 /** The end of the channel in the primary. A child that has gone is no error: its exit is told elsewhere. */
@@ -114,5 +114,5 @@ export function sendOrder(child: ChildProcess, order: Order, handle?: object): v
 /** The end of the channel in a child. */
 export function sendReport(report: Report): void {
   if (!process.connected || process.send === undefined) return
-  process.send(report, undefined, undefined, () => undefined)
+  process.send({ outpost: report }, undefined, undefined, () => undefined)
 }

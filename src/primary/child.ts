@@ -72,6 +72,7 @@ export class Child {
     process.on('message', message => {
       this.heardAt = performance.now()
       const report = parseReport(message)
+      if (report === undefined) return
       if (report.type === 'hello') this.#greeted()
       else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
       else observer.childReported(this, report)

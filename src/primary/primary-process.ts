@@ -11,6 +11,7 @@ import { InstanceFolder } from './instance-folder.js'
 import { lockInstance } from './instance-lock.js'
 import { endLeftovers, Lifeline } from './lifeline.js'
 import { loopbackPort } from './loopback-port.js'
+import { guardAgainstOrphans } from './orphan-guard.js'
 import { PublicPort } from './public-port.js'
 import { chooseBackend } from './store-backend.js'
 import { ShutdownClock } from './shutdown-clock.js'
@@ -29,6 +30,8 @@ const STORE_USER = 'outpost'
 /** Starts an instance and keeps it until a signal ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
   process.title = 'outpost primary'
+  // Whoever reads what is printed may leave (`| head`): that is not what everything else depends on.
+  for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const signals = new SignalRecord()
   let instance: Instance
   try {
@@ -60,6 +63,7 @@ async function startInstance(config: Config): Promise<Instance> {
 
   const publicPort = await PublicPort.bind(config.host, config.port)
   const lifeline = Lifeline.open(folder.lifeline)
+  guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const house = { config, folder, lifeline, shutdown, log }
   const redis = config.redisUrl === undefined ? embeddedRedis(house) : undefined

@@ -81,7 +81,7 @@ function forkStore(program: string, directory: string, { lifeline, ...settings }
   // A session of its own: a signal to the primary's group must not take the data away before their users.
   const child = fork(program, ['store'], { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   child.on('message', message => {
-    if (parseReport(message).type !== 'hello') return
+    if (parseReport(message)?.type !== 'hello') return
     sendOrder(child, { type: 'start-store', directory, lifeline, ...settings })
   })
   return child

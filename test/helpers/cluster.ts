@@ -122,6 +122,12 @@ export class Cluster {
     return names
   }
 
+  /** As `| head` does once it has what it wants. */
+  stopReading(): void {
+    this.#process.stdout.destroy()
+    this.#process.stderr.destroy()
+  }
+
   /** The first line that has been or will be printed and matches. Fails when the program ends without it. */
   async printed(pattern: RegExp, ms = 20_000): Promise<string> {
     const found = async (): Promise<string> => {

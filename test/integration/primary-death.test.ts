@@ -45,6 +45,13 @@ for (const BALANCERS of ['1', '0']) {
   })
 }
 
+void t.test('one that cannot leave by itself does not stay either', async t => {
+  const cluster = await Cluster.start(t)
+  cluster.kill('worker', 'SIGSTOP')
+  cluster.kill('primary')
+  await cluster.gone(LEAVE_MS)
+})
+
 void t.test('every process is killed at once: no registration that was acknowledged is lost', async t => {
   const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
   const acknowledged: Credentials[] = []

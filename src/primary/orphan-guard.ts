@@ -1,0 +1,35 @@
+import { spawn } from 'node:child_process'
+import type { Lifeline } from './lifeline.js'
+
+/**
+ * Sees to it that nobody outlives the primary for long. Balancers and workers leave by themselves when it has died; one
+ * that hangs, or was stopped, cannot, and the embedded servers would wait for it. The guard hears of the primary's end by
+ * its own standard input, gives all of them their time, and kills who still holds the lifeline after that.
+ */
+export function guardAgainstOrphans(lifeline: Lifeline): void {
+  const command = ['-c', GUARD, 'outpost-orphan-guard', lifeline.path]
+  const guard = spawn('sh', command, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  guard.on('error', () => undefined).unref()
+  guard.stdin.on('error', () => undefined)
+  ;(guard.stdin as unknown as { unref(): void }).unref()
+}
+
+/**
+ * Holders have the pipe open for reading and writing (proc(5): the last octal digit of their flags is 2); the embedded
+ * servers and their guards only read from it, and leave when the holders have.
+ */
+const GUARD = `
+exec 3<"$1"
+trap '' INT HUP
+holders() {
+  for fd in /proc/[0-9]*/fd/*; do
+    [ "$fd" -ef /proc/$$/fd/3 ] || continue
+    pid=\${fd#/proc/}; pid=\${pid%%/*}
+    grep -q '^flags:.*2$' "/proc/$pid/fdinfo/\${fd##*/}" 2>/dev/null && echo "$pid"
+  done
+}
+read -r _
+left=9
+while [ -n "$(holders)" ] && [ $left -gt 0 ]; do sleep 0.5; left=$((left - 1)); done
+for pid in $(holders); do kill -KILL "$pid" 2>/dev/null; done
+`

@@ -91,7 +91,7 @@ export class Balancer {
     return this.#server.address()
   }
 
-  /** Serves a connection that somebody else has accepted; over the limit it is closed, as Node does with its own. */
+  /** Serves a connection that somebody else has accepted. */
   adopt(socket: Socket): void {
     this.#connections.adopt(socket)
   }
@@ -197,7 +197,6 @@ export class Balancer {
       joinDuplicateHeaders: true,
     })
     server.maxHeadersCount = 0
-    server.maxConnections = this.options.maxSockets
     server.on('request', (request, response) => this.#serve(request, response, false))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
       this.#serve(request, response, true),
@@ -240,8 +239,13 @@ export class Balancer {
         answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
         return
       }
-      socket.once('close', () => this.#upgradedOf.giveBack(client.address))
-      new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId).start()
+      const giveBack = (): void => this.#upgradedOf.giveBack(client.address)
+      socket.once('close', giveBack)
+      new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId, () => {
+        giveBack()
+        socket.off('close', giveBack)
+        this.#declineUpgrade(request, socket, head)
+      }).start()
     }
   }
 
@@ -259,6 +263,6 @@ export class Balancer {
   /** Gives the connection back to the server, with the same request but for the offer. */
   #declineUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
-    this.#server.emit('connection', socket)
+    this.#connections.giveBack(socket as Socket)
   }
 }

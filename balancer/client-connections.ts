@@ -1,7 +1,11 @@
+import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import { answerProblemOnSocket } from './errors.js'
 import { identify, type ClientIdentity } from './forwarded-headers.js'
 
+/** Over the limit so many are told so at a time; more are cut, since telling takes a moment. */
+const REFUSED_AT_ONCE = 100
 const IDLE_CHECK_MS = 100
 const GONE_CHECK_MS = 20
 
@@ -11,6 +15,8 @@ const GONE_CHECK_MS = 20
  */
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientIdentity>()
+  readonly #serve: (socket: Socket) => void
+  #refused = 0
   #given = false
 
   constructor(
@@ -18,23 +24,25 @@ export class ClientConnections {
     private readonly limit: number,
     private readonly trustProxy: number,
   ) {
-    server.on('connection', (socket: Socket) => {
-      // Given back after a declined upgrade, it is known already.
-      if (this.#clients.has(socket)) return
-      this.#clients.set(socket, identify(socket, {}, 0))
-      socket.once('close', () => this.#clients.delete(socket))
-    })
+    const [serve] = server.listeners('connection') as Array<(socket: Socket) => void>
+    if (serve === undefined) throw new TypeError('an http.Server listens for its connections')
+    this.#serve = serve.bind(server)
+    server.removeAllListeners('connection').on('connection', (socket: Socket) => this.#arrived(socket))
   }
 
   get size(): number {
     return this.#clients.size
   }
 
-  /** One that somebody else has accepted; over the limit it is closed, as Node does with its own. */
+  /** One that somebody else has accepted. */
   adopt(socket: Socket): void {
     this.#watchThoseGiven()
-    if (this.#clients.size < this.limit) this.server.emit('connection', socket)
-    else socket.destroy()
+    this.#arrived(socket)
+  }
+
+  /** Has the server read on from a connection that it had let go of. */
+  giveBack(socket: Socket): void {
+    this.#serve(socket)
   }
 
   /**
@@ -63,6 +71,27 @@ export class ClientConnections {
     ])
     clearInterval(idle)
     clearTimeout(cut)
+  }
+
+  #arrived(socket: Socket): void {
+    if (this.#clients.size >= this.limit) {
+      this.#refuse(socket)
+      return
+    }
+    this.#clients.set(socket, identify(socket, {}, 0))
+    socket.once('close', () => this.#clients.delete(socket))
+    this.#serve(socket)
+  }
+
+  #refuse(socket: Socket): void {
+    socket.on('error', () => socket.destroy())
+    if (this.#refused >= REFUSED_AT_ONCE) {
+      socket.destroy()
+      return
+    }
+    this.#refused += 1
+    socket.once('close', () => (this.#refused -= 1))
+    answerProblemOnSocket(socket, 'TOO_MANY_CONNECTIONS', randomUUID())
   }
 
   /** A server that never listens would neither time overdue headers nor know which of its connections are idle. */

@@ -29,6 +29,7 @@ export class Handshake implements Journey, InFlight {
     readonly head: Buffer,
     readonly client: ClientIdentity,
     readonly requestId: string,
+    private readonly onDecline: () => void,
   ) {}
 
   get tried(): ReadonlySet<Target> | undefined {
@@ -91,6 +92,14 @@ export class Handshake implements Journey, InFlight {
     this.socket.off('close', this.#closed).once('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
     target?.end(this)
+  }
+
+  /** For the transport: the target leaves the offer of an upgrade, and answers the request as any other. */
+  decline(): void {
+    this.#attempt = undefined
+    this.socket.off('close', this.#closed)
+    this.#over()
+    this.onDecline()
   }
 
   /** Its own connection to the target tells it: a handshake is not tried twice once it was sent. */

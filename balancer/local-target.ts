@@ -1,4 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
@@ -10,6 +11,8 @@ import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
 /** The app in this process, called directly. */
 export interface LocalApp {
   handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void
+  /** Whether anybody in it takes upgrades; else the offer is left, and the request is one like any other. */
+  upgrades(request: IncomingMessage): boolean
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: ClientIdentity): void
 }
 
@@ -36,6 +39,10 @@ export class LocalTarget implements Transport {
 
   upgrade(handshake: Handshake): void {
     const { request, socket, head, client, requestId } = handshake
+    if (!this.app.upgrades(request)) {
+      handshake.decline()
+      return
+    }
     this.#setHeaders(request, client, requestId)
     handshake.upgraded(new LocalUpgraded(socket))
     this.app.handleUpgrade(request, socket, head, client)
@@ -83,11 +90,15 @@ function detach(exchange: Exchange): void {
   const { socket } = request
   if (response.writableEnded || socket.destroyed || response.headersSent) return
   if (response.socket === null) {
-    // Still queued behind an earlier answer: there is no way to take its place, so the connection goes.
-    socket.destroy()
+    // Still queued behind an earlier answer: there is no way to take its place, so the connection goes, but not
+    // before an answer that was taken over has been given; the client knows by its end that this one never came.
+    if (!lastAnswers.has(socket)) socket.destroy()
+    exchange.response = new ServerResponse(request)
+    exchange.watchClient()
     return
   }
   response.detachSocket(socket)
+  lastAnswers.add(socket)
   const fresh = new ServerResponse(request)
   // The server has lost track of this connection's turn: the answer is its last.
   fresh.shouldKeepAlive = false
@@ -101,6 +112,9 @@ function detach(exchange: Exchange): void {
   exchange.response = fresh
   exchange.watchClient()
 }
+
+/** Connections that end with the answer that is being given on them. */
+const lastAnswers = new WeakSet<Socket>()
 
 class LocalUpgraded implements UpgradedConnection {
   constructor(private readonly socket: Duplex) {}

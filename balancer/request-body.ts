@@ -34,6 +34,8 @@ export function holdBody(request: IncomingMessage, heldBytes: number, done: (bod
     if (size <= heldBytes) return
     request.off('data', onData).off('end', onEnd).pause()
     request.unshift(Buffer.concat(chunks))
+    // As it came: a stream that somebody has paused does not flow for whoever merely listens to it.
+    Object.assign(request, { readableFlowing: null })
     done(STREAM)
   }
   const onEnd = (): void => done({ kind: 'held', bytes: Buffer.concat(chunks) })

@@ -56,7 +56,7 @@ export class UpgradeAttempt {
     forgetRequest(target)
     target.setTimeout(0).setNoDelay(true).setKeepAlive(true)
     if (head.length > 0) target.unshift(head)
-    socket.write(this.#headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']))
+    socket.write(this.#headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']), 'latin1')
     this.handshake.upgraded(new UpgradedPair(socket, target))
   }
 
@@ -64,14 +64,14 @@ export class UpgradeAttempt {
     this.#answered = true
     this.handshake.refused()
     const { socket } = this.handshake
-    socket.write(this.#headOf(answer, ['Connection', 'close']))
+    socket.write(this.#headOf(answer, ['Connection', 'close']), 'latin1')
     answer.once('error', () => reset(socket))
     answer.pipe(socket)
     socket.resume()
     socket.once('finish', () => socket.destroy())
   }
 
-  /** @param ofThisHop names and values in turn */
+  /** One byte a character, as Node has read it. @param ofThisHop names and values in turn */
   #headOf(answer: IncomingMessage, ofThisHop: string[]): string {
     const { rawHeaders, statusCode: status = 502, statusMessage } = answer
     const headers = [...responseHeaders(rawHeaders, answer.headers.connection, this.handshake.requestId), ...ofThisHop]

@@ -12,22 +12,36 @@ interface ExpressApp {
   response: ServerResponse
 }
 
+const NODES_OWN = { IncomingMessage, ServerResponse }
+
 /**
  * Has the server of an Express app make its messages with the prototypes that Express wants of them. Otherwise Express
  * changes them for each request, which makes all properties of both objects slow from then on, and has V8 carry nearly
  * half of what a request leaves behind into the old space. The app sees no difference: what it sets is there already.
- * @returns undefined, and leaves the server alone, when anybody but an Express app is there to listen for requests
+ * @returns undefined, and leaves the server alone, when anybody but an Express app is there to listen for requests, or
+ *   when its messages are not Node's own with something added
  */
 export function bearExpressMessages(server: Server): MessageClasses | undefined {
   const listeners: unknown[] = server.listeners('request')
   const [app] = listeners
-  if (listeners.length !== 1 || !isExpressApp(app)) return undefined
+  if (listeners.length !== 1 || !isExpressApp(app) || !makesNodesMessages(server)) return undefined
+  if (overrides(app.request, IncomingMessage.prototype) || overrides(app.response, ServerResponse.prototype)) {
+    return undefined
+  }
   const classes = {
     IncomingMessage: withPrototype(IncomingMessage, app.request),
     ServerResponse: withPrototype(ServerResponse, app.response),
   }
-  adopt(server, classes)
+  for (const [symbol, name] of classSymbols(server)) Object.assign(server, { [symbol]: classes[name] })
   return classes
+}
+
+/** A message for somebody else than the Express app: whose own properties Express's getters would not take. */
+export function asNodesOwn(message: IncomingMessage | ServerResponse): void {
+  Object.setPrototypeOf(
+    message,
+    message instanceof IncomingMessage ? IncomingMessage.prototype : ServerResponse.prototype,
+  )
 }
 
 function isExpressApp(value: unknown): value is ExpressApp {
@@ -45,10 +59,24 @@ function withPrototype<Class>(base: Class, prototype: object): Class {
   return Message as Class
 }
 
-/** The app made its server before anybody could name the classes: there they stand under Node's own symbols. */
-function adopt(server: Server, classes: MessageClasses): void {
-  for (const symbol of Object.getOwnPropertySymbols(server)) {
-    const name = symbol.description
-    if (name === 'IncomingMessage' || name === 'ServerResponse') Object.assign(server, { [symbol]: classes[name] })
+/** Answers of Node's own making, before the app is asked or in its place, must be what they would be without it. */
+function overrides(prototype: object, nodes: object): boolean {
+  for (let each = prototype; each !== nodes; each = Object.getPrototypeOf(each) as object) {
+    const names = Object.getOwnPropertyNames(each)
+    if (names.some(name => name !== 'constructor' && name in nodes)) return true
   }
+  return false
+}
+
+function makesNodesMessages(server: Server): boolean {
+  const found = classSymbols(server)
+  return found.every(([symbol, name]) => (server as unknown as Record<symbol, unknown>)[symbol] === NODES_OWN[name])
+}
+
+/** The app made its server before anybody could name the classes: there they stand under Node's own symbols. */
+function classSymbols(server: Server): Array<[symbol: symbol, name: keyof MessageClasses]> {
+  return Object.getOwnPropertySymbols(server).flatMap(symbol => {
+    const name = symbol.description
+    return name === 'IncomingMessage' || name === 'ServerResponse' ? [[symbol, name] as const] : []
+  })
 }

@@ -1,7 +1,7 @@
-import { ServerResponse, type IncomingMessage, type Server } from 'node:http'
+import { IncomingMessage, ServerResponse, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { bearExpressMessages, type MessageClasses } from './express-messages.js'
+import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
 
 /** Longer than the balancers keep an unused connection, so that they are always the ones who close it. */
@@ -55,6 +55,11 @@ export class WorkerServer {
     this.server.emit('request', request, response)
   }
 
+  /** Whether it would be more than a request like any other: there is a listener of somebody's beside our own. */
+  upgrades(request: IncomingMessage): boolean {
+    return this.door.owns(request) || this.server.listenerCount('upgrade') > 1
+  }
+
   /** The same for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     hideIdentity(request)
@@ -81,12 +86,16 @@ export class WorkerServer {
     const { server, door } = this
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
     const arrived = (event: string, ...args: unknown[]): boolean => {
-      if (event !== 'request' && event !== 'upgrade') return emit(event, ...args)
-      const request = args[0] as IncomingMessage
+      if (!ARRIVALS.has(event)) return emit(event, ...args)
+      const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
       if ((request as Identified)[identified] !== true) identify(request, clientFromHeader(request))
-      if (!door.owns(request)) return emit(event, ...args)
-      if (event === 'request') door.handleRequest(request, args[1] as ServerResponse)
-      else door.handleUpgrade(request, args[1] as Duplex, args[2] as Buffer)
+      const owned = door.owns(request)
+      if (this.messages !== undefined && (owned || event !== 'request')) {
+        for (const message of [request, second]) if (isMessage(message)) asNodesOwn(message)
+      }
+      if (!owned || (event !== 'request' && event !== 'upgrade')) return emit(event, ...args)
+      if (event === 'request') door.handleRequest(request, second as ServerResponse)
+      else door.handleUpgrade(request, second as Duplex, args[2] as Buffer)
       return true
     }
     Object.assign(server, { emit: arrived })
@@ -106,6 +115,13 @@ export class WorkerServer {
     })
     this.server.emit('request', request, response)
   }
+}
+
+/** What comes with a request. Only the first goes to the Express app, for which messages may have been made. */
+const ARRIVALS = new Set(['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation'])
+
+function isMessage(value: object): value is IncomingMessage | ServerResponse {
+  return value instanceof IncomingMessage || value instanceof ServerResponse
 }
 
 /** On a request whose client is known. By request: one connection of a balancer carries those of many clients. */

@@ -113,15 +113,17 @@ void t.test('from `closeAfterAnswers` on, each answer is the last on its connect
   t.equal(await client.closed, 'end')
 })
 
-void t.test('more connections than `maxSockets` are not taken', async t => {
+void t.test('more connections than `maxSockets` are answered 503 and closed', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { maxSockets: 2 })
   const clients = [await running.connect(), await running.connect()]
   for (const client of clients) t.equal((await client.write(GET).response()).status, 200)
   const third = await running.connect()
-  third.write(GET)
+  const refusal = await third.write(GET).response()
+  t.match(refusal, { status: 503, headers: { connection: 'close', 'retry-after': '1' } })
+  t.match(JSON.parse(refusal.body.toString()), { code: 'TOO_MANY_CONNECTIONS' })
   await within(third.closed, 'the third to be closed')
-  t.equal(third.unread.length, 0)
+  t.equal(target.requests.length, 2)
   clients[0]!.destroy()
   await until(async () => (await running.balancer.connections()) === 1, 'the first to be gone')
   t.equal((await rawExchange(running.port, GET)).status, 200)

@@ -54,13 +54,15 @@ void t.test('those that are idle, or have said nothing yet, are closed by a stop
   for (const client of [idle, mute]) await within(client.closed, 'the connection to be closed')
 })
 
-void t.test('more than `maxSockets` are not taken', async t => {
+void t.test('more than `maxSockets` are answered 503; of very many at once some are only cut', async t => {
   const target = await FakeTarget.start(t, 'a')
   const { connect } = await givenItsConnections(t, target, { maxSockets: 2 })
   for (const client of [await connect(), await connect()]) t.equal((await client.write(GET).response()).status, 200)
-  const third = await connect()
-  await within(third.closed, 'the third to be closed')
-  t.equal(third.unread.length, 0)
+  const others = await Promise.all(Array.from({ length: 150 }, connect))
+  await within(Promise.all(others.map(({ closed }) => closed)), 'the others to be closed')
+  const told = others.filter(({ unread }) => unread.toString().startsWith('HTTP/1.1 503 '))
+  t.ok(told.length >= 100)
+  t.equal(target.requests.length, 2)
 })
 
 void t.test('headers that do not come in time are 408', async t => {

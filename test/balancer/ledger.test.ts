@@ -20,6 +20,8 @@ class Unfinished implements LocalApp {
   sockets = 0
   closedSockets = 0
 
+  readonly upgrades = (): boolean => true
+
   readonly handleRequest = (request: IncomingMessage, response: ServerResponse): void => {
     if (request.url === '/page') return void response.end('a page')
     this.arrived += 1

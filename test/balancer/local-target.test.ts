@@ -21,12 +21,17 @@ interface Call {
 class FakeApp implements LocalApp {
   readonly calls: Call[] = []
   readonly sockets: Duplex[] = []
+  takesUpgrades = true
 
   constructor(private readonly handler: (request: IncomingMessage, response: ServerResponse) => void) {}
 
   handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void {
     this.calls.push({ request, response, client })
     this.handler(request, response)
+  }
+
+  upgrades(): boolean {
+    return this.takesUpgrades
   }
 
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -201,6 +206,25 @@ void t.test('an app may take over what another one was given up with', async t =
   await running.quiet()
 })
 
+void t.test(
+  'of two requests on one connection the first is answered elsewhere, though the second cannot be',
+  async t => {
+    const app = new FakeApp(() => undefined)
+    const running = await withLocal(t, app)
+    const sibling = await FakeTarget.start(t, 'sibling')
+    running.balancer.setTargets([{ id: 'self', socketPath: '', draining: false }, sibling.spec])
+    await running.becomes('sibling', 'ready')
+    const client = await running.connect()
+    client.write(requestBytes('GET /first') + requestBytes('GET /second'))
+    await until(() => app.calls.length === 2, 'the calls')
+    running.balancer.dropLocal(60_000)
+    t.match(await client.response(), { status: 200, headers: { connection: 'close' } })
+    t.equal(await client.closed, 'end')
+    t.equal(sibling.requests[0]!.url, '/first')
+    await running.quiet()
+  },
+)
+
 void t.test('what an app that was given up does not finish is broken off', async t => {
   const app = new FakeApp((request, response) => {
     if (request.url === '/begun') response.write('begun')
@@ -258,6 +282,39 @@ void t.test('a client that leaves is no longer in flight', async t => {
   t.equal(running.balancer.ledger().inFlight, 2)
   client.reset()
   await running.quiet()
+})
+
+void t.test('an upgrade that the app leaves is a request like any other, and booked as one', async t => {
+  const app = new FakeApp((_request, response) => {
+    response.write('begun ')
+    app.calls[0]!.request.socket.once('release', () => response.end('ended'))
+  })
+  app.takesUpgrades = false
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.write(requestBytes('GET /page', UPGRADE_HEADERS))
+  await until(() => client.unread.includes('begun'), 'the answer to begin')
+  t.same(running.balancer.ledger(), { inFlight: 1, upgraded: 0, waiting: 0 })
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: true }])
+  app.calls[0]!.request.socket.emit('release')
+  t.match(await client.response(), { status: 200, body: Buffer.from('begun ended') })
+  t.same(running.drained, ['self'])
+  t.equal(app.sockets.length, 0)
+})
+
+void t.test('a body that was too long to be held flows for an app that merely listens', async t => {
+  const app = new FakeApp((request, response) => {
+    let bytes = 0
+    // As body parsers do it: neither `pipe` nor `resume` is called.
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    request.on('end', () => response.end(String(bytes)))
+  })
+  const running = await withLocal(t, app, { heldBodyBytes: 100 })
+  const client = await running.connect()
+  const chunk = `${(64).toString(16)}\r\n${'x'.repeat(64)}\r\n`
+  client.write(requestBytes('POST /', ['Idempotency-Key: 1', 'Transfer-Encoding: chunked']))
+  client.write(`${chunk.repeat(4)}0\r\n\r\n`)
+  t.equal((await client.response()).body.toString(), '256')
 })
 
 void t.test('a WebSocket is the app’s own, and closed by a drain with 1012', async t => {

@@ -98,6 +98,18 @@ void t.test('the target gets the handshake as it was sent, with the headers of t
   t.match(answer.headers['x-request-id'], /^[\da-f-]{36}$/)
 })
 
+void t.test('header bytes beyond ASCII are passed on as they are, whether it is upgraded or refused', async t => {
+  for (const head of [SWITCH, 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n']) {
+    const raw = await RawTarget.start(t, 'raw', socket => {
+      socket.write(head.replace('\r\n', '\r\nX-Name: caf\xe9\r\n'), 'latin1')
+    })
+    const running = await RunningBalancer.start(t, [raw])
+    const client = await running.connect()
+    const answer = await client.write(UPGRADE).response()
+    t.equal(answer.headers['x-name'], 'caf\xe9', String(answer.status))
+  }
+})
+
 void t.test('a refused connection sends the handshake to another target', async t => {
   const gone = await FakeTarget.start(t, 'gone')
   const good = await FakeTarget.start(t, 'good', undefined, { onUpgrade: echoWebSocket })

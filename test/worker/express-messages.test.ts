@@ -78,6 +78,16 @@ void t.test('what an app adds to its messages later is there, too', async t => {
   t.equal((await serveOne(t, server)).body, 'added')
 })
 
+void t.test('messages that are not Node’s own with something added are left to the app', t => {
+  const [app, changed] = [express(), express()]
+  class OwnRequest extends http.IncomingMessage {}
+  t.equal(bearExpressMessages(http.createServer({ IncomingMessage: OwnRequest }, app)), undefined)
+  Object.assign(changed.response, { end: () => undefined })
+  t.equal(bearExpressMessages(http.createServer(changed)), undefined)
+  t.ok(bearExpressMessages(http.createServer(app)))
+  t.end()
+})
+
 void t.test('a server that is not the Express app alone is left as it is', async t => {
   const answer = (_request: unknown, response: http.ServerResponse): void => void response.end('plain')
   const look = Object.assign(answer.bind(undefined), { request: {}, response: {} })

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import type { Duplex } from 'node:stream'
+import express from 'express'
 import t, { type Test } from 'tap'
 import { WorkerServer, type Door } from '#src/worker/worker-server.js'
 import { within } from '../helpers/deadline.js'
@@ -99,6 +100,25 @@ void t.test('an upgrade goes to the door, to the app if it listens for one, or i
     socket.end()
   })
   t.equal((await rawExchange(path, requestBytes('GET /page', UPGRADE_HEADERS))).status, 101)
+})
+
+void t.test('only the app itself is handed messages that were made for Express', async t => {
+  const { app, path } = await start(
+    t,
+    express().get('/page', (request, response) => void response.send(request.path)),
+  )
+  const seen: unknown[] = []
+  app.on('upgrade', (request: http.IncomingMessage, socket: Duplex) => {
+    // With Express's own getter of that name it could not be set.
+    Object.assign(request, { query: 'parsed' })
+    seen.push(Object.getPrototypeOf(request) === http.IncomingMessage.prototype)
+    acceptUpgrade(request, socket)
+    socket.end()
+  })
+  t.equal(await bodyOf(path, 'GET /page'), '/page')
+  t.equal((await rawExchange(path, requestBytes('GET /page', UPGRADE_HEADERS))).status, 101)
+  t.equal(await bodyOf(path, 'GET /own'), 'from the door')
+  t.strictSame(seen, [true])
 })
 
 void t.test('bytes that are no HTTP cost their connection, and nothing else', async t => {

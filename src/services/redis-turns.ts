@@ -6,14 +6,22 @@ interface Inner {
   stream?: Writable
 }
 
+/** The clients that hold commands back, so that a process that exits in mid-turn can let them go. */
+const holding = new Set<() => void>()
+
+process.on('exit', () => {
+  for (const release of holding) release()
+})
+
 /**
  * Has all commands that are given within one turn of the event loop leave by one system call. None of their replies
- * could be read before the turn is over, so nothing is the later for it.
+ * could be read before the turn is over.
  */
 export function sendByTurns(redis: Redis): void {
   const send = redis.sendCommand.bind(redis)
   let held: Writable | undefined
   const release = (): void => {
+    holding.delete(release)
     held?.uncork()
     held = undefined
   }
@@ -22,6 +30,7 @@ export function sendByTurns(redis: Redis): void {
     if (held === undefined && connection !== undefined) {
       held = connection
       connection.cork()
+      holding.add(release)
       setImmediate(release)
     }
     return send(command, stream)

@@ -1,4 +1,6 @@
 import type { Redis } from 'ioredis'
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import type { Writable } from 'node:stream'
 import t from 'tap'
 import { RedisServer } from '../helpers/redis-server.js'
@@ -36,6 +38,20 @@ void t.test('commands of one turn leave together, from wherever in it they come'
   t.equal(writes(), 1)
   t.equal(await redis.get('together:9'), '9')
   t.equal(writes(), 2)
+})
+
+void t.test('a process that exits in the middle of a turn has given what it gave', async t => {
+  const script = `
+    import { once } from 'node:events'
+    import { pino } from 'pino'
+    import { createRedis } from '#src/services/redis.js'
+    const redis = createRedis({ url: '${server.url}' }, pino({ level: 'silent' }))
+    await once(redis, 'ready')
+    redis.set('last word', 'heard').catch(() => undefined)
+    process.exit(0)`
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', script], { stdio: 'inherit' })
+  t.same(await once(child, 'exit'), [0, null])
+  t.equal(await (await server.connect(t)).get('last word'), 'heard')
 })
 
 void t.test('transactions and pipelines are what they were', async t => {

@@ -19,6 +19,8 @@ export async function runWorker(): Promise<void> {
   const log = createLog(`worker ${start.id}`, start.config.logLevel)
   let mesh: Mesh | undefined
   process.on('uncaughtException', error => {
+    // An app that listens for it as well has made up its mind what is to become of its process.
+    if (process.listenerCount('uncaughtException') > 1) return
     if (mesh !== undefined) return mesh.crash(error)
     log.fatal({ err: error }, 'uncaught exception')
     exit(exitCodes.failure)

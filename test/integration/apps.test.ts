@@ -34,14 +34,20 @@ void t.test('an app that is made of what Outpost lends', async t => {
 })
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`what an app says to its parent breaks nothing, with BALANCERS=${BALANCERS}`, async t => {
-    const cluster = await Cluster.start(t, { APP: fixture('talking-app.js'), WORKERS: '1', BALANCERS })
-    const before = cluster.supervision()
-    for (let i = 0; i < 3; i += 1) t.match(await ask(cluster.url, '/'), { status: 200, text: 'Hello World!' })
-    await cluster.printed(/it has talked/)
-    t.strictSame(cluster.supervision(), before)
-    t.match(await cluster.stop(), { code: 0 })
-  })
+  void t.test(
+    `what an app says to its parent breaks nothing, and what it catches itself does not end it, with BALANCERS=${BALANCERS}`,
+    async t => {
+      const cluster = await Cluster.start(t, { APP: fixture('talking-app.js'), WORKERS: '1', BALANCERS })
+      const before = cluster.supervision()
+      for (let i = 0; i < 3; i += 1) t.match(await ask(cluster.url, '/'), { status: 200, text: 'Hello World!' })
+      await cluster.printed(/it has talked/)
+      t.match(await ask(cluster.url, '/throw'), { status: 200 })
+      await cluster.printed(/it goes on/)
+      t.match(await ask(cluster.url, '/'), { status: 200 })
+      t.strictSame(cluster.supervision(), before)
+      t.match(await cluster.stop(), { code: 0 })
+    },
+  )
 }
 
 void t.test('it goes on when nobody reads any more what it prints', async t => {

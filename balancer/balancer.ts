@@ -254,7 +254,7 @@ export class Balancer {
    * would be an uncaught one. False when an earlier answer is still on its way: that cannot be finished any more.
    */
   #takeOver(socket: Duplex): boolean {
-    socket.on('error', () => socket.destroy())
+    socket.off('error', destroyThis).on('error', destroyThis)
     if (responseInProgress(socket) === undefined) return true
     socket.destroy()
     return false
@@ -265,4 +265,8 @@ export class Balancer {
     socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
     this.#connections.giveBack(socket as Socket)
   }
+}
+
+function destroyThis(this: Duplex): void {
+  this.destroy()
 }

@@ -16,6 +16,7 @@ const GONE_CHECK_MS = 20
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientIdentity>()
   readonly #serve: (socket: Socket) => void
+  readonly #closeNodesIdle: () => void
   #refused = 0
   #given = false
 
@@ -28,6 +29,9 @@ export class ClientConnections {
     if (serve === undefined) throw new TypeError('an http.Server listens for its connections')
     this.#serve = serve.bind(server)
     server.removeAllListeners('connection').on('connection', (socket: Socket) => this.#arrived(socket))
+    this.#closeNodesIdle = server.closeIdleConnections.bind(server)
+    // Called by `close` as well.
+    server.closeIdleConnections = () => this.#closeIdle()
   }
 
   get size(): number {
@@ -59,7 +63,6 @@ export class ClientConnections {
   /** Lets requests in flight end, closes what is idle, and cuts what has not ended by the deadline. */
   async close(deadlineMs: number): Promise<void> {
     this.server.close()
-    this.#closeIdle()
     // An answer whose headers were out already still keeps its connection: found idle, it goes.
     const idle = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS)
     const cut = setTimeout(() => {
@@ -101,8 +104,12 @@ export class ClientConnections {
     this.server.emit('listening')
   }
 
+  /** Node asks each connection for its answer in progress, and takes one that the app has ended for sent. */
   #closeIdle(): void {
-    this.server.closeIdleConnections()
+    const sending = [...this.#clients.keys()].filter(socket => socket.writableLength > 0)
+    const release = sending.map(keepBusy)
+    this.#closeNodesIdle()
+    for (const each of release) each()
     // To Node a connection that has never said anything is busy with its first request.
     for (const socket of this.#clients.keys()) if (socket.bytesRead === 0) socket.destroy()
   }
@@ -110,4 +117,11 @@ export class ClientConnections {
   async #allGone(): Promise<void> {
     while (this.#clients.size > 0) await new Promise(resolve => setTimeout(resolve, GONE_CHECK_MS))
   }
+}
+
+/** Has the connection look to Node as if its answer were not ended yet, until the function that is returned is called. */
+function keepBusy(socket: Socket & { _httpMessage?: unknown }): () => void {
+  const { _httpMessage: answer } = socket
+  socket._httpMessage = { finished: false }
+  return () => (socket._httpMessage = answer)
 }

@@ -92,7 +92,8 @@ function detach(exchange: Exchange): void {
   if (response.socket === null) {
     // Still queued behind an earlier answer: there is no way to take its place, so the connection goes, but not
     // before an answer that was taken over has been given; the client knows by its end that this one never came.
-    if (!lastAnswers.has(socket)) socket.destroy()
+    // Which of the two is detached first is nobody's business.
+    queueMicrotask(() => lastAnswers.has(socket) || socket.destroy())
     exchange.response = new ServerResponse(request)
     exchange.watchClient()
     return

@@ -9,7 +9,11 @@ interface Inner {
 /** The clients that hold commands back, so that a process that exits in mid-turn can let them go. */
 const holding = new Set<() => void>()
 
+/** There is no other turn after this one. */
+let exiting = false
+
 process.on('exit', () => {
+  exiting = true
   for (const release of holding) release()
 })
 
@@ -27,7 +31,7 @@ export function sendByTurns(redis: Redis): void {
   }
   redis.sendCommand = (command, stream) => {
     const connection = (redis as unknown as Inner).stream
-    if (held === undefined && connection !== undefined) {
+    if (held === undefined && connection !== undefined && !exiting) {
       held = connection
       connection.cork()
       holding.add(release)

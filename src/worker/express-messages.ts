@@ -1,4 +1,5 @@
 import { IncomingMessage, ServerResponse, type Server } from 'node:http'
+import { Socket } from 'node:net'
 
 /** The classes that a server makes its requests and responses of: options of `http.createServer`. */
 export interface MessageClasses {
@@ -13,6 +14,8 @@ interface ExpressApp {
 }
 
 const NODES_OWN = { IncomingMessage, ServerResponse }
+const PLAIN_REQUEST = new IncomingMessage(new Socket())
+const PLAIN_RESPONSE = new ServerResponse(PLAIN_REQUEST)
 
 /**
  * Has the server of an Express app make its messages with the prototypes that Express wants of them. Otherwise Express
@@ -25,9 +28,7 @@ export function bearExpressMessages(server: Server): MessageClasses | undefined 
   const listeners: unknown[] = server.listeners('request')
   const [app] = listeners
   if (listeners.length !== 1 || !isExpressApp(app) || !makesNodesMessages(server)) return undefined
-  if (overrides(app.request, IncomingMessage.prototype) || overrides(app.response, ServerResponse.prototype)) {
-    return undefined
-  }
+  if (overrides(app.request, PLAIN_REQUEST) || overrides(app.response, PLAIN_RESPONSE)) return undefined
   const classes = {
     IncomingMessage: withPrototype(IncomingMessage, app.request),
     ServerResponse: withPrototype(ServerResponse, app.response),
@@ -59,11 +60,14 @@ function withPrototype<Class>(base: Class, prototype: object): Class {
   return Message as Class
 }
 
-/** Answers of Node's own making, before the app is asked or in its place, must be what they would be without it. */
-function overrides(prototype: object, nodes: object): boolean {
+/**
+ * Whether anything between the app and Node has a name that a plain message has: what Node sets in the making, and the
+ * answers of its own that it gives before the app is asked or in its place, must be what they would be without it.
+ */
+function overrides(prototype: object, plain: object): boolean {
+  const nodes: unknown = Object.getPrototypeOf(plain)
   for (let each = prototype; each !== nodes; each = Object.getPrototypeOf(each) as object) {
-    const names = Object.getOwnPropertyNames(each)
-    if (names.some(name => name !== 'constructor' && name in nodes)) return true
+    if (Reflect.ownKeys(each).some(name => name !== 'constructor' && name in plain)) return true
   }
   return false
 }

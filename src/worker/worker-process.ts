@@ -18,12 +18,14 @@ export async function runWorker(): Promise<void> {
   process.title = `outpost worker ${start.id}`
   const log = createLog(`worker ${start.id}`, start.config.logLevel)
   let mesh: Mesh | undefined
-  process.on('uncaughtException', error => {
-    // An app that listens for it as well has made up its mind what is to become of its process.
-    if (process.listenerCount('uncaughtException') > 1) return
+  const crash = (error: Error): void => {
     if (mesh !== undefined) return mesh.crash(error)
     log.fatal({ err: error }, 'uncaught exception')
     exit(exitCodes.failure)
+  }
+  // Only when it comes to that: an app that listens for it itself decides, and some decide by whether others listen.
+  process.on('uncaughtExceptionMonitor', () => {
+    if (process.listenerCount('uncaughtException') === 0) process.once('uncaughtException', crash)
   })
 
   const services = new LentServices(start, log)

@@ -225,6 +225,23 @@ void t.test(
   },
 )
 
+void t.test('an answer that the app has ended is sent to its end, though the balancer stops', async t => {
+  const bytes = 16 * 1024 ** 2
+  const app = new FakeApp((_request, response) => void response.end(Buffer.alloc(bytes)))
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.socket.pause()
+  client.write(GET)
+  await until(() => app.calls.length === 1, 'the call')
+  const stopped = running.balancer.stop(60_000)
+  client.socket.resume()
+  const { body, whole } = await client.response()
+  t.ok(whole)
+  t.equal(body.length, bytes)
+  client.destroy()
+  await within(stopped, 'the stop')
+})
+
 void t.test('what an app that was given up does not finish is broken off', async t => {
   const app = new FakeApp((request, response) => {
     if (request.url === '/begun') response.write('begun')

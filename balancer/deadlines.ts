@@ -52,7 +52,7 @@ export class Deadlines<T extends Waiting> {
     for (;;) {
       const { first } = this.#waits
       if (first === undefined || first.expiresAt > now) return
-      this.delete(first.item)
+      this.#waits.shift()
       this.onExpire(first.item)
     }
   }

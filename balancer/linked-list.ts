@@ -39,6 +39,13 @@ export class LinkedList<T> {
     return true
   }
 
+  /** Takes out the one that came first. */
+  shift(): T | undefined {
+    const { first } = this
+    this.remove(this.#ends.next)
+    return first
+  }
+
   clear(): void {
     while (this.remove(this.#ends.next));
   }

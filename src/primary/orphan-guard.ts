@@ -1,4 +1,6 @@
 import { spawn } from 'node:child_process'
+import fs from 'node:fs'
+import type { Socket } from 'node:net'
 import type { Lifeline } from './lifeline.js'
 
 /**
@@ -7,11 +9,14 @@ import type { Lifeline } from './lifeline.js'
  * its own standard input, gives all of them their time, and kills who still holds the lifeline after that.
  */
 export function guardAgainstOrphans(lifeline: Lifeline): void {
-  const command = ['-c', GUARD, 'outpost-orphan-guard', lifeline.path]
-  const guard = spawn('sh', command, { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
+  // Opened here: by its path a guard that is late might come upon the pipe of the next instance.
+  const pipe = fs.openSync(lifeline.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
+  const command = ['-c', GUARD, 'outpost-orphan-guard']
+  const guard = spawn('sh', command, { detached: true, stdio: ['pipe', 'ignore', 'ignore', pipe] })
+  fs.closeSync(pipe)
   guard.on('error', () => undefined).unref()
-  guard.stdin.on('error', () => undefined)
-  ;(guard.stdin as unknown as { unref(): void }).unref()
+  const end = guard.stdin as Socket
+  end.on('error', () => undefined).unref()
 }
 
 /**
@@ -19,7 +24,6 @@ export function guardAgainstOrphans(lifeline: Lifeline): void {
  * servers and their guards only read from it, and leave when the holders have.
  */
 const GUARD = `
-exec 3<"$1"
 trap '' INT HUP
 holders() {
   for fd in /proc/[0-9]*/fd/*; do
@@ -30,6 +34,6 @@ holders() {
 }
 read -r _
 left=9
-while [ -n "$(holders)" ] && [ $left -gt 0 ]; do sleep 0.5; left=$((left - 1)); done
+while [ -n "$(holders)" ] && [ $left -gt 0 ]; do sleep 0.5 2>/dev/null || sleep 1; left=$((left - 1)); done
 for pid in $(holders); do kill -KILL "$pid" 2>/dev/null; done
 `

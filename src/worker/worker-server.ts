@@ -20,6 +20,8 @@ export interface Door {
 export class WorkerServer {
   /** Of what its requests and responses are to be made, also by somebody else; undefined for Node's own. */
   readonly messages: MessageClasses | undefined
+  /** Somebody has begun to listen for requests beside the Express app that the messages are made for, or in its place. */
+  #othersListen = false
 
   constructor(
     private readonly server: Server,
@@ -30,6 +32,9 @@ export class WorkerServer {
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
     this.messages = bearExpressMessages(server)
+    server.on('newListener', event => {
+      if (event === 'request') this.#othersListen = true
+    })
     this.#interceptArrivals()
     // Without a listener Node would never call it an upgrade.
     server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(request, socket))
@@ -90,7 +95,7 @@ export class WorkerServer {
       const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
       if ((request as Identified)[identified] !== true) identify(request, clientFromHeader(request))
       const owned = door.owns(request)
-      if (this.messages !== undefined && (owned || event !== 'request')) {
+      if (this.messages !== undefined && (owned || event !== 'request' || this.#othersListen)) {
         for (const message of [request, second]) if (isMessage(message)) asNodesOwn(message)
       }
       if (!owned || (event !== 'request' && event !== 'upgrade')) return emit(event, ...args)

@@ -29,6 +29,18 @@ void t.test('an entry goes once, and only from its own list', t => {
   t.end()
 })
 
+void t.test('the first can be taken without its entry', t => {
+  const list = new LinkedList<string>()
+  const entries = [list.add('a'), list.add('b')]
+  t.equal(list.shift(), 'a')
+  t.notOk(list.remove(entries[0]))
+  t.same(list.items(), ['b'])
+  t.equal(list.shift(), 'b')
+  t.equal(list.shift(), undefined)
+  t.equal(list.size, 0)
+  t.end()
+})
+
 void t.test('cleared, it lets go of all its entries', t => {
   const list = new LinkedList<string>()
   const entries = [list.add('a'), list.add('b')]

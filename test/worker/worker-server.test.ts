@@ -121,6 +121,20 @@ void t.test('only the app itself is handed messages that were made for Express',
   t.strictSame(seen, [true])
 })
 
+void t.test('nor is the app, once somebody else listens, too', async t => {
+  const { app, path } = await start(
+    t,
+    express().get('/page', (request, response) => void response.send(request.path)),
+  )
+  const seen: unknown[] = []
+  app.prependListener('request', (request, response) => {
+    seen.push(Object.getPrototypeOf(request) === http.IncomingMessage.prototype)
+    seen.push(Object.getPrototypeOf(response) === http.ServerResponse.prototype)
+  })
+  t.equal(await bodyOf(path, 'GET /page'), '/page')
+  t.strictSame(seen, [true, true])
+})
+
 void t.test('bytes that are no HTTP cost their connection, and nothing else', async t => {
   const { connect, path } = await start(t)
   await within((await connect()).write('nonsense\r\n\r\n').closed, 'the connection to be closed')

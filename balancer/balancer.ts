@@ -239,13 +239,21 @@ export class Balancer {
         answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
         return
       }
-      const giveBack = (): void => this.#upgradedOf.giveBack(client.address)
-      socket.once('close', giveBack)
+      const giveBack = this.#givenBackAtTheEnd(client.address, socket)
       new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId, () => {
         giveBack()
-        socket.off('close', giveBack)
         this.#declineUpgrade(request, socket, head)
       }).start()
+    }
+  }
+
+  /** By itself, so that a connection that lasts keeps nothing of its request. Returns a way to do it earlier. */
+  #givenBackAtTheEnd(address: string, socket: Duplex): () => void {
+    const giveBack = (): void => this.#upgradedOf.giveBack(address)
+    socket.once('close', giveBack)
+    return () => {
+      socket.off('close', giveBack)
+      giveBack()
     }
   }
 

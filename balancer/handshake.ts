@@ -6,12 +6,13 @@ import { answerProblemOnSocket, type BalancerErrorCode } from './errors.js'
 import type { Attempt } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
 import type { Entry } from './linked-list.js'
+import { reset } from './reset.js'
 import { judgeRetry } from './retry.js'
 import type { InFlight, Target, UpgradedConnection } from './target.js'
 
 /** A connection on its way to be upgraded. */
 export class Handshake implements Journey, InFlight {
-  #state: 'waiting' | 'sent' | 'upgraded' | 'over' = 'waiting'
+  #state: 'waiting' | 'sent' | 'upgraded' | 'refused' | 'over' = 'waiting'
   #target: Target | undefined
   #attempt: Attempt | undefined
   #failedTries = 0
@@ -55,8 +56,10 @@ export class Handshake implements Journey, InFlight {
 
   giveUp(code: BalancerErrorCode): void {
     if (this.#state === 'over' || this.#state === 'upgraded') return
+    const isAnswered = this.#state === 'refused'
     this.#over()
-    answerProblemOnSocket(this.socket, code, this.requestId)
+    if (isAnswered) reset(this.socket)
+    else answerProblemOnSocket(this.socket, code, this.requestId)
   }
 
   attemptBegun(attempt: Attempt): void {
@@ -109,9 +112,18 @@ export class Handshake implements Journey, InFlight {
     this.giveUp('UPSTREAM_BROKEN')
   }
 
-  /** For the transport: the target answered, but not with an upgrade. */
+  /**
+   * For the transport: the target answered, but not with an upgrade. The answer may take its time while the client
+   * is there. One that has ended its side has perhaps left: it shall not hold the place of others for ever.
+   */
   refused(): void {
+    this.#state = 'refused'
     this.deadlines.delete(this)
+    const clientEnded = (): void => {
+      if (this.#state === 'refused') this.deadlines.add(this)
+    }
+    if (this.socket.readableEnded) clientEnded()
+    else this.socket.once('end', clientEnded)
   }
 
   #over(): void {

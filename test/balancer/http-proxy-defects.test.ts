@@ -200,6 +200,19 @@ void t.test('a refusal that breaks off does not look whole', async t => {
   await running.quiet()
 })
 
+void t.test('a refusal that stands still is not waited for any more, once the client has ended its side', async t => {
+  const raw = await RawTarget.start(t, 'raw', socket => {
+    socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nwrong')
+  })
+  const running = await RunningBalancer.start(t, [raw], { upgradeTimeoutMs: 100 })
+  const client = await running.connect()
+  client.write(UPGRADE)
+  await until(() => client.unread.includes('wrong'), 'the first half')
+  client.end()
+  t.equal(await client.closed, 'reset')
+  await running.quiet()
+})
+
 void t.test('what belongs to one connection does not go over the next, in either direction', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.writeHead(200, {

@@ -45,12 +45,14 @@ export class Cluster {
   ended: Ending | undefined
   readonly #process: ChildProcessByStdio<null, Readable, Readable>
   readonly #printed = new EventEmitter<{ line: [] }>()
+  readonly #workers: number
   #port = 0
 
   private constructor(
     readonly dataDir: string,
     env: Record<string, string>,
   ) {
+    this.#workers = Number(env['WORKERS'])
     // A session of its own: a test may signal it as a group, as a terminal or a service manager does.
     this.#process = spawn(process.execPath, [program], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#guard(this.#process.pid!)
@@ -94,9 +96,8 @@ export class Cluster {
   static async start(t: Harness, env: Record<string, string> = {}): Promise<Cluster> {
     const cluster = Cluster.spawn(t, env)
     await cluster.serving()
-    const workers = Number(env['WORKERS'] ?? DEFAULT_WORKERS)
-    await cluster.has('worker', workers)
-    if (env['APP'] === undefined) await cluster.workersTakePart(workers)
+    await cluster.has('worker', cluster.#workers)
+    if (env['APP'] === undefined) await cluster.workersTakePart(cluster.#workers)
     return cluster
   }
 
@@ -109,17 +110,26 @@ export class Cluster {
 
   /** Waits until `count` workers of the built-in app answer, none of which is one of `not`, and tells their names. */
   async workersTakePart(count: number, not: readonly string[] = []): Promise<string[]> {
-    const named = async (): Promise<string[]> => {
-      const answers = await Promise.all(Array.from({ length: count }, () => ask(this.url, '/health')))
-      return [...new Set(answers.map(({ headers }) => String(headers['x-outpost-worker'])))]
-    }
     let names: string[] = []
     const all = async (): Promise<boolean> => {
-      names = await named()
+      names = await this.#workersThatSay200('/health', count)
       return names.length === count && !names.some(name => not.includes(name))
     }
     await until(all, `answers of ${count} workers`, START_MS)
     return names
+  }
+
+  /** Waits until every worker of the built-in app has what it needs: each finds Redis and the storage for itself. */
+  async ready(): Promise<void> {
+    const all = async (): Promise<boolean> =>
+      (await this.#workersThatSay200('/health/ready', this.#workers)).length === this.#workers
+    await until(all, `all ${this.#workers} workers to be ready`, START_MS)
+  }
+
+  async #workersThatSay200(path: string, count: number): Promise<string[]> {
+    const answers = await Promise.all(Array.from({ length: count }, () => ask(this.url, path)))
+    const good = answers.filter(({ status }) => status === 200)
+    return [...new Set(good.map(({ headers }) => String(headers['x-outpost-worker'])))]
   }
 
   /** As `| head` does once it has what it wants. */

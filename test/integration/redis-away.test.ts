@@ -15,8 +15,8 @@ void t.test('away at the start', async t => {
   await unavailable(t, cluster, somebody())
 
   await redis.start()
-  await until(async () => (await ask(url, '/health/ready')).status === 200, 'readiness', 10_000)
-  await until(() => canRegister(url), 'every worker to be well', 10_000)
+  await cluster.ready()
+  t.ok(await canRegister(url))
 })
 
 void t.test('away later', async t => {

@@ -5,7 +5,7 @@ import { ObjectStore } from '#src/object-store/object-store.js'
 import { ask, bearer, jsonOf, member, type Answer } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
-import { until, within } from '../helpers/deadline.js'
+import { within } from '../helpers/deadline.js'
 import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { freePort } from '../helpers/redis-server.js'
@@ -13,10 +13,6 @@ import { freePort } from '../helpers/redis-server.js'
 const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
 const small = form({ name: 'file', filename: 'x', content: 'x' })
 const SOME_KEY = '/uploads/00000000-0000-4000-8000-000000000000'
-
-function ready(base: string): Promise<void> {
-  return until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 20_000)
-}
 
 function externally(endpoint: string): Record<string, string> {
   return {
@@ -57,7 +53,7 @@ for (const BALANCERS of ['1', '0']) {
   void t.test(`the store is killed in the middle of uploads, with BALANCERS=${BALANCERS}`, async t => {
     const cluster = await Cluster.start(t, { BALANCERS, RATE_LIMIT_MAX: '0' })
     const base = cluster.url
-    await ready(base)
+    await cluster.ready()
     const { token } = await member(base)
     const kept = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content: 'kept' }), { token }))
     const view = new StorageView(t, storageAddressOf(cluster))
@@ -80,7 +76,7 @@ for (const BALANCERS of ['1', '0']) {
       t.equal(headers['retry-after'], '1')
     }
     await cluster.has('store', 1, [old!])
-    await ready(base)
+    await cluster.ready()
     t.strictSame(await view.keys(), before)
     t.equal((await sendForm(base, small, { token })).status, 201)
     t.equal((await fetchBytes(base, String(kept['url']))).bytes.toString(), 'kept')
@@ -99,7 +95,7 @@ void t.test('without a storage at the start it starts, says so, and recovers by 
   const store = new ObjectStore({ ...keys, directory: temporaryFolder(t), port })
   t.teardown(() => store.stop())
   await store.start()
-  await ready(cluster.url)
+  await cluster.ready()
   const stored = jsonOf(await sendForm(cluster.url, small, { token }))
   t.equal((await fetchBytes(cluster.url, String(stored['url']))).status, 200)
   await store.stop()
@@ -126,7 +122,7 @@ void t.test('so is one that does not take our keys', async t => {
 void t.test('a download from a storage that dies is cut, and never passes for whole', async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0', WORKERS: '1' })
   const base = cluster.url
-  await ready(base)
+  await cluster.ready()
   const { token } = await member(base)
   const content = Buffer.alloc(40 * 1024 ** 2)
   const { url } = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content }), { token }))
@@ -140,6 +136,6 @@ void t.test('a download from a storage that dies is cut, and never passes for wh
   )
   t.ok(['cut', 503].includes(outcome), String(outcome))
   await cluster.has('store', 1, [store!])
-  await ready(base)
+  await cluster.ready()
   t.ok((await fetchBytes(base, String(url))).bytes.equals(content))
 })

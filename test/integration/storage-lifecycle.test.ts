@@ -4,19 +4,14 @@ import t from 'tap'
 import { ask, bearer, jsonOf, member, signIn } from '../helpers/client.js'
 import { storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
-import { until } from '../helpers/deadline.js'
 import { fetchBytes, form, sendForm } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 const small = form({ name: 'file', filename: 'x', content: 'x' })
 
-function ready(base: string): Promise<void> {
-  return until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 20_000)
-}
-
 void t.test('a copy of DATA_DIR is a backup: what was there is there again', async t => {
   const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0', WORKERS: '1' })
-  await ready(first.url)
+  await first.ready()
   const person = await member(first.url)
   const content = Buffer.alloc(6 * 1024 ** 2, 'backup')
   const { url } = jsonOf(await sendForm(first.url, form({ name: 'file', filename: 'x', content }), person))
@@ -28,7 +23,7 @@ void t.test('a copy of DATA_DIR is a backup: what was there is there again', asy
   cpSync(first.dataDir, copy, { recursive: true, filter: path => !/\/(run|lock)$/.test(path) })
 
   const second = await Cluster.start(t, { DATA_DIR: copy, RATE_LIMIT_MAX: '0', WORKERS: '1' })
-  await ready(second.url)
+  await second.ready()
   t.strictSame(storageAddressOf(second), address, 'the same port and keys')
   t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
   t.match(jsonOf(await ask(second.url, '/products/tea')), product)

@@ -24,9 +24,7 @@ void t.test('two Outposts that share a Redis and a storage are one service', asy
   const one = await Cluster.start(t, { ...env, BALANCERS: '1' })
   const two = await Cluster.start(t, { ...env, BALANCERS: '0' })
   const bases = [one.url, two.url] as const
-  for (const base of bases) {
-    await until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 20_000)
-  }
+  for (const cluster of [one, two]) await cluster.ready()
   const person = await member(one.url)
 
   await t.test('a file that is uploaded at one is read, and deleted, at the other', async t => {

@@ -1,10 +1,9 @@
 import { existsSync, mkdirSync, symlinkSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { ask, jsonOf, member } from '../helpers/client.js'
+import { jsonOf, member } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
-import { until } from '../helpers/deadline.js'
 import { fetchBytes, form, sendForm } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { findMinio } from '../helpers/s3-servers.js'
@@ -23,12 +22,10 @@ void t.test('a minio in PATH is started, and what it keeps outlives a restart of
     DATA_DIR: temporaryFolder(t),
   }
   const content = Buffer.alloc(6 * 1024 ** 2, 'minio')
-  const ready = (base: string): Promise<void> =>
-    until(async () => (await ask(base, '/health/ready')).status === 200, 'all to be ready', 30_000)
 
   const first = await Cluster.start(t, env)
   t.ok(first.lines.some(line => /^ {2}storage +minio \(/.test(line)))
-  await ready(first.url)
+  await first.ready()
   const { token } = await member(first.url)
   const { url } = jsonOf(await sendForm(first.url, form({ name: 'file', filename: 'x', content }), { token }))
   t.ok((await fetchBytes(first.url, String(url))).bytes.equals(content))
@@ -38,7 +35,7 @@ void t.test('a minio in PATH is started, and what it keeps outlives a restart of
   await first.stop()
 
   const second = await Cluster.start(t, env)
-  await ready(second.url)
+  await second.ready()
   t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
   await second.stop()
 

@@ -2,13 +2,12 @@ import type { Test } from 'tap'
 import { ask, bearer, jsonOf, member, type Answer } from '../../helpers/client.js'
 import { StorageView, storageAddressOf } from '../../helpers/cluster-storage.js'
 import type { Cluster } from '../../helpers/cluster.js'
-import { until } from '../../helpers/deadline.js'
 
 /** What products promise, on a cluster of any mode that has no rate limit. */
 export async function productSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   const base = cluster.url
   const { token } = await member(base)
-  await until(async () => (await ask(base, '/health/ready')).status === 200, 'the storage to be ready', 20_000)
+  await cluster.ready()
   const view = new StorageView(t, storageAddressOf(cluster))
   const get = (id: string) => ask(base, `/products/${id}`)
   const put = (id: string, json: unknown) =>

@@ -17,7 +17,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
   const base = cluster.url
   const { token } = await member(base)
   const view = new StorageView(t, storageAddressOf(cluster))
-  await until(async () => (await ask(base, '/health/ready')).status === 200, 'the storage to be ready', 20_000)
+  await cluster.ready()
   const send = (...parts: Part[]) => sendForm(base, form(...parts), { token })
   const before = cluster.supervision()
 

@@ -15,6 +15,7 @@ import { Handshake } from './handshake.js'
 import { HealthCheck, HealthThresholds } from './health-check.js'
 import { LocalTarget, type LocalApp } from './local-target.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
+import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import type { Target } from './target.js'
 import { TargetPool } from './target-pool.js'
@@ -61,6 +62,7 @@ export class Balancer {
   readonly #connections: ClientConnections
   readonly #upgradedOf: ClientQuota
   readonly #refusals = new ConnectionRefusals()
+  readonly #pipeline: Pipeline
   #localId: string | undefined
   #stopped: Promise<void> | undefined
 
@@ -72,6 +74,7 @@ export class Balancer {
     this.#dispatcher = new Dispatcher(this.#pool, this.options)
     this.#handshakes = new Deadlines(this.options.upgradeTimeoutMs, handshake => handshake.giveUp('UPSTREAM_TIMEOUT'))
     this.#upgradedOf = new ClientQuota(this.options.maxUpgradedPerClient)
+    this.#pipeline = new Pipeline(this.options.holdLimit)
     this.#server = this.#createServer()
     this.#connections = new ClientConnections(this.#server, this.options.maxSockets, this.options.trustProxy)
   }
@@ -130,7 +133,7 @@ export class Balancer {
   }
 
   ledger(): Ledger {
-    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size }
+    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size + this.#pipeline.size }
     for (const target of this.#pool.targets()) {
       ledger.inFlight += target.inFlight + target.bound
       ledger.upgraded += target.upgraded
@@ -223,7 +226,11 @@ export class Balancer {
       return
     }
     const client = this.#connections.clientOf(request)
-    new Exchange(this.#dispatcher, request, response, client, requestId, continueWanted).start()
+    const exchange = new Exchange(this.#dispatcher, request, response, client, requestId, continueWanted)
+    if (!Pipeline.isBehind(response)) exchange.start()
+    else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
+      answerProblem(response, 'OVERLOADED', requestId)
+    }
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

@@ -18,10 +18,13 @@ export interface Journey extends Waiter {
   takeTo(target: Target, bound: boolean): void
 }
 
-/** A journey whose answer is awaited. */
+/** A journey that waits for its answer, or for its body. */
 export interface AwaitingAnswer extends Waiting {
-  answerOverdue(): void
+  waitOver(): void
 }
+
+/** Looks at an exchange within the shorter of the times that it may stand still. */
+const LOOKS = 4
 
 /** Finds a target for every request, or a place in the waiting room; keeps what all requests share. */
 export class Dispatcher {
@@ -30,8 +33,8 @@ export class Dispatcher {
   readonly retryBudget: RetryBudget
   /** Requests that were sent and have no answer yet. */
   readonly awaiting: Deadlines<AwaitingAnswer>
-  /** Requests whose body is on its way. */
-  readonly receiving: Deadlines<AwaitingAnswer>
+  /** Until the next look at requests whose body is on its way, or that were sent once more. */
+  readonly looks: Deadlines<AwaitingAnswer>
   /** Answers that begin from now on end their connection. */
   closing = false
 
@@ -42,8 +45,9 @@ export class Dispatcher {
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
-    this.awaiting = new Deadlines(options.upstreamTimeoutMs, exchange => exchange.answerOverdue())
-    this.receiving = new Deadlines(options.bodyIdleMs, exchange => exchange.answerOverdue())
+    const { upstreamTimeoutMs, bodyIdleMs } = options
+    this.awaiting = new Deadlines(upstreamTimeoutMs, exchange => exchange.waitOver())
+    this.looks = new Deadlines(Math.min(upstreamTimeoutMs, bodyIdleMs) / LOOKS, exchange => exchange.waitOver())
     pool.on('available', () => this.room.admit())
   }
 
@@ -70,6 +74,6 @@ export class Dispatcher {
     this.room.close()
     this.outliers.stop()
     this.awaiting.stop()
-    this.receiving.stop()
+    this.looks.stop()
   }
 }

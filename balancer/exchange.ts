@@ -36,7 +36,11 @@ export class Exchange implements Journey, InFlight {
   /** Tries that ended with their target, or with it hung. */
   #losses = 0
   #targetsAtArrival = 0
+  /** When a target first had all of it, in the clock of `performance.now()`; 0 before. */
+  #sentAt = 0
   #bytesRead = 0
+  /** When more of the body was last seen to come, in the same clock. */
+  #bodyMovedAt = 0
   #tried: Set<Target> | undefined
   readonly lasting = false
   place: Entry | undefined
@@ -73,7 +77,7 @@ export class Exchange implements Journey, InFlight {
     const body = bodyByHeaders(this.request, heldBodyBytes)
     if (body !== undefined) this.#dispatch(body)
     else {
-      this.#waitWithin(this.dispatcher.receiving)
+      this.#watchBody()
       holdBody(this.request, heldBodyBytes, held => {
         this.#waitWithin(undefined)
         if (this.#state === 'arriving') this.#dispatch(held)
@@ -84,15 +88,9 @@ export class Exchange implements Journey, InFlight {
   /** Listens for the end of the current response; again after a transport has put another in its place. */
   watchClient(): void {
     const { response } = this
-    const closed = (): void => {
+    response.on('close', () => {
       if (response === this.response) this.#responseClosed()
-    }
-    response.on('close', closed)
-    if (response.socket !== null) return
-    // Queued behind an earlier answer, it does not hear of its connection's end before its turn.
-    const { socket } = this.request
-    socket.setMaxListeners(0).once('close', closed)
-    response.once('socket', () => socket.off('close', closed))
+    })
   }
 
   takeTo(target: Target, bound: boolean): void {
@@ -122,11 +120,17 @@ export class Exchange implements Journey, InFlight {
     this.#attempt = attempt
   }
 
-  /** For the transport: a part of the body has come; `sent` when it was the last. */
-  bodyProgress(sent: boolean): void {
+  /** For the transport: the body is on its way to the target. */
+  bodyBegun(): void {
+    if (this.#state === 'sent') this.#watchBody()
+  }
+
+  /** For the transport: the target has all of the request. The wait for the answer is one, however often that is so. */
+  bodySent(): void {
     if (this.#state !== 'sent') return
-    if (!sent) this.#bytesRead = this.request.socket.bytesRead
-    this.#waitWithin(sent ? this.dispatcher.awaiting : this.dispatcher.receiving)
+    const isFirst = this.#sentAt === 0
+    if (isFirst) this.#sentAt = performance.now()
+    this.#waitWithin(isFirst ? this.dispatcher.awaiting : this.dispatcher.looks)
   }
 
   /** For the transport: the answer has begun. */
@@ -167,22 +171,31 @@ export class Exchange implements Journey, InFlight {
     else this.#tryFailed('down')
   }
 
-  answerOverdue(): void {
-    if (this.#state === 'arriving') this.giveUp('REQUEST_TIMEOUT')
-    else if (this.response.headersSent) this.answerBegun()
-    else if (this.#state === 'sent') {
-      if (this.#body.kind !== 'stream' || this.request.complete) this.#tryFailed('timeout')
-      else if (this.#bodyMoved()) this.#waitWithin(this.dispatcher.receiving)
-      else this.giveUp('REQUEST_TIMEOUT')
-    }
+  /** What it waited for did not come in time, or it is time for a look. */
+  waitOver(): void {
+    if (this.response.headersSent) this.answerBegun()
+    else if (this.#sentAt === 0) this.#lookAtBody()
+    else if (performance.now() - this.#sentAt >= this.dispatcher.options.upstreamTimeoutMs) this.#tryFailed('timeout')
+    else this.#waitWithin(this.dispatcher.looks)
   }
 
-  /** Whether more of the body has come since the last look: a local app reads it unseen. */
-  #bodyMoved(): boolean {
-    const { bytesRead } = this.request.socket
-    const moved = bytesRead > this.#bytesRead
-    this.#bytesRead = bytesRead
-    return moved
+  #watchBody(): void {
+    this.#bytesRead = this.request.socket.bytesRead
+    this.#bodyMovedAt = performance.now()
+    this.#waitWithin(this.dispatcher.looks)
+  }
+
+  /** Whoever holds it up is told so: the client that does not send, or the target that does not read. */
+  #lookAtBody(): void {
+    const { complete, readableLength, readableHighWaterMark, socket } = this.request
+    const now = performance.now()
+    if (socket.bytesRead > this.#bytesRead) this.#bodyMovedAt = now
+    this.#bytesRead = socket.bytesRead
+    const { upstreamTimeoutMs, bodyIdleMs } = this.dispatcher.options
+    const untaken = complete || readableLength >= readableHighWaterMark
+    if (now - this.#bodyMovedAt < (untaken ? upstreamTimeoutMs : bodyIdleMs)) this.#waitWithin(this.dispatcher.looks)
+    else if (untaken) this.#tryFailed('timeout')
+    else this.giveUp('REQUEST_TIMEOUT')
   }
 
   #tryFailed(failure: Failure): void {
@@ -191,6 +204,7 @@ export class Exchange implements Journey, InFlight {
     // Out of the target's books first: the failure may take the target down, which would be a second failure of this.
     this.#endAttempt(failure === 'timeout' || failure === 'down')
     if (failure !== 'down') this.dispatcher.outliers.failed(target)
+    if (failure === 'connect') this.#sentAt = 0
     this.#failedTries += failure === 'down' || target.gone ? 0 : 1
     // Ejected it is there yet, by the failures of others, and when it dies of that it is lost but once.
     if (failure !== 'connect' && target.state !== 'ejected') this.#losses += 1

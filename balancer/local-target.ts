@@ -1,5 +1,4 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
-import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
@@ -30,8 +29,11 @@ export class LocalTarget implements Transport {
     response.setHeader('X-Request-Id', requestId)
     if (exchange.closing) response.shouldKeepAlive = false
     if (exchange.continueWanted) response.writeContinue()
-    exchange.bodyProgress(body.kind !== 'stream')
-    if (body.kind === 'stream') request.once('end', () => exchange.bodyProgress(true))
+    if (body.kind !== 'stream') exchange.bodySent()
+    else {
+      exchange.bodyBegun()
+      request.once('end', () => exchange.bodySent())
+    }
     const calledAt = performance.now()
     this.app.handleRequest(body.kind === 'held' ? replay(request, body.bytes) : request, response, client)
     if (response.writableEnded && performance.now() - calledAt >= LONG_CALL_MS) keepPlace(target)
@@ -89,17 +91,7 @@ function detach(exchange: Exchange): void {
   const { request, response } = exchange
   const { socket } = request
   if (response.writableEnded || socket.destroyed || response.headersSent) return
-  if (response.socket === null) {
-    // Still queued behind an earlier answer: there is no way to take its place, so the connection goes, but not
-    // before an answer that was taken over has been given; the client knows by its end that this one never came.
-    // Which of the two is detached first is nobody's business.
-    queueMicrotask(() => lastAnswers.has(socket) || socket.destroy())
-    exchange.response = new ServerResponse(request)
-    exchange.watchClient()
-    return
-  }
   response.detachSocket(socket)
-  lastAnswers.add(socket)
   const fresh = new ServerResponse(request)
   // The server has lost track of this connection's turn: the answer is its last.
   fresh.shouldKeepAlive = false
@@ -113,9 +105,6 @@ function detach(exchange: Exchange): void {
   exchange.response = fresh
   exchange.watchClient()
 }
-
-/** Connections that end with the answer that is being given on them. */
-const lastAnswers = new WeakSet<Socket>()
 
 class LocalUpgraded implements UpgradedConnection {
   constructor(private readonly socket: Duplex) {}

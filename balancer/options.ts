@@ -25,7 +25,7 @@ export interface BalancerOptions {
   ejectMs: number
   ejectMaxMs: number
 
-  /** From the end of the request to the first byte of its answer. */
+  /** From the end of the request to the first byte of its answer; also how long a target may leave a body unread. */
   upstreamTimeoutMs: number
   /** A request body may stand still this long. */
   bodyIdleMs: number

@@ -53,7 +53,7 @@ export class WebAttempt implements Attempt {
     if (body.kind === 'stream') return
     if (body.kind === 'held') outgoing.end(body.bytes)
     else outgoing.end()
-    this.exchange.bodyProgress(true)
+    this.exchange.bodySent()
   }
 
   /** The library may call this more than once. */
@@ -103,9 +103,8 @@ export class WebAttempt implements Attempt {
       outgoing.setHeader('transfer-encoding', 'chunked')
     }
     if (continueWanted) response.writeContinue()
-    this.exchange.bodyProgress(false)
-    request.on('data', () => this.exchange.bodyProgress(false))
-    request.once('end', () => this.exchange.bodyProgress(true))
+    this.exchange.bodyBegun()
+    request.once('end', () => this.exchange.bodySent())
     request.pipe(outgoing)
   }
 

@@ -1,4 +1,4 @@
-import { once } from 'node:events'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import t from 'tap'
 import { until } from '../helpers/deadline.js'
 import { FakeTarget, RawTarget, type TargetHandler } from '../helpers/fake-target.js'
@@ -274,6 +274,40 @@ void t.test('a body that stands still is answered 408, and its connection closed
   await running.quiet()
 })
 
+void t.test('a body that the target leaves unread is 504: the client is not to blame', async t => {
+  const target = await FakeTarget.start(t, 'a', request => void request.pause())
+  const running = await RunningBalancer.start(t, [target], { upstreamTimeoutMs: 200 })
+  const client = await running.connect()
+  client.socket.write(requestBytes('POST /large', ['Content-Length: 8000000']))
+  client.socket.write(Buffer.alloc(8_000_000))
+  t.equal((await client.response()).status, 504)
+  client.destroy()
+  await running.quiet()
+})
+
+void t.test('the time limit is one for all tries', async t => {
+  const silent = (request: IncomingMessage): void => void request.resume()
+  const [first, second] = [await FakeTarget.start(t, 'first', silent), await FakeTarget.start(t, 'second', silent)]
+  const upstreamTimeoutMs = 1_200
+  const running = await RunningBalancer.start(t, [first, second], { upstreamTimeoutMs })
+  const pause = (share: number): Promise<void> => new Promise(resolve => setTimeout(resolve, share * upstreamTimeoutMs))
+  const moved = (await running.connect()).write(GET)
+  await until(() => first.requests.length === 1, 'it to arrive')
+  await pause(0.6)
+  const later = (await running.connect()).write(GET)
+  await until(() => second.requests.length === 1, 'the other one to arrive')
+  await pause(0.2)
+  running.balancer.setTargets([second.spec])
+  await until(() => second.requests.length === 2, 'the first one to be tried again')
+  const answered: string[] = []
+  const answers = Object.entries({ moved, later }).map(async ([name, client]) => {
+    t.equal((await client.response()).status, 504)
+    answered.push(name)
+  })
+  await Promise.all(answers)
+  t.same(answered, ['moved', 'later'], 'by its second try alone it would have been the later one')
+})
+
 void t.test('a client that leaves takes its request with it', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.resume())
   const running = await RunningBalancer.start(t, [target])
@@ -285,17 +319,16 @@ void t.test('a client that leaves takes its request with it', async t => {
   await running.quiet()
 })
 
-void t.test('so does one whose answers are queued behind another, when it leaves', async t => {
-  const target = await FakeTarget.start(t, 'a', (request, response) => {
-    if (request.url === '/large') response.end(Buffer.alloc(2_000_000))
-  })
+void t.test('so does one that has sent others ahead, when it leaves', async t => {
+  const target = await FakeTarget.start(t, 'a', request => void request.resume())
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
-  client.write(requestBytes('GET /hang') + requestBytes('GET /large') + requestBytes('GET /hang'))
-  await until(() => target.requests.length === 3, 'all three to arrive')
+  client.write(requestBytes('GET /hang') + requestBytes('GET /') + requestBytes('POST /', [], 'body'))
+  await until(() => running.balancer.ledger().waiting === 2, 'two to wait for their turn')
   client.reset()
   await running.quiet()
-  await until(() => target.open === 0, 'all three to be aborted')
+  await until(() => target.open === 0, 'the first to be aborted')
+  t.equal(target.requests.length, 1, 'the others have never begun')
 })
 
 void t.test('a client that resets in the middle of its body aborts the request at the target', async t => {
@@ -310,20 +343,49 @@ void t.test('a client that resets in the middle of its body aborts the request a
   await running.quiet()
 })
 
-void t.test('pipelined requests are answered in their order', async t => {
+void t.test('pipelined requests are served in their order, one at a time', async t => {
+  let busy = 0
+  let busiest = 0
   const target = await FakeTarget.start(t, 'a', (request, response) => {
-    const answer = (): void => void response.end(request.url)
-    if (request.url === '/first') void once(target.server, 'third').then(answer)
-    else answer()
-    if (request.url === '/third') target.server.emit('third')
+    busiest = Math.max(busiest, ++busy)
+    request.resume().once('end', () => {
+      setImmediate(() => {
+        busy -= 1
+        response.end(request.url)
+      })
+    })
   })
-  const running = await RunningBalancer.start(t, [target])
+  // Begun at once they would be more than there is room for.
+  const running = await RunningBalancer.start(t, [target], { maxInFlight: 1 })
   const client = await running.connect()
-  client.write(['/first', '/second', '/third'].map(path => requestBytes(`GET ${path}`)).join(''))
-  const bodies = [await client.response(), await client.response(), await client.response()]
+  const paths = Array.from({ length: 500 }, (_, i) => `/${i}`)
+  client.write(paths.map((path, i) => requestBytes(`${i % 2 === 0 ? 'GET' : 'POST'} ${path}`, [], 'body')).join(''))
+  for (const path of paths) t.match(await client.response(), { status: 200, body: Buffer.from(path) })
+  t.equal(busiest, 1)
+  await running.quiet(1)
+})
+
+void t.test('over the limit of those that may wait, pipelined requests are refused in their turn', async t => {
+  const held: ServerResponse[] = []
+  let holding = true
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    if (holding) held.push(response)
+    else response.end('at once')
+  })
+  const running = await RunningBalancer.start(t, [target], { holdLimit: 2 })
+  const client = await running.connect()
+  client.write(GET.repeat(4))
+  await until(() => held.length === 1, 'the first to arrive')
+  const other = await running.connect()
+  other.write(GET)
+  await until(() => held.length === 2, 'that of another client to be taken all the same')
+  holding = false
+  for (const response of held) response.end('held')
+  t.equal((await other.response()).status, 200)
+  const answers = [await client.response(), await client.response(), await client.response(), await client.response()]
   t.same(
-    bodies.map(({ body }) => body.toString()),
-    ['/first', '/second', '/third'],
+    answers.map(({ status }) => status),
+    [200, 200, 200, 503],
   )
 })
 

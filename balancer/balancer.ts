@@ -105,7 +105,7 @@ export class Balancer {
    */
   setLocal(id: string, app: LocalApp, socketPath?: string): void {
     this.#localId = id
-    const target = this.#pool.add(id, new LocalTarget(app, this.options.identityHeader), true)
+    const target = this.#pool.add(id, new LocalTarget(app, this.options), true)
     target.markReady()
     if (socketPath !== undefined) this.#watch(target, socketPath)
   }
@@ -201,13 +201,16 @@ export class Balancer {
     })
     server.maxHeadersCount = 0
     server.on('request', (request, response) => this.#serve(request, response, false))
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) =>
-      this.#serve(request, response, true),
-    )
-    server.on('checkExpectation', (_request, response: ServerResponse) => {
+    const refuseExpectation = (_request: IncomingMessage, response: ServerResponse): void => {
       response.shouldKeepAlive = false
       answerProblem(response, 'EXPECTATION_FAILED', randomUUID())
+    }
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      // Node looks for it anywhere in the value.
+      if (request.headers.expect?.toLowerCase() === '100-continue') this.#serve(request, response, true)
+      else refuseExpectation(request, response)
     })
+    server.on('checkExpectation', refuseExpectation)
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     server.on('connect', (_request, socket: Duplex) => {
       if (this.#takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())

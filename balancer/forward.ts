@@ -64,7 +64,7 @@ export class Upstream implements Transport {
     socket.once('error', onError)
     socket.once('connect', () => {
       guard(socket.off('error', onError))
-      const attempt = new UpgradeAttempt(handshake, this.options.identityHeader)
+      const attempt = new UpgradeAttempt(handshake, this.options)
       const agent = agentOf(socket)
       try {
         this.#proxy.ws(attempt as unknown as http.IncomingMessage, handshake.socket, handshake.head, { agent }, error =>

@@ -1,4 +1,5 @@
-import type { IncomingHttpHeaders, OutgoingHttpHeaders } from 'node:http'
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import type { BalancerOptions } from './options.js'
 
 /** Who sent a request, as far as the edge knows. */
 export interface ClientIdentity {
@@ -38,6 +39,12 @@ const SET_BY_THE_EDGE = [
 /** What does not go on as the client sent it. */
 const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, 'x-request-id', 'expect'])
 
+/** Of a request that is handed over itself these stay: what frames it, and what an upgrade is made by. */
+const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'upgrade'])
+
+/** What the edge goes by. */
+export type Edge = Pick<BalancerOptions, 'identityHeader' | 'trustProxy'>
+
 /**
  * Finds the client behind `trustProxy` hops: with 0 it is the peer of the connection, with n the n-th address from
  * the right of X-Forwarded-For (fewer entries than hops: the leftmost there is).
@@ -65,29 +72,48 @@ export function requestHeaders(
   headers: IncomingHttpHeaders,
   client: ClientIdentity,
   requestId: string,
-  identityHeader: string,
+  { identityHeader, trustProxy }: Edge,
 ): OutgoingHttpHeaders {
   const named = namedInConnection(headers.connection)
   // Built up, never cut down: after a `delete` an object is a hash table, and slow in all that is done with it later.
   const forwarded: OutgoingHttpHeaders = {}
   for (const name in headers) {
-    if (!NOT_FORWARDED.has(name) && named?.includes(name) !== true) forwarded[name] = headers[name]
+    if (!isForTheEdge(name, trustProxy) && named?.includes(name) !== true) forwarded[name] = headers[name]
   }
   setForwarded(forwarded, client, requestId)
   forwarded[identityHeader] = `${client.protocol} ${client.address}`
   return forwarded
 }
 
-/** Puts what the edge knows in place of whatever the client said about itself. */
-export function overwriteForwarded(
-  headers: OutgoingHttpHeaders | IncomingHttpHeaders,
+/** The same for an app in this process, which is handed the request itself. */
+export function rewriteRequestHeaders(
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
   client: ClientIdentity,
   requestId: string,
+  { identityHeader, trustProxy }: Edge,
 ): void {
-  if ('forwarded' in headers) delete headers['forwarded']
-  if ('x-forwarded-port' in headers) delete headers['x-forwarded-port']
-  if (headers['host'] === undefined) delete headers['x-forwarded-host']
+  const { headers } = request
+  const named = namedInConnection(headers.connection)
+  let unwanted: string[] | undefined
+  for (const name in headers) {
+    const isUnwanted = isForTheEdge(name, trustProxy) || name === identityHeader || named?.includes(name) === true
+    if (isUnwanted && !OF_THE_MESSAGE.has(name)) (unwanted ??= []).push(name)
+  }
+  if (unwanted !== undefined) {
+    for (const name of unwanted) Reflect.deleteProperty(headers, name)
+    request.rawHeaders = withoutNames(request.rawHeaders, unwanted)
+  }
   setForwarded(headers, client, requestId)
+}
+
+/** Whether the client's word for it does not go on. Of a trusted proxy it does, unless the edge knows better. */
+function isForTheEdge(name: string, trustProxy: number): boolean {
+  return NOT_FORWARDED.has(name) || (trustProxy === 0 && name.startsWith('x-forwarded-'))
+}
+
+/** @param names lower-cased */
+function withoutNames(rawHeaders: string[], names: readonly string[]): string[] {
+  return rawHeaders.filter((_, i) => !names.includes((rawHeaders[i - (i % 2)] as string).toLowerCase()))
 }
 
 function setForwarded(
@@ -142,6 +168,10 @@ function listOf(value: string | string[] | undefined): string[] {
     .filter(item => item !== '')
 }
 
-function plainAddress(address: string): string {
+/** An address without the port that some proxies add, and without the brackets that go with it. */
+function plainAddress(written: string): string {
+  const address = WITH_PORT.exec(written)?.slice(1).find(Boolean) ?? written
   return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
 }
+
+const WITH_PORT = /^(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)$/

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
-import { overwriteForwarded } from './forwarded-headers.js'
+import { rewriteRequestHeaders, type Edge } from './forwarded-headers.js'
 import type { Handshake } from './handshake.js'
 import type { InFlight, Target, Transport, UpgradedConnection } from './target.js'
 import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
@@ -19,13 +19,13 @@ export interface LocalApp {
 export class LocalTarget implements Transport {
   constructor(
     private readonly app: LocalApp,
-    private readonly identityHeader: string,
+    private readonly edge: Edge,
   ) {}
 
   send(exchange: Exchange, target: Target): void {
     const { request, response, client, requestId, body } = exchange
     exchange.attemptBegun({ abort: () => detach(exchange) })
-    this.#setHeaders(request, client, requestId)
+    rewriteRequestHeaders(request, client, requestId, this.edge)
     response.setHeader('X-Request-Id', requestId)
     if (exchange.closing) response.shouldKeepAlive = false
     if (exchange.continueWanted) response.writeContinue()
@@ -45,18 +45,12 @@ export class LocalTarget implements Transport {
       handshake.decline()
       return
     }
-    this.#setHeaders(request, client, requestId)
+    rewriteRequestHeaders(request, client, requestId, this.edge)
     handshake.upgraded(new LocalUpgraded(socket))
     this.app.handleUpgrade(request, socket, head, client)
   }
 
   close(): void {}
-
-  #setHeaders({ headers }: IncomingMessage, client: ClientIdentity, requestId: string): void {
-    overwriteForwarded(headers, client, requestId)
-    // The app is told who the client is; this is how a client would tell it.
-    if (this.identityHeader in headers) Reflect.deleteProperty(headers, this.identityHeader)
-  }
 }
 
 /** A call that takes longer keeps those that came with it waiting, which are to be counted. */

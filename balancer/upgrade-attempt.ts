@@ -1,6 +1,6 @@
 import { STATUS_CODES, type ClientRequest, type IncomingMessage, type OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
-import { requestHeaders, responseHeaders } from './forwarded-headers.js'
+import { requestHeaders, responseHeaders, type Edge } from './forwarded-headers.js'
 import type { Handshake } from './handshake.js'
 import { reset } from './reset.js'
 import { UpgradedPair } from './upgraded-pair.js'
@@ -16,10 +16,10 @@ export class UpgradeAttempt {
 
   constructor(
     private readonly handshake: Handshake,
-    identityHeader: string,
+    edge: Edge,
   ) {
     const { request, client, requestId } = handshake
-    this.headers = requestHeaders(request.headers, client, requestId, identityHeader)
+    this.headers = requestHeaders(request.headers, client, requestId, edge)
     // Hop-by-hop, but this hop is to be upgraded just the same.
     this.headers['connection'] = 'Upgrade'
     this.headers['upgrade'] = request.headers.upgrade

@@ -1,12 +1,11 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Attempt, Exchange } from './exchange.js'
-import { requestHeaders, responseHeaders } from './forwarded-headers.js'
-import type { BalancerOptions } from './options.js'
+import { requestHeaders, responseHeaders, type Edge } from './forwarded-headers.js'
 
 /** What an attempt needs of the way to its target. */
 export interface Upstreamish {
-  readonly options: Pick<BalancerOptions, 'identityHeader'>
+  readonly options: Edge
   connectFailed(error: Error): void
   /** Finds out whether the target is still there. */
   look(): Promise<void>
@@ -30,7 +29,7 @@ export class WebAttempt implements Attempt {
   ) {
     const { request, client, requestId, body } = exchange
     this.method = request.method
-    this.headers = requestHeaders(request.headers, client, requestId, upstream.options.identityHeader)
+    this.headers = requestHeaders(request.headers, client, requestId, upstream.options)
     if (body.kind === 'held') this.headers['content-length'] = body.bytes.length
     exchange.attemptBegun(this)
   }

@@ -7,12 +7,15 @@ const MAX_USERNAME = 64
 
 /**
  * Usernames are compared in one normal form: Unicode NFC, lower case. So "José" is one account however it is typed,
- * and nobody can register "ALICE" beside "alice".
+ * and nobody can register "ALICE" beside "alice". Some letters come apart in lower case, hence NFC once more.
  */
 const username = z
   .string('must be a string')
-  .transform(value => value.normalize('NFC').toLowerCase())
-  .refine(value => value.length >= 1 && value.length <= MAX_USERNAME, `must have 1 to ${MAX_USERNAME} characters`)
+  .transform(value => value.normalize('NFC').toLowerCase().normalize('NFC'))
+  .refine(
+    value => value !== '' && Array.from(value).length <= MAX_USERNAME,
+    `must have 1 to ${MAX_USERNAME} characters`,
+  )
   .refine(value => /^[\p{L}\p{M}\p{N}._@+-]*$/u.test(value), 'may contain letters, digits and . _ @ + - only')
 
 const password = z
@@ -23,6 +26,8 @@ const password = z
     `must have at most ${MAX_PASSWORD_BYTES} bytes in UTF-8`,
   )
   .refine(value => !value.includes('\0'), 'must not contain NUL')
+  // In UTF-8 they would all be the same character.
+  .refine(value => !/\p{Surrogate}/u.test(value), 'must be well-formed Unicode')
 
 const schema = z.object({ username, password })
 

@@ -1,14 +1,15 @@
 import t from 'tap'
 import {
   identify,
-  overwriteForwarded,
   requestHeaders,
   responseHeaders,
+  rewriteRequestHeaders,
   type ClientIdentity,
 } from '#balancer/forwarded-headers.js'
 
 const client: ClientIdentity = { address: '192.0.2.7', protocol: 'https', forwardedFor: '192.0.2.7' }
 const peer = { remoteAddress: '192.0.2.1' }
+const edge = { identityHeader: 'x-edge', trustProxy: 0 }
 
 void t.test('without trust the client is the peer, whatever it says', t => {
   const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' }
@@ -31,6 +32,20 @@ void t.test('with n trusted hops the client is the n-th from the right', t => {
   const two = identify(peer, headers, 2)
   t.equal(two.address, '203.0.113.9')
   t.equal(two.forwardedFor, '203.0.113.9, 198.51.100.2, 192.0.2.1')
+  t.end()
+})
+
+void t.test('the port that some proxies add makes nobody another client', t => {
+  for (const [written, address] of [
+    ['203.0.113.9:4711', '203.0.113.9'],
+    ['[2001:db8::1]:4711', '2001:db8::1'],
+    ['[2001:db8::1]', '2001:db8::1'],
+    ['[::ffff:203.0.113.9]:1', '203.0.113.9'],
+    ['2001:db8::1', '2001:db8::1'],
+    ['unknown', 'unknown'],
+  ] as const) {
+    t.equal(identify(peer, { 'x-forwarded-for': written }, 1).address, address)
+  }
   t.end()
 })
 
@@ -60,7 +75,7 @@ void t.test('a request goes on without what belongs to its connection', t => {
     accept: '*/*',
   }
   const before = { ...given }
-  t.same(requestHeaders(given, client, 'id-1', 'x-edge'), {
+  t.same(requestHeaders(given, client, 'id-1', edge), {
     host: 'a.example',
     'content-length': '3',
     accept: '*/*',
@@ -83,12 +98,13 @@ void t.test('nobody but the edge speaks through its own headers', t => {
     'x-forwarded-proto': 'https',
     'x-forwarded-host': 'evil.example',
     'x-forwarded-port': '1',
+    'x-forwarded-prefix': '/admin',
     'x-real-ip': '203.0.113.9',
     'x-request-id': 'theirs',
     'x-edge': 'https 203.0.113.9',
     connection: 'x-edge, x-real-ip, forwarded, x-request-id',
   }
-  const headers = requestHeaders(forged, client, 'ours', 'x-edge')
+  const headers = requestHeaders(forged, client, 'ours', edge)
   t.same(headers, {
     host: 'a.example',
     'x-forwarded-for': '192.0.2.7',
@@ -101,10 +117,54 @@ void t.test('nobody but the edge speaks through its own headers', t => {
   t.end()
 })
 
+void t.test('what a trusted proxy says beyond that goes on', t => {
+  const trusting = { ...edge, trustProxy: 1 }
+  const given = { host: 'a', 'x-forwarded-prefix': '/shop', 'x-forwarded-port': '8443' }
+  const headers = requestHeaders(given, client, 'id', trusting)
+  t.equal(headers['x-forwarded-prefix'], '/shop')
+  t.notOk('x-forwarded-port' in headers)
+  t.end()
+})
+
+void t.test('an app that is handed the request itself sees the same of it', t => {
+  const wanted = { host: 'a.example', 'transfer-encoding': 'chunked', upgrade: 'websocket', accept: '*/*' }
+  const headers = {
+    ...wanted,
+    connection: 'Upgrade, X-Named, Cookie, Transfer-Encoding',
+    te: 'trailers',
+    'proxy-authorization': 'Basic eA==',
+    'x-named': '1',
+    cookie: 'a=b',
+    'x-forwarded-for': '203.0.113.9',
+    'x-forwarded-ssl': 'on',
+    'x-edge': 'https 203.0.113.9',
+  }
+  const rawHeaders = Object.entries(headers).flatMap(([name, value]) => [name.toUpperCase(), value])
+  const request = { headers, rawHeaders }
+  rewriteRequestHeaders(request, client, 'ours', edge)
+  t.same(request.headers, {
+    ...wanted,
+    connection: headers.connection,
+    'x-forwarded-for': '192.0.2.7',
+    'x-forwarded-proto': 'https',
+    'x-forwarded-host': 'a.example',
+    'x-real-ip': '192.0.2.7',
+    'x-request-id': 'ours',
+  })
+  t.same(
+    request.rawHeaders.filter((_, i) => i % 2 === 0),
+    ['HOST', 'TRANSFER-ENCODING', 'UPGRADE', 'ACCEPT', 'CONNECTION'],
+  )
+  t.end()
+})
+
 void t.test('without a Host header there is no X-Forwarded-Host either', t => {
   const headers = { 'x-forwarded-host': 'evil.example' }
-  overwriteForwarded(headers, client, 'id')
-  t.notOk('x-forwarded-host' in headers)
+  const request = { headers, rawHeaders: ['X-Forwarded-Host', 'evil.example'] }
+  rewriteRequestHeaders(request, client, 'id', edge)
+  t.notOk('x-forwarded-host' in request.headers)
+  t.same(request.rawHeaders, [])
+  t.notOk('x-forwarded-host' in requestHeaders({ 'x-forwarded-host': 'evil.example' }, client, 'id', edge))
   t.end()
 })
 
@@ -140,7 +200,7 @@ void t.test('names that every object has are headers like any other', t => {
     string,
     string
   >
-  const forwarded = requestHeaders(headers, client, 'id', 'x-edge')
+  const forwarded = requestHeaders(headers, client, 'id', edge)
   t.equal(forwarded['constructor'], 'y')
   t.equal(Object.getPrototypeOf(forwarded), Object.prototype)
   t.end()

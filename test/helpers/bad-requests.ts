@@ -245,6 +245,7 @@ const headersWithMeaning: BadRequest[] = [
   },
   served('Expect: 100-continue', post('Expect: 100-continue', 'Content-Length: 3') + 'abc', [100, 'served']),
   refused('another expectation', post('Expect: x', 'Content-Length: 3') + 'abc', 417),
+  refused('one more expectation', post('Expect: 100-continue, x', 'Content-Length: 3') + 'abc', 417),
   ...['__proto__', 'constructor', 'toString', 'hasOwnProperty', '__defineGetter__'].map(name =>
     served(`a header ${name}`, get(`${name}: x`)),
   ),

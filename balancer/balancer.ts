@@ -17,6 +17,7 @@ import { LocalTarget, type LocalApp } from './local-target.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
+import { StalledClients } from './stalled-clients.js'
 import type { Target } from './target.js'
 import { TargetPool } from './target-pool.js'
 
@@ -60,6 +61,7 @@ export class Balancer {
   readonly #checks = new Map<string, HealthCheck>()
   readonly #handshakes: Deadlines<Handshake>
   readonly #connections: ClientConnections
+  readonly #stalled: StalledClients
   readonly #upgradedOf: ClientQuota
   readonly #refusals = new ConnectionRefusals()
   readonly #pipeline: Pipeline
@@ -77,6 +79,8 @@ export class Balancer {
     this.#pipeline = new Pipeline(this.options.holdLimit)
     this.#server = this.#createServer()
     this.#connections = new ClientConnections(this.#server, this.options.maxSockets, this.options.trustProxy)
+    this.#stalled = new StalledClients(() => this.#connections.sockets(), this.options.clientStallMs)
+    this.#stalled.start()
   }
 
   /** Listens on a port, a path, or a handle that somebody else has bound. */
@@ -161,6 +165,7 @@ export class Balancer {
     this.closeAfterAnswers()
     for (const target of this.#pool.targets()) target.closeUpgraded()
     await this.#connections.close(deadlineMs)
+    this.#stalled.stop()
     this.#dispatcher.stop()
     this.#handshakes.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)

@@ -38,6 +38,10 @@ export class ClientConnections {
     return this.#clients.size
   }
 
+  sockets(): Iterable<Socket> {
+    return this.#clients.keys()
+  }
+
   /** One that somebody else has accepted. */
   adopt(socket: Socket): void {
     this.#watchThoseGiven()

@@ -29,6 +29,8 @@ export interface BalancerOptions {
   upstreamTimeoutMs: number
   /** A request body may stand still this long. */
   bodyIdleMs: number
+  /** A client may leave what it is sent untaken this long. */
+  clientStallMs: number
   /** An unused connection to a target is closed after this; must be shorter than the target's keep-alive. */
   upstreamIdleMs: number
   /** The targets' own keep-alive, checked against `upstreamIdleMs`. */
@@ -93,6 +95,7 @@ export const defaultOptions: BalancerOptions = {
 
   upstreamTimeoutMs: 30_000,
   bodyIdleMs: 60_000,
+  clientStallMs: 60_000,
   upstreamIdleMs: 60_000,
   targetKeepAliveMs: 75_000,
   clientIdleMs: 75_000,

@@ -48,7 +48,16 @@ function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMappin
   const redis = 'path' in address ? new Redis(address.path, options) : new Redis(address.url, options)
   watchSilence(redis, SILENCE_MS)
   sendByTurns(redis)
+  leaveOtherDatabase(redis)
   return redis
+}
+
+/** Where its own database cannot be selected, the library would go on in database 0: that is none of ours. */
+function leaveOtherDatabase(redis: Redis): void {
+  redis.on('error', (error: Error & { command?: { name: string } }) => {
+    // What comes after a SELECT in the same hand-shake cannot be sent any more, so it never gets ready.
+    if (error.command?.name === 'select') redis.disconnect(true)
+  })
 }
 
 /**

@@ -1,5 +1,7 @@
 import { once } from 'node:events'
 import net from 'node:net'
+import { PassThrough } from 'node:stream'
+import { pino } from 'pino'
 import t from 'tap'
 import { createLog } from '#src/core/log.js'
 import { createRedis, firstConnection, isRedisReadOnly, isRedisUnavailable } from '#src/services/redis.js'
@@ -34,6 +36,30 @@ void t.test('nor for long for one that does not answer', async t => {
   t.teardown(() => redis.disconnect())
   await within(firstConnection(redis, 20), 'the end of waiting')
   t.not(redis.status, 'ready')
+})
+
+void t.test('a Redis without the database that is meant is away until it has it', async t => {
+  const server = await RedisServer.start(t, '--databases', '16')
+  const lines = new PassThrough({ encoding: 'utf8' })
+  const redis = createRedis({ url: `${server.url}/99` }, pino(lines))
+  t.teardown(() => redis.disconnect())
+  const next = (event: string): Promise<unknown> => new Promise(resolve => redis.once(event, resolve))
+  let served = false
+  redis.on('ready', () => (served = true))
+  for (let i = 0; i < 3; i++) {
+    await within(next('reconnecting'), 'another try')
+    await t.rejects(redis.set('key', 'lost'), { message: /isn't writeable/ })
+  }
+  t.notOk(served)
+  t.match(await server.send('DBSIZE'), /^:0/, 'nothing is in another database')
+  t.match(lines.read(), /^[^\n]*DB index is out of range[^\n]*redis is away[^\n]*\n$/, 'said once')
+
+  await server.kill()
+  await server.start('--databases', '100')
+  if (redis.status !== 'ready') await within(next('ready'), 'the database')
+  await redis.set('key', 'kept')
+  t.match(await server.send('DBSIZE'), /^:0/)
+  t.equal(await redis.dbsize(), 1)
 })
 
 void t.test('what Redis refuses for the time being is told from what it never does', async t => {

@@ -41,13 +41,19 @@ function oneOf<const T extends readonly [string, ...string[]]>(values: T): z.Zod
 
 const milliseconds = wholeNumber(1, 86_400_000, 'milliseconds')
 
+/** Stricter than the client, which takes these parts as they come and fails at each connection. */
 const redisUrl = z.string().refine(value => {
   try {
-    return ['redis:', 'rediss:'].includes(new URL(value).protocol)
+    const { hostname, pathname, searchParams, username, password } = new URL(value)
+    for (const part of [username, password]) decodeURIComponent(part)
+    // The client knows TLS by these very letters.
+    const hasScheme = /^rediss?:\/\//.test(value)
+    const hasDatabase = /^\/?\d*$/.test(pathname) && searchParams.getAll('db').every(db => /^\d+$/.test(db))
+    return hasScheme && hostname !== '' && hasDatabase
   } catch {
     return false
   }
-}, 'a URL like redis://[user:password@]host[:port][/db] or rediss://…')
+}, 'a URL like redis://[user:password@]host[:port][/number of the database] or rediss://…, with %25 for a "%"')
 
 const httpUrl = z.string().refine(value => {
   try {

@@ -81,6 +81,18 @@ void t.test('what can be used is used', t => {
   t.end()
 })
 
+void t.test('a Redis has a host, and may have a port, a database, a user and a password', t => {
+  const urls = [
+    'redis://redis',
+    'redis://redis/',
+    'redis://[::1]:6379/15',
+    'rediss://:p%25%40@redis.example',
+    'redis://10.0.0.1?db=2',
+  ]
+  for (const url of urls) t.equal(readConfig({ REDIS_URL: url }).redisUrl, url)
+  t.end()
+})
+
 void t.test('an object storage of somebody else’s is its endpoint, keys, bucket and region', t => {
   const env = {
     S3_ENDPOINT: 'https://s3.example:9000/',
@@ -129,6 +141,20 @@ const unusable: Array<[name: string, value: string]> = [
   ['APP', '.'],
   ['REDIS_URL', 'localhost:6379'],
   ['REDIS_URL', 'http://localhost:6379'],
+  ['REDIS_URL', 'REDISS://localhost:6379'],
+  ['REDIS_URL', 'redis:6379'],
+  ['REDIS_URL', 'redis://'],
+  ['REDIS_URL', 'redis://:secret@'],
+  ['REDIS_URL', 'redis:///1'],
+  ['REDIS_URL', 'redis://localhost:99999'],
+  ['REDIS_URL', 'redis://localhost:6379/abc'],
+  ['REDIS_URL', 'redis://localhost:6379/1/2'],
+  ['REDIS_URL', 'redis://localhost:6379/-1'],
+  ['REDIS_URL', 'redis://localhost:6379?db=abc'],
+  ['REDIS_URL', 'redis://localhost:6379?db='],
+  ['REDIS_URL', 'redis://us%4:0@localhost:6379'],
+  ['REDIS_URL', 'redis://:p%@localhost:6379'],
+  ['REDIS_URL', 'redis://us%er:p@localhost:6379'],
   ['S3_ENDPOINT', 'localhost'],
   ['S3_ENDPOINT', 'localhost:9000'],
   ['S3_ENDPOINT', 's3://bucket'],

@@ -28,11 +28,14 @@ const MAX_UPLOAD_BYTES = 10_000 * 5 * 1024 ** 2
 
 function wholeNumber(min: number, max: number, unit = ''): z.ZodType<number> {
   const accepted = `a whole number from ${min} to ${max}${unit && ` ${unit}`}`
-  return z
-    .string()
-    .regex(/^\d{1,15}$/, accepted)
-    .transform(Number)
-    .refine(value => value >= min && value <= max, accepted)
+  return (
+    z
+      .string()
+      .regex(/^\d{1,15}$/, accepted)
+      .transform(Number)
+      // A union has words of its own only when all its members have given up.
+      .refine(value => value >= min && value <= max, { error: accepted, abort: true })
+  )
 }
 
 function oneOf<const T extends readonly [string, ...string[]]>(values: T): z.ZodType<T[number]> {

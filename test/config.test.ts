@@ -199,6 +199,13 @@ void t.test('what cannot be used is one fault that says what can', t => {
   t.end()
 })
 
+void t.test('whatever is wrong with the number of workers, it may also be auto', t => {
+  for (const value of ['0', '1025', '-1', 'x']) {
+    t.match(faultsOf({ WORKERS: value }), [{ accepted: '"auto" (one a core) or a whole number from 1 to 1024' }], value)
+  }
+  t.end()
+})
+
 void t.test('all faults are in one message, and no secret is', t => {
   const env = {
     PORT: 'abc',

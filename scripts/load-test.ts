@@ -14,7 +14,7 @@ import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { allowanceOf, chaosKinds, damage, type ChaosKind } from './load-test/chaos.js'
 import { Client } from './load-test/client.js'
-import { Mix } from './load-test/mix.js'
+import { Mix, UnfitServiceError } from './load-test/mix.js'
 import { Tally, type Figures } from './load-test/tally.js'
 
 const USAGE = `usage: npm run load-test -- --url U [--duration S] [--connections N] [--writers N] [--chaos KIND,…] [--every S] [--json]
@@ -63,7 +63,8 @@ async function main(): Promise<number> {
   const figures = await run({ ...plan, url: new URL(values.url) })
   process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : report(figures))
   const neverDone = Object.entries(figures.faults).filter(([, times]) => times === 0)
-  for (const [fault] of neverDone) process.stderr.write(`${fault} was never done: this run proves nothing about it\n`)
+  for (const [fault] of neverDone)
+    process.stderr.write(`${fault} was never done: this run proves nothing about it, a longer --duration may\n`)
   return figures.outcomes.lost === 0 && neverDone.length === 0 ? 0 : 1
 }
 
@@ -177,6 +178,7 @@ function chaosKind(text: string): ChaosKind {
 try {
   process.exitCode = await main()
 } catch (error) {
-  process.stderr.write(`load-test: ${(error as Error).message}\n${USAGE}`)
+  const usage = error instanceof UnfitServiceError ? '' : USAGE
+  process.stderr.write(`load-test: ${(error as Error).message}\n${usage}`)
   process.exit(2) // whatever its clients still wait for
 }

@@ -12,6 +12,9 @@ interface Acknowledged {
   find: (client: Client) => Promise<string | undefined>
 }
 
+/** The service is not as the test needs it: whatever the test would count says nothing. */
+export class UnfitServiceError extends Error {}
+
 /** The requests of the test and what is right about their answers. */
 export class Mix {
   readonly #acknowledged: Acknowledged[] = []
@@ -27,16 +30,18 @@ export class Mix {
     private readonly allowance: Allowance,
   ) {}
 
-  /** Makes the account that the reading requests use. Throws when the service is not as the test needs it. */
+  /**
+   * Makes the account that the reading requests use.
+   * @throws {UnfitServiceError}
+   */
   async prepare(): Promise<void> {
     const client = new Client(this.origin)
     this.#username = newName()
-    const registered = await client.json('/register', { username: this.#username, password: PASSWORD })
-    if (registered.status === 429) throw new Error('the service limits rates: start it with RATE_LIMIT_MAX=0')
-    if (registered.status !== 201) throw new Error(`POST /register answers ${describe(registered)}`)
-    const login = await client.json('/login', { username: this.#username, password: PASSWORD })
+    const registered = unlimited(await client.json('/register', { username: this.#username, password: PASSWORD }))
+    if (registered.status !== 201) throw new UnfitServiceError(`POST /register answers ${describe(registered)}`)
+    const login = unlimited(await client.json('/login', { username: this.#username, password: PASSWORD }))
     const token = fieldsOf(login)['token']
-    if (token === undefined) throw new Error(`POST /login answers ${describe(login)} without a token`)
+    if (token === undefined) throw new UnfitServiceError(`POST /login answers ${describe(login)} without a token`)
     this.#token = token
     this.uploads = (await client.request({ method: 'POST', path: '/upload' })).status !== 404
     client.close()
@@ -120,7 +125,7 @@ export class Mix {
   /** Sends one request and counts its answer. Returns whether it was good. */
   async #send(kind: string, send: () => Promise<Reply>, fault: (reply: Reply) => string | undefined): Promise<boolean> {
     const from = performance.now()
-    const reply = await send()
+    const reply = unlimited(await send())
     const { outcome, reason } = this.#judge(kind, reply, fault)
     const worker = reply.headers['x-outpost-worker']
     const latencyMs = performance.now() - from
@@ -165,13 +170,19 @@ export class Mix {
 }
 
 async function findAccount(client: Client, credentials: object): Promise<string | undefined> {
-  const again = await client.json('/register', credentials)
+  const again = unlimited(await client.json('/register', credentials))
   return again.status === 409 ? undefined : `it is gone: registering it again answers ${describe(again)}`
 }
 
 async function findUpload(client: Client, key: string, sha256: string): Promise<string | undefined> {
-  const reply = await client.request({ path: `/uploads/${key}` })
+  const reply = unlimited(await client.request({ path: `/uploads/${key}` }))
   return createHash('sha256').update(reply.body).digest('hex') === sha256 ? undefined : `it is gone: ${describe(reply)}`
+}
+
+/** The first reply of a rate limit ends the test: those that follow would all count as lost. */
+function unlimited(reply: Reply): Reply {
+  if (reply.status === 429) throw new UnfitServiceError('the service limits rates: start it with RATE_LIMIT_MAX=0')
+  return reply
 }
 
 function newName(): string {

@@ -1,0 +1,58 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import { createInterface } from 'node:readline'
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { program } from '../helpers/cluster.js'
+import { within } from '../helpers/deadline.js'
+import { temporaryFolder, type Harness } from '../helpers/harness.js'
+
+const START_MS = 30_000
+
+const APP = `
+const http = require('node:http')
+http.createServer((request, response) => response.end('from the app')).listen(3000)
+`
+
+/** A clone in which nothing is left to install or build: doing it anew would disturb the tests beside this one. */
+function builtClone(t: Harness): string {
+  const clone = temporaryFolder(t)
+  mkdirSync(join(clone, 'scripts'))
+  copyFileSync('scripts/start-cluster.sh', join(clone, 'scripts/start-cluster.sh'))
+  writeFileSync(
+    join(clone, 'scripts/prerequisites.sh'),
+    ['need_node', 'need_redis', 'install_and_build'].map(name => `${name}() { :; }\n`).join(''),
+  )
+  symlinkSync(dirname(program), join(clone, 'dist'))
+  return clone
+}
+
+void t.test('called from an app’s own folder, it takes relative paths from there', async t => {
+  const clone = builtClone(t)
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'server.js'), APP)
+  const { PATH = '', HOME = '' } = process.env
+  const env = { PATH, HOME, HOST: '127.0.0.1', PORT: '0', WORKERS: '1', APP: './server.js', DATA_DIR: 'data' }
+  const script = join(clone, 'scripts/start-cluster.sh')
+  const primary = spawn(script, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
+  const exited = once(primary, 'exit')
+  t.teardown(() => primary.kill('SIGKILL'))
+
+  const url = await within(publicUrl(primary.stdout), 'the summary', START_MS)
+  t.equal((await ask(url, '/')).text, 'from the app')
+  t.ok(existsSync(join(folder, 'data/lock')))
+  t.notOk(existsSync(join(clone, 'data')))
+  primary.kill('SIGTERM')
+  t.strictSame(await within(exited, 'the end', START_MS), [0, null])
+})
+
+/** As the summary names it; rejects when there is none. */
+async function publicUrl(output: NodeJS.ReadableStream): Promise<string> {
+  for await (const line of createInterface({ input: output })) {
+    const url = /^ {2}public +(\S+)/.exec(line)?.[1]
+    if (url !== undefined) return url
+  }
+  throw new Error('it ended before it served')
+}

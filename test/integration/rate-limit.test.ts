@@ -35,10 +35,17 @@ for (const BALANCERS of ['1', '0']) {
       })
     })
 
-    await t.test('other clients, health and readiness are not touched by it', async t => {
+    await t.test('other clients, and what docs/config.md excepts, are not touched by it', async t => {
       t.match(await ask(url, '/me', { from: '127.0.1.2' }), { status: 401 })
-      t.match(await ask(url, '/health', { from: '127.0.1.1' }), { status: 200 })
-      t.match(await ask(url, '/health/ready', { from: '127.0.1.1' }), { status: 200 })
+      for (const path of [
+        '/',
+        '/assets/style.css',
+        '/health',
+        '/health/ready',
+        '/socket.io/?EIO=4&transport=polling',
+      ]) {
+        t.match(await ask(url, path, { from: '127.0.1.1' }), { status: 200 }, path)
+      }
     })
 
     for (const path of ['/login', '/register']) {

@@ -11,13 +11,23 @@ export class SharedHashGate implements HashGate {
     parent.on('order', order => this.#answered(order))
   }
 
-  enter(): Promise<() => void> {
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted()
     const ticket = this.#nextTicket++
     const leave = (): void => this.parent.report({ type: 'hash-done', ticket })
-    return new Promise((resolve, reject) => {
+    let giveUp = (): void => undefined
+    const entered = new Promise<() => void>((resolve, reject) => {
       this.#waiting.set(ticket, { granted: () => resolve(leave), refused: () => reject(new HashQueueFullError()) })
+      giveUp = () => {
+        if (!this.#waiting.delete(ticket)) return
+        // A grant may be on its way: this gives it back, too.
+        leave()
+        reject(signal?.reason as Error)
+      }
       this.parent.report({ type: 'hash-wanted', ticket })
     })
+    signal?.addEventListener('abort', giveUp)
+    return entered.finally(() => signal?.removeEventListener('abort', giveUp))
   }
 
   #answered(order: Order): void {

@@ -60,3 +60,16 @@ void t.test('who is turned away at the gate is told so', async t => {
   await t.rejects(new PasswordHasher(full).hash('correct horse'), { name: 'HashQueueFullError' })
   await t.rejects(new PasswordHasher(full).matches('correct horse', hash), HashQueueFullError)
 })
+
+void t.test('a client that leaves while it waits at the gate is known there', async t => {
+  const seen: Array<AbortSignal | undefined> = []
+  const enter = (signal?: AbortSignal): Promise<never> => {
+    seen.push(signal)
+    return Promise.reject(new Error('gone'))
+  }
+  const hasher = new PasswordHasher({ enter })
+  const { signal } = new AbortController()
+  await t.rejects(hasher.hash('correct horse', signal), { message: 'gone' })
+  await t.rejects(hasher.matches('correct horse', hash, signal), { message: 'gone' })
+  t.strictSame(seen, [signal, signal])
+})

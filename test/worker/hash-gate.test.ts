@@ -1,7 +1,10 @@
 import { EventEmitter } from 'node:events'
+import { availableParallelism } from 'node:os'
 import t from 'tap'
-import type { Report } from '#src/ipc/messages.js'
+import type { Order, Report } from '#src/ipc/messages.js'
 import type { Parent } from '#src/ipc/parent.js'
+import type { Child } from '#src/primary/child.js'
+import { HashPermits } from '#src/primary/hash-permits.js'
 import { HashQueueFullError } from '#src/services/password-hasher.js'
 import { SharedHashGate } from '#src/worker/hash-gate.js'
 
@@ -69,6 +72,56 @@ void t.test('one who was refused may come again', async t => {
   const entering = gate.enter()
   parent.answer('hash-granted', 2)
   t.type(await entering, 'function')
+})
+
+void t.test('who leaves while he waits gives his place up, and a grant that comes too late is nobody’s', async t => {
+  const { parent, gate } = createGate()
+  const client = new AbortController()
+  const leaving = gate.enter(client.signal)
+  const staying = gate.enter(new AbortController().signal)
+  client.abort(new Error('gone'))
+  await t.rejects(leaving, { message: 'gone' })
+  t.strictSame(parent.reports.slice(2), [{ type: 'hash-done', ticket: 1 }])
+  parent.answer('hash-granted', 1)
+  t.notOk(await isOpen(staying))
+  parent.answer('hash-granted', 2)
+  t.type(await staying, 'function')
+})
+
+void t.test(
+  'who has left before asks for nothing, and who leaves after his turn has come gives it back once',
+  async t => {
+    const { parent, gate } = createGate()
+    await t.rejects(gate.enter(AbortSignal.abort(new Error('gone'))), { message: 'gone' })
+    t.strictSame(parent.reports, [])
+    const client = new AbortController()
+    const entering = gate.enter(client.signal)
+    parent.answer('hash-granted', 1)
+    client.abort()
+    const leave = await entering
+    t.equal(parent.reports.length, 1, 'the hash is being computed')
+    leave()
+    t.strictSame(parent.reports.slice(1), [{ type: 'hash-done', ticket: 1 }])
+  },
+)
+
+void t.test('clients that leave do not have others turned away', async t => {
+  const { parent, gate } = createGate()
+  const permits = new HashPermits()
+  const child = { id: '1', send: (order: Order) => void parent.emit('order', order) } as unknown as Child
+  parent.report = report => {
+    if (report.type === 'hash-wanted') permits.wanted(child, report.ticket)
+    if (report.type === 'hash-done') permits.done(child, report.ticket)
+  }
+  const busy = await Promise.all(Array.from({ length: availableParallelism() }, () => gate.enter()))
+  const clients = Array.from({ length: 64 }, () => new AbortController())
+  const entering = clients.map(({ signal }) => gate.enter(signal))
+  await t.rejects(gate.enter(), HashQueueFullError)
+  for (const client of clients) client.abort()
+  await Promise.allSettled(entering)
+  const next = gate.enter()
+  busy[0]?.()
+  t.type(await next, 'function')
 })
 
 void t.test('other orders, and answers to nobody, are nothing to it', async t => {

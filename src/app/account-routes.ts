@@ -1,4 +1,4 @@
-import { Router, type RequestHandler } from 'express'
+import { Router, type RequestHandler, type Response } from 'express'
 import type { Accounts } from '../services/accounts.js'
 import type { LoginBackoff } from '../services/login-backoff.js'
 import { clientKey } from '../services/rate-limit.js'
@@ -23,7 +23,7 @@ export function accountRoutes(options: AccountRouteOptions): Router {
 
   router.post('/register', registerLimit, async (request, response) => {
     const { username, password } = parseCredentials(request.body)
-    const account = await accounts.register(username, password)
+    const account = await accounts.register(username, password, leaving(response))
     if (account === undefined) throw new HttpError('USERNAME_TAKEN')
     response.status(201).json(account)
   })
@@ -32,7 +32,7 @@ export function accountRoutes(options: AccountRouteOptions): Router {
     const { username, password } = parseCredentials(request.body)
     const client = clientKey(request)
     refuseWhileBackingOff(await backoff?.wait(username, client))
-    const account = await accounts.verify(username, password)
+    const account = await accounts.verify(username, password, leaving(response))
     if (account === undefined) {
       refuseWhileBackingOff(await backoff?.failed(username, client))
       throw new HttpError('INVALID_CREDENTIALS')
@@ -54,6 +54,15 @@ export function accountRoutes(options: AccountRouteOptions): Router {
   })
 
   return router
+}
+
+/** Aborts when the client leaves: it shall not keep a place among those who wait for a hash. */
+function leaving(response: Response): AbortSignal {
+  const controller = new AbortController()
+  const left = (): void => controller.abort(new HttpError('HASHING_BUSY'))
+  if (response.closed) left()
+  else response.once('close', left)
+  return controller.signal
 }
 
 function refuseWhileBackingOff(seconds = 0): void {

@@ -4,9 +4,9 @@ import { hashOfToken, type Accounts } from '../services/accounts.js'
 
 declare module 'express-session' {
   interface SessionData {
-    username: string
+    username?: string
     /** Hash of the bearer token made by the same sign-in, so that both end together. */
-    tokenHash: string
+    tokenHash?: string
   }
 }
 

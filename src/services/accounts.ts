@@ -30,21 +30,27 @@ export class Accounts {
     private readonly hasher: PasswordHasher,
   ) {}
 
-  /** Returns undefined when the name is taken: of any number at once, exactly one gets it. */
-  async register(username: string, password: string): Promise<Account | undefined> {
+  /**
+   * Returns undefined when the name is taken: of any number at once, exactly one gets it.
+   * @param gone aborts when nobody waits for it any more
+   */
+  async register(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
     const key = keys.user(username)
     // Spares the hash in the usual case of a taken name. It decides nothing: SET NX does.
     if ((await this.redis.exists(key)) === 1) return undefined
-    const passwordHash = await this.hasher.hash(password)
+    const passwordHash = await this.hasher.hash(password, gone)
     const createdAt = new Date().toISOString()
     const stored = await this.redis.set(key, JSON.stringify({ username, passwordHash, createdAt }), 'NX')
     return stored === null ? undefined : { username, createdAt }
   }
 
-  /** The account if the password is right; undefined, after the same time, if either is wrong. */
-  async verify(username: string, password: string): Promise<Account | undefined> {
+  /**
+   * The account if the password is right; undefined, after the same time, if either is wrong.
+   * @param gone aborts when nobody waits for it any more
+   */
+  async verify(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
     const record = await this.#record(username)
-    const matches = await this.hasher.matches(password, record?.passwordHash)
+    const matches = await this.hasher.matches(password, record?.passwordHash, gone)
     return matches && record !== undefined ? accountOf(record) : undefined
   }
 

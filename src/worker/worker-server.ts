@@ -93,7 +93,10 @@ export class WorkerServer {
     const arrived = (event: string, ...args: unknown[]): boolean => {
       if (!ARRIVALS.has(event)) return emit(event, ...args)
       const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
-      if ((request as Identified)[identified] !== true) identify(request, clientFromHeader(request))
+      if ((request as Identified)[identified] !== true) {
+        identify(request, clientFromHeader(request))
+        if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
+      }
       const owned = door.owns(request)
       if (this.messages !== undefined && (owned || event !== 'request' || this.#othersListen)) {
         for (const message of [request, second]) if (isMessage(message)) asNodesOwn(message)
@@ -127,6 +130,17 @@ const ARRIVALS = new Set(['request', 'upgrade', 'connect', 'checkContinue', 'che
 
 function isMessage(value: object): value is IncomingMessage | ServerResponse {
   return value instanceof IncomingMessage || value instanceof ServerResponse
+}
+
+/**
+ * An app that is done with a connection although a body is still coming would have it closed over that body, which is a
+ * reset, and its answer may be lost with it. The balancer, told of the end by the answer, closes the connection itself.
+ */
+function leaveTheEndToTheBalancer(request: IncomingMessage, response: ServerResponse & { _last?: boolean }): void {
+  if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return
+  response.once('prefinish', () => {
+    if (!request.complete) response._last = false
+  })
 }
 
 /** On a request whose client is known. By request: one connection of a balancer carries those of many clients. */

@@ -141,6 +141,23 @@ void t.test('bytes that are no HTTP cost their connection, and nothing else', as
   t.equal(await bodyOf(path, 'GET /'), 'from the app')
 })
 
+void t.test(
+  'an answer that comes before its request is over is not lost, though the app wants the connection closed',
+  async t => {
+    const { connect } = await start(t, (_request, response) => {
+      response.writeHead(413, { Connection: 'close', 'Content-Length': 3 }).end('too')
+    })
+    const bytes = 8 * 1024 ** 2
+    const client = await connect()
+    client.write(requestBytes('POST /', [`Content-Length: ${bytes}`]))
+    const early = await client.response()
+    t.match(early, { status: 413, headers: { connection: 'close' }, whole: true })
+    await new Promise<void>((resolve, reject) => {
+      client.socket.write(Buffer.alloc(bytes), error => (error ? reject(error) : resolve()))
+    })
+  },
+)
+
 void t.test('a socket that is taken is an error of `start`; a server that listens is left as it is', async t => {
   const { app, server, path } = await start(t)
   await server.start()

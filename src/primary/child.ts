@@ -1,8 +1,9 @@
-import cluster from 'node:cluster'
-import { fork, type ChildProcess } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
 import { createInterface } from 'node:readline'
+import type { Readable } from 'node:stream'
 import { parseReport, sendOrder, type Order, type Report } from '../ipc/messages.js'
 import type { Connection } from './connection-dealer.js'
+import { forkProcess } from './fork.js'
 
 export type ChildRole = 'worker' | 'balancer'
 
@@ -46,7 +47,7 @@ export class Child {
   readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
   /** What it printed last, for the report of its death. */
   readonly lastLines: string[] = []
-  /** How it ended: an exit code, the name of a signal, or why it was killed. */
+  /** How it ended: an exit code, the name of a signal, why it was killed, or why it never was. */
   ending = ''
   #killedFor: string | undefined
   readonly exited: Promise<void>
@@ -59,16 +60,20 @@ export class Child {
     observer: ChildObserver,
   ) {
     this.exited = new Promise(resolve => {
-      process.once('exit', (code, signal) => {
-        this.ending = this.#killedFor ?? signal ?? `exit code ${String(code)}`
+      const ended = (ending: string): void => {
+        this.ending = this.#killedFor ?? ending
         this.#state = 'exited'
         clearTimeout(this.#killTimer)
         observer.childExited(this)
         this.#takeBackGiven()
         resolve()
+      }
+      process.once('exit', (code, signal) => ended(signal ?? `exit code ${String(code)}`))
+      process.on('error', (error: NodeJS.ErrnoException) => {
+        // Otherwise it is a message to a process that has just gone. For one that never was nobody tells of an exit.
+        if (process.pid === undefined) ended(`it cannot be forked: ${error.code ?? error.message}`)
       })
     })
-    process.on('error', () => undefined) // a message to a process that has just gone
     process.on('message', message => {
       this.heardAt = performance.now()
       const report = parseReport(message)
@@ -77,8 +82,9 @@ export class Child {
       else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
       else observer.childReported(this, report)
     })
-    for (const stream of [process.stdout, process.stderr]) {
-      if (stream === null) continue
+    // Without open files to spare it was given none, which Node's types do not know of.
+    for (const stream of [process.stdout, process.stderr] as Array<Readable | null | undefined>) {
+      if (stream === null || stream === undefined) continue
       stream.on('error', () => undefined)
       createInterface({ input: stream }).on('line', line => {
         this.lastLines.push(line)
@@ -175,19 +181,8 @@ export class Child {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
     this.#killedFor ??= reason
-    this.process.kill('SIGKILL')
+    if (this.pid !== undefined) this.process.kill('SIGKILL')
   }
 }
 
 const KILL_GRACE_MS = 1_000
-
-/** Standard input closed, output and errors to the primary, the channel, the lifeline. */
-function forkProcess(role: ChildRole, program: string, id: string, lifelineFd: number): ChildProcess {
-  const stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd] as const
-  if (role === 'balancer') return fork(program, [role, id], { stdio: [...stdio] })
-  // A balancer adds headers: what was just small enough for it must not be too large for the worker.
-  // And files that pass through leave the less behind the smaller the space for young objects is.
-  const execArgv = [...process.execArgv, '--max-http-header-size=32768', '--max-semi-space-size=8']
-  cluster.setupPrimary({ exec: program, args: [role, id], execArgv, stdio: [...stdio] })
-  return cluster.fork().process
-}

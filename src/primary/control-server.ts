@@ -39,6 +39,8 @@ export class ControlServer implements Service {
       this.#server.once('error', reject)
       this.#server.listen(this.path, () => {
         fs.chmodSync(this.path, 0o600)
+        // From now on it is a connection that could not be accepted: whoever asks may ask again.
+        this.#server.on('error', () => undefined)
         resolve()
       })
     })

@@ -1,0 +1,39 @@
+import cluster from 'node:cluster'
+import { ChildProcess, fork } from 'node:child_process'
+import type { ChildRole } from './child.js'
+
+/**
+ * Forks this program in a role: standard input closed, output and errors to the primary, the channel, the lifeline.
+ * One that cannot be forked is a process without a pid that tells of an error and of no exit, whatever the reason was.
+ */
+export function forkProcess(role: ChildRole, program: string, id: string, lifelineFd: number): ChildProcess {
+  try {
+    return role === 'balancer' ? forkBalancer(program, id, lifelineFd) : forkWorker(program, id, lifelineFd)
+  } catch (error) {
+    // Some reasons Node throws, as it does when there is no memory.
+    const stillborn = new ChildProcess()
+    process.nextTick(() => stillborn.emit('error', error))
+    return stillborn
+  }
+}
+
+function forkBalancer(program: string, id: string, lifelineFd: number): ChildProcess {
+  return fork(program, ['balancer', id], { stdio: stdioWith(lifelineFd) })
+}
+
+function forkWorker(program: string, id: string, lifelineFd: number): ChildProcess {
+  // A balancer adds headers: what was just small enough for it must not be too large for the worker.
+  // And files that pass through leave the less behind the smaller the space for young objects is.
+  const execArgv = [...process.execArgv, '--max-http-header-size=32768', '--max-semi-space-size=8']
+  cluster.setupPrimary({ exec: program, args: ['worker', id], execArgv, stdio: stdioWith(lifelineFd) })
+  const worker = cluster.fork()
+  // It repeats what its process says, and nobody would listen. One that never was is never taken off the list either.
+  worker.on('error', () => {
+    if (worker.process.pid === undefined) Reflect.deleteProperty(cluster.workers ?? {}, worker.id)
+  })
+  return worker.process
+}
+
+function stdioWith(lifelineFd: number): Array<'ignore' | 'pipe' | 'ipc' | number> {
+  return ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd]
+}

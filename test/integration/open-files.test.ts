@@ -1,0 +1,29 @@
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { useUpOpenFiles } from '../helpers/open-files.js'
+
+void t.test('what cannot be forked for want of open files is tried again', async t => {
+  const cluster = await Cluster.start(t)
+  await cluster.ready()
+  const giveBack = useUpOpenFiles(cluster.pid)
+  const [balancer, worker] = [cluster.kill('balancer'), cluster.kill('worker')]
+  for (const role of ['balancer', 'worker']) {
+    await cluster.printed(new RegExp(`"child":"${role} \\d+".*it cannot be forked: EMFILE`))
+  }
+  giveBack()
+  await cluster.has('balancer', 1, [balancer])
+  await cluster.has('worker', 2, [worker])
+  t.match(await ask(cluster.url, '/health'), { status: 200 })
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('and does not hold up the end', async t => {
+  const cluster = await Cluster.start(t, { SHUTDOWN_TIMEOUT_MS: '20000' })
+  await cluster.ready()
+  useUpOpenFiles(cluster.pid)
+  cluster.kill('balancer')
+  cluster.kill('worker')
+  await cluster.printed(/it cannot be forked: EMFILE/)
+  t.match(await cluster.stop(), { code: 0 })
+})

@@ -2,6 +2,8 @@ import type { PublicPort } from './public-port.js'
 
 /** An accepted connection, not read from yet. */
 export interface Connection {
+  /** The number of its open file. */
+  readonly fd: number
   close(): void
   /** Not 0 once the client has broken it off. */
   getpeername(out: object): number
@@ -45,13 +47,18 @@ export class ConnectionDealer {
   constructor(
     private readonly publicPort: PublicPort,
     private readonly refuse: Refuse,
+    /** Connections that are held here may use so many of this process's open files. */
+    private readonly openFiles = Infinity,
   ) {}
 
   /** @throws {PortError} another program began to listen since the port was bound */
   start(): void {
     const { handle } = this.publicPort
     handle.onconnection = (error, connection) => {
-      if (error === 0) this.#deal({ connection, until: performance.now() + MAX_WAIT_MS })
+      if (error !== 0) return
+      // The kernel gives out the lowest number that is free. An answer would keep it for longer.
+      if (connection.fd >= this.openFiles) connection.close()
+      else this.#deal({ connection, until: performance.now() + MAX_WAIT_MS })
     }
     const error = handle.listen(BACKLOG)
     if (error !== 0) throw this.publicPort.lost(error)

@@ -6,6 +6,7 @@ import { BloatGuard } from './bloat-guard.js'
 import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './child.js'
 import { ConnectionDealer } from './connection-dealer.js'
 import { HashPermits } from './hash-permits.js'
+import { openFilesToSpare } from './open-files.js'
 import type { PublicPort } from './public-port.js'
 import { refuse } from './refusal.js'
 import { Reloads } from './reload.js'
@@ -67,7 +68,9 @@ export class Supervisor implements Service, ChildObserver {
     this.#roster = new Roster({ balancer: config.balancers, worker: config.workers })
     this.#vacancies = new Vacancies(this.#roster, options.log)
     this.#bloat = new BloatGuard(options.log)
-    if (config.balancers === 0) this.#dealer = new ConnectionDealer(publicPort, refuse)
+    if (config.balancers === 0) {
+      this.#dealer = new ConnectionDealer(publicPort, refuse, openFilesToSpare(config.workers))
+    }
     this.#traffic = new Traffic(this.#roster, this.#dealer, options.socketOf)
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve

@@ -51,10 +51,13 @@ export class Cluster {
   private constructor(
     readonly dataDir: string,
     env: Record<string, string>,
+    openFiles: number | undefined,
   ) {
     this.#workers = Number(env['WORKERS'])
     // A session of its own: a test may signal it as a group, as a terminal or a service manager does.
-    this.#process = spawn(process.execPath, [program], { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles} && `
+    const command = ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program]
+    this.#process = spawn('sh', command, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#guard(this.#process.pid!)
     this.#printed.setMaxListeners(0)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -81,20 +84,23 @@ export class Cluster {
     this.#process.once('exit', () => guard.kill('SIGKILL'))
   }
 
-  /** Starts the program and waits for nothing. */
-  static spawn(t: Harness, env: Record<string, string> = {}): Cluster {
+  /**
+   * Starts the program and waits for nothing.
+   * @param openFiles how many each of its processes may have
+   */
+  static spawn(t: Harness, env: Record<string, string> = {}, openFiles?: number): Cluster {
     const dataDir = env['DATA_DIR'] ?? temporaryFolder(t)
     const { PATH = '', HOME = '', TMPDIR } = process.env
     const basics = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), XDG_CACHE_HOME: dataDir }
     const defaults = { HOST: '127.0.0.1', PORT: '0', WORKERS: DEFAULT_WORKERS, EXPOSE_WORKER: '1', DATA_DIR: dataDir }
-    const cluster = new Cluster(dataDir, { ...basics, ...defaults, ...env })
+    const cluster = new Cluster(dataDir, { ...basics, ...defaults, ...env }, openFiles)
     t.teardown(() => cluster.#endAll())
     return cluster
   }
 
   /** Starts the program and waits until all of it serves. */
-  static async start(t: Harness, env: Record<string, string> = {}): Promise<Cluster> {
-    const cluster = Cluster.spawn(t, env)
+  static async start(t: Harness, env: Record<string, string> = {}, openFiles?: number): Promise<Cluster> {
+    const cluster = Cluster.spawn(t, env, openFiles)
     await cluster.serving()
     await cluster.has('worker', cluster.#workers)
     if (env['APP'] === undefined) await cluster.workersTakePart(cluster.#workers)

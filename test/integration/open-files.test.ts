@@ -1,6 +1,9 @@
+import { once } from 'node:events'
+import net from 'node:net'
 import t from 'tap'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
+import { isAlive } from '../helpers/processes.js'
 import { useUpOpenFiles } from '../helpers/open-files.js'
 
 void t.test('what cannot be forked for want of open files is tried again', async t => {
@@ -25,5 +28,22 @@ void t.test('and does not hold up the end', async t => {
   cluster.kill('balancer')
   cluster.kill('worker')
   await cluster.printed(/it cannot be forked: EMFILE/)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('clients whom nobody serves leave it the open files that its workers need', async t => {
+  const cluster = await Cluster.start(t, { BALANCERS: '0' }, 400)
+  await cluster.ready()
+  const workers = cluster.pids('worker')
+  // What they are given stays with the primary until they say that they have it.
+  for (const pid of workers) process.kill(pid, 'SIGSTOP')
+  const clients = Array.from({ length: 500 }, () => net.connect(cluster.port, '127.0.0.1'))
+  t.teardown(() => clients.forEach(client => client.destroy()))
+  await Promise.race(clients.map(client => once(client.on('error', () => undefined).resume(), 'close')))
+  for (const pid of workers) process.kill(pid, 'SIGKILL')
+  await cluster.has('worker', 2, workers)
+  t.ok(isAlive(cluster.pid))
+  for (const client of clients) client.destroy()
+  t.match(await ask(cluster.url, '/health'), { status: 200 })
   t.match(await cluster.stop(), { code: 0 })
 })

@@ -8,7 +8,10 @@ class FakeConnection implements Connection {
   refused = ''
   left = false
 
-  constructor(readonly name: string) {}
+  constructor(
+    readonly name: string,
+    readonly fd: number,
+  ) {}
 
   close(): void {
     this.closed = true
@@ -33,19 +36,23 @@ class FakeTaker implements ConnectionTaker {
 }
 
 /** A dealer on a port that listens to nobody but the test. */
-function createDealer(): { dealer: ConnectionDealer; connect: (name: string) => FakeConnection } {
+function createDealer(openFiles?: number): {
+  dealer: ConnectionDealer
+  connect: (name: string, fd?: number) => FakeConnection
+} {
   const handle: PublicPort['handle'] = {
     getsockname: () => 0,
     listen: () => 0,
     close: () => undefined,
     onconnection: null,
   }
-  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort, (connection, code) => {
+  const refuse = (connection: Connection, code: string): void => {
     ;(connection as FakeConnection).refused = code
-  })
+  }
+  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort, refuse, openFiles)
   dealer.start()
-  const connect = (name: string): FakeConnection => {
-    const connection = new FakeConnection(name)
+  const connect = (name: string, fd = 3): FakeConnection => {
+    const connection = new FakeConnection(name, fd)
     handle.onconnection?.(0, connection)
     return connection
   }
@@ -156,4 +163,14 @@ void t.test('clients that have gone keep no place from others', async t => {
   for (const connection of connections.slice(0, 500)) connection.left = true
   t.equal(connect('next').refused, '')
   t.equal(connections.filter(({ closed }) => closed).length, 500)
+})
+
+void t.test('a connection that would use an open file kept for others is closed', t => {
+  const { dealer, connect } = createDealer(20)
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.notOk(connect('last', 19).closed)
+  t.ok(connect('over', 20).closed)
+  t.strictSame(taker.taken, ['last'])
+  t.end()
 })

@@ -1,9 +1,8 @@
 import type { ChildProcess } from 'node:child_process'
-import { createInterface } from 'node:readline'
-import type { Readable } from 'node:stream'
 import { parseReport, sendOrder, type Order, type Report } from '../ipc/messages.js'
 import type { Connection } from './connection-dealer.js'
 import { forkProcess } from './fork.js'
+import { readLines } from './lines.js'
 
 export type ChildRole = 'worker' | 'balancer'
 
@@ -82,11 +81,8 @@ export class Child {
       else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
       else observer.childReported(this, report)
     })
-    // Without open files to spare it was given none, which Node's types do not know of.
-    for (const stream of [process.stdout, process.stderr] as Array<Readable | null | undefined>) {
-      if (stream === null || stream === undefined) continue
-      stream.on('error', () => undefined)
-      createInterface({ input: stream }).on('line', line => {
+    for (const stream of [process.stdout, process.stderr]) {
+      readLines(stream, line => {
         this.lastLines.push(line)
         if (this.lastLines.length > LAST_LINES) this.lastLines.shift()
         observer.childPrinted(this, line)

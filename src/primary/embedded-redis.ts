@@ -1,11 +1,11 @@
 import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
 import { guardedCommand } from './lifeline.js'
+import { readLines } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
 
 /** There is no redis-server on this machine. */
@@ -81,7 +81,7 @@ export class EmbeddedRedis implements Service {
     const guard = spawn('sh', guardedCommand(lifeline, command), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     const lastLines: string[] = []
     for (const stream of [guard.stdout, guard.stderr]) {
-      createInterface({ input: stream }).on('line', line => {
+      readLines(stream, line => {
         lastLines.push(line)
         if (lastLines.length > 20) lastLines.shift()
         log.debug({ redis: line })

@@ -1,9 +1,9 @@
 import type { ChildProcess } from 'node:child_process'
 import http from 'node:http'
-import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
+import { readLines } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
 import type { StoreBackend, StoreSettings } from './store-backend.js'
 
@@ -45,9 +45,7 @@ export class EmbeddedStore implements Service {
     const child = backend.spawn(this.options)
     const lastLines: string[] = []
     for (const stream of [child.stdout, child.stderr]) {
-      if (stream === null) continue
-      stream.on('error', () => undefined)
-      createInterface({ input: stream }).on('line', line => {
+      readLines(stream, line => {
         lastLines.push(line)
         if (lastLines.length > LAST_LINES) lastLines.shift()
         log.debug({ store: line })

@@ -1,0 +1,35 @@
+import type { Readable } from 'node:stream'
+import { StringDecoder } from 'node:string_decoder'
+
+/** What is longer is cut: a child that never ends a line must not fill the memory of this process. */
+export const MAX_LINE_LENGTH = 64 * 1024
+
+/**
+ * Reads what a child prints, line by line.
+ * @param stream none when the child could not be given one, for want of open files
+ */
+export function readLines(stream: Readable | null | undefined, onLine: (line: string) => void): void {
+  if (stream === null || stream === undefined) return
+  const decoder = new StringDecoder('utf8')
+  let unfinished = ''
+  stream.on('data', (chunk: Buffer) => {
+    const [first = '', ...others] = decoder.write(chunk).split('\n')
+    unfinished = cut(unfinished + first, onLine)
+    for (const next of others) {
+      onLine(unfinished.endsWith('\r') ? unfinished.slice(0, -1) : unfinished)
+      unfinished = cut(next, onLine)
+    }
+  })
+  stream.once('close', () => {
+    const last = unfinished + decoder.end()
+    if (last !== '') onLine(last)
+  })
+  stream.on('error', () => undefined)
+}
+
+/** Hands over as many whole lines as there are in a text without an end, and returns what is left. */
+function cut(text: string, onLine: (line: string) => void): string {
+  let from = 0
+  for (; text.length - from > MAX_LINE_LENGTH; from += MAX_LINE_LENGTH) onLine(text.slice(from, from + MAX_LINE_LENGTH))
+  return text.slice(from)
+}

@@ -44,6 +44,8 @@ export class Parent extends EventEmitter<ParentEvents> {
       const order = parseOrder(message)
       if (order.type === 'start') this.emit('start', order)
       else if (this.#early === undefined) this.emit('order', order, handle)
+      // What has not begun has nothing to finish either.
+      else if (order.type === 'stop') exit(exitCodes.ok)
       else this.#early.push([order, handle])
     })
     // The primary reads what is printed here. When it has died, printing must not be what kills this process, too.

@@ -51,3 +51,11 @@ void t.test('a worker that is asked to end before it serves is replaced like any
 
   t.match(await cluster.stop(), { code: 0 })
 })
+
+void t.test('the end does not wait for a worker that has not begun to serve', async t => {
+  const APP = join(temporaryFolder(t), 'app.mjs')
+  writeFileSync(APP, `console.log('loading'); export default () => new Promise(() => setInterval(() => {}, 1_000))`)
+  const cluster = Cluster.spawn(t, { APP, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '300000' })
+  await cluster.printed(/loading/)
+  t.match(await cluster.stop(), { code: 0 })
+})

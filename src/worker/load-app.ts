@@ -11,18 +11,25 @@ export class AppError extends Error {
   }
 }
 
-const LISTEN_PATIENCE_MS = 10_000
+/** An app may well connect to something before it listens; after this time it is told what it is waited for. */
+const HINT_AFTER_MS = 10_000
 
 /**
  * Loads the module and finds its server: what it listens with, or what its default export is or makes: an Express
- * app, a request handler, an `http.Server`, or a function of what Outpost lends (`(outpost) => app`, may be async).
+ * app, a request handler, an `http.Server`, a promise of one, or a function of what Outpost lends (`(outpost) => app`,
+ * may be async). How long all of that may take is the primary's to say.
  * @throws {AppError}
  */
-export async function loadApp(path: string, outpost: object, takeover: ListenTakeover): Promise<http.Server> {
+export async function loadApp(
+  path: string,
+  outpost: object,
+  takeover: ListenTakeover,
+  log: { warn(message: string): void },
+): Promise<http.Server> {
   let exported: unknown
   try {
     const module = (await import(pathToFileURL(path).href)) as { default?: unknown }
-    exported = unwrapDefault(module.default)
+    exported = unwrapDefault(await module.default)
     if (isFactory(exported)) exported = unwrapDefault(await exported(outpost))
   } catch (error) {
     throw new AppError(path, `it threw while it was loaded: ${messageOf(error)}`, error)
@@ -32,13 +39,12 @@ export async function loadApp(path: string, outpost: object, takeover: ListenTak
     takeover.settle()
     return made
   }
-  const server = await firstOf(takeover.taken, LISTEN_PATIENCE_MS)
-  if (server !== undefined) return server
   const shown = inspect(exported, { depth: 0 })
-  throw new AppError(
-    path,
-    `its default export is ${shown}, no app and no function that makes one, and it does not listen`,
+  const hint = setTimeout(
+    () => log.warn(`its default export is ${shown}, no app and no function that makes one, and it does not listen yet`),
+    HINT_AFTER_MS,
   )
+  return takeover.taken.finally(() => clearTimeout(hint))
 }
 
 type Factory = (outpost: object) => unknown
@@ -61,16 +67,6 @@ function isExpressApp(value: object): boolean {
 function serverOf(value: unknown): http.Server | undefined {
   if (value instanceof http.Server) return value
   return typeof value === 'function' ? http.createServer(value as http.RequestListener) : undefined
-}
-
-async function firstOf<T>(promise: Promise<T>, patienceMs: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<undefined>(resolve => (timer = setTimeout(() => resolve(undefined), patienceMs)))
-  try {
-    return await Promise.race([promise, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 function messageOf(error: unknown): string {

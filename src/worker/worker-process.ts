@@ -59,7 +59,7 @@ async function appServer(start: StartOrder, services: LentServices, parent: Pare
   const takeover = new ListenTakeover({ socketPath, publicPort })
   takeover.install()
   try {
-    return await loadApp(config.app, services.toOutpost(), takeover)
+    return await loadApp(config.app, services.toOutpost(), takeover, log)
   } catch (error) {
     parent.report({ type: 'failed', reason: (error as Error).message })
     log.fatal({ err: error }, 'the app cannot be loaded')

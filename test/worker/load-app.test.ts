@@ -14,14 +14,14 @@ import { rawExchange, requestBytes } from '../helpers/raw-http.js'
 const lent = { greeting: 'Hello World!' }
 
 /** Loads as a worker does, and starts the server if the app has not. */
-async function load(t: Test, path: string): Promise<{ text: string; settled: boolean }> {
+async function load(t: Test, path: string, warnings: string[] = []): Promise<{ text: string; settled: boolean }> {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was
   const { listen } = net.Server.prototype
   t.teardown(() => (net.Server.prototype.listen = listen))
   const socketPath = socketPathFor(t)
   const takeover = new ListenTakeover({ socketPath, publicPort: 3_000 })
   takeover.install()
-  const server = await loadApp(path, lent, takeover)
+  const server = await loadApp(path, lent, takeover, { warn: message => warnings.push(message) })
   t.teardown(() => server.close())
   const settled = !takeover.hasTaken
   if (!server.listening) await once(server.listen({ path: socketPath }), 'listening')
@@ -48,6 +48,11 @@ const sources: Array<[what: string, source: string]> = [
   ['makes an app of what it is lent', 'export default lent => (request, response) => response.end(lent.greeting)'],
   ['takes its time to make one', `export default async lent => { await null; return ${HANDLER} }`],
   ['makes a server', `import http from 'node:http'; export default () => http.createServer(${HANDLER})`],
+  ['is a promise of one', `export default Promise.resolve(${HANDLER})`],
+  [
+    'is a promise of a server',
+    `import http from 'node:http'; export default (async () => http.createServer(${HANDLER}))()`,
+  ],
   ['was compiled from another kind of module', `export default { __esModule: true, default: ${HANDLER} }`],
   ['makes what was', `export default () => ({ __esModule: true, default: ${HANDLER} })`],
 ]
@@ -96,20 +101,25 @@ void t.test('a module that throws says why', async t => {
   }
 })
 
-void t.test('a module that neither is an app nor listens is given up after ten seconds', async t => {
-  for (const [path, shown] of [
-    [fixture('no-app.js'), '42'],
-    [written(t, 'export default () => ({ app: true })'), '{ app: true }'],
-    [written(t, 'export const app = 1'), 'undefined'],
-  ] as const) {
-    const clock = new FakeClock(t)
-    let given = false
-    const loading = load(t, path).finally(() => (given = true))
-    while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
-    clock.advance(9_999)
-    await new Promise(resolve => setImmediate(resolve))
-    t.notOk(given)
-    clock.advance(1)
-    await t.rejects(loading, { name: 'AppError', message: `default export is ${shown}, no app` })
-  }
-})
+void t.test(
+  'a module that neither is an app nor listens is told so after ten seconds, and may listen later',
+  async t => {
+    for (const [source, shown] of [
+      ['export default 42', '42'],
+      ['export default () => ({ app: true })', '{ app: true }'],
+      ['export const app = 1', 'undefined'],
+    ] as const) {
+      const clock = new FakeClock(t)
+      const warnings: string[] = []
+      const listening = 'globalThis.listenNow = () => server.listen(8080)'
+      const loading = load(t, written(t, `${LISTENING}; ${listening}`, source), warnings)
+      while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
+      clock.advance(9_999)
+      t.strictSame(warnings, [])
+      clock.advance(1)
+      t.match(warnings, [`default export is ${shown}, no app`])
+      ;(globalThis as unknown as { listenNow(): void }).listenNow()
+      t.strictSame(await loading, { text: 'Hello World!', settled: false })
+    }
+  },
+)

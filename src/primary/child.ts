@@ -3,6 +3,7 @@ import { parseReport, sendOrder, type Order, type Report } from '../ipc/messages
 import type { Connection } from './connection-dealer.js'
 import { forkProcess } from './fork.js'
 import { readLines } from './lines.js'
+import { onceEnded } from './spawn.js'
 
 export type ChildRole = 'worker' | 'balancer'
 
@@ -59,18 +60,13 @@ export class Child {
     observer: ChildObserver,
   ) {
     this.exited = new Promise(resolve => {
-      const ended = (ending: string): void => {
+      onceEnded(process, ending => {
         this.ending = this.#killedFor ?? ending
         this.#state = 'exited'
         clearTimeout(this.#killTimer)
         observer.childExited(this)
         this.#takeBackGiven()
         resolve()
-      }
-      process.once('exit', (code, signal) => ended(signal ?? `exit code ${String(code)}`))
-      process.on('error', (error: NodeJS.ErrnoException) => {
-        // Otherwise it is a message to a process that has just gone. For one that never was nobody tells of an exit.
-        if (process.pid === undefined) ended(`it cannot be forked: ${error.code ?? error.message}`)
       })
     })
     process.on('message', message => {

@@ -7,6 +7,7 @@ import type { Service } from '../core/service.js'
 import { guardedCommand } from './lifeline.js'
 import { readLines } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
+import { onceEnded, spawned } from './spawn.js'
 
 /** There is no redis-server on this machine. */
 export class RedisMissingError extends Error {
@@ -78,7 +79,9 @@ export class EmbeddedRedis implements Service {
       'notice',
     ]
     // A session of its own: a signal to the primary's group must not take the data store away before its users.
-    const guard = spawn('sh', guardedCommand(lifeline, command), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    const guard = spawned(() =>
+      spawn('sh', guardedCommand(lifeline, command), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
+    )
     const lastLines: string[] = []
     for (const stream of [guard.stdout, guard.stderr]) {
       readLines(stream, line => {
@@ -87,8 +90,7 @@ export class EmbeddedRedis implements Service {
         log.debug({ redis: line })
       })
     }
-    guard.once('error', error => log.error({ error: error.message }, 'redis cannot be run'))
-    guard.once('exit', (code, signal) => this.#exited(guard, signal ?? `exit code ${String(code)}`, lastLines))
+    onceEnded(guard, ending => this.#exited(guard, ending, lastLines))
     this.#guard = guard
     void this.#watchForAnswer(guard)
   }
@@ -116,8 +118,8 @@ export class EmbeddedRedis implements Service {
     clearTimeout(this.#restart)
     const guard = this.#guard
     if (guard === undefined) return
-    const exited = new Promise(resolve => guard.once('exit', resolve))
-    guard.kill('SIGTERM') // the guard passes it on; redis-server writes out what it has
+    const exited = new Promise<string>(resolve => onceEnded(guard, resolve))
+    if (guard.pid !== undefined) guard.kill('SIGTERM') // the guard passes it on; redis-server writes out what it has
     const deadline = setTimeout(() => killGroup(guard), this.options.stopTimeoutMs())
     await exited
     clearTimeout(deadline)

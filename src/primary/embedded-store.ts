@@ -5,6 +5,7 @@ import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
 import { readLines } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
+import { onceEnded, spawned } from './spawn.js'
 import type { StoreBackend, StoreSettings } from './store-backend.js'
 
 export interface EmbeddedStoreOptions extends StoreSettings {
@@ -42,7 +43,7 @@ export class EmbeddedStore implements Service {
 
   #spawn(): void {
     const { backend, log } = this.options
-    const child = backend.spawn(this.options)
+    const child = spawned(() => backend.spawn(this.options))
     const lastLines: string[] = []
     for (const stream of [child.stdout, child.stderr]) {
       readLines(stream, line => {
@@ -51,8 +52,7 @@ export class EmbeddedStore implements Service {
         log.debug({ store: line })
       })
     }
-    child.once('error', error => log.error({ error: error.message }, 'the object store cannot be run'))
-    child.once('exit', (code, signal) => this.#exited(child, signal ?? `exit code ${String(code)}`, lastLines))
+    onceEnded(child, ending => this.#exited(child, ending, lastLines))
     this.#process = child
     void this.#watchForAnswer(child)
   }
@@ -80,8 +80,8 @@ export class EmbeddedStore implements Service {
     clearTimeout(this.#restart)
     const child = this.#process
     if (child === undefined) return
-    const exited = new Promise(resolve => child.once('exit', resolve))
-    child.kill('SIGTERM')
+    const exited = new Promise<string>(resolve => onceEnded(child, resolve))
+    if (child.pid !== undefined) child.kill('SIGTERM')
     const deadline = setTimeout(() => killGroup(child), this.options.stopTimeoutMs())
     await exited
     clearTimeout(deadline)

@@ -1,20 +1,12 @@
 import cluster from 'node:cluster'
-import { ChildProcess, fork } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import type { ChildRole } from './child.js'
+import { spawned } from './spawn.js'
 
-/**
- * Forks this program in a role: standard input closed, output and errors to the primary, the channel, the lifeline.
- * One that cannot be forked is a process without a pid that tells of an error and of no exit, whatever the reason was.
- */
+/** Forks this program in a role: standard input closed, output and errors to the primary, the channel, the lifeline. */
 export function forkProcess(role: ChildRole, program: string, id: string, lifelineFd: number): ChildProcess {
-  try {
-    return role === 'balancer' ? forkBalancer(program, id, lifelineFd) : forkWorker(program, id, lifelineFd)
-  } catch (error) {
-    // Some reasons Node throws, as it does when there is no memory.
-    const stillborn = new ChildProcess()
-    process.nextTick(() => stillborn.emit('error', error))
-    return stillborn
-  }
+  const start = role === 'balancer' ? forkBalancer : forkWorker
+  return spawned(() => start(program, id, lifelineFd))
 }
 
 function forkBalancer(program: string, id: string, lifelineFd: number): ChildProcess {

@@ -4,7 +4,7 @@ import { pino } from 'pino'
 import t from 'tap'
 import { EmbeddedRedis } from '#src/primary/embedded-redis.js'
 import { Lifeline } from '#src/primary/lifeline.js'
-import { until } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 import { isAlive, processesOf } from '../helpers/processes.js'
 
@@ -106,4 +106,25 @@ void t.test('one that does not go when asked is killed at the deadline', async t
   await stuck.stop()
   await redis.stop()
   await until(() => server().length === 0, 'its end', 20_000)
+})
+
+void t.test('one that cannot be run is tried again, and does not hold up a stop', async t => {
+  const { create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  const { PATH } = process.env
+  t.teardown(() => (process.env['PATH'] = PATH))
+  process.env['PATH'] = '/no/such/folder'
+  const [killed] = server()
+  process.kill(killed!, 'SIGKILL')
+  // What it was is known to be gone; what is to follow cannot be found.
+  await until(async () => !(await redis.answering(0)), 'its end')
+  process.env['PATH'] = PATH
+  t.ok(await redis.answering(20_000))
+  process.env['PATH'] = '/no/such/folder'
+  process.kill(server()[0]!, 'SIGKILL')
+  await until(async () => !(await redis.answering(0)), 'its end')
+  await within(redis.stop(), 'the stop')
+  t.strictSame(server(), [])
 })

@@ -70,23 +70,41 @@ export class InstanceFolder {
     }
   }
 
-  /** A secret that is made at the first start and kept, readable by this user alone. */
+  /** Removes the folder for sockets when it is not one of DATA_DIR's, which would hardly be noticed there. */
+  leave(): void {
+    this.clearSockets()
+    if (this.runDir !== join(this.dataDir, 'run')) fs.rmSync(this.runDir, { recursive: true, force: true })
+  }
+
+  /**
+   * A secret that is made at the first start and kept, readable by this user alone. Throws an error that names its file
+   * when it cannot be had.
+   */
   secret(name: string): string {
     const path = join(this.dataDir, name)
     try {
-      return fs.readFileSync(path, 'utf8').trim()
+      return fs.existsSync(path) ? readSecret(path) : makeSecret(path)
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+      throw new Error(`${path}: ${(error as Error).message}`, { cause: error })
     }
-    const secret = randomBytes(32).toString('base64url')
-    const draft = `${path}.new`
-    const file = fs.openSync(draft, 'w', 0o600)
-    fs.writeSync(file, `${secret}\n`)
-    fs.fsyncSync(file)
-    fs.closeSync(file)
-    fs.renameSync(draft, path)
-    return secret
   }
+}
+
+function readSecret(path: string): string {
+  const secret = fs.readFileSync(path, 'utf8').trim()
+  if (secret === '') throw new Error('it is empty: remove it, or write the secret into it')
+  return secret
+}
+
+function makeSecret(path: string): string {
+  const secret = randomBytes(32).toString('base64url')
+  const draft = `${path}.new`
+  const file = fs.openSync(draft, 'w', 0o600)
+  fs.writeSync(file, `${secret}\n`)
+  fs.fsyncSync(file)
+  fs.closeSync(file)
+  fs.renameSync(draft, path)
+  return secret
 }
 
 /**

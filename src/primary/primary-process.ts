@@ -96,7 +96,7 @@ async function startInstance(config: Config): Promise<Instance> {
   )
   const release = (): void => {
     lifeline.close()
-    folder.clearSockets()
+    folder.leave()
     unlock()
   }
   const { serving } = supervisor

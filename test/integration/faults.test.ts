@@ -49,6 +49,10 @@ const faults: Fault[] = [
   },
 ]
 
+const emptySecret = temporaryFolder(t)
+writeFileSync(join(emptySecret, 'session-secret'), '')
+faults.push({ env: { DATA_DIR: emptySecret }, says: [join(emptySecret, 'session-secret'), 'it is empty'] })
+
 for (const { env, says } of faults) {
   const name = Object.entries(env).map(([key, value]) => `${key}=${value.replace(folder, '…')}`)
   void t.test(name.join(' ').replace(String(takenPort), '(taken)'), async t => {

@@ -59,3 +59,29 @@ void t.test('a folder that cannot be made is an error in words', t => {
   t.notOk(existsSync(join(file, 'data')))
   t.end()
 })
+
+void t.test('a secret that cannot be used is an error that names its file', t => {
+  const dataDir = temporaryFolder(t)
+  const folder = new InstanceFolder(dataDir)
+  const path = join(dataDir, 'session-secret')
+  for (const content of ['', '\n']) {
+    writeFileSync(path, content)
+    t.throws(() => folder.secret('session-secret'), { message: `${path}: it is empty` })
+  }
+  rmSync(path)
+  mkdirSync(path)
+  t.throws(() => folder.secret('session-secret'), { message: `${path}: EISDIR` })
+  t.end()
+})
+
+void t.test('the folder in the temporary directory goes with the instance, the one in DATA_DIR stays', t => {
+  const short = new InstanceFolder(join(temporaryFolder(t), 'x'.repeat(100)))
+  const usual = new InstanceFolder(temporaryFolder(t))
+  for (const folder of [short, usual]) {
+    writeFileSync(join(folder.runDir, 'worker-1.sock'), '')
+    folder.leave()
+  }
+  t.notOk(existsSync(short.runDir))
+  t.strictSame(readdirSync(usual.runDir), [])
+  t.end()
+})

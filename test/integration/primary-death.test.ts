@@ -52,6 +52,13 @@ void t.test('one that cannot leave by itself does not stay either', async t => {
   await cluster.gone(LEAVE_MS)
 })
 
+void t.test('nor do embedded servers that cannot', async t => {
+  const cluster = await Cluster.start(t)
+  for (const role of ['redis', 'store'] as const) cluster.kill(role, 'SIGSTOP')
+  cluster.kill('primary')
+  await cluster.gone(30_000)
+})
+
 void t.test('every process is killed at once: no registration that was acknowledged is lost', async t => {
   const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
   const acknowledged: Credentials[] = []

@@ -30,6 +30,9 @@ export interface EmbeddedRedisOptions {
 }
 
 const POLL_MS = 10
+const PING_MS = 1_000
+/** So many pings in a row without an answer, and it hangs. Counted, not timed: this process may have slept itself. */
+const MAX_SILENT = 10
 
 /** A private redis-server, started, watched, restarted and stopped by the primary. */
 export class EmbeddedRedis implements Service {
@@ -92,13 +95,28 @@ export class EmbeddedRedis implements Service {
     }
     onceEnded(guard, ending => this.#exited(guard, ending, lastLines))
     this.#guard = guard
-    void this.#watchForAnswer(guard)
+    void this.#watch(guard)
   }
 
-  async #watchForAnswer(guard: ChildProcess): Promise<void> {
+  /** Until it ends: asks often until it takes commands, and then every second whether it still does. */
+  async #watch(guard: ChildProcess): Promise<void> {
     this.#answeredAt = undefined
-    while (this.#guard === guard && !(await ping(this.options.socketPath))) await sleep(POLL_MS)
-    if (this.#guard === guard) this.#answeredAt = performance.now()
+    let heard = false
+    let silent = 0
+    while (this.#guard === guard && !this.#stopping && silent < MAX_SILENT) {
+      const asked = performance.now()
+      const answer = await ping(this.options.socketPath)
+      if (this.#guard !== guard) return
+      if (answer === 'pong') this.#answeredAt ??= performance.now()
+      heard ||= answer === 'pong' || answer === 'other'
+      // Before its first word it may not even listen yet.
+      if (answer !== 'unasked') silent = answer === 'silence' && heard ? silent + 1 : 0
+      const everyMs = this.#answeredAt === undefined ? POLL_MS : PING_MS
+      await sleep(Math.max(everyMs - (performance.now() - asked), 1))
+    }
+    if (this.#guard !== guard || this.#stopping) return
+    this.options.log.error({ unansweredPings: silent }, 'redis hangs and is killed')
+    killGroup(guard)
   }
 
   #exited(guard: ChildProcess, ending: string, lastLines: readonly string[]): void {
@@ -134,17 +152,27 @@ function killGroup(guard: ChildProcess): void {
   }
 }
 
-/** Whether a redis on this socket takes commands: one that loads its data answers, but not with PONG. */
-function ping(socketPath: string): Promise<boolean> {
+/**
+ * - `pong`: it takes commands
+ * - `other`: it says why it takes none, e.g. that it loads its data
+ * - `silence`: nothing within a second, or nobody to say it
+ * - `unasked`: this process has no open file to spare for the question
+ */
+type Answer = 'pong' | 'other' | 'silence' | 'unasked'
+
+function ping(socketPath: string): Promise<Answer> {
   return new Promise(resolve => {
     const socket = net.connect(socketPath, () => socket.write('PING\r\n'))
-    const done = (answering: boolean): void => {
+    const done = (answer: Answer): void => {
+      clearTimeout(late)
       socket.destroy()
-      resolve(answering)
+      resolve(answer)
     }
-    socket.setTimeout(1_000, () => done(false))
-    socket.once('data', answer => done(answer.toString().startsWith('+PONG')))
-    socket.once('error', () => done(false))
-    socket.once('close', () => done(false))
+    const late = setTimeout(() => done('silence'), PING_MS)
+    socket.once('data', answer => done(answer.toString().startsWith('+PONG') ? 'pong' : 'other'))
+    socket.once('error', ({ code }: NodeJS.ErrnoException) => done(OWN_FAULTS.has(code) ? 'unasked' : 'silence'))
+    socket.once('close', () => done('silence'))
   })
 }
+
+const OWN_FAULTS = new Set<string | undefined>(['EMFILE', 'ENFILE', 'ENOMEM'])

@@ -81,6 +81,20 @@ void t.test('killed, it is started again with its data', async t => {
   t.strictSame(server(), [])
 })
 
+void t.test('one that hangs is killed and started again', async t => {
+  const { socketPath, create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  await withClient(socketPath, client => client.set('key', 'value'))
+  const [hung] = server()
+  process.kill(hung!, 'SIGSTOP')
+  await until(() => !isAlive(hung!), 'its end', 30_000)
+  t.equal(await withClient(socketPath, client => client.get('key')), 'value')
+  await redis.stop()
+  t.strictSame(server(), [])
+})
+
 void t.test('a stop while it starts leaves nothing behind', async t => {
   const { create, server } = prepare(t)
   const redis = create()

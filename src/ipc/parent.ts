@@ -23,6 +23,8 @@ export class Parent extends EventEmitter<ParentEvents> {
   /** Orders that came before anybody was there to follow them. */
   #early: Array<[order: Exclude<Order, StartOrder>, handle: unknown]> | undefined = []
 
+  #leaveEarly: () => void = () => exit(exitCodes.ok)
+
   /** Takes up the channel. Signals that are meant for the primary do nothing here from now on. */
   static async join(): Promise<{ parent: Parent; start: StartOrder }> {
     const parent = new Parent()
@@ -44,8 +46,8 @@ export class Parent extends EventEmitter<ParentEvents> {
       const order = parseOrder(message)
       if (order.type === 'start') this.emit('start', order)
       else if (this.#early === undefined) this.emit('order', order, handle)
-      // What has not begun has nothing to finish either.
-      else if (order.type === 'stop') exit(exitCodes.ok)
+      // What has not begun has nothing in flight.
+      else if (order.type === 'stop') this.#leaveEarly()
       else this.#early.push([order, handle])
     })
     // The primary reads what is printed here. When it has died, printing must not be what kills this process, too.
@@ -57,6 +59,11 @@ export class Parent extends EventEmitter<ParentEvents> {
       last = now
       this.report({ type: 'heartbeat', loopDelayMs: this.loopDelayMs, rssBytes: process.memoryUsage.rss() })
     }, HEARTBEAT_MS).unref()
+  }
+
+  /** What there is to do when it is told to stop before it has begun. */
+  whenStoppedEarly(leave: () => void): void {
+    this.#leaveEarly = leave
   }
 
   /** Everybody who follows orders listens now. */

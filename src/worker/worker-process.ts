@@ -30,6 +30,8 @@ export async function runWorker(): Promise<void> {
 
   const services = new LentServices(start, log)
   const { realtime } = services
+  // What the app has opened while it was loaded it may close.
+  parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
   const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath, realtime)
   await services.reachable()
   await server.start()

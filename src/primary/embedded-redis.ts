@@ -1,10 +1,10 @@
-import { spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { spawnSync, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
-import { guardedCommand } from './lifeline.js'
+import { spawnGuarded } from './lifeline.js'
 import { readLines } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
 import { onceEnded, spawned } from './spawn.js'
@@ -82,9 +82,7 @@ export class EmbeddedRedis implements Service {
       'notice',
     ]
     // A session of its own: a signal to the primary's group must not take the data store away before its users.
-    const guard = spawned(() =>
-      spawn('sh', guardedCommand(lifeline, command), { detached: true, stdio: ['ignore', 'pipe', 'pipe'] }),
-    )
+    const guard = spawned(() => spawnGuarded(lifeline, command))
     const lastLines: string[] = []
     for (const stream of [guard.stdout, guard.stderr]) {
       readLines(stream, line => {

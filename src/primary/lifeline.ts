@@ -1,10 +1,11 @@
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process'
 import fs from 'node:fs'
+import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 
 /**
  * A named pipe that the primary and all its balancers and workers keep open for writing. Whoever reads from it hears
- * its end when the last of them is gone, which is when the embedded servers may leave (see `guardedCommand`). And it
+ * its end when the last of them is gone, which is when the embedded servers may leave (see `spawnGuarded`). And it
  * marks the processes of an instance: a start after a crash finds what is left by who still has it open.
  */
 export class Lifeline {
@@ -89,14 +90,26 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
 /**
  * Runs a server that cannot watch the lifeline itself: it is asked to end when the primary and all its children have
  * gone. It stays in a session of its own, where Ctrl-C in a terminal does not reach it.
- * @returns arguments for `spawn('sh', …)`
  */
-export function guardedCommand(lifeline: string, command: readonly string[]): string[] {
-  return ['-c', GUARD, 'outpost-guard', lifeline, ...command]
+export function spawnGuarded(
+  lifeline: string,
+  command: readonly string[],
+  env?: NodeJS.ProcessEnv,
+): ChildProcessByStdio<null, Readable, Readable> {
+  // Opened here: a guard that is late would wait for somebody to write, who may have been killed by then.
+  const pipe = fs.openSync(lifeline, 'r')
+  try {
+    return spawn('sh', ['-c', GUARD, 'outpost-guard', ...command], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe', pipe],
+      ...(env === undefined ? {} : { env }),
+    }) as ChildProcessByStdio<null, Readable, Readable>
+  } finally {
+    fs.closeSync(pipe)
+  }
 }
 
 const GUARD = `
-exec 3<"$1"; shift
 "$@" &
 server=$!
 trap 'kill -TERM $server 2>/dev/null' TERM INT HUP

@@ -1,9 +1,9 @@
-import { fork, spawn, spawnSync, type ChildProcess } from 'node:child_process'
+import { fork, spawnSync, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../config.js'
 import { parseReport, sendOrder } from '../ipc/messages.js'
-import { guardedCommand } from './lifeline.js'
+import { spawnGuarded } from './lifeline.js'
 
 /** The data were written by a minio, and there is none on this machine any more. */
 export class MinioMissingError extends Error {
@@ -100,5 +100,5 @@ function spawnMinio(path: string, directory: string, settings: StoreSettings): C
     MINIO_UPDATE: 'off',
   }
   const command = [path, 'server', '--quiet', '--address', `127.0.0.1:${port}`, directory]
-  return spawn('sh', guardedCommand(lifeline, command), { detached: true, env, stdio: ['ignore', 'pipe', 'pipe'] })
+  return spawnGuarded(lifeline, command, env)
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { closeSync, existsSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { endLeftovers, guardedCommand, Lifeline } from '#src/primary/lifeline.js'
+import { endLeftovers, Lifeline, spawnGuarded } from '#src/primary/lifeline.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 import { isAlive } from '../helpers/processes.js'
@@ -51,7 +51,7 @@ void t.test('a guarded server goes when the last holder of the pipe has gone', a
   const lifeline = Lifeline.open(path)
   // With a holder of its own between the test and the guard: the test itself is one, too.
   const worker = holder(t, path)
-  const guard = spawn('sh', guardedCommand(path, ['sh', '-c', 'echo $$; exec sleep 60']), { detached: true })
+  const guard = spawnGuarded(path, ['sh', '-c', 'echo $$; exec sleep 60'])
   const [first] = (await once(guard.stdout, 'data')) as [Buffer]
   const server = Number(first.toString())
   t.teardown(() =>
@@ -70,7 +70,7 @@ void t.test('a guard passes signals on, and the exit code back', async t => {
   const lifeline = Lifeline.open(path)
   t.teardown(() => lifeline.close())
   const script = 'trap "exit 7" TERM; echo up; while :; do sleep 0.01; done'
-  const guard = spawn('sh', guardedCommand(path, ['sh', '-c', script]), { detached: true })
+  const guard = spawnGuarded(path, ['sh', '-c', script])
   t.teardown(() => guard.exitCode === null && process.kill(-guard.pid!, 'SIGKILL'))
   await once(guard.stdout, 'data')
   guard.kill('SIGTERM')

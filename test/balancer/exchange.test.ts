@@ -288,15 +288,15 @@ void t.test('a body that the target leaves unread is 504: the client is not to b
 void t.test('the time limit is one for all tries', async t => {
   const silent = (request: IncomingMessage): void => void request.resume()
   const [first, second] = [await FakeTarget.start(t, 'first', silent), await FakeTarget.start(t, 'second', silent)]
-  const upstreamTimeoutMs = 1_200
+  const upstreamTimeoutMs = 3_000
   const running = await RunningBalancer.start(t, [first, second], { upstreamTimeoutMs })
   const pause = (share: number): Promise<void> => new Promise(resolve => setTimeout(resolve, share * upstreamTimeoutMs))
   const moved = (await running.connect()).write(GET)
   await until(() => first.requests.length === 1, 'it to arrive')
-  await pause(0.6)
+  await pause(0.5)
   const later = (await running.connect()).write(GET)
   await until(() => second.requests.length === 1, 'the other one to arrive')
-  await pause(0.2)
+  await pause(0.1)
   running.balancer.setTargets([second.spec])
   await until(() => second.requests.length === 2, 'the first one to be tried again')
   const answered: string[] = []

@@ -76,7 +76,7 @@ export class Balancer {
     this.#dispatcher = new Dispatcher(this.#pool, this.options)
     this.#handshakes = new Deadlines(this.options.upgradeTimeoutMs, handshake => handshake.giveUp('UPSTREAM_TIMEOUT'))
     this.#upgradedOf = new ClientQuota(this.options.maxUpgradedPerClient)
-    this.#pipeline = new Pipeline(this.options.holdLimit)
+    this.#pipeline = new Pipeline(this.options.holdLimit, this.options.maxSockets)
     this.#server = this.#createServer()
     this.#connections = new ClientConnections(this.#server, this.options.maxSockets, this.options.trustProxy)
     this.#stalled = new StalledClients(() => this.#connections.sockets(), this.options.clientStallMs)
@@ -237,7 +237,7 @@ export class Balancer {
     const exchange = new Exchange(this.#dispatcher, request, response, client, requestId, continueWanted)
     if (!Pipeline.isBehind(response)) exchange.start()
     else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
-      answerProblem(response, 'OVERLOADED', requestId)
+      answerProblem(response, 'WAITING_ROOM_FULL', requestId)
     }
   }
 

@@ -193,7 +193,9 @@ export class Exchange implements Journey, InFlight {
     this.#bytesRead = socket.bytesRead
     const { upstreamTimeoutMs, bodyIdleMs } = this.dispatcher.options
     const untaken = complete || readableLength >= readableHighWaterMark
-    if (now - this.#bodyMovedAt < (untaken ? upstreamTimeoutMs : bodyIdleMs)) this.#waitWithin(this.dispatcher.looks)
+    // A target may have to pass on what it has read before it reads on, and that may take as long as a client may.
+    const patienceMs = (complete ? 0 : bodyIdleMs) + (untaken ? upstreamTimeoutMs : 0)
+    if (now - this.#bodyMovedAt < patienceMs) this.#waitWithin(this.dispatcher.looks)
     else if (untaken) this.#tryFailed('timeout')
     else this.giveUp('REQUEST_TIMEOUT')
   }

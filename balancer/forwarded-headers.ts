@@ -87,7 +87,7 @@ export function requestHeaders(
 
 /** The same for an app in this process, which is handed the request itself. */
 export function rewriteRequestHeaders(
-  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>,
   client: ClientIdentity,
   requestId: string,
   { identityHeader, trustProxy }: Edge,
@@ -102,6 +102,8 @@ export function rewriteRequestHeaders(
   if (unwanted !== undefined) {
     for (const name of unwanted) Reflect.deleteProperty(headers, name)
     request.rawHeaders = withoutNames(request.rawHeaders, unwanted)
+    // Made by Node when it is asked for, of as many raw headers as there once were.
+    request.headersDistinct = distinct(request.rawHeaders)
   }
   setForwarded(headers, client, requestId)
 }
@@ -109,6 +111,15 @@ export function rewriteRequestHeaders(
 /** Whether the client's word for it does not go on. Of a trusted proxy it does, unless the edge knows better. */
 function isForTheEdge(name: string, trustProxy: number): boolean {
   return NOT_FORWARDED.has(name) || (trustProxy === 0 && name.startsWith('x-forwarded-'))
+}
+
+function distinct(rawHeaders: string[]): NodeJS.Dict<string[]> {
+  const headers = Object.create(null) as NodeJS.Dict<string[]>
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const values = (headers[(rawHeaders[i] as string).toLowerCase()] ??= [])
+    values.push(rawHeaders[i + 1] as string)
+  }
+  return headers
 }
 
 /** @param names lower-cased */

@@ -68,9 +68,10 @@ function keepPlace(target: Target): void {
 
 /** The request as it was before its body was read in order to hold it. */
 function replay(request: IncomingMessage, bytes: Buffer): IncomingMessage {
-  const { method, url, headers, rawHeaders, httpVersion, httpVersionMajor, httpVersionMinor } = request
+  const { method, url, headers, rawHeaders, headersDistinct, httpVersion, httpVersionMajor, httpVersionMinor } = request
   const again = new IncomingMessage(request.socket)
-  Object.assign(again, { method, url, headers, rawHeaders, httpVersion, httpVersionMajor, httpVersionMinor })
+  Object.assign(again, { method, url, headers, rawHeaders, headersDistinct })
+  Object.assign(again, { httpVersion, httpVersionMajor, httpVersionMinor })
   again.complete = true
   again.push(bytes)
   again.push(null)

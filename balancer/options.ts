@@ -25,9 +25,9 @@ export interface BalancerOptions {
   ejectMs: number
   ejectMaxMs: number
 
-  /** From the end of the request to the first byte of its answer; also how long a target may leave a body unread. */
+  /** From the end of the request to the first byte of its answer. */
   upstreamTimeoutMs: number
-  /** A request body may stand still this long. */
+  /** A request body may stand still this long; where it is the target that does not read it, `upstreamTimeoutMs` more. */
   bodyIdleMs: number
   /** A client may leave what it is sent untaken this long. */
   clientStallMs: number
@@ -95,7 +95,7 @@ export const defaultOptions: BalancerOptions = {
 
   upstreamTimeoutMs: 30_000,
   bodyIdleMs: 60_000,
-  clientStallMs: 60_000,
+  clientStallMs: 300_000,
   upstreamIdleMs: 60_000,
   targetKeepAliveMs: 75_000,
   clientIdleMs: 75_000,

@@ -9,8 +9,14 @@ export class Pipeline {
   #size = 0
   readonly #lines = new WeakMap<Socket, { waiting: number }>()
 
-  /** @param limit how many may wait, over all connections */
-  constructor(private readonly limit: number) {}
+  /**
+   * @param ofOne how many may wait on one connection
+   * @param ofAll and how many on all of them
+   */
+  constructor(
+    private readonly ofOne: number,
+    private readonly ofAll: number,
+  ) {}
 
   get size(): number {
     return this.#size
@@ -26,16 +32,18 @@ export class Pipeline {
    * @returns false when too many wait already
    */
   enter({ socket }: IncomingMessage, response: ServerResponse, begin: () => void): boolean {
-    if (this.#size >= this.limit) return false
     const line = this.#lines.get(socket) ?? this.#begunOn(socket)
+    if (line.waiting >= this.ofOne || this.#size >= this.ofAll) return false
     line.waiting += 1
     this.#size += 1
-    response.once('socket', () => {
+    const itsTurn = (): void => {
       if (socket.destroyed) return
       line.waiting -= 1
       this.#size -= 1
       begin()
-    })
+    }
+    // Not at once: Node sends what has been written so far when all have heard of it.
+    response.once('socket', () => process.nextTick(itsTurn))
     return true
   }
 

@@ -17,7 +17,8 @@ const LOOKS = 4
 
 /**
  * Cuts the connections of clients that do not take what they are sent. Each keeps its place at a target for as long as
- * it likes, so a few of them would keep everybody out. Who takes little at a time may take as long as that takes.
+ * it likes, so a few of them would keep everybody out. Who takes little at a time may take as long as that takes; but
+ * the system tells of it a third of its buffer at a time, which may be more than a megabyte: hence minutes.
  */
 export class StalledClients {
   #backlogs = new Map<Socket, Backlog>()

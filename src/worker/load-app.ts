@@ -24,7 +24,7 @@ export async function loadApp(
   path: string,
   outpost: object,
   takeover: ListenTakeover,
-  log: { warn(message: string): void },
+  log: { error(message: string): void },
 ): Promise<http.Server> {
   let exported: unknown
   try {
@@ -41,7 +41,8 @@ export async function loadApp(
   }
   const shown = inspect(exported, { depth: 0 })
   const hint = setTimeout(
-    () => log.warn(`its default export is ${shown}, no app and no function that makes one, and it does not listen yet`),
+    () =>
+      log.error(`its default export is ${shown}, no app and no function that makes one, and it does not listen yet`),
     HINT_AFTER_MS,
   )
   return takeover.taken.finally(() => clearTimeout(hint))

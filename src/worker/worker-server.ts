@@ -136,12 +136,18 @@ function isMessage(value: object): value is IncomingMessage | ServerResponse {
  * An app that is done with a connection although a body is still coming would have it closed over that body, which is a
  * reset, and its answer may be lost with it. The balancer, told of the end by the answer, closes the connection itself.
  */
-function leaveTheEndToTheBalancer(request: IncomingMessage, response: ServerResponse & { _last?: boolean }): void {
+function leaveTheEndToTheBalancer(
+  request: IncomingMessage,
+  response: ServerResponse & { _last?: boolean; _header?: string | null },
+): void {
   if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return
   response.once('prefinish', () => {
-    if (!request.complete) response._last = false
+    // Without a length of its own an answer ends with its connection.
+    if (!request.complete && HAS_LENGTH.test(response._header ?? '')) response._last = false
   })
 }
+
+const HAS_LENGTH = /^(?:content-length|transfer-encoding):/im
 
 /** On a request whose client is known. By request: one connection of a balancer carries those of many clients. */
 const identified = Symbol('identified')

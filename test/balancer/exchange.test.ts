@@ -276,7 +276,7 @@ void t.test('a body that stands still is answered 408, and its connection closed
 
 void t.test('a body that the target leaves unread is 504: the client is not to blame', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.pause())
-  const running = await RunningBalancer.start(t, [target], { upstreamTimeoutMs: 200 })
+  const running = await RunningBalancer.start(t, [target], { upstreamTimeoutMs: 200, bodyIdleMs: 200 })
   const client = await running.connect()
   client.socket.write(requestBytes('POST /large', ['Content-Length: 8000000']))
   client.socket.write(Buffer.alloc(8_000_000))

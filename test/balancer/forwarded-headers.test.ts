@@ -140,7 +140,7 @@ void t.test('an app that is handed the request itself sees the same of it', t =>
     'x-edge': 'https 203.0.113.9',
   }
   const rawHeaders = Object.entries(headers).flatMap(([name, value]) => [name.toUpperCase(), value])
-  const request = { headers, rawHeaders }
+  const request = { headers, rawHeaders, headersDistinct: {} }
   rewriteRequestHeaders(request, client, 'ours', edge)
   t.same(request.headers, {
     ...wanted,
@@ -155,12 +155,13 @@ void t.test('an app that is handed the request itself sees the same of it', t =>
     request.rawHeaders.filter((_, i) => i % 2 === 0),
     ['HOST', 'TRANSFER-ENCODING', 'UPGRADE', 'ACCEPT', 'CONNECTION'],
   )
+  t.same(Object.keys(request.headersDistinct), ['host', 'transfer-encoding', 'upgrade', 'accept', 'connection'])
   t.end()
 })
 
 void t.test('without a Host header there is no X-Forwarded-Host either', t => {
   const headers = { 'x-forwarded-host': 'evil.example' }
-  const request = { headers, rawHeaders: ['X-Forwarded-Host', 'evil.example'] }
+  const request = { headers, rawHeaders: ['X-Forwarded-Host', 'evil.example'], headersDistinct: {} }
   rewriteRequestHeaders(request, client, 'id', edge)
   t.notOk('x-forwarded-host' in request.headers)
   t.same(request.rawHeaders, [])

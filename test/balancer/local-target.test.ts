@@ -66,6 +66,7 @@ void t.test('a request is a call of the app', async t => {
   t.equal(request.headers['x-request-id'], answer.headers['x-request-id'])
   t.notOk('x-outpost-client' in request.headers)
   t.notOk('forwarded' in request.headers)
+  t.same(request.headersDistinct, { host: ['a.example'] })
   await running.quiet(1)
 })
 
@@ -156,7 +157,7 @@ void t.test('an upload may take longer than the answer to it', async t => {
 
 void t.test('an app that neither reads nor answers is 504, whatever it was sent', async t => {
   const app = new FakeApp(() => undefined)
-  const running = await withLocal(t, app, { upstreamTimeoutMs: 200 })
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 200, bodyIdleMs: 200 })
   for (const length of [3, 8_000_000]) {
     const client = await running.connect()
     client.socket.write(requestBytes('POST /', [`Content-Length: ${length}`]))

@@ -1,7 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { ask } from '../helpers/client.js'
+import { ask, jsonOf } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
@@ -13,6 +13,9 @@ for (const BALANCERS of ['1', '0']) {
 
     await t.test('a slow request is answered first, and nothing new is taken', async t => {
       const cluster = await Cluster.start(t, { APP, BALANCERS })
+      // One that has not begun has nothing to close.
+      const begun = new Set<unknown>()
+      await until(async () => begun.add(jsonOf(await ask(cluster.url, '/whoami'))['pid']).size === 2, 'both workers')
       const file = join(cluster.dataDir, 'go')
       const answers = ['GET', 'POST'].map(method => ask(cluster.url, `/wait?until=${file}`, { method }))
       await until(() => cluster.lines.filter(line => line.includes('waiting for')).length === 2, 'both to begin')

@@ -14,14 +14,14 @@ import { rawExchange, requestBytes } from '../helpers/raw-http.js'
 const lent = { greeting: 'Hello World!' }
 
 /** Loads as a worker does, and starts the server if the app has not. */
-async function load(t: Test, path: string, warnings: string[] = []): Promise<{ text: string; settled: boolean }> {
+async function load(t: Test, path: string, complaints: string[] = []): Promise<{ text: string; settled: boolean }> {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was
   const { listen } = net.Server.prototype
   t.teardown(() => (net.Server.prototype.listen = listen))
   const socketPath = socketPathFor(t)
   const takeover = new ListenTakeover({ socketPath, publicPort: 3_000 })
   takeover.install()
-  const server = await loadApp(path, lent, takeover, { warn: message => warnings.push(message) })
+  const server = await loadApp(path, lent, takeover, { error: message => complaints.push(message) })
   t.teardown(() => server.close())
   const settled = !takeover.hasTaken
   if (!server.listening) await once(server.listen({ path: socketPath }), 'listening')
@@ -110,14 +110,14 @@ void t.test(
       ['export const app = 1', 'undefined'],
     ] as const) {
       const clock = new FakeClock(t)
-      const warnings: string[] = []
+      const complaints: string[] = []
       const listening = 'globalThis.listenNow = () => server.listen(8080)'
-      const loading = load(t, written(t, `${LISTENING}; ${listening}`, source), warnings)
+      const loading = load(t, written(t, `${LISTENING}; ${listening}`, source), complaints)
       while (clock.pending === 0) await new Promise(resolve => setImmediate(resolve))
       clock.advance(9_999)
-      t.strictSame(warnings, [])
+      t.strictSame(complaints, [])
       clock.advance(1)
-      t.match(warnings, [`default export is ${shown}, no app`])
+      t.match(complaints, [`default export is ${shown}, no app`])
       ;(globalThis as unknown as { listenNow(): void }).listenNow()
       t.strictSame(await loading, { text: 'Hello World!', settled: false })
     }

@@ -80,7 +80,7 @@ export async function realtimeBadInputSuite(t: Test, cluster: Cluster): Promise<
   })
 
   await t.test('500 idle sessions', async t => {
-    const sockets = await Promise.all(Array.from({ length: 500 }, () => RawWebSocket.joinChat(cluster.port)))
+    const sockets = await inTurns(500, () => RawWebSocket.joinChat(cluster.port))
     t.teardown(() => sockets.forEach(({ connection }) => connection.destroy()))
     const silent = Array.from({ length: 100 }, () => net.connect(cluster.port, '127.0.0.1'))
     t.teardown(() => silent.forEach(socket => socket.destroy()))
@@ -92,7 +92,7 @@ export async function realtimeBadInputSuite(t: Test, cluster: Cluster): Promise<
   await t.test('more idle sockets from one address than one may have', async t => {
     const wanted = MAX_WEBSOCKETS_PER_CLIENT + 40
     const upgrade = (): ReturnType<typeof RawWebSocket.upgrade> => RawWebSocket.upgrade(cluster.port, ONE_TOO_MANY_FROM)
-    const upgrades = await Promise.all(Array.from({ length: wanted }, upgrade))
+    const upgrades = await inTurns(wanted, upgrade)
     t.teardown(() => upgrades.forEach(({ connection }) => connection.destroy()))
     t.equal(upgrades.filter(({ status }) => status === 101).length, MAX_WEBSOCKETS_PER_CLIENT)
     t.equal(upgrades.filter(({ status }) => status === 429).length, 40)
@@ -102,5 +102,16 @@ export async function realtimeBadInputSuite(t: Test, cluster: Cluster): Promise<
     t.strictSame(cluster.supervision(), before)
   })
 }
+
+/** Not all at once: of handshakes, too, only so many may be in flight. */
+async function inTurns<T>(count: number, once: () => Promise<T>): Promise<T[]> {
+  const all: T[] = []
+  while (all.length < count) {
+    all.push(...(await Promise.all(Array.from({ length: Math.min(AT_ONCE, count - all.length) }, once))))
+  }
+  return all
+}
+
+const AT_ONCE = 100
 
 type Ending = Awaited<ReturnType<RawWebSocket['untilClosed']>>

@@ -52,10 +52,10 @@ export async function realtimeSuite(t: Test, cluster: Cluster, workers: number):
 
   await t.test('the clients of a killed worker come back by themselves', async t => {
     const clients = await clientsOnAllWorkers(t, cluster.url, workers)
+    const before = clients.map(({ worker }) => worker)
     const killed = cluster.kill('worker')
     await cluster.has('worker', workers, [killed])
-    await until(() => clients.some(({ disconnects }) => disconnects.length > 0), 'somebody to notice', 20_000)
-    for (const client of clients) await client.connected()
+    await comeBack(clients, before)
     await clients[0]!.say('still there?')
     for (const client of clients) await client.receives('still there?')
   })
@@ -65,8 +65,7 @@ export async function realtimeSuite(t: Test, cluster: Cluster, workers: number):
     const before = clients.map(({ worker }) => worker)
     const drained = cluster.kill('worker', 'SIGTERM')
     await cluster.has('worker', workers, [drained])
-    await until(() => clients.some(({ disconnects }) => disconnects.length > 0), 'somebody to be sent away', 20_000)
-    for (const client of clients) await client.connected()
+    await comeBack(clients, before)
     const moved = clients.filter((client, index) => client.disconnects.length > 0 && client.worker !== before[index])
     t.strictSame(new Set(moved.map(({ transport }) => transport)), new Set(['polling', 'websocket']))
     await clients[0]!.say('moved')
@@ -87,6 +86,16 @@ const UPGRADE = {
   upgrade: 'websocket',
   'sec-websocket-version': '13',
   'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
+}
+
+/** Until all clients of one of the workers they had `before` have lost it, and every client is connected. */
+async function comeBack(clients: readonly ChatClient[], before: readonly string[]): Promise<void> {
+  function areDone(): boolean {
+    const lost = clients.map(({ disconnects }) => disconnects.length > 0)
+    const leftBehind = new Set(before.filter((_worker, index) => !lost[index]))
+    return before.some(worker => !leftBehind.has(worker)) && clients.every(({ socket }) => socket.connected)
+  }
+  await until(areDone, 'all clients of a worker to come back', 20_000)
 }
 
 function troubleOf({ disconnects, errors }: ChatClient): string[] {

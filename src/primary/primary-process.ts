@@ -20,7 +20,7 @@ import { Supervisor } from './supervisor.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** How long the summary waits for an embedded Redis that loads its data; the workers do not wait at all. */
+/** How long the summary waits for an embedded Redis that loads its data. */
 const REDIS_PATIENCE_MS = 1_500
 const REDIS_STOP_MS = 5_000
 /** Longer than the embedded store waits for the requests that it has begun. */

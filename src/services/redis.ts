@@ -10,6 +10,8 @@ export type RedisAddress = { path: string } | { url: string }
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
 const CONNECT_TIMEOUT_MS = 2_000
+/** While it loads its data, it is asked so often; the library goes by a guess in whole seconds, up to ten. */
+const ASK_LOADING_EVERY_MS = 100
 
 /**
  * A client that fails fast. The library's own defaults queue commands without bound while Redis is away and retry them
@@ -45,7 +47,8 @@ export function createSubscriber(address: RedisAddress, log: Logger): Redis {
 }
 
 function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMapping'>): Redis {
-  const redis = 'path' in address ? new Redis(address.path, options) : new Redis(address.url, options)
+  const all = { ...options, maxLoadingRetryTime: ASK_LOADING_EVERY_MS }
+  const redis = 'path' in address ? new Redis(address.path, all) : new Redis(address.url, all)
   watchSilence(redis, SILENCE_MS)
   sendByTurns(redis)
   leaveOtherDatabase(redis)
@@ -97,17 +100,23 @@ const NOT_NOW =
 const CONNECTION_TROUBLE =
   /isn't writeable|Connection is closed|Socket timeout|Command timed out|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT/
 
+const NO_WRITES = /^(OOM|READONLY|MISCONF|NOREPLICAS)\b/
+
+/** What a Redis older than 7 puts before the refusal that one of its scripts has met. */
+const IN_A_SCRIPT = /^ERR Error running script .*?: -/s
+
 /** Whether an error says that Redis cannot serve now, as opposed to a command that is wrong. */
 export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
-  if (error.name === 'ReplyError') return NOT_NOW.test(error.message)
+  if (error.name === 'ReplyError') return NOT_NOW.test(refusal(error))
   return error.name === 'MaxRetriesPerRequestError' || CONNECTION_TROUBLE.test(error.message)
 }
 
-/** Whether Redis can be read but takes no writes: its memory or its disk is full, it is a replica or
- * lacks one. */
+/** Whether Redis can be read but takes no writes: its memory or its disk is full, or it is a replica, or lacks one. */
 export function isRedisReadOnly(error: unknown): boolean {
-  return (
-    error instanceof Error && error.name === 'ReplyError' && /^(OOM|READONLY|MISCONF|NOREPLICAS)\b/.test(error.message)
-  )
+  return error instanceof Error && error.name === 'ReplyError' && NO_WRITES.test(refusal(error))
+}
+
+function refusal({ message }: Error): string {
+  return message.replace(IN_A_SCRIPT, '')
 }

@@ -15,7 +15,7 @@ import { createRedis, firstConnection } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
 /** A start does not wait longer than this for Redis. */
-const REDIS_PATIENCE_MS = 2_000
+const REDIS_PATIENCE_MS = 1_000
 
 /** What an app is handed that exports `(outpost) => app`. */
 export interface Outpost {

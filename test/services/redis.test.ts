@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import net from 'node:net'
 import { PassThrough } from 'node:stream'
@@ -5,7 +6,7 @@ import { pino } from 'pino'
 import t from 'tap'
 import { createLog } from '#src/core/log.js'
 import { createRedis, firstConnection, isRedisReadOnly, isRedisUnavailable } from '#src/services/redis.js'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { freePort, RedisServer } from '../helpers/redis-server.js'
 
 const log = createLog('test', 'silent')
@@ -62,6 +63,21 @@ void t.test('a Redis without the database that is meant is away until it has it'
   t.equal(await redis.dbsize(), 1)
 })
 
+void t.test('one that loads its data is asked so often that it is ready as soon as it can be', async t => {
+  const server = await RedisServer.start(t)
+  const redis = await server.connect(t)
+  for (let i = 0; i < 40; i++) await redis.set(`key ${i}`, randomBytes(2_000).toString('base64'))
+  await redis.bgrewriteaof()
+  await until(async () => /aof_rewrite_in_progress:0/.test(await redis.info('persistence')), 'a file to load from')
+  await server.kill()
+  const ready = once(redis, 'ready')
+  // 50 ms a key, and between keys it answers.
+  await server.start('--key-load-delay', '50000', '--loading-process-events-interval-bytes', '1024')
+  await within(ready, 'the connection')
+  const asked = Number(/cmdstat_info:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])
+  t.ok(asked > 6, `${asked} times`)
+})
+
 void t.test('what Redis refuses for the time being is told from what it never does', async t => {
   const server = await RedisServer.start(t)
   const refusal = async (...setting: [string, ...string[]]): Promise<{ unavailable: boolean; readOnly: boolean }> => {
@@ -78,4 +94,22 @@ void t.test('what Redis refuses for the time being is told from what it never do
   t.strictSame(await refusal('CONFIG', 'SET', 'min-replicas-to-write', '1'), { unavailable: true, readOnly: true })
   const user = ['ACL', 'SETUSER', 'default', '-incr'] as const
   t.strictSame(await refusal(...user), { unavailable: true, readOnly: false }, 'not its user any more')
+})
+
+void t.test('so is what an older Redis refuses to a script', t => {
+  const scripted = (refusal: string): Error => {
+    const error = new Error(`ERR Error running script (call to f_a1b2): @user_script:3: @user_script: 3: ${refusal}`)
+    return Object.assign(error, { name: 'ReplyError' })
+  }
+  const full = scripted("-OOM command not allowed when used memory > 'maxmemory'. ")
+  const replica = scripted("-READONLY You can't write against a read only replica. ")
+  for (const error of [full, replica]) {
+    t.ok(isRedisUnavailable(error))
+    t.ok(isRedisReadOnly(error))
+  }
+  for (const error of [scripted('ERR value is not an integer'), scripted('attempt to index a nil value: -OOMPH')]) {
+    t.notOk(isRedisUnavailable(error))
+    t.notOk(isRedisReadOnly(error))
+  }
+  t.end()
 })

@@ -11,7 +11,7 @@ export interface RestartOptions {
   provenMs: number
   firstDelayMs: number
   maxDelayMs: number
-  /** So many early exits within the window park the place. */
+  /** So many early exits within the window, and at least two for each place that has had any, park the place. */
   parkAfter: number
   windowMs: number
   parkMs: number
@@ -49,7 +49,8 @@ export class RestartPolicy<Place> {
     const inARow = (this.#earlyInARow.get(place) ?? 0) + 1
     this.#earlyInARow.set(place, inARow)
     this.#earlyExits = [...this.#earlyExits.filter(at => at > now - windowMs), now]
-    if (this.#earlyExits.length >= parkAfter) this.#parked.add(place)
+    // One each, of many places, is no loop: what they all need may have been away for a moment.
+    if (this.#earlyExits.length >= Math.max(parkAfter, 2 * this.#earlyInARow.size)) this.#parked.add(place)
     if (this.#parked.has(place)) return { kind: 'park', delayMs: parkMs }
     return { kind: 'after', delayMs: Math.min(firstDelayMs * 2 ** (inARow - 1), maxDelayMs) }
   }

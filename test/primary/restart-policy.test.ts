@@ -48,9 +48,19 @@ void t.test('once one has served, the count begins anew', t => {
 
 void t.test('many early exits in little time, of whichever places, are a crash loop', t => {
   const policy = new RestartPolicy<string>(options)
-  for (const place of ['a', 'b', 'c', 'd']) t.equal(policy.exited(place, 0, 1_000).kind, 'after')
+  for (const place of ['a', 'b', 'a', 'b']) t.equal(policy.exited(place, 0, 1_000).kind, 'after')
   t.strictSame(policy.exited('a', 0, 2_000), { kind: 'park', delayMs: 60_000 })
   t.strictSame(policy.exited('b', 0, 2_000), { kind: 'park', delayMs: 60_000 })
+  t.end()
+})
+
+void t.test('one early exit each, of however many places, is none', t => {
+  const policy = new RestartPolicy<number>(options)
+  const places = Array.from({ length: 32 }, (_, place) => place)
+  for (const place of places) t.strictSame(policy.exited(place, 0, 0), { kind: 'after', delayMs: 200 })
+  const again = places.map(place => policy.exited(place, 0, 200).kind)
+  t.equal(again.at(-2), 'after')
+  t.equal(again.at(-1), 'park')
   t.end()
 })
 

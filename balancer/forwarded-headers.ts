@@ -8,6 +8,8 @@ export interface ClientIdentity {
   protocol: 'http' | 'https'
   /** The value of X-Forwarded-For that goes on: the client first, then the trusted hops. */
   forwardedFor: string
+  /** The host that the client asked for, as a trusted hop tells it; otherwise the request's own Host goes on. */
+  forwardedHost?: string
 }
 
 /** Headers of one connection only (RFC 9110, section 7.6.1), with those that old clients send as if they were. */
@@ -47,7 +49,8 @@ export type Edge = Pick<BalancerOptions, 'identityHeader' | 'trustProxy'>
 
 /**
  * Finds the client behind `trustProxy` hops: with 0 it is the peer of the connection, with n the n-th address from
- * the right of X-Forwarded-For (fewer entries than hops: the leftmost there is).
+ * the right of X-Forwarded-For (fewer entries than hops: the leftmost there is). So is the host that it asked for, of
+ * X-Forwarded-Host.
  */
 export function identify(
   peer: { remoteAddress?: string | undefined; encrypted?: boolean },
@@ -60,10 +63,12 @@ export function identify(
 
   const claimed = listOf(headers['x-forwarded-for']).slice(-trustProxy).map(plainAddress)
   const protocol = listOf(headers['x-forwarded-proto']).at(-1)
+  const [forwardedHost] = listOf(headers['x-forwarded-host']).slice(-trustProxy)
   return {
     address: claimed[0] ?? peerAddress,
     protocol: protocol === 'https' || protocol === 'http' ? protocol : peerProtocol,
     forwardedFor: [...claimed, peerAddress].join(', '),
+    ...(forwardedHost === undefined ? {} : { forwardedHost }),
   }
 }
 
@@ -134,7 +139,8 @@ function setForwarded(
 ): void {
   headers['x-forwarded-for'] = client.forwardedFor
   headers['x-forwarded-proto'] = client.protocol
-  if (headers['host'] !== undefined) headers['x-forwarded-host'] = headers['host']
+  const host = client.forwardedHost ?? headers['host']
+  if (host !== undefined) headers['x-forwarded-host'] = host
   headers['x-real-ip'] = client.address
   headers['x-request-id'] = requestId
 }

@@ -35,6 +35,16 @@ void t.test('with n trusted hops the client is the n-th from the right', t => {
   t.end()
 })
 
+void t.test('so it is with the host that was asked for', t => {
+  const headers = { host: 'a.example', 'x-forwarded-host': 'forged.example, far.example,near.example' }
+  t.equal(identify(peer, headers, 0).forwardedHost, undefined)
+  t.equal(identify(peer, headers, 1).forwardedHost, 'near.example')
+  t.equal(identify(peer, headers, 2).forwardedHost, 'far.example')
+  t.equal(identify(peer, headers, 9).forwardedHost, 'forged.example')
+  t.equal(identify(peer, { ...headers, 'x-forwarded-host': ' , ' }, 1).forwardedHost, undefined)
+  t.end()
+})
+
 void t.test('the port that some proxies add makes nobody another client', t => {
   for (const [written, address] of [
     ['203.0.113.9:4711', '203.0.113.9'],

@@ -7,15 +7,28 @@ const claims = [
   'X-Forwarded-For: 198.51.100.1, 203.0.113.2',
   'X-Forwarded-For: 203.0.113.3',
   'X-Forwarded-Proto: https',
+  'X-Forwarded-Host: far.example, near.example',
 ]
 
 const expected = [
-  { trustProxy: 0, address: '127.0.0.1', protocol: 'http', forwardedFor: '127.0.0.1' },
-  { trustProxy: 1, address: '203.0.113.3', protocol: 'https', forwardedFor: '203.0.113.3, 127.0.0.1' },
-  { trustProxy: 2, address: '203.0.113.2', protocol: 'https', forwardedFor: '203.0.113.2, 203.0.113.3, 127.0.0.1' },
+  { trustProxy: 0, address: '127.0.0.1', protocol: 'http', forwardedFor: '127.0.0.1', host: 'a.example' },
+  {
+    trustProxy: 1,
+    address: '203.0.113.3',
+    protocol: 'https',
+    forwardedFor: '203.0.113.3, 127.0.0.1',
+    host: 'near.example',
+  },
+  {
+    trustProxy: 2,
+    address: '203.0.113.2',
+    protocol: 'https',
+    forwardedFor: '203.0.113.2, 203.0.113.3, 127.0.0.1',
+    host: 'far.example',
+  },
 ]
 
-for (const { trustProxy, address, protocol, forwardedFor } of expected) {
+for (const { trustProxy, address, protocol, forwardedFor, host } of expected) {
   void t.test(`with ${trustProxy} trusted hops the client is ${address}`, async t => {
     const target = await FakeTarget.start(t, 'a')
     const running = await RunningBalancer.start(t, [target], { trustProxy, identityHeader: 'x-edge' })
@@ -26,7 +39,8 @@ for (const { trustProxy, address, protocol, forwardedFor } of expected) {
     t.match(target.requests[0]?.headers, {
       'x-forwarded-for': forwardedFor,
       'x-forwarded-proto': protocol,
-      'x-forwarded-host': 'a.example',
+      'x-forwarded-host': host,
+      host: 'a.example',
       'x-real-ip': address,
       'x-edge': `${protocol} ${address}`,
       'x-request-id': answer.headers['x-request-id'],

@@ -50,6 +50,7 @@ for (const BALANCERS of ['1', '0']) {
     t.match(answer, { ip: '203.0.113.7', protocol: 'https', secure: true }, 'what the proxy says, no more')
     const headers = answer['headers'] as Record<string, string>
     t.match(headers, { 'x-forwarded-for': '203.0.113.7, 127.0.0.1', 'x-forwarded-proto': 'https' })
+    t.equal(headers['x-forwarded-host'], 'evil.example', 'which a proxy would have overwritten')
     t.match(jsonOf(await ask(url, '/whoami')), { ip: '127.0.0.1', protocol: 'http' }, 'a proxy that says nothing')
   })
 }

@@ -1,7 +1,7 @@
 # shellcheck shell=bash
 # What a clone needs before npm can do the rest. Sourced by start-cluster.sh and test.sh.
 
-readonly NODE_MAJOR=20
+readonly NODE_NEEDED=20.15
 
 say() { printf 'outpost: %s\n' "$*" >&2; }
 
@@ -11,10 +11,11 @@ die() {
 }
 
 need_node() {
-  command -v node >/dev/null || die "Node.js ${NODE_MAJOR} or newer is needed: see https://nodejs.org/en/download"
-  local major
-  major=$(node -p 'process.versions.node.split(".")[0]')
-  [ "$major" -ge "$NODE_MAJOR" ] || die "Node.js ${NODE_MAJOR} or newer is needed, this is $(node --version)"
+  command -v node >/dev/null || die "Node.js ${NODE_NEEDED} or newer is needed: see https://nodejs.org/en/download"
+  local version
+  version=$(node -p process.versions.node)
+  printf '%s\n' "$NODE_NEEDED" "$version" | sort --check=quiet --version-sort ||
+    die "Node.js ${NODE_NEEDED} or newer is needed, this is ${version}"
   command -v npm >/dev/null || die "npm is needed (it comes with Node.js)"
 }
 
@@ -65,6 +66,11 @@ need_redis() {
   say "installing redis-server"
   install_redis >&2 && command -v redis-server >/dev/null && return
   die "redis-server is needed: type 'sudo apt-get install redis-server' (or your system's way), or set REDIS_URL"
+}
+
+# Whether an instance runs on this DATA_DIR. Its primary holds the lock as long as it lives.
+is_running() {
+  [ -e "$1/lock" ] && ! flock --nonblock "$1/lock" true
 }
 
 # The packages as the lockfile has them, and the program built from the sources. What is up to date is left alone.

@@ -16,5 +16,6 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 need_node
 [ -n "${REDIS_URL:-}" ] || need_redis
-install_and_build
+# Where an instance runs, the program says so and ends: nothing is to change under the one that is there.
+is_running "${DATA_DIR:-.outpost}" || install_and_build
 exec node dist/main.js

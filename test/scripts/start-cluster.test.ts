@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
@@ -21,10 +21,9 @@ function builtClone(t: Harness): string {
   const clone = temporaryFolder(t)
   mkdirSync(join(clone, 'scripts'))
   copyFileSync('scripts/start-cluster.sh', join(clone, 'scripts/start-cluster.sh'))
-  writeFileSync(
-    join(clone, 'scripts/prerequisites.sh'),
-    ['need_node', 'need_redis', 'install_and_build'].map(name => `${name}() { :; }\n`).join(''),
-  )
+  const prerequisites = readFileSync('scripts/prerequisites.sh', 'utf8')
+  const build = `install_and_build() { echo built >>'${join(clone, 'builds')}'; }\n`
+  writeFileSync(join(clone, 'scripts/prerequisites.sh'), `${prerequisites}\n${build}`)
   symlinkSync(dirname(program), join(clone, 'dist'))
   return clone
 }
@@ -44,6 +43,10 @@ void t.test('called from an app’s own folder, it takes relative paths from the
   t.equal((await ask(url, '/')).text, 'from the app')
   t.ok(existsSync(join(folder, 'data/lock')))
   t.notOk(existsSync(join(clone, 'data')))
+
+  const second = spawn(script, { cwd: folder, env, stdio: 'ignore' })
+  t.strictSame(await within(once(second, 'exit'), 'the end of a second one', START_MS), [78, null])
+  t.equal(readFileSync(join(clone, 'builds'), 'utf8'), 'built\n', 'nothing is built under the one that runs')
   primary.kill('SIGTERM')
   t.strictSame(await within(exited, 'the end', START_MS), [0, null])
 })

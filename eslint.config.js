@@ -8,11 +8,9 @@ const balancerImports = ['\\#balancer', '\\#balancer/*', '**/balancer/**']
  * Each row names a layer and the layers it must never reach for.
  */
 const importRules = [
-  { layer: 'balancer', files: ['balancer/**/*.ts'], forbidden: ['**/src/**', '\\#src/*', ...balancerImports] },
   { layer: 'core', files: ['src/core/**/*.ts'], forbidden: above('core') },
   { layer: 'ipc', files: ['src/ipc/**/*.ts'], forbidden: above('services').concat('**/services/**') },
   { layer: 'config', files: ['src/config.ts'], forbidden: above('core') },
-  { layer: 'object-store', files: ['src/object-store/**/*.ts'], forbidden: ['../*', '!./*'] },
   { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },
   { layer: 'app', files: ['src/app/**/*.ts'], forbidden: above('app') },
   { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker') },
@@ -42,6 +40,9 @@ function above(layer) {
 }
 
 const anyBut = (...names) => ({ ignores: names })
+
+const environment = { object: 'process', property: 'env', message: 'only config.ts reads it' }
+const end = { object: 'process', property: 'exit', message: 'only core/exit.ts calls it' }
 
 export default tseslint.config(
   { ignores: ['dist/', 'build/', 'bench/', 'examples/', '.outpost/', '.tap/'] },
@@ -88,19 +89,22 @@ export default tseslint.config(
   })),
   {
     files: ['src/**/*.ts', 'balancer/**/*.ts'],
-    ignores: ['src/config.ts'],
-    rules: {
-      'no-restricted-properties': ['error', { object: 'process', property: 'env', message: 'only config.ts reads it' }],
-    },
+    rules: { 'no-restricted-properties': ['error', environment, end] },
   },
   {
-    files: ['src/**/*.ts', 'balancer/**/*.ts'],
-    ignores: ['src/core/exit.ts', 'src/config.ts'],
+    files: ['src/config.ts'],
+    rules: { 'no-restricted-properties': ['error', end] },
+  },
+  {
+    files: ['src/core/exit.ts'],
+    rules: { 'no-restricted-properties': ['error', environment] },
+  },
+  {
+    files: ['src/object-store/**/*.ts'],
     rules: {
-      'no-restricted-properties': [
+      'no-restricted-imports': [
         'error',
-        { object: 'process', property: 'env', message: 'only config.ts reads it' },
-        { object: 'process', property: 'exit', message: 'only core/exit.ts calls it' },
+        { patterns: [{ regex: '^(?!node:|\\./)', message: 'object-store/ stands alone: node:* only' }] },
       ],
     },
   },

@@ -146,8 +146,8 @@ export class Balancer {
   }
 
   /** The open connections of clients. */
-  connections(): Promise<number> {
-    return Promise.resolve(this.#connections.size)
+  get connections(): number {
+    return this.#connections.size
   }
 
   /** From now on each answer is the last on its connection. */

@@ -26,9 +26,6 @@ export const balancerErrors = {
 
 export type BalancerErrorCode = keyof typeof balancerErrors
 
-/** Logged as the status of a request whose client left before its answer (the custom of Nginx); never sent. */
-export const CLIENT_CLOSED_REQUEST = 499
-
 const RETRY_AFTER_SECONDS = 1
 
 /** Answers with `application/problem+json` (RFC 9457). Does nothing once headers are out. */

@@ -12,6 +12,7 @@ export interface BalancerOptions {
   healthPath: string
   /** An answer with a status below this one is a good probe. */
   healthyBelow: number
+  /** Pause between the end of one probe and the next, and how long one may take. */
   healthIntervalMs: number
   healthTimeoutMs: number
   /** Probes in a row that take a target out, and that bring it back. */

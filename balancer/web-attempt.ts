@@ -4,7 +4,7 @@ import type { Attempt, Exchange } from './exchange.js'
 import { requestHeaders, responseHeaders, type Edge } from './forwarded-headers.js'
 
 /** What an attempt needs of the way to its target. */
-export interface Upstreamish {
+export interface UpstreamLink {
   readonly options: Edge
   connectFailed(error: Error): void
   /** Finds out whether the target is still there. */
@@ -24,7 +24,7 @@ export class WebAttempt implements Attempt {
   #settled = false
 
   constructor(
-    private readonly upstream: Upstreamish,
+    private readonly upstream: UpstreamLink,
     private readonly exchange: Exchange,
   ) {
     const { request, client, requestId, body } = exchange

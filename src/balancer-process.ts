@@ -1,6 +1,7 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './core/exit.js'
 import { IDENTITY_HEADER } from './core/identity-header.js'
+import { WORKER_KEEP_ALIVE_MS } from './core/keep-alive.js'
 import { workerOfSession } from './core/session-affinity.js'
 import type { Config } from './config.js'
 import type { StartOrder } from './ipc/messages.js'
@@ -47,6 +48,7 @@ export function createBalancer(
       identityHeader: IDENTITY_HEADER,
       healthPath: config.healthPath,
       upstreamTimeoutMs: config.upstreamTimeoutMs,
+      targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: Math.ceil(config.maxWebSocketsPerClient / balancingProcesses(config)),

@@ -3,6 +3,7 @@ import { isIP } from 'node:net'
 import { availableParallelism, homedir } from 'node:os'
 import { dirname, join, resolve } from 'node:path'
 import { z } from 'zod'
+import { logLevels } from './core/log.js'
 
 /** One variable that cannot be used. */
 export interface ConfigFault {
@@ -158,7 +159,7 @@ const schema = z.object({
     .default('/health'),
   EXPOSE_WORKER: flag.default(false),
   NODE_ENV: z.string().default(''),
-  LOG_LEVEL: oneOf(['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent']).default('info'),
+  LOG_LEVEL: oneOf(logLevels).default('info'),
 })
 
 export type Config = Readonly<ReturnType<typeof readConfig>>

@@ -17,9 +17,9 @@ import { healthRoutes } from './health-routes.js'
 import { openapiRoutes } from './openapi-routes.js'
 import { pageRoutes } from './page-routes.js'
 import { productRoutes } from './product-routes.js'
+import { requireSignIn } from './require-sign-in.js'
 import { requireSameOrigin } from './same-origin.js'
 import { SignIn } from './sign-in.js'
-import { requireSignIn } from './signed-in.js'
 import { uploadRoutes } from './upload-routes.js'
 
 /** What the built-in app stands on. */
@@ -47,7 +47,7 @@ export interface AppSettings {
 const STRICT_SHARE = 5
 const MAX_JSON_BYTES = 64 * 1024
 
-/** The built-in app: the guide's authentication service, ready for any number of workers and machines. */
+/** The built-in app: accounts, products, uploads and a chat, ready for any number of workers and machines. */
 export function createApp(services: AppServices, settings: AppSettings): Express {
   const { redis, cache, storage, sessions, sessionStore, hasher, log } = services
   const accounts = new Accounts(redis, hasher)

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { MAX_PASSWORD_BYTES } from '../services/password-hasher.js'
-import { HttpError } from './errors.js'
+import { validated } from './validation.js'
 
 const MIN_PASSWORD = 6
 const MAX_USERNAME = 64
@@ -39,12 +39,4 @@ export type Credentials = z.infer<typeof schema>
  */
 export function parseCredentials(body: unknown): Credentials {
   return validated(schema, body)
-}
-
-/** @throws {HttpError} VALIDATION_FAILED with the reasons */
-export function validated<T>(shape: z.ZodType<T>, value: unknown): T {
-  const parsed = shape.safeParse(value)
-  if (parsed.success) return parsed.data
-  const faults = parsed.error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', reason: message }))
-  throw new HttpError('VALIDATION_FAILED', { faults })
 }

@@ -1,8 +1,8 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Products } from '../services/products.js'
-import { validated } from './credentials.js'
 import { HttpError } from './errors.js'
+import { validated } from './validation.js'
 
 export interface ProductRouteOptions {
   products: Products

@@ -2,7 +2,7 @@ import { Router, type RequestHandler } from 'express'
 import { ownerOf, type Uploads } from '../services/uploads.js'
 import { HttpError } from './errors.js'
 import { sendFile } from './send-file.js'
-import { usernameFrom } from './signed-in.js'
+import { usernameFrom } from './require-sign-in.js'
 import { UploadForm } from './upload-form.js'
 
 export interface UploadRouteOptions {

@@ -2,7 +2,9 @@ import { pino, type Logger } from 'pino'
 
 export type { Logger } from 'pino'
 
-export type LogLevel = 'fatal' | 'error' | 'warn' | 'info' | 'debug' | 'trace' | 'silent'
+export const logLevels = ['fatal', 'error', 'warn', 'info', 'debug', 'trace', 'silent'] as const
+
+export type LogLevel = (typeof logLevels)[number]
 
 /** JSON lines on standard output, each naming the process it comes from, e.g. `"process":"worker 3"`. */
 export function createLog(processName: string, level: LogLevel): Logger {

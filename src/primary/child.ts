@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { parseReport, sendOrder, type Order, type Report } from '../ipc/messages.js'
 import type { Connection } from './connection-dealer.js'
 import { forkProcess } from './fork.js'
-import { readLines } from './lines.js'
+import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
 export type ChildRole = 'worker' | 'balancer'
@@ -29,8 +29,6 @@ export interface ForkOptions {
   lifelineFd: number
 }
 
-const LAST_LINES = 20
-
 /** A balancer or a worker as the primary sees it. The only place where its state changes. */
 export class Child {
   #state: ChildState = 'starting'
@@ -46,7 +44,7 @@ export class Child {
   /** Connections on their way to it, in their order. */
   readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
   /** What it printed last, for the report of its death. */
-  readonly lastLines: string[] = []
+  readonly lastLines: readonly string[]
   /** How it ended: an exit code, the name of a signal, why it was killed, or why it never was. */
   ending = ''
   #killedFor: string | undefined
@@ -54,7 +52,7 @@ export class Child {
 
   private constructor(
     readonly role: ChildRole,
-    /** Unique over the life of the primary; also its name, e.g. "worker 3". */
+    /** Unique among its role over the life of the primary. */
     readonly id: string,
     private readonly process: ChildProcess,
     observer: ChildObserver,
@@ -77,13 +75,7 @@ export class Child {
       else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
       else observer.childReported(this, report)
     })
-    for (const stream of [process.stdout, process.stderr]) {
-      readLines(stream, line => {
-        this.lastLines.push(line)
-        if (this.lastLines.length > LAST_LINES) this.lastLines.shift()
-        observer.childPrinted(this, line)
-      })
-    }
+    this.lastLines = readOutput(process, line => observer.childPrinted(this, line))
   }
 
   static fork(role: ChildRole, id: string, options: ForkOptions, observer: ChildObserver): Child {
@@ -91,6 +83,7 @@ export class Child {
     return new Child(role, id, forkProcess(role, program, id, lifelineFd), observer)
   }
 
+  /** For people, e.g. "worker 3". */
   get name(): string {
     return `${this.role} ${this.id}`
   }

@@ -5,9 +5,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
 import { spawnGuarded } from './lifeline.js'
-import { readLines } from './lines.js'
+import { readOutput } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
-import { onceEnded, spawned } from './spawn.js'
+import { killGroup, onceEnded, spawned } from './spawn.js'
 
 /** There is no redis-server on this machine. */
 export class RedisMissingError extends Error {
@@ -70,27 +70,11 @@ export class EmbeddedRedis implements Service {
     // One fsync a write: what was acknowledged is on the disk, whatever is killed afterwards.
     const persistence = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
     const listen = ['--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700']
-    const command = [
-      'redis-server',
-      ...listen,
-      ...persistence,
-      '--dir',
-      directory,
-      '--daemonize',
-      'no',
-      '--loglevel',
-      'notice',
-    ]
+    const rest = ['--dir', directory, '--daemonize', 'no', '--loglevel', 'notice']
+    const command = ['redis-server', ...listen, ...persistence, ...rest]
     // A session of its own: a signal to the primary's group must not take the data store away before its users.
     const guard = spawned(() => spawnGuarded(lifeline, command))
-    const lastLines: string[] = []
-    for (const stream of [guard.stdout, guard.stderr]) {
-      readLines(stream, line => {
-        lastLines.push(line)
-        if (lastLines.length > 20) lastLines.shift()
-        log.debug({ redis: line })
-      })
-    }
+    const lastLines = readOutput(guard, line => log.debug({ redis: line }))
     onceEnded(guard, ending => this.#exited(guard, ending, lastLines))
     this.#guard = guard
     void this.#watch(guard)
@@ -139,14 +123,6 @@ export class EmbeddedRedis implements Service {
     const deadline = setTimeout(() => killGroup(guard), this.options.stopTimeoutMs())
     await exited
     clearTimeout(deadline)
-  }
-}
-
-function killGroup(guard: ChildProcess): void {
-  try {
-    if (guard.pid !== undefined) process.kill(-guard.pid, 'SIGKILL')
-  } catch {
-    // All of the group have gone.
   }
 }
 

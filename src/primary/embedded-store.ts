@@ -3,9 +3,9 @@ import http from 'node:http'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
-import { readLines } from './lines.js'
+import { readOutput } from './lines.js'
 import { RestartPolicy } from './restart-policy.js'
-import { onceEnded, spawned } from './spawn.js'
+import { killGroup, onceEnded, spawned } from './spawn.js'
 import type { StoreBackend, StoreSettings } from './store-backend.js'
 
 export interface EmbeddedStoreOptions extends StoreSettings {
@@ -17,7 +17,6 @@ export interface EmbeddedStoreOptions extends StoreSettings {
 
 const POLL_MS = 50
 const PROBE_TIMEOUT_MS = 1_000
-const LAST_LINES = 20
 
 /** The object store of one machine, started, watched, restarted and stopped by the primary. */
 export class EmbeddedStore implements Service {
@@ -44,14 +43,7 @@ export class EmbeddedStore implements Service {
   #spawn(): void {
     const { backend, log } = this.options
     const child = spawned(() => backend.spawn(this.options))
-    const lastLines: string[] = []
-    for (const stream of [child.stdout, child.stderr]) {
-      readLines(stream, line => {
-        lastLines.push(line)
-        if (lastLines.length > LAST_LINES) lastLines.shift()
-        log.debug({ store: line })
-      })
-    }
+    const lastLines = readOutput(child, line => log.debug({ store: line }))
     onceEnded(child, ending => this.#exited(child, ending, lastLines))
     this.#process = child
     void this.#watchForAnswer(child)
@@ -85,14 +77,6 @@ export class EmbeddedStore implements Service {
     const deadline = setTimeout(() => killGroup(child), this.options.stopTimeoutMs())
     await exited
     clearTimeout(deadline)
-  }
-}
-
-function killGroup(child: ChildProcess): void {
-  try {
-    if (child.pid !== undefined) process.kill(-child.pid, 'SIGKILL')
-  } catch {
-    // All of the group have gone.
   }
 }
 

@@ -1,11 +1,33 @@
+import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 
 /** What is longer is cut: a child that never ends a line must not fill the memory of this process. */
 export const MAX_LINE_LENGTH = 64 * 1024
 
+const LAST_LINES = 20
+
 /**
- * Reads what a child prints, line by line.
+ * Reads both outputs of a child, line by line.
+ * @returns the last 20 lines, at any time: they change as it prints
+ */
+export function readOutput(
+  { stdout, stderr }: Pick<ChildProcess, 'stdout' | 'stderr'>,
+  onLine: (line: string) => void,
+): readonly string[] {
+  const lastLines: string[] = []
+  for (const stream of [stdout, stderr]) {
+    readLines(stream, line => {
+      lastLines.push(line)
+      if (lastLines.length > LAST_LINES) lastLines.shift()
+      onLine(line)
+    })
+  }
+  return lastLines
+}
+
+/**
+ * Reads one of them.
  * @param stream none when the child could not be given one, for want of open files
  */
 export function readLines(stream: Readable | null | undefined, onLine: (line: string) => void): void {

@@ -35,5 +35,5 @@ export class Roster {
 }
 
 function places(role: ChildRole, count: number): Slot[] {
-  return Array.from({ length: count }, (_, index) => new Slot(role, index))
+  return Array.from({ length: count }, () => new Slot(role))
 }

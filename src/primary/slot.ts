@@ -8,17 +8,14 @@ export class Slot {
   replacement: Child | undefined
   /** `current` is to be replaced. */
   replaceWanted = false
-  /** So is `replacement`, as soon as it has taken the place. */
+  /** `replacement` is to be replaced, too, as soon as it has taken the place. */
   #replaceAgain = false
   /** Not filled again before this time of `performance.now()`. */
   notBefore = 0
   /** In a crash loop: said once, tried now and then. */
   parked = false
 
-  constructor(
-    readonly role: ChildRole,
-    readonly index: number,
-  ) {}
+  constructor(readonly role: ChildRole) {}
 
   get children(): Child[] {
     return [this.current, this.replacement].filter(child => child !== undefined)

@@ -22,3 +22,12 @@ export function onceEnded(child: ChildProcess, told: (ending: string) => void): 
     if (child.pid === undefined) told(`it cannot be forked: ${error.code ?? error.message}`)
   })
 }
+
+/** Kills a process that leads a group, and all that are in it. */
+export function killGroup({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+  } catch {
+    // All of the group have gone.
+  }
+}

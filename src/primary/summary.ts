@@ -30,8 +30,13 @@ export function summaryOf({ config, port, redisEmbedded, storage, startedInMs }:
 }
 
 function notes(config: Config): string[] {
-  if (config.redisUrl === undefined || config.sessionSecret !== undefined) return []
-  return ['machines that share this Redis must be given the same SESSION_SECRET: this one made its own']
+  if (config.redisUrl === undefined) return []
+  const secret = 'machines that share this Redis must be given the same SESSION_SECRET: this one made its own'
+  const storage = 'machines that share this Redis must be given the same S3_ENDPOINT: this one runs a store of its own'
+  return [
+    ...(config.sessionSecret === undefined ? [secret] : []),
+    ...(config.app === undefined && config.s3.endpoint === undefined ? [storage] : []),
+  ]
 }
 
 function withoutPassword(url: string): string {

@@ -65,6 +65,7 @@ export class Cache {
   /**
    * @param ttlSeconds fresh for so long, and served stale while it is loaded anew for as long again
    * @param load undefined for "there is no such thing"; its result must survive JSON
+   * @throws {CacheLoadError} when another reader loads, and fails or takes too long
    */
   async getOrLoad<T>(name: string, ttlSeconds: number, load: () => Promise<T | undefined>): Promise<T | undefined> {
     return (await this.read(name, ttlSeconds, load)).value
@@ -97,8 +98,8 @@ export class Cache {
   }
 
   /**
-   * Changes what the cache stands for to `value` (undefined: it is removed), and the cache with it. `work` does the first; when it throws, what is cached
-   * now is served for a moment at the most: nobody knows whether it was done.
+   * Changes what the cache stands for to `value` (undefined: it is removed), and the cache with it. `work` does the
+   * first; when it throws, what is cached now is served for a moment at the most: nobody knows whether it was done.
    */
   async write(name: string, ttlSeconds: number, value: unknown, work: () => Promise<void>): Promise<void> {
     const key = keys.cache(name)

@@ -1,9 +1,10 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
 import { buffersPassed } from '../core/young-garbage.js'
+import type { StorageAddress } from '../ipc/messages.js'
 import { withIdleDeadline } from './idle-deadline.js'
 import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
-import { PART_BYTES, StorageClient, type CallOptions, type StorageAddress } from './storage-client.js'
+import { PART_BYTES, StorageClient, type CallOptions } from './storage-client.js'
 import { isStorageUnavailable, ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
 
 /** What the storage knows of an object without its bytes. */

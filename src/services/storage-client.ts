@@ -2,17 +2,9 @@ import http from 'node:http'
 import https from 'node:https'
 import type { Client } from 'minio'
 import { QueueFullError, Semaphore } from '../core/semaphore.js'
+import type { StorageAddress } from '../ipc/messages.js'
 import { StorageCall, storageTransport, type CallLimits } from './storage-call.js'
 import { StorageUnavailableError, translated } from './storage-errors.js'
-
-/** Where the storage is, and with which keys and bucket. */
-export interface StorageAddress {
-  endpoint: string
-  accessKey: string
-  secretKey: string
-  bucket: string
-  region: string
-}
 
 export interface CallOptions extends CallLimits {
   /** May be sent again when the connection broke before there was an answer; default true. */

@@ -1,16 +1,17 @@
-import type { Logger } from '../core/log.js'
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { createBalancer } from '../balancer-process.js'
 import { exit, exitCodes } from '../core/exit.js'
+import type { Logger } from '../core/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import type { Parent } from '../ipc/parent.js'
 import type { WorkerServer } from './worker-server.js'
-import { createBalancer } from '../balancer-process.js'
-import net from 'node:net'
 
 /** So long a worker that has crashed may take to finish what cannot be done elsewhere; then it is 502, or cut. */
 const CRASH_PATIENCE_MS = 500
-/** So long it goes on forwarding for clients that kept their connections; */
+/** How long it then goes on forwarding for clients that kept their connections. */
 const CRASH_LINGER_MS = 3_000
-/** and so long what it handed over may then take. */
+/** How long what it handed over to others may take after that. */
 const CRASH_FINISH_MS = 10_000
 const CONNECTIONS_CHECK_MS = 100
 
@@ -36,7 +37,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   async function untilClientsHaveGone(patienceMs = Infinity): Promise<void> {
     const deadline = performance.now() + patienceMs
     balancer.closeAfterAnswers()
-    while ((await balancer.connections()) > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
+    while (balancer.connections > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
   }
 
   /** A connection that is closed at once may be one over which a request is on its way. */
@@ -81,8 +82,4 @@ function socketOf(handle: unknown): net.Socket {
   } as net.SocketConstructorOpts)
   socket.setNoDelay(true)
   return socket
-}
-
-function sleep(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms))
 }

@@ -1,11 +1,9 @@
 import { IncomingMessage, ServerResponse, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { WORKER_KEEP_ALIVE_MS } from '../core/keep-alive.js'
 import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
-
-/** Longer than the balancers keep an unused connection, so that they are always the ones who close it. */
-export const KEEP_ALIVE_MS = 75_000
 
 const IDLE_CHECK_MS = 50
 
@@ -28,7 +26,7 @@ export class WorkerServer {
     private readonly socketPath: string,
     private readonly door: Door,
   ) {
-    server.keepAliveTimeout = KEEP_ALIVE_MS
+    server.keepAliveTimeout = WORKER_KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
     this.messages = bearExpressMessages(server)

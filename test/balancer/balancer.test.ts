@@ -125,7 +125,7 @@ void t.test('more connections than `maxSockets` are answered 503 and closed', as
   await within(third.closed, 'the third to be closed')
   t.equal(target.requests.length, 2)
   clients[0]!.destroy()
-  await until(async () => (await running.balancer.connections()) === 1, 'the first to be gone')
+  await until(() => running.balancer.connections === 1, 'the first to be gone')
   t.equal((await rawExchange(running.port, GET)).status, 200)
 })
 
@@ -150,7 +150,7 @@ void t.test('a client that leaves in the middle of a header leaves nothing', asy
   const running = await RunningBalancer.start(t)
   const client = await running.connect()
   client.write('GET / HTTP/1.1\r\nHost')
-  await until(async () => (await running.balancer.connections()) === 1, 'the connection to be there')
+  await until(() => running.balancer.connections === 1, 'the connection to be there')
   client.destroy()
   await running.quiet()
 })

@@ -36,7 +36,7 @@ void t.test('round robin stays even over targets that come and go', async t => {
     targets.map(({ requests }) => requests.length),
     [30, 30, 30],
   )
-  await running.add(...targets.slice(1))
+  await running.setTargets(...targets.slice(1))
   await load(running, 60, 3)
   t.equal(targets[0]?.requests.length, 30)
   t.ok(Math.abs(targets[1]!.requests.length - 60) <= 1)

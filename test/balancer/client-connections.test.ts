@@ -36,12 +36,12 @@ void t.test('connections that somebody else has accepted are served to the end o
   const client = await connect()
   client.write(GET)
   await until(() => target.requests.length === 1, 'the request to arrive')
-  t.equal(await balancer.connections(), 1)
+  t.equal(balancer.connections, 1)
   const stopped = balancer.stop(5_000)
   target.server.emit('release')
   t.match(await client.response(), { status: 200, body: Buffer.from('served'), headers: { connection: 'close' } })
   await stopped
-  t.equal(await balancer.connections(), 0)
+  t.equal(balancer.connections, 0)
 })
 
 void t.test('those that are idle, or have said nothing yet, are closed by a stop at once', async t => {
@@ -49,7 +49,7 @@ void t.test('those that are idle, or have said nothing yet, are closed by a stop
   const { balancer, connect } = await givenItsConnections(t, target)
   const [idle, mute] = [await connect(), await connect()]
   t.equal((await idle.write(GET).response()).status, 200)
-  await until(async () => (await balancer.connections()) === 2, 'both to be there')
+  await until(() => balancer.connections === 2, 'both to be there')
   await within(balancer.stop(60_000), 'the stop')
   for (const client of [idle, mute]) await within(client.closed, 'the connection to be closed')
 })

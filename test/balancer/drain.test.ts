@@ -64,7 +64,7 @@ void t.test('a request whose client leaves does not hold up the drain', async t 
 void t.test('under load, no request is lost while targets are replaced one by one', async t => {
   const running = await RunningBalancer.start(t, [], { healthIntervalMs: 20 })
   let generation = [await FakeTarget.start(t, 'a0'), await FakeTarget.start(t, 'b0')]
-  await running.add(...generation)
+  await running.setTargets(...generation)
   let done = false
   const counts = new Map<number, number>()
   const lane = async (): Promise<void> => {

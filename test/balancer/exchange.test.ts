@@ -109,7 +109,7 @@ void t.test(
     await holder.kill()
     await running.becomes(holder.name, 'unreachable')
     const fresh = await FakeTarget.start(t, 'fresh')
-    await running.add(fresh)
+    await running.setTargets(fresh)
     t.match(await client.response(), { status: 200, headers: { 'x-target': 'fresh' } })
   },
 )
@@ -172,7 +172,7 @@ void t.test('a target removed in the middle: a GET goes elsewhere, a POST is ans
   keyed.write(requestBytes('POST /form', ['Idempotency-Key: 1'], 'held'))
   await until(() => old.requests.length === 3, 'three requests at the old target')
   const fresh = await FakeTarget.start(t, 'fresh')
-  await running.add(fresh)
+  await running.setTargets(fresh)
   t.equal((await get.response()).headers['x-target'], 'fresh')
   t.equal((await keyed.response()).headers['x-target'], 'fresh')
   t.notOk(post.ended, 'the POST waits for what its own connection says')

@@ -11,7 +11,7 @@ async function waiting(running: RunningBalancer, count: number): Promise<void> {
   await until(() => running.balancer.ledger().waiting === count, `${count} to wait`)
 }
 
-void t.test('requests wait while no target is ready, and are served in their order', async t => {
+void t.test('requests wait while no target is ready, and all are served then', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
   const clients = []
   for (let i = 0; i < 10; i += 1) {
@@ -21,17 +21,14 @@ void t.test('requests wait while no target is ready, and are served in their ord
     clients.push(client)
   }
   const target = await FakeTarget.start(t, 'a')
-  await running.add(target)
+  await running.setTargets(target)
   for (const client of clients) t.equal((await client.response()).status, 200)
-  const order = target.requests.map(({ url }) => url)
-  t.same(
-    [...order].sort(),
-    Array.from({ length: 10 }, (_, i) => `/${i}`),
-  )
+  t.same(new Set(target.requests.map(({ url }) => url)), new Set(Array.from({ length: 10 }, (_, i) => `/${i}`)))
+  t.equal(target.requests.length, 10, 'once each')
   await running.quiet(10)
 })
 
-void t.test('with room for one at a time, they are served one after the other', async t => {
+void t.test('with room for one at a time, they are served in their order', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000, maxInFlight: 1 })
   const clients = []
   for (let i = 0; i < 10; i += 1) {
@@ -41,7 +38,7 @@ void t.test('with room for one at a time, they are served one after the other', 
     clients.push(client)
   }
   const target = await FakeTarget.start(t, 'a')
-  await running.add(target)
+  await running.setTargets(target)
   for (const client of clients) t.equal((await client.response()).status, 200)
   t.same(
     target.requests.map(({ url }) => url),
@@ -56,7 +53,7 @@ void t.test('a body that is streamed waits with its request', async t => {
   client.write(requestBytes('POST /form', [], body))
   await waiting(running, 1)
   const target = await FakeTarget.start(t, 'a')
-  await running.add(target)
+  await running.setTargets(target)
   t.equal((await client.response()).status, 200)
   t.equal(target.requests[0]?.body.length, body.length)
 })
@@ -68,7 +65,7 @@ void t.test('100 Continue is said once there is a target to take the body', asyn
   await waiting(running, 1)
   t.equal(client.unread.length, 0)
   const target = await FakeTarget.start(t, 'a')
-  await running.add(target)
+  await running.setTargets(target)
   t.equal((await client.response()).status, 100)
   t.equal((await client.write('abc').response()).status, 200)
   t.equal(target.requests[0]?.body.toString(), 'abc')
@@ -120,7 +117,7 @@ void t.test('a client that leaves is taken out of the queue', async t => {
     await waiting(running, 0)
   }
   const target = await FakeTarget.start(t, 'a')
-  await running.add(target)
+  await running.setTargets(target)
   t.equal(target.requests.length, 0)
   await running.quiet()
 })
@@ -156,6 +153,6 @@ void t.test('an upgrade waits as well', async t => {
     onUpgrade: (_request, socket) =>
       socket.end('HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
   })
-  await running.add(target)
+  await running.setTargets(target)
   t.equal((await client.response()).status, 101)
 })

@@ -228,6 +228,6 @@ void t.test('a client has so many upgraded connections and no more, until one of
   t.equal(answer.status, 429)
   t.match(answer.body.toString(), '"code":"TOO_MANY_UPGRADES"')
   first.destroy()
-  await until(async () => (await running.balancer.connections()) === 1, 'the first and the refused one to be gone')
+  await until(() => running.balancer.connections === 1, 'the first and the refused one to be gone')
   await upgraded(running)
 })

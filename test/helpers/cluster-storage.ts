@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import type { StorageAddress } from '#src/ipc/messages.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
-import type { StorageAddress } from '#src/services/storage-client.js'
 import type { Cluster } from './cluster.js'
 import { until } from './deadline.js'
 import type { Harness } from './harness.js'

@@ -6,11 +6,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Duplex } from 'node:stream'
 import { within } from './deadline.js'
-
-/** The part of a test that helpers need: a place to hang their clean-up on. */
-export interface Harness {
-  teardown(fn: () => unknown): void
-}
+import type { Harness } from './harness.js'
 
 export interface SeenRequest {
   method: string

@@ -2,7 +2,7 @@ import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Balancer, type BalancerOptions, type TargetSpec } from '#balancer'
 import { until, within } from './deadline.js'
-import type { Harness } from './fake-target.js'
+import type { Harness } from './harness.js'
 import { RawConnection } from './raw-http.js'
 
 interface Events {
@@ -59,7 +59,7 @@ export class RunningBalancer extends EventEmitter<Events> {
       for (const client of running.#clients) client.destroy()
       await running.balancer.stop(0)
     })
-    await running.add(...targets)
+    await running.setTargets(...targets)
     return running
   }
 
@@ -68,7 +68,7 @@ export class RunningBalancer extends EventEmitter<Events> {
   }
 
   /** Makes `targets` the whole set, and waits until they are ready. */
-  async add(...targets: readonly TargetLike[]): Promise<void> {
+  async setTargets(...targets: readonly TargetLike[]): Promise<void> {
     this.balancer.setTargets(targets.map(({ spec }) => spec))
     await Promise.all(targets.map(({ spec }) => this.becomes(spec.id, 'ready')))
   }
@@ -86,9 +86,9 @@ export class RunningBalancer extends EventEmitter<Events> {
 
   /** Waits until nothing is open any more. */
   async quiet(connections = 0): Promise<void> {
-    await until(async () => {
+    await until(() => {
       const { inFlight, upgraded, waiting } = this.balancer.ledger()
-      return inFlight + upgraded + waiting === 0 && (await this.balancer.connections()) <= connections
+      return inFlight + upgraded + waiting === 0 && this.balancer.connections <= connections
     }, 'the balancer to be idle')
   }
 }

@@ -8,7 +8,7 @@ void t.test('a limit that no worker can hold is one replacement a minute in each
   const clock = new FakeClock(t)
   const said: string[] = []
   const guard = new BloatGuard(pino({}, { write: line => void said.push(line) }))
-  const [one, other] = [new Slot('worker', 0), new Slot('worker', 1)]
+  const [one, other] = [new Slot('worker'), new Slot('worker')]
   t.ok(guard.mayReplace(one))
   t.ok(guard.mayReplace(other))
   for (let second = 0; second < 59; second += 1) {

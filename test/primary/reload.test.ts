@@ -19,8 +19,8 @@ function child(state: string, servedMs = 0): Child {
 
 /** Each with a worker that serves. */
 function places(count: number): Slot[] {
-  return Array.from({ length: count }, (_, index) => {
-    const slot = new Slot('worker', index)
+  return Array.from({ length: count }, () => {
+    const slot = new Slot('worker')
     slot.current = child('ready')
     return slot
   })
@@ -120,7 +120,7 @@ void t.test('an old worker that dies before its turn is over has been replaced b
 })
 
 void t.test('a place that waits for its next try has it at once', async t => {
-  const slot = new Slot('worker', 0)
+  const slot = new Slot('worker')
   Object.assign(slot, { parked: true, notBefore: 60_000 })
   const reload = new Reload([slot])
   reload.advance(0)

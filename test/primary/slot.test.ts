@@ -6,7 +6,7 @@ const child = (): Child => ({}) as Child
 
 /** A place whose worker is being replaced. */
 function replacing(): { slot: Slot; old: Child; next: Child } {
-  const slot = new Slot('worker', 0)
+  const slot = new Slot('worker')
   const [old, next] = [child(), child()]
   Object.assign(slot, { current: old, replacement: next, replaceWanted: true })
   return { slot, old, next }

@@ -54,7 +54,7 @@ void t.test('one that is heard of each second but does not get ready is given up
 void t.test('a replacement that is ready and found well by nobody is given up', async t => {
   const clock = new FakeClock(t)
   const watchdog = new Watchdog()
-  const slot = new Slot('worker', 0)
+  const slot = new Slot('worker')
   const child = new FakeChild('ready')
   slot.replacement = child as unknown as Child
   look(clock, watchdog, [child], 29)

@@ -29,9 +29,8 @@ async function saveProduct(): Promise<void> {
   const { value: name } = element('product-name', HTMLInputElement)
   const price = Math.round(element('product-price', HTMLInputElement).valueAsNumber * 100)
   const answer = await ask('PUT', path(), { name, price })
-  if (answer.status === 200 || answer.status === 201) show(answer, `Saved: ${nameOf(answer)}, ${priceOf(answer)}.`)
+  if (answer.status === 200) show(answer, `Saved: ${nameOf(answer)}, ${priceOf(answer)}.`)
   else if (answer.status === 401) notice.show('bad', 'Sign in to save products.', answer)
-  else if (answer.status === 404) notice.show('bad', 'Products are not served here.', answer)
   else notice.show('bad', explain(answer), answer)
 }
 

@@ -31,7 +31,6 @@ export function startUploads(): void {
       notice.show('good', `Stored ${file.name}.`, answer)
       form.reset()
     } else if (answer.status === 401) notice.show('bad', 'Sign in to upload files.', answer)
-    else if (answer.status === 404) notice.show('bad', 'Uploads are not served here.', answer)
     else notice.show('bad', explain(answer), answer)
   }
 

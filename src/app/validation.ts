@@ -1,0 +1,13 @@
+import type { z } from 'zod'
+import { HttpError } from './errors.js'
+
+/**
+ * A value in the shape that a route takes it.
+ * @throws {HttpError} VALIDATION_FAILED with every reason, by field
+ */
+export function validated<T>(shape: z.ZodType<T>, value: unknown): T {
+  const parsed = shape.safeParse(value)
+  if (parsed.success) return parsed.data
+  const faults = parsed.error.issues.map(({ path, message }) => ({ field: path.join('.') || 'body', reason: message }))
+  throw new HttpError('VALIDATION_FAILED', { faults })
+}

@@ -36,6 +36,7 @@ void t.test('without any variable everything has a default', t => {
     maxInFlight: 256,
     maxSockets: 20_000,
     maxWebSocketsPerClient: 4_000,
+    workerMaxMemory: 0,
     healthPath: '/health',
     exposeWorker: false,
     production: false,
@@ -264,5 +265,24 @@ void t.test('scripts/test.sh keeps every one of them from the tests', t => {
   // The system's own, and where a MinIO may be that the tests use.
   const names = namesThatAreRead().filter(name => name !== 'XDG_CACHE_HOME')
   t.strictSame(list.split(/[\s\\]+/).sort(), names.sort())
+  t.end()
+})
+
+/** What the page says where there is no value to give. */
+const UNSET = /^(embedded|built-in app|made at first start.*|)$/
+
+void t.test('the defaults on the page are those of the program', t => {
+  const page = readFileSync('docs/config.md', 'utf8')
+  let compared = 0
+  for (const [, namesCell = '', defaultsCell = ''] of page.matchAll(/^\| ((?:`[A-Z0-9_]+`[, ]*)+)\| ([^|]*?) *\|/gm)) {
+    const names = namesCell.match(/[A-Z0-9_]+/g) ?? []
+    const defaults = defaultsCell.replaceAll('`', '').replace(' (off)', '').split(', ')
+    if (UNSET.test(defaultsCell)) continue
+    for (const [index, name] of names.entries()) {
+      t.strictSame(readConfig({ [name]: defaults[index] }), readConfig({}), `${name}=${defaults[index]}`)
+      compared += 1
+    }
+  }
+  t.ok(compared > 18, `${compared} of them`)
   t.end()
 })

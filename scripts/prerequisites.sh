@@ -70,7 +70,9 @@ need_redis() {
 
 # Whether an instance runs on this DATA_DIR. Its primary holds the lock as long as it lives.
 is_running() {
-  [ -e "$1/lock" ] && ! flock --nonblock "$1/lock" true
+  local status=0
+  if [ -e "$1/lock" ]; then flock --nonblock --conflict-exit-code 75 "$1/lock" true 2>/dev/null || status=$?; fi
+  [ "$status" -eq 75 ]
 }
 
 # The packages as the lockfile has them, and the program built from the sources. What is up to date is left alone.

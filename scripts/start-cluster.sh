@@ -17,5 +17,5 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 need_node
 [ -n "${REDIS_URL:-}" ] || need_redis
 # Where an instance runs, the program says so and ends: nothing is to change under the one that is there.
-is_running "${DATA_DIR:-.outpost}" || install_and_build
+if ! [ -e dist/main.js ] || ! is_running "${DATA_DIR:-.outpost}"; then install_and_build; fi
 exec node dist/main.js

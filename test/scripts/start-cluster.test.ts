@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
@@ -16,25 +16,31 @@ const http = require('node:http')
 http.createServer((request, response) => response.end('from the app')).listen(3000)
 `
 
-/** A clone in which nothing is left to install or build: doing it anew would disturb the tests beside this one. */
-function builtClone(t: Harness): string {
+interface Clone {
+  script: string
+  /** How often it was built. */
+  builds: () => number
+}
+
+/** A clone whose build takes what is there: doing it anew would disturb the tests beside this one. */
+function cloneOf(t: Harness): Clone {
   const clone = temporaryFolder(t)
+  const log = join(clone, 'builds')
   mkdirSync(join(clone, 'scripts'))
   copyFileSync('scripts/start-cluster.sh', join(clone, 'scripts/start-cluster.sh'))
   const prerequisites = readFileSync('scripts/prerequisites.sh', 'utf8')
-  const build = `install_and_build() { echo built >>'${join(clone, 'builds')}'; }\n`
+  const build = `install_and_build() { echo built >>'${log}'; ln -sfn '${dirname(program)}' dist; }\n`
   writeFileSync(join(clone, 'scripts/prerequisites.sh'), `${prerequisites}\n${build}`)
-  symlinkSync(dirname(program), join(clone, 'dist'))
-  return clone
+  const builds = (): number => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0)
+  return { script: join(clone, 'scripts/start-cluster.sh'), builds }
 }
 
 void t.test('called from an app’s own folder, it takes relative paths from there', async t => {
-  const clone = builtClone(t)
+  const { script, builds } = cloneOf(t)
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, 'server.js'), APP)
   const { PATH = '', HOME = '' } = process.env
   const env = { PATH, HOME, HOST: '127.0.0.1', PORT: '0', WORKERS: '1', APP: './server.js', DATA_DIR: 'data' }
-  const script = join(clone, 'scripts/start-cluster.sh')
   const primary = spawn(script, { cwd: folder, env, stdio: ['ignore', 'pipe', 'inherit'] })
   const exited = once(primary, 'exit')
   t.teardown(() => primary.kill('SIGKILL'))
@@ -42,11 +48,15 @@ void t.test('called from an app’s own folder, it takes relative paths from the
   const url = await within(publicUrl(primary.stdout), 'the summary', START_MS)
   t.equal((await ask(url, '/')).text, 'from the app')
   t.ok(existsSync(join(folder, 'data/lock')))
-  t.notOk(existsSync(join(clone, 'data')))
+  t.notOk(existsSync(join(dirname(script), '../data')))
 
-  const second = spawn(script, { cwd: folder, env, stdio: 'ignore' })
-  t.strictSame(await within(once(second, 'exit'), 'the end of a second one', START_MS), [78, null])
-  t.equal(readFileSync(join(clone, 'builds'), 'utf8'), 'built\n', 'nothing is built under the one that runs')
+  const another = cloneOf(t)
+  for (const second of [script, another.script]) {
+    const refused = spawn(second, { cwd: folder, env, stdio: 'ignore' })
+    t.strictSame(await within(once(refused, 'exit'), 'the end of a second one', START_MS), [78, null])
+  }
+  t.equal(builds(), 1, 'nothing is built under the one that runs')
+  t.equal(another.builds(), 1, 'but where nothing was built yet')
   primary.kill('SIGTERM')
   t.strictSame(await within(exited, 'the end', START_MS), [0, null])
 })

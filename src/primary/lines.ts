@@ -27,7 +27,7 @@ export function readOutput(
 }
 
 /**
- * Reads one of them.
+ * Reads one stream, line by line.
  * @param stream none when the child could not be given one, for want of open files
  */
 export function readLines(stream: Readable | null | undefined, onLine: (line: string) => void): void {

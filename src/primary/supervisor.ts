@@ -1,13 +1,12 @@
-import type { Config } from '../config.js'
 import type { Logger } from '../core/log.js'
 import type { Service } from '../core/service.js'
-import type { Report, StartOrder } from '../ipc/messages.js'
+import type { Report } from '../ipc/messages.js'
 import { BloatGuard } from './bloat-guard.js'
-import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './child.js'
+import type { Child, ChildObserver } from './child.js'
+import { ChildFactory, type ChildFactoryOptions } from './child-factory.js'
 import { ConnectionDealer } from './connection-dealer.js'
 import { HashPermits } from './hash-permits.js'
 import { openFilesToSpare } from './open-files.js'
-import type { PublicPort } from './public-port.js'
 import { refuse } from './refusal.js'
 import { Reloads } from './reload.js'
 import { defaultRestartOptions } from './restart-policy.js'
@@ -18,14 +17,7 @@ import { Traffic } from './traffic.js'
 import { Vacancies } from './vacancies.js'
 import { Watchdog } from './watchdog.js'
 
-export interface SupervisorOptions {
-  config: Config
-  fork: ForkOptions
-  publicPort: PublicPort
-  socketOf: (workerId: string) => string
-  redis: StartOrder['redis']
-  storage: StartOrder['storage']
-  sessionSecret: string
+export interface SupervisorOptions extends ChildFactoryOptions {
   shutdown: ShutdownClock
   log: Logger
   /** A line that a child printed. */
@@ -43,6 +35,7 @@ const CUT_MS = 500
  * pass; `#reconcile` is the one place that acts on them.
  */
 export class Supervisor implements Service, ChildObserver {
+  readonly #factory: ChildFactory
   readonly #roster: Roster
   readonly #vacancies: Vacancies
   readonly #reloads = new Reloads()
@@ -52,7 +45,6 @@ export class Supervisor implements Service, ChildObserver {
   readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
   readonly #exits: Child[] = []
-  readonly #nextId = { worker: 1, balancer: 1 }
   #state: 'new' | 'running' | 'stopping' = 'new'
   #passAsked = false
   #wakeUp: NodeJS.Timeout | undefined
@@ -65,6 +57,7 @@ export class Supervisor implements Service, ChildObserver {
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort } = options
+    this.#factory = new ChildFactory(options, this)
     this.#roster = new Roster({ balancer: config.balancers, worker: config.workers })
     this.#vacancies = new Vacancies(this.#roster, options.log)
     this.#bloat = new BloatGuard(options.log)
@@ -221,13 +214,13 @@ export class Supervisor implements Service, ChildObserver {
   #fill(slot: Slot): void {
     if (slot.current?.state === 'ready' && slot.current.servedMs >= PROVEN_MS) slot.parked = false
     if (slot.current !== undefined || performance.now() < slot.notBefore) return
-    slot.current = this.#fork(slot.role)
+    slot.current = this.#factory.start(slot.role)
   }
 
   /** Start, ready, healthy, proven, swap, drain: the old one serves until the new one does. */
   #replace(slot: Slot): void {
     if (!slot.replaceWanted || slot.current === undefined || performance.now() < slot.notBefore) return
-    slot.replacement ??= this.#fork(slot.role)
+    slot.replacement ??= this.#factory.start(slot.role)
     if (!this.#traffic.reaches(slot.replacement) || slot.replacement.servedMs < PROVEN_MS) return
     const old = slot.promote()
     if (old === undefined) return
@@ -255,18 +248,6 @@ export class Supervisor implements Service, ChildObserver {
     const due = [this.#vacancies.nextDue ?? Infinity, ...proofs.map(({ servedMs }) => now + PROVEN_MS - servedMs)]
     const next = Math.min(...due.filter(at => at > now))
     if (next < Infinity) this.#wakeUp = setTimeout(() => this.#ask(), next - now + 1)
-  }
-
-  #fork(role: ChildRole): Child {
-    const { config, fork, publicPort, redis, storage, sessionSecret, socketOf } = this.options
-    const id = String(this.#nextId[role]++)
-    const child = Child.fork(role, id, fork, this)
-    const socketPath = role === 'worker' ? socketOf(id) : ''
-    const mesh = this.#dealer !== undefined
-    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh, redis, storage, sessionSecret }
-    child.send({ type: 'start', ...facts })
-    if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
-    return child
   }
 
   /** It takes nothing new and will be gone in a moment: its place is filled already. */

@@ -4,30 +4,14 @@ import { buffersPassed } from '../core/young-garbage.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { withIdleDeadline } from './idle-deadline.js'
 import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
+import { headersOf, infoOf, type ObjectInfo, type PutOptions } from './object-info.js'
 import { PART_BYTES, StorageClient, type CallOptions } from './storage-client.js'
 import { isStorageUnavailable, ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
-
-/** What the storage knows of an object without its bytes. */
-export interface ObjectInfo {
-  size: number
-  /** Without quotes. */
-  etag: string
-  lastModified: Date
-  contentType: string
-  /** As given to `put`; names in lower case. */
-  metadata: Readonly<Record<string, string>>
-}
 
 export interface StoredObject {
   info: ObjectInfo
   /** All of it, or the range that was asked for. Whoever asked reads it to its end or destroys it. */
   body: Readable
-}
-
-export interface PutOptions {
-  contentType?: string
-  /** Kept with the object: printable ASCII, 2 KiB in all. */
-  metadata?: Readonly<Record<string, string>>
 }
 
 /** First and last byte, both included. */
@@ -245,11 +229,6 @@ export class ObjectStorage {
   }
 }
 
-function headersOf({ contentType = 'application/octet-stream', metadata = {} }: PutOptions): Record<string, string> {
-  const named = Object.entries(metadata).map(([name, value]) => [`x-amz-meta-${name}`, value])
-  return { 'content-type': contentType, ...(Object.fromEntries(named) as Record<string, string>) }
-}
-
 async function parsed(key: string, body: Readable): Promise<unknown> {
   const chunks: Buffer[] = []
   let size = 0
@@ -264,23 +243,6 @@ async function parsed(key: string, body: Readable): Promise<unknown> {
 /** What the library hands out as a mere stream is the response itself. */
 function headersIn(body: Readable): IncomingHttpHeaders {
   return (body as Readable & Pick<IncomingMessage, 'headers'>).headers
-}
-
-const META = 'x-amz-meta-'
-
-function infoOf(headers: IncomingHttpHeaders): ObjectInfo {
-  const metadata: Record<string, string> = {}
-  for (const [name, value] of Object.entries(headers)) {
-    if (name.startsWith(META)) metadata[name.slice(META.length)] = String(value)
-  }
-  const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? headers['content-length']
-  return {
-    size: Number(total),
-    etag: (headers.etag ?? '').replace(/^"|"$/g, ''),
-    lastModified: new Date(headers['last-modified'] ?? 0),
-    contentType: headers['content-type'] ?? 'application/octet-stream',
-    metadata,
-  }
 }
 
 async function orUndefined<T>(result: Promise<T>): Promise<T | undefined> {

@@ -3,13 +3,8 @@ import { v4 as uuid } from 'uuid'
 import { Semaphore, QueueFullError } from '../core/semaphore.js'
 import { SNIFFED_BYTES, servedType } from './file-type.js'
 import { withIdleDeadline } from './idle-deadline.js'
-import {
-  SOURCE_IDLE_MS,
-  type ByteRange,
-  type ObjectInfo,
-  type ObjectStorage,
-  type StoredObject,
-} from './object-storage.js'
+import type { ObjectInfo } from './object-info.js'
+import { SOURCE_IDLE_MS, type ByteRange, type ObjectStorage, type StoredObject } from './object-storage.js'
 import { StorageUnavailableError } from './storage-errors.js'
 
 /** A file as it arrives. */

@@ -14,7 +14,7 @@ import { Realtime } from '../services/realtime.js'
 import { createRedis, firstConnection } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
-/** A start does not wait longer than this for Redis. */
+/** A start does not wait longer than this for Redis: the first answer is to come within two seconds. */
 const REDIS_PATIENCE_MS = 1_000
 
 /** What an app is handed that exports `(outpost) => app`. */

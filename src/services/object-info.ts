@@ -1,0 +1,46 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** What the storage knows of an object without its bytes. */
+export interface ObjectInfo {
+  size: number
+  /** Without quotes. */
+  etag: string
+  lastModified: Date
+  contentType: string
+  /** As given to `put`; names in lower case. */
+  metadata: Readonly<Record<string, string>>
+}
+
+/** What may be said of an object when it is stored. */
+export interface PutOptions {
+  contentType?: string
+  /** Kept with the object: printable ASCII, 2 KiB in all. */
+  metadata?: Readonly<Record<string, string>>
+}
+
+const META = 'x-amz-meta-'
+
+/** As they are sent with the object. */
+export function headersOf({
+  contentType = 'application/octet-stream',
+  metadata = {},
+}: PutOptions): Record<string, string> {
+  const named = Object.entries(metadata).map(([name, value]) => [`${META}${name}`, value])
+  return { 'content-type': contentType, ...(Object.fromEntries(named) as Record<string, string>) }
+}
+
+/** From the headers of an answer that has it, or a range of it. */
+export function infoOf(headers: IncomingHttpHeaders): ObjectInfo {
+  const metadata: Record<string, string> = {}
+  for (const [name, value] of Object.entries(headers)) {
+    if (name.startsWith(META)) metadata[name.slice(META.length)] = String(value)
+  }
+  const total = /\/(\d+)$/.exec(headers['content-range'] ?? '')?.[1] ?? headers['content-length']
+  return {
+    size: Number(total),
+    etag: (headers.etag ?? '').replace(/^"|"$/g, ''),
+    lastModified: new Date(headers['last-modified'] ?? 0),
+    contentType: headers['content-type'] ?? 'application/octet-stream',
+    metadata,
+  }
+}

@@ -1,7 +1,8 @@
 import tseslint from 'typescript-eslint'
 
-// In these patterns a bare "#" begins a comment, and what follows forbids nothing.
-const balancerImports = ['\\#balancer', '\\#balancer/*', '**/balancer/**']
+const anyOfTheBalancer = '^#balancer|/balancer/'
+/** What the edge and its targets have agreed on is for both sides to know. */
+const balancerButTheContract = '^#balancer(?!/contract/)|/balancer/'
 
 /**
  * Imports point one way: main -> {primary, balancer-process, worker} -> {services, app} -> {config, ipc, core}.
@@ -13,22 +14,14 @@ const importRules = [
   { layer: 'config', files: ['src/config.ts'], forbidden: above('core') },
   { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },
   { layer: 'app', files: ['src/app/**/*.ts'], forbidden: above('app') },
-  { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker') },
-  { layer: 'primary', files: ['src/primary/**/*.ts'], forbidden: above('primary') },
+  { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker'), balancer: balancerButTheContract },
+  { layer: 'primary', files: ['src/primary/**/*.ts'], forbidden: above('primary'), balancer: balancerButTheContract },
   // In mesh mode the primary may have to refuse a connection, in the words of a balancer.
-  {
-    layer: 'primary',
-    files: ['src/primary/refusal.ts'],
-    forbidden: above('primary').filter(name => !isBalancer(name)),
-  },
+  { layer: 'primary', files: ['src/primary/refusal.ts'], forbidden: above('primary'), balancer: '^$' },
 ]
 
-function isBalancer(pattern) {
-  return balancerImports.includes(pattern)
-}
-
 function above(layer) {
-  const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js', ...balancerImports]
+  const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js']
   const forbidden = {
     core: [...processes, '**/services/**', '**/app/**', '**/config.js'],
     services: [...processes, '**/app/**'],
@@ -75,18 +68,17 @@ export default tseslint.config(
     files: ['src/**/*.ts'],
     ...anyBut('src/balancer-process.ts'),
     rules: {
-      'no-restricted-imports': ['error', { patterns: [{ group: balancerImports }] }],
+      'no-restricted-imports': ['error', { patterns: [{ regex: anyOfTheBalancer }] }],
     },
   },
-  ...importRules.map(({ layer, files, forbidden }) => ({
-    files,
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        { patterns: [{ group: forbidden, message: `the ${layer} layer does not import upwards` }] },
-      ],
-    },
-  })),
+  ...importRules.map(({ layer, files, forbidden, balancer = anyOfTheBalancer }) => {
+    const message = `the ${layer} layer does not import upwards`
+    const patterns = [
+      { group: forbidden, message },
+      { regex: balancer, message },
+    ]
+    return { files, rules: { 'no-restricted-imports': ['error', { patterns }] } }
+  }),
   {
     files: ['src/**/*.ts', 'balancer/**/*.ts'],
     rules: { 'no-restricted-properties': ['error', environment, end] },
@@ -115,7 +107,10 @@ export default tseslint.config(
         'error',
         {
           patterns: [
-            { regex: '^(?!node:|\\./|http-proxy$)', message: 'balancer/ stands alone: node:* and http-proxy only' },
+            {
+              regex: '^(?!node:|(?!.*/src/)\\.{1,2}/|http-proxy$)',
+              message: 'balancer/ stands alone: node:* and http-proxy only',
+            },
           ],
         },
       ],
@@ -127,7 +122,11 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '^(?!node:|\\./)', message: 'http-proxy is touched by forward.ts alone' }] },
+        {
+          patterns: [
+            { regex: '^(?!node:|(?!.*/src/)\\.{1,2}/)', message: 'http-proxy is touched by forward.ts alone' },
+          ],
+        },
       ],
     },
   },

@@ -190,11 +190,11 @@ export class Balancer {
   }
 
   #createServer(): http.Server {
-    const { clientIdleMs, headersTimeoutMs, messages } = this.options
+    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages } = this.options
     const server = http.createServer({
       ...messages,
       keepAliveTimeout: clientIdleMs,
-      maxHeaderSize: 16 * 1024,
+      maxHeaderSize: maxHeaderBytes,
       headersTimeout: headersTimeoutMs,
       // The body has a limit of its own, which does not cut off a long upload: see `bodyIdleMs`.
       requestTimeout: 0,

@@ -61,7 +61,8 @@ export class ClientConnections {
     const peer = this.#clients.get(socket)
     if (peer === undefined) return identify(socket, headers, this.trustProxy)
     if (this.trustProxy === 0) return peer
-    return identify({ remoteAddress: peer.address, encrypted: peer.protocol === 'https' }, headers, this.trustProxy)
+    const { address: remoteAddress, port: remotePort, protocol } = peer
+    return identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.trustProxy)
   }
 
   /** Lets requests in flight end, closes what is idle, and cuts what has not ended by the deadline. */

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module'
 import net from 'node:net'
 import util from 'node:util'
 import type HttpProxy from 'http-proxy'
+import { IDENTITY_HEADER, sealProbe } from './contract/client-envelope.js'
 import type { Exchange } from './exchange.js'
 import type { Handshake } from './handshake.js'
 import type { BalancerOptions } from './options.js'
@@ -99,7 +100,9 @@ export class Upstream implements Transport {
         done()
       }
       socket.setTimeout(LOOK_TIMEOUT_MS, done)
-      socket.write(`GET ${this.options.healthPath} HTTP/1.1\r\nHost: look\r\nConnection: close\r\n\r\n`)
+      const { healthPath, identityKey } = this.options
+      const headers = [`${IDENTITY_HEADER}: ${sealProbe(identityKey)}`, 'Host: look', 'Connection: close']
+      socket.write([`GET ${healthPath} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
       socket.once('data', done).once('close', dropped)
       socket.once('error', (error: NodeJS.ErrnoException) => {
         if (error.code === 'EPIPE') return dropped()

@@ -1,10 +1,15 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { isIP } from 'node:net'
+import { IDENTITY_HEADER, sealClient } from './contract/client-envelope.js'
 import type { BalancerOptions } from './options.js'
+import { headersDistinctOf, withoutNames } from './contract/raw-headers.js'
 
 /** Who sent a request, as far as the edge knows. */
 export interface ClientIdentity {
   /** IPv4 or IPv6 address; an IPv4 address mapped into IPv6 is given as IPv4. */
   address: string
+  /** 0 when it is not known: a trusted proxy does not tell it. */
+  port: number
   protocol: 'http' | 'https'
   /** The value of X-Forwarded-For that goes on: the client first, then the trusted hops. */
   forwardedFor: string
@@ -39,37 +44,45 @@ const SET_BY_THE_EDGE = [
 ]
 
 /** What does not go on as the client sent it. */
-const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, 'x-request-id', 'expect'])
+const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, IDENTITY_HEADER, 'x-request-id', 'expect'])
 
 /** Of a request that is handed over itself these stay: what frames it, and what an upgrade is made by. */
 const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'upgrade'])
 
 /** What the edge goes by. */
-export type Edge = Pick<BalancerOptions, 'identityHeader' | 'trustProxy'>
+export type Edge = Pick<BalancerOptions, 'identityKey' | 'trustProxy'>
 
 /**
  * Finds the client behind `trustProxy` hops: with 0 it is the peer of the connection, with n the n-th address from
- * the right of X-Forwarded-For (fewer entries than hops: the leftmost there is). So is the host that it asked for, of
- * X-Forwarded-Host.
+ * the right of X-Forwarded-For (fewer entries than hops: the leftmost there is). What is left of an entry that is no
+ * address is not believed. So is the host that it asked for, of X-Forwarded-Host.
  */
 export function identify(
-  peer: { remoteAddress?: string | undefined; encrypted?: boolean },
+  peer: { remoteAddress?: string | undefined; remotePort?: number | undefined; encrypted?: boolean },
   headers: IncomingHttpHeaders,
   trustProxy: number,
 ): ClientIdentity {
   const peerAddress = plainAddress(peer.remoteAddress ?? '')
   const peerProtocol = peer.encrypted === true ? 'https' : 'http'
-  if (trustProxy === 0) return { address: peerAddress, protocol: peerProtocol, forwardedFor: peerAddress }
+  const port = peer.remotePort ?? 0
+  if (trustProxy === 0) return { address: peerAddress, port, protocol: peerProtocol, forwardedFor: peerAddress }
 
-  const claimed = listOf(headers['x-forwarded-for']).slice(-trustProxy).map(plainAddress)
+  const claimed = believedHops(headers['x-forwarded-for'], trustProxy)
   const protocol = listOf(headers['x-forwarded-proto']).at(-1)
   const [forwardedHost] = listOf(headers['x-forwarded-host']).slice(-trustProxy)
   return {
     address: claimed[0] ?? peerAddress,
+    port: claimed.length === 0 ? port : 0,
     protocol: protocol === 'https' || protocol === 'http' ? protocol : peerProtocol,
     forwardedFor: [...claimed, peerAddress].join(', '),
     ...(forwardedHost === undefined ? {} : { forwardedHost }),
   }
+}
+
+/** The entries that the trusted hops have written, the client's first. */
+function believedHops(forwardedFor: string | string[] | undefined, hops: number): string[] {
+  const claimed = listOf(forwardedFor).slice(-hops).map(plainAddress)
+  return claimed.slice(claimed.findLastIndex(address => isIP(address) === 0) + 1)
 }
 
 /** The headers of the request as the target gets them. `headers` is left as it is. */
@@ -77,16 +90,16 @@ export function requestHeaders(
   headers: IncomingHttpHeaders,
   client: ClientIdentity,
   requestId: string,
-  { identityHeader, trustProxy }: Edge,
+  { identityKey, trustProxy }: Edge,
 ): OutgoingHttpHeaders {
   const named = namedInConnection(headers.connection)
   // Built up, never cut down: after a `delete` an object is a hash table, and slow in all that is done with it later.
-  const forwarded: OutgoingHttpHeaders = {}
+  // The envelope comes first: a reader that stops somewhere has read it by then.
+  const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
   for (const name in headers) {
     if (!isForTheEdge(name, trustProxy) && named?.includes(name) !== true) forwarded[name] = headers[name]
   }
   setForwarded(forwarded, client, requestId)
-  forwarded[identityHeader] = `${client.protocol} ${client.address}`
   return forwarded
 }
 
@@ -95,41 +108,39 @@ export function rewriteRequestHeaders(
   request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>,
   client: ClientIdentity,
   requestId: string,
-  { identityHeader, trustProxy }: Edge,
+  { trustProxy }: Edge,
 ): void {
   const { headers } = request
   const named = namedInConnection(headers.connection)
   let unwanted: string[] | undefined
   for (const name in headers) {
-    const isUnwanted = isForTheEdge(name, trustProxy) || name === identityHeader || named?.includes(name) === true
+    const isUnwanted = isForTheEdge(name, trustProxy) || named?.includes(name) === true
     if (isUnwanted && !OF_THE_MESSAGE.has(name)) (unwanted ??= []).push(name)
   }
   if (unwanted !== undefined) {
     for (const name of unwanted) Reflect.deleteProperty(headers, name)
     request.rawHeaders = withoutNames(request.rawHeaders, unwanted)
     // Made by Node when it is asked for, of as many raw headers as there once were.
-    request.headersDistinct = distinct(request.rawHeaders)
+    request.headersDistinct = headersDistinctOf(request.rawHeaders)
   }
   setForwarded(headers, client, requestId)
+}
+
+/** The same for the trailers, which are there when the body has ended: whoever reads them takes them for headers. */
+export function rewriteTrailers(
+  request: Pick<IncomingMessage, 'trailers' | 'rawTrailers' | 'trailersDistinct'>,
+  { trustProxy }: Edge,
+): void {
+  const unwanted = Object.keys(request.trailers).filter(name => isForTheEdge(name, trustProxy))
+  if (unwanted.length === 0) return
+  for (const name of unwanted) Reflect.deleteProperty(request.trailers, name)
+  request.rawTrailers = withoutNames(request.rawTrailers, unwanted)
+  request.trailersDistinct = headersDistinctOf(request.rawTrailers)
 }
 
 /** Whether the client's word for it does not go on. Of a trusted proxy it does, unless the edge knows better. */
 function isForTheEdge(name: string, trustProxy: number): boolean {
   return NOT_FORWARDED.has(name) || (trustProxy === 0 && name.startsWith('x-forwarded-'))
-}
-
-function distinct(rawHeaders: string[]): NodeJS.Dict<string[]> {
-  const headers = Object.create(null) as NodeJS.Dict<string[]>
-  for (let i = 0; i < rawHeaders.length; i += 2) {
-    const values = (headers[(rawHeaders[i] as string).toLowerCase()] ??= [])
-    values.push(rawHeaders[i + 1] as string)
-  }
-  return headers
-}
-
-/** @param names lower-cased */
-function withoutNames(rawHeaders: string[], names: readonly string[]): string[] {
-  return rawHeaders.filter((_, i) => !names.includes((rawHeaders[i - (i % 2)] as string).toLowerCase()))
 }
 
 function setForwarded(

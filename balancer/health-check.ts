@@ -1,4 +1,5 @@
 import http from 'node:http'
+import { IDENTITY_HEADER, sealProbe } from './contract/client-envelope.js'
 import type { BalancerOptions } from './options.js'
 
 /** All that a health check knows of what it checks. */
@@ -10,7 +11,7 @@ export interface HealthCheckConsumer {
 
 export type HealthCheckOptions = Pick<
   BalancerOptions,
-  'healthPath' | 'healthyBelow' | 'healthIntervalMs' | 'healthTimeoutMs' | 'joinIntervalMs'
+  'healthPath' | 'healthyBelow' | 'healthIntervalMs' | 'healthTimeoutMs' | 'joinIntervalMs' | 'identityKey'
 >
 
 /** Asks a target over its unix socket, again and again, whether it can serve. */
@@ -45,13 +46,17 @@ export class HealthCheck {
 
   /** On a connection of its own each time: whether new ones are accepted is a part of the question. */
   #ask(): Promise<boolean> {
-    const { healthPath: path, healthyBelow, healthTimeoutMs } = this.options
+    const { healthPath: path, healthyBelow, healthTimeoutMs, identityKey } = this.options
     return new Promise(resolve => {
       const probe = http.get({
         socketPath: this.socketPath,
         path,
         agent: false,
-        headers: { host: 'localhost', 'user-agent': 'outpost-health-check' },
+        headers: {
+          [IDENTITY_HEADER]: sealProbe(identityKey),
+          host: 'localhost',
+          'user-agent': 'outpost-health-check',
+        },
       })
       const timeout = setTimeout(() => probe.destroy(), healthTimeoutMs)
       probe.once('response', answer => {

@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Exchange } from './exchange.js'
 import type { ClientIdentity } from './forwarded-headers.js'
-import { rewriteRequestHeaders, type Edge } from './forwarded-headers.js'
+import { rewriteRequestHeaders, rewriteTrailers, type Edge } from './forwarded-headers.js'
 import type { Handshake } from './handshake.js'
 import type { InFlight, Target, Transport, UpgradedConnection } from './target.js'
 import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
@@ -26,6 +26,7 @@ export class LocalTarget implements Transport {
     const { request, response, client, requestId, body } = exchange
     exchange.attemptBegun({ abort: () => detach(exchange) })
     rewriteRequestHeaders(request, client, requestId, this.edge)
+    if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, this.edge))
     response.setHeader('X-Request-Id', requestId)
     if (exchange.closing) response.shouldKeepAlive = false
     if (exchange.continueWanted) response.writeContinue()

@@ -1,4 +1,6 @@
+import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerOptions } from 'node:http'
+import { edgeHeaderLimits } from './contract/header-limits.js'
 
 /** Everything that can be set about a balancer. Times are in milliseconds, sizes in bytes. */
 export interface BalancerOptions {
@@ -6,8 +8,8 @@ export interface BalancerOptions {
   balance: 'round-robin' | 'least-busy'
   /** Number of trusted proxies in front; 0 means that the client's own X-Forwarded-* are worth nothing. */
   trustProxy: number
-  /** Header that hands the client's address and scheme to the worker; a client can never set it. */
-  identityHeader: string
+  /** Shared with the targets, who believe what is sealed with it about the client of a request. No spaces. */
+  identityKey: string
 
   healthPath: string
   /** An answer with a status below this one is a good probe. */
@@ -67,8 +69,9 @@ export interface BalancerOptions {
   maxSockets: number
   /** Of them the upgraded ones of one client, which is an address, or the /64 of an IPv6 address; over it 429. */
   maxUpgradedPerClient: number
-  /** Headers of a request; over it 431. */
+  /** Headers of a request, and their bytes with those of the request line; over either 431. */
   maxHeaders: number
+  maxHeaderBytes: number
 
   /** Of what requests and responses are made, for a local app that wants them of classes of its own. */
   messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
@@ -80,7 +83,7 @@ export interface BalancerOptions {
 export const defaultOptions: BalancerOptions = {
   balance: 'round-robin',
   trustProxy: 0,
-  identityHeader: 'x-outpost-client',
+  identityKey: randomBytes(32).toString('base64url'),
 
   healthPath: '/health',
   healthyBelow: 500,
@@ -116,7 +119,7 @@ export const defaultOptions: BalancerOptions = {
   maxBound: 10_000,
   maxSockets: 20_000,
   maxUpgradedPerClient: 4_000,
-  maxHeaders: 1_000,
+  ...edgeHeaderLimits,
 
   messages: {},
 

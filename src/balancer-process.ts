@@ -1,6 +1,5 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './core/exit.js'
-import { IDENTITY_HEADER } from './core/identity-header.js'
 import { WORKER_KEEP_ALIVE_MS } from './core/keep-alive.js'
 import { workerOfSession } from './core/session-affinity.js'
 import type { Config } from './config.js'
@@ -36,7 +35,7 @@ export async function runBalancer(): Promise<void> {
 
 /** A balancer with the settings of this instance, which tells the primary what it finds out about its targets. */
 export function createBalancer(
-  { config }: StartOrder,
+  { config, identityKey }: StartOrder,
   parent: Parent,
   events: BalancerEvents = {},
   options: Partial<BalancerOptions> = {},
@@ -45,7 +44,7 @@ export function createBalancer(
     {
       balance: config.balance,
       trustProxy: config.trustProxy,
-      identityHeader: IDENTITY_HEADER,
+      identityKey,
       healthPath: config.healthPath,
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,

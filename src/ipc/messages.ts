@@ -29,6 +29,8 @@ const startSchema = z.object({
   redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
   storage: storageSchema,
   sessionSecret: z.string(),
+  /** By which workers know what a balancer of this instance tells them of the client; made anew at each start. */
+  identityKey: z.string(),
 })
 
 /** The same for the embedded object store. */

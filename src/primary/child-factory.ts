@@ -12,6 +12,7 @@ export interface ChildFactoryOptions {
   redis: StartOrder['redis']
   storage: StartOrder['storage']
   sessionSecret: string
+  identityKey: string
 }
 
 /** Starts balancers and workers, each with an id of its own and its first orders. */
@@ -24,13 +25,13 @@ export class ChildFactory {
   ) {}
 
   start(role: ChildRole): Child {
-    const { config, fork, publicPort, redis, storage, sessionSecret, socketOf } = this.options
+    const { config, fork, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
     const id = String(this.#nextId[role]++)
     const child = Child.fork(role, id, fork, this.observer)
     const socketPath = role === 'worker' ? socketOf(id) : ''
     const mesh = config.balancers === 0
-    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh, redis, storage, sessionSecret }
-    child.send({ type: 'start', ...facts })
+    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }
+    child.send({ type: 'start', ...facts, redis, storage, sessionSecret, identityKey })
     if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
     return child
   }

@@ -1,5 +1,6 @@
 import cluster from 'node:cluster'
 import { fork, type ChildProcess } from 'node:child_process'
+import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import type { ChildRole } from './child.js'
 import { spawned } from './spawn.js'
 
@@ -14,9 +15,9 @@ function forkBalancer(program: string, id: string, lifelineFd: number): ChildPro
 }
 
 function forkWorker(program: string, id: string, lifelineFd: number): ChildProcess {
-  // A balancer adds headers: what was just small enough for it must not be too large for the worker.
-  // And files that pass through leave the less behind the smaller the space for young objects is.
-  const execArgv = [...process.execArgv, '--max-http-header-size=32768', '--max-semi-space-size=8']
+  const { maxHeaderBytes } = targetHeaderLimits(edgeHeaderLimits)
+  // Files that pass through leave the less behind the smaller the space for young objects is.
+  const execArgv = [...process.execArgv, `--max-http-header-size=${maxHeaderBytes}`, '--max-semi-space-size=8']
   cluster.setupPrimary({ exec: program, args: ['worker', id], execArgv, stdio: stdioWith(lifelineFd) })
   const worker = cluster.fork()
   // It repeats what its process says, and nobody would listen. One that never was is never taken off the list either.

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
 import { readConfig, type Config } from '../config.js'
 import { exit, exitCodes, type ExitCode } from '../core/exit.js'
@@ -76,6 +77,7 @@ async function startInstance(config: Config): Promise<Instance> {
     redis: config.redisUrl === undefined ? { path: folder.redisSocket } : { url: config.redisUrl },
     storage: storage.address,
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
+    identityKey: randomBytes(32).toString('base64url'),
     shutdown,
     log,
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),

@@ -1,10 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
-import { IDENTITY_HEADER } from '../core/identity-header.js'
+import { openEnvelope, removeEnvelope } from '#balancer/contract/client-envelope.js'
+import { headersDistinctOf } from '#balancer/contract/raw-headers.js'
 
 /** Who sent a request. */
 export interface Client {
   address: string
+  /** 0 when it is not known. */
+  port: number
   protocol: string
 }
 
@@ -20,6 +23,12 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
     configurable: true,
     get() {
       return this[client]?.address
+    },
+  },
+  remotePort: {
+    configurable: true,
+    get() {
+      return this[client]?.port
     },
   },
   remoteFamily: {
@@ -48,20 +57,37 @@ export function adoptClient(request: IncomingMessage, found: Client): void {
   if (!known) Object.defineProperties(socket, identity)
 }
 
-/** Reads what the balancer said, and takes it out of sight. */
-export function clientFromHeader(request: IncomingMessage): Client {
-  const header = request.headers[IDENTITY_HEADER]
-  hideIdentity(request)
-  if (typeof header !== 'string') return LOCAL
-  const space = header.indexOf(' ')
-  return { address: header.slice(space + 1), protocol: header.slice(0, space) }
+/**
+ * Reads what the balancer says of the sender, and takes it out of sight.
+ * @param key of this instance
+ * @returns undefined when it says nothing that could be believed: a sender who is not known is nobody, least of all local
+ */
+export function takeClient(request: IncomingMessage, key: string): Client | undefined {
+  const sender = openEnvelope(request.rawHeaders, key)
+  removeEnvelope(request)
+  Object.defineProperty(request, 'headersDistinct', DISTINCT)
+  return sender?.kind === 'probe' ? LOCAL : sender
 }
 
-/** The header is nothing that an app should see, least of all one that a client has made up. */
-export function hideIdentity(request: IncomingMessage): void {
-  const { headers } = request
-  if (IDENTITY_HEADER in headers) Reflect.deleteProperty(headers, IDENTITY_HEADER)
+/** To the app a probe comes from this machine, as it does. */
+const LOCAL: Client = { address: '127.0.0.1', port: 0, protocol: 'http' }
+
+/**
+ * Node makes `headersDistinct` when it is first asked for, of as many raw headers as once came, and fails when one of
+ * them was taken out. Here it is made of those that there are. Shared by all requests, for the reason above.
+ */
+const DISTINCT: PropertyDescriptor & ThisType<MadeDistinct> = {
+  configurable: true,
+  get(this: MadeDistinct) {
+    return (this[distinct] ??= headersDistinctOf(this.rawHeaders))
+  },
+  set(value: NodeJS.Dict<string[]>) {
+    this[distinct] = value
+  },
 }
 
-/** A probe of the balancer's own. */
-const LOCAL: Client = { address: '127.0.0.1', protocol: 'http' }
+const distinct = Symbol('headersDistinct')
+
+interface MadeDistinct extends IncomingMessage {
+  [distinct]?: NodeJS.Dict<string[]> | undefined
+}

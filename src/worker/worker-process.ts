@@ -32,7 +32,7 @@ export async function runWorker(): Promise<void> {
   const { realtime } = services
   // What the app has opened while it was loaded it may close.
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
-  const server = new WorkerServer(await appServer(start, services, parent, log), start.socketPath, realtime)
+  const server = new WorkerServer(await appServer(start, services, parent, log), start, realtime)
   await services.reachable()
   await server.start()
   if (start.mesh) mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)

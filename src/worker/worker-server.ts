@@ -1,9 +1,10 @@
 import { IncomingMessage, ServerResponse, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from '../core/keep-alive.js'
 import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
-import { adoptClient, clientFromHeader, hideIdentity, type Client } from './client-identity.js'
+import { adoptClient, takeClient, type Client } from './client-identity.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -23,12 +24,14 @@ export class WorkerServer {
 
   constructor(
     private readonly server: Server,
-    private readonly socketPath: string,
+    /** Where it listens, and the key of what balancers tell of clients. */
+    private readonly options: { socketPath: string; identityKey: string },
     private readonly door: Door,
   ) {
     server.keepAliveTimeout = WORKER_KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
+    server.maxHeadersCount = targetHeaderLimits(edgeHeaderLimits).maxHeaders
     this.messages = bearExpressMessages(server)
     server.on('newListener', event => {
       if (event === 'request') this.#othersListen = true
@@ -44,7 +47,7 @@ export class WorkerServer {
     return new Promise((resolve, reject) => {
       this.server.once('error', reject)
       // Exclusive: in a cluster worker any other listen would be made by the primary.
-      this.server.listen({ path: this.socketPath, exclusive: true }, () => {
+      this.server.listen({ path: this.options.socketPath, exclusive: true }, () => {
         this.server.off('error', reject)
         resolve()
       })
@@ -53,7 +56,6 @@ export class WorkerServer {
 
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
-    hideIdentity(request)
     identify(request, client)
     this.server.emit('request', request, response)
   }
@@ -65,7 +67,6 @@ export class WorkerServer {
 
   /** The same for an upgrade. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
-    hideIdentity(request)
     identify(request, client)
     this.server.emit('upgrade', request, socket, head)
   }
@@ -87,12 +88,18 @@ export class WorkerServer {
   /** In `emit`, so that it comes before every listener of the app, whenever that was added. */
   #interceptArrivals(): void {
     const { server, door } = this
+    const { identityKey } = this.options
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
     const arrived = (event: string, ...args: unknown[]): boolean => {
       if (!ARRIVALS.has(event)) return emit(event, ...args)
       const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
       if ((request as Identified)[identified] !== true) {
-        identify(request, clientFromHeader(request))
+        const client = takeClient(request, identityKey)
+        if (client === undefined) {
+          refuse(second)
+          return true
+        }
+        identify(request, client)
         if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
       }
       const owned = door.owns(request)
@@ -125,6 +132,18 @@ export class WorkerServer {
 
 /** What comes with a request. Only the first goes to the Express app, for which messages may have been made. */
 const ARRIVALS = new Set(['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation'])
+
+/** Nobody but a balancer of this instance has business here, and a balancer says who the client is. */
+function refuse(answer: ServerResponse | Duplex): void {
+  if (answer instanceof ServerResponse) {
+    answer.writeHead(403, { connection: 'close', 'content-type': 'text/plain' }).end(UNKNOWN_SENDER)
+  } else {
+    answer.on('error', () => answer.destroy())
+    answer.end(`HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${UNKNOWN_SENDER}`)
+  }
+}
+
+const UNKNOWN_SENDER = 'The sender of this request is not known.\n'
 
 function isMessage(value: object): value is IncomingMessage | ServerResponse {
   return value instanceof IncomingMessage || value instanceof ServerResponse

@@ -4,16 +4,17 @@ import {
   requestHeaders,
   responseHeaders,
   rewriteRequestHeaders,
+  rewriteTrailers,
   type ClientIdentity,
 } from '#balancer/forwarded-headers.js'
 
-const client: ClientIdentity = { address: '192.0.2.7', protocol: 'https', forwardedFor: '192.0.2.7' }
-const peer = { remoteAddress: '192.0.2.1' }
-const edge = { identityHeader: 'x-edge', trustProxy: 0 }
+const client: ClientIdentity = { address: '192.0.2.7', port: 4711, protocol: 'https', forwardedFor: '192.0.2.7' }
+const peer = { remoteAddress: '192.0.2.1', remotePort: 5001 }
+const edge = { identityKey: 'key', trustProxy: 0 }
 
 void t.test('without trust the client is the peer, whatever it says', t => {
   const headers = { 'x-forwarded-for': '203.0.113.9', 'x-forwarded-proto': 'https' }
-  t.same(identify(peer, headers, 0), { address: '192.0.2.1', protocol: 'http', forwardedFor: '192.0.2.1' })
+  t.same(identify(peer, headers, 0), { address: '192.0.2.1', port: 5001, protocol: 'http', forwardedFor: '192.0.2.1' })
   t.equal(identify({ remoteAddress: '192.0.2.1', encrypted: true }, {}, 0).protocol, 'https')
   t.end()
 })
@@ -28,7 +29,7 @@ void t.test('an IPv4 address that is mapped into IPv6 is given as IPv4', t => {
 void t.test('with n trusted hops the client is the n-th from the right', t => {
   const headers = { 'x-forwarded-for': 'forged, 203.0.113.9,198.51.100.2', 'x-forwarded-proto': 'http, https' }
   const one = identify(peer, headers, 1)
-  t.same(one, { address: '198.51.100.2', protocol: 'https', forwardedFor: '198.51.100.2, 192.0.2.1' })
+  t.same(one, { address: '198.51.100.2', port: 0, protocol: 'https', forwardedFor: '198.51.100.2, 192.0.2.1' })
   const two = identify(peer, headers, 2)
   t.equal(two.address, '203.0.113.9')
   t.equal(two.forwardedFor, '203.0.113.9, 198.51.100.2, 192.0.2.1')
@@ -52,9 +53,23 @@ void t.test('the port that some proxies add makes nobody another client', t => {
     ['[2001:db8::1]', '2001:db8::1'],
     ['[::ffff:203.0.113.9]:1', '203.0.113.9'],
     ['2001:db8::1', '2001:db8::1'],
-    ['unknown', 'unknown'],
   ] as const) {
     t.equal(identify(peer, { 'x-forwarded-for': written }, 1).address, address)
+  }
+  t.end()
+})
+
+void t.test('an entry that is no address is not believed, nor what stands before it', t => {
+  for (const [written, address] of [
+    ['unknown', '192.0.2.1'],
+    ['<script>', '192.0.2.1'],
+    ['203.0.113.9, _hidden', '192.0.2.1'],
+    ['203.0.113.9, 1.2.3.400, 198.51.100.2', '198.51.100.2'],
+    ['203.0.113.9 http 0 203.0.113.8', '192.0.2.1'],
+  ] as const) {
+    const found = identify(peer, { 'x-forwarded-for': written }, 3)
+    t.equal(found.address, address, written)
+    t.equal(found.forwardedFor.split(', ')[0], address)
   }
   t.end()
 })
@@ -94,7 +109,7 @@ void t.test('a request goes on without what belongs to its connection', t => {
     'x-forwarded-host': 'a.example',
     'x-real-ip': '192.0.2.7',
     'x-request-id': 'id-1',
-    'x-edge': 'https 192.0.2.7',
+    'x-outpost-client': 'key https 4711 192.0.2.7',
   })
   t.same(given, before, 'the headers of the request are left as they are')
   t.end()
@@ -111,8 +126,8 @@ void t.test('nobody but the edge speaks through its own headers', t => {
     'x-forwarded-prefix': '/admin',
     'x-real-ip': '203.0.113.9',
     'x-request-id': 'theirs',
-    'x-edge': 'https 203.0.113.9',
-    connection: 'x-edge, x-real-ip, forwarded, x-request-id',
+    'x-outpost-client': 'key https 0 203.0.113.9',
+    connection: 'x-outpost-client, x-real-ip, forwarded, x-request-id',
   }
   const headers = requestHeaders(forged, client, 'ours', edge)
   t.same(headers, {
@@ -122,7 +137,7 @@ void t.test('nobody but the edge speaks through its own headers', t => {
     'x-forwarded-host': 'a.example',
     'x-real-ip': '192.0.2.7',
     'x-request-id': 'ours',
-    'x-edge': 'https 192.0.2.7',
+    'x-outpost-client': 'key https 4711 192.0.2.7',
   })
   t.end()
 })
@@ -147,7 +162,7 @@ void t.test('an app that is handed the request itself sees the same of it', t =>
     cookie: 'a=b',
     'x-forwarded-for': '203.0.113.9',
     'x-forwarded-ssl': 'on',
-    'x-edge': 'https 203.0.113.9',
+    'x-outpost-client': 'key https 0 203.0.113.9',
   }
   const rawHeaders = Object.entries(headers).flatMap(([name, value]) => [name.toUpperCase(), value])
   const request = { headers, rawHeaders, headersDistinct: {} }
@@ -203,6 +218,23 @@ void t.test('an answer keeps its headers as they were, but for those of its conn
 void t.test('an answer cannot name its length away', t => {
   const raw = ['Content-Length', '3', 'Connection', 'content-length']
   t.same(responseHeaders(raw, 'content-length', 'id'), ['Content-Length', '3', 'X-Request-Id', 'id'])
+  t.end()
+})
+
+void t.test('the envelope comes before all that the client sent', t => {
+  const forwarded = requestHeaders({ host: 'a', accept: '*/*' }, client, 'id', edge)
+  t.equal(Object.keys(forwarded)[0], 'x-outpost-client')
+  t.end()
+})
+
+void t.test('a trailer cannot say what a header may not', t => {
+  const rawTrailers = ['X-Outpost-Client', 'key http 0 203.0.113.9', 'X-Real-IP', '203.0.113.9', 'Checksum', 'abc']
+  const trailers = { 'x-outpost-client': 'key http 0 203.0.113.9', 'x-real-ip': '203.0.113.9', checksum: 'abc' }
+  const request = { trailers, rawTrailers, trailersDistinct: {} }
+  rewriteTrailers(request, edge)
+  t.same(request.trailers, { checksum: 'abc' })
+  t.same(request.rawTrailers, ['Checksum', 'abc'])
+  t.same({ ...request.trailersDistinct }, { checksum: ['abc'] })
   t.end()
 })
 

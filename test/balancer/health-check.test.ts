@@ -67,6 +67,7 @@ void t.test('a drain is not left because probes are good', t => {
 })
 
 const quick = {
+  identityKey: 'key',
   healthPath: '/health',
   healthyBelow: 500,
   healthIntervalMs: 5,

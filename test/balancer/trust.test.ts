@@ -31,10 +31,10 @@ const expected = [
 for (const { trustProxy, address, protocol, forwardedFor, host } of expected) {
   void t.test(`with ${trustProxy} trusted hops the client is ${address}`, async t => {
     const target = await FakeTarget.start(t, 'a')
-    const running = await RunningBalancer.start(t, [target], { trustProxy, identityHeader: 'x-edge' })
+    const running = await RunningBalancer.start(t, [target], { trustProxy, identityKey: 'key' })
     const answer = await rawExchange(
       running.port,
-      requestBytes('GET /', [...claims, 'X-Edge: http 192.0.2.1', 'X-Request-Id: mine']),
+      requestBytes('GET /', [...claims, 'X-Outpost-Client: key http 0 192.0.2.1', 'X-Request-Id: mine']),
     )
     t.match(target.requests[0]?.headers, {
       'x-forwarded-for': forwardedFor,
@@ -42,7 +42,7 @@ for (const { trustProxy, address, protocol, forwardedFor, host } of expected) {
       'x-forwarded-host': host,
       host: 'a.example',
       'x-real-ip': address,
-      'x-edge': `${protocol} ${address}`,
+      'x-outpost-client': new RegExp(`^key ${protocol} \\d+ ${address}$`),
       'x-request-id': answer.headers['x-request-id'],
     })
     t.not(answer.headers['x-request-id'], 'mine')

@@ -82,13 +82,13 @@ void t.test('the target gets the handshake as it was sent, with the headers of t
         upgrade: 'websocket',
         'sec-websocket-version': '13',
         'x-forwarded-for': '127.0.0.1',
-        'x-outpost-client': 'http 127.0.0.1',
+        'x-outpost-client': /^key http \d+ 127\.0\.0\.1$/,
       })
       t.notOk('x-named' in request.headers)
       echoWebSocket(request, socket, Buffer.alloc(0))
     },
   })
-  const running = await RunningBalancer.start(t, [target])
+  const running = await RunningBalancer.start(t, [target], { identityKey: 'key' })
   const client = await running.connect()
   const headers = UPGRADE_HEADERS.with(0, 'Connection: keep-alive, X-Named, Upgrade')
   const forged = ['X-Named: 1', 'X-Forwarded-For: 203.0.113.9', 'X-Outpost-Client: https 203.0.113.9']

@@ -3,35 +3,39 @@ import http from 'node:http'
 import net from 'node:net'
 import express from 'express'
 import t from 'tap'
-import { adoptClient, clientFromHeader, hideIdentity } from '#src/worker/client-identity.js'
+import { adoptClient, takeClient } from '#src/worker/client-identity.js'
 import { ask, jsonOf } from '../helpers/client.js'
 
-function requestWith(headers: http.IncomingHttpHeaders): http.IncomingMessage {
-  return Object.assign(new http.IncomingMessage(new net.Socket()), { headers })
+function requestWith(...rawHeaders: string[]): http.IncomingMessage {
+  const headers = Object.fromEntries(
+    rawHeaders.flatMap((name, i) => (i % 2 === 0 ? [[name.toLowerCase(), rawHeaders[i + 1]]] : [])),
+  )
+  return Object.assign(new http.IncomingMessage(new net.Socket()), { headers, rawHeaders })
 }
 
 void t.test('the client is who the balancer says it is', t => {
-  for (const [header, client] of [
-    ['http 192.0.2.1', { address: '192.0.2.1', protocol: 'http' }],
-    ['https 2001:db8::1', { address: '2001:db8::1', protocol: 'https' }],
+  for (const [says, client] of [
+    ['http 4711 192.0.2.1', { address: '192.0.2.1', port: 4711, protocol: 'http' }],
+    ['https 0 2001:db8::1', { address: '2001:db8::1', port: 0, protocol: 'https' }],
   ] as const) {
-    t.strictSame(clientFromHeader(requestWith({ 'x-outpost-client': header })), client)
+    t.match(takeClient(requestWith('X-Outpost-Client', `key ${says}`), 'key'), client)
   }
   t.end()
 })
 
-void t.test('a request of which the balancer says nothing is its own, a probe', t => {
-  t.strictSame(clientFromHeader(requestWith({})), { address: '127.0.0.1', protocol: 'http' })
+void t.test('a request of which nothing is said that can be believed is nobody’s', t => {
+  t.equal(takeClient(requestWith('Host', 'a.example'), 'key'), undefined)
+  t.equal(takeClient(requestWith('X-Outpost-Client', 'other http 0 127.0.0.1'), 'key'), undefined)
   t.end()
 })
 
-void t.test('the header is out of sight afterwards, and no other is', t => {
-  const read = requestWith({ host: 'a.example', 'x-outpost-client': 'http 192.0.2.1' })
-  clientFromHeader(read)
-  t.strictSame(read.headers, { host: 'a.example' })
-  const unread = requestWith({ host: 'a.example', 'x-outpost-client': 'http 192.0.2.1' })
-  hideIdentity(unread)
-  t.strictSame(unread.headers, { host: 'a.example' })
+void t.test('the envelope is out of sight afterwards, and nothing else is', t => {
+  for (const key of ['key', 'another']) {
+    const read = requestWith('Host', 'a.example', 'X-Outpost-Client', 'key http 0 192.0.2.1', 'Accept', '*/*')
+    takeClient(read, key)
+    t.strictSame(read.headers, { host: 'a.example', accept: '*/*' })
+    t.strictSame(read.rawHeaders, ['Host', 'a.example', 'Accept', '*/*'])
+  }
   t.end()
 })
 
@@ -42,7 +46,8 @@ void t.test('an Express app sees each client as itself, though all come by one c
     response.json({ ip, protocol, secure, remoteAddress, remoteFamily, remotePort })
   })
   const server = http.createServer((request, response) => {
-    adoptClient(request, clientFromHeader(request))
+    const client = takeClient(request, 'key')
+    if (client !== undefined) adoptClient(request, client)
     app(request, response)
   })
   let connections = 0
@@ -56,13 +61,20 @@ void t.test('an Express app sees each client as itself, though all come by one c
   })
   const base = `http://127.0.0.1:${(server.address() as net.AddressInfo).port}`
   for (const [header, remoteFamily] of [
-    ['https 192.0.2.1', 'IPv4'],
-    ['http 2001:db8::1', 'IPv6'],
-    ['http 192.0.2.2', 'IPv4'],
+    ['https 1 192.0.2.1', 'IPv4'],
+    ['http 2 2001:db8::1', 'IPv6'],
+    ['http 3 192.0.2.2', 'IPv4'],
   ] as const) {
-    const [protocol, ip] = header.split(' ')
-    const seen = jsonOf(await ask(base, '/', { agent, headers: { 'x-outpost-client': header } }))
-    t.match(seen, { ip, protocol, secure: protocol === 'https', remoteAddress: ip, remoteFamily })
+    const [protocol, port, ip] = header.split(' ')
+    const seen = jsonOf(await ask(base, '/', { agent, headers: { 'x-outpost-client': `key ${header}` } }))
+    t.match(seen, {
+      ip,
+      protocol,
+      secure: protocol === 'https',
+      remoteAddress: ip,
+      remoteFamily,
+      remotePort: Number(port),
+    })
   }
   t.equal(connections, 1)
 })

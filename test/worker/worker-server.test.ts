@@ -17,6 +17,11 @@ const door: Door = {
   handleUpgrade: (_request, socket) => void socket.end('HTTP/1.1 299 Door\r\nContent-Length: 0\r\n\r\n'),
 }
 
+const KEY = 'key-of-this-boot'
+
+/** What a balancer says of the client, with what goes with it. */
+const envelope = (says = 'http 4711 192.0.2.1', key = KEY): string => `X-Outpost-Client: ${key} ${says}`
+
 interface Running {
   app: http.Server
   server: WorkerServer
@@ -30,7 +35,7 @@ async function start(
 ): Promise<Running> {
   const app = http.createServer(listener)
   const path = socketPathFor(t)
-  const server = new WorkerServer(app, path, door)
+  const server = new WorkerServer(app, { socketPath: path, identityKey: KEY }, door)
   await server.start()
   t.teardown(() => {
     app.close()
@@ -45,7 +50,7 @@ async function start(
 }
 
 async function bodyOf(path: string, line: string, headers: string[] = []): Promise<string> {
-  return (await rawExchange(path, requestBytes(line, headers))).body.toString()
+  return (await rawExchange(path, requestBytes(line, [envelope(), ...headers]))).body.toString()
 }
 
 void t.test('what the door owns never reaches the app, the rest does', async t => {
@@ -59,37 +64,86 @@ void t.test('the app sees who the client is, and not how it is told', async t =>
   const { path } = await start(t, ({ socket, headers }, response) => {
     response.end(JSON.stringify([socket.remoteAddress, headers['x-outpost-client']]))
   })
-  t.equal(await bodyOf(path, 'GET /', ['X-Outpost-Client: http 192.0.2.1']), '["192.0.2.1",null]')
+  t.equal(await bodyOf(path, 'GET /', []), '["192.0.2.1",null]')
+})
+
+void t.test('a request whose client is not known reaches nobody, whatever it offers', async t => {
+  const { app, path } = await start(t)
+  for (const event of ['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation']) {
+    app.prependListener(event, () => t.fail(`the app was given a ${event}`))
+  }
+  const says = 'http 0 127.0.0.1'
+  for (const [what, headers] of Object.entries({
+    nothing: [],
+    'another key': [envelope(says, 'key-of-last-boot')],
+    'a part of the key': [envelope(says, KEY.slice(0, -1))],
+    'the key alone': [`X-Outpost-Client: ${KEY}`],
+    'no address': [envelope('http 0')],
+    'no protocol': [envelope('127.0.0.1')],
+    'another protocol': [envelope('gopher 0 127.0.0.1')],
+    twice: [envelope(), envelope()],
+    'twice in another case': [envelope(), 'x-oUTPOST-cLIENT: x'],
+    'the key in other letters': [envelope(says, KEY.toUpperCase())],
+  })) {
+    t.equal((await rawExchange(path, requestBytes('GET /', headers))).status, 403, what)
+    t.equal((await rawExchange(path, requestBytes('GET /', [...headers, ...UPGRADE_HEADERS]))).status, 403, what)
+    t.equal((await rawExchange(path, requestBytes('POST /', [...headers, 'Expect: x'], 'body'))).status, 403, what)
+  }
+  t.equal((await rawExchange(path, requestBytes('CONNECT a:1'))).status, 403)
+})
+
+void t.test('the key is nowhere in what the app sees', async t => {
+  const { path } = await start(t, ({ headers, rawHeaders, headersDistinct }, response) => {
+    response.end(JSON.stringify([headers, rawHeaders, headersDistinct]))
+  })
+  const headers = ['X-One: 1', envelope(), 'X-Two: 2', 'X-Two: 3']
+  t.same(JSON.parse((await rawExchange(path, requestBytes('GET /', headers))).body.toString()), [
+    { host: 'a.example', 'x-one': '1', 'x-two': '2, 3' },
+    ['Host', 'a.example', 'X-One', '1', 'X-Two', '2', 'X-Two', '3'],
+    { host: ['a.example'], 'x-one': ['1'], 'x-two': ['2', '3'] },
+  ])
+})
+
+void t.test('a probe is the balancer’s own, and comes from this machine', async t => {
+  const { path } = await start(t, ({ socket }, response) => void response.end(socket.remoteAddress))
+  t.equal((await rawExchange(path, requestBytes('GET /', [envelope('probe')]))).body.toString(), '127.0.0.1')
+})
+
+void t.test('the envelope is read, however many headers come before it', async t => {
+  const { path } = await start(t, ({ socket }, response) => void response.end(socket.remoteAddress))
+  const many = Array.from({ length: 3_000 }, (_, i) => `${i}: x`)
+  t.equal((await rawExchange(path, requestBytes('GET /', [...many, envelope()]))).body.toString(), '192.0.2.1')
 })
 
 void t.test('a request that came another way is believed nothing, and so is an upgrade', async t => {
   const { app, server } = await start(t)
   const seen: unknown[] = []
   for (const event of ['request', 'upgrade']) {
-    app.prependListener(event, ({ socket, headers }: http.IncomingMessage) => {
-      seen.push([event, socket.remoteAddress, headers['x-outpost-client']])
-    })
+    app.prependListener(event, ({ socket }: http.IncomingMessage) => seen.push([event, socket.remoteAddress]))
   }
   app.on('upgrade', (_request, socket: Duplex) => void socket.end('HTTP/1.1 299 App\r\n\r\n'))
-  const client = { address: '192.0.2.9', protocol: 'https' }
+  const client = { address: '192.0.2.9', port: 0, protocol: 'https' }
   const front = http.createServer((request, response) => server.handleRequest(request, response, client))
   front.on('upgrade', (request, socket: Duplex, head) => server.handleUpgrade(request, socket, head, client))
   const path = socketPathFor(t)
   await once(front.listen(path), 'listening')
   t.teardown(() => front.close().closeAllConnections())
-  const forged = 'X-Outpost-Client: http 203.0.113.9'
+  const forged = envelope('http 0 203.0.113.9')
   await rawExchange(path, requestBytes('GET /', [forged]))
   await rawExchange(path, requestBytes('GET /', [forged, ...UPGRADE_HEADERS]))
   t.strictSame(seen, [
-    ['request', '192.0.2.9', undefined],
-    ['upgrade', '192.0.2.9', undefined],
+    ['request', '192.0.2.9'],
+    ['upgrade', '192.0.2.9'],
   ])
 })
 
 void t.test('an upgrade goes to the door, to the app if it listens for one, or is a request', async t => {
   const { app, path } = await start(t)
-  t.equal((await rawExchange(path, requestBytes('GET /own', UPGRADE_HEADERS))).status, 299)
-  const plain = await rawExchange(path, requestBytes('GET /page', ['X-Request-Id: r-1', ...UPGRADE_HEADERS]))
+  t.equal((await rawExchange(path, requestBytes('GET /own', [envelope(), ...UPGRADE_HEADERS]))).status, 299)
+  const plain = await rawExchange(
+    path,
+    requestBytes('GET /page', [envelope(), 'X-Request-Id: r-1', ...UPGRADE_HEADERS]),
+  )
   t.match(plain, {
     status: 200,
     headers: { connection: 'close', 'x-request-id': 'r-1' },
@@ -99,7 +153,7 @@ void t.test('an upgrade goes to the door, to the app if it listens for one, or i
     acceptUpgrade(request, socket)
     socket.end()
   })
-  t.equal((await rawExchange(path, requestBytes('GET /page', UPGRADE_HEADERS))).status, 101)
+  t.equal((await rawExchange(path, requestBytes('GET /page', [envelope(), ...UPGRADE_HEADERS]))).status, 101)
 })
 
 void t.test('only the app itself is handed messages that were made for Express', async t => {
@@ -116,7 +170,7 @@ void t.test('only the app itself is handed messages that were made for Express',
     socket.end()
   })
   t.equal(await bodyOf(path, 'GET /page'), '/page')
-  t.equal((await rawExchange(path, requestBytes('GET /page', UPGRADE_HEADERS))).status, 101)
+  t.equal((await rawExchange(path, requestBytes('GET /page', [envelope(), ...UPGRADE_HEADERS]))).status, 101)
   t.equal(await bodyOf(path, 'GET /own'), 'from the door')
   t.strictSame(seen, [true])
 })
@@ -149,7 +203,7 @@ void t.test(
     })
     const bytes = 8 * 1024 ** 2
     const client = await connect()
-    client.write(requestBytes('POST /', [`Content-Length: ${bytes}`]))
+    client.write(requestBytes('POST /', [envelope(), `Content-Length: ${bytes}`]))
     const early = await client.response()
     t.match(early, { status: 413, headers: { connection: 'close' }, whole: true })
     await new Promise<void>((resolve, reject) => {
@@ -162,7 +216,9 @@ void t.test('a socket that is taken is an error of `start`; a server that listen
   const { app, server, path } = await start(t)
   await server.start()
   t.equal(app.address(), path)
-  await t.rejects(new WorkerServer(http.createServer(), path, door).start(), { code: 'EADDRINUSE' })
+  await t.rejects(new WorkerServer(http.createServer(), { socketPath: path, identityKey: KEY }, door).start(), {
+    code: 'EADDRINUSE',
+  })
 })
 
 void t.test('a stop closes what is idle, and lets what is in flight end', async t => {
@@ -171,9 +227,9 @@ void t.test('a stop closes what is idle, and lets what is in flight end', async 
     app.emit('arrived')
   })
   const [busy, idle] = [await connect(), await connect()]
-  t.equal((await idle.write(requestBytes('GET /own')).response()).status, 200)
+  t.equal((await idle.write(requestBytes('GET /own', [envelope()])).response()).status, 200)
   const arrived = once(app, 'arrived')
-  busy.write(requestBytes('GET /'))
+  busy.write(requestBytes('GET /', [envelope()]))
   await arrived
   const stopping = server.stop(60_000)
   await within(idle.closed, 'the idle one to be closed')
@@ -194,7 +250,7 @@ void t.test('a stop cuts what has not ended by the deadline', async t => {
   const { app, server, connect } = await start(t, () => app.emit('arrived'))
   const client = await connect()
   const arrived = once(app, 'arrived')
-  client.write(requestBytes('GET /'))
+  client.write(requestBytes('GET /', [envelope()]))
   await arrived
   const clock = new FakeClock(t)
   const stopping = server.stop(60_000)

@@ -1,0 +1,14 @@
+/** As Node's `headersDistinct`. @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders` */
+export function headersDistinctOf(rawHeaders: readonly string[]): NodeJS.Dict<string[]> {
+  const headers = Object.create(null) as NodeJS.Dict<string[]>
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const values = (headers[(rawHeaders[i] as string).toLowerCase()] ??= [])
+    values.push(rawHeaders[i + 1] as string)
+  }
+  return headers
+}
+
+/** @param names lower-cased */
+export function withoutNames(rawHeaders: string[], names: readonly string[]): string[] {
+  return rawHeaders.filter((_, i) => !names.includes((rawHeaders[i - (i % 2)] as string).toLowerCase()))
+}

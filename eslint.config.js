@@ -5,27 +5,32 @@ const anyOfTheBalancer = '^#balancer|/balancer/'
 const balancerButTheContract = '^#balancer(?!/contract/)|/balancer/'
 
 /**
- * Imports point one way: main -> {primary, balancer-process, worker} -> {services, app} -> {config, ipc, core}.
+ * Imports point one way: main -> {primary, balancer-process, worker} -> {control, services, app} -> {config, ipc, process}.
  * Each row names a layer and the layers it must never reach for.
  */
 const importRules = [
-  { layer: 'core', files: ['src/core/**/*.ts'], forbidden: above('core') },
+  { layer: 'process', files: ['src/process/**/*.ts'], forbidden: above('process') },
   { layer: 'ipc', files: ['src/ipc/**/*.ts'], forbidden: above('services').concat('**/services/**') },
-  { layer: 'config', files: ['src/config.ts'], forbidden: above('core') },
+  {
+    layer: 'config',
+    files: ['src/config/**/*.ts'],
+    forbidden: above('process').filter(name => name !== '**/config/**'),
+  },
+  { layer: 'control', files: ['src/control/**/*.ts'], forbidden: [...above('services'), '**/services/**'] },
   { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },
   { layer: 'app', files: ['src/app/**/*.ts'], forbidden: above('app') },
   { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker'), balancer: balancerButTheContract },
   { layer: 'primary', files: ['src/primary/**/*.ts'], forbidden: above('primary'), balancer: balancerButTheContract },
   // In mesh mode the primary may have to refuse a connection, in the words of a balancer.
-  { layer: 'primary', files: ['src/primary/refusal.ts'], forbidden: above('primary'), balancer: '^$' },
+  { layer: 'primary', files: ['src/primary/traffic/refusal.ts'], forbidden: above('primary'), balancer: '^$' },
 ]
 
 function above(layer) {
   const processes = ['**/primary/**', '**/worker/**', '**/*-process.js', '**/main.js']
   const forbidden = {
-    core: [...processes, '**/services/**', '**/app/**', '**/config.js'],
-    services: [...processes, '**/app/**'],
-    app: processes,
+    process: [...processes, '**/services/**', '**/app/**', '**/config/**', '**/control/**'],
+    services: [...processes, '**/app/**', '**/control/**'],
+    app: [...processes, '**/control/**'],
     worker: processes.filter(pattern => pattern !== '**/worker/**' && pattern !== '**/*-process.js'),
     primary: [...processes.filter(pattern => pattern !== '**/primary/**'), '**/services/**', '**/app/**'],
   }
@@ -34,8 +39,8 @@ function above(layer) {
 
 const anyBut = (...names) => ({ ignores: names })
 
-const environment = { object: 'process', property: 'env', message: 'only config.ts reads it' }
-const end = { object: 'process', property: 'exit', message: 'only core/exit.ts calls it' }
+const environment = { object: 'process', property: 'env', message: 'only config/ reads it' }
+const end = { object: 'process', property: 'exit', message: 'only process/exit.ts calls it' }
 
 export default tseslint.config(
   { ignores: ['dist/', 'build/', 'bench/', 'examples/', '.outpost/', '.tap/'] },
@@ -84,11 +89,11 @@ export default tseslint.config(
     rules: { 'no-restricted-properties': ['error', environment, end] },
   },
   {
-    files: ['src/config.ts'],
+    files: ['src/config/**/*.ts'],
     rules: { 'no-restricted-properties': ['error', end] },
   },
   {
-    files: ['src/core/exit.ts'],
+    files: ['src/process/exit.ts'],
     rules: { 'no-restricted-properties': ['error', environment] },
   },
   {
@@ -96,7 +101,11 @@ export default tseslint.config(
     rules: {
       'no-restricted-imports': [
         'error',
-        { patterns: [{ regex: '^(?!node:|\\./)', message: 'object-store/ stands alone: node:* only' }] },
+        {
+          patterns: [
+            { regex: '^(?!node:|(?!\\.\\./\\.\\./)\\.{1,2}/)', message: 'object-store/ stands alone: node:* only' },
+          ],
+        },
       ],
     },
   },
@@ -118,7 +127,7 @@ export default tseslint.config(
   },
   {
     files: ['balancer/**/*.ts'],
-    ignores: ['balancer/forward.ts'],
+    ignores: ['balancer/transports/forward.ts'],
     rules: {
       'no-restricted-imports': [
         'error',

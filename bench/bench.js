@@ -26,7 +26,7 @@ import { CHART, publish } from './lib/publish.js'
 import { markdownOf, plainOf } from './lib/report.js'
 import { workloads } from './workloads/index.js'
 
-const here = new URL('./', import.meta.url)
+const here = new URL('.', import.meta.url)
 
 /** However slow the machine: no run takes longer. */
 const LIMIT_MS = { quick: 8 * 60_000, full: 120 * 60_000 }

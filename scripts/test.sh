@@ -18,5 +18,5 @@ for name in PORT HOST WORKERS BALANCERS BALANCE APP REDIS_URL DATA_DIR SESSION_S
 
 status=0
 node_modules/.bin/tap --reporter=terse --output-file=build/test-results.tap "$@" || status=$?
-node dist/scripts/tally.js build/test-results.tap
+node dist/scripts/tap-summary.js build/test-results.tap
 exit "$status"

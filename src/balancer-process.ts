@@ -1,8 +1,8 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
-import { exit, exitCodes } from './core/exit.js'
-import { WORKER_KEEP_ALIVE_MS } from './core/keep-alive.js'
-import { workerOfSession } from './core/session-affinity.js'
-import type { Config } from './config.js'
+import { exit, exitCodes } from './process/exit.js'
+import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
+import { workerOfSession } from './ipc/session-affinity.js'
+import type { Config } from './config/config.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 

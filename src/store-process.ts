@@ -1,8 +1,8 @@
 import { once } from 'node:events'
 import { constants, openSync } from 'node:fs'
 import { Socket } from 'node:net'
-import { exit, exitCodes } from './core/exit.js'
-import { createLog } from './core/log.js'
+import { exit, exitCodes } from './process/exit.js'
+import { createLog } from './process/log.js'
 import { parseOrder, sendReport, type StoreOrder } from './ipc/messages.js'
 import { ObjectStore } from './object-store/object-store.js'
 

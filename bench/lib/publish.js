@@ -19,6 +19,6 @@ export async function publish(markdown, svg) {
   const whole = `${before}${BEGIN}\n\n${markdown}\n${END}${after}`
   fs.writeFileSync(page, await prettier.format(whole, { ...options, parser: 'markdown' }))
   const chart = new URL(`../../docs/${CHART}`, import.meta.url)
-  fs.mkdirSync(new URL('./', chart), { recursive: true })
+  fs.mkdirSync(new URL('.', chart), { recursive: true })
   fs.writeFileSync(chart, svg)
 }

@@ -10,7 +10,7 @@ const FLAT_WITHIN = 2
 export const pickCost = {
   name: 'pick',
   async run(context) {
-    const { TargetPool } = await import('../../dist/balancer/target-pool.js')
+    const { TargetPool } = await import('../../dist/balancer/targets/target-pool.js')
     const { resolveOptions } = await import('../../dist/balancer/options.js')
     const policies = ['round-robin', 'least-busy']
     const turns = context.quick ? 20_000 : 300_000

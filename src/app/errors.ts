@@ -1,12 +1,12 @@
 import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
 import { STATUS_CODES } from 'node:http'
-import type { Logger } from '../core/log.js'
+import type { Logger } from '../process/log.js'
 import { CacheLoadError } from '../services/cache.js'
 import { SourceIdleError } from '../services/idle-deadline.js'
-import { HashQueueFullError } from '../services/password-hasher.js'
+import { HashQueueFullError } from './accounts/password-hasher.js'
 import { isRedisUnavailable } from '../services/redis.js'
 import { isStorageUnavailable } from '../services/storage-errors.js'
-import { UploadsBusyError } from '../services/uploads.js'
+import { UploadsBusyError } from './uploads/uploads.js'
 
 /**
  * Every error the built-in app answers with: a stable code, its HTTP status and the sentence a client reads.

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
-import type { Config } from '../config.js'
+import type { Config } from '../config/config.js'
 
 /** A target as every balancing process is told of it. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })

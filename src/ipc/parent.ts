@@ -1,5 +1,5 @@
 import { EventEmitter, once } from 'node:events'
-import { exit, exitCodes } from '../core/exit.js'
+import { exit, exitCodes } from '../process/exit.js'
 import { parseOrder, sendReport, type Order, type Report, type StartOrder } from './messages.js'
 
 interface ParentEvents {

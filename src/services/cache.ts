@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { v4 as uuid } from 'uuid'
-import type { Logger } from '../core/log.js'
+import type { Logger } from '../process/log.js'
 import { defineCacheScripts, type Look } from './cache-scripts.js'
 import { keys } from './keys.js'
 

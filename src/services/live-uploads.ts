@@ -1,5 +1,5 @@
 import type { Redis } from 'ioredis'
-import type { Logger } from '../core/log.js'
+import type { Logger } from '../process/log.js'
 import { keys } from './keys.js'
 import type { UploadWitness } from './multipart-upload.js'
 

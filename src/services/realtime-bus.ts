@@ -1,7 +1,7 @@
 import { createAdapter } from '@socket.io/redis-adapter'
 import type { Redis } from 'ioredis'
 import type { Server } from 'socket.io'
-import type { Logger } from '../core/log.js'
+import type { Logger } from '../process/log.js'
 import { realtimeParser } from './realtime-parser.js'
 import { createSubscriber, type RedisAddress } from './redis.js'
 

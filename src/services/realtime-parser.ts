@@ -1,5 +1,5 @@
 import { deserialize, serialize } from 'node:v8'
-import type { Logger } from '../core/log.js'
+import type { Logger } from '../process/log.js'
 
 export interface RealtimeParser {
   encode: (message: unknown) => Buffer

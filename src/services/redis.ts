@@ -1,5 +1,5 @@
 import { Redis, type RedisOptions } from 'ioredis'
-import type { Logger } from '../core/log.js'
+import type { Logger } from '../process/log.js'
 import { watchSilence } from './redis-silence.js'
 import { sendByTurns } from './redis-turns.js'
 

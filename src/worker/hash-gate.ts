@@ -1,6 +1,6 @@
 import type { Order } from '../ipc/messages.js'
 import type { Parent } from '../ipc/parent.js'
-import { HashQueueFullError, type HashGate } from '../services/password-hasher.js'
+import { HashQueueFullError, type HashGate } from '../app/accounts/password-hasher.js'
 
 /** The cores of the machine are shared out by the primary: a worker asks before it hashes. */
 export class SharedHashGate implements HashGate {

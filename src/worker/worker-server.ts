@@ -2,7 +2,7 @@ import { IncomingMessage, ServerResponse, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
-import { WORKER_KEEP_ALIVE_MS } from '../core/keep-alive.js'
+import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { adoptClient, takeClient, type Client } from './client-identity.js'
 

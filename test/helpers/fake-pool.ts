@@ -1,6 +1,6 @@
 import { defaultOptions, type BalancerOptions } from '#balancer'
-import { TargetPool } from '#balancer/target-pool.js'
-import type { InFlight, Target, Transport, UpgradedConnection } from '#balancer/target.js'
+import { TargetPool } from '#balancer/targets/target-pool.js'
+import type { InFlight, Target, Transport, UpgradedConnection } from '#balancer/targets/target.js'
 
 /** Reaches nothing; counts how often it was closed. */
 export class NoTransport implements Transport {

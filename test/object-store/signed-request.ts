@@ -1,7 +1,14 @@
 import { createHash } from 'node:crypto'
 import { once } from 'node:events'
 import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
-import { deriveKey, hmac, sha256, signRequest, uriEncode, type Credentials } from '#src/object-store/signature-v4.js'
+import {
+  deriveKey,
+  hmac,
+  sha256,
+  signRequest,
+  uriEncode,
+  type Credentials,
+} from '#src/object-store/request/signature-v4.js'
 
 export interface Endpoint extends Credentials {
   readonly port: number

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readConfig } from '#src/config.js'
+import { readConfig } from '#src/config/config.js'
 import { summaryOf } from '#src/primary/summary.js'
 
 function summary(env: NodeJS.ProcessEnv): string {

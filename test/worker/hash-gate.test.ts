@@ -3,9 +3,9 @@ import { availableParallelism } from 'node:os'
 import t from 'tap'
 import type { Order, Report } from '#src/ipc/messages.js'
 import type { Parent } from '#src/ipc/parent.js'
-import type { Child } from '#src/primary/child.js'
-import { HashPermits } from '#src/primary/hash-permits.js'
-import { HashQueueFullError } from '#src/services/password-hasher.js'
+import type { Child } from '#src/primary/processes/child.js'
+import { HashPermits } from '#src/primary/processes/hash-permits.js'
+import { HashQueueFullError } from '#src/app/accounts/password-hasher.js'
 import { SharedHashGate } from '#src/worker/hash-gate.js'
 
 /** A primary that answers when the test says so. */

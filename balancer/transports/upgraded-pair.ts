@@ -1,0 +1,62 @@
+import type { Duplex } from 'node:stream'
+import type { UpgradedConnection } from '../targets/target.js'
+import { CLOSE_SERVICE_RESTART, FrameBoundaries } from './websocket-frames.js'
+
+/** The two halves of a forwarded WebSocket, tied so that the end of one is the end of the other. */
+export class UpgradedPair implements UpgradedConnection {
+  readonly #boundaries = new FrameBoundaries()
+  #state: 'open' | 'closing' | 'closed' = 'open'
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly client: Duplex,
+    private readonly target: Duplex,
+  ) {
+    target.on('error', () => target.destroy())
+    target.on('data', (chunk: Buffer) => this.#fromTarget(chunk))
+    target.once('close', () => this.#end())
+    // A WebSocket does not live on in one direction: who has been told of the end has a moment to end as well.
+    for (const side of [client, target]) side.once('finish', () => this.#endSoon())
+    client.once('close', () => {
+      clearTimeout(this.#timer)
+      this.#state = 'closed'
+      target.destroy()
+    })
+    target.pipe(client).pipe(target)
+  }
+
+  closeForRestart(): void {
+    if (this.#state !== 'open') return
+    this.#state = 'closing'
+    this.target.unpipe(this.client)
+    // In the middle of a frame its rest has to come first; a target that never sends it is not waited for.
+    this.#timer = setTimeout(() => this.client.destroy(), CLOSE_TIMEOUT_MS)
+    if (this.#boundaries.atBoundary) this.#sayClose()
+    else this.target.resume()
+  }
+
+  #fromTarget(chunk: Buffer): void {
+    const boundary = this.#boundaries.push(chunk)
+    if (this.#state !== 'closing' || this.client.writableEnded) return
+    this.client.write(boundary < 0 ? chunk : chunk.subarray(0, boundary))
+    if (boundary >= 0) this.#sayClose()
+  }
+
+  #sayClose(): void {
+    this.client.end(CLOSE_SERVICE_RESTART)
+    this.target.resume()
+    // Its own close frame, and then its end, are the client's answer: the pipe towards the target carries both.
+    this.client.once('end', () => this.client.destroy())
+  }
+
+  #end(): void {
+    if (this.#state === 'open') this.client.end()
+    this.#endSoon()
+  }
+
+  #endSoon(): void {
+    if (this.#state !== 'closed') this.#timer ??= setTimeout(() => this.client.destroy(), CLOSE_TIMEOUT_MS)
+  }
+}
+
+const CLOSE_TIMEOUT_MS = 2_000

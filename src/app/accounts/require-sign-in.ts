@@ -1,0 +1,22 @@
+import type { Request, RequestHandler, Response } from 'express'
+import { HttpError } from '../errors.js'
+import type { SignIn } from './sign-in.js'
+
+/** Lets only those through who are signed in; `usernameFrom` tells the handlers after it who it is. */
+export function requireSignIn(signIn: SignIn, sessions: RequestHandler): RequestHandler {
+  const identify = async (request: Request, response: Response): Promise<void> => {
+    const username = await signIn.usernameOf(request)
+    if (username === undefined) throw new HttpError('UNAUTHENTICATED')
+    response.locals['username'] = username
+  }
+  return function requireSignIn(request, response, next) {
+    void sessions(request, response, (error?: unknown) => {
+      if (error !== undefined) next(error)
+      else identify(request, response).then(() => next(), next)
+    })
+  }
+}
+
+export function usernameFrom(response: Response): string {
+  return String(response.locals['username'])
+}

@@ -1,0 +1,17 @@
+import type { RequestHandler } from 'express'
+import { isSameOrigin } from '../../services/origin.js'
+import { HttpError } from '../errors.js'
+
+const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
+
+/**
+ * Refuses requests that change something, come with a cookie and from a page of another origin. Browsers tell the
+ * origin of such requests by themselves; clients that are no browsers send neither header, and no cookie by accident.
+ */
+export const requireSameOrigin: RequestHandler = function requireSameOrigin(request, _response, next) {
+  if (request.headers.cookie === undefined || SAFE_METHODS.has(request.method)) return next()
+  const fetchSite = request.get('sec-fetch-site')
+  if (fetchSite === 'cross-site' || fetchSite === 'same-site') throw new HttpError('CROSS_ORIGIN')
+  if (!isSameOrigin(request.headers)) throw new HttpError('CROSS_ORIGIN')
+  next()
+}

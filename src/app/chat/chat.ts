@@ -1,0 +1,80 @@
+import type { Server, Socket } from 'socket.io'
+import { TokenBucket, type BucketOptions } from './token-bucket.js'
+
+/** A message and all around it. */
+export const MAX_MESSAGE_BYTES = 64 * 1024
+/** Encoders recurse: what is nested deeper than anybody means it would overflow the stack, here or at another worker. */
+const MAX_DEPTH = 32
+type Session = Socket['conn']
+
+const RATE: BucketOptions = { burst: 200, perSecond: 50 }
+
+export interface ChatOptions {
+  /** Off together with the other rate limits. */
+  limited: boolean
+  now?: () => number
+}
+
+/**
+ * Event `message` from one client reaches every client of every worker, the sender too, as it was sent. A sender who
+ * asks for an acknowledgement gets `{ ok: true }`. One who sends too fast, or what cannot be passed on, is told by
+ * the event `refused` and disconnected.
+ */
+export function relayMessages(io: Server, { limited, now = () => performance.now() }: ChatOptions): void {
+  /** Who is told, by connection: a client may leave and join again on the same one as often as it likes, or never join. */
+  const joined = new WeakMap<Session, Socket>()
+  if (limited) {
+    io.engine.on('connection', (session: Session) => {
+      const bucket = new TokenBucket(RATE, now())
+      session.on('packet', () => {
+        if (bucket.take(now())) return
+        const socket = joined.get(session)
+        if (socket !== undefined) refuse(socket, 'RATE_LIMITED')
+        session.close()
+      })
+    })
+  }
+  io.on('connection', (socket: Socket) => {
+    joined.set(socket.conn, socket)
+    socket.on('message', (...received: unknown[]) => {
+      const acknowledge = received.at(-1)
+      const [message] = received
+      if (typeof message === 'function' || isDeeperThan(message, MAX_DEPTH) || binaryBytes(message) > MAX_MESSAGE_BYTES)
+        return refuse(socket, 'BAD_MESSAGE')
+      io.emit('message', message)
+      if (isAcknowledgement(acknowledge)) acknowledge({ ok: true })
+    })
+  })
+}
+
+function refuse(socket: Socket, code: 'RATE_LIMITED' | 'BAD_MESSAGE'): void {
+  if (!socket.connected) return
+  socket.emit('refused', { code })
+  socket.disconnect(true)
+}
+
+/** Not recursive itself. */
+export function isDeeperThan(value: unknown, limit: number): boolean {
+  let level: unknown[] = [value]
+  for (let depth = 0; level.length > 0; depth += 1) {
+    if (depth > limit) return true
+    level = level.flatMap(item => (isContainer(item) ? (Object.values(item) as unknown[]) : []))
+  }
+  return false
+}
+
+/** Of attachments, each of which came in a frame of its own. At most as deep as a message may be. */
+function binaryBytes(value: unknown): number {
+  if (ArrayBuffer.isView(value)) return value.byteLength
+  if (!isContainer(value)) return 0
+  return Object.values(value).reduce<number>((sum, item) => sum + binaryBytes(item), 0)
+}
+
+/** The decoder makes no functions: the only one is the one that answers. */
+function isAcknowledgement(value: unknown): value is (answer: object) => void {
+  return typeof value === 'function'
+}
+
+function isContainer(value: unknown): value is object {
+  return typeof value === 'object' && value !== null && !ArrayBuffer.isView(value)
+}

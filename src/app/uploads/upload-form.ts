@@ -1,0 +1,149 @@
+import busboy from 'busboy'
+import type { Request } from 'express'
+import type { Readable } from 'node:stream'
+import type { IncomingFile } from './uploads.js'
+import { HttpError } from '../errors.js'
+
+/** Parts of a form, its file included. */
+const MAX_PARTS = 1_000
+const MAX_FIELD_BYTES = 64 * 1024
+/** What a form may be larger than its file: boundaries, headers, other fields. */
+const FORM_OVERHEAD_BYTES = 1024 ** 2
+/** For so long a client that was refused may go on sending, to have the time to read why. */
+const LINGER_MS = 5_000
+
+/**
+ * The one file of a multipart form, in the field `file`, as it arrives: nothing is read ahead of whoever reads the
+ * file. Its bytes end only when the whole form has turned out to be well-formed and to hold no other file; else they
+ * throw.
+ */
+export class UploadForm {
+  readonly #parser: busboy.Busboy
+  readonly #file: Promise<IncomingFile>
+  readonly #complete: Promise<void>
+  #stream: Readable | undefined
+  #failure: Error | undefined
+  #foundFile: (file: IncomingFile) => void = () => undefined
+  #completed: () => void = () => undefined
+  #failed: Array<(error: Error) => void> = []
+  #received = 0
+
+  /** @throws {HttpError} for what the headers tell already */
+  constructor(
+    private readonly request: Request,
+    private readonly maxFileBytes: number,
+  ) {
+    if (request.is('multipart/form-data') === false) throw new HttpError('UNSUPPORTED_MEDIA_TYPE')
+    if (Number(request.get('content-length') ?? 0) > this.#maxBytes) throw new HttpError('BODY_TOO_LARGE')
+    try {
+      const limits = { parts: MAX_PARTS + 1, fields: MAX_PARTS, fieldSize: MAX_FIELD_BYTES }
+      this.#parser = busboy({ headers: request.headers, limits, defParamCharset: 'utf8' })
+    } catch (error) {
+      throw new HttpError('MALFORMED_BODY', { cause: error }) // no boundary
+    }
+    this.#file = new Promise((resolve, reject) => {
+      this.#foundFile = resolve
+      this.#failed.push(reject)
+    })
+    this.#complete = new Promise((resolve, reject) => {
+      this.#completed = resolve
+      this.#failed.push(reject)
+    })
+    // Whoever waits for one of them hears of a failure; that nobody waits for the other is all right.
+    for (const promise of [this.#file, this.#complete]) promise.catch(() => undefined)
+    this.#listen()
+  }
+
+  /** Begins to read. */
+  file(): Promise<IncomingFile> {
+    this.request.pipe(this.#parser)
+    return this.#file
+  }
+
+  /** Nothing more of the body is wanted. */
+  refuse(error: Error): void {
+    if (this.#failure !== undefined) return
+    this.#failure = error
+    for (const reject of this.#failed) reject(error)
+    this.request.unpipe(this.#parser)
+    this.#parser.destroy()
+    this.#stream?.destroy(error)
+    discard(this.request)
+  }
+
+  get #maxBytes(): number {
+    return this.maxFileBytes + FORM_OVERHEAD_BYTES
+  }
+
+  #listen(): void {
+    const malformed = (cause: unknown): void => this.refuse(new HttpError('MALFORMED_BODY', { cause }))
+    this.request.on('data', (chunk: Buffer) => {
+      this.#received += chunk.length
+      if (this.#received > this.#maxBytes) this.refuse(new HttpError('BODY_TOO_LARGE'))
+    })
+    this.request.pause()
+    this.request.once('error', malformed)
+    this.request.once('close', () => {
+      if (!this.request.complete) malformed(new Error('the client left'))
+    })
+    this.#parser.on('error', malformed)
+    this.#parser.on('file', (field, stream, { filename, mimeType }) => this.#found(field, stream, filename, mimeType))
+    this.#parser.on('field', (field, _value, { valueTruncated }) => {
+      if (valueTruncated) this.refuse(new HttpError('BODY_TOO_LARGE'))
+      else if (!isNamed(field)) this.refuse(fault('body', 'every field must have a name'))
+    })
+    for (const limit of ['partsLimit', 'fieldsLimit'] as const) {
+      this.#parser.on(limit, () => this.refuse(new HttpError('BODY_TOO_LARGE')))
+    }
+    this.#parser.on('close', () => {
+      if (this.#stream === undefined) this.refuse(fault('file', 'a file is required'))
+      else this.#completed()
+    })
+  }
+
+  #found(field: string | undefined, stream: Readable, name: string | undefined, declaredType: string): void {
+    stream.on('error', () => undefined) // told to whoever reads it
+    // A browser sends a file without a name when none was chosen.
+    if (this.#stream !== undefined || field !== 'file' || name === undefined) {
+      stream.resume()
+      if (this.#stream !== undefined) this.refuse(fault('file', 'one file at a time'))
+      else if (name === undefined) this.refuse(fault('file', 'a file is required'))
+      else if (isNamed(field)) this.refuse(fault(field.slice(0, 100), 'the file must be in the field "file"'))
+      else this.refuse(fault('body', 'every field must have a name'))
+      return
+    }
+    this.#stream = stream
+    this.#foundFile({ name, declaredType, bytes: this.#bytes(stream) })
+  }
+
+  async *#bytes(stream: Readable): AsyncGenerator<Buffer, void, undefined> {
+    let size = 0
+    try {
+      for await (const chunk of stream as AsyncIterable<Buffer>) {
+        size += chunk.length
+        if (size > this.maxFileBytes) throw new HttpError('BODY_TOO_LARGE')
+        yield chunk
+      }
+    } catch (error) {
+      // Of a form that ends within the file the parser tells the file first, and in its own words.
+      throw this.#failure ?? (error instanceof HttpError ? error : new HttpError('MALFORMED_BODY', { cause: error }))
+    }
+    await this.#complete
+  }
+}
+
+/** The library's types say that there always is one. */
+function isNamed(field: string | undefined): field is string {
+  return field !== undefined && field !== ''
+}
+
+function fault(field: string, reason: string): HttpError {
+  return new HttpError('VALIDATION_FAILED', { faults: [{ field, reason }] })
+}
+
+function discard(request: Request): void {
+  if (request.complete || request.destroyed) return
+  request.resume()
+  const linger = setTimeout(() => request.destroy(), LINGER_MS)
+  request.once('close', () => clearTimeout(linger))
+}

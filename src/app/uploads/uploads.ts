@@ -1,0 +1,164 @@
+import { createHash } from 'node:crypto'
+import { v4 as uuid } from 'uuid'
+import { Semaphore, QueueFullError } from '../../process/semaphore.js'
+import { SNIFFED_BYTES, servedType } from './file-type.js'
+import { withIdleDeadline } from '../../services/idle-deadline.js'
+import type { ObjectInfo } from '../../services/object-info.js'
+import { SOURCE_IDLE_MS, type ByteRange, type ObjectStorage, type StoredObject } from '../../services/object-storage.js'
+import { StorageUnavailableError } from '../../services/storage-errors.js'
+
+/** A file as it arrives. */
+export interface IncomingFile {
+  /** As the client calls it; kept as data, never used as a name. */
+  name: string | undefined
+  declaredType: string
+  /** Throws when the file, or what it came in, turns out not to be whole. */
+  bytes: AsyncIterable<Buffer>
+}
+
+export interface StoredUpload {
+  key: string
+  size: number
+  /** Lower-case hex. */
+  sha256: string
+  contentType: string
+}
+
+/** As many uploads are under way in this process as may, and too many wait or this one has waited too long. */
+export class UploadsBusyError extends Error {
+  constructor() {
+    super('too many uploads at once')
+    this.name = 'UploadsBusyError'
+  }
+}
+
+/** Each may hold a part in memory. */
+const AT_ONCE = 32
+const WAITING = 224
+const WAIT_MS = 5_000
+/** What the storage was slow to take, or to tell, may become visible after its deadline. */
+const REMOVED_AFTER_MS = [0, 10_000, 60_000]
+/** Metadata must not be larger than 2 KiB in all. */
+const MAX_ENCODED_NAME = 900
+
+export const UPLOAD_PREFIX = 'uploads/'
+
+/** Files of users, under keys that nobody can guess. */
+export class Uploads {
+  readonly #semaphore = new Semaphore<object>(AT_ONCE, WAITING)
+
+  constructor(private readonly storage: ObjectStorage) {}
+
+  /**
+   * Streams a file to the storage. It is there when this is over; when this throws, it is not, or is taken away again
+   * (a storage that did not tell in time may have stored it).
+   */
+  async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
+    const source = withIdleDeadline(file.bytes, SOURCE_IDLE_MS)
+    // Before the wait for a place: who sends nothing should not keep one.
+    const head = await readHead(source)
+    const leave = await this.#enter().catch(async (error: unknown) => {
+      await source.return()
+      throw error
+    })
+    const key = uuid()
+    try {
+      const contentType = servedType(Buffer.concat(head), file.declaredType)
+      const hash = createHash('sha256')
+      const hashed = async function* (): AsyncGenerator<Buffer, void, undefined> {
+        for await (const chunk of rejoined(head, source)) {
+          hash.update(chunk)
+          yield chunk
+        }
+      }
+      const metadata = { owner: encodeURIComponent(owner), ...nameAsMetadata(file.name) }
+      const { size } = await this.storage.put(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
+      return { key, size, sha256: hash.digest('hex'), contentType }
+    } catch (error) {
+      if (error instanceof StorageUnavailableError) this.#takeAway(key)
+      throw error
+    } finally {
+      leave()
+    }
+  }
+
+  stat(key: string): Promise<ObjectInfo | undefined> {
+    return this.storage.stat(UPLOAD_PREFIX + key)
+  }
+
+  open(key: string, range?: ByteRange): Promise<StoredObject | undefined> {
+    return this.storage.get(UPLOAD_PREFIX + key, range)
+  }
+
+  remove(key: string): Promise<void> {
+    return this.storage.remove(UPLOAD_PREFIX + key)
+  }
+
+  #takeAway(key: string): void {
+    for (const delayMs of REMOVED_AFTER_MS) {
+      setTimeout(() => void this.remove(key).catch(() => undefined), delayMs).unref()
+    }
+  }
+
+  #enter(): Promise<() => void> {
+    const holder = {}
+    return new Promise((resolve, reject) => {
+      const overdue = setTimeout(() => {
+        this.#semaphore.release(holder)
+        reject(new UploadsBusyError())
+      }, WAIT_MS)
+      try {
+        this.#semaphore.acquire(holder, () => {
+          clearTimeout(overdue)
+          resolve(() => this.#semaphore.release(holder))
+        })
+      } catch (error) {
+        clearTimeout(overdue)
+        reject(error instanceof QueueFullError ? new UploadsBusyError() : (error as Error))
+      }
+    })
+  }
+}
+
+export function ownerOf(info: ObjectInfo): string {
+  return decodeURIComponent(info.metadata['owner'] ?? '')
+}
+
+export function nameOf(info: ObjectInfo): string | undefined {
+  const { name } = info.metadata
+  return name === undefined ? undefined : decodeURIComponent(name)
+}
+
+async function readHead(source: AsyncIterator<Buffer>): Promise<Buffer[]> {
+  const chunks: Buffer[] = []
+  for (let size = 0; size < SNIFFED_BYTES;) {
+    const next = await source.next()
+    if (next.done === true) break
+    chunks.push(next.value)
+    size += next.value.length
+  }
+  return chunks
+}
+
+async function* rejoined(head: Buffer[], source: AsyncIterator<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+  yield* head
+  for (;;) {
+    const next = await source.next()
+    if (next.done === true) return
+    yield next.value
+  }
+}
+
+/** In a form in UTF-16, half of a pair can come alone. It is no character, and cannot be encoded. */
+const HALF_CHARACTER = /\p{Surrogate}/gu
+
+/** Metadata travel as headers: printable ASCII. */
+function nameAsMetadata(name = ''): { name?: string } {
+  let encoded = ''
+  for (const character of name.replace(HALF_CHARACTER, '\ufffd')) {
+    const next = encodeURIComponent(character)
+    if (encoded.length + next.length > MAX_ENCODED_NAME) break
+    encoded += next
+  }
+  return encoded === '' ? {} : { name: encoded }
+}

@@ -1,0 +1,84 @@
+import { validateHeaderValue, type OutgoingHttpHeaders } from 'node:http'
+import { S3Error } from '../errors.js'
+import type { S3Request } from '../request/s3-request.js'
+
+/** What a client says about an object and gets back with it. */
+export interface Attributes {
+  readonly headers: Readonly<Record<string, string>>
+  /** x-amz-meta-*, without that prefix. */
+  readonly metadata: Readonly<Record<string, string>>
+}
+
+const KEPT = ['content-type', 'content-disposition', 'content-encoding', 'content-language', 'cache-control', 'expires']
+const META = 'x-amz-meta-'
+const MAX_METADATA_BYTES = 2048
+const STORAGE_CLASSES = ['STANDARD', 'REDUCED_REDUNDANCY']
+const PRIVATE_ACLS = ['private', 'bucket-owner-full-control']
+/** To take one of these and not to act on it would be a lie about who may read the object, or for how long it stays. */
+const REFUSED = [
+  'x-amz-server-side-encryption',
+  'x-amz-object-lock',
+  'x-amz-tagging',
+  'x-amz-grant',
+  'x-amz-website-redirect-location',
+  'x-amz-copy-source-server-side-encryption',
+  'x-amz-bucket-object-lock-enabled',
+]
+
+export function requireSupportedHeaders(request: S3Request): void {
+  const names = Object.keys(request.incoming.headers)
+  const refused = names.find(name => REFUSED.some(prefix => name.startsWith(prefix)))
+  if (refused !== undefined) throw new S3Error('NotImplemented', `The header ${refused} is not implemented.`)
+  const acl = request.header('x-amz-acl')
+  if (acl !== undefined && !PRIVATE_ACLS.includes(acl)) {
+    throw new S3Error('NotImplemented', `The ACL ${acl} is not implemented: every object is private.`)
+  }
+}
+
+export function attributesOf(request: S3Request): Attributes {
+  const storageClass = request.header('x-amz-storage-class')
+  if (storageClass !== undefined && !STORAGE_CLASSES.includes(storageClass)) throw new S3Error('InvalidStorageClass')
+
+  const headers: Record<string, string> = { 'content-type': 'binary/octet-stream' }
+  for (const name of KEPT) {
+    const value = request.header(name)
+    const kept = name === 'content-encoding' ? withoutAwsChunked(value) : value
+    if (kept !== undefined && kept !== '') headers[name] = kept
+  }
+  const metadata: Record<string, string> = Object.create(null) as Record<string, string>
+  let bytes = 0
+  for (const name of Object.keys(request.incoming.headers)) {
+    if (!name.startsWith(META)) continue
+    const value = request.header(name) ?? ''
+    metadata[name.slice(META.length)] = value
+    bytes += name.length - META.length + value.length
+  }
+  if (bytes > MAX_METADATA_BYTES) throw new S3Error('MetadataTooLarge')
+  return { headers, metadata }
+}
+
+/** Response headers for an object; the response-* parameters of the (signed) query take the place of what is stored. */
+export function attributeHeaders(attributes: Attributes, request: S3Request): OutgoingHttpHeaders {
+  const headers: OutgoingHttpHeaders = { ...attributes.headers }
+  for (const [name, value] of Object.entries(attributes.metadata)) headers[META + name] = value
+  for (const name of KEPT) {
+    const value = request.parameter(`response-${name}`)
+    if (value === undefined) continue
+    try {
+      validateHeaderValue(name, value)
+    } catch (cause) {
+      throw new S3Error('InvalidArgument', `response-${name} is not a usable header value.`, { cause })
+    }
+    headers[name] = value
+  }
+  return headers
+}
+
+/** aws-chunked is how the body travelled, and no property of the object. */
+function withoutAwsChunked(encoding: string | undefined): string | undefined {
+  return encoding
+    ?.split(',')
+    .map(coding => coding.trim())
+    .filter(coding => coding.toLowerCase() !== 'aws-chunked')
+    .join(',')
+}

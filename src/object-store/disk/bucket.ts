@@ -1,0 +1,169 @@
+import { createHash } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { unlink } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { setImmediate } from 'node:timers/promises'
+import type { Attributes } from './attributes.js'
+import { requireWritable, type WriteConditions } from '../request/conditions.js'
+import { makeDirectory, syncDirectory } from './directories.js'
+import { S3Error, systemCode } from '../errors.js'
+import { KeyedMutex } from './keyed-mutex.js'
+import { ObjectIndex } from './object-index.js'
+import { asObjectRecord, type ObjectRecord } from './object-record.js'
+import { PartFolders } from './part-folders.js'
+import type { Body } from '../request/payload.js'
+import { CorruptRecordError, openRecord, readRecordSync } from './record-file.js'
+import type { StoreContext } from './store-context.js'
+import { StoredObject } from './stored-object.js'
+import type { TempFile } from './temp-folder.js'
+import { Uploads } from './multipart-uploads.js'
+
+const OPEN_ATTEMPTS = 10
+
+/** A bucket's objects: on the disk under hashed names, and in an index that is changed only together with the disk. */
+export class Bucket {
+  readonly index = new ObjectIndex()
+  readonly folders: PartFolders
+  readonly uploads: Uploads
+  readonly #locks = new KeyedMutex()
+  #state: 'open' | 'gone' = 'open'
+  #publishing = 0
+
+  constructor(
+    readonly name: string,
+    readonly createdAt: number,
+    private readonly path: string,
+    private readonly context: StoreContext,
+  ) {
+    this.folders = new PartFolders(join(path, 'uploads'))
+    this.uploads = new Uploads(this, this.folders, context)
+  }
+
+  /** Rebuilds the index from the records, and settles what a crash left half-way in the uploads. */
+  async recover(): Promise<void> {
+    const objects = join(this.path, 'objects')
+    let unreadable = 0
+    for (const fan of readdirSync(objects)) {
+      for (const file of readdirSync(join(objects, fan))) {
+        if (!this.#recoverObject(join(objects, fan, file))) unreadable++
+      }
+      await setImmediate()
+    }
+    // A folder that seems to belong to nobody may be the parts of an object whose record cannot be read.
+    await this.uploads.recover({ removeUnreferenced: unreadable === 0 })
+  }
+
+  async put(key: string, body: Body, attributes: Attributes, conditions: WriteConditions): Promise<ObjectRecord> {
+    requireWritable(this.index.get(key), conditions)
+    const file = await this.context.temp.file()
+    try {
+      const { size, md5 } = await file.write(body)
+      const record = { key, etag: md5, size, lastModified: this.context.now(), ...attributes }
+      await file.seal(record)
+      await this.publish(file, record, conditions)
+      return record
+    } catch (error) {
+      await file.discard()
+      throw error
+    }
+  }
+
+  /** The rename in here is the moment at which an object comes to be; of several at once the last one stays. */
+  async publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void> {
+    this.#requireOpen()
+    this.#publishing++
+    try {
+      await this.#locks.run(record.key, async () => {
+        const previous = this.index.get(record.key)
+        requireWritable(previous, conditions)
+        const target = this.#pathOf(record.key)
+        await makeDirectory(dirname(target))
+        await file.moveTo(target)
+        this.#enter(record)
+        await syncDirectory(dirname(target))
+        if (previous?.uploadId !== undefined) await this.folders.doom(previous.uploadId)
+      })
+    } finally {
+      this.#publishing--
+    }
+  }
+
+  async open(key: string): Promise<StoredObject> {
+    for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
+      if (!this.index.get(key)) throw new S3Error('NoSuchKey')
+      const opened = await this.#openFile(key)
+      if (!opened) continue
+      const { multipart } = opened.record
+      if (!multipart || this.folders.acquire(multipart.uploadId)) {
+        return new StoredObject(opened.record, opened.handle, this.folders)
+      }
+      await opened.handle.close()
+    }
+    throw new S3Error('InternalError', 'The file of the object is missing, or is replaced faster than it can be read.')
+  }
+
+  async remove(key: string): Promise<void> {
+    await this.#locks.run(key, async () => {
+      const previous = this.index.get(key)
+      if (!previous) return
+      const target = this.#pathOf(key)
+      await unlink(target).catch(ignoreMissing)
+      this.index.delete(key)
+      await syncDirectory(dirname(target))
+      if (previous.uploadId !== undefined) await this.folders.doom(previous.uploadId)
+    })
+  }
+
+  /** From here on nothing can be published, so that an empty bucket stays empty while it is being removed. */
+  close(): void {
+    this.#requireOpen()
+    if (this.index.size > 0 || this.#publishing > 0) throw new S3Error('BucketNotEmpty')
+    this.#state = 'gone'
+  }
+
+  reopen(): void {
+    this.#state = 'open'
+  }
+
+  #requireOpen(): void {
+    if (this.#state === 'gone') throw new S3Error('NoSuchBucket')
+  }
+
+  #enter({ key, size, etag, lastModified, multipart }: ObjectRecord): void {
+    this.index.set(key, { size, etag, lastModified, uploadId: multipart?.uploadId })
+  }
+
+  /** Only damage is passed over: an error of the system may be gone next time, and must not cost an object its parts. */
+  #recoverObject(path: string): boolean {
+    try {
+      const record = asObjectRecord(readRecordSync(path).record)
+      this.#enter(record)
+      if (record.multipart) this.folders.adopt(record.multipart.uploadId)
+      return true
+    } catch (error) {
+      if (!(error instanceof CorruptRecordError)) throw error
+      this.context.warn(`an object of bucket ${this.name} is damaged and is left out: ${path}`, error)
+      return false
+    }
+  }
+
+  async #openFile(key: string) {
+    try {
+      const { handle, record } = await openRecord(this.#pathOf(key))
+      return { handle, record: asObjectRecord(record) }
+    } catch (error) {
+      return ignoreMissing(error)
+    }
+  }
+
+  /** The key's hash, so that no key, whatever is in it, can name a file elsewhere, or one that is too long. */
+  #pathOf(key: string): string {
+    const hash = createHash('sha256').update(key, 'utf8').digest('hex')
+    return join(this.path, 'objects', hash.slice(0, 2), hash)
+  }
+}
+
+function ignoreMissing(error: unknown): undefined {
+  if (systemCode(error) !== 'ENOENT') throw error
+  return undefined
+}

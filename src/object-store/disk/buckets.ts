@@ -1,0 +1,82 @@
+import { readdir } from 'node:fs/promises'
+import { isIP } from 'node:net'
+import { join } from 'node:path'
+import { Bucket } from './bucket.js'
+import { makeDirectory, writeSynced } from './directories.js'
+import { S3Error } from '../errors.js'
+import { KeyedMutex } from './keyed-mutex.js'
+import { withFields } from './object-record.js'
+import { encodeRecord, readRecordSync } from './record-file.js'
+import type { StoreContext } from './store-context.js'
+
+const BUCKET_FILE = 'bucket'
+
+/** All buckets. One is made in the temporary folder and renamed, and removed the other way round: never half of it. */
+export class Buckets {
+  readonly #buckets = new Map<string, Bucket>()
+  readonly #locks = new KeyedMutex()
+
+  constructor(
+    private readonly root: string,
+    private readonly context: StoreContext,
+  ) {}
+
+  async recover(): Promise<void> {
+    for (const name of await readdir(this.root)) {
+      const path = join(this.root, name)
+      const { record } = readRecordSync(join(path, BUCKET_FILE))
+      const { createdAt } = withFields<{ createdAt: number }>(record, { createdAt: 'number' })
+      const bucket = new Bucket(name, createdAt, path, this.context)
+      await bucket.recover()
+      this.#buckets.set(name, bucket)
+    }
+  }
+
+  all(): Bucket[] {
+    return [...this.#buckets.values()].sort((a, b) => (a.name < b.name ? -1 : 1))
+  }
+
+  get(name: string): Bucket {
+    const bucket = this.#buckets.get(name)
+    if (!bucket) throw new S3Error('NoSuchBucket')
+    return bucket
+  }
+
+  async create(name: string): Promise<void> {
+    requireBucketName(name)
+    await this.#locks.run(name, async () => {
+      if (this.#buckets.has(name)) throw new S3Error('BucketAlreadyOwnedByYou')
+      const createdAt = this.context.now()
+      const path = join(this.root, name)
+      await this.context.temp.directory(path, async half => {
+        await writeSynced(join(half, BUCKET_FILE), encodeRecord({ name, createdAt }))
+        await makeDirectory(join(half, 'objects'))
+        await makeDirectory(join(half, 'uploads'))
+      })
+      this.#buckets.set(name, new Bucket(name, createdAt, path, this.context))
+    })
+  }
+
+  /** As on S3, uploads that are still under way go with an otherwise empty bucket. */
+  async remove(name: string): Promise<void> {
+    const removeFiles = await this.#locks.run(name, async () => {
+      const bucket = this.get(name)
+      bucket.close()
+      try {
+        const takenAway = await this.context.temp.takeAway(join(this.root, name), this.root)
+        this.#buckets.delete(name)
+        return takenAway
+      } catch (error) {
+        bucket.reopen()
+        throw error
+      }
+    })
+    await removeFiles()
+  }
+}
+
+/** S3's "Bucket naming rules": such a name is also safe as the name of a directory. */
+export function requireBucketName(name: string): void {
+  const usable = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && isIP(name) === 0
+  if (!usable) throw new S3Error('InvalidBucketName')
+}

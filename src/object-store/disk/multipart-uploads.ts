@@ -1,0 +1,201 @@
+import { createHash, randomBytes } from 'node:crypto'
+import { readdirSync } from 'node:fs'
+import { readdir, rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Attributes } from './attributes.js'
+import type { WriteConditions } from '../request/conditions.js'
+import { syncDirectory, writeSynced } from './directories.js'
+import { S3Error, systemCode } from '../errors.js'
+import { KeyedMutex } from './keyed-mutex.js'
+import { asPartRecord, asUploadRecord, type ObjectRecord, type PartRecord, type UploadRecord } from './object-record.js'
+import { partName, type PartFolders } from './part-folders.js'
+import type { Body } from '../request/payload.js'
+import { CorruptRecordError, encodeRecord, readRecordSync } from './record-file.js'
+import type { StoreContext } from './store-context.js'
+import type { TempFile } from './temp-folder.js'
+
+export const MIN_PART_BYTES = 5 * 1024 * 1024
+const UPLOAD_FILE = 'upload'
+
+export interface Upload extends UploadRecord {
+  readonly parts: Map<number, PartRecord>
+}
+
+export interface ListedPart {
+  readonly partNumber: number
+  /** Without quotes. */
+  readonly etag: string
+}
+
+/** Who can make an object of a finished upload. */
+export interface Publisher {
+  publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void>
+}
+
+/**
+ * The multipart uploads of a bucket. Each has a folder with its parts and, while it is under way, a file `upload`.
+ * To complete one is to publish an object record that refers to the folder: no part is copied.
+ */
+export class Uploads {
+  readonly #uploads = new Map<string, Upload>()
+  readonly #locks = new KeyedMutex()
+
+  constructor(
+    private readonly publisher: Publisher,
+    private readonly folders: PartFolders,
+    private readonly context: StoreContext,
+  ) {}
+
+  /** After the objects: a folder that one of them reads from is complete, whatever else is in it. */
+  async recover({ removeUnreferenced }: { removeUnreferenced: boolean }): Promise<void> {
+    const root = this.folders.pathOf('')
+    for (const id of readdirSync(root)) {
+      const folder = this.folders.pathOf(id)
+      if (this.folders.has(id)) await rm(join(folder, UPLOAD_FILE), { force: true })
+      else if (this.#recoverUpload(folder) === 'no upload' && removeUnreferenced) {
+        await rm(folder, { recursive: true, force: true })
+      }
+    }
+    await syncDirectory(root)
+  }
+
+  async create(key: string, attributes: Attributes): Promise<Upload> {
+    const id = randomBytes(16).toString('hex')
+    const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes }
+    await this.context.temp.directory(this.folders.pathOf(id), async path => {
+      await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
+    })
+    const upload = { ...record, parts: new Map<number, PartRecord>() }
+    this.#uploads.set(id, upload)
+    return upload
+  }
+
+  get(id: string | undefined, key: string): Upload {
+    const upload = this.#uploads.get(id ?? '')
+    if (upload?.key !== key) throw new S3Error('NoSuchUpload')
+    return upload
+  }
+
+  all(): Upload[] {
+    return [...this.#uploads.values()]
+  }
+
+  async putPart(upload: Upload, partNumber: number, body: Body): Promise<PartRecord> {
+    const file = await this.context.temp.file()
+    try {
+      const { size, md5 } = await file.write(body)
+      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now() }
+      await file.seal(part)
+      await this.#exclusive(upload, async () => {
+        const folder = this.folders.pathOf(upload.id)
+        await file.moveTo(join(folder, partName(partNumber)))
+        upload.parts.set(partNumber, part)
+        await syncDirectory(folder)
+      })
+      return part
+    } catch (error) {
+      await file.discard()
+      throw error
+    }
+  }
+
+  async complete(
+    upload: Upload,
+    listed: readonly ListedPart[],
+    conditions: WriteConditions,
+    maxBytes: number,
+  ): Promise<ObjectRecord> {
+    return this.#exclusive(upload, async () => {
+      const parts = chooseParts(upload, listed)
+      const size = parts.reduce((sum, part) => sum + part.size, 0)
+      if (size > maxBytes) throw new S3Error('EntityTooLarge')
+      const { id, key, headers, metadata } = upload
+      const multipart = { uploadId: id, parts: parts.map(part => [part.partNumber, part.size] as const) }
+      const lastModified = this.context.now()
+      const record = { key, etag: multipartEtag(parts), size, lastModified, headers, metadata, multipart }
+
+      const file = await this.context.temp.file()
+      this.folders.adopt(id)
+      try {
+        await file.seal(record)
+        await this.publisher.publish(file, record, conditions)
+      } catch (error) {
+        // Once the record has its name the object is there, even if the disk then fails to confirm it.
+        if (file.moved) this.#uploads.delete(id)
+        else this.folders.disown(id)
+        await file.discard()
+        throw error
+      }
+      this.#uploads.delete(id)
+      await this.#tidy(id, new Set(parts.map(part => partName(part.partNumber))))
+      return record
+    })
+  }
+
+  async abort(upload: Upload): Promise<void> {
+    const remove = await this.#exclusive(upload, async () => {
+      const takenAway = await this.context.temp.takeAway(this.folders.pathOf(upload.id), this.folders.pathOf(''))
+      this.#uploads.delete(upload.id)
+      return takenAway
+    })
+    await remove()
+  }
+
+  async #exclusive<T>(upload: Upload, work: () => Promise<T>): Promise<T> {
+    return this.#locks.run(upload.id, async () => {
+      if (!this.#uploads.has(upload.id)) throw new S3Error('NoSuchUpload')
+      return work()
+    })
+  }
+
+  /** What is left over after completion: the upload is no longer one, and parts that were not listed are not wanted. */
+  async #tidy(id: string, wanted: ReadonlySet<string>): Promise<void> {
+    const folder = this.folders.pathOf(id)
+    try {
+      const names = await readdir(folder)
+      for (const name of names.filter(name => !wanted.has(name))) await rm(join(folder, name), { force: true })
+      await syncDirectory(folder)
+    } catch (cause) {
+      this.context.warn(`left-overs of a completed upload could not be removed: ${folder}`, cause)
+    }
+  }
+
+  /** A folder without the file `upload` cannot be completed by anyone: its object has gone. */
+  #recoverUpload(folder: string): 'recovered' | 'no upload' | 'damaged' {
+    try {
+      const record = asUploadRecord(readRecordSync(join(folder, UPLOAD_FILE)).record)
+      const parts = new Map<number, PartRecord>()
+      for (const name of readdirSync(folder).filter(name => name !== UPLOAD_FILE)) {
+        const part = asPartRecord(readRecordSync(join(folder, name)).record)
+        parts.set(part.partNumber, part)
+      }
+      this.#uploads.set(record.id, { ...record, parts })
+      return 'recovered'
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') return 'no upload'
+      if (!(error instanceof CorruptRecordError)) throw error
+      this.context.warn(`an upload is damaged and is left out: ${folder}`, error)
+      return 'damaged'
+    }
+  }
+}
+
+function chooseParts(upload: Upload, listed: readonly ListedPart[]): PartRecord[] {
+  let previous = 0
+  const parts = listed.map(({ partNumber, etag }) => {
+    if (partNumber <= previous) throw new S3Error('InvalidPartOrder')
+    previous = partNumber
+    const part = upload.parts.get(partNumber)
+    if (part?.etag !== etag) throw new S3Error('InvalidPart')
+    return part
+  })
+  if (parts.slice(0, -1).some(part => part.size < MIN_PART_BYTES)) throw new S3Error('EntityTooSmall')
+  return parts
+}
+
+/** S3's: the MD5 of the parts' MD5s, and how many they are. */
+function multipartEtag(parts: readonly PartRecord[]): string {
+  const hash = createHash('md5')
+  for (const { etag } of parts) hash.update(etag, 'hex')
+  return `${hash.digest('hex')}-${parts.length}`
+}

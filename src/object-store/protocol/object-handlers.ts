@@ -1,0 +1,110 @@
+import type { OutgoingHttpHeaders } from 'node:http'
+import { attributeHeaders, attributesOf } from '../disk/attributes.js'
+import { matches, requireReadable, type WriteConditions } from '../request/conditions.js'
+import { copySource, requireCopyConditions } from '../request/copy-source.js'
+import { S3Error } from '../errors.js'
+import { isoDate, MAX_SINGLE_BYTES, quoted, type Exchange } from '../request/exchange.js'
+import type { ObjectRecord } from '../disk/object-record.js'
+import { parseRange } from '../request/ranges.js'
+import type { S3Request } from '../request/s3-request.js'
+import type { StoredObject } from '../disk/stored-object.js'
+
+export async function getObject(exchange: Exchange): Promise<void> {
+  const { request, reply } = exchange
+  const object = await exchange.bucket().open(request.key)
+  try {
+    if (isUnchanged(request, object)) return reply.empty(304, validatorHeaders(object.record))
+    const { size } = object.record
+    const range = rangeOf(request, object.record)
+    const { start, end } = range ?? { start: 0, end: size }
+    const headers: OutgoingHttpHeaders = {
+      ...attributeHeaders(object.record, request),
+      ...validatorHeaders(object.record),
+      'accept-ranges': 'bytes',
+      'content-length': end - start,
+    }
+    if (range) headers['content-range'] = `bytes ${start}-${end - 1}/${size}`
+    const status = range ? 206 : 200
+    if (request.method === 'HEAD') reply.empty(status, headers)
+    else await reply.stream(status, headers, object.read({ start, end }))
+  } finally {
+    await object.close()
+  }
+}
+
+export async function putObject(exchange: Exchange): Promise<void> {
+  const { request, reply } = exchange
+  const bucket = exchange.bucket()
+  const attributes = attributesOf(request)
+  const body = exchange.body(exchange.maxSingleBytes)
+  const record = await bucket.put(request.key, body, attributes, writeConditions(request))
+  reply.empty(200, { etag: quoted(record.etag) })
+}
+
+export async function copyObject(exchange: Exchange): Promise<void> {
+  const { request, reply } = exchange
+  const bucket = exchange.bucket()
+  const source = copySource(request)
+  const directive = request.header('x-amz-metadata-directive') ?? 'COPY'
+  if (directive !== 'COPY' && directive !== 'REPLACE')
+    throw new S3Error('InvalidArgument', 'Unknown metadata directive.')
+  const ontoItself = source.bucket === request.bucket && source.key === request.key
+  if (ontoItself && directive === 'COPY') {
+    throw new S3Error('InvalidRequest', 'An object can be copied onto itself only to change its metadata.')
+  }
+  const object = await exchange.buckets.get(source.bucket).open(source.key)
+  try {
+    requireCopyConditions(request, object.record)
+    const { size } = object.record
+    if (size > MAX_SINGLE_BYTES) throw new S3Error('InvalidRequest', 'The copy source is too large for one request.')
+    const { headers, metadata } = directive === 'COPY' ? object.record : attributesOf(request)
+    const body = {
+      length: size,
+      expectedMd5: undefined,
+      chunks: reply.whileWanted(object.read({ start: 0, end: size })),
+    }
+    const record = await bucket.put(request.key, body, { headers, metadata }, writeConditions(request))
+    reply.xml('CopyObjectResult', { LastModified: isoDate(record.lastModified), ETag: quoted(record.etag) })
+  } finally {
+    await object.close()
+  }
+}
+
+export async function deleteObject(exchange: Exchange): Promise<void> {
+  await exchange.bucket().remove(exchange.request.key)
+  exchange.reply.empty(204)
+}
+
+export function writeConditions(request: S3Request): WriteConditions {
+  return { ifMatch: request.header('if-match'), ifNoneMatch: request.header('if-none-match') }
+}
+
+function isUnchanged(request: S3Request, { record }: StoredObject): boolean {
+  try {
+    requireReadable(record, {
+      ifMatch: request.header('if-match'),
+      ifNoneMatch: request.header('if-none-match'),
+      ifModifiedSince: request.header('if-modified-since'),
+      ifUnmodifiedSince: request.header('if-unmodified-since'),
+    })
+    return false
+  } catch (error) {
+    if (error instanceof S3Error && error.code === 'NotModified') return true
+    throw error
+  }
+}
+
+/** If-Range (RFC 9110, 13.1.5): the rest of this version, or all of another one. */
+function rangeOf(request: S3Request, record: ObjectRecord) {
+  const ifRange = request.header('if-range')
+  const current = ifRange === undefined || matches(ifRange, record.etag) || ifRange === httpDate(record.lastModified)
+  return current ? parseRange(request.header('range'), record.size) : undefined
+}
+
+function validatorHeaders({ etag, lastModified }: ObjectRecord): OutgoingHttpHeaders {
+  return { etag: quoted(etag), 'last-modified': httpDate(lastModified) }
+}
+
+function httpDate(milliseconds: number): string {
+  return new Date(milliseconds).toUTCString()
+}

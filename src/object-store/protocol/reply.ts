@@ -1,0 +1,83 @@
+import { once } from 'node:events'
+import type { IncomingMessage, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import { pipeline } from 'node:stream/promises'
+import type { S3Error } from '../errors.js'
+import { xmlDocument, type XmlFields } from './xml-writer.js'
+
+/** How long a refused client may go on sending before its connection is cut: long enough for it to read the answer. */
+const LINGER_MS = 5_000
+
+/** The answer to one request. */
+export class Reply {
+  /** True while the client holds its body back until it hears `100 Continue`. */
+  #awaitsContinue: boolean
+
+  constructor(
+    readonly requestId: string,
+    private readonly incoming: IncomingMessage,
+    private readonly response: ServerResponse,
+    expectsContinue: boolean,
+  ) {
+    this.#awaitsContinue = expectsContinue
+    response.setHeader('x-amz-request-id', requestId)
+  }
+
+  /** Asks for the body, if the client waits to be asked. */
+  inviteBody(): void {
+    if (this.#awaitsContinue) this.response.writeContinue()
+    this.#awaitsContinue = false
+  }
+
+  empty(status: number, headers: OutgoingHttpHeaders = {}): void {
+    // A 204 and a 304 carry no length; with HEAD it would be the length of the object.
+    const bare = status === 204 || status === 304 || this.incoming.method === 'HEAD'
+    this.response.writeHead(status, bare ? headers : { ...headers, 'content-length': 0 }).end()
+  }
+
+  xml(root: string, content: string | XmlFields): void {
+    this.#document(200, xmlDocument(root, content), {})
+    this.response.end()
+  }
+
+  /** Sends chunks as fast as the client takes them. */
+  async stream(status: number, headers: OutgoingHttpHeaders, chunks: AsyncIterable<Buffer>): Promise<void> {
+    this.response.writeHead(status, headers)
+    await pipeline(chunks, this.response)
+  }
+
+  /** Passes chunks on for as long as there is somebody to answer: a long copy must not outlive its client, or `stop`. */
+  async *whileWanted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
+    for await (const chunk of chunks) {
+      if (this.response.destroyed) throw new Error('the client has gone')
+      yield chunk
+    }
+  }
+
+  async error(error: S3Error, resource: string): Promise<void> {
+    if (this.response.headersSent || this.response.destroyed) return void this.response.destroy()
+    // What is left of the body stands before the next request: read it off for a while, then cut the connection.
+    const unread = !this.incoming.complete && !this.incoming.destroyed
+    const headers = unread ? { connection: 'close' } : {}
+    if (this.incoming.method === 'HEAD' || error.status === 304) {
+      this.empty(error.status, headers)
+      return
+    }
+    const fields = { Code: error.code, Message: error.message, Resource: resource, RequestId: this.requestId }
+    this.#document(error.status, xmlDocument('Error', fields, ''), headers)
+    if (unread && !this.#awaitsContinue) await discard(this.incoming)
+    this.response.end()
+  }
+
+  #document(status: number, text: string, headers: OutgoingHttpHeaders): void {
+    const body = Buffer.from(text, 'utf8')
+    this.response.writeHead(status, { ...headers, 'content-type': 'application/xml', 'content-length': body.length })
+    this.response.write(body)
+  }
+}
+
+async function discard(incoming: IncomingMessage): Promise<void> {
+  incoming.resume()
+  const deadline = AbortSignal.timeout(LINGER_MS)
+  // Rejects at the deadline and when the client has gone: in both cases there is nobody to read for.
+  await once(incoming, 'end', { signal: deadline }).catch(() => undefined)
+}

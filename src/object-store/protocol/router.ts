@@ -1,0 +1,75 @@
+import {
+  createBucket,
+  deleteBucket,
+  deleteObjects,
+  getLocation,
+  getVersioning,
+  headBucket,
+  listBuckets,
+} from './bucket-handlers.js'
+import { S3Error } from '../errors.js'
+import type { Handler } from '../request/exchange.js'
+import { listObjectsV1, listObjectsV2 } from './list-handlers.js'
+import {
+  abortUpload,
+  completeUpload,
+  createUpload,
+  listMultipartUploads,
+  listParts,
+  uploadPart,
+  uploadPartCopy,
+} from './multipart-handlers.js'
+import { copyObject, deleteObject, getObject, putObject } from './object-handlers.js'
+import type { S3Request } from '../request/s3-request.js'
+
+/**
+ * The query parameters that make another operation of a request (S3 API reference, "Operations"). One of them that a
+ * route does not name means 501: to serve an object in place of its ACL, say, would be worse than an error. All other
+ * parameters are options or, like the SDKs' `x-id`, decoration.
+ */
+const SUBRESOURCES = [
+  ...['accelerate', 'acl', 'analytics', 'append', 'attributes', 'cors', 'delete', 'encryption', 'intelligent-tiering'],
+  ...['inventory', 'legal-hold', 'lifecycle', 'location', 'logging', 'metadataTable', 'metrics', 'notification'],
+  ...['object-lock', 'ownershipControls', 'partNumber', 'policy', 'policyStatus', 'publicAccessBlock', 'replication'],
+  ...['requestPayment', 'restore', 'retention', 'select', 'session', 'tagging', 'torrent', 'uploadId', 'uploads'],
+  ...['versionId', 'versioning', 'versions', 'website'],
+]
+
+/** `METHOD level ?subresources`, in the order of the list above. */
+const ROUTES: Readonly<Record<string, Handler>> = {
+  'GET service': listBuckets,
+  'PUT bucket': createBucket,
+  'HEAD bucket': headBucket,
+  'DELETE bucket': deleteBucket,
+  'GET bucket': exchange => (exchange.request.parameter('list-type') === '2' ? listObjectsV2 : listObjectsV1)(exchange),
+  'GET bucket ?location': getLocation,
+  'GET bucket ?versioning': getVersioning,
+  'GET bucket ?uploads': listMultipartUploads,
+  'POST bucket ?delete': deleteObjects,
+  'GET object': getObject,
+  'HEAD object': getObject,
+  'PUT object': exchange => (isCopy(exchange.request) ? copyObject : putObject)(exchange),
+  'DELETE object': deleteObject,
+  'POST object ?uploads': createUpload,
+  'PUT object ?partNumber&uploadId': exchange => (isCopy(exchange.request) ? uploadPartCopy : uploadPart)(exchange),
+  'GET object ?uploadId': listParts,
+  'POST object ?uploadId': completeUpload,
+  'DELETE object ?uploadId': abortUpload,
+}
+
+export function route(request: S3Request): Handler {
+  const { bucket, key } = request.target
+  const level = bucket === undefined ? 'service' : key === undefined ? 'bucket' : 'object'
+  // Without versioning every object has the one version `null`, and clients may say so.
+  const named = SUBRESOURCES.filter(
+    name => request.has(name) && !(name === 'versionId' && request.parameter(name) === 'null'),
+  )
+  const route = [request.method, level, ...(named.length > 0 ? [`?${named.join('&')}`] : [])].join(' ')
+  const handler = Object.hasOwn(ROUTES, route) ? ROUTES[route] : undefined
+  if (!handler) throw new S3Error('NotImplemented', `${route} is not implemented.`)
+  return handler
+}
+
+function isCopy(request: S3Request): boolean {
+  return request.header('x-amz-copy-source') !== undefined
+}

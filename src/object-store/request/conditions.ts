@@ -1,0 +1,67 @@
+import { S3Error } from '../errors.js'
+
+/** What conditions are held against. */
+export interface Validators {
+  /** Without quotes. */
+  readonly etag: string
+  /** Milliseconds since the epoch. */
+  readonly lastModified: number
+}
+
+export interface ReadConditions {
+  readonly ifMatch?: string | undefined
+  readonly ifNoneMatch?: string | undefined
+  readonly ifModifiedSince?: string | undefined
+  readonly ifUnmodifiedSince?: string | undefined
+}
+
+export interface WriteConditions {
+  readonly ifMatch?: string | undefined
+  readonly ifNoneMatch?: string | undefined
+}
+
+/**
+ * RFC 9110, 13.2.2: an entity tag outranks a date, so If-Unmodified-Since counts only without If-Match, and
+ * If-Modified-Since only without If-None-Match. Throws PreconditionFailed or NotModified.
+ */
+export function requireReadable(object: Validators, conditions: ReadConditions): void {
+  const { ifMatch, ifNoneMatch } = conditions
+  if (ifMatch !== undefined) {
+    if (!matches(ifMatch, object.etag)) throw new S3Error('PreconditionFailed')
+  } else if (changedSince(object, conditions.ifUnmodifiedSince) === true) throw new S3Error('PreconditionFailed')
+
+  if (ifNoneMatch !== undefined) {
+    if (matches(ifNoneMatch, object.etag)) throw new S3Error('NotModified')
+  } else if (changedSince(object, conditions.ifModifiedSince) === false) throw new S3Error('NotModified')
+}
+
+/** Conditional writes as S3 has them: `If-None-Match: *` makes, `If-Match: "etag"` replaces; nothing else. */
+export function requireWritable(current: Validators | undefined, conditions: WriteConditions): void {
+  const { ifMatch, ifNoneMatch } = conditions
+  if (ifNoneMatch !== undefined) {
+    if (ifNoneMatch.trim() !== '*') throw new S3Error('NotImplemented', 'If-None-Match on a write accepts only *.')
+    if (current) throw new S3Error('PreconditionFailed')
+  }
+  if (ifMatch !== undefined) {
+    if (!current) throw new S3Error('NoSuchKey')
+    if (!matches(ifMatch, current.etag)) throw new S3Error('PreconditionFailed')
+  }
+}
+
+/** Whether one of a list of entity tags, quoted or not, is this one. Weak and strong make no difference on S3. */
+export function matches(list: string, etag: string): boolean {
+  const tags = list.split(',').map(tag =>
+    tag
+      .trim()
+      .replace(/^W\//, '')
+      .replace(/^"(.*)"$/, '$1'),
+  )
+  return tags.includes('*') || tags.includes(etag)
+}
+
+/** Undefined where there is no usable date: such a condition is to be ignored (RFC 9110, 13.1.3). */
+function changedSince(object: Validators, date: string | undefined): boolean | undefined {
+  const since = Date.parse(date ?? '')
+  // The header's dates have whole seconds, the object's own has more.
+  return Number.isNaN(since) ? undefined : Math.floor(object.lastModified / 1000) * 1000 > since
+}

@@ -1,0 +1,105 @@
+import type { IncomingMessage } from 'node:http'
+import { S3Error } from '../errors.js'
+import type { NamedValues, SignedRequest } from './signature-v4.js'
+
+const MAX_KEY_BYTES = 1024
+
+/** Where a request goes, path-style only: `/bucket/key?query`. */
+export interface Target {
+  /** Percent-decoded. */
+  readonly path: string
+  readonly query: NamedValues
+  readonly bucket: string | undefined
+  readonly key: string | undefined
+}
+
+/** One request as the handlers see it: decoded, and its signature already verified. */
+export class S3Request {
+  readonly #parameters: ReadonlyMap<string, string>
+
+  constructor(
+    readonly incoming: IncomingMessage,
+    readonly target: Target,
+  ) {
+    this.#parameters = new Map(target.query)
+  }
+
+  get method(): string {
+    return this.incoming.method ?? ''
+  }
+
+  get bucket(): string {
+    if (this.target.bucket === undefined) throw new S3Error('InvalidBucketName')
+    return this.target.bucket
+  }
+
+  get key(): string {
+    if (this.target.key === undefined) throw new S3Error('InvalidRequest', 'An object key is needed.')
+    return this.target.key
+  }
+
+  parameter(name: string): string | undefined {
+    return this.#parameters.get(name)
+  }
+
+  has(name: string): boolean {
+    return this.#parameters.has(name)
+  }
+
+  /** A whole number from 0 to `max`; larger ones count as `max`. */
+  count(name: string, max: number): number {
+    const text = this.parameter(name)
+    if (text === undefined || text === '') return max
+    if (!/^\d{1,10}$/.test(text)) throw new S3Error('InvalidArgument', `${name} must be a whole number.`)
+    return Math.min(Number(text), max)
+  }
+
+  header(name: string): string | undefined {
+    const value = this.incoming.headers[name]
+    return Array.isArray(value) ? value.join(', ') : value
+  }
+}
+
+export function parseTarget(url: string): Target {
+  if (!url.startsWith('/')) throw new S3Error('InvalidURI')
+  const queryAt = url.indexOf('?')
+  const path = decode(queryAt < 0 ? url : url.slice(0, queryAt))
+  const slash = path.indexOf('/', 1)
+  const bucket = (slash < 0 ? path.slice(1) : path.slice(1, slash)) || undefined
+  const key = (slash < 0 ? '' : path.slice(slash + 1)) || undefined
+  requireUsableKey(key)
+  return { path, bucket, key, query: parseQuery(queryAt < 0 ? '' : url.slice(queryAt + 1)) }
+}
+
+export function requireUsableKey(key: string | undefined): void {
+  if (key === undefined) return
+  if (Buffer.byteLength(key, 'utf8') > MAX_KEY_BYTES) throw new S3Error('KeyTooLongError')
+  if (key.includes('\0')) throw new S3Error('InvalidArgument', 'A key must not contain a NUL character.')
+}
+
+/** The request as the signature covers it: repeated headers count, so the raw list and not Node's merged one. */
+export function signedView(incoming: IncomingMessage, target: Target): SignedRequest {
+  const { rawHeaders } = incoming
+  const headers: [string, string][] = []
+  rawHeaders.forEach((name, index) => {
+    if (index % 2 === 0) headers.push([name.toLowerCase(), rawHeaders[index + 1] ?? ''])
+  })
+  return { method: incoming.method ?? '', path: target.path, query: target.query, headers }
+}
+
+function parseQuery(text: string): NamedValues {
+  const fields = text.split('&').filter(field => field !== '')
+  return fields.map(field => {
+    const equals = field.indexOf('=')
+    const [name, value] = equals < 0 ? [field, ''] : [field.slice(0, equals), field.slice(equals + 1)]
+    return [decode(name.replaceAll('+', ' ')), decode(value.replaceAll('+', ' '))] as const
+  })
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch (cause) {
+    throw new S3Error('InvalidURI', undefined, { cause })
+  }
+}

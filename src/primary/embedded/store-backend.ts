@@ -1,0 +1,104 @@
+import { fork, spawnSync, type ChildProcess } from 'node:child_process'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import type { Config } from '../../config/config.js'
+import { parseReport, sendOrder } from '../../ipc/messages.js'
+import { spawnGuarded } from '../host/lifeline.js'
+
+/** The data were written by a minio, and there is none on this machine any more. */
+export class MinioMissingError extends Error {
+  constructor(directory: string) {
+    super(`${directory} holds objects that a minio wrote, but no minio is found: install it, or set S3_ENDPOINT`)
+    this.name = 'MinioMissingError'
+  }
+}
+
+/** What every kind of server on 127.0.0.1 needs. */
+export interface StoreSettings {
+  port: number
+  accessKey: string
+  secretKey: string
+  region: string
+  /** Path of the named pipe whose end tells it to leave. */
+  lifeline: string
+  logLevel: Config['logLevel']
+}
+
+/** One kind of object store, as a process of its own session. */
+export interface StoreBackend {
+  /** For people. */
+  readonly name: string
+  spawn(settings: StoreSettings): ChildProcess
+}
+
+export interface BackendPlace {
+  /** The program: `dist/main.js`. */
+  program: string
+  objectsDir: string
+  minioDir: string
+  cacheDir: string
+}
+
+/**
+ * A minio where one is found, else the store that comes with Outpost. Where there are data already, what wrote them
+ * goes on: a change of the server would look like the loss of every object.
+ * @throws {MinioMissingError}
+ */
+export function chooseBackend({ program, objectsDir, minioDir, cacheDir }: BackendPlace): StoreBackend {
+  const embedded: StoreBackend = { name: 'embedded', spawn: settings => forkStore(program, objectsDir, settings) }
+  if (hasData(objectsDir)) return embedded
+  const path = findMinio(cacheDir)
+  if (path === undefined) {
+    if (hasData(minioDir)) throw new MinioMissingError(minioDir)
+    return embedded
+  }
+  return { name: `minio (${path})`, spawn: settings => spawnMinio(path, minioDir, settings) }
+}
+
+function hasData(directory: string): boolean {
+  try {
+    return fs.readdirSync(directory).length > 0
+  } catch {
+    return false
+  }
+}
+
+/** In PATH, or where scripts/install-minio.sh has built one. */
+function findMinio(cacheDir: string): string | undefined {
+  const { stdout, status } = spawnSync('sh', ['-c', 'command -v minio'], { encoding: 'utf8' })
+  if (status === 0) return stdout.trim()
+  const folder = join(cacheDir, 'outpost', 'bin')
+  try {
+    const built = fs.readdirSync(folder).filter(name => name.startsWith('minio-'))
+    const latest = built.sort().at(-1)
+    return latest === undefined ? undefined : join(folder, latest)
+  } catch {
+    return undefined
+  }
+}
+
+function forkStore(program: string, directory: string, { lifeline, ...settings }: StoreSettings): ChildProcess {
+  // A session of its own: a signal to the primary's group must not take the data away before their users.
+  const child = fork(program, ['store'], { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
+  child.on('message', message => {
+    if (parseReport(message)?.type !== 'hello') return
+    sendOrder(child, { type: 'start-store', directory, lifeline, ...settings })
+  })
+  return child
+}
+
+function spawnMinio(path: string, directory: string, settings: StoreSettings): ChildProcess {
+  const { port, accessKey, secretKey, region, lifeline } = settings
+  fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
+  const env = {
+    HOME: directory,
+    PATH: '/usr/local/bin:/usr/bin:/bin',
+    MINIO_ROOT_USER: accessKey,
+    MINIO_ROOT_PASSWORD: secretKey,
+    MINIO_SITE_REGION: region,
+    MINIO_BROWSER: 'off',
+    MINIO_UPDATE: 'off',
+  }
+  const command = [path, 'server', '--quiet', '--address', `127.0.0.1:${port}`, directory]
+  return spawnGuarded(lifeline, command, env)
+}

@@ -1,0 +1,71 @@
+import net, { isIPv6 } from 'node:net'
+import { lookup } from 'node:dns/promises'
+import type { Connection } from '../traffic/connection-dealer.js'
+
+/** A bound socket, as Node keeps it inside a server (there is no public class for one that does not accept). */
+interface BoundHandle {
+  getsockname(out: { port?: number; address?: string }): number
+  listen(backlog: number): number
+  close(): void
+  onconnection: ((error: number, connection: Connection) => void) | null
+}
+
+type CreateHandle = (host: string, port: number, addressType: 4 | 6) => BoundHandle | number
+
+/** The public port cannot be had. */
+export class PortError extends Error {
+  constructor(host: string, port: number, reason: string) {
+    super(`PORT=${port}: cannot be bound on HOST=${host}: ${reason}`)
+    this.name = 'PortError'
+  }
+}
+
+/**
+ * The public port, bound by the primary and kept for as long as it lives. The primary does not accept on it: it hands
+ * it to the balancers, which do. As long as one of them has listened on it, the kernel goes on taking connections in,
+ * even while the last balancer is being replaced.
+ */
+export class PublicPort {
+  private constructor(
+    readonly handle: BoundHandle,
+    readonly host: string,
+    readonly port: number,
+  ) {}
+
+  /** @throws {PortError} */
+  static async bind(host: string, port: number): Promise<PublicPort> {
+    const address = await lookup(host).catch(() => undefined)
+    if (address === undefined) throw new PortError(host, port, 'no such host')
+    // Node's own way to share a port with its cluster workers, and the only one that binds without accepting.
+    const createHandle = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle
+    const handle = createHandle(address.address, port, isIPv6(address.address) ? 6 : 4)
+    if (typeof handle === 'number') throw new PortError(host, port, reasonOf(handle))
+    const name: { port?: number } = {}
+    // That the port is taken is told late by libuv: by the first call after the bind.
+    const error = handle.getsockname(name)
+    if (error !== 0) {
+      handle.close()
+      throw new PortError(host, port, reasonOf(error))
+    }
+    return new PublicPort(handle, host, name.port ?? port)
+  }
+
+  /** Two may bind a port as long as neither listens: what to tell whoever is too late for that. */
+  lost(errno = -98): PortError {
+    return new PortError(this.host, this.port, reasonOf(errno))
+  }
+
+  close(): void {
+    this.handle.close()
+  }
+}
+
+const REASONS: Record<number, string> = {
+  [-13]: 'permission denied (ports under 1024 belong to root)',
+  [-98]: 'it is taken by another program',
+  [-99]: 'this machine does not have that address',
+}
+
+function reasonOf(errno: number): string {
+  return REASONS[errno] ?? `error ${-errno}`
+}

@@ -1,0 +1,38 @@
+import type { Config } from '../../config/config.js'
+import type { StartOrder } from '../../ipc/messages.js'
+import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './child.js'
+import type { PublicPort } from '../host/public-port.js'
+
+/** What the processes of an instance are started with. */
+export interface ChildFactoryOptions {
+  config: Config
+  fork: ForkOptions
+  publicPort: PublicPort
+  socketOf: (workerId: string) => string
+  redis: StartOrder['redis']
+  storage: StartOrder['storage']
+  sessionSecret: string
+  identityKey: string
+}
+
+/** Starts balancers and workers, each with an id of its own and its first orders. */
+export class ChildFactory {
+  readonly #nextId = { worker: 1, balancer: 1 }
+
+  constructor(
+    private readonly options: ChildFactoryOptions,
+    private readonly observer: ChildObserver,
+  ) {}
+
+  start(role: ChildRole): Child {
+    const { config, fork, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
+    const id = String(this.#nextId[role]++)
+    const child = Child.fork(role, id, fork, this.observer)
+    const socketPath = role === 'worker' ? socketOf(id) : ''
+    const mesh = config.balancers === 0
+    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }
+    child.send({ type: 'start', ...facts, redis, storage, sessionSecret, identityKey })
+    if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
+    return child
+  }
+}

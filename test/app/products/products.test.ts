@@ -1,0 +1,70 @@
+import { pino } from 'pino'
+import t from 'tap'
+import { ObjectStore } from '#src/object-store/object-store.js'
+import { Cache } from '#src/services/cache.js'
+import { keys } from '#src/services/keys.js'
+import { ObjectStorage } from '#src/services/object-storage.js'
+import { PRODUCT_TTL_SECONDS, Products } from '#src/app/products/products.js'
+import { temporaryFolder } from '../../helpers/harness.js'
+import { RedisServer } from '../../helpers/redis-server.js'
+
+const access = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
+
+const server = await RedisServer.start(t)
+const store = new ObjectStore({ ...access, directory: temporaryFolder(t), port: 0 })
+const { port } = await store.start()
+t.teardown(() => store.stop())
+const storage = new ObjectStorage({ ...access, bucket: 'things', endpoint: `http://127.0.0.1:${port}` })
+t.teardown(() => storage.close())
+const redis = await server.connect(t)
+
+/** As two workers have them. */
+const products = new Products(storage, new Cache(redis, pino({ level: 'silent' })))
+const elsewhere = new Products(storage, new Cache(await server.connect(t), pino({ level: 'silent' })))
+
+void t.test('what is saved is in the storage, and every worker finds it in the cache', async t => {
+  const saved = await products.save({ id: 'tea', name: 'Grüner Tee', price: 499 })
+  t.match(saved, { id: 'tea', name: 'Grüner Tee', price: 499, updatedAt: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ })
+  t.strictSame(await storage.getJson('products/tea.json'), saved)
+  t.strictSame(await elsewhere.find('tea'), { value: saved, state: 'HIT' })
+})
+
+void t.test('what is not in the cache is read from the storage, once', async t => {
+  const coffee = { id: 'coffee', name: 'Coffee', price: 899, updatedAt: '2024-05-06T07:08:09.000Z' }
+  await storage.putJson('products/coffee.json', coffee)
+  t.strictSame(await products.find('coffee'), { value: coffee, state: 'MISS' })
+  t.strictSame(await elsewhere.find('coffee'), { value: coffee, state: 'HIT' })
+})
+
+void t.test('a change is seen by everybody at once', async t => {
+  await products.save({ id: 'tea', name: 'Tee', price: 1 })
+  const changed = await elsewhere.save({ id: 'tea', name: 'Tee', price: 2 })
+  t.strictSame(await products.find('tea'), { value: changed, state: 'HIT' })
+})
+
+void t.test('a product that is not there is there as soon as it is saved', async t => {
+  t.strictSame(await products.find('milk'), { value: undefined, state: 'MISS' })
+  t.strictSame(await elsewhere.find('milk'), { value: undefined, state: 'HIT' })
+  const saved = await elsewhere.save({ id: 'milk', name: 'Milk', price: 119 })
+  t.strictSame(await products.find('milk'), { value: saved, state: 'HIT' })
+})
+
+void t.test('a record that is no product is an error, and is not kept', async t => {
+  await storage.putJson('products/odd.json', { id: 'odd', price: 'much' })
+  await t.rejects(products.find('odd'), { name: 'ZodError' })
+  const mended = { id: 'odd', name: 'Odd', price: 1, updatedAt: '2024-05-06T07:08:09.000Z' }
+  await storage.putJson('products/odd.json', mended)
+  t.strictSame(await products.find('odd'), { value: mended, state: 'MISS' })
+})
+
+void t.test('with the storage away, what is cached is served and nothing is said to be saved', async t => {
+  const saved = await products.save({ id: 'tea', name: 'Tee', price: 3 })
+  const left = await redis.pttl(keys.cache('product:tea'))
+  t.ok(left > PRODUCT_TTL_SECONDS * 1_000, 'fresh for its time, and stale for a while after')
+  await store.stop()
+  t.strictSame(await elsewhere.find('tea'), { value: saved, state: 'HIT' })
+  await t.rejects(products.find('cocoa'), { name: 'StorageUnavailableError' })
+  await t.rejects(products.save({ id: 'tea', name: 'Tee', price: 4 }), { name: 'StorageUnavailableError' })
+  t.ok((await redis.pttl(keys.cache('product:tea'))) > PRODUCT_TTL_SECONDS * 1_000, 'for as long as before')
+  t.strictSame(await elsewhere.find('tea'), { value: saved, state: 'HIT' })
+})

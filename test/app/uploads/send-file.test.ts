@@ -1,0 +1,74 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
+import t from 'tap'
+import { sendFile } from '#src/app/uploads/send-file.js'
+import { ObjectStorage } from '#src/services/object-storage.js'
+import { Uploads } from '#src/app/uploads/uploads.js'
+import { fetchBytes } from '../../helpers/forms.js'
+import { serveRoute } from '../../helpers/route-server.js'
+
+const SIZE = 1_000
+const access = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1', bucket: 'things' }
+
+/** What becomes of an object's body once its headers are out. */
+let fate: (response: http.ServerResponse) => void = () => undefined
+
+const s3 = http.createServer((request, response) => {
+  const ranged = request.headers.range !== undefined
+  const length = ranged ? 10 : SIZE
+  response.writeHead(ranged ? 206 : 200, {
+    etag: '"e"',
+    'content-length': length,
+    'content-type': 'text/plain',
+    'last-modified': new Date(0).toUTCString(),
+    ...(ranged ? { 'content-range': `bytes 0-9/${SIZE}` } : {}),
+  })
+  response.flushHeaders()
+  if (request.method === 'HEAD') response.end()
+  else fate(response)
+})
+await once(s3.listen(0, '127.0.0.1'), 'listening')
+const storage = new ObjectStorage({ ...access, endpoint: `http://127.0.0.1:${(s3.address() as AddressInfo).port}` })
+const uploads = new Uploads(storage)
+const base = await serveRoute(t, (request, response) => sendFile(uploads, 'key', request, response))
+t.teardown(() => {
+  storage.close()
+  s3.close().closeAllConnections()
+})
+
+void t.test('a storage that dies before the first byte is said to be away, and nothing of the file', async t => {
+  fate = response => setImmediate(() => response.destroy())
+  for (const headers of [{}, { range: 'bytes=0-9' }]) {
+    const answer = await fetchBytes(base, '/', headers)
+    t.equal(answer.status, 503)
+    t.match(JSON.parse(answer.bytes.toString()), { code: 'STORAGE_UNAVAILABLE' })
+    t.equal(answer.headers['retry-after'], '1')
+    t.equal(answer.headers['cache-control'], 'no-store')
+    t.not(answer.headers.etag, '"e"')
+    for (const name of ['last-modified', 'accept-ranges', 'content-disposition', 'content-range']) {
+      t.notOk(name in answer.headers, name)
+    }
+  }
+})
+
+void t.test('one that dies after it has the connection cut', async t => {
+  fate = response => response.write('some', () => response.destroy())
+  await t.rejects(fetchBytes(base, '/'))
+})
+
+void t.test('a client that leaves before the first byte lets go of the storage', async () => {
+  const asked = new Promise<http.ServerResponse>(resolve => (fate = resolve))
+  const request = http.get(base, { agent: false }).on('error', () => undefined)
+  const response = await asked
+  request.destroy()
+  await once(response, 'close')
+})
+
+void t.test('a whole file arrives, also in pieces', async t => {
+  fate = response => response.write('x', () => setImmediate(() => response.end('x'.repeat(SIZE - 1))))
+  const { status, headers, bytes } = await fetchBytes(base, '/')
+  t.equal(status, 200)
+  t.equal(headers.etag, '"e"')
+  t.equal(bytes.length, SIZE)
+})

@@ -1,0 +1,89 @@
+import { once } from 'node:events'
+import t, { type Test } from 'tap'
+import { until } from '../../helpers/deadline.js'
+import { FakeTarget } from '../../helpers/fake-target.js'
+import { requestBytes } from '../../helpers/raw-http.js'
+import { RunningBalancer } from '../../helpers/running-balancer.js'
+import { UPGRADE_HEADERS } from '../../helpers/websocket.js'
+
+const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
+const LARGE = Buffer.alloc(32 * 1024 ** 2)
+
+/** As much as it is asked for, and in an answer to an upgrade, too. */
+async function started(t: Test, clientStallMs: number): Promise<{ target: FakeTarget; running: RunningBalancer }> {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => void response.end(LARGE), {
+    onUpgrade: (_request, socket) => {
+      socket.on('error', () => undefined).write(SWITCH)
+      socket.write(LARGE)
+    },
+  })
+  return { target, running: await RunningBalancer.start(t, [target], { clientStallMs }) }
+}
+
+function taken({ balancer }: RunningBalancer): number {
+  const { inFlight, upgraded } = balancer.ledger()
+  return inFlight + upgraded
+}
+
+void t.test('a client that takes nothing of its answer gives its place back', async t => {
+  const { target, running } = await started(t, 200)
+  for (const headers of [[], UPGRADE_HEADERS]) {
+    const client = await running.connect()
+    client.socket.pause()
+    client.write(requestBytes('GET /', headers))
+    await until(() => taken(running) === 1, 'it to take its place')
+    await running.quiet()
+    await until(() => target.open === 0, 'the connection to the target to be cut')
+    client.destroy()
+  }
+})
+
+void t.test('an app in the same process is rid of it as well, however much it goes on writing', async t => {
+  const running = await RunningBalancer.start(t, [], { clientStallMs: 200 })
+  let closed = false
+  running.balancer.setLocal('self', {
+    handleRequest(_request, response) {
+      response.write(LARGE)
+      const more = setInterval(() => response.write('ein bißchen mehr'), 10)
+      response.once('close', () => {
+        closed = true
+        clearInterval(more)
+      })
+    },
+    upgrades: () => false,
+    handleUpgrade: () => undefined,
+  })
+  const client = await running.connect()
+  client.socket.pause()
+  client.write(requestBytes('GET /'))
+  await until(() => closed, 'the end of the response')
+  await running.quiet()
+})
+
+void t.test('one that takes a little at a time gets it all', async t => {
+  const { running } = await started(t, 400)
+  const client = await running.connect()
+  let bytes = 0
+  client.socket.on('data', (chunk: Buffer) => {
+    bytes += chunk.length
+    client.socket.pause()
+    setTimeout(() => client.socket.resume(), 2)
+  })
+  client.write(requestBytes('GET /', ['Connection: close']))
+  await once(client.socket, 'end')
+  t.ok(bytes > LARGE.length, `${bytes} bytes`)
+  client.destroy()
+  await running.quiet()
+})
+
+void t.test('one that has taken all there is may wait for more', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    response.write('first ')
+    setTimeout(() => response.end('last'), 500)
+  })
+  const running = await RunningBalancer.start(t, [target], { clientStallMs: 100 })
+  const client = await running.connect()
+  const { body, whole } = await client.write(requestBytes('GET /')).response()
+  t.ok(whole)
+  t.equal(body.toString(), 'first last')
+})

@@ -1,0 +1,142 @@
+import t, { type Test } from 'tap'
+import { WaitingRoom, type Waiter } from '#balancer/requests/waiting-room.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
+
+interface Given {
+  clock: FakeClock
+  room: WaitingRoom
+  log: string[]
+  waiter(name: string): Waiter
+  /** How many may still be placed. */
+  places: number
+}
+
+function opened(t: Test, holdLimit = 10): Given {
+  const clock = new FakeClock(t)
+  const log: string[] = []
+  const given: Given = {
+    clock,
+    log,
+    places: 0,
+    room: new WaitingRoom({ holdLimit, holdMs: 1_000, overloadWaitMs: 50 }, () => given.places > 0),
+    waiter: name => ({
+      calledUp: () => {
+        given.places -= 1
+        log.push(name)
+      },
+      giveUp: code => log.push(`${name} ${code}`),
+    }),
+  }
+  return given
+}
+
+void t.test('those that wait are called up in their order, as many as there is room for', t => {
+  const given = opened(t)
+  for (const name of ['a', 'b', 'c']) given.room.enter(given.waiter(name), 'none-ready')
+  given.room.admit()
+  t.same(given.log, [])
+  given.places = 2
+  given.room.admit()
+  t.same(given.log, ['a', 'b'])
+  t.equal(given.room.size, 1)
+  t.end()
+})
+
+void t.test('one that came while none was ready waits long, one that came while all were full only a moment', t => {
+  const given = opened(t)
+  given.room.enter(given.waiter('long'), 'none-ready')
+  given.room.enter(given.waiter('short'), 'full')
+  given.clock.advance(50)
+  t.same(given.log, ['short OVERLOADED'])
+  given.clock.advance(949)
+  t.equal(given.log.length, 1)
+  given.clock.advance(1)
+  t.same(given.log, ['short OVERLOADED', 'long NO_TARGET_READY'])
+  t.equal(given.room.size, 0)
+  t.end()
+})
+
+void t.test('one that has waited too long is not called up, though the event loop was too busy to say so', t => {
+  const given = opened(t)
+  given.places = 2
+  const first = given.waiter('first')
+  const slow: Waiter = {
+    ...first,
+    calledUp: () => {
+      first.calledUp()
+      given.clock.stall(60)
+    },
+  }
+  given.room.enter(slow, 'full')
+  given.room.enter(given.waiter('second'), 'full')
+  given.room.admit()
+  t.same(given.log, ['first', 'second OVERLOADED'])
+  given.clock.advance(0)
+  t.equal(given.clock.pending, 0)
+  t.end()
+})
+
+void t.test('those that have waited longest for a target go first', t => {
+  const given = opened(t)
+  given.room.enter(given.waiter('moment'), 'full')
+  given.room.enter(given.waiter('long'), 'none-ready')
+  given.places = 2
+  given.room.admit()
+  t.same(given.log, ['long', 'moment'])
+  t.end()
+})
+
+void t.test('when it is full the next one is turned away at once', t => {
+  const given = opened(t, 2)
+  given.room.enter(given.waiter('a'), 'none-ready')
+  given.room.enter(given.waiter('b'), 'full')
+  given.room.enter(given.waiter('c'), 'none-ready')
+  given.room.enter(given.waiter('d'), 'full')
+  t.same(given.log, ['c WAITING_ROOM_FULL', 'd OVERLOADED'])
+  t.equal(given.room.size, 2)
+  t.end()
+})
+
+void t.test('one that leaves is neither called up nor told anything', t => {
+  const given = opened(t)
+  const [a, b] = [given.waiter('a'), given.waiter('b')]
+  given.room.enter(a, 'none-ready')
+  given.room.enter(b, 'full')
+  given.room.leave(a)
+  given.room.leave(b)
+  given.room.leave(b)
+  given.places = 9
+  given.room.admit()
+  given.clock.advance(2_000)
+  t.same(given.log, [])
+  t.end()
+})
+
+void t.test('one that is called up may ask for another round, or leave with its neighbour', t => {
+  const given = opened(t)
+  const b = given.waiter('b')
+  const a: Waiter = {
+    ...given.waiter('a'),
+    calledUp: () => {
+      given.log.push('a')
+      given.room.leave(b)
+      given.room.admit()
+    },
+  }
+  for (const waiter of [a, b, given.waiter('c')]) given.room.enter(waiter, 'none-ready')
+  given.places = 1
+  given.room.admit()
+  t.same(given.log, ['a', 'c'])
+  t.end()
+})
+
+void t.test('closed, it sends everyone away', t => {
+  const given = opened(t)
+  given.room.enter(given.waiter('a'), 'full')
+  given.room.enter(given.waiter('b'), 'none-ready')
+  given.room.close()
+  t.same(given.log.sort(), ['a NO_TARGET_READY', 'b NO_TARGET_READY'])
+  t.equal(given.room.size, 0)
+  t.equal(given.clock.pending, 0)
+  t.end()
+})

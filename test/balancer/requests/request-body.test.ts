@@ -1,0 +1,54 @@
+import { IncomingMessage } from 'node:http'
+import { Socket } from 'node:net'
+import t, { type Test } from 'tap'
+import { bodyByHeaders, holdBody, type RequestBody } from '#balancer/requests/request-body.js'
+
+function request(t: Test, method: string, headers: Record<string, string>): IncomingMessage {
+  const socket = new Socket()
+  t.teardown(() => socket.destroy())
+  return Object.assign(new IncomingMessage(socket), { method, headers })
+}
+
+const cases: [sentence: string, method: string, headers: Record<string, string>, kind: string][] = [
+  ['a GET', 'GET', {}, 'none'],
+  ['a POST of length 0', 'POST', { 'content-length': '0' }, 'none'],
+  ['a POST', 'POST', { 'content-length': '9' }, 'stream'],
+  ['a chunked POST', 'POST', { 'transfer-encoding': 'chunked' }, 'stream'],
+  ['a GET with a small body', 'GET', { 'content-length': '9' }, 'to be held'],
+  ['a GET with a large body', 'GET', { 'content-length': '11' }, 'stream'],
+  ['a GET with a chunked body', 'GET', { 'transfer-encoding': 'chunked' }, 'to be held'],
+  ['a POST with a key', 'POST', { 'content-length': '10', 'idempotency-key': 'k' }, 'to be held'],
+  ['one that waits for 100', 'GET', { 'content-length': '9', expect: '100-continue' }, 'stream'],
+]
+
+for (const [sentence, method, headers, kind] of cases) {
+  void t.test(`${sentence}: ${kind}`, t => {
+    t.equal(bodyByHeaders(request(t, method, headers), 10)?.kind ?? 'to be held', kind)
+    t.end()
+  })
+}
+
+function held(from: IncomingMessage, bytes: number): Promise<RequestBody> {
+  return new Promise(resolve => holdBody(from, bytes, resolve))
+}
+
+void t.test('a body within the limit is held', async t => {
+  const message = request(t, 'GET', {})
+  message.push('hello ')
+  message.push('world')
+  message.push(null)
+  t.same(await held(message, 11), { kind: 'held', bytes: Buffer.from('hello world') })
+})
+
+void t.test('a longer one is given back, to be streamed from its beginning', async t => {
+  const message = request(t, 'GET', {})
+  message.push('hello ')
+  message.push('world')
+  const body = held(message, 10)
+  t.same(await body, { kind: 'stream' })
+  message.push('!')
+  message.push(null)
+  const chunks: Buffer[] = []
+  for await (const chunk of message) chunks.push(chunk as Buffer)
+  t.equal(Buffer.concat(chunks).toString(), 'hello world!')
+})

@@ -1,0 +1,131 @@
+import net from 'node:net'
+import t from 'tap'
+import { HealthCheck, HealthThresholds, type HealthCheckConsumer } from '#balancer/targets/health-check.js'
+import { until } from '../../helpers/deadline.js'
+import { NoTransport, readyPool } from '../../helpers/fake-pool.js'
+import { FakeTarget, socketPathFor } from '../../helpers/fake-target.js'
+
+const limits = { healthFall: 3, healthRise: 2 }
+
+function probed(probes: string): string {
+  const { targets } = readyPool(['a'])
+  const thresholds = new HealthThresholds(targets[0]!, limits)
+  for (const probe of probes) thresholds.probeCompleted(probe === '+')
+  return targets[0]!.state
+}
+
+void t.test(
+  'as many bad probes in a row as `healthFall` take a target out, `healthRise` good ones bring it back',
+  t => {
+    t.equal(probed('--'), 'ready')
+    t.equal(probed('--+--'), 'ready', 'not in a row')
+    t.equal(probed('---'), 'unhealthy')
+    t.equal(probed('---+'), 'unhealthy')
+    t.equal(probed('---+-+'), 'unhealthy')
+    t.equal(probed('---++'), 'ready')
+    t.equal(probed('---++--'), 'ready')
+    t.end()
+  },
+)
+
+void t.test('a new target enters after its first good probe, and so does one that refused connections', t => {
+  const { pool } = readyPool([])
+  const target = pool.add('a', new NoTransport())
+  const thresholds = new HealthThresholds(target, limits)
+  for (let i = 0; i < 9; i += 1) thresholds.probeCompleted(false)
+  t.equal(target.state, 'joining', 'it waits for a good one, however long')
+  t.ok(thresholds.joining)
+  thresholds.probeCompleted(true)
+  t.equal(target.state, 'ready')
+  t.notOk(thresholds.joining)
+  target.markUnreachable()
+  t.ok(thresholds.joining)
+  thresholds.probeCompleted(true)
+  t.equal(target.state, 'ready')
+  t.end()
+})
+
+void t.test('good probes do not end an ejection, bad ones make it worse', t => {
+  const { targets } = readyPool(['a'])
+  const thresholds = new HealthThresholds(targets[0]!, limits)
+  targets[0]!.eject()
+  for (let i = 0; i < 5; i += 1) thresholds.probeCompleted(true)
+  t.equal(targets[0]!.state, 'ejected')
+  for (let i = 0; i < 3; i += 1) thresholds.probeCompleted(false)
+  t.equal(targets[0]!.state, 'unhealthy')
+  t.end()
+})
+
+void t.test('a drain is not left because probes are good', t => {
+  const { targets } = readyPool(['a'])
+  const thresholds = new HealthThresholds(targets[0]!, limits)
+  targets[0]!.beginDrain()
+  for (let i = 0; i < 5; i += 1) thresholds.probeCompleted(true)
+  for (let i = 0; i < 5; i += 1) thresholds.probeCompleted(false)
+  t.equal(targets[0]!.state, 'draining')
+  t.end()
+})
+
+const quick = {
+  identityKey: 'key',
+  healthPath: '/health',
+  healthyBelow: 500,
+  healthIntervalMs: 5,
+  healthTimeoutMs: 2_000,
+  joinIntervalMs: 5,
+}
+
+class Results implements HealthCheckConsumer {
+  readonly joining = false
+  readonly seen: boolean[] = []
+
+  probeCompleted(good: boolean): void {
+    this.seen.push(good)
+  }
+}
+
+void t.test('it asks again and again, until it is stopped', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const results = new Results()
+  const check = new HealthCheck(target.socketPath, results, quick)
+  check.start()
+  await until(() => results.seen.length >= 3, 'three probes')
+  t.ok(results.seen.every(Boolean))
+  target.healthy = false
+  await until(() => results.seen.at(-1) === false, 'a bad probe')
+  target.healthy = true
+  await until(() => results.seen.at(-1) === true, 'a good probe')
+  await target.kill()
+  await until(() => results.seen.at(-1) === false, 'a refused probe')
+  check.stop()
+})
+
+void t.test('any answer below `healthyBelow` is good', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => response.writeHead(404).end())
+  const results = new Results()
+  const check = new HealthCheck(target.socketPath, results, { ...quick, healthPath: '/nothing' })
+  check.start()
+  await until(() => results.seen.length > 0, 'a probe')
+  check.stop()
+  t.ok(results.seen[0])
+})
+
+void t.test('silence, and a connection that is closed, are bad', async t => {
+  for (const misbehave of [() => undefined, (socket: net.Socket) => socket.destroy()]) {
+    const path = socketPathFor(t)
+    const sockets = new Set<net.Socket>()
+    const server = net.createServer(socket => {
+      sockets.add(socket)
+      misbehave(socket)
+    })
+    await new Promise<void>(resolve => server.listen(path, resolve))
+    const results = new Results()
+    const check = new HealthCheck(path, results, { ...quick, healthTimeoutMs: 50 })
+    check.start()
+    await until(() => results.seen.length > 1, 'two probes')
+    check.stop()
+    t.notOk(results.seen.some(Boolean))
+    for (const socket of sockets) socket.destroy()
+    await new Promise(resolve => server.close(resolve))
+  }
+})

@@ -1,0 +1,151 @@
+import t from 'tap'
+import { ejectionMs, ejectionsThatCount, OutlierDetection } from '#balancer/targets/outlier-detection.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
+import { readyPool } from '../../helpers/fake-pool.js'
+
+const options = { ejectAfter: 3, ejectMs: 100, ejectMaxMs: 250 }
+
+void t.test('failures in a row eject a target, and time brings it back', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, options)
+  const a = targets[0]!
+  outliers.failed(a)
+  outliers.failed(a)
+  t.equal(a.state, 'ready')
+  outliers.failed(a)
+  t.equal(a.state, 'ejected')
+  clock.advance(99)
+  t.equal(a.state, 'ejected')
+  clock.advance(1)
+  t.equal(a.state, 'ready')
+  outliers.failed(a)
+  t.equal(a.state, 'ready', 'it starts afresh')
+  t.end()
+})
+
+void t.test('an answer in between breaks the row', t => {
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, options)
+  for (let i = 0; i < 5; i += 1) {
+    outliers.failed(targets[0]!)
+    outliers.failed(targets[0]!)
+    outliers.succeeded(targets[0]!)
+  }
+  t.equal(targets[0]!.state, 'ready')
+  t.end()
+})
+
+void t.test('each time it is for longer, up to a limit', t => {
+  t.same(
+    [1, 2, 3, 9].map(times => ejectionMs(times, options)),
+    [100, 200, 250, 250],
+  )
+  t.end()
+})
+
+void t.test('it is for less long again for each base time that went by without one', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, { ejectAfter: 1, ejectMs: 100, ejectMaxMs: 1_000 })
+  const a = targets[0]!
+  const ejectedFor = (): number => {
+    outliers.failed(a)
+    const begun = clock.now
+    while (a.state === 'ejected') clock.advance(1)
+    return clock.now - begun
+  }
+  t.same([ejectedFor(), ejectedFor(), ejectedFor()], [100, 200, 300])
+  clock.advance(99)
+  t.equal(ejectedFor(), 400, 'not a whole one')
+  clock.advance(250)
+  t.equal(ejectedFor(), 300, 'two of them')
+  clock.advance(1_000_000)
+  t.equal(ejectedFor(), 100, 'all forgotten, and no more than all')
+  t.end()
+})
+
+void t.test('an ejection that the probes have ended is over as well', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, { ejectAfter: 1, ejectMs: 100, ejectMaxMs: 1_000 })
+  const a = targets[0]!
+  outliers.failed(a)
+  a.markUnhealthy()
+  clock.advance(100)
+  a.markReady()
+  outliers.failed(a)
+  t.equal(a.ejections, 1)
+  t.end()
+})
+
+void t.test('no more of them count than make the longest time', t => {
+  t.same(
+    [0, 2, 3, 50].map(times => ejectionsThatCount(times, 0, options)),
+    [0, 2, 3, 3],
+  )
+  t.equal(ejectionsThatCount(50, 100, options), 2)
+  t.end()
+})
+
+void t.test('never more than half of the targets', t => {
+  new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b', 'c', 'd', 'e'])
+  const outliers = new OutlierDetection(pool, options)
+  for (let i = 0; i < 3; i += 1) for (const target of targets) outliers.failed(target)
+  t.same(
+    targets.map(({ state }) => state),
+    ['ejected', 'ejected', 'ready', 'ready', 'ready'],
+  )
+  const single = readyPool(['a'])
+  const alone = new OutlierDetection(single.pool, options)
+  for (let i = 0; i < 9; i += 1) alone.failed(single.targets[0]!)
+  t.equal(single.targets[0]!.state, 'ready', 'the only one stays')
+  t.end()
+})
+
+void t.test('the end of an earlier ejection does not cut a later one short', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, options)
+  const a = targets[0]!
+  const fail = (): void => {
+    for (let i = 0; i < 3; i += 1) outliers.failed(a)
+  }
+  fail()
+  clock.advance(50)
+  a.markUnhealthy()
+  a.markReady()
+  fail()
+  t.equal(a.ejections, 2)
+  clock.advance(199)
+  t.equal(a.state, 'ejected')
+  clock.advance(1)
+  t.equal(a.state, 'ready')
+  t.equal(clock.pending, 0)
+  t.end()
+})
+
+void t.test('a target that drains or has gone does not come back', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
+  const outliers = new OutlierDetection(pool, options)
+  for (const target of targets.slice(0, 2)) for (let i = 0; i < 3; i += 1) outliers.failed(target)
+  targets[0]!.beginDrain()
+  pool.remove('b')
+  clock.advance(1_000)
+  t.equal(targets[0]!.state, 'draining')
+  t.equal(targets[1]!.state, 'gone')
+  t.end()
+})
+
+void t.test('stopped, it leaves no timer', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, options)
+  for (let i = 0; i < 3; i += 1) outliers.failed(targets[0]!)
+  t.equal(clock.pending, 1)
+  outliers.stop()
+  t.equal(clock.pending, 0)
+  t.end()
+})

@@ -1,0 +1,145 @@
+import t from 'tap'
+import type { Target } from '#balancer/targets/target.js'
+import type { TargetPool } from '#balancer/targets/target-pool.js'
+import { FakeRequest, NoTransport, readyPool } from '../../helpers/fake-pool.js'
+
+function picks(pool: TargetPool, times: number, tried?: ReadonlySet<Target>): string[] {
+  return Array.from({ length: times }, () => {
+    const picked = pool.pick(tried)
+    return typeof picked === 'string' ? picked : picked.id
+  })
+}
+
+void t.test('round robin stays even when targets come and go', t => {
+  const { pool } = readyPool(['a', 'b', 'c'])
+  t.same(picks(pool, 4), ['a', 'b', 'c', 'a'])
+  pool.remove('a')
+  t.same(picks(pool, 4).sort(), ['b', 'b', 'c', 'c'])
+  pool.add('d', new NoTransport()).markReady()
+  t.same(picks(pool, 6).sort(), ['b', 'b', 'c', 'c', 'd', 'd'])
+  t.end()
+})
+
+void t.test('only the ready ones are picked', t => {
+  const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
+  pool.add('new', new NoTransport())
+  targets[0]!.beginDrain()
+  targets[1]!.markUnhealthy()
+  t.same(new Set(picks(pool, 6)), new Set(['c', 'd']))
+  t.end()
+})
+
+void t.test('an empty pool, and one where nobody is ready, say so', t => {
+  const { pool } = readyPool([])
+  t.equal(pool.pick(), 'none-ready')
+  pool.add('a', new NoTransport())
+  t.equal(pool.pick(), 'none-ready')
+  t.notOk(pool.open)
+  t.end()
+})
+
+void t.test('when all are full it says so; one that has room is found', t => {
+  const { pool, targets } = readyPool(['a', 'b'], { maxInFlight: 1 })
+  for (const target of targets) target.begin(new FakeRequest())
+  t.equal(pool.pick(), 'full')
+  t.notOk(pool.open)
+  const { pool: half, targets: two } = readyPool(['a', 'b'], { maxInFlight: 1 })
+  two[0]!.begin(new FakeRequest())
+  t.same(picks(half, 2), ['b', 'b'])
+  t.ok(half.open)
+  t.end()
+})
+
+void t.test('a target that failed the request is taken only when there is no other, and takes nobody’s turn', t => {
+  const { pool, targets } = readyPool(['a', 'b', 'c'])
+  t.same(picks(pool, 2, new Set([targets[0]!])), ['b', 'b'])
+  t.same(picks(pool, 1), ['a'])
+  t.same(picks(pool, 1, new Set(targets)), ['b'], 'all have failed it')
+  t.end()
+})
+
+void t.test('panic: with fewer than half of them well, health is ignored', t => {
+  const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
+  targets[0]!.markUnhealthy()
+  targets[1]!.markUnhealthy()
+  t.same(new Set(picks(pool, 8)), new Set(['c', 'd']), 'half is enough')
+  targets[2]!.eject()
+  t.same(new Set(picks(pool, 8)), new Set(['a', 'b', 'c', 'd']))
+  targets[0]!.markReady()
+  t.same(new Set(picks(pool, 8)), new Set(['a', 'd']), 'and it is over')
+  t.end()
+})
+
+void t.test('panic never picks those that refuse connections, drain or have not been ready', t => {
+  const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
+  pool.add('new', new NoTransport())
+  targets[0]!.markUnreachable()
+  targets[1]!.beginDrain()
+  targets[2]!.markUnhealthy()
+  targets[3]!.markUnhealthy()
+  t.same(new Set(picks(pool, 8)), new Set(['c', 'd']))
+  t.end()
+})
+
+void t.test('at most half may be ejected; those that drain do not count', t => {
+  const { pool, targets } = readyPool(['a', 'b', 'c', 'd', 'e'])
+  t.equal(pool.ejectable, 2)
+  targets[0]!.eject()
+  t.equal(pool.ejectable, 1)
+  targets[1]!.beginDrain()
+  targets[2]!.beginDrain()
+  t.equal(pool.ejectable, 0)
+  t.end()
+})
+
+void t.test('the local app is preferred while it may take requests', t => {
+  const { pool } = readyPool(['a', 'b'], { maxInFlight: 1 })
+  const local = pool.add('self', new NoTransport(), true)
+  local.markReady()
+  t.same(picks(pool, 2), ['self', 'self'])
+  const request = new FakeRequest()
+  local.begin(request)
+  t.same(new Set(picks(pool, 4)), new Set(['a', 'b']), 'it is full')
+  local.end(request)
+  t.notOk(picks(pool, 4, new Set([local])).includes('self'), 'it has failed this one')
+  local.beginDrain()
+  t.same(new Set(picks(pool, 4)), new Set(['a', 'b']))
+  t.end()
+})
+
+void t.test('least busy looks at the requests in flight', t => {
+  const { pool, targets } = readyPool(['a', 'b'], { balance: 'least-busy', slowStartMs: 0 }, () => 0)
+  targets[0]!.begin(new FakeRequest())
+  t.same(picks(pool, 3), ['b', 'b', 'b'])
+  t.end()
+})
+
+void t.test('it says when a target may be picked that could not be before', t => {
+  const { pool, targets } = readyPool(['a', 'b'], { maxInFlight: 1 })
+  const heard: string[] = []
+  pool.on('available', () => heard.push('available'))
+  pool.on('drained', target => heard.push(`drained ${target.id}`))
+  pool.on('changed', (target, from) => heard.push(`${target.id} ${from}`))
+  const request = new FakeRequest()
+  targets[0]!.begin(request)
+  targets[0]!.end(request)
+  t.same(heard.splice(0), ['available'])
+  targets[0]!.markUnhealthy()
+  t.same(heard.splice(0), ['a ready'])
+  targets[0]!.markReady()
+  t.same(heard.splice(0), ['a unhealthy', 'available'])
+  targets[1]!.beginDrain()
+  t.same(heard.splice(0), ['b ready', 'drained b'])
+  t.end()
+})
+
+void t.test('what is removed is gone', t => {
+  const { pool, targets } = readyPool(['a', 'b'])
+  pool.remove('a')
+  pool.remove('a')
+  t.equal(targets[0]!.state, 'gone')
+  t.equal(pool.size, 1)
+  t.equal(pool.get('a'), undefined)
+  t.same(picks(pool, 2), ['b', 'b'])
+  t.end()
+})

@@ -1,0 +1,393 @@
+import { once } from 'node:events'
+import { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import t, { type Test } from 'tap'
+import type { BalancerOptions, ClientIdentity, LocalApp } from '#balancer'
+import { until, within } from '../../helpers/deadline.js'
+import { FakeTarget } from '../../helpers/fake-target.js'
+import { requestBytes } from '../../helpers/raw-http.js'
+import { RunningBalancer } from '../../helpers/running-balancer.js'
+import { CLOSE, echoWebSocket, frame, FrameReader, TEXT, UPGRADE_HEADERS } from '../../helpers/websocket.js'
+
+const GET = requestBytes('GET /page')
+
+interface Call {
+  request: IncomingMessage
+  response: ServerResponse
+  client: ClientIdentity
+}
+
+/** An app in the balancer's own process, with a record of its calls. */
+class FakeApp implements LocalApp {
+  readonly calls: Call[] = []
+  readonly sockets: Duplex[] = []
+  takesUpgrades = true
+
+  constructor(private readonly handler: (request: IncomingMessage, response: ServerResponse) => void) {}
+
+  handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void {
+    this.calls.push({ request, response, client })
+    this.handler(request, response)
+  }
+
+  upgrades(): boolean {
+    return this.takesUpgrades
+  }
+
+  handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    this.sockets.push(socket)
+    echoWebSocket(request, socket, head)
+  }
+}
+
+async function withLocal(t: Test, app: FakeApp, options: Partial<BalancerOptions> = {}): Promise<RunningBalancer> {
+  const running = await RunningBalancer.start(t, [], options)
+  running.balancer.setLocal('self', app)
+  return running
+}
+
+const echo = (request: IncomingMessage, response: ServerResponse): void => {
+  const chunks: Buffer[] = []
+  request.on('data', (chunk: Buffer) => chunks.push(chunk))
+  request.once('end', () => response.end(Buffer.concat(chunks)))
+}
+
+void t.test('a request is a call of the app', async t => {
+  const app = new FakeApp((_request, response) => response.end('here'))
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  const forged = ['X-Forwarded-For: 203.0.113.9', 'X-Outpost-Client: https 203.0.113.9', 'Forwarded: for=203.0.113.9']
+  const answer = await client.write(requestBytes('GET /page', forged)).response()
+  t.match(answer, { status: 200, body: Buffer.from('here') })
+  t.match(answer.headers['x-request-id'], /^[\da-f-]{36}$/)
+  const { request, client: identity } = app.calls[0]!
+  t.match(identity, { address: '127.0.0.1', port: client.socket.localPort, protocol: 'http' })
+  t.equal(request.headers['x-forwarded-for'], '127.0.0.1')
+  t.equal(request.headers['x-request-id'], answer.headers['x-request-id'])
+  t.notOk('x-outpost-client' in request.headers)
+  t.notOk('forwarded' in request.headers)
+  t.same(request.headersDistinct, { host: ['a.example'] })
+  await running.quiet(1)
+})
+
+void t.test('it is handed messages of its own classes, if it has any', async t => {
+  class OwnRequest extends IncomingMessage {}
+  class OwnResponse<Request extends IncomingMessage> extends ServerResponse<Request> {}
+  const app = new FakeApp((_request, response) => response.end())
+  const running = await withLocal(t, app, { messages: { IncomingMessage: OwnRequest, ServerResponse: OwnResponse } })
+  await (await running.connect()).write(GET).response()
+  t.ok(app.calls[0]!.request instanceof OwnRequest)
+  t.ok(app.calls[0]!.response instanceof OwnResponse)
+})
+
+void t.test(
+  'on one connection of a trusted proxy each request has its own client, whatever the app was shown',
+  async t => {
+    const app = new FakeApp((request, response) => {
+      const { client } = app.calls.at(-1)!
+      // As a worker does it, so that `req.ip` is the client's.
+      Object.defineProperty(request.socket, 'remoteAddress', { configurable: true, get: () => client.address })
+      response.end()
+    })
+    const running = await withLocal(t, app, { trustProxy: 1 })
+    const proxy = await running.connect()
+    await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.9'])).response()
+    await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.8'])).response()
+    await proxy.write(requestBytes('GET /')).response()
+    t.same(
+      app.calls.map(({ client }) => client.forwardedFor),
+      ['203.0.113.9, 127.0.0.1', '203.0.113.8, 127.0.0.1', '127.0.0.1'],
+    )
+    await running.quiet(1)
+  },
+)
+
+void t.test('the app reads a body, whether it was held, streamed or waited for', async t => {
+  const app = new FakeApp(echo)
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  t.equal((await client.write(requestBytes('POST /', [], 'streamed')).response()).body.toString(), 'streamed')
+  t.equal(
+    (await client.write(requestBytes('POST /', ['Idempotency-Key: 1'], 'held')).response()).body.toString(),
+    'held',
+  )
+  t.equal((await client.write(requestBytes('OPTIONS /', [], 'held too')).response()).body.toString(), 'held too')
+  t.equal(app.calls[2]?.request.method, 'OPTIONS')
+  client.write(requestBytes('POST /', ['Expect: 100-continue', 'Content-Length: 6']))
+  t.equal((await client.response()).status, 100)
+  t.equal((await client.write('waited').response()).body.toString(), 'waited')
+  await running.quiet(1)
+})
+
+void t.test('an app that does not answer in time is taken out of the way', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
+  const client = await running.connect()
+  const answer = await client.write(GET).response()
+  t.match(answer, { status: 504, headers: { connection: 'close' } })
+  t.equal(await client.closed, 'end')
+  const { response } = app.calls[0]!
+  t.doesNotThrow(() => response.writeHead(200).end('too late'))
+  await running.quiet()
+})
+
+void t.test('an app that has begun to answer may take its time', async t => {
+  const app = new FakeApp((_request, response) => {
+    response.write('first ')
+    setTimeout(() => response.end('last'), 200)
+  })
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 50 })
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'first last')
+})
+
+void t.test('an upload may take longer than the answer to it', async t => {
+  const app = new FakeApp(echo)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 250, bodyIdleMs: 250 })
+  const client = await running.connect()
+  client.write(requestBytes('POST /', ['Content-Length: 10']))
+  for (let i = 0; i < 10; i += 1) {
+    client.write('x')
+    await new Promise(resolve => setTimeout(resolve, 40))
+  }
+  t.equal((await client.response()).body.length, 10)
+  client.write(requestBytes('POST /', ['Content-Length: 10']) + 'half')
+  t.equal((await client.response()).status, 408, 'but it may not stand still')
+})
+
+void t.test('an app that neither reads nor answers is 504, whatever it was sent', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 200, bodyIdleMs: 200 })
+  for (const length of [3, 8_000_000]) {
+    const client = await running.connect()
+    client.socket.write(requestBytes('POST /', [`Content-Length: ${length}`]))
+    client.socket.write(Buffer.alloc(length))
+    t.equal((await client.response()).status, 504, `${length} bytes`)
+    client.destroy()
+  }
+  await running.quiet()
+})
+
+void t.test('pipelined requests to an app that hangs are over with the first', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
+  const client = await running.connect()
+  client.write(GET + GET + GET)
+  t.equal((await client.response()).status, 504)
+  await within(client.closed, 'the connection to be closed')
+  await running.quiet()
+  t.equal(app.calls.length, 1, 'the others have not begun')
+})
+
+void t.test('when the app is given up, its repeatable requests go to a sibling', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const sibling = await FakeTarget.start(t, 'sibling')
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: false }, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const get = await running.connect()
+  const keyed = await running.connect()
+  const post = await running.connect()
+  get.write(GET)
+  keyed.write(requestBytes('POST /', ['Idempotency-Key: 1'], 'held'))
+  post.write(requestBytes('POST /', [], 'plain'))
+  await until(() => app.calls.length === 3, 'three calls')
+  running.balancer.setTargets([sibling.spec])
+  for (const client of [get, keyed]) {
+    const answer = await client.response()
+    t.match(answer, { status: 200, headers: { 'x-target': 'sibling', connection: 'close' } })
+    t.equal(await client.closed, 'end')
+  }
+  t.same(sibling.requests.map(({ method, body }) => `${method} ${body.toString()}`).sort(), ['GET ', 'POST held'])
+  const plain = app.calls.find(
+    ({ request }) => request.method === 'POST' && request.headers['idempotency-key'] === undefined,
+  )!
+  plain.response.end('done after all')
+  t.equal((await post.response()).body.toString(), 'done after all')
+  for (const { response } of app.calls) if (response !== plain.response) t.doesNotThrow(() => response.end('too late'))
+  await running.quiet(1)
+})
+
+void t.test('an app may take over what another one was given up with', async t => {
+  const running = await withLocal(t, new FakeApp(() => undefined))
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => running.balancer.ledger().inFlight === 1, 'the request to arrive')
+  running.balancer.dropLocal(60_000)
+  t.equal(running.balancer.ledger().waiting, 1)
+  running.balancer.setLocal('next', new FakeApp((_request, response) => response.end('taken over')))
+  t.equal((await client.response()).body.toString(), 'taken over')
+  await running.quiet()
+})
+
+void t.test(
+  'of two requests on one connection the first is answered elsewhere, and the second has not begun',
+  async t => {
+    const app = new FakeApp(() => undefined)
+    const running = await withLocal(t, app)
+    const sibling = await FakeTarget.start(t, 'sibling')
+    running.balancer.setTargets([{ id: 'self', socketPath: '', draining: false }, sibling.spec])
+    await running.becomes('sibling', 'ready')
+    const client = await running.connect()
+    client.write(requestBytes('GET /first') + requestBytes('GET /second'))
+    await until(() => app.calls.length === 1, 'the first call')
+    running.balancer.dropLocal(60_000)
+    t.match(await client.response(), { status: 200, headers: { connection: 'close' } })
+    t.equal(await client.closed, 'end')
+    t.same(
+      sibling.requests.map(({ url }) => url),
+      ['/first'],
+    )
+    await running.quiet()
+  },
+)
+
+void t.test('an answer that the app has ended is sent to its end, though the balancer stops', async t => {
+  const bytes = 16 * 1024 ** 2
+  const app = new FakeApp((_request, response) => void response.end(Buffer.alloc(bytes)))
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.socket.pause()
+  client.write(GET)
+  await until(() => app.calls.length === 1, 'the call')
+  const stopped = running.balancer.stop(60_000)
+  client.socket.resume()
+  const { body, whole } = await client.response()
+  t.ok(whole)
+  t.equal(body.length, bytes)
+  client.destroy()
+  await within(stopped, 'the stop')
+})
+
+void t.test('what an app that was given up does not finish is broken off', async t => {
+  const app = new FakeApp((request, response) => {
+    if (request.url === '/begun') response.write('begun')
+  })
+  const running = await withLocal(t, app)
+  const [post, download] = [await running.connect(), await running.connect()]
+  post.write(requestBytes('POST /'))
+  download.write(requestBytes('GET /begun'))
+  await until(() => app.calls.length === 2, 'the calls')
+  running.balancer.dropLocal(0)
+  t.match(await post.response(), { status: 502, headers: { connection: 'close' } })
+  t.equal(await post.closed, 'end')
+  await within(download.closed, 'the download to be cut')
+  await running.quiet()
+})
+
+void t.test('an app that its probes find sick is passed over for its siblings', async t => {
+  const socket = await FakeTarget.start(t, 'socket')
+  const sibling = await FakeTarget.start(t, 'sibling')
+  const running = await RunningBalancer.start(t, [], { healthIntervalMs: 5 })
+  running.balancer.setLocal('self', new FakeApp((_request, response) => response.end('here')), socket.socketPath)
+  running.balancer.setTargets([{ ...socket.spec, id: 'self' }, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+  socket.healthy = false
+  await running.becomes('self', 'unhealthy')
+  t.equal((await client.write(GET).response()).headers['x-target'], 'sibling')
+  socket.healthy = true
+  await running.becomes('self', 'ready')
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+})
+
+void t.test('an app that drains is passed over for its siblings', async t => {
+  const app = new FakeApp((_request, response) => response.end('here'))
+  const running = await withLocal(t, app)
+  const sibling = await FakeTarget.start(t, 'sibling')
+  const self = { id: 'self', socketPath: '', draining: false }
+  running.balancer.setTargets([self, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+  const drained = once(running, 'drained')
+  running.balancer.setTargets([{ ...self, draining: true }, sibling.spec])
+  await drained
+  t.equal((await client.write(GET).response()).headers['x-target'], 'sibling')
+})
+
+void t.test('a client that leaves is no longer in flight', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.write(GET + GET)
+  await until(() => app.calls.length === 1, 'the call')
+  t.same(running.balancer.ledger(), { inFlight: 1, upgraded: 0, waiting: 1 })
+  client.reset()
+  await running.quiet()
+})
+
+void t.test('an upgrade that the app leaves is a request like any other, and booked as one', async t => {
+  const app = new FakeApp((_request, response) => {
+    response.write('begun ')
+    app.calls[0]!.request.socket.once('release', () => response.end('ended'))
+  })
+  app.takesUpgrades = false
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.write(requestBytes('GET /page', UPGRADE_HEADERS))
+  await until(() => client.unread.includes('begun'), 'the answer to begin')
+  t.same(running.balancer.ledger(), { inFlight: 1, upgraded: 0, waiting: 0 })
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: true }])
+  app.calls[0]!.request.socket.emit('release')
+  t.match(await client.response(), { status: 200, body: Buffer.from('begun ended') })
+  t.same(running.drained, ['self'])
+  t.equal(app.sockets.length, 0)
+})
+
+void t.test('a body that was too long to be held flows for an app that merely listens', async t => {
+  const app = new FakeApp((request, response) => {
+    let bytes = 0
+    // As body parsers do it: neither `pipe` nor `resume` is called.
+    request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+    request.on('end', () => response.end(String(bytes)))
+  })
+  const running = await withLocal(t, app, { heldBodyBytes: 100 })
+  const client = await running.connect()
+  const chunk = `${(64).toString(16)}\r\n${'x'.repeat(64)}\r\n`
+  client.write(requestBytes('POST /', ['Idempotency-Key: 1', 'Transfer-Encoding: chunked']))
+  client.write(`${chunk.repeat(4)}0\r\n\r\n`)
+  t.equal((await client.response()).body.toString(), '256')
+})
+
+void t.test('a WebSocket is the app’s own, and closed by a drain with 1012', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const client = await running.connect()
+  client.write(requestBytes('GET /socket', UPGRADE_HEADERS))
+  t.equal((await client.response()).status, 101)
+  const hello = frame('hello', { opcode: TEXT })
+  client.write(frame('hello', { opcode: TEXT, masked: true }))
+  t.same(await client.bytes(hello.length), hello)
+  t.equal(running.balancer.ledger().upgraded, 1)
+  const errors: unknown[] = []
+  app.sockets[0]!.on('error', error => errors.push(error))
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: true }])
+  running.balancer.setTargets([])
+  const closing = running.balancer.stop(5_000)
+  const frames = new FrameReader().push(await client.bytes(4))
+  t.same(frames, [{ opcode: CLOSE, payload: Buffer.from([0x03, 0xf4]) }])
+  t.equal(await client.closed, 'end')
+  client.write(frame(Buffer.from([0x03, 0xf4]), { opcode: CLOSE, masked: true })).end()
+  await closing
+  t.same(errors, [])
+})
+
+void t.test('an app that answers within the call is seen to be overloaded, too', async t => {
+  const app = new FakeApp((request, response) => {
+    const until = performance.now() + (request.method === 'GET' ? 20 : 0)
+    while (performance.now() < until);
+    response.end()
+  })
+  const running = await withLocal(t, app, { maxInFlight: 1, overloadWaitMs: 50 })
+  const clients = await Promise.all(Array.from({ length: 20 }, () => running.connect()))
+  for (const client of clients) await client.write(requestBytes('DELETE /page')).response()
+  app.calls.length = 0
+  for (const client of clients) client.write(GET)
+  const statuses = await Promise.all(clients.map(async client => (await client.response()).status))
+  t.ok(statuses.includes(200))
+  t.ok(statuses.includes(503), 'they would have waited for longer than the last may')
+  t.equal(app.calls.length, statuses.filter(status => status === 200).length)
+  await running.quiet(clients.length)
+})

@@ -1,0 +1,288 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { join, resolve } from 'node:path'
+import t from 'tap'
+import { ConfigError, readConfig } from '#src/config/config.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+function faultsOf(env: NodeJS.ProcessEnv): ConfigError['faults'] {
+  try {
+    readConfig(env)
+    return []
+  } catch (error) {
+    if (error instanceof ConfigError) return error.faults
+    throw error
+  }
+}
+
+void t.test('without any variable everything has a default', t => {
+  t.match(readConfig({}), {
+    port: 3_000,
+    host: '0.0.0.0',
+    workers: availableParallelism(),
+    balancers: 1,
+    balance: 'round-robin',
+    app: undefined,
+    redisUrl: undefined,
+    s3: { endpoint: undefined, accessKey: undefined, secretKey: undefined, bucket: 'outpost', region: 'us-east-1' },
+    uploadMaxBytes: 1024 ** 3,
+    dataDir: resolve('.outpost'),
+    rateLimitMax: 100,
+    rateLimitWindowMs: 900_000,
+    trustProxy: 0,
+    shutdownTimeoutMs: 30_000,
+    drainTimeoutMs: 300_000,
+    upstreamTimeoutMs: 30_000,
+    maxInFlight: 256,
+    maxSockets: 20_000,
+    maxWebSocketsPerClient: 4_000,
+    workerMaxMemory: 0,
+    healthPath: '/health',
+    exposeWorker: false,
+    production: false,
+    logLevel: 'info',
+  })
+  t.ok(Object.isFrozen(readConfig({})))
+  t.end()
+})
+
+void t.test('an empty variable counts as unset', t => {
+  t.strictSame(readConfig({ PORT: '', WORKERS: '', APP: '', REDIS_URL: '', SESSION_SECRET: '' }), readConfig({}))
+  t.end()
+})
+
+void t.test('what can be used is used', t => {
+  const app = join(temporaryFolder(t), 'app.js')
+  writeFileSync(app, '')
+  const env = {
+    PORT: '0',
+    WORKERS: '7',
+    BALANCERS: '0',
+    BALANCE: 'least-busy',
+    APP: app,
+    REDIS_URL: 'rediss://user:pass@redis.example:6380/2',
+    EXPOSE_WORKER: '1',
+    NODE_ENV: 'production',
+    SESSION_SECRET: 's'.repeat(32),
+    WORKER_MAX_MEMORY: '512M',
+  }
+  t.match(readConfig(env), {
+    port: 0,
+    workers: 7,
+    balancers: 0,
+    balance: 'least-busy',
+    app,
+    redisUrl: env.REDIS_URL,
+    exposeWorker: true,
+    production: true,
+    sessionSecret: env.SESSION_SECRET,
+    workerMaxMemory: 512 * 1024 * 1024,
+  })
+  t.equal(readConfig({ WORKERS: 'auto' }).workers, availableParallelism())
+  t.end()
+})
+
+void t.test('a Redis has a host, and may have a port, a database, a user and a password', t => {
+  const urls = [
+    'redis://redis',
+    'redis://redis/',
+    'redis://[::1]:6379/15',
+    'rediss://:p%25%40@redis.example',
+    'redis://10.0.0.1?db=2',
+  ]
+  for (const url of urls) t.equal(readConfig({ REDIS_URL: url }).redisUrl, url)
+  t.end()
+})
+
+void t.test('an object storage of somebody else’s is its endpoint, keys, bucket and region', t => {
+  const env = {
+    S3_ENDPOINT: 'https://s3.example:9000/',
+    S3_ACCESS_KEY: 'access',
+    S3_SECRET_KEY: 'secret',
+    S3_BUCKET: 'my-bucket.2',
+    S3_REGION: 'eu-central-1',
+  }
+  t.strictSame(readConfig(env).s3, {
+    endpoint: 'https://s3.example:9000',
+    accessKey: 'access',
+    secretKey: 'secret',
+    bucket: 'my-bucket.2',
+    region: 'eu-central-1',
+  })
+  t.equal(readConfig({ ...env, S3_ENDPOINT: 'http://[::1]:9000' }).s3.endpoint, 'http://[::1]:9000')
+  t.end()
+})
+
+void t.test('an endpoint without keys is a fault for each key that is missing', t => {
+  const endpoint = { S3_ENDPOINT: 'http://127.0.0.1:9000' }
+  const named = (env: NodeJS.ProcessEnv): string[] => faultsOf(env).map(({ name }) => name)
+  t.strictSame(named(endpoint), ['S3_ACCESS_KEY', 'S3_SECRET_KEY'])
+  t.strictSame(named({ ...endpoint, S3_ACCESS_KEY: 'access' }), ['S3_SECRET_KEY'])
+  t.strictSame(named({ ...endpoint, S3_SECRET_KEY: 'secret' }), ['S3_ACCESS_KEY'])
+  t.strictSame(named({ ...endpoint, S3_ACCESS_KEY: 'access', S3_SECRET_KEY: '' }), ['S3_SECRET_KEY'])
+  t.strictSame(named({ S3_ENDPOINT: 'nowhere' }), ['S3_ENDPOINT', 'S3_ACCESS_KEY', 'S3_SECRET_KEY'])
+  t.end()
+})
+
+const unusable: Array<[name: string, value: string]> = [
+  ['PORT', 'abc'],
+  ['PORT', '65536'],
+  ['PORT', '-1'],
+  ['PORT', '3000.5'],
+  ['PORT', '0x50'],
+  ['PORT', ' 80'],
+  ['WORKERS', '-1'],
+  ['WORKERS', 'x'],
+  ['WORKERS', '0'],
+  ['WORKERS', '1025'],
+  ['BALANCERS', 'many'],
+  ['BALANCE', 'fair'],
+  ['BALANCE', 'ROUND-ROBIN'],
+  ['APP', '/no/such/app.js'],
+  ['APP', '.'],
+  ['REDIS_URL', 'localhost:6379'],
+  ['REDIS_URL', 'http://localhost:6379'],
+  ['REDIS_URL', 'REDISS://localhost:6379'],
+  ['REDIS_URL', 'redis:6379'],
+  ['REDIS_URL', 'redis://'],
+  ['REDIS_URL', 'redis://:secret@'],
+  ['REDIS_URL', 'redis:///1'],
+  ['REDIS_URL', 'redis://localhost:99999'],
+  ['REDIS_URL', 'redis://localhost:6379/abc'],
+  ['REDIS_URL', 'redis://localhost:6379/1/2'],
+  ['REDIS_URL', 'redis://localhost:6379/-1'],
+  ['REDIS_URL', 'redis://localhost:6379?db=abc'],
+  ['REDIS_URL', 'redis://localhost:6379?db='],
+  ['REDIS_URL', 'redis://us%4:0@localhost:6379'],
+  ['REDIS_URL', 'redis://:p%@localhost:6379'],
+  ['REDIS_URL', 'redis://us%er:p@localhost:6379'],
+  ['S3_ENDPOINT', 'localhost'],
+  ['S3_ENDPOINT', 'localhost:9000'],
+  ['S3_ENDPOINT', 's3://bucket'],
+  ['S3_ENDPOINT', 'http://'],
+  ['S3_ENDPOINT', 'http://localhost:99999'],
+  ['S3_ENDPOINT', 'http://localhost:9000/bucket'],
+  ['S3_ENDPOINT', 'http://localhost:9000/?region=x'],
+  ['S3_ENDPOINT', 'http://access:secret@localhost:9000'],
+  ['S3_ENDPOINT', 'http://:secret@localhost:9000'],
+  ['S3_BUCKET', 'ab'],
+  ['S3_BUCKET', 'b'.repeat(64)],
+  ['S3_BUCKET', 'Bucket'],
+  ['S3_BUCKET', 'my_bucket'],
+  ['S3_BUCKET', '-bucket'],
+  ['S3_BUCKET', 'bucket.'],
+  ['S3_BUCKET', 'a/b'],
+  ['S3_BUCKET', 'my..bucket'],
+  ['S3_BUCKET', '192.168.1.1'],
+  ['S3_REGION', 'us east'],
+  ['UPLOAD_MAX_BYTES', '0'],
+  ['UPLOAD_MAX_BYTES', '1G'],
+  ['UPLOAD_MAX_BYTES', '52428800001'],
+  ['RATE_LIMIT_MAX', '-1'],
+  ['RATE_LIMIT_WINDOW_MS', '15m'],
+  ['TRUST_PROXY', 'true'],
+  ['SHUTDOWN_TIMEOUT_MS', '0'],
+  ['MAX_IN_FLIGHT', '0'],
+  ['WORKER_MAX_MEMORY', '0.5G'],
+  ['HEALTH_PATH', 'health'],
+  ['HEALTH_PATH', '/a b'],
+  ['EXPOSE_WORKER', 'yes'],
+  ['LOG_LEVEL', 'loud'],
+]
+
+void t.test('what cannot be used is one fault that says what can', t => {
+  for (const [name, value] of unusable) {
+    const faults = faultsOf({ S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'secret', [name]: value })
+    t.equal(faults.length, 1, `${name}=${value}`)
+    t.equal(faults[0]?.name, name)
+    t.match(faults[0]?.accepted, /^(a|an|one of|the path|"auto"|0 or 1)/, faults[0]?.accepted ?? '')
+  }
+  t.end()
+})
+
+void t.test('whatever is wrong with the number of workers, it may also be auto', t => {
+  for (const value of ['0', '1025', '-1', 'x']) {
+    t.match(faultsOf({ WORKERS: value }), [{ accepted: '"auto" (one a core) or a whole number from 1 to 1024' }], value)
+  }
+  t.end()
+})
+
+void t.test('all faults are in one message, and no secret is', t => {
+  const env = {
+    PORT: 'abc',
+    WORKERS: 'x',
+    REDIS_URL: 'redis:hunter2@',
+    NODE_ENV: 'production',
+    SESSION_SECRET: 'hunter2',
+  }
+  const bad = { ...env, REDIS_URL: 'http://:hunter2@localhost' }
+  t.strictSame(
+    faultsOf(bad).map(({ name }) => name),
+    ['PORT', 'WORKERS', 'REDIS_URL', 'SESSION_SECRET'],
+  )
+  t.throws(() => readConfig(bad), {
+    name: 'ConfigError',
+    message: /PORT=abc[^]*WORKERS=x[^]*SESSION_SECRET=\(7 characters\)/,
+  })
+  t.throws(() => readConfig(bad), { message: /^(?![^]*hunter2)/ })
+  t.end()
+})
+
+void t.test('the keys of a storage are never printed', t => {
+  const bad = { PORT: 'abc', S3_ENDPOINT: 'nowhere', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' }
+  t.throws(() => readConfig(bad), { message: /^(?![^]*(hunter2|access))[^]*S3_ENDPOINT=nowhere/ })
+  for (const given of ['access:hunter2@', ':hunter2@', 'access:hunter2@more@']) {
+    const inside = { ...bad, S3_ENDPOINT: `http://${given}localhost:9000` }
+    t.throws(() => readConfig(inside), { message: /^(?![^]*(hunter2|access))[^]*S3_ENDPOINT=…@localhost:9000/ }, given)
+  }
+  t.end()
+})
+
+void t.test('a short secret is refused in production only', t => {
+  t.strictSame(faultsOf({ SESSION_SECRET: 'short' }), [])
+  t.strictSame(faultsOf({ NODE_ENV: 'production' }), [], 'unset, one is made')
+  t.match(faultsOf({ NODE_ENV: 'production', SESSION_SECRET: 's'.repeat(31) }), [{ name: 'SESSION_SECRET' }])
+  t.end()
+})
+
+/** The names in the schema. */
+function namesThatAreRead(): string[] {
+  const source = readFileSync('src/config.ts', 'utf8')
+  const schema = /z\.object\(\{\n([^]*?)\n\}\)/.exec(source)?.[1] ?? ''
+  return [...schema.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name ?? '')
+}
+
+void t.test('docs/config.md lists every variable that is read', t => {
+  const names = namesThatAreRead()
+  const page = readFileSync('docs/config.md', 'utf8')
+  t.ok(names.length > 20)
+  for (const name of names) t.match(page, new RegExp(`\`${name}\``), `${name} is there`)
+  t.end()
+})
+
+void t.test('scripts/test.sh keeps every one of them from the tests', t => {
+  const list = /^for name in ([^;]+);/m.exec(readFileSync('scripts/test.sh', 'utf8'))?.[1] ?? ''
+  // The system's own, and where a MinIO may be that the tests use.
+  const names = namesThatAreRead().filter(name => name !== 'XDG_CACHE_HOME')
+  t.strictSame(list.split(/[\s\\]+/).sort(), names.sort())
+  t.end()
+})
+
+/** What the page says where there is no value to give. */
+const UNSET = /^(embedded|built-in app|made at first start.*|)$/
+
+void t.test('the defaults on the page are those of the program', t => {
+  const page = readFileSync('docs/config.md', 'utf8')
+  let compared = 0
+  for (const [, namesCell = '', defaultsCell = ''] of page.matchAll(/^\| ((?:`[A-Z0-9_]+`[, ]*)+)\| ([^|]*?) *\|/gm)) {
+    const names = namesCell.match(/[A-Z0-9_]+/g) ?? []
+    const defaults = defaultsCell.replaceAll('`', '').replace(' (off)', '').split(', ')
+    if (UNSET.test(defaultsCell)) continue
+    for (const [index, name] of names.entries()) {
+      t.strictSame(readConfig({ [name]: defaults[index] }), readConfig({}), `${name}=${defaults[index]}`)
+      compared += 1
+    }
+  }
+  t.ok(compared > 18, `${compared} of them`)
+  t.end()
+})

@@ -1,0 +1,58 @@
+import t from 'tap'
+import { childText, parseXml } from '#src/object-store/protocol/xml-parser.js'
+import { xmlDocument } from '#src/object-store/protocol/xml-writer.js'
+
+const malformed = { code: 'MalformedXML' }
+
+void t.test('reads what S3 clients send', t => {
+  const root = parseXml(`\uFEFF<?xml version="1.0" encoding="UTF-8"?>
+    <s3:Delete xmlns:s3="http://s3.amazonaws.com/doc/2006-03-01/" other='x'>
+      <s3:Object><s3:Key>a&amp;b&lt;&#x1F600;&#65;</s3:Key><s3:Empty/></s3:Object >
+    </s3:Delete>`)
+  t.equal(root.name, 'Delete')
+  const [object] = root.children
+  t.equal(object && childText(object, 'Key'), 'a&b<😀A')
+  t.equal(object && childText(object, 'Empty'), '')
+  t.equal(object && childText(object, 'Missing'), undefined)
+  t.end()
+})
+
+void t.test('keeps the spaces of a key', t => {
+  t.equal(childText(parseXml('<a><Key> two  spaces </Key></a>'), 'Key'), ' two  spaces ')
+  t.end()
+})
+
+void t.test('refuses everything else', t => {
+  const sources = [
+    '',
+    'text',
+    '<a>',
+    '<a></b>',
+    '<a/><b/>',
+    '<a>text',
+    '<a b></a>',
+    '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
+    '<a>&unknown;</a>',
+    '<a>& </a>',
+    '<a>&#xD800;</a>',
+    '<a>&#x110000;</a>',
+    '<a><!-- comment --></a>',
+    '<a><![CDATA[x]]></a>',
+    '<a><?php ?></a>',
+    '<a>'.repeat(50_000),
+  ]
+  for (const source of sources) t.throws(() => parseXml(source), malformed, source.slice(0, 40))
+  t.end()
+})
+
+void t.test('writes fields in order, repeats lists, leaves out what is undefined, and escapes', t => {
+  const document = xmlDocument(
+    'Result',
+    { Name: 'a<b>&"\u0001', Size: 3, Gone: undefined, Key: [{ V: 1 }, { V: 2 }] },
+    '',
+  )
+  const declaration = '<?xml version="1.0" encoding="UTF-8"?>\n'
+  const fields = '<Name>a&lt;b&gt;&amp;&quot;&#x1;</Name><Size>3</Size><Key><V>1</V></Key><Key><V>2</V></Key>'
+  t.equal(document, `${declaration}<Result>${fields}</Result>`)
+  t.end()
+})

@@ -1,0 +1,136 @@
+import { join } from 'node:path'
+import { Redis } from 'ioredis'
+import { pino } from 'pino'
+import t from 'tap'
+import { EmbeddedRedis } from '#src/primary/embedded/embedded-redis.js'
+import { Lifeline } from '#src/primary/host/lifeline.js'
+import { until, within } from '../../helpers/deadline.js'
+import { temporaryFolder, type Harness } from '../../helpers/harness.js'
+import { isAlive, processesOf } from '../../helpers/processes.js'
+
+const silent = pino({ level: 'silent' })
+
+function prepare(t: Harness): {
+  folder: string
+  socketPath: string
+  create: (stopTimeoutMs?: number) => EmbeddedRedis
+  server: () => number[]
+} {
+  const folder = temporaryFolder(t)
+  const lifeline = Lifeline.open(join(folder, 'lifeline'))
+  t.teardown(() => lifeline.close())
+  const socketPath = join(folder, 'redis.sock')
+  const directory = join(folder, 'redis')
+  const create = (stopTimeoutMs = 5_000): EmbeddedRedis => {
+    const redis = new EmbeddedRedis({
+      directory,
+      socketPath,
+      lifeline: lifeline.path,
+      stopTimeoutMs: () => stopTimeoutMs,
+      log: silent,
+    })
+    t.teardown(() => redis.stop())
+    return redis
+  }
+  const server = (): number[] => processesOf(folder).map(({ pid }) => pid)
+  return { folder, socketPath, create, server: () => server().filter(isAlive) }
+}
+
+async function withClient<T>(socketPath: string, work: (client: Redis) => Promise<T>): Promise<T> {
+  const client = new Redis(socketPath, { retryStrategy: () => 50 })
+  client.on('error', () => undefined)
+  try {
+    return await work(client)
+  } finally {
+    client.disconnect()
+  }
+}
+
+void t.test('it keeps its data over a stop and a start, and stops once', async t => {
+  const { socketPath, create, server } = prepare(t)
+  const first = create()
+  await first.start()
+  t.ok(await first.answering(20_000))
+  await withClient(socketPath, client => client.set('key', 'value'))
+  await Promise.all([first.stop(), first.stop()])
+  t.strictSame(server(), [])
+
+  const second = create()
+  await second.start()
+  t.ok(await second.answering(20_000))
+  t.equal(await withClient(socketPath, client => client.get('key')), 'value')
+  t.match(
+    await withClient(socketPath, client => client.config('GET', 'appendfsync')),
+    ['appendfsync', 'always'],
+    'what is acknowledged is on the disk',
+  )
+  await second.stop()
+})
+
+void t.test('killed, it is started again with its data', async t => {
+  const { socketPath, create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  await withClient(socketPath, client => client.set('key', 'value'))
+  const [killed] = server()
+  process.kill(killed!, 'SIGKILL')
+  await until(() => server().length === 1 && server()[0] !== killed, 'another server', 20_000)
+  t.equal(await withClient(socketPath, client => client.get('key')), 'value')
+  await redis.stop()
+  t.strictSame(server(), [])
+})
+
+void t.test('one that hangs is killed and started again', async t => {
+  const { socketPath, create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  await withClient(socketPath, client => client.set('key', 'value'))
+  const [hung] = server()
+  process.kill(hung!, 'SIGSTOP')
+  await until(() => !isAlive(hung!), 'its end', 30_000)
+  t.equal(await withClient(socketPath, client => client.get('key')), 'value')
+  await redis.stop()
+  t.strictSame(server(), [])
+})
+
+void t.test('a stop while it starts leaves nothing behind', async t => {
+  const { create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.stop()
+  await until(() => server().length === 0, 'its end', 20_000)
+  t.notOk(await redis.answering(0))
+})
+
+void t.test('one that does not go when asked is killed at the deadline', async t => {
+  const { create, server } = prepare(t)
+  const redis = create(200)
+  await redis.start()
+  await redis.answering(20_000)
+  for (const pid of server()) process.kill(pid, 'SIGSTOP')
+  await within(redis.stop(), 'the stop')
+  await until(() => server().length === 0, 'its end', 20_000)
+})
+
+void t.test('one that cannot be run is tried again, and does not hold up a stop', async t => {
+  const { create, server } = prepare(t)
+  const redis = create()
+  await redis.start()
+  await redis.answering(20_000)
+  const { PATH } = process.env
+  t.teardown(() => (process.env['PATH'] = PATH))
+  process.env['PATH'] = '/no/such/folder'
+  const [killed] = server()
+  process.kill(killed!, 'SIGKILL')
+  // What it was is known to be gone; what is to follow cannot be found.
+  await until(async () => !(await redis.answering(0)), 'its end')
+  process.env['PATH'] = PATH
+  t.ok(await redis.answering(20_000))
+  process.env['PATH'] = '/no/such/folder'
+  process.kill(server()[0]!, 'SIGKILL')
+  await until(async () => !(await redis.answering(0)), 'its end')
+  await within(redis.stop(), 'the stop')
+  t.strictSame(server(), [])
+})

@@ -1,0 +1,17 @@
+import { spawnSync } from 'node:child_process'
+import t from 'tap'
+import { openFilesLimit, openFilesToSpare } from '#src/primary/host/open-files.js'
+
+void t.test('the limit is the one that this process has', t => {
+  const { stdout } = spawnSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })
+  t.equal(openFilesLimit(), Number(stdout))
+  t.end()
+})
+
+void t.test('what children need is kept for them, but no more than half', t => {
+  t.equal(openFilesToSpare(2, 400), 320)
+  t.equal(openFilesToSpare(64, 1_024), 512)
+  t.equal(openFilesToSpare(2, 100), 50)
+  t.equal(openFilesToSpare(2, Infinity), Infinity)
+  t.end()
+})

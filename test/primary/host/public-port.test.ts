@@ -1,0 +1,35 @@
+import { once } from 'node:events'
+import net from 'node:net'
+import t from 'tap'
+import { PortError, PublicPort } from '#src/primary/host/public-port.js'
+
+void t.test('port 0 is any free one, and it is known', async t => {
+  const port = await PublicPort.bind('127.0.0.1', 0)
+  t.teardown(() => port.close())
+  t.ok(port.port > 0)
+})
+
+void t.test('it does not accept before somebody listens on it, and then it does', async t => {
+  const port = await PublicPort.bind('127.0.0.1', 0)
+  t.teardown(() => port.close())
+  const refused = net.connect(port.port, '127.0.0.1')
+  const [error] = (await once(refused, 'error')) as [NodeJS.ErrnoException]
+  t.equal(error.code, 'ECONNREFUSED')
+
+  const server = net.createServer(socket => socket.end('hello')).listen(port.handle)
+  t.teardown(() => server.close())
+  const client = net.connect(port.port, '127.0.0.1')
+  const [data] = (await once(client, 'data')) as [Buffer]
+  t.equal(data.toString(), 'hello')
+})
+
+void t.test('a port that cannot be had is an error in words', async t => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  t.teardown(() => taken.close())
+  const { port } = taken.address() as net.AddressInfo
+  await t.rejects(PublicPort.bind('127.0.0.1', port), PortError)
+  await t.rejects(PublicPort.bind('127.0.0.1', port), { message: new RegExp(`PORT=${port}.*taken`) })
+  await t.rejects(PublicPort.bind('192.0.2.1', 0), { message: /HOST=192\.0\.2\.1.*does not have that address/ })
+  await t.rejects(PublicPort.bind('no such host', 0), { message: /no such host/ })
+})

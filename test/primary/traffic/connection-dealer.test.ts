@@ -1,0 +1,176 @@
+import t from 'tap'
+import { ConnectionDealer, type Connection, type ConnectionTaker } from '#src/primary/traffic/connection-dealer.js'
+import type { PublicPort } from '#src/primary/host/public-port.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
+
+class FakeConnection implements Connection {
+  closed = false
+  refused = ''
+  left = false
+
+  constructor(
+    readonly name: string,
+    readonly fd: number,
+  ) {}
+
+  close(): void {
+    this.closed = true
+  }
+
+  getpeername(): number {
+    return this.left ? -107 : 0
+  }
+}
+
+class FakeTaker implements ConnectionTaker {
+  readonly taken: string[] = []
+  readonly undelivered: Array<() => void> = []
+  there = true
+
+  give(connection: Connection, undelivered: () => void): boolean {
+    if (!this.there) return false
+    this.taken.push((connection as FakeConnection).name)
+    this.undelivered.push(undelivered)
+    return true
+  }
+}
+
+/** A dealer on a port that listens to nobody but the test. */
+function createDealer(openFiles?: number): {
+  dealer: ConnectionDealer
+  connect: (name: string, fd?: number) => FakeConnection
+} {
+  const handle: PublicPort['handle'] = {
+    getsockname: () => 0,
+    listen: () => 0,
+    close: () => undefined,
+    onconnection: null,
+  }
+  const refuse = (connection: Connection, code: string): void => {
+    ;(connection as FakeConnection).refused = code
+  }
+  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort, refuse, openFiles)
+  dealer.start()
+  const connect = (name: string, fd = 3): FakeConnection => {
+    const connection = new FakeConnection(name, fd)
+    handle.onconnection?.(0, connection)
+    return connection
+  }
+  return { dealer, connect }
+}
+
+void t.test('connections are dealt out in turn', async t => {
+  const { dealer, connect } = createDealer()
+  const takers = [new FakeTaker(), new FakeTaker()]
+  dealer.setTakers(takers)
+  for (const name of ['a', 'b', 'c', 'd', 'e']) connect(name)
+  t.strictSame(
+    takers.map(({ taken }) => taken),
+    [
+      ['a', 'c', 'e'],
+      ['b', 'd'],
+    ],
+  )
+})
+
+void t.test('while there is nobody they wait, first come first served', async t => {
+  const { dealer, connect } = createDealer()
+  connect('a')
+  connect('b')
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.strictSame(taker.taken, ['a', 'b'])
+})
+
+void t.test('one who has gone is passed over', async t => {
+  const { dealer, connect } = createDealer()
+  const [gone, there] = [new FakeTaker(), new FakeTaker()]
+  gone.there = false
+  dealer.setTakers([gone, there])
+  connect('a')
+  connect('b')
+  t.strictSame(there.taken, ['a', 'b'])
+})
+
+void t.test('when all have gone, and nobody has said so yet, connections wait', async t => {
+  const { dealer, connect } = createDealer()
+  const gone = [new FakeTaker(), new FakeTaker()]
+  for (const taker of gone) taker.there = false
+  dealer.setTakers(gone)
+  const connection = connect('a')
+  t.notOk(connection.closed)
+
+  const next = new FakeTaker()
+  dealer.setTakers([next])
+  t.strictSame(next.taken, ['a'])
+})
+
+void t.test('a connection that did not arrive is given to the next', async t => {
+  const { dealer, connect } = createDealer()
+  const [first, second] = [new FakeTaker(), new FakeTaker()]
+  dealer.setTakers([first, second])
+  connect('a')
+  first.there = false
+  first.undelivered[0]?.()
+  t.strictSame(second.taken, ['a'])
+})
+
+void t.test('the first to have come are the first to be dealt, whatever became of them meanwhile', async t => {
+  const clock = new FakeClock(t)
+  const { dealer, connect } = createDealer()
+  const dying = new FakeTaker()
+  dealer.setTakers([dying])
+  connect('a')
+  clock.advance(100)
+  dying.there = false
+  connect('b')
+  dying.undelivered[0]?.()
+  const next = new FakeTaker()
+  dealer.setTakers([next])
+  t.strictSame(next.taken, ['a', 'b'])
+})
+
+void t.test('a connection waits for ten seconds, and is answered then', async t => {
+  const clock = new FakeClock(t)
+  const { dealer, connect } = createDealer()
+  const early = connect('early')
+  clock.advance(4_000)
+  const late = connect('late')
+  clock.advance(6_001)
+  t.equal(early.refused, 'NO_TARGET_READY')
+  t.equal(late.refused, '')
+  clock.advance(4_000)
+  t.equal(late.refused, 'NO_TARGET_READY')
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.strictSame(taker.taken, [])
+})
+
+void t.test('no more wait than at a balancer, and none after the end', async t => {
+  const { dealer, connect } = createDealer()
+  const connections = Array.from({ length: 1_025 }, (_, index) => connect(String(index)))
+  t.equal(connections.at(-1)?.refused, 'WAITING_ROOM_FULL')
+  const waiting = connections.slice(0, -1)
+  t.ok(waiting.every(({ refused, closed }) => refused === '' && !closed))
+  dealer.stop()
+  t.ok(waiting.every(({ closed }) => closed))
+})
+
+void t.test('clients that have gone keep no place from others', async t => {
+  new FakeClock(t)
+  const { connect } = createDealer()
+  const connections = Array.from({ length: 1_024 }, (_, index) => connect(String(index)))
+  for (const connection of connections.slice(0, 500)) connection.left = true
+  t.equal(connect('next').refused, '')
+  t.equal(connections.filter(({ closed }) => closed).length, 500)
+})
+
+void t.test('a connection that would use an open file kept for others is closed', t => {
+  const { dealer, connect } = createDealer(20)
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.notOk(connect('last', 19).closed)
+  t.ok(connect('over', 20).closed)
+  t.strictSame(taker.taken, ['last'])
+  t.end()
+})

@@ -1,0 +1,48 @@
+import t from 'tap'
+import type { Order } from '#src/ipc/messages.js'
+import type { Child } from '#src/primary/processes/child.js'
+import { TargetBoard } from '#src/primary/traffic/target-board.js'
+
+interface Listener extends Child {
+  readonly orders: Order[]
+}
+
+function balancer(): Listener {
+  const orders: Order[] = []
+  return { orders, send: (order: Order) => void orders.push(order) } as unknown as Listener
+}
+
+const target = (id: string, draining = false): { id: string; socketPath: string; draining: boolean } => {
+  return { id, socketPath: `/run/${id}.sock`, draining }
+}
+
+void t.test('tells each the whole list, and only what is new to it', async t => {
+  const board = new TargetBoard()
+  const [first, late] = [balancer(), balancer()]
+  board.tell([first], [target('1')])
+  board.tell([first], [target('1')])
+  board.tell([first, late], [target('1'), target('2')])
+  t.equal(first.orders.length, 2)
+  t.same(late.orders, [{ type: 'targets', targets: [target('1'), target('2')] }])
+})
+
+void t.test('a target is ready at all when each has found it so, and not any more when one takes it back', async t => {
+  const board = new TargetBoard()
+  const both = [balancer(), balancer()] as const
+  board.noteState(both[0], '1', 'ready')
+  t.notOk(board.readyAtAll(both, '1'))
+  board.noteState(both[1], '1', 'ready')
+  t.ok(board.readyAtAll(both, '1'))
+  board.noteState(both[0], '1', 'unhealthy')
+  t.notOk(board.readyAtAll(both, '1'))
+})
+
+void t.test('a target is drained when each of those that are left has said so', async t => {
+  const board = new TargetBoard()
+  const [first, second] = [balancer(), balancer()]
+  board.noteDrained(first, '1')
+  t.notOk(board.drainedAtAll([first, second], '1'))
+  t.ok(board.drainedAtAll([first], '1'), 'one that has died is not waited for')
+  board.forget(first)
+  t.notOk(board.drainedAtAll([first], '1'), 'what a dead one said is forgotten')
+})

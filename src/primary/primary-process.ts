@@ -83,7 +83,8 @@ async function startInstance(config: Config): Promise<Instance> {
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
   const control = new ControlServer(folder.controlSocket, ({ command }) => {
-    return command === 'reload' ? reload(supervisor, log) : Promise.resolve(statusOf(supervisor, publicPort))
+    if (command === 'status') return Promise.resolve(statusOf(supervisor, publicPort))
+    return supervisor.reload().then(replaced => ({ replaced }))
   })
   const services = new ServiceStack(
     [redis, storage.service, supervisor, control].filter(service => service !== undefined),
@@ -102,24 +103,8 @@ async function startInstance(config: Config): Promise<Instance> {
     unlock()
   }
   const { serving } = supervisor
-  return { services, serving, log, release, reload: () => void reload(supervisor, log).catch(() => undefined) }
+  return { services, serving, log, release, reload: () => void supervisor.reload().catch(() => undefined) }
 }
-
-/** Tells the outcome to the log as well: a reload by SIGHUP has nobody else who would hear it. */
-async function reload(supervisor: Supervisor, log: Logger): Promise<{ replaced: number }> {
-  const outcome = supervisor.reload()
-  if (!logged.has(outcome)) {
-    logged.add(outcome)
-    outcome.then(
-      replaced => log.info({ replaced }, 'reloaded'),
-      (error: unknown) => log.error({ err: error }, 'the reload failed'),
-    )
-  }
-  return { replaced: await outcome }
-}
-
-/** Several who asked during a reload wait for the same one that follows it. */
-const logged = new WeakSet<Promise<number>>()
 
 function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
   const processes = supervisor.children().map(({ role, id, pid, state, servedMs, vitals }) => {

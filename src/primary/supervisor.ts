@@ -1,21 +1,20 @@
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
-import { BloatGuard } from './plan/bloat-guard.js'
+import { openFilesLimit, openFilesToSpare } from './host/open-files.js'
+import type { ShutdownClock } from './host/shutdown-clock.js'
+import type { Action } from './plan/action.js'
+import { defaultLimits, type Desired, type Limits } from './plan/desired.js'
+import { noHistory, type History } from './plan/observed.js'
+import { plan } from './plan/plan.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
-import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { HashPermits } from './processes/hash-permits.js'
-import { openFilesToSpare } from './host/open-files.js'
+import { ReloadError, Reloads } from './reloads.js'
+import { SupervisorLog } from './supervisor-log.js'
+import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
-import { Reloads } from './plan/reload.js'
-import { defaultRestartOptions } from './plan/restart-policy.js'
-import { Roster } from './plan/roster.js'
-import type { ShutdownClock } from './host/shutdown-clock.js'
-import type { Slot } from './plan/slot.js'
 import { Traffic } from './traffic/traffic.js'
-import { Vacancies } from './plan/vacancies.js'
-import { Watchdog } from './plan/watchdog.js'
 
 export interface SupervisorOptions extends ChildFactoryOptions {
   shutdown: ShutdownClock
@@ -24,47 +23,54 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
 }
 
-const WATCH_INTERVAL_MS = 1_000
-/** A replacement serves so long beside the one it replaces. */
-const PROVEN_MS = defaultRestartOptions.provenMs
-/** What is in flight at the end of a drain is cut; so long a child has to say good-bye. */
-const CUT_MS = 500
+/** Nothing is overlooked for longer than this. */
+const LOOK_INTERVAL_MS = 1_000
+/** A look that comes this late was not late by chance: this process was stopped, or the machine asleep. */
+const OVERSLEPT_MS = 3_000
+
+/** The one release that there is. */
+const LIVE = 'live'
 
 /**
- * Keeps as many balancers and workers running as are wanted. Signals, exits and messages only take note and ask for a
- * pass; `#reconcile` is the one place that acts on them.
+ * Keeps what runs as it is desired. Signals, exits and messages change what is desired or observed and ask for a pass;
+ * a pass makes a plan and carries it out.
  */
 export class Supervisor implements Service, ChildObserver {
+  readonly #children = new Map<string, Child>()
   readonly #factory: ChildFactory
-  readonly #roster: Roster
-  readonly #vacancies: Vacancies
-  readonly #reloads = new Reloads()
-  readonly #watchdog = new Watchdog()
-  readonly #bloat: BloatGuard
+  readonly #limits: Limits
   readonly #traffic: Traffic
-  readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
-  readonly #exits: Child[] = []
-  #state: 'new' | 'running' | 'stopping' = 'new'
+  readonly #reloads = new Reloads()
+  readonly #log: SupervisorLog
+  readonly #permits = new HashPermits()
+  #desired: Desired
+  #history: History = noHistory
+  #state: 'new' | 'running' | 'stopped' = 'new'
+  #lookedAt = performance.now()
+  #awakeSince = this.#lookedAt
   #passAsked = false
   #wakeUp: NodeJS.Timeout | undefined
-  #watch: NodeJS.Timeout | undefined
+  #look: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
-  /** Over when the first request could be served; rejects with a `PortError` when another program took the port before. */
+  #allGone: () => void = () => undefined
+  /** Over when the first request could be answered; rejects with a `PortError` when another program took the port. */
   readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
   #portLost: (error: Error) => void = () => undefined
 
   constructor(private readonly options: SupervisorOptions) {
-    const { config, publicPort } = options
+    const { config, publicPort, log } = options
+    const { balancers, workers, workerMaxMemory, drainTimeoutMs, shutdownTimeoutMs: stopTimeoutMs } = config
+    this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
+    this.#limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs, stopTimeoutMs }
     this.#factory = new ChildFactory(options, this)
-    this.#roster = new Roster({ balancer: config.balancers, worker: config.workers })
-    this.#vacancies = new Vacancies(this.#roster, options.log)
-    this.#bloat = new BloatGuard(options.log)
-    if (config.balancers === 0) {
-      this.#dealer = new ConnectionDealer(publicPort, refuse, openFilesToSpare(config.workers))
+    this.#log = new SupervisorLog(log)
+    if (balancers === 0) {
+      const limit = openFilesLimit()
+      this.#dealer = new ConnectionDealer(publicPort, refuse, () => openFilesToSpare(this.#children.size, limit))
     }
-    this.#traffic = new Traffic(this.#roster, this.#dealer, options.socketOf)
+    this.#traffic = new Traffic(this.#children, this.#dealer, options.socketOf)
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -74,30 +80,45 @@ export class Supervisor implements Service, ChildObserver {
   start(): Promise<void> {
     this.#state = 'running'
     this.#dealer?.start()
-    this.#watch = setInterval(() => this.#ask(), WATCH_INTERVAL_MS)
-    this.#reconcile()
+    this.#look = setInterval(() => this.#ask(), LOOK_INTERVAL_MS)
+    this.#pass()
     return Promise.resolve()
   }
 
+  /** Those that take traffic in end first, and only when nothing comes any more those that serve it. */
   stop(): Promise<void> {
-    this.#stopped ??= this.#stop()
+    this.#stopped ??= new Promise<void>(resolve => {
+      this.#allGone = resolve
+      this.#dealer?.stop()
+      this.options.publicPort.close()
+      this.#desired = { ...this.#desired, shutdown: this.options.shutdown.begin() }
+      this.#pass()
+    })
     return this.#stopped
   }
 
   /**
    * Replaces every worker, one place at a time. Asked for during a reload, it follows that one.
    * @returns how many were replaced
-   * @throws {ReloadError} a new worker did not come up; the old ones serve on
+   * @throws {ReloadError} a new worker did not come up, or did not last; the old ones serve on
    */
   reload(): Promise<number> {
-    const finished = this.#reloads.ask(this.#roster.slotsFor('worker'))
+    const { generation, finished } = this.#reloads.ask()
+    this.#desired = { ...this.#desired, generation }
     this.#ask()
     return finished
   }
 
-  /** The processes there are, in the order of their places. */
+  /** Brings the number of processes to another one. What is too many ends when all that is wanted serves. */
+  scale({ workers, balancers = this.#desired.balancers }: { workers: number; balancers?: number }): void {
+    this.#desired = { ...this.#desired, balancers, releases: [{ id: LIVE, workers }] }
+    this.#ask()
+  }
+
+  /** The processes that there are: balancers first, then workers, each in the order of their places. */
   children(): Child[] {
-    return this.#roster.children()
+    const order = (a: Child, b: Child): number => a.role.localeCompare(b.role) || a.spec.place - b.spec.place
+    return [...this.#children.values()].filter(({ state }) => state !== 'exited').sort(order)
   }
 
   childReported(child: Child, report: Report): void {
@@ -109,26 +130,25 @@ export class Supervisor implements Service, ChildObserver {
         child.markReady()
         break
       case 'failed':
-        this.options.log.error({ child: child.name, reason: report.reason }, 'it could not start')
+        this.#log.failedToStart(child, report.reason)
         // All that a balancer needs is the port; once one has it, none loses it.
         if (child.role === 'balancer') this.#portLost(this.options.publicPort.lost())
         return
       case 'heartbeat':
-        child.vitals = { loopDelayMs: report.loopDelayMs, rssBytes: report.rssBytes }
-        this.#noteMemory(child)
+        child.noteVitals(report)
         return
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
-        this.options.log.debug({ by: child.name, worker: report.id, state: report.state }, 'target')
+        this.#log.targetState(child, report)
         break
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break
       case 'crashed':
-        this.#noteCrash(child)
+        child.markCrashed()
         break
       case 'retire-me':
-        this.#noteRetirement(child, report.reason)
+        this.#retire(child, report.reason)
         break
       case 'hash-wanted':
         this.#permits.wanted(child, report.ticket)
@@ -140,8 +160,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#ask()
   }
 
-  childExited(child: Child): void {
-    this.#exits.push(child)
+  childExited(_child: Child): void {
     this.#ask()
   }
 
@@ -151,144 +170,97 @@ export class Supervisor implements Service, ChildObserver {
 
   /** Several facts in one turn of the event loop are one pass. */
   #ask(): void {
-    if (this.#passAsked) return
+    if (this.#passAsked || this.#state !== 'running') return
     this.#passAsked = true
     setImmediate(() => {
       this.#passAsked = false
-      this.#reconcile()
+      this.#pass()
     })
   }
 
-  #reconcile(): void {
-    for (const child of this.#exits.splice(0)) this.#bury(child)
-    if (this.#state !== 'running') return
-    this.#giveUpOnTheStuck()
-    this.#reloads.advance(performance.now())
-    for (const slot of this.#roster.slots) {
-      this.#fill(slot)
-      this.#replace(slot)
-    }
-    this.#stopTheDrained()
-    if (this.#traffic.direct()) this.#nowServing()
-    this.#sleepUntilDue()
-  }
-
-  #bury(child: Child): void {
-    this.#permits.childGone(child)
-    this.#roster.leaving.delete(child)
-    this.#traffic.board.forget(child)
-    this.#vacate(child)
-  }
-
-  /** A death: when is its place filled again? */
-  #vacate(child: Child): void {
-    const slot = this.#roster.slotOf(child)
-    if (slot === undefined || this.#state !== 'running') return
-    const wasReplacement = slot.replacement === child
-    const wasToGo = slot.replaceWanted && !wasReplacement
-    slot.forget(child)
-    const reload = this.#reloads.current
-    if (wasToGo) reload?.replaced(slot, child, performance.now())
-    else if (reload?.failed(slot, child) === true && wasReplacement) return
-    this.#vacancies.arose(slot, child)
-  }
-
-  #giveUpOnTheStuck(): void {
-    const children = this.children()
-    this.#watchdog.wake(children)
-    for (const child of children) this.#killFor(child, this.#watchdog.hangs(child))
-    for (const slot of this.#roster.slots) {
-      this.#killFor(
-        slot.replacement,
-        this.#watchdog.unused(slot, child => this.#traffic.reaches(child)),
-      )
-    }
-  }
-
-  #killFor(child: Child | undefined, reason: string | undefined): void {
-    if (child === undefined || reason === undefined) return
-    this.options.log.error({ child: child.name, pid: child.pid, reason }, 'it hangs and is killed')
-    child.kill(reason)
-  }
-
-  #fill(slot: Slot): void {
-    if (slot.current?.state === 'ready' && slot.current.servedMs >= PROVEN_MS) slot.parked = false
-    if (slot.current !== undefined || performance.now() < slot.notBefore) return
-    slot.current = this.#factory.start(slot.role)
-  }
-
-  /** Start, ready, healthy, proven, swap, drain: the old one serves until the new one does. */
-  #replace(slot: Slot): void {
-    if (!slot.replaceWanted || slot.current === undefined || performance.now() < slot.notBefore) return
-    slot.replacement ??= this.#factory.start(slot.role)
-    if (!this.#traffic.reaches(slot.replacement) || slot.replacement.servedMs < PROVEN_MS) return
-    const old = slot.promote()
-    if (old === undefined) return
-    old.beginDrain()
-    this.#roster.leaving.add(old)
-    this.#reloads.current?.replaced(slot, old, performance.now())
-    const deadline = setTimeout(() => old.stop(CUT_MS), this.options.config.drainTimeoutMs)
-    void old.exited.then(() => clearTimeout(deadline))
-  }
-
-  #stopTheDrained(): void {
-    for (const child of this.#roster.leaving) {
-      if (child.state === 'draining' && child.ending === '' && this.#traffic.hasLeft(child)) this.#end(child)
-    }
-  }
-
-  #end(child: Child): void {
-    child.stop(this.options.config.shutdownTimeoutMs)
-  }
-
-  #sleepUntilDue(): void {
-    clearTimeout(this.#wakeUp)
+  #pass(): void {
     const now = performance.now()
-    const proofs = this.#roster.slots.flatMap(({ replacement }) => replacement ?? [])
-    const due = [this.#vacancies.nextDue ?? Infinity, ...proofs.map(({ servedMs }) => now + PROVEN_MS - servedMs)]
-    const next = Math.min(...due.filter(at => at > now))
-    if (next < Infinity) this.#wakeUp = setTimeout(() => this.#ask(), next - now + 1)
+    if (now - this.#lookedAt >= OVERSLEPT_MS) this.#awakeSince = now
+    this.#lookedAt = now
+    const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
+    const observed = { children, history: this.#history, awakeSince: this.#awakeSince }
+    const { actions, history } = plan(this.#desired, observed, this.#limits, now)
+    this.#history = history
+    clearTimeout(this.#wakeUp)
+    for (const action of actions) this.#carryOut(action, now)
+    if (this.#traffic.isServing) this.#nowServing()
+    if (this.#desired.shutdown !== undefined && this.#children.size === 0) this.#end()
   }
 
-  /** It takes nothing new and will be gone in a moment: its place is filled already. */
-  #noteCrash(child: Child): void {
-    child.ending = 'uncaught exception'
-    this.#vacate(child)
-    child.beginDrain()
-    this.#roster.leaving.add(child)
-  }
-
-  #noteRetirement(child: Child, reason: string): void {
-    const slot = this.#roster.slotOf(child)
-    if (this.#state !== 'running' || slot?.retire(child) !== true) return
-    this.options.log.info({ child: child.name, reason }, 'it is to be replaced')
-  }
-
-  /** One at a time: each replacement needs memory of its own before the old one gives its back. */
-  #noteMemory(child: Child): void {
-    const { workerMaxMemory } = this.options.config
-    const { rssBytes } = child.vitals
-    if (workerMaxMemory === 0 || child.role !== 'worker' || rssBytes <= workerMaxMemory) return
-    const slot = this.#roster.slotOf(child)
-    if (this.#roster.replacing || slot === undefined) return
-    if (!this.#bloat.mayReplace(slot)) return
-    this.#noteRetirement(child, `it uses ${rssBytes} bytes of memory, ${workerMaxMemory} are allowed`)
+  #carryOut(action: Action, now: number): void {
+    if (action.type === 'start') {
+      const child = this.#factory.start(action.spec)
+      this.#children.set(child.name, child)
+      return
+    }
+    if (action.type === 'route') return this.#traffic.direct(action.routes)
+    if (action.type === 'settle') return this.#settled(action.generation, action.workers)
+    if (action.type === 'wait') {
+      this.#wakeUp = setTimeout(() => this.#ask(), action.until - now + 1)
+      return
+    }
+    const child = this.#children.get(action.child)
+    if (child === undefined) return
+    this.#carryOutOn(child, action)
+    // What has changed may ask for more, and is to be told to the balancers.
     this.#ask()
   }
 
-  /** Those that take traffic in first, and only when nothing comes any more those that serve it. */
-  async #stop(): Promise<void> {
-    this.#state = 'stopping'
-    clearTimeout(this.#wakeUp)
-    clearInterval(this.#watch)
-    const { cutAt, graceMs } = this.options.shutdown.begin()
-    this.#dealer?.stop()
-    this.options.publicPort.close()
-    for (const child of this.#roster.workers()) child.beginDrain()
-    for (const role of ['balancer', 'worker'] as const) {
-      const children = this.children().filter(child => child.role === role)
-      for (const child of children) child.stop(Math.max(cutAt - performance.now(), graceMs), graceMs)
-      await Promise.all(children.map(child => child.exited))
+  #carryOutOn(child: Child, action: Extract<Action, { child: string }>): void {
+    switch (action.type) {
+      case 'retire':
+        return this.#retire(child, action.reason)
+      case 'tolerate':
+        child.markTolerated()
+        return this.#log.toleratesMemory(child)
+      case 'drain':
+        return child.beginDrain()
+      case 'stop':
+        return child.stop(action.deadlineMs, action.graceMs)
+      case 'kill':
+        this.#log.kills(child, action.reason)
+        return child.kill(action.reason)
+      case 'lose':
+        child.markCounted()
+        return this.#log.lost(child, action.verdict)
+      case 'abandon':
+        child.markCounted()
+        return this.#abandoned(child, action.generation, action.replaced)
+      case 'forget':
+        this.#permits.childGone(child)
+        this.#traffic.board.forget(child)
+        this.#children.delete(child.name)
     }
+  }
+
+  #retire(child: Child, reason: string): void {
+    if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  }
+
+  #settled(generation: number, workers: number): void {
+    this.#reloads.settled(generation, workers)
+    this.#log.reloaded(workers)
+  }
+
+  /** What was desired before the reload is desired again, unless another reload was asked for meanwhile. */
+  #abandoned(child: Child, generation: number, replaced: number): void {
+    const error = new ReloadError(child, replaced)
+    this.#reloads.abandoned(generation, error)
+    this.#log.reloadFailed(error)
+    if (this.#desired.generation === generation) {
+      this.#desired = { ...this.#desired, generation: this.#history.settled }
+    }
+  }
+
+  #end(): void {
+    this.#state = 'stopped'
+    clearTimeout(this.#wakeUp)
+    clearInterval(this.#look)
+    this.#allGone()
   }
 }

@@ -27,7 +27,7 @@ void t.test('a long download keeps its old worker', async t => {
   const [first] = (await once(answer, 'data')) as [string]
   writeFileSync(APP, app('new'))
   cluster.signal('SIGHUP')
-  await cluster.printed(/"reloaded"/)
+  await cluster.printed(/"reload finished"/)
   t.ok(cluster.pids('worker').includes(old!), 'it is still there')
   process.kill(old!, 'SIGUSR2')
   let rest = ''

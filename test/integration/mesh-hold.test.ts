@@ -16,7 +16,7 @@ void t.test('mesh mode without a worker: so many wait, in turn, and for so long'
   const cluster = await Cluster.start(t, { APP, BALANCERS: '0', WORKERS: '1' })
   writeFileSync(APP, 'throw new Error("no database here")')
   cluster.kill('worker')
-  await cluster.printed(/it died before it was of use/)
+  await cluster.printed(/worker exited before it was ready/)
 
   const mute = Array.from({ length: WAITING }, () => net.connect(cluster.port).on('error', () => undefined))
   t.teardown(() => mute.forEach(socket => socket.destroy()))

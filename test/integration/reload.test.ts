@@ -82,7 +82,7 @@ void t.test('asked for again and again during a reload, it follows once', async 
   const APP = join(temporaryFolder(t), 'app.mjs')
   writeFileSync(APP, app('one'))
   const cluster = await Cluster.start(t, { APP, WORKERS: '1' })
-  const reloads = (): number => cluster.lines.filter(line => line.includes('"reloaded"')).length
+  const reloads = (): number => cluster.lines.filter(line => line.includes('"reload finished"')).length
   const answers = await Promise.all(Array.from({ length: 4 }, () => reload(cluster)))
   for (const answer of answers) t.strictSame(answer, { ok: true, result: { replaced: 1 } })
   await until(() => reloads() === 2, 'the first, and one for all who asked meanwhile')

@@ -38,7 +38,7 @@ for (const BALANCERS of ['1', '0']) {
     const cluster = await Cluster.start(t, { APP, BALANCERS, WORKER_MAX_MEMORY: '220M' })
     const { url } = cluster
     const said = (pattern: RegExp): string[] => cluster.lines.filter(line => pattern.test(line))
-    const replacements = (): string[] => said(/"it is to be replaced"/)
+    const replacements = (): string[] => said(/"worker is being replaced: /)
     const before = cluster.pids('worker')
 
     const serving = async (): Promise<Set<string>> =>
@@ -48,8 +48,8 @@ for (const BALANCERS of ['1', '0']) {
     const slow = before.map(() => ask(url, '/grow'))
     await until(() => said(/grown in/).length === 2, 'both to grow')
     const load = new Load(url, '/', 2, 10)
-    await cluster.printed(/"it is to be replaced"/)
-    t.match(replacements(), [/bytes of memory, \d+ are allowed/])
+    await cluster.printed(/"worker is being replaced: /)
+    t.match(replacements(), [/over memory limit \(\d+ of \d+ bytes\)/])
 
     const [fresh] = (await cluster.has('worker', 3)).filter(pid => !before.includes(pid))
     await until(async () => (await ask(url, '/')).text === String(fresh), 'the replacement to serve')

@@ -6,7 +6,7 @@ import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
 import { spawnGuarded } from '../host/lifeline.js'
 import { readOutput } from '../processes/lines.js'
-import { RestartPolicy } from '../plan/restart-policy.js'
+import { judgeLoss, noRestarts } from '../plan/restart-policy.js'
 import { killGroup, onceEnded, spawned } from '../processes/spawn.js'
 
 /** There is no redis-server on this machine. */
@@ -36,7 +36,7 @@ const MAX_SILENT = 10
 
 /** A private redis-server, started, watched, restarted and stopped by the primary. */
 export class EmbeddedRedis implements Service {
-  readonly #policy = new RestartPolicy<'redis'>()
+  #restarts = noRestarts
   #guard: ChildProcess | undefined
   #answeredAt: number | undefined
   #restart: NodeJS.Timeout | undefined
@@ -107,8 +107,10 @@ export class EmbeddedRedis implements Service {
     const servedMs = this.#answeredAt === undefined ? 0 : performance.now() - this.#answeredAt
     this.#answeredAt = undefined
     if (this.#stopping) return
-    const decision = this.#policy.exited('redis', servedMs, performance.now())
-    const delayMs = decision.kind === 'now' ? 0 : decision.delayMs
+    const loss = { place: 'redis', servedMs, generation: 0 }
+    const { verdict, history } = judgeLoss(this.#restarts, loss, performance.now())
+    this.#restarts = history
+    const { delayMs } = verdict
     this.options.log.error({ ending, nextTryMs: delayMs, lastLines }, 'redis died and is restarted')
     this.#restart = setTimeout(() => this.#spawn(), delayMs)
   }

@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
 import { readOutput } from '../processes/lines.js'
-import { RestartPolicy } from '../plan/restart-policy.js'
+import { judgeLoss, noRestarts } from '../plan/restart-policy.js'
 import { killGroup, onceEnded, spawned } from '../processes/spawn.js'
 import type { StoreBackend, StoreSettings } from './store-backend.js'
 
@@ -20,7 +20,7 @@ const PROBE_TIMEOUT_MS = 1_000
 
 /** The object store of one machine, started, watched, restarted and stopped by the primary. */
 export class EmbeddedStore implements Service {
-  readonly #policy = new RestartPolicy<'store'>()
+  #restarts = noRestarts
   #process: ChildProcess | undefined
   #answeredAt: number | undefined
   #restart: NodeJS.Timeout | undefined
@@ -61,8 +61,10 @@ export class EmbeddedStore implements Service {
     const servedMs = this.#answeredAt === undefined ? 0 : performance.now() - this.#answeredAt
     this.#answeredAt = undefined
     if (this.#stopping) return
-    const decision = this.#policy.exited('store', servedMs, performance.now())
-    const delayMs = decision.kind === 'now' ? 0 : decision.delayMs
+    const loss = { place: 'store', servedMs, generation: 0 }
+    const { verdict, history } = judgeLoss(this.#restarts, loss, performance.now())
+    this.#restarts = history
+    const { delayMs } = verdict
     this.options.log.error({ ending, nextTryMs: delayMs, lastLines }, 'the object store died and is restarted')
     this.#restart = setTimeout(() => this.#spawn(), delayMs)
   }

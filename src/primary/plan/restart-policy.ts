@@ -1,13 +1,18 @@
-/** What to do about a place whose process has ended. Times in milliseconds. */
-export type RestartDecision =
-  | { kind: 'now' }
-  /** A back-off: it did not live long enough to have been of use. */
-  | { kind: 'after'; delayMs: number }
-  /** A crash loop: given up for a while. */
-  | { kind: 'park'; delayMs: number }
+/** When a place whose process was lost is filled again. Times in milliseconds. */
+export interface RestartVerdict {
+  /**
+   * - `now`: the process had proven itself
+   * - `backoff`: it exited early
+   * - `park`: a crash loop: one try now and then
+   */
+  readonly kind: 'now' | 'backoff' | 'park'
+  readonly delayMs: number
+  /** The first place of its role that is parked: they run the same code, so one message says it for all. */
+  readonly isNews: boolean
+}
 
 export interface RestartOptions {
-  /** Having served this long, an exit is no sign of a loop. */
+  /** A process that has served this long is proven: its exit is no sign of a loop. */
   provenMs: number
   firstDelayMs: number
   maxDelayMs: number
@@ -26,32 +31,73 @@ export const defaultRestartOptions: RestartOptions = {
   parkMs: 60_000,
 }
 
-/** Decides when a place of one role is filled again: one policy for all of them, since they run the same code. */
-export class RestartPolicy<Place> {
-  readonly #earlyInARow = new Map<Place, number>()
-  /** Given up for a while; a try now and then, until one has served. */
-  readonly #parked = new Set<Place>()
-  #earlyExits: number[] = []
+/** What is remembered of the places of one role, which all run the same code. */
+export interface RestartHistory {
+  readonly places: ReadonlyMap<string, PlaceHistory>
+  /** When processes exited early, within the window. */
+  readonly earlyExits: readonly number[]
+}
 
-  constructor(private readonly options: RestartOptions = defaultRestartOptions) {}
+interface PlaceHistory {
+  readonly earlyInARow: number
+  readonly parked: boolean
+  readonly lostAt: number
+  /** The place stays empty until then. */
+  readonly notBefore: number
+  /** Generation of the process that was lost. */
+  readonly generation: number
+}
 
-  /**
-   * @param servedMs from ready to exit; 0 when it never was ready
-   * @param now any steady clock
-   */
-  exited(place: Place, servedMs: number, now: number): RestartDecision {
-    const { provenMs, firstDelayMs, maxDelayMs, parkAfter, windowMs, parkMs } = this.options
-    if (servedMs >= provenMs) {
-      this.#earlyInARow.delete(place)
-      this.#parked.delete(place)
-      return { kind: 'now' }
-    }
-    const inARow = (this.#earlyInARow.get(place) ?? 0) + 1
-    this.#earlyInARow.set(place, inARow)
-    this.#earlyExits = [...this.#earlyExits.filter(at => at > now - windowMs), now]
-    // One each, of many places, is no loop: what they all need may have been away for a moment.
-    if (this.#earlyExits.length >= Math.max(parkAfter, 2 * this.#earlyInARow.size)) this.#parked.add(place)
-    if (this.#parked.has(place)) return { kind: 'park', delayMs: parkMs }
-    return { kind: 'after', delayMs: Math.min(firstDelayMs * 2 ** (inARow - 1), maxDelayMs) }
+export const noRestarts: RestartHistory = { places: new Map(), earlyExits: [] }
+
+/** A process that was lost. */
+export interface Loss {
+  readonly place: string
+  /** From ready to its end; 0 when it never was ready. */
+  readonly servedMs: number
+  readonly generation: number
+}
+
+/** Judges a loss. @param now in any steady clock */
+export function judgeLoss(
+  history: RestartHistory,
+  { place, servedMs, generation }: Loss,
+  now: number,
+  options: RestartOptions = defaultRestartOptions,
+): { verdict: RestartVerdict; history: RestartHistory } {
+  const { provenMs, firstDelayMs, maxDelayMs, parkAfter, windowMs, parkMs } = options
+  const places = new Map(history.places)
+  const earlyExits = history.earlyExits.filter(at => at > now - windowMs)
+  if (servedMs >= provenMs) {
+    places.delete(place)
+    return { verdict: { kind: 'now', delayMs: 0, isNews: true }, history: { places, earlyExits } }
   }
+  earlyExits.push(now)
+  const known = history.places.get(place)
+  const earlyInARow = (known?.earlyInARow ?? 0) + 1
+  const failing = known === undefined ? places.size + 1 : places.size
+  // One each, of many places, is no loop: what they all need may have been away for a moment.
+  const parked = known?.parked === true || earlyExits.length >= Math.max(parkAfter, 2 * failing)
+  const isNews = !parked || ![...places.values()].some(each => each.parked)
+  const delayMs = parked ? parkMs : Math.min(firstDelayMs * 2 ** (earlyInARow - 1), maxDelayMs)
+  places.set(place, { earlyInARow, parked, lostAt: now, notBefore: now + delayMs, generation })
+  return { verdict: { kind: parked ? 'park' : 'backoff', delayMs, isNews }, history: { places, earlyExits } }
+}
+
+/** When the place may be filled; the past when nothing speaks against it. */
+export function notBefore(history: RestartHistory, place: string): number {
+  return history.places.get(place)?.notBefore ?? -Infinity
+}
+
+/** Whether the last process of the place was lost early, and ran older code than `generation`. */
+export function failedBefore(history: RestartHistory, place: string, generation: number): boolean {
+  const known = history.places.get(place)
+  return known !== undefined && known.generation < generation
+}
+
+/** Forgets the losses of places that have been fine since, or are not wanted any more. */
+export function forgiven(history: RestartHistory, isFine: (place: string, since: number) => boolean): RestartHistory {
+  if (history.places.size === 0) return history
+  const left = [...history.places].filter(([place, { lostAt }]) => !isFine(place, lostAt))
+  return left.length === history.places.size ? history : { ...history, places: new Map(left) }
 }

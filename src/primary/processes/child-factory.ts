@@ -1,7 +1,8 @@
 import type { Config } from '../../config/config.js'
 import type { StartOrder } from '../../ipc/messages.js'
-import { Child, type ChildObserver, type ChildRole, type ForkOptions } from './child.js'
 import type { PublicPort } from '../host/public-port.js'
+import type { StartSpec } from '../plan/action.js'
+import { Child, type ChildObserver, type ForkOptions } from './child.js'
 
 /** What the processes of an instance are started with. */
 export interface ChildFactoryOptions {
@@ -24,10 +25,11 @@ export class ChildFactory {
     private readonly observer: ChildObserver,
   ) {}
 
-  start(role: ChildRole): Child {
+  start(spec: StartSpec): Child {
     const { config, fork, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
+    const { role } = spec
     const id = String(this.#nextId[role]++)
-    const child = Child.fork(role, id, fork, this.observer)
+    const child = Child.fork(id, spec, fork, this.observer)
     const socketPath = role === 'worker' ? socketOf(id) : ''
     const mesh = config.balancers === 0
     const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }

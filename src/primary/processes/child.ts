@@ -1,22 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messages.js'
+import type { StartSpec } from '../plan/action.js'
+import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { Connection } from '../traffic/connection-dealer.js'
 import { forkProcess } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
-export type ChildRole = 'worker' | 'balancer'
-
-/**
- * - `starting`: forked, not ready yet
- * - `ready`: serves
- * - `draining`: takes nothing new, what it has goes on
- * - `stopping`: told to end
- * - `exited`
- */
-export type ChildState = 'starting' | 'ready' | 'draining' | 'stopping' | 'exited'
-
-/** Told what happens to a child. It only takes note; the reconcile loop acts. */
+/** Told what happens to a child. It records; the next pass acts. */
 export interface ChildObserver {
   childReported(child: Child, report: Report): void
   childExited(child: Child): void
@@ -29,46 +20,58 @@ export interface ForkOptions {
   lifelineFd: number
 }
 
+/** As of the last heartbeat of a process. */
+export interface Vitals {
+  /** How long its event loop was held up, in milliseconds. */
+  readonly loopDelayMs: number
+  /** Resident memory. */
+  readonly rssBytes: number
+}
+
+/** What else the primary knows of a child, from the processes that balance. */
+export type Reachability = Pick<ObservedChild, 'reachable' | 'drained'>
+
 /** A balancer or a worker as the primary sees it. The only place where its state changes. */
 export class Child {
   #state: ChildState = 'starting'
+  readonly #startedAt = performance.now()
   #readyAt: number | undefined
-  #killTimer: NodeJS.Timeout | undefined
-  /** Orders given before it said hello. */
-  #early: Array<[order: Order, handle: object | undefined]> | undefined = []
-  /** When it was started, and when it was last heard of; both later by what the primary has slept since. */
-  startedAt = performance.now()
-  heardAt = this.startedAt
-  /** As of its last heartbeat: how long its event loop was held up, and its resident memory. */
-  vitals = { loopDelayMs: 0, rssBytes: 0 }
-  /** Connections on their way to it, in their order. */
-  readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
-  /** What it printed last, for the report of its death. */
-  readonly lastLines: readonly string[]
-  /** How it ended: an exit code, the name of a signal, why it was killed, or why it never was. */
-  ending = ''
+  #endedAt: number | undefined
+  #heardAt = this.#startedAt
+  #drainingSince: number | undefined
+  #killAt: number | undefined
+  #leaving = false
+  #retiring: string | undefined
+  #tolerated = false
+  #counted = false
+  #vitals: Vitals = { loopDelayMs: 0, rssBytes: 0 }
+  #ending = ''
   #killedFor: string | undefined
+  /** Orders given before the process said hello. */
+  #early: Array<[order: Order, handle: object | undefined]> | undefined = []
+  /** Connections on their way to the process, in their order. */
+  readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
+  /** What the process printed last, for the report of its end. */
+  readonly lastLines: readonly string[]
   readonly exited: Promise<void>
 
   private constructor(
-    readonly role: ChildRole,
     /** Unique among its role over the life of the primary. */
     readonly id: string,
+    readonly spec: StartSpec,
     private readonly process: ChildProcess,
     observer: ChildObserver,
   ) {
     this.exited = new Promise(resolve => {
       onceEnded(process, ending => {
-        this.ending = this.#killedFor ?? ending
-        this.#state = 'exited'
-        clearTimeout(this.#killTimer)
+        this.#end(this.#killedFor ?? ending)
         observer.childExited(this)
         this.#takeBackGiven()
         resolve()
       })
     })
     process.on('message', message => {
-      this.heardAt = performance.now()
+      this.#heardAt = performance.now()
       const report = parseReport(message)
       if (report === undefined) return
       if (report.type === 'hello') this.#greeted()
@@ -78,9 +81,12 @@ export class Child {
     this.lastLines = readOutput(process, line => observer.childPrinted(this, line))
   }
 
-  static fork(role: ChildRole, id: string, options: ForkOptions, observer: ChildObserver): Child {
-    const { program, lifelineFd } = options
-    return new Child(role, id, forkProcess(role, program, id, lifelineFd), observer)
+  static fork(id: string, spec: StartSpec, { program, lifelineFd }: ForkOptions, observer: ChildObserver): Child {
+    return new Child(id, spec, forkProcess(spec.role, program, id, lifelineFd), observer)
+  }
+
+  get role(): ChildRole {
+    return this.spec.role
   }
 
   /** For people, e.g. "worker 3". */
@@ -96,14 +102,43 @@ export class Child {
     return this.#state
   }
 
-  /** It takes, or will take, its part of the work. */
-  get serving(): boolean {
-    return this.#state === 'starting' || this.#state === 'ready'
+  get heardAt(): number {
+    return this.#heardAt
   }
 
-  /** How long it has served, in milliseconds; 0 when it never became ready. */
+  get vitals(): Vitals {
+    return this.#vitals
+  }
+
+  /** How it ended: an exit code, the name of a signal, "uncaught exception", why it was killed, or why it never ran. */
+  get ending(): string {
+    return this.#ending
+  }
+
+  /** How long it has served, or had when it ended, in milliseconds; 0 when it never became ready. */
   get servedMs(): number {
-    return this.#readyAt === undefined ? 0 : performance.now() - this.#readyAt
+    return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt
+  }
+
+  /** What the plan is made from. */
+  observe(reachability: Reachability): ObservedChild {
+    return {
+      ...this.spec,
+      ...reachability,
+      name: this.name,
+      state: this.#state,
+      startedAt: this.#startedAt,
+      readyAt: this.#readyAt,
+      heardAt: this.#heardAt,
+      drainingSince: this.#drainingSince,
+      killAt: this.#killAt,
+      leaving: this.#leaving,
+      servedMs: this.servedMs,
+      rssBytes: this.#vitals.rssBytes,
+      retiring: this.#retiring,
+      tolerated: this.#tolerated,
+      counted: this.#counted,
+    }
   }
 
   send(order: Order, handle?: object): void {
@@ -124,29 +159,82 @@ export class Child {
     return true
   }
 
+  noteVitals(vitals: Vitals): void {
+    this.#vitals = vitals
+  }
+
   markReady(): void {
     if (this.#state !== 'starting') return
     this.#state = 'ready'
     this.#readyAt = performance.now()
   }
 
+  /** It threw an exception that nobody caught: it hands over what it can, and exits by itself. */
+  markCrashed(): void {
+    if (!this.#isServing) return
+    this.#state = 'crashed'
+    this.#leaving = true
+    this.#endedAt = performance.now()
+    this.#ending = 'uncaught exception'
+  }
+
+  /** Its loss was taken account of. */
+  markCounted(): void {
+    this.#counted = true
+  }
+
+  markTolerated(): void {
+    this.#tolerated = true
+  }
+
+  /**
+   * It is to have a successor.
+   * @returns false when that was known
+   */
+  retire(reason: string): boolean {
+    if (this.#retiring !== undefined || this.#leaving) return false
+    this.#retiring = reason
+    return true
+  }
+
+  /** Takes nothing new from now on. One that has crashed stays so: its word does not count any more. */
   beginDrain(): void {
-    if (!this.serving) return
-    this.#state = 'draining'
+    if (!this.#isServing && this.#state !== 'crashed') return
+    if (this.#state !== 'crashed') this.#state = 'draining'
+    this.#leaving = true
+    this.#drainingSince ??= performance.now()
     this.send({ type: 'drain' })
   }
 
-  /** It could not be heard of for a while, which is not its fault. */
-  excuse(): void {
-    this.startedAt = this.heardAt = performance.now()
-  }
-
-  /** Asks it to cut what has not ended by the deadline and to end, and makes it end when it has not by the grace. */
-  stop(deadlineMs: number, graceMs = KILL_GRACE_MS): void {
+  /**
+   * Asks it to cut what has not ended by the deadline, and to exit.
+   * @param graceMs after the deadline it may be killed
+   */
+  stop(deadlineMs: number, graceMs: number): void {
     if (this.#state === 'stopping' || this.#state === 'exited') return
     this.#state = 'stopping'
+    this.#leaving = true
+    this.#killAt = performance.now() + deadlineMs + graceMs
     this.send({ type: 'stop', deadlineMs })
-    this.#killTimer = setTimeout(() => this.kill(), deadlineMs + graceMs)
+  }
+
+  /** @param reason told as its ending */
+  kill(reason?: string): void {
+    if (this.#state === 'exited') return
+    this.#state = 'stopping'
+    this.#killAt = undefined
+    this.#killedFor ??= reason
+    if (this.pid !== undefined) this.process.kill('SIGKILL')
+  }
+
+  get #isServing(): boolean {
+    return this.#state === 'starting' || this.#state === 'ready'
+  }
+
+  #end(ending: string): void {
+    if (this.#state !== 'crashed') this.#ending = ending
+    this.#endedAt ??= performance.now()
+    this.#state = 'exited'
   }
 
   /** Once all that it said is read: Node tells of an exit before, and does not tell of a channel's end in mid-handover. */
@@ -160,14 +248,4 @@ export class Child {
     this.#early = undefined
     for (const [order, handle] of early) sendOrder(this.process, order, handle)
   }
-
-  /** @param reason told as its ending */
-  kill(reason?: string): void {
-    if (this.#state === 'exited') return
-    this.#state = 'stopping'
-    this.#killedFor ??= reason
-    if (this.pid !== undefined) this.process.kill('SIGKILL')
-  }
 }
-
-const KILL_GRACE_MS = 1_000

@@ -1,7 +1,7 @@
 import cluster from 'node:cluster'
 import { fork, type ChildProcess } from 'node:child_process'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
-import type { ChildRole } from './child.js'
+import type { ChildRole } from '../plan/observed.js'
 import { spawned } from './spawn.js'
 
 /** Forks this program in a role: standard input closed, output and errors to the primary, the channel, the lifeline. */

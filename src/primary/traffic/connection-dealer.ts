@@ -47,8 +47,8 @@ export class ConnectionDealer {
   constructor(
     private readonly publicPort: PublicPort,
     private readonly refuse: Refuse,
-    /** Connections that are held here may use so many of this process's open files. */
-    private readonly openFiles = Infinity,
+    /** How many of this process's open files connections that are held here may use. */
+    private readonly openFiles: () => number = () => Infinity,
   ) {}
 
   /** @throws {PortError} another program began to listen since the port was bound */
@@ -57,7 +57,7 @@ export class ConnectionDealer {
     handle.onconnection = (error, connection) => {
       if (error !== 0) return
       // The kernel gives out the lowest number that is free. An answer would keep it for longer.
-      if (connection.fd >= this.openFiles) connection.close()
+      if (connection.fd >= this.openFiles()) connection.close()
       else this.#deal({ connection, until: performance.now() + MAX_WAIT_MS })
     }
     const error = handle.listen(BACKLOG)

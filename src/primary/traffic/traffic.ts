@@ -1,6 +1,7 @@
-import type { Child } from '../processes/child.js'
+import type { Route } from '../plan/action.js'
+import type { ChildState } from '../plan/observed.js'
+import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
-import type { Roster } from '../plan/roster.js'
 import { TargetBoard } from './target-board.js'
 
 /** A worker is dealt no connections when it was silent for so long and others were not; heartbeats come each second. */
@@ -11,59 +12,70 @@ export class Traffic {
   readonly board = new TargetBoard()
 
   /**
+   * @param children all that there are, by their names
    * @param dealer mesh mode: deals out the connections that the primary takes
    * @param socketOf where a worker is reached
    */
   constructor(
-    private readonly roster: Roster,
+    private readonly children: ReadonlyMap<string, Child>,
     private readonly dealer: ConnectionDealer | undefined,
     private readonly socketOf: (workerId: string) => string,
   ) {}
 
-  /** Ready, and every balancing process has found it so. */
-  reaches(child: Child): boolean {
-    if (child.state !== 'ready') return false
-    return child.role === 'balancer' || this.board.readyAtAll(this.#balancing(), child.id)
+  /** What the processes that balance have found out about a child. A balancer has nobody who would. */
+  reachabilityOf(child: Child): Reachability {
+    const isReady = child.state === 'ready'
+    if (child.role === 'balancer') return { reachable: isReady, drained: true }
+    const balancing = this.#balancing()
+    return {
+      reachable: isReady && this.board.readyAtAll(balancing, child.id),
+      drained: this.board.drainedAtAll(balancing, child.id),
+    }
   }
 
-  /** Nothing is in flight at it any more, or will be. */
-  hasLeft(child: Child): boolean {
-    return child.role === 'balancer' || this.board.drainedAtAll(this.#balancing(), child.id)
-  }
-
-  /**
-   * Tells everybody the targets as they are now.
-   * @returns whether a request could be served
-   */
-  direct(): boolean {
-    const workers = this.roster.workers()
-    const inUse = workers.filter(({ state }) => state === 'ready' || state === 'draining')
-    const targets = inUse.map(({ id, state }) => ({
-      id,
-      socketPath: this.socketOf(id),
-      draining: state === 'draining',
-    }))
+  /** Tells every process that balances which workers there are. */
+  direct(routes: readonly Route[]): void {
+    const targets = routes.flatMap(({ child: name, draining }) => {
+      const child = this.children.get(name)
+      return child === undefined ? [] : [{ id: child.id, socketPath: this.socketOf(child.id), draining }]
+    })
     this.board.tell(this.#forwarding(), targets)
-    const ready = workers.filter(({ state }) => state === 'ready')
-    this.dealer?.setTakers(this.#fittest(ready))
-    return this.#balancing().length > 0 && ready.some(child => this.dealer !== undefined || this.reaches(child))
+    this.dealer?.setTakers(this.#fittest())
   }
 
-  /** In mesh mode connections go to workers that were heard of, and find their own app well; or else to whom there is. */
-  #fittest(ready: Child[]): Child[] {
+  /** Whether a request could be answered now. */
+  get isServing(): boolean {
+    if (this.#balancing().length === 0) return false
+    return this.#ready().some(child => this.dealer !== undefined || this.reachabilityOf(child).reachable)
+  }
+
+  /** In mesh mode connections go to workers that were heard of and find their own app well, else to any that is ready. */
+  #fittest(): Child[] {
+    const ready = this.#ready()
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
     const well = awake.filter(child => this.board.readyAtAll([child], child.id))
     return [well, awake, ready].find(some => some.length > 0) ?? []
   }
 
-  /** The processes that pick targets. */
-  #forwarding(): Child[] {
-    if (this.dealer === undefined) return this.roster.slotsFor('balancer').flatMap(slot => slot.children)
-    return this.roster.workers().filter(({ state }) => state === 'ready' || state === 'draining')
+  #ready(): Child[] {
+    return this.#all('worker').filter(({ state }) => state === 'ready')
   }
 
-  /** Those of them whose word counts. One that has crashed forwards what it holds, and that is all. */
+  #all(role: Child['role']): Child[] {
+    return [...this.children.values()].filter(child => child.role === role)
+  }
+
+  /** The processes that pick targets. One that has crashed still forwards what it holds. */
+  #forwarding(): Child[] {
+    const states = this.dealer === undefined ? BALANCERS_THAT_PICK : WORKERS_THAT_PICK
+    return this.#all(this.dealer === undefined ? 'balancer' : 'worker').filter(({ state }) => states.has(state))
+  }
+
+  /** Those of them whose word counts. */
   #balancing(): Child[] {
-    return this.#forwarding().filter(({ ending }) => ending === '')
+    return this.#forwarding().filter(({ state }) => state !== 'crashed')
   }
 }
+
+const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready'])
+const WORKERS_THAT_PICK = new Set<ChildState>(['ready', 'draining', 'crashed'])

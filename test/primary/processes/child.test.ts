@@ -1,6 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import t from 'tap'
-import { Child, type ChildRole } from '#src/primary/processes/child.js'
+import type { ChildRole } from '#src/primary/plan/observed.js'
+import { Child } from '#src/primary/processes/child.js'
 import { program } from '../../helpers/cluster.js'
 import { within } from '../../helpers/deadline.js'
 
@@ -15,8 +16,8 @@ for (const role of ['balancer', 'worker'] as ChildRole[]) {
     process.execPath = '/no/such/node'
     const exits: Child[] = []
     const child = Child.fork(
-      role,
       '1',
+      { role, release: 'live', place: 0, generation: 0 },
       { program, lifelineFd },
       {
         childReported: () => undefined,

@@ -49,7 +49,11 @@ function createDealer(openFiles?: number): {
   const refuse = (connection: Connection, code: string): void => {
     ;(connection as FakeConnection).refused = code
   }
-  const dealer = new ConnectionDealer({ handle, host: '127.0.0.1', port: 0 } as PublicPort, refuse, openFiles)
+  const dealer = new ConnectionDealer(
+    { handle, host: '127.0.0.1', port: 0 } as PublicPort,
+    refuse,
+    () => openFiles ?? Infinity,
+  )
   dealer.start()
   const connect = (name: string, fd = 3): FakeConnection => {
     const connection = new FakeConnection(name, fd)

@@ -1,0 +1,41 @@
+import { placeKey, type ObservedChild } from './observed.js'
+import type { Pass } from './pass.js'
+import { forgiven, judgeLoss } from './restart-policy.js'
+import { abandonIfFailed } from './rollout.js'
+
+/** Takes account of processes that have exited or crashed: when their places are filled again, and what it means. */
+export function countLosses(pass: Pass): void {
+  for (const child of pass.children) {
+    if (isLost(child) && pass.desired.shutdown === undefined) lose(pass, child)
+    if (child.state === 'crashed' && child.drainingSince === undefined) pass.act({ type: 'drain', child: child.name })
+    if (child.state === 'exited') pass.act({ type: 'forget', child: child.name })
+  }
+  forgive(pass)
+}
+
+/** It has gone from its place without being asked to. */
+function isLost(child: ObservedChild): boolean {
+  if (child.counted) return false
+  return child.state === 'crashed' || (child.state === 'exited' && !child.leaving)
+}
+
+function lose(pass: Pass, child: ObservedChild): void {
+  // The place is not empty: whoever holds it serves on, and the failure is told as the reload's.
+  if (abandonIfFailed(pass, child) && pass.places().some(({ key, holder }) => key === placeKey(child) && holder)) return
+  const { restarts } = pass.history
+  const loss = { place: placeKey(child), servedMs: child.servedMs, generation: child.generation }
+  const { verdict, history } = judgeLoss(restarts[child.role], loss, pass.now)
+  pass.remember({ restarts: { ...restarts, [child.role]: history } })
+  pass.act({ type: 'lose', child: child.name, verdict })
+}
+
+function forgive(pass: Pass): void {
+  // A holder that was there before says nothing about a successor that was lost.
+  const isFine = (key: string, since: number): boolean => {
+    const place = pass.places().find(each => each.key === key)
+    return place === undefined || ((place.holder?.startedAt ?? 0) > since && pass.isProven(place.holder))
+  }
+  const { worker, balancer } = pass.history.restarts
+  const left = { worker: forgiven(worker, isFine), balancer: forgiven(balancer, isFine) }
+  if (left.worker !== worker || left.balancer !== balancer) pass.remember({ restarts: left })
+}

@@ -1,0 +1,30 @@
+import { placeKey } from './observed.js'
+import type { Pass } from './pass.js'
+
+/** A place whose worker was replaced for its memory is left alone for this long, however large the next one grows. */
+const PAUSE_MS = 60_000
+
+/** Has workers over the memory limit replaced, one at a time: each successor needs memory of its own beside them. */
+export function retireOverMemory(pass: Pass): void {
+  const { workerMaxMemory } = pass.limits
+  if (workerMaxMemory === 0 || isReplacing(pass)) return
+  for (const { holder } of pass.places('worker')) {
+    if (holder?.state !== 'ready' || holder.rssBytes <= workerMaxMemory) continue
+    const key = placeKey(holder)
+    const last = pass.history.memoryReplacedAt.get(key) ?? -Infinity
+    pass.lookAgainAt(last + PAUSE_MS)
+    if (pass.now - last >= PAUSE_MS) {
+      const reason = `over memory limit (${holder.rssBytes} of ${workerMaxMemory} bytes)`
+      pass.act({ type: 'retire', child: holder.name, reason })
+      pass.remember({ memoryReplacedAt: new Map(pass.history.memoryReplacedAt).set(key, pass.now) })
+      return
+    }
+    if (!holder.tolerated) pass.act({ type: 'tolerate', child: holder.name })
+  }
+}
+
+/** A worker is being replaced, or its predecessor has not gone yet. */
+function isReplacing(pass: Pass): boolean {
+  if (pass.places('worker').some(({ holder, successor }) => (successor ?? holder?.retiring) !== undefined)) return true
+  return pass.children.some(({ role, leaving, state }) => role === 'worker' && leaving && state !== 'exited')
+}

@@ -1,0 +1,54 @@
+import type { Child } from './processes/child.js'
+
+/** A new worker did not come up, or did not last; the workers that were not replaced yet serve on. */
+export class ReloadError extends Error {
+  /** What the failed worker printed last. */
+  readonly lastLines: readonly string[]
+
+  constructor(
+    child: Pick<Child, 'name' | 'servedMs' | 'ending' | 'lastLines'>,
+    readonly replaced: number,
+  ) {
+    const fault = child.servedMs === 0 ? 'did not become ready' : 'did not last'
+    const rest = replaced === 0 ? 'the old workers serve on' : 'no more workers are replaced'
+    super(`the new ${child.name} ${fault} (${child.ending}); ${rest}`)
+    this.name = 'ReloadError'
+    this.lastLines = [...child.lastLines]
+  }
+}
+
+interface Asked {
+  generation: number
+  resolve(replaced: number): void
+  reject(error: ReloadError): void
+}
+
+/** Reloads that were asked for and have no outcome yet. */
+export class Reloads {
+  #generation = 0
+  #asked: Asked[] = []
+
+  /** @returns the generation to bring the workers to, and how many were replaced or a rejection with a `ReloadError` */
+  ask(): { generation: number; finished: Promise<number> } {
+    const generation = ++this.#generation
+    const finished = new Promise<number>((resolve, reject) => this.#asked.push({ generation, resolve, reject }))
+    finished.catch(() => undefined)
+    return { generation, finished }
+  }
+
+  /** All workers are of this generation. */
+  settled(generation: number, workers: number): void {
+    for (const asked of this.#upTo(generation)) asked.resolve(workers)
+  }
+
+  /** A worker of this generation did not last. */
+  abandoned(generation: number, error: ReloadError): void {
+    for (const asked of this.#upTo(generation)) asked.reject(error)
+  }
+
+  #upTo(generation: number): Asked[] {
+    const due = this.#asked.filter(asked => asked.generation <= generation)
+    this.#asked = this.#asked.filter(asked => asked.generation > generation)
+    return due
+  }
+}

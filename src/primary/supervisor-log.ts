@@ -1,0 +1,58 @@
+import type { Logger } from '../process/log.js'
+import type { RestartVerdict } from './plan/restart-policy.js'
+import type { Child } from './processes/child.js'
+
+/** Every message of the supervisor, in one place: operators search their logs for them. */
+export class SupervisorLog {
+  constructor(private readonly log: Logger) {}
+
+  failedToStart(child: Child, reason: string): void {
+    this.log.error({ child: child.name, reason }, `${child.role} failed to start`)
+  }
+
+  targetState(by: Child, { id, state }: { id: string; state: string }): void {
+    this.log.debug({ by: by.name, worker: id, state }, 'target changed its state')
+  }
+
+  retires(child: Child, reason: string): void {
+    this.log.info({ child: child.name, reason }, `${child.role} is being replaced: ${reason}`)
+  }
+
+  toleratesMemory(child: Child): void {
+    const { rssBytes } = child.vitals
+    this.log.error(
+      { child: child.name, rssBytes },
+      'worker is over WORKER_MAX_MEMORY and stays: its place had a new worker less than a minute ago',
+    )
+  }
+
+  reloaded(replaced: number): void {
+    this.log.info({ replaced }, 'reload finished')
+  }
+
+  reloadFailed(error: Error): void {
+    this.log.error({ err: error }, 'reload failed')
+  }
+
+  /** @param reason none when it has missed the deadline of its stop, which is nothing to tell */
+  kills(child: Child, reason: string | undefined): void {
+    if (reason === undefined) return
+    this.log.error({ child: child.name, pid: child.pid, reason }, `${child.role} hangs and is killed: ${reason}`)
+  }
+
+  lost(child: Child, { kind, delayMs, isNews }: RestartVerdict): void {
+    const { name, role, pid, ending, lastLines } = child
+    const servedMs = Math.round(child.servedMs)
+    const facts = { child: name, pid, ending, servedMs }
+    if (kind === 'now') this.log.warn(facts, `${role} exited and is replaced`)
+    else if (kind === 'backoff') {
+      const when = servedMs === 0 ? 'before it was ready' : 'soon after it was ready'
+      this.log.error({ ...facts, nextTryMs: delayMs, lastLines }, `${role} exited ${when}`)
+    } else if (isNews) {
+      this.log.error(
+        { ...facts, lastLines },
+        `${role} is in a crash loop: its place stays empty, with one try a minute`,
+      )
+    }
+  }
+}

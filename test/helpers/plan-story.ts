@@ -1,0 +1,124 @@
+import type { Action, StartSpec } from '#src/primary/plan/action.js'
+import { defaultLimits, type Desired, type Limits } from '#src/primary/plan/desired.js'
+import { noHistory, type History } from '#src/primary/plan/observed.js'
+import { plan } from '#src/primary/plan/plan.js'
+import { FakeChild } from '../simulation/fake-child.js'
+
+/** A plan told step by step: a test says what happens to processes, and asks what the plan does about it. */
+export class PlanStory {
+  now = 0
+  awakeSince = 0
+  history: History = noHistory
+  desired: Desired
+  readonly limits: Limits
+  readonly #children = new Map<string, FakeChild>()
+  readonly #nextId = { worker: 1, balancer: 1 }
+
+  constructor(workers: number, limits: Partial<Limits> = {}, balancers = 0) {
+    this.desired = { generation: 0, releases: [{ id: 'live', workers }], balancers }
+    this.limits = { ...defaultLimits, ...limits }
+  }
+
+  /** With all its workers started, ready, reachable and proven. */
+  static serving(workers: number, limits: Partial<Limits> = {}): PlanStory {
+    const story = new PlanStory(workers, limits)
+    story.pass()
+    for (const child of story.children()) story.proves(child.name)
+    story.pass()
+    return story
+  }
+
+  children(): FakeChild[] {
+    return [...this.#children.values()]
+  }
+
+  /** By its name, e.g. "worker 1". */
+  child(name: string): FakeChild {
+    const child = this.#children.get(name)
+    if (child === undefined) throw new Error(`there is no ${name}`)
+    return child
+  }
+
+  /** Goes on by so many milliseconds; everything that does not hang is heard of. */
+  wait(ms: number): this {
+    this.now += ms
+    for (const child of this.#children.values()) if (!child.hung) child.heardAt = this.now
+    return this
+  }
+
+  reload(): this {
+    this.desired = { ...this.desired, generation: this.desired.generation + 1 }
+    return this
+  }
+
+  /** It becomes ready, is found healthy, and serves until it is proven. */
+  proves(name: string): this {
+    this.child(name).ready(this.now)
+    this.child(name).reachable = true
+    return this.wait(this.limits.provenMs)
+  }
+
+  exits(name: string): this {
+    this.child(name).exit(this.now)
+    return this
+  }
+
+  /** One plan, carried out. Returns its actions in words, e.g. "start worker 3", without routes and waits. */
+  pass(): string[] {
+    const children = this.children().map(child => child.observe(this.now))
+    const observed = { children, history: this.history, awakeSince: this.awakeSince }
+    const { actions, history } = plan(this.desired, observed, this.limits, this.now)
+    this.history = history
+    return actions.flatMap(action => this.#carryOut(action) ?? [])
+  }
+
+  /** Passes until nothing is left to do at this moment. */
+  settle(): string[] {
+    const all: string[] = []
+    for (let said = this.pass(); said.length > 0; said = this.pass()) all.push(...said)
+    return all
+  }
+
+  #carryOut(action: Action): string | undefined {
+    if (action.type === 'route' || action.type === 'wait') return undefined
+    if (action.type === 'settle') return `settle ${action.generation}`
+    if (action.type === 'start') return `start ${this.#start(action.spec)}`
+    const child = this.child(action.child)
+    const said = `${action.type} ${child.name}`
+    switch (action.type) {
+      case 'retire':
+        child.retiring = action.reason
+        return `${said}: ${action.reason}`
+      case 'tolerate':
+        child.tolerated = true
+        return said
+      case 'drain':
+        child.drain(this.now)
+        return said
+      case 'stop':
+        child.stop(this.now + action.deadlineMs + action.graceMs)
+        return `${said} within ${action.deadlineMs} ms`
+      case 'kill':
+        child.kill()
+        return action.reason === undefined ? said : `${said}: ${action.reason}`
+      case 'lose':
+        child.counted = true
+        return `${said}: ${action.verdict.kind}`
+      case 'abandon':
+        child.counted = true
+        if (this.desired.generation === action.generation) {
+          this.desired = { ...this.desired, generation: this.history.settled }
+        }
+        return `abandon ${action.generation} after ${action.replaced}`
+      case 'forget':
+        this.#children.delete(child.name)
+        return said
+    }
+  }
+
+  #start(spec: StartSpec): string {
+    const child = new FakeChild(`${spec.role} ${this.#nextId[spec.role]++}`, spec, this.now)
+    this.#children.set(child.name, child)
+    return child.name
+  }
+}

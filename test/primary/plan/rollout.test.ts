@@ -1,0 +1,132 @@
+import t from 'tap'
+import { PlanStory } from '../../helpers/plan-story.js'
+
+/** Brings the one place in turn to its new worker, up to the end of the old one. */
+function replace(story: PlanStory, old: string, fresh: string): void {
+  story.settle()
+  story.proves(fresh).settle()
+  story.child(old).drained = true
+  story.settle()
+  story.exits(old).settle()
+}
+
+void t.test('a reload replaces one place after the other, each by a worker that is proven', t => {
+  const story = PlanStory.serving(2).reload()
+  t.strictSame(story.settle(), ['start worker 3'])
+  story.child('worker 3').ready(story.now)
+  story.child('worker 3').reachable = true
+  t.strictSame(story.wait(999).settle(), [], 'it has not served for long enough')
+  t.strictSame(story.wait(1).settle(), ['drain worker 1'])
+  story.child('worker 1').drained = true
+  t.strictSame(story.settle(), ['stop worker 1 within 30000 ms'])
+  t.strictSame(story.exits('worker 1').settle(), ['forget worker 1', 'start worker 4'])
+  story.proves('worker 4').settle()
+  story.child('worker 2').drained = true
+  story.settle()
+  t.strictSame(story.exits('worker 2').settle(), ['forget worker 2', 'settle 1'])
+  t.end()
+})
+
+void t.test('the next place waits for a worker that still drains, but for no longer than ten seconds', t => {
+  const story = PlanStory.serving(2).reload()
+  story.settle()
+  t.strictSame(story.proves('worker 3').settle(), ['drain worker 1'])
+  t.strictSame(story.wait(9_999).settle(), [])
+  t.strictSame(story.wait(1).settle(), ['start worker 4'])
+  t.end()
+})
+
+void t.test('a successor that no balancer reaches takes nobody’s place', t => {
+  const story = PlanStory.serving(1).reload()
+  story.settle()
+  story.child('worker 2').ready(story.now)
+  t.strictSame(story.wait(20_000).settle(), [])
+  t.strictSame(story.wait(10_000).settle(), ['kill worker 2: not healthy within 30 s'])
+  t.strictSame(story.exits('worker 2').settle(), ['abandon 1 after 0', 'forget worker 2'])
+  t.equal(story.child('worker 1').state, 'ready')
+  t.end()
+})
+
+void t.test('a reload whose new worker does not come up is abandoned, and the old workers serve on', t => {
+  const story = PlanStory.serving(3).reload()
+  replace(story, 'worker 1', 'worker 4')
+  t.ok(story.child('worker 5'), 'the second place is in turn')
+  t.strictSame(story.exits('worker 5').settle(), ['abandon 1 after 1', 'forget worker 5'])
+  t.strictSame(story.wait(60_000).settle(), [])
+  t.strictSame(
+    story.children().map(({ name, state }) => [name, state]),
+    [
+      ['worker 2', 'ready'],
+      ['worker 3', 'ready'],
+      ['worker 4', 'ready'],
+    ],
+  )
+  t.end()
+})
+
+void t.test('a reload ends when a new worker dies that has served already, and what it had begun ends with it', t => {
+  const story = PlanStory.serving(2).reload()
+  replace(story, 'worker 1', 'worker 3')
+  t.equal(story.child('worker 4').state, 'starting')
+  t.strictSame(story.exits('worker 3').settle(), [
+    'abandon 1 after 0',
+    'lose worker 3: now',
+    'forget worker 3',
+    'start worker 5',
+    'stop worker 4 within 0 ms',
+  ])
+  t.end()
+})
+
+void t.test('an old worker that dies during a reload is replaced by a new one', t => {
+  const story = PlanStory.serving(2).reload()
+  story.settle()
+  story.exits('worker 2')
+  t.strictSame(story.settle(), ['lose worker 2: now', 'forget worker 2', 'start worker 4'])
+  t.equal(story.child('worker 4').spec.generation, 1)
+  t.end()
+})
+
+void t.test('an old worker that dies while its successor starts leaves its place to that one', t => {
+  const story = PlanStory.serving(1).reload()
+  story.settle()
+  t.strictSame(story.exits('worker 1').settle(), ['lose worker 1: now', 'forget worker 1'])
+  t.strictSame(story.proves('worker 2').settle(), ['settle 1'])
+  t.end()
+})
+
+void t.test('a reload fills a parked place at once: the code may have been mended', t => {
+  const story = new PlanStory(1)
+  story.settle()
+  const parked = (): boolean =>
+    story
+      .exits(story.children()[0]!.name)
+      .settle()
+      .some(said => said.endsWith('park'))
+  for (let delayMs = 200; !parked(); delayMs = Math.min(delayMs * 2, 30_000)) {
+    story.wait(delayMs).settle()
+    if (story.now > 10_000) story.now = 10_000 // the clock is held back, so that all exits fall into one window
+  }
+  t.strictSame(story.settle(), [])
+  t.match(story.reload().settle(), [/^start worker/])
+  t.end()
+})
+
+void t.test('a reload that was asked for during another replaces the workers that were new to that one', t => {
+  const story = PlanStory.serving(2).reload()
+  replace(story, 'worker 1', 'worker 3')
+  story.reload()
+  story.proves('worker 4').settle()
+  story.child('worker 2').drained = true
+  story.settle()
+  t.strictSame(story.exits('worker 2').settle(), ['forget worker 2', 'start worker 5', 'settle 1'])
+  t.equal(story.child('worker 5').spec.place, 0)
+  t.equal(story.child('worker 5').spec.generation, 2)
+  t.end()
+})
+
+void t.test('a reload of no workers is over at once', t => {
+  const story = new PlanStory(0).reload()
+  t.strictSame(story.settle(), ['settle 1'])
+  t.end()
+})

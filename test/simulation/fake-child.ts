@@ -1,0 +1,97 @@
+import type { StartSpec } from '#src/primary/plan/action.js'
+import type { ChildState, ObservedChild } from '#src/primary/plan/observed.js'
+
+/** A process of the simulated world: the same transitions as those of `Child`, with the world's clock. */
+export class FakeChild {
+  state: ChildState = 'starting'
+  readyAt: number | undefined
+  endedAt: number | undefined
+  heardAt: number
+  drainingSince: number | undefined
+  killAt: number | undefined
+  leaving = false
+  reachable = false
+  drained = false
+  rssBytes = 100
+  retiring: string | undefined
+  tolerated = false
+  counted = false
+  /** It sends no heartbeat, and hears nothing. */
+  hung = false
+  killed = false
+  /** It ends by itself when it is told to. */
+  obedient = true
+
+  constructor(
+    readonly name: string,
+    readonly spec: StartSpec,
+    readonly startedAt: number,
+  ) {
+    this.heardAt = startedAt
+  }
+
+  get isServing(): boolean {
+    return this.state === 'starting' || this.state === 'ready'
+  }
+
+  observe(now: number): ObservedChild {
+    const { role, release, place, generation } = this.spec
+    return {
+      name: this.name,
+      role,
+      release,
+      place,
+      generation,
+      state: this.state,
+      startedAt: this.startedAt,
+      readyAt: this.readyAt,
+      heardAt: this.heardAt,
+      drainingSince: this.drainingSince,
+      killAt: this.killAt,
+      leaving: this.leaving,
+      servedMs: this.readyAt === undefined ? 0 : (this.endedAt ?? now) - this.readyAt,
+      reachable: this.state === 'ready' && (this.reachable || role === 'balancer'),
+      drained: this.drained || role === 'balancer',
+      rssBytes: this.rssBytes,
+      retiring: this.retiring,
+      tolerated: this.tolerated,
+      counted: this.counted,
+    }
+  }
+
+  ready(now: number): void {
+    if (this.state !== 'starting') return
+    this.state = 'ready'
+    this.readyAt = now
+  }
+
+  crash(now: number): void {
+    if (!this.isServing) return
+    this.state = 'crashed'
+    this.leaving = true
+    this.endedAt = now
+  }
+
+  drain(now: number): void {
+    if (this.state !== 'crashed') this.state = 'draining'
+    this.leaving = true
+    this.drainingSince = now
+  }
+
+  stop(killAt: number): void {
+    this.state = 'stopping'
+    this.leaving = true
+    this.killAt = killAt
+  }
+
+  kill(): void {
+    this.state = 'stopping'
+    this.killAt = undefined
+    this.killed = true
+  }
+
+  exit(now: number): void {
+    this.endedAt ??= now
+    this.state = 'exited'
+  }
+}

@@ -11,7 +11,7 @@ async function waiting(running: RunningBalancer, count: number): Promise<void> {
   await until(() => running.balancer.ledger().waiting === count, `${count} to wait`)
 }
 
-void t.test('requests wait while no target is ready, and all are served then', async t => {
+void t.test('requests wait while no target is ready and are all served afterwards', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
   const clients = []
   for (let i = 0; i < 10; i += 1) {
@@ -28,7 +28,7 @@ void t.test('requests wait while no target is ready, and all are served then', a
   await running.quiet(10)
 })
 
-void t.test('with room for one at a time, they are served in their order', async t => {
+void t.test('requests that wait are served in order when there is room for one at a time', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000, maxInFlight: 1 })
   const clients = []
   for (let i = 0; i < 10; i += 1) {
@@ -46,7 +46,7 @@ void t.test('with room for one at a time, they are served in their order', async
   )
 })
 
-void t.test('a body that is streamed waits with its request', async t => {
+void t.test('a streamed body waits with its request', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
   const client = await running.connect()
   const body = 'x'.repeat(1_000_000)
@@ -58,7 +58,7 @@ void t.test('a body that is streamed waits with its request', async t => {
   t.equal(target.requests[0]?.body.length, body.length)
 })
 
-void t.test('100 Continue is said once there is a target to take the body', async t => {
+void t.test('100 Continue is sent once there is a target for the body', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
   const client = await running.connect()
   client.write(requestBytes('POST /form', ['Expect: 100-continue', 'Content-Length: 3']))
@@ -71,7 +71,7 @@ void t.test('100 Continue is said once there is a target to take the body', asyn
   t.equal(target.requests[0]?.body.toString(), 'abc')
 })
 
-void t.test('without a target there is no 100, and the connection is closed', async t => {
+void t.test('100 Continue is not sent without a target, and the connection is closed', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 50 })
   const client = await running.connect()
   client.write(requestBytes('POST /form', ['Expect: 100-continue', 'Content-Length: 3']))
@@ -79,7 +79,7 @@ void t.test('without a target there is no 100, and the connection is closed', as
   t.equal(await client.closed, 'end')
 })
 
-void t.test('one that has waited its time is answered 503, and told when to come back', async t => {
+void t.test('a request that waits too long is answered 503 with Retry-After', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 100 })
   const client = await running.connect()
   const begun = performance.now()
@@ -94,7 +94,7 @@ void t.test('one that has waited its time is answered 503, and told when to come
   await running.quiet(1)
 })
 
-void t.test('when the queue is full the answer comes at once', async t => {
+void t.test('a request is refused at once when too many wait', async t => {
   const running = await RunningBalancer.start(t, [], { holdLimit: 2, holdMs: 60_000 })
   for (let i = 0; i < 2; i += 1) (await running.connect()).write(GET)
   await waiting(running, 2)
@@ -106,7 +106,7 @@ void t.test('when the queue is full the answer comes at once', async t => {
   t.equal(running.balancer.ledger().waiting, 2)
 })
 
-void t.test('a client that leaves is taken out of the queue', async t => {
+void t.test('a request stops waiting when its client leaves', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 60_000 })
   const bytes = [GET, requestBytes('POST /', [], 'body'), requestBytes('GET /', UPGRADE_HEADERS)]
   for (const request of bytes) {
@@ -122,7 +122,7 @@ void t.test('a client that leaves is taken out of the queue', async t => {
   await running.quiet()
 })
 
-void t.test('while every target is at its limit a request waits a moment, then it is a 503', async t => {
+void t.test('a request waits a moment while all targets are full and is then answered 503', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     target.server.once('release', () => response.end('released'))
   })
@@ -130,7 +130,7 @@ void t.test('while every target is at its limit a request waits a moment, then i
   const first = await running.connect()
   const second = await running.connect()
   first.write(GET)
-  await until(() => target.requests.length === 1, 'the first to arrive')
+  await until(() => target.requests.length === 1, 'the first request to arrive')
   const answer = await second.write(GET).response()
   t.match(answer, { status: 503, headers: { 'retry-after': '1' } })
   t.match(answer.body.toString(), 'OVERLOADED')
@@ -138,13 +138,13 @@ void t.test('while every target is at its limit a request waits a moment, then i
   await waiting(running, 1)
   target.server.emit('release')
   t.equal((await first.response()).status, 200)
-  await until(() => target.requests.length === 2, 'the next to take its place')
+  await until(() => target.requests.length === 2, 'the next request to take its place')
   target.server.emit('release')
   t.equal((await second.response()).status, 200)
   t.equal(target.requests.length, 2)
 })
 
-void t.test('an upgrade waits as well', async t => {
+void t.test('an upgrade waits for a target too', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
   const client = await running.connect()
   client.write(requestBytes('GET /', UPGRADE_HEADERS))

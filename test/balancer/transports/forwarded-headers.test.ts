@@ -10,7 +10,7 @@ import {
 const client: ClientIdentity = { address: '192.0.2.7', port: 4711, protocol: 'https', forwardedFor: '192.0.2.7' }
 const options = { identityKey: 'key', trustProxy: 0 }
 
-void t.test('a request goes on without what belongs to its connection', t => {
+void t.test('a request is forwarded without its hop-by-hop headers', t => {
   const given = {
     host: 'a.example',
     connection: 'Keep-Alive, X-Named, Cookie, Host, Content-Length, X-Forwarded-For',
@@ -39,11 +39,11 @@ void t.test('a request goes on without what belongs to its connection', t => {
     'x-request-id': 'id-1',
     'x-outpost-client': 'key https 4711 192.0.2.7',
   })
-  t.same(given, before, 'the headers of the request are left as they are')
+  t.same(given, before, 'the headers of the request are not changed')
   t.end()
 })
 
-void t.test('nobody but the edge speaks through its own headers', t => {
+void t.test('a client cannot set or remove the headers of the edge', t => {
   const forged = {
     host: 'a.example',
     forwarded: 'for=203.0.113.9',
@@ -70,7 +70,7 @@ void t.test('nobody but the edge speaks through its own headers', t => {
   t.end()
 })
 
-void t.test('what a trusted proxy says beyond that goes on', t => {
+void t.test('other X-Forwarded-* headers of a trusted proxy are kept', t => {
   const trusting = { ...options, trustProxy: 1 }
   const given = { host: 'a', 'x-forwarded-prefix': '/shop', 'x-forwarded-port': '8443' }
   const headers = requestHeaders(given, client, 'id', trusting)
@@ -79,7 +79,7 @@ void t.test('what a trusted proxy says beyond that goes on', t => {
   t.end()
 })
 
-void t.test('an app that is handed the request itself sees the same of it', t => {
+void t.test('a local app sees the same headers as a target', t => {
   const wanted = { host: 'a.example', 'transfer-encoding': 'chunked', upgrade: 'websocket', accept: '*/*' }
   const headers = {
     ...wanted,
@@ -112,7 +112,7 @@ void t.test('an app that is handed the request itself sees the same of it', t =>
   t.end()
 })
 
-void t.test('without a Host header there is no X-Forwarded-Host either', t => {
+void t.test('there is no X-Forwarded-Host without a Host header', t => {
   const headers = { 'x-forwarded-host': 'evil.example' }
   const request = { headers, rawHeaders: ['X-Forwarded-Host', 'evil.example'], headersDistinct: {} }
   rewriteRequestHeaders(request, client, 'id', options)
@@ -122,7 +122,7 @@ void t.test('without a Host header there is no X-Forwarded-Host either', t => {
   t.end()
 })
 
-void t.test('an answer keeps its headers as they were, but for those of its connection', t => {
+void t.test('an answer keeps its headers except the hop-by-hop ones', t => {
   const raw = [
     'Set-Cookie',
     'a=1',
@@ -143,19 +143,19 @@ void t.test('an answer keeps its headers as they were, but for those of its conn
   t.end()
 })
 
-void t.test('an answer cannot name its length away', t => {
+void t.test('naming Content-Length in Connection does not remove it', t => {
   const raw = ['Content-Length', '3', 'Connection', 'content-length']
   t.same(responseHeaders(raw, 'content-length', 'id'), ['Content-Length', '3', 'X-Request-Id', 'id'])
   t.end()
 })
 
-void t.test('the envelope comes before all that the client sent', t => {
+void t.test('the envelope comes before the headers of the client', t => {
   const forwarded = requestHeaders({ host: 'a', accept: '*/*' }, client, 'id', options)
   t.equal(Object.keys(forwarded)[0], 'x-outpost-client')
   t.end()
 })
 
-void t.test('a trailer cannot say what a header may not', t => {
+void t.test('a client cannot set the headers of the edge in a trailer', t => {
   const rawTrailers = ['X-Outpost-Client', 'key http 0 203.0.113.9', 'X-Real-IP', '203.0.113.9', 'Checksum', 'abc']
   const trailers = { 'x-outpost-client': 'key http 0 203.0.113.9', 'x-real-ip': '203.0.113.9', checksum: 'abc' }
   const request = { trailers, rawTrailers, trailersDistinct: {} }
@@ -166,7 +166,7 @@ void t.test('a trailer cannot say what a header may not', t => {
   t.end()
 })
 
-void t.test('names that every object has are headers like any other', t => {
+void t.test('names of object properties are ordinary header names', t => {
   const headers = JSON.parse('{"__proto__":"x","constructor":"y","host":"a","connection":"toString"}') as Record<
     string,
     string

@@ -9,7 +9,7 @@ import { socketPathFor } from '../../helpers/fake-target.js'
 
 const LISTENS = `require('node:net').createServer().listen(process.argv[1], () => console.log('listens'))`
 
-void t.test('a process that dies with a connection in its backlog is gone', async t => {
+void t.test('a target that dies with a connection in its backlog is found dead', async t => {
   const socketPath = socketPathFor(t)
   const child = spawn(process.execPath, ['-e', LISTENS, socketPath], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
@@ -20,7 +20,7 @@ void t.test('a process that dies with a connection in its backlog is gone', asyn
   await new Promise<void>(resolve => {
     const upgrade: Partial<ForwardedUpgrade> = { attemptBegun: () => undefined, attemptFailed: () => resolve() }
     upstream.upgrade(upgrade as ForwardedUpgrade)
-    // The connection is in the backlog, and what became of it is heard of at the next turn of the event loop.
+    // The connection is in the backlog. Its end is reported in the next turn of the event loop.
     child.kill('SIGKILL')
     while (readFileSync('/proc/net/unix', 'utf8').includes(socketPath)) continue
   })

@@ -20,9 +20,8 @@ export class Deadlines<T extends HasDeadline> {
   #timer: NodeJS.Timeout | undefined
 
   constructor(
-    readonly durationMs: number,
+    private readonly durationMs: number,
     private readonly onExpire: (item: T) => void,
-    private readonly now: () => number = () => performance.now(),
   ) {}
 
   get size(): number {
@@ -32,7 +31,7 @@ export class Deadlines<T extends HasDeadline> {
   /** Puts `item` under a deadline, or restarts the one that it is under here. */
   add(item: T): void {
     this.#pending.remove(item.deadline)
-    item.deadline = this.#pending.add({ item, expiresAt: this.now() + this.durationMs })
+    item.deadline = this.#pending.add({ item, expiresAt: performance.now() + this.durationMs })
     this.#timer ??= this.#arm(this.durationMs)
   }
 
@@ -48,7 +47,7 @@ export class Deadlines<T extends HasDeadline> {
 
   /** Expires what is due, without waiting for the timer: a busy event loop delays timers. */
   expire(): void {
-    const now = this.now()
+    const now = performance.now()
     for (;;) {
       const { first } = this.#pending
       if (first === undefined || first.expiresAt > now) return
@@ -71,6 +70,6 @@ export class Deadlines<T extends HasDeadline> {
   #sweep(): void {
     this.expire()
     const { first } = this.#pending
-    this.#timer = first === undefined ? undefined : this.#arm(first.expiresAt - this.now())
+    this.#timer = first === undefined ? undefined : this.#arm(first.expiresAt - performance.now())
   }
 }

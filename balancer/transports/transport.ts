@@ -37,18 +37,21 @@ export type AttemptFailure = 'connect' | 'reset'
  */
 export type RequestBody = { kind: 'none' } | { kind: 'held'; bytes: Buffer } | { kind: 'stream' }
 
-/** What a transport needs of a request, and the events that it reports back. */
-export interface ForwardedRequest {
+interface Forwarded {
   readonly request: IncomingMessage
-  readonly response: ServerResponse
   readonly client: ClientIdentity
   readonly requestId: string
+  attemptBegun(attempt: Attempt): void
+}
+
+/** What a transport needs of a request, and the events that it reports back. */
+export interface ForwardedRequest extends Forwarded {
+  readonly response: ServerResponse
   readonly body: RequestBody
   /** The client waits for "100 Continue" before it sends the body. */
   readonly continueWanted: boolean
   /** The connection closes after this answer. */
   readonly closing: boolean
-  attemptBegun(attempt: Attempt): void
   /** No answer will come of `attempt`. Ignored when that is no longer the current try. */
   attemptFailed(attempt: Attempt, failure: AttemptFailure): void
   /** The body has started to flow to the target. */
@@ -65,15 +68,11 @@ export interface ForwardedRequest {
 }
 
 /** What a transport needs of the handshake of an upgrade, and the events that it reports back. */
-export interface ForwardedUpgrade {
-  readonly request: IncomingMessage
+export interface ForwardedUpgrade extends Forwarded {
   /** The connection to the client. */
   readonly socket: Duplex
   /** Bytes that the client sent after the head of its request. */
   readonly head: Buffer
-  readonly client: ClientIdentity
-  readonly requestId: string
-  attemptBegun(attempt: Attempt): void
   attemptFailed(failure: AttemptFailure): void
   /** The target speaks the new protocol from here on. */
   upgraded(connection: UpgradedConnection): void

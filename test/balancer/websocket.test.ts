@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { OutgoingMessage } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import { until, within } from '../helpers/deadline.js'
@@ -231,4 +233,18 @@ void t.test('a client may open another WebSocket over its limit only after one h
   first.destroy()
   await until(() => running.balancer.connections === 1, 'the first and the refused connection to be closed')
   await upgraded(running)
+})
+
+void t.test('an upgraded connection does not keep the request that it began with', async t => {
+  const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: echoWebSocket })
+  const running = await RunningBalancer.start(t, [target], { healthIntervalMs: 60_000 })
+  const sockets: net.Socket[] = []
+  const note = (message: unknown): void => void sockets.push((message as { socket: net.Socket }).socket)
+  subscribe('net.client.socket', note)
+  t.teardown(() => unsubscribe('net.client.socket', note))
+  await upgraded(running)
+  t.equal(sockets.length, 2, 'the client’s socket, and the one to the target')
+  for (const socket of sockets) {
+    t.notOk(Reflect.ownKeys(socket).some(key => Reflect.get(socket, key) instanceof OutgoingMessage))
+  }
 })

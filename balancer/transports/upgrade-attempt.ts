@@ -53,7 +53,6 @@ export class UpgradeAttempt {
       target.destroy()
       return
     }
-    forgetRequest(target)
     target.setTimeout(0).setNoDelay(true).setKeepAlive(true)
     if (head.length > 0) target.unshift(head)
     socket.write(this.#headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']), 'latin1')
@@ -79,9 +78,4 @@ export class UpgradeAttempt {
     for (let i = 0; i < headers.length; i += 2) head += `${headers[i] ?? ''}: ${headers[i + 1] ?? ''}\r\n`
     return `${head}\r\n`
   }
-}
-
-/** Node keeps the request on its connection even after an upgrade. */
-function forgetRequest(socket: Socket & { _httpMessage?: unknown }): void {
-  socket._httpMessage = null
 }

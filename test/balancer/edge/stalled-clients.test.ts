@@ -60,8 +60,7 @@ void t.test('a stalled client of a local app is cut, even if the app goes on wri
   await running.quiet()
 })
 
-void t.test('a slow client gets the whole answer', async t => {
-  const { running } = await started(t, 400)
+async function readSlowly(t: Test, running: RunningBalancer): Promise<void> {
   const client = await running.connect()
   let bytes = 0
   client.socket.on('data', (chunk: Buffer) => {
@@ -74,6 +73,20 @@ void t.test('a slow client gets the whole answer', async t => {
   t.ok(bytes > LARGE.length, `${bytes} bytes`)
   client.destroy()
   await running.quiet()
+}
+
+void t.test('a slow client gets the whole answer', async t => {
+  await readSlowly(t, (await started(t, 400)).running)
+})
+
+void t.test('a slow client gets an answer that a local app wrote in one piece', async t => {
+  const running = await RunningBalancer.start(t, [], { clientStallMs: 400 })
+  running.balancer.setLocal('self', {
+    handleRequest: (_request, response) => void response.end(LARGE),
+    upgrades: () => false,
+    handleUpgrade: () => undefined,
+  })
+  await readSlowly(t, running)
 })
 
 void t.test('a client that has read everything may wait for more', async t => {

@@ -37,6 +37,35 @@ function above(layer) {
   return forbidden[layer]
 }
 
+/** The rooms of balancer/, top to bottom. A room imports from itself and from the rooms below. */
+const rooms = ['edge', 'requests', 'targets', 'transports', 'contract']
+
+const standsAlone = {
+  regex: '^(?!node:|(?!.*/src/)\\.{1,2}/|http-proxy$)',
+  message: 'balancer/ stands alone: node:* and http-proxy only',
+}
+const noHttpProxy = { regex: '^http-proxy$', message: 'only transports/http-proxy.ts touches http-proxy' }
+
+const balancerRules = [
+  balancerRow(['balancer/*.ts'], [noHttpProxy]),
+  // All rooms use these, so they may use none but the contract.
+  balancerRow(['balancer/options.ts', 'balancer/errors.ts'], [noHttpProxy, ...forbiddenRooms('contract')]),
+  ...rooms.map(room => balancerRow([`balancer/${room}/**/*.ts`], [noHttpProxy, ...forbiddenRooms(room)])),
+  balancerRow(['balancer/transports/http-proxy.ts'], forbiddenRooms('transports')),
+]
+
+function balancerRow(files, patterns) {
+  return { files, rules: { 'no-restricted-imports': ['error', { patterns: [standsAlone, ...patterns] }] } }
+}
+
+function forbiddenRooms(room) {
+  const above = rooms.slice(0, rooms.indexOf(room))
+  return [
+    ...above.map(name => ({ regex: `/${name}/`, message: `${room}/ does not import from ${name}/ above it` })),
+    { regex: '/(balancer|index)\\.js$', message: 'balancer.ts puts the rooms together; no room imports it' },
+  ]
+}
+
 const anyBut = (...names) => ({ ignores: names })
 
 const environment = { object: 'process', property: 'env', message: 'only config/ reads it' }
@@ -109,36 +138,7 @@ export default tseslint.config(
       ],
     },
   },
-  {
-    files: ['balancer/**/*.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            {
-              regex: '^(?!node:|(?!.*/src/)\\.{1,2}/|http-proxy$)',
-              message: 'balancer/ stands alone: node:* and http-proxy only',
-            },
-          ],
-        },
-      ],
-    },
-  },
-  {
-    files: ['balancer/**/*.ts'],
-    ignores: ['balancer/transports/forward.ts'],
-    rules: {
-      'no-restricted-imports': [
-        'error',
-        {
-          patterns: [
-            { regex: '^(?!node:|(?!.*/src/)\\.{1,2}/)', message: 'http-proxy is touched by forward.ts alone' },
-          ],
-        },
-      ],
-    },
-  },
+  ...balancerRules,
   {
     files: ['test/**/*.ts'],
     rules: { '@typescript-eslint/no-non-null-assertion': 'off', '@typescript-eslint/require-await': 'off' },

@@ -1,38 +1,23 @@
-import { randomUUID } from 'node:crypto'
-import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
-import type { Duplex } from 'node:stream'
-import { ClientConnections } from './edge/client-connections.js'
-import { ClientQuota } from './edge/client-quota.js'
-import { ConnectionRefusals, responseInProgress } from './edge/connection-refusals.js'
-import { Deadlines } from './requests/deadlines.js'
-import { headWithoutUpgrade } from './edge/declined-upgrade.js'
-import { Dispatcher } from './requests/dispatcher.js'
-import { answerProblem, answerProblemOnSocket } from './errors.js'
-import { Exchange } from './requests/exchange.js'
-import { Upstream } from './transports/forward.js'
-import { Handshake } from './requests/handshake.js'
-import { HealthCheck, HealthThresholds } from './targets/health-check.js'
-import { LocalTarget, type LocalApp } from './transports/local-target.js'
+import { Listener } from './edge/listener.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
-import { Pipeline } from './edge/pipeline.js'
-import { refusalOf, upgradeRefusalOf } from './edge/request-guard.js'
-import { StalledClients } from './edge/stalled-clients.js'
+import { Dispatcher } from './requests/dispatcher.js'
+import { HealthCheck, HealthThresholds } from './targets/health-check.js'
 import type { Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
+import { LocalTarget, type LocalApp } from './transports/local-target.js'
+import { Upstream } from './transports/upstream.js'
 
-/** How often Node looks for connections whose headers are overdue. */
-const HEADERS_CHECK_MS = 5_000
-
-/** A target as it is wanted: there, or on its way out. */
+/** The desired state of a target. */
 export interface TargetSpec {
   id: string
-  /** The unix socket it serves HTTP on. */
+  /** The unix socket on which it serves HTTP. */
   socketPath: string
   draining: boolean
 }
 
-/** What is open at this moment; all zero when nothing is going on. */
+/** What is open at this moment. All counts are zero when the balancer is idle. */
 export interface Ledger {
   inFlight: number
   upgraded: number
@@ -40,7 +25,7 @@ export interface Ledger {
 }
 
 export interface BalancerEvents {
-  /** The last request in flight at a draining target is over. */
+  /** The last request in flight at a draining target has ended. */
   onDrained?(id: string): void
   onTargetState?(id: string, state: string): void
 }
@@ -57,14 +42,8 @@ export class Balancer {
   readonly options: BalancerOptions
   readonly #pool: TargetPool
   readonly #dispatcher: Dispatcher
-  readonly #server: http.Server
+  readonly #listener: Listener
   readonly #checks = new Map<string, HealthCheck>()
-  readonly #handshakes: Deadlines<Handshake>
-  readonly #connections: ClientConnections
-  readonly #stalled: StalledClients
-  readonly #upgradedOf: ClientQuota
-  readonly #refusals = new ConnectionRefusals()
-  readonly #pipeline: Pipeline
   #localId: string | undefined
   #stopped: Promise<void> | undefined
 
@@ -74,38 +53,26 @@ export class Balancer {
     this.#pool.on('drained', target => events.onDrained?.(target.id))
     this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
     this.#dispatcher = new Dispatcher(this.#pool, this.options)
-    this.#handshakes = new Deadlines(this.options.upgradeTimeoutMs, handshake => handshake.giveUp('UPSTREAM_TIMEOUT'))
-    this.#upgradedOf = new ClientQuota(this.options.maxUpgradedPerClient)
-    this.#pipeline = new Pipeline(this.options.holdLimit, this.options.maxSockets)
-    this.#server = this.#createServer()
-    this.#connections = new ClientConnections(this.#server, this.options.maxSockets, this.options.trustProxy)
-    this.#stalled = new StalledClients(() => this.#connections.sockets(), this.options.clientStallMs)
-    this.#stalled.start()
+    this.#listener = new Listener(this.#dispatcher)
   }
 
-  /** Listens on a port, a path, or a handle that somebody else has bound. */
+  /** Listens on a port, a path, or a handle that another process has bound. */
   listen(where: ListenOptions | object): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(where, () => {
-        this.#server.off('error', reject).on('error', () => undefined)
-        resolve()
-      })
-    })
+    return this.#listener.listen(where)
   }
 
-  address(): ReturnType<http.Server['address']> {
-    return this.#server.address()
+  address(): ReturnType<Server['address']> {
+    return this.#listener.address()
   }
 
-  /** Serves a connection that somebody else has accepted. */
+  /** Serves a connection that another process has accepted. */
   adopt(socket: Socket): void {
-    this.#connections.adopt(socket)
+    this.#listener.adopt(socket)
   }
 
   /**
-   * In mesh mode: the app in this process, which is ready.
-   * @param socketPath where siblings reach it, by which it is probed like any other; without one it is not
+   * Mesh mode: adds the app in this process, which is ready.
+   * @param socketPath where siblings reach the app; it is probed there like any other target. Not probed without it
    */
   setLocal(id: string, app: LocalApp, socketPath?: string): void {
     this.#localId = id
@@ -115,7 +82,7 @@ export class Balancer {
   }
 
   /**
-   * The app in this process is not to be trusted any more: what it had not answered goes elsewhere, if it may.
+   * Gives up the app in this process. Requests that it has not answered go elsewhere if they may be repeated.
    * @param patienceMs how long it may take to finish the rest
    */
   dropLocal(patienceMs: number): void {
@@ -126,7 +93,7 @@ export class Balancer {
     setTimeout(() => local.breakOff(), patienceMs).unref()
   }
 
-  /** Brings the targets to what is wanted. Those that are missing from `specs` are gone. */
+  /** Makes `specs` the whole set of targets. Those that are missing from it are removed. */
   setTargets(specs: readonly TargetSpec[]): void {
     const wanted = new Set(specs.map(spec => spec.id))
     for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
@@ -137,7 +104,7 @@ export class Balancer {
   }
 
   ledger(): Ledger {
-    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size + this.#pipeline.size }
+    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size + this.#listener.pipelined }
     for (const target of this.#pool.targets()) {
       ledger.inFlight += target.inFlight + target.bound
       ledger.upgraded += target.upgraded
@@ -147,15 +114,15 @@ export class Balancer {
 
   /** The open connections of clients. */
   get connections(): number {
-    return this.#connections.size
+    return this.#listener.connections
   }
 
-  /** From now on each answer is the last on its connection. */
+  /** Makes every answer from now on the last on its connection. */
   closeAfterAnswers(): void {
-    this.#dispatcher.closing = true
+    this.#dispatcher.closeAfterAnswers()
   }
 
-  /** Takes no new connections, lets what is in flight end, and cuts what has not ended by the deadline. */
+  /** Takes no new connections, lets requests in flight end, and cuts what has not ended by the deadline. */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs)
     return this.#stopped
@@ -164,10 +131,8 @@ export class Balancer {
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
     for (const target of this.#pool.targets()) target.closeUpgraded()
-    await this.#connections.close(deadlineMs)
-    this.#stalled.stop()
+    await this.#listener.close(deadlineMs)
     this.#dispatcher.stop()
-    this.#handshakes.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)
   }
 
@@ -188,108 +153,4 @@ export class Balancer {
     this.#checks.delete(id)
     this.#pool.remove(id)
   }
-
-  #createServer(): http.Server {
-    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages } = this.options
-    const server = http.createServer({
-      ...messages,
-      keepAliveTimeout: clientIdleMs,
-      maxHeaderSize: maxHeaderBytes,
-      headersTimeout: headersTimeoutMs,
-      // The body has a limit of its own, which does not cut off a long upload: see `bodyIdleMs`.
-      requestTimeout: 0,
-      connectionsCheckingInterval: Math.min(HEADERS_CHECK_MS, headersTimeoutMs),
-      // A missing Host header is refused by the guard, in words.
-      requireHostHeader: false,
-      // Of two Authorization headers Node would keep the first and say nothing.
-      joinDuplicateHeaders: true,
-    })
-    server.maxHeadersCount = 0
-    server.on('request', (request, response) => this.#serve(request, response, false))
-    const refuseExpectation = (_request: IncomingMessage, response: ServerResponse): void => {
-      response.shouldKeepAlive = false
-      answerProblem(response, 'EXPECTATION_FAILED', randomUUID())
-    }
-    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
-      // Node looks for it anywhere in the value.
-      if (request.headers.expect?.toLowerCase() === '100-continue') this.#serve(request, response, true)
-      else refuseExpectation(request, response)
-    })
-    server.on('checkExpectation', refuseExpectation)
-    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
-    server.on('connect', (_request, socket: Duplex) => {
-      if (this.#takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
-    })
-    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refusals.refuse(error, socket))
-    return server
-  }
-
-  #serve(request: IncomingMessage, response: ServerResponse, continueWanted: boolean): void {
-    const requestId = randomUUID()
-    const refusal = refusalOf(request, this.options.maxHeaders)
-    if (refusal !== undefined) {
-      this.#refusals.note(request.socket)
-      response.shouldKeepAlive = false
-      answerProblem(response, refusal, requestId)
-      return
-    }
-    const client = this.#connections.clientOf(request)
-    const exchange = new Exchange(this.#dispatcher, request, response, client, requestId, continueWanted)
-    if (!Pipeline.isBehind(response)) exchange.start()
-    else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
-      answerProblem(response, 'WAITING_ROOM_FULL', requestId)
-    }
-  }
-
-  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    if (!this.#takeOver(socket)) return
-    const requestId = randomUUID()
-    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.httpVersionMinor === 1
-    const refusal = refusalOf(request, this.options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
-    if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
-    else if (!isWebSocket) this.#declineUpgrade(request, socket, head)
-    else {
-      const client = this.#connections.clientOf(request)
-      if (!this.#upgradedOf.take(client.address)) {
-        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
-        return
-      }
-      const giveBack = this.#givenBackAtTheEnd(client.address, socket)
-      new Handshake(this.#dispatcher, this.#handshakes, request, socket, head, client, requestId, () => {
-        giveBack()
-        this.#declineUpgrade(request, socket, head)
-      }).start()
-    }
-  }
-
-  /** By itself, so that a connection that lasts keeps nothing of its request. Returns a way to do it earlier. */
-  #givenBackAtTheEnd(address: string, socket: Duplex): () => void {
-    const giveBack = (): void => this.#upgradedOf.giveBack(address)
-    socket.once('close', giveBack)
-    return () => {
-      socket.off('close', giveBack)
-      giveBack()
-    }
-  }
-
-  /**
-   * Node has let go of this connection, and of its errors first of all: a client that is gone before anybody listens
-   * would be an uncaught one. False when an earlier answer is still on its way: that cannot be finished any more.
-   */
-  #takeOver(socket: Duplex): boolean {
-    socket.off('error', destroyThis).on('error', destroyThis)
-    if (responseInProgress(socket) === undefined) return true
-    socket.destroy()
-    return false
-  }
-
-  /** Gives the connection back to the server, with the same request but for the offer. */
-  #declineUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
-    socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
-    this.#connections.giveBack(socket as Socket)
-  }
-}
-
-function destroyThis(this: Duplex): void {
-  this.destroy()
 }

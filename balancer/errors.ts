@@ -2,8 +2,8 @@ import { STATUS_CODES, type OutgoingHttpHeaders, type ServerResponse } from 'nod
 import type { Duplex } from 'node:stream'
 
 /**
- * Every answer the balancer gives in its own name: a stable code, its HTTP status and the sentence a client reads.
- * docs/errors.md lists the same rows; a test holds the two together.
+ * Every answer of the balancer itself: a stable code, its HTTP status and the sentence that a client reads.
+ * docs/errors.md lists the same rows; a test compares the two.
  */
 export const balancerErrors = {
   BAD_REQUEST: { status: 400, detail: 'The request is not well-formed HTTP/1.1.' },
@@ -28,7 +28,7 @@ export type BalancerErrorCode = keyof typeof balancerErrors
 
 const RETRY_AFTER_SECONDS = 1
 
-/** Answers with `application/problem+json` (RFC 9457). Does nothing once headers are out. */
+/** Answers with `application/problem+json` (RFC 9457). Does nothing once the headers have been sent. */
 export function answerProblem(response: ServerResponse, code: BalancerErrorCode, requestId: string): void {
   if (response.headersSent || response.destroyed) return
   const body = problemBody(code, requestId)
@@ -37,7 +37,7 @@ export function answerProblem(response: ServerResponse, code: BalancerErrorCode,
   else endLingering(response, body)
 }
 
-/** What the client still sends is read and dropped for a moment before the connection ends: see LINGER_MS. */
+/** Reads and drops what the client still sends for a moment before the connection ends: see LINGER_MS. */
 function endLingering(response: ServerResponse, body: string): void {
   response.write(body)
   const linger = setTimeout(() => response.end(), LINGER_MS)
@@ -45,7 +45,7 @@ function endLingering(response: ServerResponse, body: string): void {
   response.req.once('end', () => response.end()).resume()
 }
 
-/** The same answer on a bare socket, for requests that never became a `ServerResponse`. Ends the connection. */
+/** Gives the same answer on a bare socket, for requests without a `ServerResponse`. Ends the connection. */
 export function answerProblemOnSocket(socket: Duplex, code: BalancerErrorCode, requestId: string): void {
   if (!socket.writable) {
     socket.destroy()
@@ -61,7 +61,7 @@ export function answerProblemOnSocket(socket: Duplex, code: BalancerErrorCode, r
   socket.once('close', () => clearTimeout(linger))
 }
 
-/** Closing over unread bytes would reset the connection and take the answer with it (RFC 9112, section 9.6). */
+/** Closing over unread bytes would reset the connection and lose the answer (RFC 9112, section 9.6). */
 const LINGER_MS = 500
 
 function problemBody(code: BalancerErrorCode, requestId: string): string {

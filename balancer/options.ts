@@ -1,82 +1,83 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerOptions } from 'node:http'
 import { edgeHeaderLimits } from './contract/header-limits.js'
+import { WORKER_KEEP_ALIVE_MS } from './contract/keep-alive.js'
 
-/** Everything that can be set about a balancer. Times are in milliseconds, sizes in bytes. */
+/** The settings of a balancer. Times are in milliseconds, sizes in bytes. */
 export interface BalancerOptions {
-  /** `round-robin` by request, or `least-busy`: the one with fewer requests in flight of two drawn at random. */
+  /** `round-robin` by request, or `least-busy`: of two targets drawn at random, the one with fewer requests in flight. */
   balance: 'round-robin' | 'least-busy'
-  /** Number of trusted proxies in front; 0 means that the client's own X-Forwarded-* are worth nothing. */
+  /** Number of trusted proxies in front. With 0 the client's own X-Forwarded-* headers are ignored. */
   trustProxy: number
-  /** Shared with the targets, who believe what is sealed with it about the client of a request. No spaces. */
+  /** Secret shared with the targets, which seals the identity of a request's client. Without spaces. */
   identityKey: string
 
   healthPath: string
   /** An answer with a status below this one is a good probe. */
   healthyBelow: number
-  /** Pause between the end of one probe and the next, and how long one may take. */
+  /** Pause between the end of a probe and the next, and the longest that a probe may take. */
   healthIntervalMs: number
   healthTimeoutMs: number
-  /** Probes in a row that take a target out, and that bring it back. */
+  /** Bad probes in a row that take a target out, and good ones that bring it back. */
   healthFall: number
   healthRise: number
-  /** Pause between the probes of a target that has not been ready yet. */
+  /** Pause between probes of a target that has not been ready yet, or that refused connections. */
   joinIntervalMs: number
 
-  /** Gateway failures in a row that eject a target; for how long the first time; the longest. */
+  /** Gateway failures in a row that eject a target, the length of the first ejection and of the longest. */
   ejectAfter: number
   ejectMs: number
   ejectMaxMs: number
 
   /** From the end of the request to the first byte of its answer. */
   upstreamTimeoutMs: number
-  /** A request body may stand still this long; where it is the target that does not read it, `upstreamTimeoutMs` more. */
+  /** A request body may stand still this long, and `upstreamTimeoutMs` longer if the target does not read it. */
   bodyIdleMs: number
-  /** A client may leave what it is sent untaken this long. */
+  /** A client may leave its answer unread this long. */
   clientStallMs: number
-  /** An unused connection to a target is closed after this; must be shorter than the target's keep-alive. */
+  /** An unused connection to a target is closed after this. Must be shorter than `targetKeepAliveMs`. */
   upstreamIdleMs: number
-  /** The targets' own keep-alive, checked against `upstreamIdleMs`. */
+  /** How long the targets keep an unused connection. */
   targetKeepAliveMs: number
-  /** A client's unused connection is kept this long. */
+  /** An unused connection of a client is kept this long. */
   clientIdleMs: number
-  /** The headers of a request must have come by then: 408. */
+  /** The headers of a request must arrive within this time: 408. */
   headersTimeoutMs: number
-  /** The handshake of an upgrade must be over by then. */
+  /** The handshake of an upgrade must complete within this time. */
   upgradeTimeoutMs: number
 
-  /** Tries beyond the first, and the largest body that is held so that it can be sent again. */
+  /** Tries beyond the first, and the largest body that is held in memory so that it can be sent again. */
   retries: number
   heldBodyBytes: number
-  /** Share of the requests that may be tried again, and the tries a second that are always allowed. */
+  /** Share of the requests that may be retried, and the retries per second that are always allowed. */
   retryBudgetRatio: number
   retryBudgetFloor: number
 
-  /** Requests that wait while no target is ready, and for how long. */
+  /** How many requests may wait for a target, and how long they wait while none is ready. */
   holdLimit: number
   holdMs: number
-  /** Requests in flight per target; over it a request waits `overloadWaitMs` at the most. */
+  /** Requests in flight per target. While all targets are full, a request waits for `overloadWaitMs`. */
   maxInFlight: number
   overloadWaitMs: number
   /**
-   * The id of the target that a request belongs to, when only that one can serve it (a session that lives there).
-   * It goes there out of turn, also while the target drains; to any other when the target has gone.
+   * The id of the target that a request belongs to, if only that one can serve it because its session is there. The
+   * request goes there even while the target drains, and to any other target once that one has gone.
    */
   affinity(request: IncomingMessage): string | undefined
-  /** Such requests in flight per target. They are counted apart: most of them wait for something to happen. */
+  /** Requests with affinity in flight per target. They are counted separately: most are long polls. */
   maxBound: number
-  /** Connections that are open at once. */
+  /** Open connections of clients. */
   maxSockets: number
-  /** Of them the upgraded ones of one client, which is an address, or the /64 of an IPv6 address; over it 429. */
+  /** Upgraded connections of one client, which is an IPv4 address or an IPv6 /64. Beyond it: 429. */
   maxUpgradedPerClient: number
-  /** Headers of a request, and their bytes with those of the request line; over either 431. */
+  /** Headers of a request, and the bytes of these and the request line. Beyond either: 431. */
   maxHeaders: number
   maxHeaderBytes: number
 
-  /** Of what requests and responses are made, for a local app that wants them of classes of its own. */
+  /** The classes of requests and responses, for a local app that needs its own. */
   messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
-  /** Under `least-busy` a new target's share grows to its full size over this time. */
+  /** With `least-busy`, the share of a new target grows to its full size over this time. */
   slowStartMs: number
 }
 
@@ -101,7 +102,7 @@ export const defaultOptions: BalancerOptions = {
   bodyIdleMs: 60_000,
   clientStallMs: 300_000,
   upstreamIdleMs: 60_000,
-  targetKeepAliveMs: 75_000,
+  targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
   clientIdleMs: 75_000,
   headersTimeoutMs: 30_000,
   upgradeTimeoutMs: 10_000,
@@ -126,7 +127,7 @@ export const defaultOptions: BalancerOptions = {
   slowStartMs: 10_000,
 }
 
-/** Fills in the defaults. Throws a `RangeError` for values that break a promise between two of them. */
+/** Fills in the defaults. Throws a `RangeError` if two values contradict each other. */
 export function resolveOptions(given: Partial<BalancerOptions>): BalancerOptions {
   const options = Object.freeze({ ...defaultOptions, ...given })
   if (options.targetKeepAliveMs <= options.upstreamIdleMs) {

@@ -1,27 +1,39 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 
-/** The header by which the edge tells a target who sent a request. The edge never forwards a client's own. */
+/** The header in which the edge tells a target who sent a request. The edge drops a client's own. */
 export const IDENTITY_HEADER = 'x-outpost-client'
 
-/** Who sent a request: a client, or the edge itself to see whether the target is well. */
-export type Sender =
-  | { kind: 'client'; address: string; /** 0 when it is not known. */ port: number; protocol: 'http' | 'https' }
-  | { kind: 'probe' }
+/** The sender of a request as the edge knows it. */
+export interface ClientIdentity {
+  /** IPv4 or IPv6 address. An IPv4 address that is mapped into IPv6 is given as IPv4. */
+  address: string
+  /** 0 if unknown: a trusted proxy does not report it. */
+  port: number
+  protocol: 'http' | 'https'
+  /** The value of X-Forwarded-For that the target gets: the client first, then the trusted hops. */
+  forwardedFor: string
+  /** The host that a trusted hop reports as the one the client asked for. Without it, Host is forwarded. */
+  forwardedHost?: string
+}
 
-/** Seals what the edge knows of a client. @param key shared by the edge and its targets, without spaces */
-export function sealClient(key: string, client: { address: string; port: number; protocol: string }): string {
+/** The sender of a request as a target reads it: a client, or a health check of the edge. */
+export type Sender =
+  { kind: 'client'; address: string; /** 0 if unknown. */ port: number; protocol: 'http' | 'https' } | { kind: 'probe' }
+
+/** Seals the identity of a client. @param key shared by the edge and its targets, without spaces */
+export function sealClient(key: string, client: Pick<ClientIdentity, 'address' | 'port' | 'protocol'>): string {
   return `${key} ${client.protocol} ${client.port} ${client.address}`
 }
 
-/** Seals a request of the edge's own. */
+/** Seals a health check. */
 export function sealProbe(key: string): string {
   return `${key} probe`
 }
 
 /**
  * Opens the envelope of a request.
- * @returns undefined unless there is exactly one, sealed with this key: nothing is known of the sender then
+ * @returns undefined if the sender is unknown: the request has no envelope, several, or one sealed with another key
  */
 export function openEnvelope(rawHeaders: readonly string[], key: string): Sender | undefined {
   const at = envelopeIndex(rawHeaders)
@@ -34,12 +46,12 @@ export function openEnvelope(rawHeaders: readonly string[], key: string): Sender
   return { kind: 'client', protocol: kind, port: Number(port), address }
 }
 
-/** Takes the envelope out of the request's headers, so that nobody sees the key. */
+/** Removes the envelope from the request's headers, so that the app does not see the key. */
 export function removeEnvelope(request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>): void {
   const { rawHeaders } = request
   const first = envelopeIndex(rawHeaders)
-  // Node makes `headers` out of the raw ones when it is first asked. A property that was added last can be deleted at
-  // no cost; any other would turn the whole object into a hash table.
+  // Node builds `headers` from the raw ones on first use. Deleting the property that was added last is free; deleting
+  // any other turns the object into a hash table.
   if (first >= 0) rawHeaders.push(...rawHeaders.splice(first, 2))
   Reflect.deleteProperty(request.headers, IDENTITY_HEADER)
   for (let at = first; at >= 0;) {
@@ -57,7 +69,7 @@ function envelopeIndex(rawHeaders: readonly string[], from = 0): number {
   return -1
 }
 
-/** In a time that does not tell how much of it is right. */
+/** Compares in constant time, which does not reveal how much of the key is right. */
 function isSame(given: string, key: string): boolean {
   const [a, b] = [Buffer.from(given, 'latin1'), Buffer.from(key, 'latin1')]
   return a.length === b.length && timingSafeEqual(a, b)

@@ -1,4 +1,4 @@
-/** What may be in the head of a request: at the edge, and at a target that gets it with what the edge adds. */
+/** Limits on the head of a request, at the edge or at a target. */
 export interface HeaderLimits {
   /** Bytes of the request line and all headers together. */
   maxHeaderBytes: number
@@ -6,21 +6,21 @@ export interface HeaderLimits {
   maxHeaders: number
 }
 
-/** What the edge lets in, unless it is told otherwise. */
+/** The edge's default limits. */
 export const edgeHeaderLimits: HeaderLimits = { maxHeaderBytes: 16 * 1024, maxHeaders: 1_000 }
 
-/** What the edge writes beside the client's headers, but for copies of those: names, ids, addresses, the envelope. */
+/** Bytes that the edge adds to the client's headers, apart from copies of these: names, ids, addresses, the envelope. */
 const EDGE_BYTES = 2_048
 
-/** A client may leave out the space after a colon; Node writes it. */
+/** A client may leave out the space after a colon. Node writes it. */
 const SPACE_AFTER_COLON = 1
 
 /**
- * What a target has to take in, so that whatever passes the edge passes the target as well. A header that is dropped
- * there, or a request that is refused, would be one that the edge vouched for.
+ * The limits of a target, wide enough that whatever passes the edge passes the target too. Otherwise a target could
+ * drop a header or refuse a request that the edge has accepted.
  */
 export function targetHeaderLimits({ maxHeaderBytes, maxHeaders }: HeaderLimits): HeaderLimits {
-  // Host is copied to X-Forwarded-Host, and a trusted proxy's X-Forwarded-For may grow by what the edge makes of it.
+  // Host is copied to X-Forwarded-Host, and a trusted proxy's X-Forwarded-For may be as long again.
   const copies = 2 * maxHeaderBytes
   return { maxHeaderBytes: maxHeaderBytes + copies + maxHeaders * SPACE_AFTER_COLON + EDGE_BYTES, maxHeaders: 0 }
 }

@@ -1,5 +1,5 @@
 /**
- * How long a worker keeps a connection that a balancer does not use. Longer than balancers keep one themselves, so that
- * they are always the ones who close it: a balancer checks that when it is made.
+ * How long a worker keeps an unused connection of a balancer. Balancers close theirs earlier, so a request never meets
+ * a connection that its worker is closing. `resolveOptions` checks this.
  */
 export const WORKER_KEEP_ALIVE_MS = 75_000

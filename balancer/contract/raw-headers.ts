@@ -1,4 +1,4 @@
-/** As Node's `headersDistinct`. @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders` */
+/** The same as Node's `headersDistinct`. @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders` */
 export function headersDistinctOf(rawHeaders: readonly string[]): NodeJS.Dict<string[]> {
   const headers = Object.create(null) as NodeJS.Dict<string[]>
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -11,4 +11,14 @@ export function headersDistinctOf(rawHeaders: readonly string[]): NodeJS.Dict<st
 /** @param names lower-cased */
 export function withoutNames(rawHeaders: string[], names: readonly string[]): string[] {
   return rawHeaders.filter((_, i) => !names.includes((rawHeaders[i - (i % 2)] as string).toLowerCase()))
+}
+
+/** The items of a header that holds a list (RFC 9110, section 5.6.1). Empty items are left out. */
+export function listOf(value: string | string[] | undefined): string[] {
+  if (value === undefined) return []
+  const text = Array.isArray(value) ? value.join(',') : value
+  return text
+    .split(',')
+    .map(item => item.trim())
+    .filter(item => item !== '')
 }

@@ -1,24 +1,25 @@
 import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket } from '../errors.js'
-import { identify, type ClientIdentity } from './forwarded-headers.js'
+import { identify } from './identify.js'
 
-/** Over the limit so many are told so at a time; more are cut, since telling takes a moment. */
+/** At most so many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
 const REFUSED_AT_ONCE = 100
 const IDLE_CHECK_MS = 100
 const GONE_CHECK_MS = 20
 
 /**
- * The open connections of clients, and who is at their other ends. A server of Node's does not count those that it was
- * given, nor close those that it has let go of for an upgrade.
+ * The open connections of clients, and the identity of each client. Node's server does not count connections that were
+ * passed to it, and does not close those that it has released for an upgrade.
  */
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientIdentity>()
   readonly #serve: (socket: Socket) => void
   readonly #closeNodesIdle: () => void
   #refused = 0
-  #given = false
+  #adopting = false
 
   constructor(
     private readonly server: Server,
@@ -26,11 +27,11 @@ export class ClientConnections {
     private readonly trustProxy: number,
   ) {
     const [serve] = server.listeners('connection') as Array<(socket: Socket) => void>
-    if (serve === undefined) throw new TypeError('an http.Server listens for its connections')
+    if (serve === undefined) throw new TypeError("http.Server has no 'connection' listener")
     this.#serve = serve.bind(server)
     server.removeAllListeners('connection').on('connection', (socket: Socket) => this.#arrived(socket))
     this.#closeNodesIdle = server.closeIdleConnections.bind(server)
-    // Called by `close` as well.
+    // `server.close` calls this too.
     server.closeIdleConnections = () => this.#closeIdle()
   }
 
@@ -42,20 +43,20 @@ export class ClientConnections {
     return this.#clients.keys()
   }
 
-  /** One that somebody else has accepted. */
+  /** Takes a connection that another process has accepted. */
   adopt(socket: Socket): void {
-    this.#watchThoseGiven()
+    this.#startWatching()
     this.#arrived(socket)
   }
 
-  /** Has the server read on from a connection that it had let go of. */
-  giveBack(socket: Socket): void {
+  /** Returns a connection to the server, which had released it for an upgrade. */
+  serveAgain(socket: Socket): void {
     this.#serve(socket)
   }
 
   /**
-   * The peer is asked for once a connection: in mesh mode the app is shown the client in the peer's place, and the
-   * next request on the connection may be of another client.
+   * Reads the peer once per connection: in mesh mode the socket shows the client instead of the peer, and the next
+   * request on the connection may be from another client.
    */
   clientOf({ socket, headers }: IncomingMessage): ClientIdentity {
     const peer = this.#clients.get(socket)
@@ -65,10 +66,10 @@ export class ClientConnections {
     return identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.trustProxy)
   }
 
-  /** Lets requests in flight end, closes what is idle, and cuts what has not ended by the deadline. */
+  /** Lets requests in flight end, closes idle connections, and cuts the rest at the deadline. */
   async close(deadlineMs: number): Promise<void> {
     this.server.close()
-    // An answer whose headers were out already still keeps its connection: found idle, it goes.
+    // An answer whose headers had been sent keeps its connection open. It is closed here once it is idle.
     const idle = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS)
     const cut = setTimeout(() => {
       for (const socket of this.#clients.keys()) socket.destroy()
@@ -102,20 +103,20 @@ export class ClientConnections {
     answerProblemOnSocket(socket, 'TOO_MANY_CONNECTIONS', randomUUID())
   }
 
-  /** A server that never listens would neither time overdue headers nor know which of its connections are idle. */
-  #watchThoseGiven(): void {
-    if (this.#given || this.server.listening) return
-    this.#given = true
+  /** Node's server does not time headers or know idle connections before it has emitted 'listening'. */
+  #startWatching(): void {
+    if (this.#adopting || this.server.listening) return
+    this.#adopting = true
     this.server.emit('listening')
   }
 
-  /** Node asks each connection for its answer in progress, and takes one that the app has ended for sent. */
+  /** Node takes an answer that has ended for one that was sent, and would close its connection too early. */
   #closeIdle(): void {
     const sending = [...this.#clients.keys()].filter(socket => socket.writableLength > 0)
     const release = sending.map(keepBusy)
     this.#closeNodesIdle()
     for (const each of release) each()
-    // To Node a connection that has never said anything is busy with its first request.
+    // Node takes a connection that has sent nothing for one that is busy with its first request.
     for (const socket of this.#clients.keys()) if (socket.bytesRead === 0) socket.destroy()
   }
 
@@ -124,7 +125,7 @@ export class ClientConnections {
   }
 }
 
-/** Has the connection look to Node as if its answer were not ended yet, until the function that is returned is called. */
+/** Makes Node treat the answer on this connection as unfinished. Returns a function that undoes it. */
 function keepBusy(socket: Socket & { _httpMessage?: unknown }): () => void {
   const { _httpMessage: answer } = socket
   socket._httpMessage = { finished: false }

@@ -1,33 +1,33 @@
 import net from 'node:net'
 
-/** Counts what each client has open, and knows when it is enough. */
+/** Limits how many of something each client may have open. */
 export class ClientQuota {
   readonly #open = new Map<string, number>()
 
   constructor(private readonly max: number) {}
 
-  /** Takes one of the places of the client at this address, if there is one left. */
+  /** Takes one place of the client at this address, if there is one left. */
   take(address: string): boolean {
-    const client = clientOf(address)
-    const open = this.#open.get(client) ?? 0
+    const key = quotaKey(address)
+    const open = this.#open.get(key) ?? 0
     if (open >= this.max) return false
-    this.#open.set(client, open + 1)
+    this.#open.set(key, open + 1)
     return true
   }
 
-  giveBack(address: string): void {
-    const client = clientOf(address)
-    const open = this.#open.get(client) ?? 0
-    if (open > 1) this.#open.set(client, open - 1)
-    else this.#open.delete(client)
+  release(address: string): void {
+    const key = quotaKey(address)
+    const open = this.#open.get(key) ?? 0
+    if (open > 1) this.#open.set(key, open - 1)
+    else this.#open.delete(key)
   }
 }
 
 const GROUPS_OF_PREFIX = 4
 const GROUPS = 8
 
-/** An IPv6 customer gets a /64 at least, and any address in it is theirs. */
-export function clientOf(address: string): string {
+/** A client is an IPv4 address or an IPv6 /64: customers get at least a /64 and may use any address in it. */
+export function quotaKey(address: string): string {
   if (!net.isIPv6(address)) return address
   const [head = '', tail] = address.split('::')
   const before = head === '' ? [] : head.split(':')

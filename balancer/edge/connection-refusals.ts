@@ -4,20 +4,20 @@ import type { Duplex } from 'node:stream'
 import { answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
 import { codeOfParserError } from './request-guard.js'
 
-/** Answers what Node's parser cannot read, in turn with the requests that it could. */
+/** Answers what Node's parser cannot read, after the answers to earlier requests. */
 export class ConnectionRefusals {
-  /** Connections that have had their refusal: the parser may complain as well, or again. */
+  /** Connections that were refused already. The parser may report another error on them. */
   readonly #refused = new WeakSet<Duplex>()
 
-  /** This connection has had a refusal, and is closed after it. */
+  /** Records that this connection was refused elsewhere. */
   note(socket: Duplex): void {
     this.#refused.add(socket)
   }
 
-  /** @param error of the parser, or of the connection itself */
+  /** @param error from the parser or from the connection */
   refuse(error: NodeJS.ErrnoException, socket: Duplex): void {
     const code = codeOfParserError(error.code)
-    if (code === undefined || leavesInMidAnswer(error, socket)) socket.destroy()
+    if (code === undefined || leftBeforeAnswer(error, socket)) socket.destroy()
     else if (!this.#refused.has(socket)) {
       this.note(socket)
       refuseInTurn(code, socket)
@@ -28,19 +28,19 @@ export class ConnectionRefusals {
 function refuseInTurn(code: BalancerErrorCode, socket: Duplex): void {
   const current = responseInProgress(socket)
   if (current === undefined) answerProblemOnSocket(socket, code, randomUUID())
-  // The fault is in a later request: this one was good, and is answered first.
+  // The error is in a later request. This one is valid and is answered first.
   else if (current.req.complete) current.once('close', () => refuseInTurn(code, socket))
-  // A second answer in the middle of the first would be taken for its body.
+  // The client would take a second answer for a part of the first.
   else if (current.headersSent) socket.destroy()
   else answerProblemOnSocket(socket, code, randomUUID())
 }
 
-/** Its end leaves a later request cut off. As anybody's whose answer is on its way, it means that nobody waits for that. */
-function leavesInMidAnswer(error: NodeJS.ErrnoException, socket: Duplex): boolean {
+/** The client has ended its side in the middle of a later request, so it does not wait for the current answer either. */
+function leftBeforeAnswer(error: NodeJS.ErrnoException, socket: Duplex): boolean {
   return error.code === 'HPE_INVALID_EOF_STATE' && responseInProgress(socket)?.req.complete === true
 }
 
-/** By Node's own mark on the connection. */
+/** Node keeps the response in progress on its connection. */
 export function responseInProgress(
   socket: Duplex & { _httpMessage?: ServerResponse | null },
 ): ServerResponse | undefined {

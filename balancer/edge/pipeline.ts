@@ -2,8 +2,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * Requests that clients have sent ahead of the answers to their earlier ones (RFC 9112, section 9.3.2). Each begins
- * when its turn on its connection has come: begun at once, those of one client would take the places of all others.
+ * Holds pipelined requests, which clients send before the answers to their earlier ones (RFC 9112, section 9.3.2).
+ * Each begins when its turn on the connection has come. Otherwise one client could take the places of all others.
  */
 export class Pipeline {
   #size = 0
@@ -11,7 +11,7 @@ export class Pipeline {
 
   /**
    * @param ofOne how many may wait on one connection
-   * @param ofAll and how many on all of them
+   * @param ofAll how many may wait on all connections together
    */
   constructor(
     private readonly ofOne: number,
@@ -22,32 +22,32 @@ export class Pipeline {
     return this.#size
   }
 
-  /** Whether there is an earlier answer that this one has to wait for. */
+  /** Whether this answer has to wait for an earlier one. */
   static isBehind(response: ServerResponse): boolean {
     return response.socket === null
   }
 
   /**
-   * Calls `begin` in its turn, or never when the connection ends before.
-   * @returns false when too many wait already
+   * Calls `begin` when the turn of this request has come, or never if the connection ends first.
+   * @returns false if too many requests wait already
    */
   enter({ socket }: IncomingMessage, response: ServerResponse, begin: () => void): boolean {
     const line = this.#lines.get(socket) ?? this.#begunOn(socket)
     if (line.waiting >= this.ofOne || this.#size >= this.ofAll) return false
     line.waiting += 1
     this.#size += 1
-    const itsTurn = (): void => {
+    const onTurn = (): void => {
       if (socket.destroyed) return
       line.waiting -= 1
       this.#size -= 1
       begin()
     }
-    // Not at once: Node sends what has been written so far when all have heard of it.
-    response.once('socket', () => process.nextTick(itsTurn))
+    // Later, because Node sends what was written so far after all listeners have run.
+    response.once('socket', () => process.nextTick(onTurn))
     return true
   }
 
-  /** A response whose turn has not come does not hear of the end of its connection. */
+  /** Listens for the end of the connection, of which a waiting response is not told. */
   #begunOn(socket: Socket): { waiting: number } {
     const line = { waiting: 0 }
     this.#lines.set(socket, line)

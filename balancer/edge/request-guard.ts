@@ -1,12 +1,13 @@
 import type { IncomingMessage } from 'node:http'
 import type { BalancerErrorCode } from '../errors.js'
+import { hasBody } from '../requests/request-body.js'
 
 const REFUSED_METHODS = new Set(['TRACE', 'TRACK', 'CONNECT'])
 const VALID_HOST = /^[\w.~!$&'()*+,;=%:[\]-]+$/
 
 /**
- * What the edge refuses although Node's parser lets it through: anything that two readers of the same bytes could
- * take for different requests. Returns the reason, or undefined for a request that may go on.
+ * Refuses what Node's parser accepts but two readers of the same bytes could take for different requests.
+ * @returns the reason, or undefined for a request that may pass
  */
 export function refusalOf(request: IncomingMessage, maxHeaders: number): BalancerErrorCode | undefined {
   const { rawHeaders } = request
@@ -29,27 +30,19 @@ export function refusalOf(request: IncomingMessage, maxHeaders: number): Balance
     }
   }
   if (hosts > 1 || (hosts === 0 && request.httpVersionMinor === 1)) return 'BAD_HOST'
-  // RFC 9112, section 6.1: a 1.0 client cannot have meant Transfer-Encoding, and something in between may ignore it.
+  // RFC 9112, section 6.1: HTTP/1.0 has no Transfer-Encoding, so a proxy in front may have ignored it.
   if (codings > 1 || (codings === 1 && request.httpVersionMinor === 0)) return 'BAD_FRAMING'
   return undefined
 }
 
 const SLASH = 0x2f
 
-/** What an upgrade must be on top of that. Its body, if it had one, would be read as frames of the new protocol. */
+/** Refuses an upgrade that is not a GET without a body. The body would be read as frames of the new protocol. */
 export function upgradeRefusalOf(request: IncomingMessage): BalancerErrorCode | undefined {
   return request.method === 'GET' && !hasBody(request) ? undefined : 'BAD_UPGRADE'
 }
 
-/** True when the headers announce a body (RFC 9112, section 6.3). */
-export function hasBody(request: IncomingMessage): boolean {
-  const { headers } = request
-  if (headers['transfer-encoding'] !== undefined) return true
-  const length = headers['content-length']
-  return length !== undefined && length !== '0'
-}
-
-/** The code for an error of Node's HTTP parser; undefined when the connection is simply gone. */
+/** The code for an error of Node's HTTP parser. Undefined if the connection has closed. */
 export function codeOfParserError(code: string | undefined): BalancerErrorCode | undefined {
   switch (code) {
     case 'ECONNRESET':

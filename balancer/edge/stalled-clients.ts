@@ -1,32 +1,32 @@
 import type { Socket } from 'node:net'
-import { reset } from './reset.js'
+import { reset } from '../transports/reset.js'
 
-/** What is seen of a connection beyond its public properties. */
+/** The private part of a socket that is read here. */
 interface Inner {
-  /** Bytes that were handed to the system, and those of them that it has not taken. */
+  /** Bytes that were handed to libuv, and those of them that the system has not taken. */
   _handle?: { bytesWritten: number; writeQueueSize: number } | null
 }
 
 interface Backlog {
   taken: number
-  looks: number
+  checks: number
 }
 
-/** How often a connection is looked at within the time that it may stand still. */
-const LOOKS = 4
+/** A connection is checked this often within the time that it may stand still. */
+const CHECKS = 4
 
 /**
- * Cuts the connections of clients that do not take what they are sent. Each keeps its place at a target for as long as
- * it likes, so a few of them would keep everybody out. Who takes little at a time may take as long as that takes; but
- * the system tells of it a third of its buffer at a time, which may be more than a megabyte: hence minutes.
+ * Cuts the connections of clients that do not read their answers. Each of these keeps its place at a target, so a few
+ * of them could occupy all places. A slow reader may take its time, but the system reports progress only once per third
+ * of its send buffer, which may be more than a megabyte. So the limit is in minutes.
  */
 export class StalledClients {
   #backlogs = new Map<Socket, Backlog>()
   #timer: NodeJS.Timeout | undefined
 
   /**
-   * @param connections those that are open
-   * @param stallMs how long nothing may move
+   * @param connections the open ones
+   * @param stallMs how long a connection may make no progress
    */
   constructor(
     private readonly connections: () => Iterable<Socket>,
@@ -34,7 +34,7 @@ export class StalledClients {
   ) {}
 
   start(): void {
-    this.#timer ??= setInterval(() => this.#look(), this.stallMs / LOOKS).unref()
+    this.#timer ??= setInterval(() => this.#check(), this.stallMs / CHECKS).unref()
   }
 
   stop(): void {
@@ -43,14 +43,14 @@ export class StalledClients {
     this.#backlogs.clear()
   }
 
-  #look(): void {
+  #check(): void {
     const backlogs = new Map<Socket, Backlog>()
     for (const socket of this.connections()) {
       if (socket.writableLength === 0) continue
       const taken = takenFrom(socket)
       const seen = this.#backlogs.get(socket)
-      const looks = seen?.taken === taken ? seen.looks + 1 : 0
-      if (looks < LOOKS) backlogs.set(socket, { taken, looks })
+      const checks = seen?.taken === taken ? seen.checks + 1 : 0
+      if (checks < CHECKS) backlogs.set(socket, { taken, checks })
       else reset(socket)
     }
     this.#backlogs = backlogs

@@ -1,58 +1,57 @@
-import { LinkedList, type Entry } from '../linked-list.js'
+import { LinkedList, type Entry } from '../targets/linked-list.js'
 
-/** What can wait, in one place at a time. */
-export interface Waiting {
-  /** For `Deadlines` alone. */
-  wait?: Entry | undefined
+/** An item that can be under one deadline at a time. */
+export interface HasDeadline {
+  /** Set and read by `Deadlines` alone. */
+  deadline?: Entry | undefined
 }
 
-interface Wait<T> {
+interface Deadline<T> {
   item: T
   expiresAt: number
 }
 
 /**
- * Many waits of one fixed length behind a single timer: items expire in the order they came, so only the oldest
- * is ever looked at. Adding and removing cost a list entry each, where a timer per request would cost a timer.
+ * Many deadlines of one fixed length behind a single timer. Items expire in the order they came, so only the oldest is
+ * looked at. Adding and removing an item costs a list entry, where a timer for each request would cost a timer.
  */
-export class Deadlines<T extends Waiting> {
-  readonly #waits = new LinkedList<Wait<T>>()
+export class Deadlines<T extends HasDeadline> {
+  readonly #pending = new LinkedList<Deadline<T>>()
   #timer: NodeJS.Timeout | undefined
 
   constructor(
-    readonly durationMs: number,
+    private readonly durationMs: number,
     private readonly onExpire: (item: T) => void,
-    private readonly now: () => number = () => performance.now(),
   ) {}
 
   get size(): number {
-    return this.#waits.size
+    return this.#pending.size
   }
 
-  /** Starts the wait of `item`, or starts it afresh. */
+  /** Puts `item` under a deadline, or restarts the one that it is under here. */
   add(item: T): void {
-    this.#waits.remove(item.wait)
-    item.wait = this.#waits.add({ item, expiresAt: this.now() + this.durationMs })
+    this.#pending.remove(item.deadline)
+    item.deadline = this.#pending.add({ item, expiresAt: performance.now() + this.durationMs })
     this.#timer ??= this.#arm(this.durationMs)
   }
 
-  /** Returns false when it does not wait here. */
+  /** Returns false if the item is under no deadline here. */
   delete(item: T): boolean {
-    return this.#waits.remove(item.wait)
+    return this.#pending.remove(item.deadline)
   }
 
-  /** The waiting items, oldest first. */
+  /** The items, oldest first. */
   items(): T[] {
-    return this.#waits.items().map(({ item }) => item)
+    return this.#pending.items().map(({ item }) => item)
   }
 
-  /** Ends the waits that are over, without waiting for the timer: a busy event loop is late for those. */
+  /** Expires what is due, without waiting for the timer: a busy event loop delays timers. */
   expire(): void {
-    const now = this.now()
+    const now = performance.now()
     for (;;) {
-      const { first } = this.#waits
+      const { first } = this.#pending
       if (first === undefined || first.expiresAt > now) return
-      this.#waits.shift()
+      this.#pending.shift()
       this.onExpire(first.item)
     }
   }
@@ -60,17 +59,17 @@ export class Deadlines<T extends Waiting> {
   stop(): void {
     clearTimeout(this.#timer)
     this.#timer = undefined
-    this.#waits.clear()
+    this.#pending.clear()
   }
 
   #arm(delayMs: number): NodeJS.Timeout {
     return setTimeout(() => this.#sweep(), delayMs).unref()
   }
 
-  /** The old timer stands until the end, so that an item that is added meanwhile does not set up one of its own. */
+  /** Keeps the old timer until the end, so that an item that is added meanwhile does not start another. */
   #sweep(): void {
     this.expire()
-    const { first } = this.#waits
-    this.#timer = first === undefined ? undefined : this.#arm(first.expiresAt - this.now())
+    const { first } = this.#pending
+    this.#timer = first === undefined ? undefined : this.#arm(first.expiresAt - performance.now())
   }
 }

@@ -1,42 +1,43 @@
 import type { IncomingMessage } from 'node:http'
-import { Deadlines, type Waiting } from './deadlines.js'
-import { WaitingRoom, type Waiter } from './waiting-room.js'
 import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
-import { RetryBudget } from './retry.js'
 import type { Target } from '../targets/target.js'
 import type { TargetPool } from '../targets/target-pool.js'
+import { Deadlines, type HasDeadline } from './deadlines.js'
+import { RetryBudget } from './retry.js'
+import { WaitingRoom, type Waiter } from './waiting-room.js'
 
-/** What can be taken to a target: a request, or a connection that is to be upgraded. */
-export interface Journey extends Waiter {
+/** What is sent to a target: a request, or the handshake of an upgrade. */
+export interface Dispatchable extends Waiter {
+  readonly request: IncomingMessage
+  /** An upgrade lasts, so a draining target does not get one. */
+  readonly isUpgrade: boolean
   /** Targets that have failed it. */
   readonly tried: ReadonlySet<Target> | undefined
-  readonly request: IncomingMessage
-  /** It begins something that lasts, as an upgrade does: nothing for a target that is on its way out. */
-  readonly lasting: boolean
-  /** @param bound the request belongs to this target */
+  /** @param bound it belongs to this target by affinity */
   takeTo(target: Target, bound: boolean): void
 }
 
-/** A journey that waits for its answer, or for its body. */
-export interface AwaitingAnswer extends Waiting {
-  waitOver(): void
+/** Something in flight that is checked, or ended, when a deadline passes. */
+export interface Supervised extends HasDeadline {
+  deadlinePassed(): void
 }
 
-/** Looks at an exchange within the shorter of the times that it may stand still. */
-const LOOKS = 4
+/** The progress of a body is checked this often within the time that it may stand still. */
+const PROGRESS_CHECKS = 4
 
-/** Finds a target for every request, or a place in the waiting room; keeps what all requests share. */
+/** Finds a target for every request, or a place in the waiting room. Holds what all requests share. */
 export class Dispatcher {
   readonly room: WaitingRoom
   readonly outliers: OutlierDetection
   readonly retryBudget: RetryBudget
   /** Requests that were sent and have no answer yet. */
-  readonly awaiting: Deadlines<AwaitingAnswer>
-  /** Until the next look at requests whose body is on its way, or that were sent once more. */
-  readonly looks: Deadlines<AwaitingAnswer>
-  /** Answers that begin from now on end their connection. */
-  closing = false
+  readonly awaiting: Deadlines<Supervised>
+  /** Requests whose body is on its way, or that were sent a second time, until their next check. */
+  readonly progressing: Deadlines<Supervised>
+  /** Upgrades that are not complete yet. */
+  readonly handshakes: Deadlines<Supervised>
+  #closing = false
 
   constructor(
     readonly pool: TargetPool,
@@ -45,35 +46,47 @@ export class Dispatcher {
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
-    const { upstreamTimeoutMs, bodyIdleMs } = options
-    this.awaiting = new Deadlines(upstreamTimeoutMs, exchange => exchange.waitOver())
-    this.looks = new Deadlines(Math.min(upstreamTimeoutMs, bodyIdleMs) / LOOKS, exchange => exchange.waitOver())
+    const { upstreamTimeoutMs, bodyIdleMs, upgradeTimeoutMs } = options
+    const onDeadline = (item: Supervised): void => item.deadlinePassed()
+    this.awaiting = new Deadlines(upstreamTimeoutMs, onDeadline)
+    this.progressing = new Deadlines(Math.min(upstreamTimeoutMs, bodyIdleMs) / PROGRESS_CHECKS, onDeadline)
+    this.handshakes = new Deadlines(upgradeTimeoutMs, onDeadline)
     pool.on('available', () => this.room.admit())
   }
 
-  dispatch(journey: Journey): void {
-    const owner = this.#ownerOf(journey)
-    if (owner !== undefined) {
-      if (owner.bound < this.options.maxBound) journey.takeTo(owner, true)
-      else journey.giveUp('OVERLOADED')
-      return
-    }
-    const picked = this.pool.pick(journey.tried)
-    if (typeof picked === 'string') this.room.enter(journey, picked)
-    else journey.takeTo(picked, false)
+  /** Whether answers that begin now end their connection. */
+  get closing(): boolean {
+    return this.#closing
   }
 
-  #ownerOf({ request, tried, lasting }: Journey): Target | undefined {
-    const id = this.options.affinity(request)
-    const target = id === undefined ? undefined : this.pool.get(id)
-    if (target === undefined || target.gone || tried?.has(target) === true) return undefined
-    return lasting && target.state === 'draining' ? undefined : target
+  dispatch(item: Dispatchable): void {
+    const owner = this.#ownerOf(item)
+    if (owner !== undefined) {
+      if (owner.bound < this.options.maxBound) item.takeTo(owner, true)
+      else item.giveUp('OVERLOADED')
+      return
+    }
+    const picked = this.pool.pick(item.tried)
+    if (typeof picked === 'string') this.room.enter(item, picked)
+    else item.takeTo(picked, false)
+  }
+
+  closeAfterAnswers(): void {
+    this.#closing = true
   }
 
   stop(): void {
     this.room.close()
     this.outliers.stop()
     this.awaiting.stop()
-    this.looks.stop()
+    this.progressing.stop()
+    this.handshakes.stop()
+  }
+
+  #ownerOf({ request, tried, isUpgrade }: Dispatchable): Target | undefined {
+    const id = this.options.affinity(request)
+    const target = id === undefined ? undefined : this.pool.get(id)
+    if (target === undefined || target.gone || tried?.has(target) === true) return undefined
+    return isUpgrade && target.state === 'draining' ? undefined : target
   }
 }

@@ -1,30 +1,37 @@
 import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { Deadlines } from './deadlines.js'
-import type { Dispatcher, Journey } from './dispatcher.js'
+import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
-import type { Attempt } from './exchange.js'
-import type { ClientIdentity } from '../edge/forwarded-headers.js'
-import type { Entry } from '../linked-list.js'
-import { reset } from '../edge/reset.js'
-import { judgeRetry } from './retry.js'
-import type { InFlight, Target, UpgradedConnection } from '../targets/target.js'
+import type { Entry } from '../targets/linked-list.js'
+import type { InFlight, Target } from '../targets/target.js'
+import { reset } from '../transports/reset.js'
+import type { Attempt, AttemptFailure, ForwardedUpgrade, UpgradedConnection } from '../transports/transport.js'
+import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
+import { ANSWER_TO, Tries } from './tries.js'
 
-/** A connection on its way to be upgraded. */
-export class Handshake implements Journey, InFlight {
-  #state: 'waiting' | 'sent' | 'upgraded' | 'refused' | 'over' = 'waiting'
+/**
+ * - `waiting`: for a target
+ * - `sent`: at a target, no answer yet
+ * - `upgraded`: the target speaks the new protocol
+ * - `refused`: the target answers without an upgrade
+ * - `over`
+ */
+type HandshakeState = 'waiting' | 'sent' | 'upgraded' | 'refused' | 'over'
+
+/** The handshake of an upgrade, from its arrival to the upgrade or to the end of another answer. */
+export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedUpgrade {
+  #state: HandshakeState = 'waiting'
   #target: Target | undefined
+  #place: Entry | undefined
   #attempt: Attempt | undefined
-  #failedTries = 0
-  #tried: Set<Target> | undefined
+  #tries: Tries | undefined
   readonly #closed = (): void => this.#over()
-  readonly lasting = true
-  place: Entry | undefined
-  wait: Entry | undefined
+  readonly isUpgrade = true
+  deadline: Entry | undefined
 
+  /** @param onDecline the target does not upgrade: the request is to be handled as an ordinary one */
   constructor(
     private readonly dispatcher: Dispatcher,
-    private readonly deadlines: Deadlines<Handshake>,
     readonly request: IncomingMessage,
     readonly socket: Duplex,
     readonly head: Buffer,
@@ -34,7 +41,7 @@ export class Handshake implements Journey, InFlight {
   ) {}
 
   get tried(): ReadonlySet<Target> | undefined {
-    return this.#tried
+    return this.#tries?.targets
   }
 
   start(): void {
@@ -45,13 +52,17 @@ export class Handshake implements Journey, InFlight {
   takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
-    this.deadlines.add(this)
-    target.begin(this, bound)
-    target.transport.upgrade(this)
+    this.dispatcher.handshakes.add(this)
+    this.#place = target.begin(this, bound)
+    target.upgrade(this)
   }
 
-  calledUp(): void {
+  admitted(): void {
     this.dispatcher.dispatch(this)
+  }
+
+  deadlinePassed(): void {
+    this.giveUp('UPSTREAM_TIMEOUT')
   }
 
   giveUp(code: BalancerErrorCode): void {
@@ -66,38 +77,32 @@ export class Handshake implements Journey, InFlight {
     this.#attempt = attempt
   }
 
-  /** For the transport: no connection to the target came about. */
-  connectFailed(): void {
+  attemptFailed(failure: AttemptFailure): void {
     const target = this.#target
     if (this.#state !== 'sent' || target === undefined) return
-    this.#failedTries += 1
-    const { retries } = this.dispatcher.options
-    const facts = { failure: 'connect', repeatable: true, targetGone: target.gone, retries } as const
-    if (judgeRetry({ ...facts, failedTries: this.#failedTries }) === 'no') {
-      this.giveUp('NO_TARGET_READY')
+    const { pool, retryBudget, options } = this.dispatcher
+    this.#tries ??= new Tries(retryBudget, options.retries, pool.size)
+    // A handshake that was sent is not sent again.
+    if (!this.#tries.mayRepeat(target, failure, false)) {
+      this.giveUp(ANSWER_TO[failure])
       return
     }
-    this.deadlines.delete(this)
-    target.end(this)
+    this.dispatcher.handshakes.delete(this)
+    target.end(this.#place)
     this.#state = 'waiting'
-    this.#tried = (this.#tried ?? new Set()).add(target)
     this.dispatcher.dispatch(this)
   }
 
-  /**
-   * For the transport: the target speaks the new protocol from here on. What is left of the handshake is the place of
-   * its connection in the books of the target: connections are many and last, and nothing else of it is kept for them.
-   */
+  /** Keeps only the connection's entry at its target. Connections are many and long, so nothing else may stay alive. */
   upgraded(connection: UpgradedConnection): void {
     const target = this.#target
     this.#state = 'upgraded'
-    this.deadlines.delete(this)
+    this.dispatcher.handshakes.delete(this)
     this.socket.off('close', this.#closed).once('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
-    target?.end(this)
+    target?.end(this.#place)
   }
 
-  /** For the transport: the target leaves the offer of an upgrade, and answers the request as any other. */
   decline(): void {
     this.#attempt = undefined
     this.socket.off('close', this.#closed)
@@ -105,7 +110,7 @@ export class Handshake implements Journey, InFlight {
     this.onDecline()
   }
 
-  /** Its own connection to the target tells it: a handshake is not tried twice once it was sent. */
+  /** Does nothing: a handshake that was sent is not repeated, and its connection to the target ends by itself. */
   targetWentDown(): void {}
 
   targetBrokeOff(): void {
@@ -113,14 +118,14 @@ export class Handshake implements Journey, InFlight {
   }
 
   /**
-   * For the transport: the target answered, but not with an upgrade. The answer may take its time while the client
-   * is there. One that has ended its side has perhaps left: it shall not hold the place of others for ever.
+   * The answer may take as long as it likes while the client is there. A client that has ended its side may have left,
+   * so from then on the deadline applies.
    */
   refused(): void {
     this.#state = 'refused'
-    this.deadlines.delete(this)
+    this.dispatcher.handshakes.delete(this)
     const clientEnded = (): void => {
-      if (this.#state === 'refused') this.deadlines.add(this)
+      if (this.#state === 'refused') this.dispatcher.handshakes.add(this)
     }
     if (this.socket.readableEnded) clientEnded()
     else this.socket.once('end', clientEnded)
@@ -130,8 +135,8 @@ export class Handshake implements Journey, InFlight {
     if (this.#state === 'over') return
     if (this.#state === 'waiting') this.dispatcher.room.leave(this)
     this.#state = 'over'
-    this.deadlines.delete(this)
+    this.dispatcher.handshakes.delete(this)
     this.#attempt?.abort()
-    this.#target?.end(this)
+    this.#target?.end(this.#place)
   }
 }

@@ -1,18 +1,18 @@
 import type { IncomingMessage } from 'node:http'
-import { hasBody } from '../edge/request-guard.js'
+import type { RequestBody } from '../transports/transport.js'
 import { isRepeatable } from './retry.js'
-
-/**
- * - `none`: there is none
- * - `held`: read into memory, so that it can be sent again
- * - `stream`: goes through as it comes, once
- */
-export type RequestBody = { kind: 'none' } | { kind: 'held'; bytes: Buffer } | { kind: 'stream' }
 
 const NONE: RequestBody = { kind: 'none' }
 const STREAM: RequestBody = { kind: 'stream' }
 
-/** What the headers alone say of it; undefined when it should be held, which takes reading it: see `holdBody`. */
+/** Whether the headers announce a body (RFC 9112, section 6.3). */
+export function hasBody({ headers }: IncomingMessage): boolean {
+  if (headers['transfer-encoding'] !== undefined) return true
+  const length = headers['content-length']
+  return length !== undefined && length !== '0'
+}
+
+/** The body as far as the headers decide it. Undefined if it should be held and must be read first: see `holdBody`. */
 export function bodyByHeaders(request: IncomingMessage, heldBytes: number): RequestBody | undefined {
   if (!hasBody(request)) return NONE
   const { headers } = request
@@ -22,8 +22,8 @@ export function bodyByHeaders(request: IncomingMessage, heldBytes: number): Requ
 }
 
 /**
- * Reads a body of at most `heldBytes` into memory. A longer one is given back to the request, to be streamed.
- * `done` is not called when the client leaves before the end.
+ * Reads a body of at most `heldBytes` into memory. A longer one is put back into the request, to be
+ * streamed. `done` is not called if the client leaves before the end.
  */
 export function holdBody(request: IncomingMessage, heldBytes: number, done: (body: RequestBody) => void): void {
   const chunks: Buffer[] = []
@@ -34,7 +34,7 @@ export function holdBody(request: IncomingMessage, heldBytes: number, done: (bod
     if (size <= heldBytes) return
     request.off('data', onData).off('end', onEnd).pause()
     request.unshift(Buffer.concat(chunks))
-    // As it came: a stream that somebody has paused does not flow for whoever merely listens to it.
+    // As on arrival: a stream that was paused would not flow for a mere 'data' listener.
     Object.assign(request, { readableFlowing: null })
     done(STREAM)
   }

@@ -1,74 +1,70 @@
-import { Deadlines, type Waiting } from './deadlines.js'
 import type { BalancerErrorCode } from '../errors.js'
+import type { BalancerOptions } from '../options.js'
 import type { NoPick } from '../targets/target-pool.js'
+import { Deadlines, type HasDeadline } from './deadlines.js'
 
-/** What waits: called up when a target may be free, or told why there is no hope. */
-export interface Waiter extends Waiting {
-  calledUp(): void
+/** What waits for a target. */
+export interface Waiter extends HasDeadline {
+  /** A target may be free now. */
+  admitted(): void
+  /** No target was found. */
   giveUp(code: BalancerErrorCode): void
 }
 
-export interface WaitingRoomOptions {
-  /** How many may wait. */
-  holdLimit: number
-  /** How long one waits that came while no target was ready. */
-  holdMs: number
-  /** How long one waits that came while every ready target was full. */
-  overloadWaitMs: number
-}
+export type WaitingRoomOptions = Pick<BalancerOptions, 'holdLimit' | 'holdMs' | 'overloadWaitMs'>
 
 /**
- * The bounded waiting room while no target can be picked, first in first out. Those that came while no target was
- * ready wait long (a restart is being bridged), those that came while all were full only for a moment (shedding).
+ * A bounded queue for requests that no target can take now, first in, first out. Those that came while no target was
+ * ready wait long, to bridge a restart. Those that came while every target was full wait only for a moment.
  */
 export class WaitingRoom {
-  readonly #forTarget: Deadlines<Waiter>
+  readonly #forReady: Deadlines<Waiter>
   readonly #forRoom: Deadlines<Waiter>
   readonly #limit: number
   #admitting = false
 
-  /** @param isOpen whether somebody could be picked now */
+  /** @param isOpen whether a request could be placed now */
   constructor(
     options: WaitingRoomOptions,
     private readonly isOpen: () => boolean,
   ) {
     this.#limit = options.holdLimit
-    this.#forTarget = new Deadlines(options.holdMs, waiter => waiter.giveUp('NO_TARGET_READY'))
+    this.#forReady = new Deadlines(options.holdMs, waiter => waiter.giveUp('NO_TARGET_READY'))
     this.#forRoom = new Deadlines(options.overloadWaitMs, waiter => waiter.giveUp('OVERLOADED'))
   }
 
   get size(): number {
-    return this.#forTarget.size + this.#forRoom.size
+    return this.#forReady.size + this.#forRoom.size
   }
 
   enter(waiter: Waiter, reason: NoPick): void {
     if (this.size >= this.#limit) waiter.giveUp(reason === 'full' ? 'OVERLOADED' : 'WAITING_ROOM_FULL')
     else if (reason === 'full') this.#forRoom.add(waiter)
-    else this.#forTarget.add(waiter)
+    else this.#forReady.add(waiter)
   }
 
   leave(waiter: Waiter): void {
-    if (!this.#forTarget.delete(waiter)) this.#forRoom.delete(waiter)
+    if (!this.#forReady.delete(waiter)) this.#forRoom.delete(waiter)
   }
 
-  /** Calls up as many as find a target, those that have waited longest first. */
+  /** Admits as many as can be placed, those that have waited longest first. */
   admit(): void {
-    // One that is called up may fill or free a target, which asks for another round: this one sees to it.
+    // An admitted waiter may fill or free a target and so ask for another round, which this one already covers.
     if (this.#admitting || this.size === 0) return
     this.#admitting = true
-    for (const queue of [this.#forTarget, this.#forRoom]) {
+    for (const queue of [this.#forReady, this.#forRoom]) {
       for (const waiter of queue.items()) {
         queue.expire()
         if (!this.isOpen()) break
-        if (queue.delete(waiter)) waiter.calledUp()
+        if (queue.delete(waiter)) waiter.admitted()
       }
     }
     this.#admitting = false
   }
 
-  /** Sends everyone away. */
+  /** Gives up on all waiters. */
   close(): void {
-    for (const queue of [this.#forTarget, this.#forRoom]) {
+    for (const queue of [this.#forReady, this.#forRoom]) {
       const waiters = queue.items()
       queue.stop()
       for (const waiter of waiters) waiter.giveUp('NO_TARGET_READY')

@@ -2,9 +2,9 @@ import http from 'node:http'
 import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
 import type { BalancerOptions } from '../options.js'
 
-/** All that a health check knows of what it checks. */
+/** What a health check reports to. */
 export interface HealthCheckConsumer {
-  /** False once it has been ready: until then it is probed more often, and one good probe is enough. */
+  /** The target is not in use yet, so it is probed more often. */
   readonly joining: boolean
   probeCompleted(good: boolean): void
 }
@@ -14,7 +14,7 @@ export type HealthCheckOptions = Pick<
   'healthPath' | 'healthyBelow' | 'healthIntervalMs' | 'healthTimeoutMs' | 'joinIntervalMs' | 'identityKey'
 >
 
-/** Asks a target over its unix socket, again and again, whether it can serve. */
+/** Probes a target over its unix socket at intervals. */
 export class HealthCheck {
   #timer: NodeJS.Timeout | undefined
   #probe: http.ClientRequest | undefined
@@ -37,15 +37,15 @@ export class HealthCheck {
   }
 
   async #check(): Promise<void> {
-    const good = await this.#ask()
+    const good = await this.#probeOnce()
     if (this.#stopped) return
     this.consumer.probeCompleted(good)
     const { joinIntervalMs, healthIntervalMs } = this.options
     this.#timer = setTimeout(() => void this.#check(), this.consumer.joining ? joinIntervalMs : healthIntervalMs)
   }
 
-  /** On a connection of its own each time: whether new ones are accepted is a part of the question. */
-  #ask(): Promise<boolean> {
+  /** Opens a new connection each time, because the target must accept new ones to be healthy. */
+  #probeOnce(): Promise<boolean> {
     const { healthPath: path, healthyBelow, healthTimeoutMs, identityKey } = this.options
     return new Promise(resolve => {
       const probe = http.get({
@@ -73,7 +73,7 @@ export class HealthCheck {
   }
 }
 
-/** Counts probes in a row, and moves its target when there are enough of a kind. */
+/** Counts probes in a row, and changes the state of the target when enough of them agree. */
 export class HealthThresholds implements HealthCheckConsumer {
   #goodInARow = 0
   #badInARow = 0
@@ -90,7 +90,7 @@ export class HealthThresholds implements HealthCheckConsumer {
   probeCompleted(good: boolean): void {
     this.#goodInARow = good ? this.#goodInARow + 1 : 0
     this.#badInARow = good ? 0 : this.#badInARow + 1
-    // An ejected target comes back when its time is over, not because a probe was good.
+    // An ejected target comes back when its time is over, not when a probe is good.
     if (this.target.state === 'ejected' && good) return
     if (good && (this.joining || this.#goodInARow >= this.options.healthRise)) this.target.markReady()
     else if (this.#badInARow >= this.options.healthFall) this.target.markUnhealthy()

@@ -2,59 +2,94 @@ import type { BalancerOptions } from '../options.js'
 import type { Target } from './target.js'
 import type { TargetPool } from './target-pool.js'
 
-/** Passive health: real traffic that fails again and again takes a target out for a while, longer each time. */
+type EjectionOptions = Pick<BalancerOptions, 'ejectAfter' | 'ejectMs' | 'ejectMaxMs'>
+
+/** What is remembered of a target that has failed. */
+interface FailureRecord {
+  /** Failures since the last answer, or since the target became ready. */
+  failuresInARow: number
+  /** Ejections that still count, the last one included. They set the length of the next. */
+  ejections: number
+  /** When the last ejection ended, in the clock of `performance.now()`. */
+  ejectionEndedAt: number
+  /** Ends the current ejection. */
+  timer: NodeJS.Timeout | undefined
+}
+
+/** Passive health: takes a target out when real traffic fails again and again, for longer each time. */
 export class OutlierDetection {
-  readonly #returns = new Map<Target, NodeJS.Timeout>()
+  /** Only of targets that have failed: while all is well, this is empty. */
+  readonly #records = new Map<Target, FailureRecord>()
 
   constructor(
     private readonly pool: TargetPool,
-    private readonly options: Pick<BalancerOptions, 'ejectAfter' | 'ejectMs' | 'ejectMaxMs'>,
-  ) {}
-
-  succeeded(target: Target): void {
-    target.failuresInARow = 0
+    private readonly options: EjectionOptions,
+  ) {
+    pool.on('changed', (target, from) => this.#targetChanged(target, from))
   }
 
-  /** A gateway failure: reset, no answer in time. What the app answers, 500 or 503, is its own affair. */
+  succeeded(target: Target): void {
+    const record = this.#records.get(target)
+    if (record !== undefined) record.failuresInARow = 0
+  }
+
+  /** A gateway failure: a reset, or no answer in time. An answer of the app never counts, whatever its status. */
   failed(target: Target): void {
-    target.failuresInARow += 1
-    if (target.failuresInARow < this.options.ejectAfter || target.state !== 'ready') return
-    if (this.pool.ejectable < 1) return
-    target.ejections = ejectionsThatCount(target.ejections, performance.now() - target.ejectionEndedAt, this.options)
+    // The count begins anew with `ready`, so other states need none; a target that is gone must leave nothing here.
+    if (target.state !== 'ready') return
+    const record = this.#recordOf(target)
+    record.failuresInARow += 1
+    if (record.failuresInARow < this.options.ejectAfter || this.pool.ejectable < 1) return
+    const quietMs = performance.now() - record.ejectionEndedAt
+    record.ejections = ejectionsThatCount(record.ejections, quietMs, this.options) + 1
     target.eject()
-    // Of an earlier ejection that the probes have ended: it would cut this one short.
-    clearTimeout(this.#returns.get(target))
-    this.#returns.set(
-      target,
-      setTimeout(() => this.#return(target), ejectionMs(target.ejections, this.options)).unref(),
-    )
+    // The timer of an earlier ejection, which good probes have ended, would end this one too soon.
+    clearTimeout(record.timer)
+    record.timer = setTimeout(() => endEjection(target), ejectionMs(record.ejections, this.options)).unref()
   }
 
   stop(): void {
-    for (const timer of this.#returns.values()) clearTimeout(timer)
-    this.#returns.clear()
+    for (const { timer } of this.#records.values()) clearTimeout(timer)
+    this.#records.clear()
   }
 
-  #return(target: Target): void {
-    this.#returns.delete(target)
-    if (target.state === 'ejected') target.markReady()
+  #recordOf(target: Target): FailureRecord {
+    const known = this.#records.get(target)
+    if (known !== undefined) return known
+    const record = { failuresInARow: 0, ejections: 0, ejectionEndedAt: 0, timer: undefined }
+    this.#records.set(target, record)
+    return record
+  }
+
+  #targetChanged(target: Target, from: Target['state']): void {
+    const record = this.#records.get(target)
+    if (record === undefined) return
+    if (from === 'ejected') record.ejectionEndedAt = performance.now()
+    if (target.state === 'ready') record.failuresInARow = 0
+    if (target.state !== 'gone') return
+    clearTimeout(record.timer)
+    this.#records.delete(target)
   }
 }
 
+function endEjection(target: Target): void {
+  if (target.state === 'ejected') target.markReady()
+}
+
 /**
- * An ejection is forgotten for every `ejectMs` without one, and none counts beyond the longest time, so that no target
- * takes for ever to be forgiven.
- * @param quietMs since the end of the last one
+ * One ejection is forgotten for every `ejectMs` without one. No more count than add up to the longest time, so every
+ * target is forgiven in the end.
+ * @param quietMs time since the last ejection ended
  */
 export function ejectionsThatCount(
   times: number,
   quietMs: number,
-  { ejectMs, ejectMaxMs }: Pick<BalancerOptions, 'ejectMs' | 'ejectMaxMs'>,
+  { ejectMs, ejectMaxMs }: Omit<EjectionOptions, 'ejectAfter'>,
 ): number {
   return Math.max(0, Math.min(times, Math.ceil(ejectMaxMs / ejectMs)) - Math.floor(quietMs / ejectMs))
 }
 
-/** @param times how many ejections of the target count, this one included */
-export function ejectionMs(times: number, options: Pick<BalancerOptions, 'ejectMs' | 'ejectMaxMs'>): number {
-  return Math.min(options.ejectMs * times, options.ejectMaxMs)
+/** @param times the ejections that count, this one included */
+export function ejectionMs(times: number, { ejectMs, ejectMaxMs }: Omit<EjectionOptions, 'ejectAfter'>): number {
+  return Math.min(ejectMs * times, ejectMaxMs)
 }

@@ -6,9 +6,9 @@ export interface Pickable {
 }
 
 /**
- * The next one in turn that has room.
- * @param turn index of the one whose turn it is, in the order of `ready`
- * @returns the index, or -1 when all are full or excluded
+ * The next target in turn that has room.
+ * @param turn index in `ready` of the target whose turn it is
+ * @returns the index, or -1 if all are full or excluded
  */
 export function roundRobin<T extends Pickable>(ready: readonly T[], turn: number, excluded?: ReadonlySet<T>): number {
   for (let step = 0; step < ready.length; step += 1) {
@@ -20,10 +20,10 @@ export function roundRobin<T extends Pickable>(ready: readonly T[], turn: number
 }
 
 /**
- * The less busy of two drawn at random ("power of two choices": nearly as even as comparing all, and without the
- * herd that follows when every balancer sees the same idle target).
+ * The less busy of two targets drawn at random ("power of two choices"). This is nearly as even as comparing all, and
+ * several balancers do not all rush to the same idle target.
  * @param random draws from [0, 1)
- * @returns the index, or -1 when all are full or excluded
+ * @returns the index, or -1 if all are full or excluded
  */
 export function leastBusy<T extends Pickable>(
   ready: readonly T[],
@@ -40,7 +40,7 @@ export function leastBusy<T extends Pickable>(
       return lessBusy(ready, first, second, load)
     }
   }
-  // Only when one of the two that were drawn is full or excluded are all of them looked at.
+  // All of them are looked at only if one of the two is full or excluded.
   const open = [...ready.keys()].filter(index => isPickable(ready[index] as T, excluded))
   if (open.length < 2) return open[0] ?? -1
   const first = firstDraw(open.length, a)
@@ -51,7 +51,7 @@ function firstDraw(count: number, random: number): number {
   return Math.floor(random * count)
 }
 
-/** Any but the first, each as likely as any other. */
+/** Any index but the first, all with the same chance. */
 function secondDraw(count: number, first: number, random: number): number {
   return (first + 1 + Math.floor(random * (count - 1))) % count
 }
@@ -64,7 +64,7 @@ function isPickable<T extends Pickable>(target: T, excluded: ReadonlySet<T> | un
   return !target.full && excluded?.has(target) !== true
 }
 
-/** Requests in flight, weighed up while the target is new: it warms up on a part of its share. */
+/** Requests in flight, weighted so that a new target gets a smaller share while it warms up. */
 export function weighedLoad(target: Pickable, now: number, slowStartMs: number): number {
   const age = now - target.readySince
   const share = slowStartMs === 0 || age >= slowStartMs ? 1 : Math.max(age / slowStartMs, 0.1)

@@ -1,24 +1,25 @@
 import { EventEmitter } from 'node:events'
 import type { BalancerOptions } from '../options.js'
+import type { Transport } from '../transports/transport.js'
 import { leastBusy, roundRobin, weighedLoad } from './pick.js'
-import { Target, type TargetObserver, type TargetState, type Transport } from './target.js'
+import { Target, type TargetObserver, type TargetState } from './target.js'
 
-/** `none-ready`: nobody may take it. `full`: somebody may, but all are at their limit. */
+/** `none-ready`: no target may take the request. `full`: some may, but all of them are at their limit. */
 export type NoPick = 'none-ready' | 'full'
 
 interface PoolEvents {
-  /** A target may be picked that could not be a moment ago. */
+  /** A target can be picked now that could not be picked before. */
   available: []
   changed: [target: Target, from: TargetState]
   drained: [target: Target]
 }
 
-/** The set of targets, and which of them are pickable. */
+/** The targets, and the choice of one for a request. */
 export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserver {
   readonly #targets = new Map<string, Target>()
   #pickable: Target[] = []
   #turn = 0
-  /** In mesh mode: the app in this process, which is preferred to its siblings. */
+  /** Mesh mode: the app in this process, which is preferred to its siblings. */
   #local: Target | undefined
 
   constructor(
@@ -64,7 +65,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return this.#pickable.some(target => !target.full)
   }
 
-  /** @param tried targets that have failed this request already: taken only when there is no other */
+  /** @param tried targets that have failed this request, which are picked only if there is no other */
   pick(tried?: ReadonlySet<Target>): Target | NoPick {
     if (this.#pickable.length === 0) return 'none-ready'
     const local = this.#local
@@ -74,7 +75,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return tried === undefined ? 'full' : this.pick()
   }
 
-  /** How many may be ejected now, so that ejection never takes more than half of them. */
+  /** How many targets may be ejected now. At most half of them may be out at a time. */
   get ejectable(): number {
     const targets = [...this.#targets.values()].filter(target => target.state !== 'draining')
     const ejected = targets.filter(target => target.state === 'ejected').length
@@ -102,14 +103,14 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
       return leastBusy(this.#pickable, this.random, target => weighedLoad(target, now, this.options.slowStartMs), tried)
     }
     const index = roundRobin(this.#pickable, this.#turn, tried)
-    // A try after a failure takes nobody's turn: the order stays even by request.
+    // A retry takes no turn, so that first tries stay even.
     if (index >= 0 && tried === undefined) this.#turn = (index + 1) % this.#pickable.length
     return index
   }
 
   /**
-   * The ready ones. When more than half of those that are alive seem unwell, the fault is rather in the measure than
-   * in the targets: then health is ignored ("panic"). One that refuses connections is never picked.
+   * The ready targets. If more than half of the live ones look unhealthy, the checks are more likely wrong than the
+   * targets, so health is ignored ("panic"). A target that refuses connections is never picked.
    */
   #findPickable(): Target[] {
     const alive = [...this.#targets.values()].filter(({ state }) => PICKABLE_IN_PANIC.has(state))

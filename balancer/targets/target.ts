@@ -1,71 +1,51 @@
-import type { Exchange } from '../requests/exchange.js'
-import type { Handshake } from '../requests/handshake.js'
-import { LinkedList, type Entry } from '../linked-list.js'
+import type {
+  ForwardedRequest,
+  ForwardedUpgrade,
+  Places,
+  Transport,
+  UpgradedConnection,
+} from '../transports/transport.js'
+import { LinkedList, type Entry } from './linked-list.js'
 
 /**
  * - `joining`: new, waits for its first good probe
  * - `ready`: takes requests
- * - `unhealthy`: probes failed; taken back by good ones
- * - `unreachable`: refuses connections, so its process is gone or not there yet; taken back by good probes
- * - `ejected`: real traffic failed; taken back after a while
+ * - `unhealthy`: probes failed; good probes bring it back
+ * - `unreachable`: refuses connections, so its process has died or has not started; good probes bring it back
+ * - `ejected`: real traffic failed; comes back after a while
  * - `draining`: takes nothing new and never will again
  * - `gone`: removed
  */
 export type TargetState = 'joining' | 'ready' | 'unhealthy' | 'unreachable' | 'ejected' | 'draining' | 'gone'
 
-/** How a target is reached: by a socket, or by a call into the same process. */
-export interface Transport {
-  /** Carries the exchange to the target; tells the outcome by the exchange's own methods. */
-  send(exchange: Exchange, target: Target): void
-  /** The same for a connection that is about to be upgraded. */
-  upgrade(handshake: Handshake): void
-  close(): void
-}
-
-/** An upgraded connection, as far as its target needs to know it. */
-export interface UpgradedConnection {
-  /** Ends it with WebSocket code 1012 (service restart), at the next frame boundary. */
-  closeForRestart(): void
-}
-
-/** What is in flight at a target: a request, or a handshake; at one target at a time. */
+/** A request or a handshake in flight at a target. */
 export interface InFlight {
-  /** For the target alone. */
-  place?: Entry | undefined
-  /** The target was found hung or gone. */
+  /** The target was found hung or gone, or was ejected. */
   targetWentDown(): void
-  /** The target will never finish what it has of it. */
+  /** The target will not finish this. */
   targetBrokeOff(): void
 }
 
-/** Told of every change that may matter to who is picked. */
+/** Hears of every change that may affect which target is picked. */
 export interface TargetObserver {
   targetChanged(target: Target, from: TargetState): void
   targetHasRoom(target: Target): void
   targetDrained(target: Target): void
 }
 
-/** One worker as the balancer sees it. The only place where its state changes. */
-export class Target {
+/** One worker as the balancer sees it. */
+export class Target implements Places {
   #state: TargetState = 'joining'
-  readonly #exchanges = new LinkedList<InFlight>()
-  /** Those that belong here by affinity. */
+  readonly #unbound = new LinkedList<InFlight>()
   readonly #bound = new LinkedList<InFlight>()
   readonly #upgraded = new Set<UpgradedConnection>()
-  /** It has refused a connection since it was ready: apart from the state, because a drain is never left. */
+  /** It has refused a connection since it was last ready. Kept apart from the state, because a drain is never left. */
   #refused = false
-  /** Gateway failures since the last answer. */
-  failuresInARow = 0
-  /** What the length of an ejection is reckoned by: the ejections that still count, the last one included. */
-  ejections = 0
-  /** When the last one was over, in the clock of `performance.now()`. */
-  ejectionEndedAt = 0
-  /** When it last became ready, in the clock of `performance.now()`. */
-  readySince = 0
+  #readySince = 0
 
   constructor(
     readonly id: string,
-    readonly transport: Transport,
+    private readonly transport: Transport,
     private readonly maxInFlight: number,
     private readonly observer: TargetObserver,
   ) {}
@@ -74,11 +54,12 @@ export class Target {
     return this.#state
   }
 
+  /** Requests in flight, without the bound ones. */
   get inFlight(): number {
-    return this.#exchanges.size
+    return this.#unbound.size
   }
 
-  /** Requests in flight that belong here by affinity. They are not in `inFlight`, and fill nothing up. */
+  /** Requests in flight that belong to this target by affinity. They do not make it full. */
   get bound(): number {
     return this.#bound.size
   }
@@ -88,23 +69,43 @@ export class Target {
   }
 
   get full(): boolean {
-    return this.#exchanges.size >= this.maxInFlight
+    return this.#unbound.size >= this.maxInFlight
   }
 
-  /** Its process is not there, by what was last heard of it. */
+  /** Whether its process has died, as far as is known. */
   get gone(): boolean {
     return this.#state === 'gone' || this.#refused
   }
 
-  begin(exchange: InFlight, bound = false): void {
-    exchange.place = (bound ? this.#bound : this.#exchanges).add(exchange)
+  /** When it last became ready, in the clock of `performance.now()`. */
+  get readySince(): number {
+    return this.#readySince
   }
 
-  end(exchange: InFlight): void {
+  /** Takes a place for a request. Returns the place, which is given back to `end`. */
+  begin(request: InFlight, bound = false): Entry {
+    return (bound ? this.#bound : this.#unbound).add(request)
+  }
+
+  send(request: ForwardedRequest): void {
+    this.transport.send(request, this)
+  }
+
+  upgrade(upgrade: ForwardedUpgrade): void {
+    this.transport.upgrade(upgrade)
+  }
+
+  /** Frees a place. Does nothing when it is free already. */
+  end(place: Entry | undefined): void {
     const wasFull = this.full
-    if (!this.#exchanges.remove(exchange.place) && !this.#bound.remove(exchange.place)) return
+    if (!this.#unbound.remove(place) && !this.#bound.remove(place)) return
     if (this.#state === 'draining') this.#settleDrain()
     else if (wasFull) this.observer.targetHasRoom(this)
+  }
+
+  holdUntilNextTurn(): void {
+    const place = this.begin(NOTHING)
+    setImmediate(() => this.end(place))
   }
 
   beginUpgraded(connection: UpgradedConnection): void {
@@ -116,35 +117,33 @@ export class Target {
     if (this.#upgraded.delete(connection) && this.#state === 'draining') this.#settleDrain()
   }
 
-  /** Probes say it is well. Does nothing for a target that drains: that is never left. */
+  /** Probes are good, or an ejection is over. */
   markReady(): void {
     if (this.#state === 'ready' || this.#state === 'draining' || this.#state === 'gone') return
-    this.failuresInARow = 0
     this.#refused = false
-    this.readySince = performance.now()
+    this.#readySince = performance.now()
     this.#become('ready')
   }
 
-  /** Probes say it is not. A drain goes on, but what can be tried elsewhere does not wait for it. */
+  /** Probes are bad. A drain goes on, but requests that can be tried elsewhere are. */
   markUnhealthy(): void {
     if (this.#state === 'ready' || this.#state === 'ejected') this.#goDown('unhealthy')
     else if (this.#state === 'draining') this.#sendElsewhere()
   }
 
-  /** Its socket refused a connection: nobody listens there. */
+  /** Nothing listens on its socket. */
   markUnreachable(): void {
     this.#refused = true
     if (this.#state === 'draining' || this.#state === 'gone' || this.#state === 'unreachable') return
     this.#goDown('unreachable')
   }
 
+  /** Real traffic failed too often. */
   eject(): void {
-    if (this.#state !== 'ready') return
-    this.ejections += 1
-    this.#goDown('ejected')
+    if (this.#state === 'ready') this.#goDown('ejected')
   }
 
-  /** Takes nothing new from now on; the observer hears when the last request in flight is over. */
+  /** Takes nothing new from now on. The observer hears when the last request in flight has ended. */
   beginDrain(): void {
     if (this.#state === 'draining' || this.#state === 'gone') return
     this.#become('draining')
@@ -152,26 +151,26 @@ export class Target {
     this.#settleDrain()
   }
 
-  /** It is not there any more. What can be tried elsewhere is, what cannot will hear of it by its own socket. */
+  /** It was removed. Requests that can be tried elsewhere are; the others end with their own connections. */
   markGone(): void {
     if (this.#state === 'gone') return
     this.#goDown('gone')
     this.transport.close()
   }
 
-  /** A few at a time: their clients come back at once, and all of them together would be a stampede. */
+  /** Closes a few at a time, so that their clients do not all reconnect at once. */
   closeUpgraded(connections = [...this.#upgraded]): void {
     for (const connection of connections.splice(0, UPGRADED_CLOSED_AT_ONCE)) connection.closeForRestart()
     if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), UPGRADED_PAUSE_MS).unref()
   }
 
-  /** Nothing comes of what it has still in flight: for a target whose connections would not tell so by themselves. */
+  /** Ends what is in flight at a target whose connections would not end by themselves. */
   breakOff(): void {
-    for (const exchange of this.#inFlight()) exchange.targetBrokeOff()
+    for (const request of this.#requests()) request.targetBrokeOff()
   }
 
-  #inFlight(): InFlight[] {
-    return [...this.#exchanges.items(), ...this.#bound.items()]
+  #requests(): InFlight[] {
+    return [...this.#unbound.items(), ...this.#bound.items()]
   }
 
   #goDown(state: TargetState): void {
@@ -180,21 +179,21 @@ export class Target {
   }
 
   #sendElsewhere(): void {
-    for (const exchange of this.#inFlight()) exchange.targetWentDown()
+    for (const request of this.#requests()) request.targetWentDown()
   }
 
   #become(state: TargetState): void {
     const from = this.#state
     this.#state = state
-    if (from === 'ejected') this.ejectionEndedAt = performance.now()
     this.observer.targetChanged(this, from)
   }
 
   #settleDrain(): void {
-    const busy = this.#exchanges.size + this.#bound.size + this.#upgraded.size > 0
-    if (!busy) this.observer.targetDrained(this)
+    if (this.inFlight + this.bound + this.upgraded === 0) this.observer.targetDrained(this)
   }
 }
+
+const NOTHING: InFlight = { targetWentDown: () => undefined, targetBrokeOff: () => undefined }
 
 const UPGRADED_CLOSED_AT_ONCE = 50
 const UPGRADED_PAUSE_MS = 50

@@ -1,73 +1,63 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import type { Exchange } from '../requests/exchange.js'
-import type { ClientIdentity } from '../edge/forwarded-headers.js'
-import { rewriteRequestHeaders, rewriteTrailers, type Edge } from '../edge/forwarded-headers.js'
-import type { Handshake } from '../requests/handshake.js'
-import type { InFlight, Target, Transport, UpgradedConnection } from '../targets/target.js'
+import type { ClientIdentity } from '../contract/client-envelope.js'
+import { rewriteRequestHeaders, rewriteTrailers, type ForwardingOptions } from './forwarded-headers.js'
+import type { ForwardedRequest, ForwardedUpgrade, Places, Transport, UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
 
 /** The app in this process, called directly. */
 export interface LocalApp {
   handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void
-  /** Whether anybody in it takes upgrades; else the offer is left, and the request is one like any other. */
+  /** Whether the app handles upgrades. If not, the request is handled as an ordinary one. */
   upgrades(request: IncomingMessage): boolean
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: ClientIdentity): void
 }
 
-/** In mesh mode: a target that is a function call away, with no proxy and no copy in between. */
+/** Mesh mode: the target is a function call away, with no proxy and no copy in between. */
 export class LocalTarget implements Transport {
   constructor(
     private readonly app: LocalApp,
-    private readonly edge: Edge,
+    private readonly options: ForwardingOptions,
   ) {}
 
-  send(exchange: Exchange, target: Target): void {
-    const { request, response, client, requestId, body } = exchange
-    exchange.attemptBegun({ abort: () => detach(exchange) })
-    rewriteRequestHeaders(request, client, requestId, this.edge)
-    if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, this.edge))
+  send(forwarded: ForwardedRequest, places: Places): void {
+    const { request, response, client, requestId, body } = forwarded
+    forwarded.attemptBegun({ abort: () => detach(forwarded) })
+    rewriteRequestHeaders(request, client, requestId, this.options)
+    if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, this.options))
     response.setHeader('X-Request-Id', requestId)
-    if (exchange.closing) response.shouldKeepAlive = false
-    if (exchange.continueWanted) response.writeContinue()
-    if (body.kind !== 'stream') exchange.bodySent()
+    if (forwarded.closing) response.shouldKeepAlive = false
+    if (forwarded.continueWanted) response.writeContinue()
+    if (body.kind !== 'stream') forwarded.bodySent()
     else {
-      exchange.bodyBegun()
-      request.once('end', () => exchange.bodySent())
+      forwarded.bodyBegun()
+      request.once('end', () => forwarded.bodySent())
     }
     const calledAt = performance.now()
     this.app.handleRequest(body.kind === 'held' ? replay(request, body.bytes) : request, response, client)
-    if (response.writableEnded && performance.now() - calledAt >= LONG_CALL_MS) keepPlace(target)
+    // An app that answers within its call never has more than one request in flight, however many wait for the event
+    // loop. Requests that it answers in one turn of the loop were there at the same time and are counted so.
+    if (response.writableEnded && performance.now() - calledAt >= LONG_CALL_MS) places.holdUntilNextTurn()
   }
 
-  upgrade(handshake: Handshake): void {
-    const { request, socket, head, client, requestId } = handshake
+  upgrade(upgrade: ForwardedUpgrade): void {
+    const { request, socket, head, client, requestId } = upgrade
     if (!this.app.upgrades(request)) {
-      handshake.decline()
+      upgrade.decline()
       return
     }
-    rewriteRequestHeaders(request, client, requestId, this.edge)
-    handshake.upgraded(new LocalUpgraded(socket))
+    rewriteRequestHeaders(request, client, requestId, this.options)
+    upgrade.upgraded(new LocalUpgraded(socket))
     this.app.handleUpgrade(request, socket, head, client)
   }
 
   close(): void {}
 }
 
-/** A call that takes longer keeps those that came with it waiting, which are to be counted. */
+/** A call that takes longer delays the requests that arrived with it, so these have to be counted. */
 const LONG_CALL_MS = 1
 
-/**
- * An app that answers within its call is never seen to have more than one request, however many wait for the event
- * loop. What it answers in one turn of the loop was there at the same time, and counts so.
- */
-function keepPlace(target: Target): void {
-  const place: InFlight = { targetWentDown: () => undefined, targetBrokeOff: () => undefined }
-  target.begin(place)
-  setImmediate(() => target.end(place))
-}
-
-/** The request as it was before its body was read in order to hold it. */
+/** A copy of the request whose body can be read again. */
 function replay(request: IncomingMessage, bytes: Buffer): IncomingMessage {
   const { method, url, headers, rawHeaders, headersDistinct, httpVersion, httpVersionMajor, httpVersionMinor } = request
   const again = new IncomingMessage(request.socket)
@@ -80,32 +70,31 @@ function replay(request: IncomingMessage, bytes: Buffer): IncomingMessage {
 }
 
 /**
- * Takes the client's connection away from an app that no longer counts (it hangs, it crashed) and gives the exchange
- * a new response on it. What the app still writes goes nowhere, and does not throw in its face.
+ * Takes the client's connection away from an app that hangs or crashed, and answers on it with a new response. What the
+ * app still writes is dropped without an error.
  */
-function detach(exchange: Exchange): void {
-  const { request, response } = exchange
+function detach(forwarded: ForwardedRequest): void {
+  const { request, response } = forwarded
   const { socket } = request
   if (response.writableEnded || socket.destroyed || response.headersSent) return
   response.detachSocket(socket)
   const fresh = new ServerResponse(request)
-  // The server has lost track of this connection's turn: the answer is its last.
+  // The server no longer knows whose turn it is on this connection, so the answer is the last.
   fresh.shouldKeepAlive = false
   fresh.assignSocket(socket)
   fresh.once('finish', () => {
     fresh.detachSocket(socket)
-    // As the server does for its own: the end of the response is the end of the exchange.
+    // The server does the same for its own responses: 'close' ends the exchange.
     fresh.emit('close')
     socket.destroySoon()
   })
-  exchange.response = fresh
-  exchange.watchClient()
+  forwarded.replaceResponse(fresh)
 }
 
 class LocalUpgraded implements UpgradedConnection {
   constructor(private readonly socket: Duplex) {}
 
-  /** WebSocket libraries write whole frames at a time, so between two writes is between two frames. */
+  /** WebSocket libraries write whole frames, so the stream is at a frame boundary between two writes. */
   closeForRestart(): void {
     if (this.socket.writableEnded) return
     this.socket.end(CLOSE_SERVICE_RESTART)

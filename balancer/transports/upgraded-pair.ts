@@ -1,8 +1,8 @@
 import type { Duplex } from 'node:stream'
-import type { UpgradedConnection } from '../targets/target.js'
+import type { UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART, FrameBoundaries } from './websocket-frames.js'
 
-/** The two halves of a forwarded WebSocket, tied so that the end of one is the end of the other. */
+/** The two sockets of a forwarded WebSocket. When one ends, the other ends too. */
 export class UpgradedPair implements UpgradedConnection {
   readonly #boundaries = new FrameBoundaries()
   #state: 'open' | 'closing' | 'closed' = 'open'
@@ -15,7 +15,7 @@ export class UpgradedPair implements UpgradedConnection {
     target.on('error', () => target.destroy())
     target.on('data', (chunk: Buffer) => this.#fromTarget(chunk))
     target.once('close', () => this.#end())
-    // A WebSocket does not live on in one direction: who has been told of the end has a moment to end as well.
+    // A WebSocket does not stay open in one direction. A side that was told of the end has a moment to end as well.
     for (const side of [client, target]) side.once('finish', () => this.#endSoon())
     client.once('close', () => {
       clearTimeout(this.#timer)
@@ -29,7 +29,7 @@ export class UpgradedPair implements UpgradedConnection {
     if (this.#state !== 'open') return
     this.#state = 'closing'
     this.target.unpipe(this.client)
-    // In the middle of a frame its rest has to come first; a target that never sends it is not waited for.
+    // The rest of an unfinished frame goes first, unless the target takes too long to send it.
     this.#timer = setTimeout(() => this.client.destroy(), CLOSE_TIMEOUT_MS)
     if (this.#boundaries.atBoundary) this.#sayClose()
     else this.target.resume()
@@ -45,7 +45,7 @@ export class UpgradedPair implements UpgradedConnection {
   #sayClose(): void {
     this.client.end(CLOSE_SERVICE_RESTART)
     this.target.resume()
-    // Its own close frame, and then its end, are the client's answer: the pipe towards the target carries both.
+    // The client answers with its own close frame and then ends. The pipe to the target carries both.
     this.client.once('end', () => this.client.destroy())
   }
 

@@ -2,11 +2,11 @@
 export const CLOSE_SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
 
 /**
- * Follows one direction of a WebSocket stream closely enough to know where a frame ends, so that a frame of one's
- * own can be put in between (RFC 6455, section 5.2). Keeps no payload.
+ * Follows one direction of a WebSocket stream to know where a frame ends, so that another frame can be inserted there
+ * (RFC 6455, section 5.2). Keeps no payload.
  */
 export class FrameBoundaries {
-  /** Bytes of the current frame's payload that are still to come. */
+  /** Bytes of the current frame's payload that have not arrived yet. */
   #payloadLeft = 0
   readonly #header = Buffer.alloc(MAX_HEADER)
   #headerRead = 0
@@ -17,7 +17,7 @@ export class FrameBoundaries {
 
   /**
    * Takes the next bytes of the stream.
-   * @returns offset in `chunk` right after the first frame that ends in it; -1 when none does
+   * @returns offset in `chunk` right after the first frame that ends in it; -1 if none ends
    */
   push(chunk: Buffer): number {
     let first = -1

@@ -13,7 +13,7 @@ const affinity = ({ url }: IncomingMessage): string | undefined => url?.split('/
 
 const get = (path: string): string => requestBytes(`GET ${path}`)
 
-/** Answers `/…/wait` when the test says so, and anything else at once. */
+/** Answers `/…/wait` when the test releases it, and anything else at once. */
 async function targetThatWaits(t: Harness, name: string): Promise<FakeTarget> {
   const target: FakeTarget = await FakeTarget.start(t, name, (request, response: ServerResponse) => {
     const answer = (): void => void response.writeHead(200, { 'x-target': name }).end(name)
@@ -27,7 +27,7 @@ async function three(t: Harness): Promise<FakeTarget[]> {
   return Promise.all(['a', 'b', 'c'].map(name => targetThatWaits(t, name)))
 }
 
-void t.test('a request goes to the target that it names, and the others take turns', async t => {
+void t.test('a request goes to the target that it names, and other requests take turns', async t => {
   const running = await RunningBalancer.start(t, await three(t), { affinity })
   const client = await running.connect()
   for (let i = 0; i < 5; i += 1) t.equal((await client.write(get('/b/page')).response()).headers['x-target'], 'b')
@@ -36,13 +36,13 @@ void t.test('a request goes to the target that it names, and the others take tur
   t.strictSame(served, ['a', 'b', 'c', 'a', 'b', 'c'])
 })
 
-void t.test('one that names a target that is not there goes to any', async t => {
+void t.test('a request that names an unknown target goes to any target', async t => {
   const running = await RunningBalancer.start(t, await three(t), { affinity })
   const client = await running.connect()
   t.equal((await client.write(get('/x/page')).response()).status, 200)
 })
 
-void t.test('one whose target is gone, and nobody knows it yet, goes to another', async t => {
+void t.test('a request whose target has just died goes to another', async t => {
   const [a, b, c] = await three(t)
   const running = await RunningBalancer.start(t, [a!, b!, c!], { affinity })
   await b!.kill()
@@ -52,7 +52,7 @@ void t.test('one whose target is gone, and nobody knows it yet, goes to another'
   t.not(answer.headers['x-target'], 'b')
 })
 
-void t.test('a draining target still gets its own, and is drained after the last of them', async t => {
+void t.test('a draining target still gets its own requests and is drained after the last one', async t => {
   const [a, b] = await three(t)
   const running = await RunningBalancer.start(t, [a!, b!], { affinity })
   const waiting = await running.connect()
@@ -69,7 +69,7 @@ void t.test('a draining target still gets its own, and is drained after the last
   t.equal((await waiting.response()).body.toString(), 'a')
 })
 
-void t.test('requests that wait at their own target do not fill it up', async t => {
+void t.test('requests that wait at their own target do not make it full', async t => {
   const [a] = await three(t)
   const running = await RunningBalancer.start(t, [a!], { affinity, maxInFlight: 2 })
   const waiting = await Promise.all(Array.from({ length: 5 }, () => running.connect()))
@@ -83,7 +83,7 @@ void t.test('requests that wait at their own target do not fill it up', async t 
   t.equal(running.balancer.ledger().inFlight, 0)
 })
 
-void t.test('but even of them there may be too many', async t => {
+void t.test('a target takes at most `maxBound` requests of its own', async t => {
   const [a] = await three(t)
   const running = await RunningBalancer.start(t, [a!], { affinity, maxBound: 1 })
   const waiting = await running.connect()
@@ -95,7 +95,7 @@ void t.test('but even of them there may be too many', async t => {
   t.equal((await waiting.response()).status, 200)
 })
 
-void t.test('those that wait at a target that is found gone are tried elsewhere', async t => {
+void t.test('requests that wait at a removed target are tried elsewhere', async t => {
   const [a, b] = await three(t)
   const running = await RunningBalancer.start(t, [a!, b!], { affinity })
   const client = await running.connect()
@@ -107,7 +107,7 @@ void t.test('those that wait at a target that is found gone are tried elsewhere'
   t.equal((await client.response()).headers['x-target'], 'b')
 })
 
-void t.test('an upgrade goes to the target that it names, unless that drains', async t => {
+void t.test('an upgrade goes to the target that it names, unless that target drains', async t => {
   const seen: string[] = []
   const targets = await Promise.all(
     ['a', 'b'].map(name =>

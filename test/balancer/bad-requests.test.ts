@@ -6,10 +6,10 @@ import { until } from '../helpers/deadline.js'
 import { FakeTarget } from '../helpers/fake-target.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 
-/** Connections to the target that were in use at the same time and are kept for the next request. */
+/** Idle connections to the target that the balancer may keep. */
 const KEPT = 10
 
-void t.test('bad requests, with a target behind a socket', async t => {
+void t.test('bad requests are refused in front of a target on a socket', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const counters = { arrived: () => target.requests.length, lastHeaders: () => target.requests.at(-1)!.headers }
@@ -20,7 +20,7 @@ void t.test('bad requests, with a target behind a socket', async t => {
   }
 })
 
-void t.test('bad requests, with the app in the same process', async t => {
+void t.test('bad requests are refused in front of an app in the same process', async t => {
   const requests: IncomingMessage[] = []
   const app: LocalApp = {
     handleRequest(request, response) {

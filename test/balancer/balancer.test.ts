@@ -9,7 +9,7 @@ import { echoWebSocket, UPGRADE_HEADERS } from '../helpers/websocket.js'
 
 const GET = requestBytes('GET /page')
 
-void t.test('listens on a path as well as on a port', async t => {
+void t.test('a balancer listens on a path as well as on a port', async t => {
   const balancer = new Balancer({ holdMs: 10 })
   const path = socketPathFor(t)
   await balancer.listen({ path })
@@ -17,7 +17,7 @@ void t.test('listens on a path as well as on a port', async t => {
   await balancer.stop(100)
 })
 
-void t.test('listens on a handle that somebody else has bound', async t => {
+void t.test('a balancer listens on a handle that was bound elsewhere', async t => {
   const owner = net.createServer()
   await new Promise<void>(resolve => owner.listen(0, '127.0.0.1', resolve))
   const { port } = owner.address() as AddressInfo
@@ -28,14 +28,14 @@ void t.test('listens on a handle that somebody else has bound', async t => {
   owner.close()
 })
 
-void t.test('a port that is taken is an error of `listen`', async t => {
+void t.test('`listen` rejects when the port is taken', async t => {
   const running = await RunningBalancer.start(t)
   const second = new Balancer()
   await t.rejects(second.listen({ port: running.port, host: '127.0.0.1' }), { code: 'EADDRINUSE' })
   await second.stop(0)
 })
 
-void t.test('a stop lets what is in flight end, and takes nothing new', async t => {
+void t.test('a stop lets requests in flight end and takes no new connections', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     target.server.once('release', () => response.end('served'))
   })
@@ -44,7 +44,7 @@ void t.test('a stop lets what is in flight end, and takes nothing new', async t 
   busy.write(GET)
   await until(() => target.requests.length === 1, 'the request to arrive')
   const stopped = running.balancer.stop(5_000)
-  t.equal(running.balancer.stop(0), stopped, 'a second call waits for the same end')
+  t.equal(running.balancer.stop(0), stopped, 'a second call returns the same promise')
   t.equal(await idle.closed, 'end')
   await t.rejects(RawConnection.open(running.port), { code: 'ECONNREFUSED' })
   target.server.emit('release')
@@ -53,26 +53,23 @@ void t.test('a stop lets what is in flight end, and takes nothing new', async t 
   await until(() => target.open === 0, 'the connections to the target to be closed')
 })
 
-void t.test(
-  'a stop does not wait for an answer that has begun on a kept connection to be followed by another',
-  async t => {
-    const target = await FakeTarget.start(t, 'a', (_request, response) => {
-      response.write('begun ')
-      target.server.once('release', () => response.end('ended'))
-    })
-    const running = await RunningBalancer.start(t, [target])
-    const client = await running.connect()
-    client.write(GET)
-    await until(() => client.unread.includes('begun'), 'the answer to begin')
-    const stopped = running.balancer.stop(5_000)
-    target.server.emit('release')
-    t.equal((await client.response()).body.toString(), 'begun ended')
-    t.equal(await client.closed, 'end')
-    await within(stopped, 'the stop', 2_000)
-  },
-)
+void t.test('a stop closes a kept connection after an answer that had begun before', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    response.write('begun ')
+    target.server.once('release', () => response.end('ended'))
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => client.unread.includes('begun'), 'the answer to begin')
+  const stopped = running.balancer.stop(5_000)
+  target.server.emit('release')
+  t.equal((await client.response()).body.toString(), 'begun ended')
+  t.equal(await client.closed, 'end')
+  await within(stopped, 'the stop', 2_000)
+})
 
-void t.test('what has not ended by the deadline is cut', async t => {
+void t.test('a stop cuts at its deadline what has not ended', async t => {
   const target = await FakeTarget.start(t, 'a', () => undefined, { onUpgrade: echoWebSocket })
   const raw = await RawTarget.start(t, 'raw', () => undefined)
   const running = await RunningBalancer.start(t, [raw])
@@ -93,17 +90,17 @@ void t.test('what has not ended by the deadline is cut', async t => {
   t.same(running.balancer.ledger(), { inFlight: 0, upgraded: 0, waiting: 0 })
 })
 
-void t.test('those that wait are sent away by a stop', async t => {
+void t.test('a stop gives up the requests that wait', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 60_000 })
   const client = await running.connect()
   client.write(GET)
-  await until(() => running.balancer.ledger().waiting === 1, 'it to wait')
+  await until(() => running.balancer.ledger().waiting === 1, 'the request to wait')
   await running.balancer.stop(100)
   t.equal(running.balancer.ledger().waiting, 0)
   await client.closed
 })
 
-void t.test('from `closeAfterAnswers` on, each answer is the last on its connection', async t => {
+void t.test('after `closeAfterAnswers` each answer is the last on its connection', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
@@ -113,7 +110,7 @@ void t.test('from `closeAfterAnswers` on, each answer is the last on its connect
   t.equal(await client.closed, 'end')
 })
 
-void t.test('more connections than `maxSockets` are answered 503 and closed', async t => {
+void t.test('connections beyond `maxSockets` are answered 503 and closed', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { maxSockets: 2 })
   const clients = [await running.connect(), await running.connect()]
@@ -129,7 +126,7 @@ void t.test('more connections than `maxSockets` are answered 503 and closed', as
   t.equal((await rawExchange(running.port, GET)).status, 200)
 })
 
-void t.test('headers that do not come in time are 408, and a client that says nothing is not kept either', async t => {
+void t.test('overdue headers are answered 408, and so is a client that sends nothing', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { headersTimeoutMs: 100 })
   const [idle, half, mute] = [await running.connect(), await running.connect(), await running.connect()]
@@ -142,11 +139,11 @@ void t.test('headers that do not come in time are 408, and a client that says no
     t.match(JSON.parse(answer.body.toString()), { code: 'REQUEST_TIMEOUT' })
     t.equal(await client.closed, 'end')
   }
-  t.equal((await idle.write(GET).response()).status, 200, 'between two requests there is more time')
+  t.equal((await idle.write(GET).response()).status, 200, 'the limit does not apply between two requests')
   t.equal(target.requests.length, 2)
 })
 
-void t.test('a client that leaves in the middle of a header leaves nothing', async t => {
+void t.test('a client that leaves in the middle of a header leaves nothing open', async t => {
   const running = await RunningBalancer.start(t)
   const client = await running.connect()
   client.write('GET / HTTP/1.1\r\nHost')
@@ -155,7 +152,7 @@ void t.test('a client that leaves in the middle of a header leaves nothing', asy
   await running.quiet()
 })
 
-void t.test('every error has a status of its kind and a sentence', t => {
+void t.test('every error has a code, an error status and a sentence', t => {
   for (const [code, { status, detail }] of Object.entries(balancerErrors)) {
     t.match(code, /^[A-Z_]+$/)
     t.ok(status >= 400 && status < 600, code)
@@ -164,7 +161,7 @@ void t.test('every error has a status of its kind and a sentence', t => {
   t.end()
 })
 
-void t.test('targets that are set again are left as they are', async t => {
+void t.test('setting the same targets again changes nothing', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const states: string[] = []

@@ -20,7 +20,7 @@ async function load(running: RunningBalancer, times: number, width: number): Pro
   await Promise.all(Array.from({ length: width }, lane))
 }
 
-void t.test('round robin: 1,000 requests, 500 each', async t => {
+void t.test('round robin gives two targets 500 of 1,000 requests each', async t => {
   const [a, b] = [await FakeTarget.start(t, 'a'), await FakeTarget.start(t, 'b')]
   const running = await RunningBalancer.start(t, [a, b])
   await load(running, 1_000, 20)
@@ -28,7 +28,7 @@ void t.test('round robin: 1,000 requests, 500 each', async t => {
   t.equal(a.requests.length + b.requests.length, 1_000)
 })
 
-void t.test('round robin stays even over targets that come and go', async t => {
+void t.test('round robin stays even while targets come and go', async t => {
   const targets = [await FakeTarget.start(t, 'a'), await FakeTarget.start(t, 'b'), await FakeTarget.start(t, 'c')]
   const running = await RunningBalancer.start(t, targets)
   await load(running, 90, 3)
@@ -42,7 +42,7 @@ void t.test('round robin stays even over targets that come and go', async t => {
   t.ok(Math.abs(targets[1]!.requests.length - 60) <= 1)
 })
 
-void t.test('least busy keeps away from a target that is slow', async t => {
+void t.test('least busy avoids a slow target', async t => {
   const stuck = await FakeTarget.start(t, 'stuck', () => undefined)
   const quick = await FakeTarget.start(t, 'quick')
   const running = await RunningBalancer.start(t, [stuck, quick], { balance: 'least-busy', slowStartMs: 0 })
@@ -53,14 +53,14 @@ void t.test('least busy keeps away from a target that is slow', async t => {
     const { balancer } = running
     await until(
       () => arrived() > i && balancer.ledger().inFlight === stuck.requests.length,
-      'it to be answered or stuck',
+      'the request to be answered or stuck',
     )
   }
-  t.ok(stuck.requests.length <= 1, 'with one in flight there, the other one is always less busy')
+  t.ok(stuck.requests.length <= 1, 'with one request in flight there, the other target is always less busy')
   t.equal(stuck.requests.length + quick.requests.length, 40)
 })
 
-void t.test('a target that is not healthy is left out, and comes back', async t => {
+void t.test('an unhealthy target gets no requests until it is healthy again', async t => {
   const [a, b] = [await FakeTarget.start(t, 'a'), await FakeTarget.start(t, 'b')]
   const running = await RunningBalancer.start(t, [a, b], { healthIntervalMs: 10 })
   a.healthy = false
@@ -73,7 +73,7 @@ void t.test('a target that is not healthy is left out, and comes back', async t 
   t.equal(a.requests.length, 5)
 })
 
-void t.test('requests at a target that hangs are tried elsewhere as soon as the probes find out', async t => {
+void t.test('requests at a hung target are tried elsewhere as soon as its probes fail', async t => {
   const hung = await FakeTarget.start(t, 'hung', () => undefined)
   const good = await FakeTarget.start(t, 'good')
   const running = await RunningBalancer.start(t, [hung, good], { healthIntervalMs: 10 })
@@ -85,7 +85,7 @@ void t.test('requests at a target that hangs are tried elsewhere as soon as the 
   await until(() => hung.requests[0]?.aborted === true, 'the request at the hung target to be aborted')
 })
 
-void t.test('with fewer than half of the targets well, health is ignored', async t => {
+void t.test('health is ignored while fewer than half of the targets are healthy', async t => {
   const targets = [await FakeTarget.start(t, 'a'), await FakeTarget.start(t, 'b'), await FakeTarget.start(t, 'c')]
   const running = await RunningBalancer.start(t, targets, { healthIntervalMs: 10 })
   for (const target of targets) target.healthy = false
@@ -97,7 +97,7 @@ void t.test('with fewer than half of the targets well, health is ignored', async
   )
 })
 
-void t.test('a target that fails real traffic is ejected for a while, and only half of them are', async t => {
+void t.test('targets that fail real traffic are ejected for a while, but at most half of them', async t => {
   const broken = [
     await RawTarget.start(t, 'a', socket => socket.destroy()),
     await RawTarget.start(t, 'b', socket => socket.destroy()),
@@ -109,7 +109,7 @@ void t.test('a target that fails real traffic is ejected for a while, and only h
   await running.becomes(ejected[0]![0], 'ready')
 })
 
-void t.test('a target whose socket comes back is found by its next good probe', async t => {
+void t.test('a target whose socket comes back is used after its next good probe', async t => {
   const first = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [first], { healthIntervalMs: 10 })
   await first.kill()

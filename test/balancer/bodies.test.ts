@@ -20,7 +20,7 @@ async function settled(count: () => number): Promise<number> {
   return before
 }
 
-void t.test('large bodies go up and come down whole, of known length and in chunks', async t => {
+void t.test('large bodies pass complete in both directions, with a length or in chunks', async t => {
   const up = randomBytes(10 * MB)
   const down = randomBytes(10 * MB)
   const target = await FakeTarget.start(t, 'a', (request, response) => {
@@ -49,7 +49,7 @@ void t.test('large bodies go up and come down whole, of known length and in chun
   t.equal(target.connections, 1)
 })
 
-void t.test('a client that reads slowly slows the target down, and gets all in the end', async t => {
+void t.test('a slow client slows the target down and gets the whole answer', async t => {
   const size = 30 * MB
   let written = 0
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
@@ -79,7 +79,7 @@ void t.test('a client that reads slowly slows the target down, and gets all in t
   t.equal(running.balancer.ledger().inFlight, 0)
 })
 
-void t.test('a target that reads slowly slows the client down', async t => {
+void t.test('a slow target slows the client down', async t => {
   const size = 30 * MB
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     target.server.once('read', () => request.resume().once('end', () => response.end('all of it')))
@@ -99,7 +99,7 @@ void t.test('a target that reads slowly slows the client down', async t => {
   t.equal(target.requests[0]?.body.length, size)
 })
 
-void t.test('answers without a body stay without one', async t => {
+void t.test('answers without a body are passed on without one', async t => {
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     const status = Number(request.url?.slice(1))
     if (status !== 204) response.setHeader('content-length', 5)
@@ -120,7 +120,7 @@ void t.test('answers without a body stay without one', async t => {
   t.equal(client.unread.length, 0)
 })
 
-void t.test('a chunked answer comes as it is made', async t => {
+void t.test('a chunked answer arrives chunk by chunk', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.write('one ')
     target.server.once('two', () => response.write('two '))
@@ -137,7 +137,7 @@ void t.test('a chunked answer comes as it is made', async t => {
   t.equal((await client.response()).body.toString(), 'one two three')
 })
 
-void t.test('an HTTP/1.0 client gets an answer that ends with its connection', async t => {
+void t.test('an answer to an HTTP/1.0 client ends with the connection', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.write('one ')
     response.end('two')
@@ -150,7 +150,7 @@ void t.test('an HTTP/1.0 client gets an answer that ends with its connection', a
   t.equal(answer.headers['transfer-encoding'], undefined)
 })
 
-void t.test('repeatable requests with a body of more than is held are streamed', async t => {
+void t.test('repeatable requests with a body over the held limit are streamed', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { heldBodyBytes: 1_000 })
   const client = await running.connect()
@@ -171,5 +171,5 @@ void t.test('repeatable requests with a body of more than is held are streamed',
   t.ok(target.requests[1]?.body.equals(body))
   t.equal(target.requests[1]?.headers['transfer-encoding'], 'chunked')
   t.ok(target.requests[2]?.body.equals(body.subarray(0, 1_000)))
-  t.equal(target.requests[2]?.headers['content-length'], '1000', 'what was held has a length')
+  t.equal(target.requests[2]?.headers['content-length'], '1000', 'a held body has a length')
 })

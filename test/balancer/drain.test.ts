@@ -10,7 +10,7 @@ const GET = requestBytes('GET /page')
 
 const released = (target: () => FakeTarget): FakeTarget['server'] => target().server
 
-void t.test('a draining target takes nothing new, ends what it has, and is then drained, once', async t => {
+void t.test('a draining target takes no new requests and is drained once, after those in flight', async t => {
   const old = await FakeTarget.start(t, 'old', (_request, response) => {
     response.write('begun ')
     released(() => old).once('release', () => response.end('ended'))
@@ -26,7 +26,7 @@ void t.test('a draining target takes nothing new, ends what it has, and is then 
   t.equal(running.states.get('old'), 'draining')
   const probes = old.probes
   await until(() => old.probes > probes + 3, 'a few good probes')
-  t.equal(running.states.get('old'), 'draining', 'good probes do not end it')
+  t.equal(running.states.get('old'), 'draining', 'good probes do not end the drain')
   const other = await running.connect()
   for (let i = 0; i < 4; i += 1) t.equal((await other.write(GET).response()).headers['x-target'], 'fresh')
   t.same(running.drained, [])
@@ -41,14 +41,14 @@ void t.test('a draining target takes nothing new, ends what it has, and is then 
   t.equal(old.requests.length, 2)
 })
 
-void t.test('with nothing in flight it is drained at once', async t => {
+void t.test('a target with nothing in flight is drained at once', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   running.balancer.setTargets([{ ...target.spec, draining: true }])
   t.same(running.drained, ['a'])
 })
 
-void t.test('a request whose client leaves does not hold up the drain', async t => {
+void t.test('a request whose client has left does not delay the drain', async t => {
   const target = await FakeTarget.start(t, 'a', () => undefined)
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
@@ -61,7 +61,7 @@ void t.test('a request whose client leaves does not hold up the drain', async t 
   await drained
 })
 
-void t.test('under load, no request is lost while targets are replaced one by one', async t => {
+void t.test('no request under load is lost while targets are replaced one by one', async t => {
   const running = await RunningBalancer.start(t, [], { healthIntervalMs: 20 })
   let generation = [await FakeTarget.start(t, 'a0'), await FakeTarget.start(t, 'b0')]
   await running.setTargets(...generation)
@@ -84,7 +84,7 @@ void t.test('under load, no request is lost while targets are replaced one by on
       generation = generation.with(slot, fresh)
       const drained = running.drained.length
       running.balancer.setTargets([...generation.map(({ spec }) => spec), { ...old.spec, draining: true }])
-      await until(() => running.drained.length > drained, 'the old one to be drained')
+      await until(() => running.drained.length > drained, 'the old target to be drained')
       running.balancer.setTargets(generation.map(({ spec }) => spec))
       await old.kill()
     }
@@ -95,7 +95,7 @@ void t.test('under load, no request is lost while targets are replaced one by on
   t.equal(running.drained.length, 8)
 })
 
-void t.test('upgraded connections are closed with 1012, and the drain waits for them', async t => {
+void t.test('a drain closes upgraded connections with 1012 and waits for them', async t => {
   const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: echoWebSocket })
   const running = await RunningBalancer.start(t, [target])
   const clients = []

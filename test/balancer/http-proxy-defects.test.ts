@@ -9,12 +9,12 @@ import { rawExchange, requestBytes } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 import { UPGRADE_HEADERS } from '../helpers/websocket.js'
 
-// One test for every defect of http-proxy 1.18.1 that its user has to mend. Each of them fails with the bare library.
+// One test for every defect of http-proxy 1.18.1 that its user has to work around. Each fails with the bare library.
 
 const GET = requestBytes('GET /page')
 const UPGRADE = requestBytes('GET /socket', UPGRADE_HEADERS)
 
-void t.test('a target that url.parse throws at is a 400, as a request and as an upgrade', async t => {
+void t.test('a request target that url.parse rejects is answered 400, as a request and as an upgrade', async t => {
   const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: () => t.fail('an upgrade arrived') })
   const running = await RunningBalancer.start(t, [target])
   for (const headers of [[], UPGRADE_HEADERS]) {
@@ -28,7 +28,7 @@ void t.test('a target that url.parse throws at is a 400, as a request and as an 
 
 for (const method of ['DELETE', 'OPTIONS']) {
   for (const extra of [[], ['Idempotency-Key: 1']]) {
-    void t.test(`the body of a chunked ${method} does not become a request (${extra[0] ?? 'no key'})`, async t => {
+    void t.test(`the body of a chunked ${method} is not taken for a request (${extra[0] ?? 'no key'})`, async t => {
       const target = await FakeTarget.start(t, 'a')
       const running = await RunningBalancer.start(t, [target])
       const hidden = requestBytes('GET /hidden')
@@ -48,7 +48,7 @@ for (const method of ['DELETE', 'OPTIONS']) {
   }
 }
 
-void t.test('a client that is gone before the 101 is no uncaught error', async t => {
+void t.test('a client that leaves before the 101 causes no uncaught error', async t => {
   const arrived: net.Socket[] = []
   const raw = await RawTarget.start(t, 'raw', socket => {
     arrived.push(socket)
@@ -63,7 +63,7 @@ void t.test('a client that is gone before the 101 is no uncaught error', async t
   await running.quiet()
 })
 
-void t.test('both ends of an upgraded connection go together', async t => {
+void t.test('both ends of an upgraded connection close together', async t => {
   const ends: net.Socket[] = []
   const raw = await RawTarget.start(t, 'raw', socket => {
     socket.write('HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n')
@@ -83,7 +83,7 @@ void t.test('both ends of an upgraded connection go together', async t => {
   await running.quiet()
 })
 
-void t.test('a handshake that nobody answers is given up', async t => {
+void t.test('a handshake without an answer is given up', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => socket.once('close', () => raw.emit('closed')))
   const running = await RunningBalancer.start(t, [raw], { upgradeTimeoutMs: 100 })
   const waiting = await running.connect()
@@ -121,28 +121,25 @@ for (const [framing, head] of [
   ['of known length', 'HTTP/1.1 200 OK\r\nContent-Length: 5000\r\n\r\nhalf'],
   ['in chunks', 'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n4\r\nhalf\r\n'],
 ] as const) {
-  void t.test(
-    `a target that dies in the middle of an answer ${framing} takes the client’s connection along`,
-    async t => {
-      const raw = await RawTarget.start(t, 'raw', socket => {
-        socket.write(head)
-        raw.once('die', () => socket.destroy())
-      })
-      const running = await RunningBalancer.start(t, [raw])
-      const client = await running.connect()
-      client.write(GET)
-      await until(() => client.unread.includes('half'), 'the first half')
-      const died = performance.now()
-      raw.emit('die')
-      await client.closed
-      t.ok(performance.now() - died < 500, 'at once')
-      t.notOk((await client.response()).whole, 'and not as if that were all')
-      await running.quiet()
-    },
-  )
+  void t.test(`the client’s connection is cut when the target dies in the middle of an answer ${framing}`, async t => {
+    const raw = await RawTarget.start(t, 'raw', socket => {
+      socket.write(head)
+      raw.once('die', () => socket.destroy())
+    })
+    const running = await RunningBalancer.start(t, [raw])
+    const client = await running.connect()
+    client.write(GET)
+    await until(() => client.unread.includes('half'), 'the first half')
+    const died = performance.now()
+    raw.emit('die')
+    await client.closed
+    t.ok(performance.now() - died < 500, 'at once')
+    t.notOk((await client.response()).whole, 'the answer is visibly incomplete')
+    await running.quiet()
+  })
 }
 
-void t.test('a connection that breaks while it is written to is one failure, and one answer', async t => {
+void t.test('a connection that breaks during a write is one failure with one answer', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => socket.destroy())
   const running = await RunningBalancer.start(t, [raw], { ejectAfter: 1_000 })
   for (let i = 0; i < 5; i += 1) {
@@ -150,13 +147,13 @@ void t.test('a connection that breaks while it is written to is one failure, and
     client.write(requestBytes('POST /form', [], 'x'.repeat(2_000_000)))
     t.equal((await client.response()).status, 502)
     client.write(GET)
-    t.equal((await client.response()).status, 502, 'nothing is left over on the connection')
+    t.equal((await client.response()).status, 502, 'the connection holds no second answer')
     t.equal(client.unread.length, 0)
   }
   await running.quiet(5)
 })
 
-void t.test('with Expect the target gets the headers of the edge as well, and the client its 100 and 200', async t => {
+void t.test('a request with Expect carries the headers of the edge, and the client gets 100 and 200', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
@@ -169,7 +166,7 @@ void t.test('with Expect the target gets the headers of the edge as well, and th
   t.equal(target.requests[0]?.headers.expect, undefined)
 })
 
-void t.test('a refused upgrade is a proper answer', async t => {
+void t.test('a refused upgrade is a complete answer', async t => {
   const answers = [
     'HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\nX-A: 1\r\n\r\n5\r\nwrong\r\n7\r\n origin\r\n0\r\n\r\n',
     'HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\nX-A: 1\r\n\r\nwrong origin',
@@ -186,7 +183,7 @@ void t.test('a refused upgrade is a proper answer', async t => {
   }
 })
 
-void t.test('a refusal that breaks off does not look whole', async t => {
+void t.test('a refusal of an upgrade that breaks off is visibly incomplete', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => {
     socket.write('HTTP/1.1 403 Forbidden\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nwrong\r\n')
     raw.once('die', () => socket.destroy())
@@ -200,7 +197,7 @@ void t.test('a refusal that breaks off does not look whole', async t => {
   await running.quiet()
 })
 
-void t.test('a refusal that stands still is not waited for any more, once the client has ended its side', async t => {
+void t.test('a stalled refusal of an upgrade is cut once the client has ended its side', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => {
     socket.write('HTTP/1.1 403 Forbidden\r\nContent-Length: 12\r\n\r\nwrong')
   })
@@ -213,7 +210,7 @@ void t.test('a refusal that stands still is not waited for any more, once the cl
   await running.quiet()
 })
 
-void t.test('what belongs to one connection does not go over the next, in either direction', async t => {
+void t.test('hop-by-hop headers are not forwarded in either direction', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.writeHead(200, {
       Connection: 'X-Private, keep-alive',
@@ -236,7 +233,7 @@ void t.test('what belongs to one connection does not go over the next, in either
   t.not(answer.headers['keep-alive'], 'timeout=99')
 })
 
-void t.test('X-Forwarded-* of a client are overwritten, not appended to', async t => {
+void t.test('X-Forwarded-* headers of a client are overwritten, not appended to', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const forged = ['X-Forwarded-For: 203.0.113.9', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: evil.example']
@@ -253,7 +250,7 @@ void t.test('X-Forwarded-* of a client are overwritten, not appended to', async 
   t.equal(target.requests[0]?.headers['forwarded'], undefined)
 })
 
-void t.test('connections are kept, to the target and to the client', async t => {
+void t.test('connections to targets and clients are kept', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
@@ -264,7 +261,7 @@ void t.test('connections are kept, to the target and to the client', async t => 
   t.equal(target.connections, 1)
 })
 
-void t.test('there is a time limit, and a try at another target', async t => {
+void t.test('a request times out at a silent target and is retried after a broken one', async t => {
   const silent = await RawTarget.start(t, 'silent', () => undefined)
   const running = await RunningBalancer.start(t, [silent], { upstreamTimeoutMs: 100 })
   t.equal((await rawExchange(running.port, GET)).status, 504)
@@ -274,7 +271,7 @@ void t.test('there is a time limit, and a try at another target', async t => {
   for (let i = 0; i < 4; i += 1) t.equal((await rawExchange(patient.port, GET)).status, 200)
 })
 
-void t.test('loading and using the library warns of nothing, and hides nobody’s warning', async t => {
+void t.test('http-proxy causes no warning, and other warnings are not hidden', async t => {
   const target = await FakeTarget.start(t, 'a')
   const program = `
     import http from 'node:http'

@@ -9,11 +9,11 @@ import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js
 import { RunningBalancer } from '../helpers/running-balancer.js'
 import { echoWebSocket, UPGRADE_HEADERS } from '../helpers/websocket.js'
 
-/** Clients that are there at once, and all leave. */
+/** Clients that connect together and then leave. */
 const CLIENTS = 100
 const TOTAL = 10_000
 
-/** Finishes no request but that of a page, and keeps the books that the balancer's are compared with. */
+/** An app that finishes only requests for `/page`. Counts what is open, to compare with the balancer's ledger. */
 class Unfinished implements LocalApp {
   arrived = 0
   aborted = 0
@@ -42,7 +42,7 @@ class Unfinished implements LocalApp {
   }
 }
 
-/** A balancer, and what its requests come to. */
+/** A balancer with its app. */
 interface Stage {
   running: RunningBalancer
   app: Unfinished
@@ -65,12 +65,12 @@ type Departure = 'reset' | 'end' | 'destroy'
 
 const ANYHOW: readonly Departure[] = ['reset', 'end', 'destroy']
 
-/** A point in the life of a request at which its client leaves. */
+/** A stage of a request at which its client leaves. */
 interface Moment {
   name: string
   /** What each client sends. */
   sends: string
-  /** Whether all of them are at that point; they are as many as `CLIENTS`. */
+  /** Whether the requests of all `CLIENTS` are at that stage. */
   reached: (stage: Stage, clients: readonly RawConnection[]) => boolean
   departures?: readonly Departure[]
 }
@@ -97,7 +97,7 @@ const inFlight: Moment[] = [
   { name: 'upgraded', sends: UPGRADE, reached: upgraded },
 ]
 
-// One that ends its own direction only, which may still want the answer, is waited for until the deadline.
+// A client that ends only its own direction may still want the answer, so it is not among the departures.
 const handshake: Moment = {
   name: 'in the middle of the handshake',
   sends: UNANSWERED_UPGRADE,
@@ -105,7 +105,7 @@ const handshake: Moment = {
   departures: ['reset'],
 }
 
-const whileNobodyIsThere: Moment[] = [
+const withoutTarget: Moment[] = [
   { name: 'a request', sends: GET, reached: waiting },
   { name: 'an upload', sends: POST, reached: waiting },
   { name: 'a handshake', sends: UPGRADE, reached: waiting, departures: ['reset'] },
@@ -135,23 +135,23 @@ function leave({ socket }: RawConnection, how: Departure): void {
   else socket[how]()
 }
 
-/** Waits until the books say that nothing is open, those of the balancer and those of the other side. */
+/** Waits until nothing is open by the counts of the balancer and of the app. */
 async function settled({ running, app, target }: Stage): Promise<void> {
   await running.quiet()
   const allClosed = (): boolean =>
     app.aborted === app.arrived && app.closedSockets === app.sockets && (target?.open ?? 0) === 0
-  await until(allClosed, `the end of all that was taken to the app: ${JSON.stringify(app)}`)
+  await until(allClosed, `everything at the app to end: ${JSON.stringify(app)}`)
   app.arrived = app.aborted = app.sockets = app.closedSockets = 0
 }
 
-/** The target has done nothing wrong, and there is room for everybody else. */
+/** The target is still ready and takes other requests. */
 async function servesOn(t: Test, { running }: Stage): Promise<void> {
   t.equal(running.states.get('a'), 'ready')
   t.match(await rawExchange(running.port, requestBytes('GET /page', ['Connection: close'])), { status: 200 })
   t.same(running.balancer.ledger(), { inFlight: 0, upgraded: 0, waiting: 0 })
 }
 
-void t.test('nothing is left of the requests whose client has left', async t => {
+void t.test('nothing stays open after the clients have left', async t => {
   for (const [where, start, moments] of [
     ['at a target', behindASocket, [...inFlight, handshake]],
     ['at the app in this process', inThisProcess, inFlight],
@@ -167,12 +167,12 @@ void t.test('nothing is left of the requests whose client has left', async t => 
 
   await t.test('waiting for a target', async t => {
     const stage: Stage = { running: await RunningBalancer.start(t, [], { holdMs: 60_000 }), app: new Unfinished() }
-    for (const moment of whileNobodyIsThere) {
+    for (const moment of withoutTarget) {
       await t.test(moment.name, () => leaveAt(stage, moment))
     }
     stage.running.balancer.setLocal('a', stage.app)
     await servesOn(t, stage)
-    t.equal(stage.app.arrived, 0, 'those that had left are not taken to one that comes later')
+    t.equal(stage.app.arrived, 0, 'requests whose client has left do not reach a later target')
   })
 
   await t.test('waiting for a place at a full target, or in one', async t => {

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { defaultOptions, resolveOptions } from '#balancer/options.js'
 
-void t.test('what is not given has its default, and nothing changes afterwards', t => {
+void t.test('omitted options have their defaults, and the options are frozen', t => {
   const options = resolveOptions({ retries: 5 })
   t.same(options, { ...defaultOptions, retries: 5 })
   t.ok(Object.isFrozen(options))
@@ -10,14 +10,14 @@ void t.test('what is not given has its default, and nothing changes afterwards',
   t.end()
 })
 
-void t.test('a target must not close a kept connection before the balancer does', t => {
+void t.test('a target’s keep-alive must be longer than the balancer’s', t => {
   t.throws(() => resolveOptions({ targetKeepAliveMs: 5_000 }), RangeError)
   t.throws(() => resolveOptions({ targetKeepAliveMs: 5_000, upstreamIdleMs: 5_000 }), RangeError)
   t.ok(resolveOptions({ targetKeepAliveMs: 5_000, upstreamIdleMs: 4_000 }))
   t.end()
 })
 
-void t.test('the defaults are those that are documented', t => {
+void t.test('the defaults are the documented ones', t => {
   t.match(defaultOptions, {
     balance: 'round-robin',
     trustProxy: 0,

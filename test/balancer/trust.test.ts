@@ -49,7 +49,7 @@ for (const { trustProxy, address, protocol, forwardedFor, host } of expected) {
   })
 }
 
-void t.test('the path goes through as it was sent', async t => {
+void t.test('the path is passed on as it was sent', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const paths = ['//a//b', '/a?b?c=//d', '/%2e%2e/%00', '/a/../b/./c', '/http://b.example/', '/a;b=c?', '/"<>|^`{}']
@@ -60,7 +60,7 @@ void t.test('the path goes through as it was sent', async t => {
   )
 })
 
-void t.test('repeated headers, cookies and names in their own case reach the client as they were sent', async t => {
+void t.test('repeated headers, cookies and the case of names reach the client unchanged', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.writeHead(200, 'Very Well', [
       ...['Set-Cookie', 'a=1', 'Set-Cookie', 'b=2', 'X-MiXed', '1', 'Link', '<a>', 'Link', '<b>'],

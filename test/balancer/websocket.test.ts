@@ -1,3 +1,5 @@
+import { subscribe, unsubscribe } from 'node:diagnostics_channel'
+import { OutgoingMessage } from 'node:http'
 import net from 'node:net'
 import t from 'tap'
 import { until, within } from '../helpers/deadline.js'
@@ -38,7 +40,7 @@ async function frames(client: RawConnection, count: number): Promise<Frame[]> {
   return read
 }
 
-void t.test('frames go both ways, however they are cut', async t => {
+void t.test('frames pass in both directions, however their bytes are split', async t => {
   const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: echoWebSocket })
   const running = await RunningBalancer.start(t, [target])
   const client = await upgraded(running)
@@ -57,7 +59,7 @@ void t.test('frames go both ways, however they are cut', async t => {
   await running.quiet()
 })
 
-void t.test('the first frames may come with the handshake, from either side', async t => {
+void t.test('either side may send its first frames with the handshake', async t => {
   const seen: Buffer[] = []
   const raw = await RawTarget.start(t, 'raw', (socket, _head, rest) => {
     socket.on('data', chunk => seen.push(chunk))
@@ -73,7 +75,7 @@ void t.test('the first frames may come with the handshake, from either side', as
   await until(() => Buffer.concat(seen).equals(early), 'the client’s first frame')
 })
 
-void t.test('the target gets the handshake as it was sent, with the headers of the edge', async t => {
+void t.test('the target gets the handshake unchanged, with the headers of the edge', async t => {
   const target = await FakeTarget.start(t, 'a', undefined, {
     onUpgrade: (request, socket) => {
       t.equal(request.url, '/socket//a?b?c')
@@ -98,7 +100,7 @@ void t.test('the target gets the handshake as it was sent, with the headers of t
   t.match(answer.headers['x-request-id'], /^[\da-f-]{36}$/)
 })
 
-void t.test('header bytes beyond ASCII are passed on as they are, whether it is upgraded or refused', async t => {
+void t.test('header bytes beyond ASCII are passed on unchanged by an upgrade and by a refusal', async t => {
   for (const head of [SWITCH, 'HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n']) {
     const raw = await RawTarget.start(t, 'raw', socket => {
       socket.write(head.replace('\r\n', '\r\nX-Name: caf\xe9\r\n'), 'latin1')
@@ -110,7 +112,7 @@ void t.test('header bytes beyond ASCII are passed on as they are, whether it is 
   }
 })
 
-void t.test('a refused connection sends the handshake to another target', async t => {
+void t.test('a handshake goes to another target when its connection is refused', async t => {
   const gone = await FakeTarget.start(t, 'gone')
   const good = await FakeTarget.start(t, 'good', undefined, { onUpgrade: echoWebSocket })
   const running = await RunningBalancer.start(t, [gone, good])
@@ -120,7 +122,7 @@ void t.test('a refused connection sends the handshake to another target', async 
   t.equal(running.balancer.ledger().upgraded, 3)
 })
 
-void t.test('a target that closes without an answer is a 502', async t => {
+void t.test('a handshake is answered 502 when its target closes without an answer', async t => {
   for (const script of [
     (socket: net.Socket) => socket.destroy(),
     (socket: net.Socket) => socket.end('nonsense\r\n\r\n'),
@@ -136,7 +138,7 @@ void t.test('a target that closes without an answer is a 502', async t => {
   }
 })
 
-void t.test('an end that never goes is not waited for: neither the target’s nor the client’s', async t => {
+void t.test('an upgraded connection is cut if one side never ends', async t => {
   const stubborn = await RawTarget.start(t, 'stubborn', socket => socket.write(SWITCH), { allowHalfOpen: true })
   const ending = await RawTarget.start(t, 'ending', socket => socket.end(SWITCH), { allowHalfOpen: true })
   const runnings = [await RunningBalancer.start(t, [stubborn]), await RunningBalancer.start(t, [ending])] as const
@@ -144,10 +146,11 @@ void t.test('an end that never goes is not waited for: neither the target’s no
   leaving.end()
   await within(leaving.closed, 'the connection whose client has ended to be closed')
   t.equal(await staying.closed, 'end')
-  for (const { balancer } of runnings) await until(() => balancer.ledger().upgraded === 0, 'it to be over')
+  for (const { balancer } of runnings)
+    await until(() => balancer.ledger().upgraded === 0, 'the connection to be closed at both ends')
 })
 
-void t.test('a drain closes at the boundary of a frame, not in the middle of it', async t => {
+void t.test('a drain closes a WebSocket at a frame boundary', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => {
     socket.write(SWITCH)
     raw.on('send', (bytes: Buffer) => socket.write(bytes))
@@ -170,7 +173,7 @@ void t.test('a drain closes at the boundary of a frame, not in the middle of it'
   await until(() => running.drained.length === 1, 'the drain to be over')
 })
 
-void t.test('a target that never sends the rest of its frame does not hold up the drain for long', async t => {
+void t.test('a target that never completes its frame delays the drain only briefly', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => socket.write(SWITCH + '\x82'))
   const running = await RunningBalancer.start(t, [raw])
   const client = await upgraded(running)
@@ -181,7 +184,7 @@ void t.test('a target that never sends the rest of its frame does not hold up th
   await until(() => running.drained.length === 1, 'the drain to be over')
 })
 
-void t.test('a connection that is upgraded while its target drains is closed as well', async t => {
+void t.test('a connection that is upgraded during a drain is closed', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => raw.once('accept', () => socket.write(SWITCH)))
   const running = await RunningBalancer.start(t, [raw])
   const client = await running.connect()
@@ -196,7 +199,7 @@ void t.test('a connection that is upgraded while its target drains is closed as 
   await until(() => running.drained.length === 1, 'the drain to be over')
 })
 
-void t.test('a slow reader at either end slows the other down', async t => {
+void t.test('a slow reader at either end slows the other end down', async t => {
   const written = { target: 0 }
   const raw = await RawTarget.start(t, 'raw', socket => {
     socket.write(SWITCH)
@@ -219,7 +222,7 @@ void t.test('a slow reader at either end slows the other down', async t => {
   t.ok(written.target < 16_000_000, `${written.target} bytes were taken from the target`)
 })
 
-void t.test('a client has so many upgraded connections and no more, until one of them ends', async t => {
+void t.test('a client may open another WebSocket over its limit only after one has closed', async t => {
   const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: echoWebSocket })
   const running = await RunningBalancer.start(t, [target], { maxUpgradedPerClient: 2 })
   const [first] = [await upgraded(running), await upgraded(running)]
@@ -228,6 +231,20 @@ void t.test('a client has so many upgraded connections and no more, until one of
   t.equal(answer.status, 429)
   t.match(answer.body.toString(), '"code":"TOO_MANY_UPGRADES"')
   first.destroy()
-  await until(() => running.balancer.connections === 1, 'the first and the refused one to be gone')
+  await until(() => running.balancer.connections === 1, 'the first and the refused connection to be closed')
   await upgraded(running)
+})
+
+void t.test('an upgraded connection does not keep the request that it began with', async t => {
+  const target = await FakeTarget.start(t, 'a', undefined, { onUpgrade: echoWebSocket })
+  const running = await RunningBalancer.start(t, [target], { healthIntervalMs: 60_000 })
+  const sockets: net.Socket[] = []
+  const note = (message: unknown): void => void sockets.push((message as { socket: net.Socket }).socket)
+  subscribe('net.client.socket', note)
+  t.teardown(() => unsubscribe('net.client.socket', note))
+  await upgraded(running)
+  t.equal(sockets.length, 2, 'the client’s socket, and the one to the target')
+  for (const socket of sockets) {
+    t.notOk(Reflect.ownKeys(socket).some(key => Reflect.get(socket, key) instanceof OutgoingMessage))
+  }
 })

@@ -1,6 +1,7 @@
 import { defaultOptions, type BalancerOptions } from '#balancer'
 import { TargetPool } from '#balancer/targets/target-pool.js'
-import type { InFlight, Target, Transport, UpgradedConnection } from '#balancer/targets/target.js'
+import type { InFlight, Target } from '#balancer/targets/target.js'
+import type { Transport, UpgradedConnection } from '#balancer/transports/transport.js'
 
 /** Reaches nothing; counts how often it was closed. */
 export class NoTransport implements Transport {

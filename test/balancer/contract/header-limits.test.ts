@@ -9,9 +9,9 @@ import { socketPathFor } from '../../helpers/fake-target.js'
 const { maxHeaderBytes, maxHeaders } = defaultOptions
 const target = targetHeaderLimits(defaultOptions)
 
-/** Each is the most that the edge lets through of its kind, or a little more. */
+/** Each is close to a limit of the edge. */
 const heads: [name: string, headers: string[]][] = [
-  ['as many headers as may be', Array.from({ length: maxHeaders - 1 }, (_, i) => `${i}:x`)],
+  ['as many headers as allowed', Array.from({ length: maxHeaders - 1 }, (_, i) => `${i}:x`)],
   ['one long header', [`X-Long: ${'x'.repeat(maxHeaderBytes - 60)}`]],
   ['a long forwarded host', [`X-Forwarded-Host: ${'h'.repeat(maxHeaderBytes - 80)}`]],
   ['many hops', [`X-Forwarded-For: ${Array(1_400).fill('192.0.2.1').join(',')}`]],
@@ -19,7 +19,7 @@ const heads: [name: string, headers: string[]][] = [
 
 for (const trustProxy of [0, 32]) {
   for (const [name, headers] of heads) {
-    void t.test(`a target takes in what passes the edge: ${name}, ${trustProxy} trusted hops`, async t => {
+    void t.test(`a target accepts what passes the edge: ${name}, ${trustProxy} trusted hops`, async t => {
       const path = socketPathFor(t)
       let seen = 0
       const server = http.createServer({ maxHeaderSize: target.maxHeaderBytes }, (request, response) => {
@@ -34,7 +34,7 @@ for (const trustProxy of [0, 32]) {
       const answer = await rawExchange(running.port, requestBytes('GET /', headers))
       t.equal(answer.status, 200)
       const dropped = trustProxy === 0 && name.includes('forwarded') ? 1 : 0
-      t.ok(seen > headers.length - dropped, 'all headers arrive, with those of the edge')
+      t.ok(seen > headers.length - dropped, 'all headers arrive, and those of the edge')
     })
   }
 }

@@ -8,8 +8,8 @@ import { RawConnection, requestBytes } from '../../helpers/raw-http.js'
 
 const GET = requestBytes('GET /page')
 
-/** A balancer that never listens: every connection is accepted by somebody else, as in mesh mode. */
-async function givenItsConnections(
+/** A balancer that never listens: another server accepts its connections, as in mesh mode. */
+async function adopting(
   t: Test,
   target: FakeTarget,
   options: Partial<BalancerOptions> = {},
@@ -28,11 +28,11 @@ async function givenItsConnections(
   return { balancer, connect }
 }
 
-void t.test('connections that somebody else has accepted are served to the end of what is in flight', async t => {
+void t.test('adopted connections are served until their requests in flight end', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     target.server.once('release', () => response.end('served'))
   })
-  const { balancer, connect } = await givenItsConnections(t, target)
+  const { balancer, connect } = await adopting(t, target)
   const client = await connect()
   client.write(GET)
   await until(() => target.requests.length === 1, 'the request to arrive')
@@ -44,30 +44,33 @@ void t.test('connections that somebody else has accepted are served to the end o
   t.equal(balancer.connections, 0)
 })
 
-void t.test('those that are idle, or have said nothing yet, are closed by a stop at once', async t => {
+void t.test('a stop closes idle and silent connections at once', async t => {
   const target = await FakeTarget.start(t, 'a')
-  const { balancer, connect } = await givenItsConnections(t, target)
+  const { balancer, connect } = await adopting(t, target)
   const [idle, mute] = [await connect(), await connect()]
   t.equal((await idle.write(GET).response()).status, 200)
-  await until(() => balancer.connections === 2, 'both to be there')
+  await until(() => balancer.connections === 2, 'both connections to arrive')
   await within(balancer.stop(60_000), 'the stop')
   for (const client of [idle, mute]) await within(client.closed, 'the connection to be closed')
 })
 
-void t.test('more than `maxSockets` are answered 503; of very many at once some are only cut', async t => {
-  const target = await FakeTarget.start(t, 'a')
-  const { connect } = await givenItsConnections(t, target, { maxSockets: 2 })
-  for (const client of [await connect(), await connect()]) t.equal((await client.write(GET).response()).status, 200)
-  const others = await Promise.all(Array.from({ length: 150 }, connect))
-  await within(Promise.all(others.map(({ closed }) => closed)), 'the others to be closed')
-  const told = others.filter(({ unread }) => unread.toString().startsWith('HTTP/1.1 503 '))
-  t.ok(told.length >= 100)
-  t.equal(target.requests.length, 2)
-})
+void t.test(
+  'adopted connections beyond `maxSockets` are answered 503, and some are cut if there are very many',
+  async t => {
+    const target = await FakeTarget.start(t, 'a')
+    const { connect } = await adopting(t, target, { maxSockets: 2 })
+    for (const client of [await connect(), await connect()]) t.equal((await client.write(GET).response()).status, 200)
+    const others = await Promise.all(Array.from({ length: 150 }, connect))
+    await within(Promise.all(others.map(({ closed }) => closed)), 'the others to be closed')
+    const told = others.filter(({ unread }) => unread.toString().startsWith('HTTP/1.1 503 '))
+    t.ok(told.length >= 100)
+    t.equal(target.requests.length, 2)
+  },
+)
 
-void t.test('headers that do not come in time are 408', async t => {
+void t.test('overdue headers on adopted connections are answered 408', async t => {
   const target = await FakeTarget.start(t, 'a')
-  const { connect } = await givenItsConnections(t, target, { headersTimeoutMs: 100 })
+  const { connect } = await adopting(t, target, { headersTimeoutMs: 100 })
   const [idle, half, mute] = [await connect(), await connect(), await connect()]
   t.equal((await idle.write(GET).response()).status, 200)
   half.write('GET / HTTP/1.1\r\nHost')
@@ -75,5 +78,5 @@ void t.test('headers that do not come in time are 408', async t => {
     t.match(await client.response(), { status: 408, headers: { connection: 'close' } })
     t.equal(await within(client.closed, 'the connection to be closed'), 'end')
   }
-  t.equal((await idle.write(GET).response()).status, 200, 'between two requests there is more time')
+  t.equal((await idle.write(GET).response()).status, 200, 'the limit does not apply between two requests')
 })

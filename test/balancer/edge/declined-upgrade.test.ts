@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import t from 'tap'
 import { headWithoutUpgrade } from '#balancer/edge/declined-upgrade.js'
 
-void t.test('the head of a request, without what belongs to the offer', t => {
+void t.test('a declined upgrade leaves the head of the request without the offer', t => {
   const rawHeaders = ['Host', 'a', 'CONNECTION', 'keep-alive, Upgrade, HTTP2-Settings', 'Upgrade', 'h2c']
   const request = {
     method: 'POST',

@@ -9,7 +9,7 @@ import { UPGRADE_HEADERS } from '../../helpers/websocket.js'
 const SWITCH = 'HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'
 const LARGE = Buffer.alloc(32 * 1024 ** 2)
 
-/** As much as it is asked for, and in an answer to an upgrade, too. */
+/** A balancer whose target sends a large answer to requests and to upgrades. */
 async function started(t: Test, clientStallMs: number): Promise<{ target: FakeTarget; running: RunningBalancer }> {
   const target = await FakeTarget.start(t, 'a', (_request, response) => void response.end(LARGE), {
     onUpgrade: (_request, socket) => {
@@ -25,26 +25,26 @@ function taken({ balancer }: RunningBalancer): number {
   return inFlight + upgraded
 }
 
-void t.test('a client that takes nothing of its answer gives its place back', async t => {
+void t.test('a client that reads nothing of its answer loses its place', async t => {
   const { target, running } = await started(t, 200)
   for (const headers of [[], UPGRADE_HEADERS]) {
     const client = await running.connect()
     client.socket.pause()
     client.write(requestBytes('GET /', headers))
-    await until(() => taken(running) === 1, 'it to take its place')
+    await until(() => taken(running) === 1, 'the request to take its place')
     await running.quiet()
     await until(() => target.open === 0, 'the connection to the target to be cut')
     client.destroy()
   }
 })
 
-void t.test('an app in the same process is rid of it as well, however much it goes on writing', async t => {
+void t.test('a stalled client of a local app is cut, even if the app goes on writing', async t => {
   const running = await RunningBalancer.start(t, [], { clientStallMs: 200 })
   let closed = false
   running.balancer.setLocal('self', {
     handleRequest(_request, response) {
       response.write(LARGE)
-      const more = setInterval(() => response.write('ein bißchen mehr'), 10)
+      const more = setInterval(() => response.write('a little more'), 10)
       response.once('close', () => {
         closed = true
         clearInterval(more)
@@ -60,8 +60,7 @@ void t.test('an app in the same process is rid of it as well, however much it go
   await running.quiet()
 })
 
-void t.test('one that takes a little at a time gets it all', async t => {
-  const { running } = await started(t, 400)
+async function readSlowly(t: Test, running: RunningBalancer): Promise<void> {
   const client = await running.connect()
   let bytes = 0
   client.socket.on('data', (chunk: Buffer) => {
@@ -74,9 +73,23 @@ void t.test('one that takes a little at a time gets it all', async t => {
   t.ok(bytes > LARGE.length, `${bytes} bytes`)
   client.destroy()
   await running.quiet()
+}
+
+void t.test('a slow client gets the whole answer', async t => {
+  await readSlowly(t, (await started(t, 400)).running)
 })
 
-void t.test('one that has taken all there is may wait for more', async t => {
+void t.test('a slow client gets an answer that a local app wrote in one piece', async t => {
+  const running = await RunningBalancer.start(t, [], { clientStallMs: 400 })
+  running.balancer.setLocal('self', {
+    handleRequest: (_request, response) => void response.end(LARGE),
+    upgrades: () => false,
+    handleUpgrade: () => undefined,
+  })
+  await readSlowly(t, running)
+})
+
+void t.test('a client that has read everything may wait for more', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.write('first ')
     setTimeout(() => response.end('last'), 500)

@@ -1,10 +1,10 @@
 import t, { type Test } from 'tap'
-import { Deadlines, type Waiting } from '#balancer/requests/deadlines.js'
-import type { Entry } from '#balancer/linked-list.js'
+import { Deadlines, type HasDeadline } from '#balancer/requests/deadlines.js'
+import type { Entry } from '#balancer/targets/linked-list.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 
-class Item implements Waiting {
-  wait: Entry | undefined
+class Item implements HasDeadline {
+  deadline: Entry | undefined
 
   constructor(readonly name: string) {}
 }
@@ -22,7 +22,7 @@ function started(
   return { clock, deadlines, expired }
 }
 
-void t.test('each item expires after its time, in the order they came', t => {
+void t.test('items expire after their time, in the order they came', t => {
   const { clock, deadlines, expired } = started(t)
   deadlines.add(new Item('a'))
   clock.advance(40)
@@ -42,7 +42,7 @@ void t.test('each item expires after its time, in the order they came', t => {
   t.end()
 })
 
-void t.test('one that is added again waits afresh; one that is deleted does not expire', t => {
+void t.test('adding an item again restarts its deadline, and deleting it removes the deadline', t => {
   const { clock, deadlines, expired } = started(t)
   const [a, b] = [new Item('a'), new Item('b')]
   deadlines.add(a)
@@ -59,7 +59,7 @@ void t.test('one that is added again waits afresh; one that is deleted does not 
   t.end()
 })
 
-void t.test('there is a single timer, even when an expiry adds an item', t => {
+void t.test('there is a single timer, even if an expiry adds an item', t => {
   const { clock, deadlines, expired } = started(t, item => {
     if (item.name.length < 4) deadlines.add(new Item(`${item.name}+`))
   })
@@ -76,7 +76,7 @@ void t.test('there is a single timer, even when an expiry adds an item', t => {
   t.end()
 })
 
-void t.test('an item that waits elsewhere is not deleted here', t => {
+void t.test('an item under another deadline is not deleted', t => {
   const { clock, deadlines, expired } = started(t)
   const elsewhere = new Deadlines<Item>(100, () => undefined)
   const item = new Item('a')
@@ -87,7 +87,7 @@ void t.test('an item that waits elsewhere is not deleted here', t => {
   t.end()
 })
 
-void t.test('stopped, it forgets its items', t => {
+void t.test('stopping forgets all items', t => {
   const { clock, deadlines, expired } = started(t)
   deadlines.add(new Item('a'))
   deadlines.stop()
@@ -98,7 +98,7 @@ void t.test('stopped, it forgets its items', t => {
   t.end()
 })
 
-void t.test('an expiry may stop it', t => {
+void t.test('an expiry may stop the deadlines', t => {
   const { clock, deadlines, expired } = started(t, () => deadlines.stop())
   deadlines.add(new Item('a'))
   deadlines.add(new Item('b'))

@@ -21,26 +21,29 @@ void t.test('a GET is tried elsewhere when its target resets the connection', as
   t.equal(good.requests.length, 4, 'each arrived once')
 })
 
-void t.test('a short answer goes out whole or not at all: a GET is tried elsewhere, a POST is a 502', async t => {
-  const broken = await RawTarget.start(t, 'broken', socket => {
-    socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
-  })
-  const good = await FakeTarget.start(t, 'good')
-  const running = await RunningBalancer.start(t, [broken, good])
-  const client = await running.connect()
-  for (let i = 0; i < 4; i += 1) {
-    t.match(await client.write(GET).response(), { status: 200, headers: { 'x-target': 'good' } })
-  }
-  t.equal(broken.heads.filter(head => head.startsWith('GET /page')).length, 2)
-  const posted = []
-  for (let i = 0; i < 2; i += 1)
-    posted.push((await client.write(requestBytes('POST /page', [], 'x')).response()).status)
-  t.strictSame(posted.sort(), [200, 502])
-  await running.quiet(1)
-})
+void t.test(
+  'a short answer that breaks off is not passed on: a GET is tried elsewhere, a POST is answered 502',
+  async t => {
+    const broken = await RawTarget.start(t, 'broken', socket => {
+      socket.end('HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nhalf')
+    })
+    const good = await FakeTarget.start(t, 'good')
+    const running = await RunningBalancer.start(t, [broken, good])
+    const client = await running.connect()
+    for (let i = 0; i < 4; i += 1) {
+      t.match(await client.write(GET).response(), { status: 200, headers: { 'x-target': 'good' } })
+    }
+    t.equal(broken.heads.filter(head => head.startsWith('GET /page')).length, 2)
+    const posted = []
+    for (let i = 0; i < 2; i += 1)
+      posted.push((await client.write(requestBytes('POST /page', [], 'x')).response()).status)
+    t.strictSame(posted.sort(), [200, 502])
+    await running.quiet(1)
+  },
+)
 
 for (const last of ['write', 'end'] as const) {
-  void t.test(`a short answer in several pieces arrives as one: the last by ${last}`, async t => {
+  void t.test(`a short answer in several pieces is passed on in one, the last piece sent by ${last}`, async t => {
     const slow = await RawTarget.start(t, 'slow', socket => {
       socket.write('HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nha')
       slow.once('rest', () => socket[last]('lf'))
@@ -53,12 +56,12 @@ for (const last of ['write', 'end'] as const) {
     const answer = await client.response()
     t.match(answer, { status: 200, whole: true })
     t.equal(answer.body.toString(), 'half')
-    t.equal(slow.heads.length, 1, 'it was asked for once')
+    t.equal(slow.heads.length, 1, 'the request was sent once')
     await running.quiet(1)
   })
 }
 
-void t.test('a target that drops whoever connects is gone: what it had costs no budget', async t => {
+void t.test('requests of a target that drops every connection are retried without the budget', async t => {
   const dying = await RawTarget.start(t, 'dying', socket => {
     dying.dying = true
     socket.destroy()
@@ -70,7 +73,7 @@ void t.test('a target that drops whoever connects is gone: what it had costs no 
   t.equal(running.states.get('dying'), 'unreachable')
 })
 
-void t.test('the failure that ejects a target does not send its request twice', async t => {
+void t.test('the failure that ejects a target sends its request elsewhere once', async t => {
   const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
   const good = await FakeTarget.start(t, 'good')
   const running = await RunningBalancer.start(t, [broken, good], { ejectAfter: 1 })
@@ -82,39 +85,36 @@ void t.test('the failure that ejects a target does not send its request twice', 
   await running.quiet(1)
 })
 
-void t.test(
-  'all targets die, one of them ejected before: its ejection does not count, and the GET is held',
-  async t => {
-    let ejected: string | undefined
-    const script =
-      (name: string): TargetHandler =>
-      ({ method }, response) => {
-        if (method === 'GET') ejected ??= name
-        else if (name === ejected) response.destroy()
-        else response.end()
-      }
-    const first = await FakeTarget.start(t, 'first', script('first'))
-    const second = await FakeTarget.start(t, 'second', script('second'))
-    const running = await RunningBalancer.start(t, [first, second], { ejectAfter: 1, holdMs: 10_000 })
-    const client = await running.connect()
-    client.write(GET)
-    await until(() => ejected !== undefined, 'the request to arrive')
-    const [holder, other] = ejected === 'first' ? [first, second] : [second, first]
-    for (let i = 0; i < 2; i += 1) await rawExchange(running.port, requestBytes('POST /form', [], 'a=b'))
-    await running.becomes(holder.name, 'ejected')
-    const gets = (target: FakeTarget): number => target.requests.filter(({ method }) => method === 'GET').length
-    await until(() => gets(other) === 1, 'the GET at the other')
-    await other.kill()
-    await until(() => gets(holder) === 2, 'the GET at the ejected one, which is the last that lives')
-    await holder.kill()
-    await running.becomes(holder.name, 'unreachable')
-    const fresh = await FakeTarget.start(t, 'fresh')
-    await running.setTargets(fresh)
-    t.match(await client.response(), { status: 200, headers: { 'x-target': 'fresh' } })
-  },
-)
+void t.test('a GET is held when all targets die, even if one was ejected before', async t => {
+  let ejected: string | undefined
+  const script =
+    (name: string): TargetHandler =>
+    ({ method }, response) => {
+      if (method === 'GET') ejected ??= name
+      else if (name === ejected) response.destroy()
+      else response.end()
+    }
+  const first = await FakeTarget.start(t, 'first', script('first'))
+  const second = await FakeTarget.start(t, 'second', script('second'))
+  const running = await RunningBalancer.start(t, [first, second], { ejectAfter: 1, holdMs: 10_000 })
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => ejected !== undefined, 'the request to arrive')
+  const [holder, other] = ejected === 'first' ? [first, second] : [second, first]
+  for (let i = 0; i < 2; i += 1) await rawExchange(running.port, requestBytes('POST /form', [], 'a=b'))
+  await running.becomes(holder.name, 'ejected')
+  const gets = (target: FakeTarget): number => target.requests.filter(({ method }) => method === 'GET').length
+  await until(() => gets(other) === 1, 'the GET at the other target')
+  await other.kill()
+  await until(() => gets(holder) === 2, 'the GET at the ejected target, the last one alive')
+  await holder.kill()
+  await running.becomes(holder.name, 'unreachable')
+  const fresh = await FakeTarget.start(t, 'fresh')
+  await running.setTargets(fresh)
+  t.match(await client.response(), { status: 200, headers: { 'x-target': 'fresh' } })
+})
 
-void t.test('neither does a refused connection, nor a target that is found gone', async t => {
+void t.test('a GET whose target dies is sent elsewhere once', async t => {
   const gone = await FakeTarget.start(t, 'gone', () => void gone.kill())
   const good = await FakeTarget.start(t, 'good')
   const running = await RunningBalancer.start(t, [gone, good])
@@ -126,7 +126,7 @@ void t.test('neither does a refused connection, nor a target that is found gone'
   await running.quiet(1)
 })
 
-void t.test('a refused connection sends nothing twice', async t => {
+void t.test('a refused connection is retried elsewhere, and nothing is sent twice', async t => {
   const gone = await FakeTarget.start(t, 'gone')
   const good = await FakeTarget.start(t, 'good')
   const running = await RunningBalancer.start(t, [gone, good])
@@ -138,7 +138,7 @@ void t.test('a refused connection sends nothing twice', async t => {
   await running.quiet(1)
 })
 
-void t.test('a streamed POST whose connection is refused arrives whole at the other target, once', async t => {
+void t.test('a streamed POST whose connection is refused arrives once and complete at the other target', async t => {
   const gone = await FakeTarget.start(t, 'gone')
   const good = await FakeTarget.start(t, 'good')
   const running = await RunningBalancer.start(t, [gone, good])
@@ -161,7 +161,7 @@ void t.test('a streamed POST whose connection is refused arrives whole at the ot
   t.equal(good.requests[0]?.body.toString(), body)
 })
 
-void t.test('a target removed in the middle: a GET goes elsewhere, a POST is answered 502', async t => {
+void t.test('a GET goes elsewhere and a POST is answered 502 when their target is removed', async t => {
   const old = await FakeTarget.start(t, 'old', request => void request.resume())
   const running = await RunningBalancer.start(t, [old])
   const get = await running.connect()
@@ -175,7 +175,7 @@ void t.test('a target removed in the middle: a GET goes elsewhere, a POST is ans
   await running.setTargets(fresh)
   t.equal((await get.response()).headers['x-target'], 'fresh')
   t.equal((await keyed.response()).headers['x-target'], 'fresh')
-  t.notOk(post.ended, 'the POST waits for what its own connection says')
+  t.notOk(post.ended, 'the POST waits for the end of its own connection')
   await old.kill()
   const answer = await post.response()
   t.equal(answer.status, 502)
@@ -185,12 +185,12 @@ void t.test('a target removed in the middle: a GET goes elsewhere, a POST is ans
   await running.quiet(3)
 })
 
-void t.test('a target that dies while it drains: its requests are tried elsewhere, free of the budget', async t => {
+void t.test('requests of a target that dies while it drains are retried without the budget', async t => {
   const old = await FakeTarget.start(t, 'old', () => undefined)
   const running = await RunningBalancer.start(t, [old], { retryBudgetFloor: 0, retryBudgetRatio: 0 })
   const clients = await Promise.all(Array.from({ length: 20 }, () => running.connect()))
   for (const client of clients) client.write(GET)
-  await until(() => old.requests.length === clients.length, 'all of them to arrive')
+  await until(() => old.requests.length === clients.length, 'all requests to arrive')
   const fresh = await FakeTarget.start(t, 'fresh')
   running.balancer.setTargets([{ ...old.spec, draining: true }, fresh.spec])
   await running.becomes('fresh', 'ready')
@@ -200,7 +200,7 @@ void t.test('a target that dies while it drains: its requests are tried elsewher
   t.same(running.drained, ['old'])
 })
 
-void t.test('what a removed target still answers is passed on, and its connection not kept', async t => {
+void t.test('the answer of a removed target is passed on, and its connection is closed', async t => {
   const old = await FakeTarget.start(t, 'old', (request, response) => {
     request.resume()
     old.server.once('release', () => response.end('done'))
@@ -223,17 +223,17 @@ void t.test('a plain POST is never sent twice', async t => {
   t.equal(broken.heads.length, 1)
 })
 
-void t.test('tries have a limit, and a budget', async t => {
+void t.test('retries are limited by count and by the budget', async t => {
   const broken = await RawTarget.start(t, 'broken', socket => socket.destroy())
   const generous = await RunningBalancer.start(t, [broken], { retryBudgetRatio: 9 })
   t.equal((await rawExchange(generous.port, GET)).status, 502)
-  t.equal(broken.heads.length, 3, 'one try and two more')
+  t.equal(broken.heads.length, 3, 'one try and two retries')
   const thrifty = await RunningBalancer.start(t, [broken], { retryBudgetFloor: 0, retryBudgetRatio: 0.5 })
   for (let i = 0; i < 4; i += 1) t.equal((await rawExchange(thrifty.port, GET)).status, 502)
-  t.equal(broken.heads.length, 3 + 4 + 2, 'four tries and half as many more')
+  t.equal(broken.heads.length, 3 + 4 + 2, 'four tries and half as many retries')
 })
 
-void t.test('no answer in time is 504, and is not tried again', async t => {
+void t.test('a request without an answer in time is answered 504 and not retried', async t => {
   const silent = await FakeTarget.start(t, 'silent', request => void request.resume())
   const other = await FakeTarget.start(t, 'other')
   const running = await RunningBalancer.start(t, [silent, other], { upstreamTimeoutMs: 400 })
@@ -243,10 +243,10 @@ void t.test('no answer in time is 504, and is not tried again', async t => {
   t.match(answer.body.toString(), '"code":"UPSTREAM_TIMEOUT"')
   t.equal(other.requests.length, 0)
   await until(() => silent.requests[0]?.aborted === true, 'the request at the target to be aborted')
-  t.equal((await client.write(GET).response()).status, 200, 'the connection of the client goes on')
+  t.equal((await client.write(GET).response()).status, 200, 'the connection of the client stays open')
 })
 
-void t.test('the time limit begins when the whole body has been sent', async t => {
+void t.test('the time limit for an answer begins when the whole body has been sent', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { upstreamTimeoutMs: 400 })
   const client = await running.connect()
@@ -257,10 +257,10 @@ void t.test('the time limit begins when the whole body has been sent', async t =
     await new Promise(resolve => setTimeout(resolve, 80))
   }
   t.equal((await client.response()).status, 200)
-  t.ok(performance.now() - begun > 400, 'it took longer than the limit')
+  t.ok(performance.now() - begun > 400, 'the upload took longer than the limit')
 })
 
-void t.test('a body that stands still is answered 408, and its connection closed', async t => {
+void t.test('a body that stands still is answered 408, and the connection is closed', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { bodyIdleMs: 100 })
   for (const headers of [[], ['Idempotency-Key: 1']]) {
@@ -274,7 +274,7 @@ void t.test('a body that stands still is answered 408, and its connection closed
   await running.quiet()
 })
 
-void t.test('a body that the target leaves unread is 504: the client is not to blame', async t => {
+void t.test('a body that the target does not read is answered 504', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.pause())
   const running = await RunningBalancer.start(t, [target], { upstreamTimeoutMs: 200, bodyIdleMs: 200 })
   const client = await running.connect()
@@ -285,7 +285,7 @@ void t.test('a body that the target leaves unread is 504: the client is not to b
   await running.quiet()
 })
 
-void t.test('the time limit is one for all tries', async t => {
+void t.test('all tries share one time limit', async t => {
   const silent = (request: IncomingMessage): void => void request.resume()
   const [first, second] = [await FakeTarget.start(t, 'first', silent), await FakeTarget.start(t, 'second', silent)]
   const upstreamTimeoutMs = 3_000
@@ -295,20 +295,20 @@ void t.test('the time limit is one for all tries', async t => {
   await until(() => first.requests.length === 1, 'it to arrive')
   await pause(0.5)
   const later = (await running.connect()).write(GET)
-  await until(() => second.requests.length === 1, 'the other one to arrive')
+  await until(() => second.requests.length === 1, 'the other request to arrive')
   await pause(0.1)
   running.balancer.setTargets([second.spec])
-  await until(() => second.requests.length === 2, 'the first one to be tried again')
+  await until(() => second.requests.length === 2, 'the first request to be tried again')
   const answered: string[] = []
   const answers = Object.entries({ moved, later }).map(async ([name, client]) => {
     t.equal((await client.response()).status, 504)
     answered.push(name)
   })
   await Promise.all(answers)
-  t.same(answered, ['moved', 'later'], 'by its second try alone it would have been the later one')
+  t.same(answered, ['moved', 'later'], 'a limit of its own for the second try would have made it the later one')
 })
 
-void t.test('a client that leaves takes its request with it', async t => {
+void t.test('a request is aborted when its client leaves', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.resume())
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
@@ -319,19 +319,19 @@ void t.test('a client that leaves takes its request with it', async t => {
   await running.quiet()
 })
 
-void t.test('so does one that has sent others ahead, when it leaves', async t => {
+void t.test('pipelined requests are aborted or never begin when their client leaves', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.resume())
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
   client.write(requestBytes('GET /hang') + requestBytes('GET /') + requestBytes('POST /', [], 'body'))
-  await until(() => running.balancer.ledger().waiting === 2, 'two to wait for their turn')
+  await until(() => running.balancer.ledger().waiting === 2, 'two requests to wait for their turn')
   client.reset()
   await running.quiet()
-  await until(() => target.open === 0, 'the first to be aborted')
-  t.equal(target.requests.length, 1, 'the others have never begun')
+  await until(() => target.open === 0, 'the first request to be aborted')
+  t.equal(target.requests.length, 1, 'the other requests have never begun')
 })
 
-void t.test('a client that resets in the middle of its body aborts the request at the target', async t => {
+void t.test('a request is aborted when its client resets in the middle of the body', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()
@@ -343,7 +343,7 @@ void t.test('a client that resets in the middle of its body aborts the request a
   await running.quiet()
 })
 
-void t.test('pipelined requests are served in their order, one at a time', async t => {
+void t.test('pipelined requests are served in order, one at a time', async t => {
   let busy = 0
   let busiest = 0
   const target = await FakeTarget.start(t, 'a', (request, response) => {
@@ -355,7 +355,7 @@ void t.test('pipelined requests are served in their order, one at a time', async
       })
     })
   })
-  // Begun at once they would be more than there is room for.
+  // All of them at once would be more than there is room for.
   const running = await RunningBalancer.start(t, [target], { maxInFlight: 1 })
   const client = await running.connect()
   const paths = Array.from({ length: 500 }, (_, i) => `/${i}`)
@@ -365,7 +365,7 @@ void t.test('pipelined requests are served in their order, one at a time', async
   await running.quiet(1)
 })
 
-void t.test('over the limit of those that may wait, pipelined requests are refused in their turn', async t => {
+void t.test('pipelined requests beyond the limit are refused in their turn', async t => {
   const held: ServerResponse[] = []
   let holding = true
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
@@ -375,10 +375,10 @@ void t.test('over the limit of those that may wait, pipelined requests are refus
   const running = await RunningBalancer.start(t, [target], { holdLimit: 2 })
   const client = await running.connect()
   client.write(GET.repeat(4))
-  await until(() => held.length === 1, 'the first to arrive')
+  await until(() => held.length === 1, 'the first request to arrive')
   const other = await running.connect()
   other.write(GET)
-  await until(() => held.length === 2, 'that of another client to be taken all the same')
+  await until(() => held.length === 2, 'the request of another client to be served all the same')
   holding = false
   for (const response of held) response.end('held')
   t.equal((await other.response()).status, 200)
@@ -389,7 +389,7 @@ void t.test('over the limit of those that may wait, pipelined requests are refus
   )
 })
 
-void t.test('the connections to a target are used again', async t => {
+void t.test('connections to a target are reused', async t => {
   const lengths = new Map(Object.entries({ '/empty': 0, '/small': 3, '/large': 300_000 }))
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     request.resume().once('end', () => {
@@ -405,7 +405,7 @@ void t.test('the connections to a target are used again', async t => {
     for (const path of [...lengths.keys(), '/chunked']) {
       t.equal((await client.write(requestBytes(`GET ${path}`)).response()).status, 200)
       t.equal((await client.write(requestBytes(`POST ${path}`, [], 'body')).response()).status, 200)
-      // Without a length, Node takes the answer to a HEAD for one that ends with its connection.
+      // Without a length, Node takes the answer to a HEAD for one that ends with the connection.
       if (path === '/chunked') continue
       t.equal((await client.write(requestBytes(`HEAD ${path}`)).response({ head: true })).status, 200)
     }
@@ -414,7 +414,7 @@ void t.test('the connections to a target are used again', async t => {
   t.equal(target.connections, 1)
 })
 
-void t.test('an answer before the end of the body: the client gets it, the target no more of the body', async t => {
+void t.test('an answer before the end of the body is passed on, and the target gets no more of the body', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.writeHead(413).end('too much')
   })
@@ -423,12 +423,12 @@ void t.test('an answer before the end of the body: the client gets it, the targe
   client.write(requestBytes('POST /upload', ['Content-Length: 3000000']) + 'x'.repeat(100_000))
   t.equal((await client.response()).status, 413)
   client.write('x'.repeat(2_900_000))
-  t.equal((await client.write(GET).response()).status, 413, 'the rest was read and dropped')
+  t.equal((await client.write(GET).response()).status, 413, 'the rest of the body was read and dropped')
   t.notOk(target.requests[0]?.complete)
   await running.quiet(1)
 })
 
-void t.test('a target that answers with what is not HTTP, or not an answer, is a 502', async t => {
+void t.test('an answer that is not valid HTTP becomes a 502', async t => {
   const nonsense = [
     'HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n',
     'HTTP/1.1 200 OK\r\nX-A: a\x01b\r\nContent-Length: 0\r\n\r\n',
@@ -450,7 +450,7 @@ void t.test('a target that answers with what is not HTTP, or not an answer, is a
   }
 })
 
-void t.test('where the target sends its headers ahead of the body, so does the balancer', async t => {
+void t.test('headers that a target sends before the body are passed on before it', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.writeHead(200, { 'content-type': 'text/event-stream' }).flushHeaders()
     target.server.once('go', () => response.end('data: 1\n\n'))
@@ -463,17 +463,14 @@ void t.test('where the target sends its headers ahead of the body, so does the b
   t.equal((await client.response()).body.toString(), 'data: 1\n\n')
 })
 
-void t.test(
-  'an answer that ends with its connection, for an old client: a break does not look like its end',
-  async t => {
-    const raw = await RawTarget.start(t, 'raw', socket => {
-      socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
-      socket.once('cut', () => socket.destroy())
-      socket.setTimeout(20, () => socket.emit('cut'))
-    })
-    const running = await RunningBalancer.start(t, [raw])
-    const client = await RawConnection.open(running.port)
-    client.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n')
-    t.equal(await client.closed, 'reset')
-  },
-)
+void t.test('a broken answer to an HTTP/1.0 client ends with a reset', async t => {
+  const raw = await RawTarget.start(t, 'raw', socket => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n')
+    socket.once('cut', () => socket.destroy())
+    socket.setTimeout(20, () => socket.emit('cut'))
+  })
+  const running = await RunningBalancer.start(t, [raw])
+  const client = await RawConnection.open(running.port)
+  client.write('GET / HTTP/1.0\r\nHost: a\r\n\r\n')
+  t.equal(await client.closed, 'reset')
+})

@@ -1,13 +1,22 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { bodyByHeaders, holdBody, type RequestBody } from '#balancer/requests/request-body.js'
+import { bodyByHeaders, hasBody, holdBody } from '#balancer/requests/request-body.js'
+import type { RequestBody } from '#balancer/transports/transport.js'
 
 function request(t: Test, method: string, headers: Record<string, string>): IncomingMessage {
   const socket = new Socket()
   t.teardown(() => socket.destroy())
   return Object.assign(new IncomingMessage(socket), { method, headers })
 }
+
+void t.test('the headers announce a body', t => {
+  t.notOk(hasBody(request(t, 'POST', {})))
+  t.notOk(hasBody(request(t, 'GET', { 'content-length': '0' })))
+  t.ok(hasBody(request(t, 'GET', { 'content-length': '1' })))
+  t.ok(hasBody(request(t, 'GET', { 'transfer-encoding': 'chunked' })))
+  t.end()
+})
 
 const cases: [sentence: string, method: string, headers: Record<string, string>, kind: string][] = [
   ['a GET', 'GET', {}, 'none'],
@@ -18,11 +27,11 @@ const cases: [sentence: string, method: string, headers: Record<string, string>,
   ['a GET with a large body', 'GET', { 'content-length': '11' }, 'stream'],
   ['a GET with a chunked body', 'GET', { 'transfer-encoding': 'chunked' }, 'to be held'],
   ['a POST with a key', 'POST', { 'content-length': '10', 'idempotency-key': 'k' }, 'to be held'],
-  ['one that waits for 100', 'GET', { 'content-length': '9', expect: '100-continue' }, 'stream'],
+  ['a GET that waits for 100', 'GET', { 'content-length': '9', expect: '100-continue' }, 'stream'],
 ]
 
 for (const [sentence, method, headers, kind] of cases) {
-  void t.test(`${sentence}: ${kind}`, t => {
+  void t.test(`the body of ${sentence} is decided by its headers: ${kind}`, t => {
     t.equal(bodyByHeaders(request(t, method, headers), 10)?.kind ?? 'to be held', kind)
     t.end()
   })
@@ -32,7 +41,7 @@ function held(from: IncomingMessage, bytes: number): Promise<RequestBody> {
   return new Promise(resolve => holdBody(from, bytes, resolve))
 }
 
-void t.test('a body within the limit is held', async t => {
+void t.test('a body within the limit is held in memory', async t => {
   const message = request(t, 'GET', {})
   message.push('hello ')
   message.push('world')
@@ -40,7 +49,7 @@ void t.test('a body within the limit is held', async t => {
   t.same(await held(message, 11), { kind: 'held', bytes: Buffer.from('hello world') })
 })
 
-void t.test('a longer one is given back, to be streamed from its beginning', async t => {
+void t.test('a body over the limit is put back, to be streamed from its beginning', async t => {
   const message = request(t, 'GET', {})
   message.push('hello ')
   message.push('world')

@@ -1,158 +1,142 @@
-import t from 'tap'
-import { until } from '../../helpers/deadline.js'
-import { FakeTarget } from '../../helpers/fake-target.js'
-import { requestBytes } from '../../helpers/raw-http.js'
-import { RunningBalancer } from '../../helpers/running-balancer.js'
-import { UPGRADE_HEADERS } from '../../helpers/websocket.js'
+import t, { type Test } from 'tap'
+import { WaitingRoom, type Waiter } from '#balancer/requests/waiting-room.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
 
-const GET = requestBytes('GET /page')
-
-async function waiting(running: RunningBalancer, count: number): Promise<void> {
-  await until(() => running.balancer.ledger().waiting === count, `${count} to wait`)
+interface Given {
+  clock: FakeClock
+  room: WaitingRoom
+  log: string[]
+  waiter(name: string): Waiter
+  /** How many waiters can still be placed. */
+  places: number
 }
 
-void t.test('requests wait while no target is ready, and all are served then', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
-  const clients = []
-  for (let i = 0; i < 10; i += 1) {
-    const client = await running.connect()
-    client.write(requestBytes(`GET /${i}`))
-    await waiting(running, i + 1)
-    clients.push(client)
+function opened(t: Test, holdLimit = 10): Given {
+  const clock = new FakeClock(t)
+  const log: string[] = []
+  const given: Given = {
+    clock,
+    log,
+    places: 0,
+    room: new WaitingRoom({ holdLimit, holdMs: 1_000, overloadWaitMs: 50 }, () => given.places > 0),
+    waiter: name => ({
+      admitted: () => {
+        given.places -= 1
+        log.push(name)
+      },
+      giveUp: code => log.push(`${name} ${code}`),
+    }),
   }
-  const target = await FakeTarget.start(t, 'a')
-  await running.setTargets(target)
-  for (const client of clients) t.equal((await client.response()).status, 200)
-  t.same(new Set(target.requests.map(({ url }) => url)), new Set(Array.from({ length: 10 }, (_, i) => `/${i}`)))
-  t.equal(target.requests.length, 10, 'once each')
-  await running.quiet(10)
+  return given
+}
+
+void t.test('waiters are admitted in order, as many as there is room for', t => {
+  const given = opened(t)
+  for (const name of ['a', 'b', 'c']) given.room.enter(given.waiter(name), 'none-ready')
+  given.room.admit()
+  t.same(given.log, [])
+  given.places = 2
+  given.room.admit()
+  t.same(given.log, ['a', 'b'])
+  t.equal(given.room.size, 1)
+  t.end()
 })
 
-void t.test('with room for one at a time, they are served in their order', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 5_000, maxInFlight: 1 })
-  const clients = []
-  for (let i = 0; i < 10; i += 1) {
-    const client = await running.connect()
-    client.write(requestBytes(`GET /${i}`))
-    await waiting(running, i + 1)
-    clients.push(client)
+void t.test('a waiter waits long for a ready target, and only a moment while all are full', t => {
+  const given = opened(t)
+  given.room.enter(given.waiter('long'), 'none-ready')
+  given.room.enter(given.waiter('short'), 'full')
+  given.clock.advance(50)
+  t.same(given.log, ['short OVERLOADED'])
+  given.clock.advance(949)
+  t.equal(given.log.length, 1)
+  given.clock.advance(1)
+  t.same(given.log, ['short OVERLOADED', 'long NO_TARGET_READY'])
+  t.equal(given.room.size, 0)
+  t.end()
+})
+
+void t.test('an overdue waiter is not admitted, even if the event loop was too busy to expire it', t => {
+  const given = opened(t)
+  given.places = 2
+  const first = given.waiter('first')
+  const slow: Waiter = {
+    ...first,
+    admitted: () => {
+      first.admitted()
+      given.clock.stall(60)
+    },
   }
-  const target = await FakeTarget.start(t, 'a')
-  await running.setTargets(target)
-  for (const client of clients) t.equal((await client.response()).status, 200)
-  t.same(
-    target.requests.map(({ url }) => url),
-    Array.from({ length: 10 }, (_, i) => `/${i}`),
-  )
+  given.room.enter(slow, 'full')
+  given.room.enter(given.waiter('second'), 'full')
+  given.room.admit()
+  t.same(given.log, ['first', 'second OVERLOADED'])
+  given.clock.advance(0)
+  t.equal(given.clock.pending, 0)
+  t.end()
 })
 
-void t.test('a body that is streamed waits with its request', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
-  const client = await running.connect()
-  const body = 'x'.repeat(1_000_000)
-  client.write(requestBytes('POST /form', [], body))
-  await waiting(running, 1)
-  const target = await FakeTarget.start(t, 'a')
-  await running.setTargets(target)
-  t.equal((await client.response()).status, 200)
-  t.equal(target.requests[0]?.body.length, body.length)
+void t.test('waiters for a ready target are admitted before waiters for a free place', t => {
+  const given = opened(t)
+  given.room.enter(given.waiter('moment'), 'full')
+  given.room.enter(given.waiter('long'), 'none-ready')
+  given.places = 2
+  given.room.admit()
+  t.same(given.log, ['long', 'moment'])
+  t.end()
 })
 
-void t.test('100 Continue is said once there is a target to take the body', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
-  const client = await running.connect()
-  client.write(requestBytes('POST /form', ['Expect: 100-continue', 'Content-Length: 3']))
-  await waiting(running, 1)
-  t.equal(client.unread.length, 0)
-  const target = await FakeTarget.start(t, 'a')
-  await running.setTargets(target)
-  t.equal((await client.response()).status, 100)
-  t.equal((await client.write('abc').response()).status, 200)
-  t.equal(target.requests[0]?.body.toString(), 'abc')
+void t.test('a full waiting room turns the next waiter away at once', t => {
+  const given = opened(t, 2)
+  given.room.enter(given.waiter('a'), 'none-ready')
+  given.room.enter(given.waiter('b'), 'full')
+  given.room.enter(given.waiter('c'), 'none-ready')
+  given.room.enter(given.waiter('d'), 'full')
+  t.same(given.log, ['c WAITING_ROOM_FULL', 'd OVERLOADED'])
+  t.equal(given.room.size, 2)
+  t.end()
 })
 
-void t.test('without a target there is no 100, and the connection is closed', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 50 })
-  const client = await running.connect()
-  client.write(requestBytes('POST /form', ['Expect: 100-continue', 'Content-Length: 3']))
-  t.match(await client.response(), { status: 503, headers: { connection: 'close' } })
-  t.equal(await client.closed, 'end')
+void t.test('a waiter that has left is neither admitted nor given up', t => {
+  const given = opened(t)
+  const [a, b] = [given.waiter('a'), given.waiter('b')]
+  given.room.enter(a, 'none-ready')
+  given.room.enter(b, 'full')
+  given.room.leave(a)
+  given.room.leave(b)
+  given.room.leave(b)
+  given.places = 9
+  given.room.admit()
+  given.clock.advance(2_000)
+  t.same(given.log, [])
+  t.end()
 })
 
-void t.test('one that has waited its time is answered 503, and told when to come back', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 100 })
-  const client = await running.connect()
-  const begun = performance.now()
-  const answer = await client.write(GET).response()
-  t.ok(performance.now() - begun >= 99)
-  t.match(answer, { status: 503, headers: { 'retry-after': '1', 'content-type': 'application/problem+json' } })
-  t.match(JSON.parse(answer.body.toString()), {
-    status: 503,
-    code: 'NO_TARGET_READY',
-    requestId: answer.headers['x-request-id'],
-  })
-  await running.quiet(1)
-})
-
-void t.test('when the queue is full the answer comes at once', async t => {
-  const running = await RunningBalancer.start(t, [], { holdLimit: 2, holdMs: 60_000 })
-  for (let i = 0; i < 2; i += 1) (await running.connect()).write(GET)
-  await waiting(running, 2)
-  const client = await running.connect()
-  const answer = await client.write(GET).response()
-  t.equal(answer.status, 503)
-  t.match(answer.body.toString(), 'WAITING_ROOM_FULL')
-  t.equal(answer.headers['retry-after'], '1')
-  t.equal(running.balancer.ledger().waiting, 2)
-})
-
-void t.test('a client that leaves is taken out of the queue', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 60_000 })
-  const bytes = [GET, requestBytes('POST /', [], 'body'), requestBytes('GET /', UPGRADE_HEADERS)]
-  for (const request of bytes) {
-    const client = await running.connect()
-    client.write(request)
-    await waiting(running, 1)
-    client.reset()
-    await waiting(running, 0)
+void t.test('an admitted waiter may start another round and remove another waiter', t => {
+  const given = opened(t)
+  const b = given.waiter('b')
+  const a: Waiter = {
+    ...given.waiter('a'),
+    admitted: () => {
+      given.log.push('a')
+      given.room.leave(b)
+      given.room.admit()
+    },
   }
-  const target = await FakeTarget.start(t, 'a')
-  await running.setTargets(target)
-  t.equal(target.requests.length, 0)
-  await running.quiet()
+  for (const waiter of [a, b, given.waiter('c')]) given.room.enter(waiter, 'none-ready')
+  given.places = 1
+  given.room.admit()
+  t.same(given.log, ['a', 'c'])
+  t.end()
 })
 
-void t.test('while every target is at its limit a request waits a moment, then it is a 503', async t => {
-  const target = await FakeTarget.start(t, 'a', (_request, response) => {
-    target.server.once('release', () => response.end('released'))
-  })
-  const running = await RunningBalancer.start(t, [target], { maxInFlight: 1, overloadWaitMs: 400 })
-  const first = await running.connect()
-  const second = await running.connect()
-  first.write(GET)
-  await until(() => target.requests.length === 1, 'the first to arrive')
-  const answer = await second.write(GET).response()
-  t.match(answer, { status: 503, headers: { 'retry-after': '1' } })
-  t.match(answer.body.toString(), 'OVERLOADED')
-  second.write(GET)
-  await waiting(running, 1)
-  target.server.emit('release')
-  t.equal((await first.response()).status, 200)
-  await until(() => target.requests.length === 2, 'the next to take its place')
-  target.server.emit('release')
-  t.equal((await second.response()).status, 200)
-  t.equal(target.requests.length, 2)
-})
-
-void t.test('an upgrade waits as well', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
-  const client = await running.connect()
-  client.write(requestBytes('GET /', UPGRADE_HEADERS))
-  await waiting(running, 1)
-  const target = await FakeTarget.start(t, 'a', undefined, {
-    onUpgrade: (_request, socket) =>
-      socket.end('HTTP/1.1 101 Yes\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n'),
-  })
-  await running.setTargets(target)
-  t.equal((await client.response()).status, 101)
+void t.test('closing the waiting room gives up all waiters', t => {
+  const given = opened(t)
+  given.room.enter(given.waiter('a'), 'full')
+  given.room.enter(given.waiter('b'), 'none-ready')
+  given.room.close()
+  t.same(given.log.sort(), ['a NO_TARGET_READY', 'b NO_TARGET_READY'])
+  t.equal(given.room.size, 0)
+  t.equal(given.clock.pending, 0)
+  t.end()
 })

@@ -14,26 +14,23 @@ function probed(probes: string): string {
   return targets[0]!.state
 }
 
-void t.test(
-  'as many bad probes in a row as `healthFall` take a target out, `healthRise` good ones bring it back',
-  t => {
-    t.equal(probed('--'), 'ready')
-    t.equal(probed('--+--'), 'ready', 'not in a row')
-    t.equal(probed('---'), 'unhealthy')
-    t.equal(probed('---+'), 'unhealthy')
-    t.equal(probed('---+-+'), 'unhealthy')
-    t.equal(probed('---++'), 'ready')
-    t.equal(probed('---++--'), 'ready')
-    t.end()
-  },
-)
+void t.test('`healthFall` bad probes in a row take a target out, `healthRise` good ones bring it back', t => {
+  t.equal(probed('--'), 'ready')
+  t.equal(probed('--+--'), 'ready', 'not in a row')
+  t.equal(probed('---'), 'unhealthy')
+  t.equal(probed('---+'), 'unhealthy')
+  t.equal(probed('---+-+'), 'unhealthy')
+  t.equal(probed('---++'), 'ready')
+  t.equal(probed('---++--'), 'ready')
+  t.end()
+})
 
-void t.test('a new target enters after its first good probe, and so does one that refused connections', t => {
+void t.test('one good probe is enough for a new target and for one that refused connections', t => {
   const { pool } = readyPool([])
   const target = pool.add('a', new NoTransport())
   const thresholds = new HealthThresholds(target, limits)
   for (let i = 0; i < 9; i += 1) thresholds.probeCompleted(false)
-  t.equal(target.state, 'joining', 'it waits for a good one, however long')
+  t.equal(target.state, 'joining', 'bad probes do not change a new target')
   t.ok(thresholds.joining)
   thresholds.probeCompleted(true)
   t.equal(target.state, 'ready')
@@ -45,7 +42,7 @@ void t.test('a new target enters after its first good probe, and so does one tha
   t.end()
 })
 
-void t.test('good probes do not end an ejection, bad ones make it worse', t => {
+void t.test('good probes do not end an ejection, and bad ones make the target unhealthy', t => {
   const { targets } = readyPool(['a'])
   const thresholds = new HealthThresholds(targets[0]!, limits)
   targets[0]!.eject()
@@ -56,7 +53,7 @@ void t.test('good probes do not end an ejection, bad ones make it worse', t => {
   t.end()
 })
 
-void t.test('a drain is not left because probes are good', t => {
+void t.test('good probes do not end a drain', t => {
   const { targets } = readyPool(['a'])
   const thresholds = new HealthThresholds(targets[0]!, limits)
   targets[0]!.beginDrain()
@@ -84,7 +81,7 @@ class Results implements HealthCheckConsumer {
   }
 }
 
-void t.test('it asks again and again, until it is stopped', async t => {
+void t.test('a target is probed until the health check stops', async t => {
   const target = await FakeTarget.start(t, 'a')
   const results = new Results()
   const check = new HealthCheck(target.socketPath, results, quick)
@@ -100,7 +97,7 @@ void t.test('it asks again and again, until it is stopped', async t => {
   check.stop()
 })
 
-void t.test('any answer below `healthyBelow` is good', async t => {
+void t.test('any status below `healthyBelow` is a good probe', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => response.writeHead(404).end())
   const results = new Results()
   const check = new HealthCheck(target.socketPath, results, { ...quick, healthPath: '/nothing' })
@@ -110,7 +107,7 @@ void t.test('any answer below `healthyBelow` is good', async t => {
   t.ok(results.seen[0])
 })
 
-void t.test('silence, and a connection that is closed, are bad', async t => {
+void t.test('no answer and a closed connection are bad probes', async t => {
   for (const misbehave of [() => undefined, (socket: net.Socket) => socket.destroy()]) {
     const path = socketPathFor(t)
     const sockets = new Set<net.Socket>()

@@ -5,7 +5,7 @@ import { readyPool } from '../../helpers/fake-pool.js'
 
 const options = { ejectAfter: 3, ejectMs: 100, ejectMaxMs: 250 }
 
-void t.test('failures in a row eject a target, and time brings it back', t => {
+void t.test('failures in a row eject a target, and it comes back after a while', t => {
   const clock = new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b'])
   const outliers = new OutlierDetection(pool, options)
@@ -20,11 +20,11 @@ void t.test('failures in a row eject a target, and time brings it back', t => {
   clock.advance(1)
   t.equal(a.state, 'ready')
   outliers.failed(a)
-  t.equal(a.state, 'ready', 'it starts afresh')
+  t.equal(a.state, 'ready', 'the count begins anew')
   t.end()
 })
 
-void t.test('an answer in between breaks the row', t => {
+void t.test('an answer resets the count of failures', t => {
   const { pool, targets } = readyPool(['a', 'b'])
   const outliers = new OutlierDetection(pool, options)
   for (let i = 0; i < 5; i += 1) {
@@ -36,7 +36,7 @@ void t.test('an answer in between breaks the row', t => {
   t.end()
 })
 
-void t.test('each time it is for longer, up to a limit', t => {
+void t.test('ejections grow longer, up to a limit', t => {
   t.same(
     [1, 2, 3, 9].map(times => ejectionMs(times, options)),
     [100, 200, 250, 250],
@@ -44,7 +44,7 @@ void t.test('each time it is for longer, up to a limit', t => {
   t.end()
 })
 
-void t.test('it is for less long again for each base time that went by without one', t => {
+void t.test('ejections grow shorter again by one step for each base time without an ejection', t => {
   const clock = new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b'])
   const outliers = new OutlierDetection(pool, { ejectAfter: 1, ejectMs: 100, ejectMaxMs: 1_000 })
@@ -57,15 +57,15 @@ void t.test('it is for less long again for each base time that went by without o
   }
   t.same([ejectedFor(), ejectedFor(), ejectedFor()], [100, 200, 300])
   clock.advance(99)
-  t.equal(ejectedFor(), 400, 'not a whole one')
+  t.equal(ejectedFor(), 400, 'less than one base time')
   clock.advance(250)
-  t.equal(ejectedFor(), 300, 'two of them')
+  t.equal(ejectedFor(), 300, 'two base times')
   clock.advance(1_000_000)
-  t.equal(ejectedFor(), 100, 'all forgotten, and no more than all')
+  t.equal(ejectedFor(), 100, 'all ejections are forgotten')
   t.end()
 })
 
-void t.test('an ejection that the probes have ended is over as well', t => {
+void t.test('an ejection that probes have ended counts as over', t => {
   const clock = new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b'])
   const outliers = new OutlierDetection(pool, { ejectAfter: 1, ejectMs: 100, ejectMaxMs: 1_000 })
@@ -75,11 +75,14 @@ void t.test('an ejection that the probes have ended is over as well', t => {
   clock.advance(100)
   a.markReady()
   outliers.failed(a)
-  t.equal(a.ejections, 1)
+  clock.advance(99)
+  t.equal(a.state, 'ejected')
+  clock.advance(1)
+  t.equal(a.state, 'ready', 'the first ejection is forgotten')
   t.end()
 })
 
-void t.test('no more of them count than make the longest time', t => {
+void t.test('no more ejections count than add up to the longest time', t => {
   t.same(
     [0, 2, 3, 50].map(times => ejectionsThatCount(times, 0, options)),
     [0, 2, 3, 3],
@@ -88,7 +91,7 @@ void t.test('no more of them count than make the longest time', t => {
   t.end()
 })
 
-void t.test('never more than half of the targets', t => {
+void t.test('at most half of the targets are ejected', t => {
   new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b', 'c', 'd', 'e'])
   const outliers = new OutlierDetection(pool, options)
@@ -100,11 +103,11 @@ void t.test('never more than half of the targets', t => {
   const single = readyPool(['a'])
   const alone = new OutlierDetection(single.pool, options)
   for (let i = 0; i < 9; i += 1) alone.failed(single.targets[0]!)
-  t.equal(single.targets[0]!.state, 'ready', 'the only one stays')
+  t.equal(single.targets[0]!.state, 'ready', 'the only target is never ejected')
   t.end()
 })
 
-void t.test('the end of an earlier ejection does not cut a later one short', t => {
+void t.test('the timer of an earlier ejection does not end a later one', t => {
   const clock = new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b'])
   const outliers = new OutlierDetection(pool, options)
@@ -117,7 +120,6 @@ void t.test('the end of an earlier ejection does not cut a later one short', t =
   a.markUnhealthy()
   a.markReady()
   fail()
-  t.equal(a.ejections, 2)
   clock.advance(199)
   t.equal(a.state, 'ejected')
   clock.advance(1)
@@ -126,7 +128,7 @@ void t.test('the end of an earlier ejection does not cut a later one short', t =
   t.end()
 })
 
-void t.test('a target that drains or has gone does not come back', t => {
+void t.test('a target that drains or is gone does not come back', t => {
   const clock = new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
   const outliers = new OutlierDetection(pool, options)
@@ -139,13 +141,43 @@ void t.test('a target that drains or has gone does not come back', t => {
   t.end()
 })
 
-void t.test('stopped, it leaves no timer', t => {
+void t.test('stopping leaves no timer', t => {
   const clock = new FakeClock(t)
   const { pool, targets } = readyPool(['a', 'b'])
   const outliers = new OutlierDetection(pool, options)
   for (let i = 0; i < 3; i += 1) outliers.failed(targets[0]!)
   t.equal(clock.pending, 1)
   outliers.stop()
+  t.equal(clock.pending, 0)
+  t.end()
+})
+
+void t.test('becoming ready forgets the failures before', t => {
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, options)
+  const a = targets[0]!
+  outliers.failed(a)
+  outliers.failed(a)
+  a.markUnhealthy()
+  outliers.failed(a)
+  a.markReady()
+  outliers.failed(a)
+  outliers.failed(a)
+  t.equal(a.state, 'ready')
+  outliers.failed(a)
+  t.equal(a.state, 'ejected')
+  outliers.stop()
+  t.end()
+})
+
+void t.test('a removed target is forgotten, with its timer', t => {
+  const clock = new FakeClock(t)
+  const { pool, targets } = readyPool(['a', 'b'])
+  const outliers = new OutlierDetection(pool, options)
+  for (let i = 0; i < 3; i += 1) outliers.failed(targets[0]!)
+  t.equal(clock.pending, 1)
+  pool.remove('a')
+  outliers.failed(targets[0]!)
   t.equal(clock.pending, 0)
   t.end()
 })

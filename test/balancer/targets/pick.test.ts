@@ -3,12 +3,12 @@ import { leastBusy, roundRobin, weighedLoad, type Pickable } from '#balancer/tar
 
 const target = (inFlight = 0, full = false, readySince = 0): Pickable => ({ inFlight, full, readySince })
 
-/** Draws the given numbers, one after the other. */
+/** Returns the given numbers one after the other. */
 function drawing(...numbers: number[]): () => number {
   return () => numbers.shift() ?? 0
 }
 
-void t.test('round robin gives each its turn', t => {
+void t.test('round robin gives each target its turn', t => {
   const ready = [target(), target(), target()]
   t.same(
     [0, 1, 2].map(turn => roundRobin(ready, turn)),
@@ -17,7 +17,7 @@ void t.test('round robin gives each its turn', t => {
   t.end()
 })
 
-void t.test('round robin passes over those that are full or excluded, and goes round', t => {
+void t.test('round robin skips targets that are full or excluded', t => {
   const ready = [target(), target(9, true), target()]
   t.equal(roundRobin(ready, 1), 2)
   t.equal(roundRobin(ready, 2, new Set([ready[2]!])), 0)
@@ -26,7 +26,7 @@ void t.test('round robin passes over those that are full or excluded, and goes r
   t.end()
 })
 
-void t.test('least busy takes the less busy of the two that are drawn', t => {
+void t.test('least busy picks the less busy of two drawn targets', t => {
   const ready = [target(5), target(3), target(1)]
   const load = (one: Pickable): number => one.inFlight
   t.equal(leastBusy(ready, drawing(0, 0), load), 1, 'of the first and the second')
@@ -35,7 +35,7 @@ void t.test('least busy takes the less busy of the two that are drawn', t => {
   t.end()
 })
 
-void t.test('least busy never draws the same one twice', t => {
+void t.test('least busy draws two different targets', t => {
   const ready = [target(1), target(2), target(3), target(4)]
   let same = 0
   for (let a = 0; a < 1; a += 0.05) {
@@ -49,7 +49,7 @@ void t.test('least busy never draws the same one twice', t => {
   t.end()
 })
 
-void t.test('least busy leaves out those that are full or excluded', t => {
+void t.test('least busy skips targets that are full or excluded', t => {
   const ready = [target(9, true), target(3), target(1)]
   const load = (one: Pickable): number => one.inFlight
   for (let a = 0; a < 1; a += 0.1) t.equal(leastBusy(ready, drawing(a, a), load), 2)
@@ -59,8 +59,8 @@ void t.test('least busy leaves out those that are full or excluded', t => {
   t.end()
 })
 
-void t.test('a new target weighs more until it has warmed up', t => {
-  t.equal(weighedLoad(target(1, false, 1_000), 1_000, 10_000), 20, 'a tenth of its share at the least')
+void t.test('a new target gets a smaller share until it has warmed up', t => {
+  t.equal(weighedLoad(target(1, false, 1_000), 1_000, 10_000), 20, 'at least a tenth of its share')
   t.equal(weighedLoad(target(1, false, 1_000), 6_000, 10_000), 4)
   t.equal(weighedLoad(target(1, false, 1_000), 11_000, 10_000), 2)
   t.equal(weighedLoad(target(1, false, 1_000), 1_000, 0), 2, 'no slow start')

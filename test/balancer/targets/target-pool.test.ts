@@ -10,7 +10,7 @@ function picks(pool: TargetPool, times: number, tried?: ReadonlySet<Target>): st
   })
 }
 
-void t.test('round robin stays even when targets come and go', t => {
+void t.test('round robin stays even while targets come and go', t => {
   const { pool } = readyPool(['a', 'b', 'c'])
   t.same(picks(pool, 4), ['a', 'b', 'c', 'a'])
   pool.remove('a')
@@ -20,7 +20,7 @@ void t.test('round robin stays even when targets come and go', t => {
   t.end()
 })
 
-void t.test('only the ready ones are picked', t => {
+void t.test('only ready targets are picked', t => {
   const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
   pool.add('new', new NoTransport())
   targets[0]!.beginDrain()
@@ -29,7 +29,7 @@ void t.test('only the ready ones are picked', t => {
   t.end()
 })
 
-void t.test('an empty pool, and one where nobody is ready, say so', t => {
+void t.test('a pool without a ready target reports that none is ready', t => {
   const { pool } = readyPool([])
   t.equal(pool.pick(), 'none-ready')
   pool.add('a', new NoTransport())
@@ -38,7 +38,7 @@ void t.test('an empty pool, and one where nobody is ready, say so', t => {
   t.end()
 })
 
-void t.test('when all are full it says so; one that has room is found', t => {
+void t.test('a target with room is picked, and the pool reports when all are full', t => {
   const { pool, targets } = readyPool(['a', 'b'], { maxInFlight: 1 })
   for (const target of targets) target.begin(new FakeRequest())
   t.equal(pool.pick(), 'full')
@@ -50,7 +50,7 @@ void t.test('when all are full it says so; one that has room is found', t => {
   t.end()
 })
 
-void t.test('a target that failed the request is taken only when there is no other, and takes nobody’s turn', t => {
+void t.test('a retry avoids the targets that failed the request, unless there is no other, and takes no turn', t => {
   const { pool, targets } = readyPool(['a', 'b', 'c'])
   t.same(picks(pool, 2, new Set([targets[0]!])), ['b', 'b'])
   t.same(picks(pool, 1), ['a'])
@@ -58,7 +58,7 @@ void t.test('a target that failed the request is taken only when there is no oth
   t.end()
 })
 
-void t.test('panic: with fewer than half of them well, health is ignored', t => {
+void t.test('health is ignored while fewer than half of the targets are ready', t => {
   const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
   targets[0]!.markUnhealthy()
   targets[1]!.markUnhealthy()
@@ -66,11 +66,11 @@ void t.test('panic: with fewer than half of them well, health is ignored', t => 
   targets[2]!.eject()
   t.same(new Set(picks(pool, 8)), new Set(['a', 'b', 'c', 'd']))
   targets[0]!.markReady()
-  t.same(new Set(picks(pool, 8)), new Set(['a', 'd']), 'and it is over')
+  t.same(new Set(picks(pool, 8)), new Set(['a', 'd']), 'the panic is over')
   t.end()
 })
 
-void t.test('panic never picks those that refuse connections, drain or have not been ready', t => {
+void t.test('a panic never picks targets that refuse connections, drain or have not been ready', t => {
   const { pool, targets } = readyPool(['a', 'b', 'c', 'd'])
   pool.add('new', new NoTransport())
   targets[0]!.markUnreachable()
@@ -81,7 +81,7 @@ void t.test('panic never picks those that refuse connections, drain or have not 
   t.end()
 })
 
-void t.test('at most half may be ejected; those that drain do not count', t => {
+void t.test('at most half of the targets may be ejected, not counting those that drain', t => {
   const { pool, targets } = readyPool(['a', 'b', 'c', 'd', 'e'])
   t.equal(pool.ejectable, 2)
   targets[0]!.eject()
@@ -92,37 +92,34 @@ void t.test('at most half may be ejected; those that drain do not count', t => {
   t.end()
 })
 
-void t.test('the local app is preferred while it may take requests', t => {
+void t.test('the local app is preferred while it can take requests', t => {
   const { pool } = readyPool(['a', 'b'], { maxInFlight: 1 })
   const local = pool.add('self', new NoTransport(), true)
   local.markReady()
   t.same(picks(pool, 2), ['self', 'self'])
-  const request = new FakeRequest()
-  local.begin(request)
+  const place = local.begin(new FakeRequest())
   t.same(new Set(picks(pool, 4)), new Set(['a', 'b']), 'it is full')
-  local.end(request)
+  local.end(place)
   t.notOk(picks(pool, 4, new Set([local])).includes('self'), 'it has failed this one')
   local.beginDrain()
   t.same(new Set(picks(pool, 4)), new Set(['a', 'b']))
   t.end()
 })
 
-void t.test('least busy looks at the requests in flight', t => {
+void t.test('least busy picks the target with fewer requests in flight', t => {
   const { pool, targets } = readyPool(['a', 'b'], { balance: 'least-busy', slowStartMs: 0 }, () => 0)
   targets[0]!.begin(new FakeRequest())
   t.same(picks(pool, 3), ['b', 'b', 'b'])
   t.end()
 })
 
-void t.test('it says when a target may be picked that could not be before', t => {
+void t.test('the pool reports when a target can be picked that could not be picked before', t => {
   const { pool, targets } = readyPool(['a', 'b'], { maxInFlight: 1 })
   const heard: string[] = []
   pool.on('available', () => heard.push('available'))
   pool.on('drained', target => heard.push(`drained ${target.id}`))
   pool.on('changed', (target, from) => heard.push(`${target.id} ${from}`))
-  const request = new FakeRequest()
-  targets[0]!.begin(request)
-  targets[0]!.end(request)
+  targets[0]!.end(targets[0]!.begin(new FakeRequest()))
   t.same(heard.splice(0), ['available'])
   targets[0]!.markUnhealthy()
   t.same(heard.splice(0), ['a ready'])
@@ -133,7 +130,7 @@ void t.test('it says when a target may be picked that could not be before', t =>
   t.end()
 })
 
-void t.test('what is removed is gone', t => {
+void t.test('a removed target is gone', t => {
   const { pool, targets } = readyPool(['a', 'b'])
   pool.remove('a')
   pool.remove('a')

@@ -27,7 +27,7 @@ function newTarget(maxInFlight = 2): { target: Target; log: Log; transport: NoTr
 
 type Transition = 'markReady' | 'markUnhealthy' | 'markUnreachable' | 'eject' | 'beginDrain' | 'markGone'
 
-/** How to get there from `joining`. */
+/** The transitions that lead to a state from `joining`. */
 const ways: Record<TargetState, Transition[]> = {
   joining: [],
   ready: ['markReady'],
@@ -76,7 +76,7 @@ for (const [transition, moves] of Object.entries(table) as [Transition, Partial<
   }
 }
 
-void t.test('going down is told to what is in flight; draining is not', t => {
+void t.test('requests in flight hear that their target went down, but not that it drains', t => {
   for (const [transition, downs] of [
     ['markUnhealthy', 1],
     ['markUnreachable', 1],
@@ -94,13 +94,12 @@ void t.test('going down is told to what is in flight; draining is not', t => {
   t.end()
 })
 
-void t.test('it is full at its limit, and says when it has room again', t => {
+void t.test('a target is full at its limit and reports when it has room again', t => {
   const { target, log } = newTarget(2)
-  const [a, b] = [new FakeRequest(), new FakeRequest()]
   target.markReady()
-  target.begin(a)
+  const a = target.begin(new FakeRequest())
   t.notOk(target.full)
-  target.begin(b)
+  const b = target.begin(new FakeRequest())
   t.ok(target.full)
   t.equal(target.inFlight, 2)
   target.end(a)
@@ -110,21 +109,20 @@ void t.test('it is full at its limit, and says when it has room again', t => {
   t.end()
 })
 
-void t.test('a drain is over, once, when the last request and the last upgraded connection are', t => {
+void t.test('a drain ends once, with the last request and the last upgraded connection', t => {
   const { target, log } = newTarget()
-  const request = new FakeRequest()
   const connection = new FakeUpgraded()
   target.markReady()
-  target.begin(request)
+  const place = target.begin(new FakeRequest())
   target.beginUpgraded(connection)
   target.beginDrain()
   t.equal(connection.closes, 1)
-  target.end(request)
+  target.end(place)
   t.notOk(log.lines.includes('drained'))
   target.markReady()
   target.markUnhealthy()
   target.markUnreachable()
-  t.equal(target.state, 'draining', 'no probe ends it')
+  t.equal(target.state, 'draining', 'no probe ends the drain')
   target.endUpgraded(connection)
   target.endUpgraded(connection)
   target.beginDrain()
@@ -132,27 +130,26 @@ void t.test('a drain is over, once, when the last request and the last upgraded 
   t.end()
 })
 
-void t.test('found dead while it drains, or before, it is gone to who asks, and drains all the same', t => {
+void t.test('a target that is found dead is gone, and its drain still ends', t => {
   for (const steps of [
     ['markReady', 'beginDrain', 'markUnreachable'],
     ['markReady', 'markUnreachable', 'beginDrain'],
   ] as const) {
     const { target, log } = newTarget()
-    const request = new FakeRequest()
-    target.begin(request)
+    const place = target.begin(new FakeRequest())
     for (const step of steps) target[step]()
     t.ok(target.gone)
     t.equal(target.state, 'draining')
-    target.end(request)
+    target.end(place)
     t.equal(log.lines.at(-1), 'drained')
   }
   const { target } = newTarget()
   for (const step of ['markReady', 'markUnreachable', 'markReady', 'beginDrain'] as const) target[step]()
-  t.notOk(target.gone, 'it was back before')
+  t.notOk(target.gone, 'it was ready again before the drain')
   t.end()
 })
 
-void t.test('with nothing in flight a drain is over at once', t => {
+void t.test('a drain with nothing in flight ends at once', t => {
   const { target, log } = newTarget()
   target.beginDrain()
   target.beginDrain()
@@ -160,7 +157,7 @@ void t.test('with nothing in flight a drain is over at once', t => {
   t.end()
 })
 
-void t.test('a connection that is upgraded while its target drains is closed at once', t => {
+void t.test('a connection that is upgraded during a drain is closed at once', t => {
   const { target } = newTarget()
   const connection = new FakeUpgraded()
   target.begin(new FakeRequest())
@@ -170,7 +167,7 @@ void t.test('a connection that is upgraded while its target drains is closed at 
   t.end()
 })
 
-void t.test('upgraded connections are closed a few at a time, those that are slow to close holding up nobody', t => {
+void t.test('upgraded connections are closed a few at a time, without waiting for slow ones', t => {
   const clock = new FakeClock(t)
   const { target } = newTarget()
   const connections = Array.from({ length: 120 }, () => new FakeUpgraded())
@@ -187,12 +184,12 @@ void t.test('upgraded connections are closed a few at a time, those that are slo
   t.equal(clock.pending, 0)
   t.ok(
     connections.every(({ closes }) => closes === 1),
-    'each is told once',
+    'each is closed once',
   )
   t.end()
 })
 
-void t.test('the way to it is closed when it is gone, once', t => {
+void t.test('the transport is closed once, when the target is gone', t => {
   const { target, transport } = newTarget()
   t.notOk(target.gone)
   target.markUnreachable()
@@ -203,12 +200,10 @@ void t.test('the way to it is closed when it is gone, once', t => {
   t.end()
 })
 
-void t.test('being ready again forgets the failures before', t => {
+void t.test('a target records when it became ready', t => {
   const clock = new FakeClock(t)
   const { target } = newTarget()
-  target.failuresInARow = 4
   target.markReady()
-  t.equal(target.failuresInARow, 0)
   t.equal(target.readySince, clock.now)
   t.end()
 })

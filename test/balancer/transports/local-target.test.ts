@@ -17,7 +17,7 @@ interface Call {
   client: ClientIdentity
 }
 
-/** An app in the balancer's own process, with a record of its calls. */
+/** An app in the balancer's process that records its calls. */
 class FakeApp implements LocalApp {
   readonly calls: Call[] = []
   readonly sockets: Duplex[] = []
@@ -52,7 +52,7 @@ const echo = (request: IncomingMessage, response: ServerResponse): void => {
   request.once('end', () => response.end(Buffer.concat(chunks)))
 }
 
-void t.test('a request is a call of the app', async t => {
+void t.test('a request to a local app is a function call', async t => {
   const app = new FakeApp((_request, response) => response.end('here'))
   const running = await withLocal(t, app)
   const client = await running.connect()
@@ -70,7 +70,7 @@ void t.test('a request is a call of the app', async t => {
   await running.quiet(1)
 })
 
-void t.test('it is handed messages of its own classes, if it has any', async t => {
+void t.test('a local app gets messages of the classes that it asked for', async t => {
   class OwnRequest extends IncomingMessage {}
   class OwnResponse<Request extends IncomingMessage> extends ServerResponse<Request> {}
   const app = new FakeApp((_request, response) => response.end())
@@ -80,29 +80,26 @@ void t.test('it is handed messages of its own classes, if it has any', async t =
   t.ok(app.calls[0]!.response instanceof OwnResponse)
 })
 
-void t.test(
-  'on one connection of a trusted proxy each request has its own client, whatever the app was shown',
-  async t => {
-    const app = new FakeApp((request, response) => {
-      const { client } = app.calls.at(-1)!
-      // As a worker does it, so that `req.ip` is the client's.
-      Object.defineProperty(request.socket, 'remoteAddress', { configurable: true, get: () => client.address })
-      response.end()
-    })
-    const running = await withLocal(t, app, { trustProxy: 1 })
-    const proxy = await running.connect()
-    await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.9'])).response()
-    await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.8'])).response()
-    await proxy.write(requestBytes('GET /')).response()
-    t.same(
-      app.calls.map(({ client }) => client.forwardedFor),
-      ['203.0.113.9, 127.0.0.1', '203.0.113.8, 127.0.0.1', '127.0.0.1'],
-    )
-    await running.quiet(1)
-  },
-)
+void t.test('each request on a connection of a trusted proxy has its own client', async t => {
+  const app = new FakeApp((request, response) => {
+    const { client } = app.calls.at(-1)!
+    // A worker does this, so that `req.ip` is the client's.
+    Object.defineProperty(request.socket, 'remoteAddress', { configurable: true, get: () => client.address })
+    response.end()
+  })
+  const running = await withLocal(t, app, { trustProxy: 1 })
+  const proxy = await running.connect()
+  await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.9'])).response()
+  await proxy.write(requestBytes('GET /', ['X-Forwarded-For: 203.0.113.8'])).response()
+  await proxy.write(requestBytes('GET /')).response()
+  t.same(
+    app.calls.map(({ client }) => client.forwardedFor),
+    ['203.0.113.9, 127.0.0.1', '203.0.113.8, 127.0.0.1', '127.0.0.1'],
+  )
+  await running.quiet(1)
+})
 
-void t.test('the app reads a body, whether it was held, streamed or waited for', async t => {
+void t.test('a local app can read a body that was held, streamed or continued', async t => {
   const app = new FakeApp(echo)
   const running = await withLocal(t, app)
   const client = await running.connect()
@@ -119,7 +116,7 @@ void t.test('the app reads a body, whether it was held, streamed or waited for',
   await running.quiet(1)
 })
 
-void t.test('an app that does not answer in time is taken out of the way', async t => {
+void t.test('a request that a local app does not answer in time is answered 504', async t => {
   const app = new FakeApp(() => undefined)
   const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
   const client = await running.connect()
@@ -131,7 +128,7 @@ void t.test('an app that does not answer in time is taken out of the way', async
   await running.quiet()
 })
 
-void t.test('an app that has begun to answer may take its time', async t => {
+void t.test('a local app may take its time once its answer has begun', async t => {
   const app = new FakeApp((_request, response) => {
     response.write('first ')
     setTimeout(() => response.end('last'), 200)
@@ -141,7 +138,7 @@ void t.test('an app that has begun to answer may take its time', async t => {
   t.equal((await client.write(GET).response()).body.toString(), 'first last')
 })
 
-void t.test('an upload may take longer than the answer to it', async t => {
+void t.test('an upload to a local app may take longer than the limit for its answer', async t => {
   const app = new FakeApp(echo)
   const running = await withLocal(t, app, { upstreamTimeoutMs: 250, bodyIdleMs: 250 })
   const client = await running.connect()
@@ -152,10 +149,10 @@ void t.test('an upload may take longer than the answer to it', async t => {
   }
   t.equal((await client.response()).body.length, 10)
   client.write(requestBytes('POST /', ['Content-Length: 10']) + 'half')
-  t.equal((await client.response()).status, 408, 'but it may not stand still')
+  t.equal((await client.response()).status, 408, 'an upload that stands still is cut')
 })
 
-void t.test('an app that neither reads nor answers is 504, whatever it was sent', async t => {
+void t.test('a request that a local app neither reads nor answers is answered 504', async t => {
   const app = new FakeApp(() => undefined)
   const running = await withLocal(t, app, { upstreamTimeoutMs: 200, bodyIdleMs: 200 })
   for (const length of [3, 8_000_000]) {
@@ -168,7 +165,7 @@ void t.test('an app that neither reads nor answers is 504, whatever it was sent'
   await running.quiet()
 })
 
-void t.test('pipelined requests to an app that hangs are over with the first', async t => {
+void t.test('pipelined requests to a hung local app end with the first one', async t => {
   const app = new FakeApp(() => undefined)
   const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
   const client = await running.connect()
@@ -176,10 +173,10 @@ void t.test('pipelined requests to an app that hangs are over with the first', a
   t.equal((await client.response()).status, 504)
   await within(client.closed, 'the connection to be closed')
   await running.quiet()
-  t.equal(app.calls.length, 1, 'the others have not begun')
+  t.equal(app.calls.length, 1, 'the other requests have not begun')
 })
 
-void t.test('when the app is given up, its repeatable requests go to a sibling', async t => {
+void t.test('repeatable requests of a dropped local app go to a sibling', async t => {
   const app = new FakeApp(() => undefined)
   const running = await withLocal(t, app)
   const sibling = await FakeTarget.start(t, 'sibling')
@@ -208,7 +205,7 @@ void t.test('when the app is given up, its repeatable requests go to a sibling',
   await running.quiet(1)
 })
 
-void t.test('an app may take over what another one was given up with', async t => {
+void t.test('a local app may take over requests of a dropped one', async t => {
   const running = await withLocal(t, new FakeApp(() => undefined))
   const client = await running.connect()
   client.write(GET)
@@ -220,29 +217,26 @@ void t.test('an app may take over what another one was given up with', async t =
   await running.quiet()
 })
 
-void t.test(
-  'of two requests on one connection the first is answered elsewhere, and the second has not begun',
-  async t => {
-    const app = new FakeApp(() => undefined)
-    const running = await withLocal(t, app)
-    const sibling = await FakeTarget.start(t, 'sibling')
-    running.balancer.setTargets([{ id: 'self', socketPath: '', draining: false }, sibling.spec])
-    await running.becomes('sibling', 'ready')
-    const client = await running.connect()
-    client.write(requestBytes('GET /first') + requestBytes('GET /second'))
-    await until(() => app.calls.length === 1, 'the first call')
-    running.balancer.dropLocal(60_000)
-    t.match(await client.response(), { status: 200, headers: { connection: 'close' } })
-    t.equal(await client.closed, 'end')
-    t.same(
-      sibling.requests.map(({ url }) => url),
-      ['/first'],
-    )
-    await running.quiet()
-  },
-)
+void t.test('a pipelined request behind one that is answered elsewhere does not begin', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await withLocal(t, app)
+  const sibling = await FakeTarget.start(t, 'sibling')
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: false }, sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const client = await running.connect()
+  client.write(requestBytes('GET /first') + requestBytes('GET /second'))
+  await until(() => app.calls.length === 1, 'the first call')
+  running.balancer.dropLocal(60_000)
+  t.match(await client.response(), { status: 200, headers: { connection: 'close' } })
+  t.equal(await client.closed, 'end')
+  t.same(
+    sibling.requests.map(({ url }) => url),
+    ['/first'],
+  )
+  await running.quiet()
+})
 
-void t.test('an answer that the app has ended is sent to its end, though the balancer stops', async t => {
+void t.test('an answer that a local app has ended is sent completely during a stop', async t => {
   const bytes = 16 * 1024 ** 2
   const app = new FakeApp((_request, response) => void response.end(Buffer.alloc(bytes)))
   const running = await withLocal(t, app)
@@ -259,7 +253,7 @@ void t.test('an answer that the app has ended is sent to its end, though the bal
   await within(stopped, 'the stop')
 })
 
-void t.test('what an app that was given up does not finish is broken off', async t => {
+void t.test('requests that a dropped local app does not finish are cut', async t => {
   const app = new FakeApp((request, response) => {
     if (request.url === '/begun') response.write('begun')
   })
@@ -275,7 +269,7 @@ void t.test('what an app that was given up does not finish is broken off', async
   await running.quiet()
 })
 
-void t.test('an app that its probes find sick is passed over for its siblings', async t => {
+void t.test('requests avoid an unhealthy local app', async t => {
   const socket = await FakeTarget.start(t, 'socket')
   const sibling = await FakeTarget.start(t, 'sibling')
   const running = await RunningBalancer.start(t, [], { healthIntervalMs: 5 })
@@ -292,7 +286,7 @@ void t.test('an app that its probes find sick is passed over for its siblings', 
   t.equal((await client.write(GET).response()).body.toString(), 'here')
 })
 
-void t.test('an app that drains is passed over for its siblings', async t => {
+void t.test('requests avoid a draining local app', async t => {
   const app = new FakeApp((_request, response) => response.end('here'))
   const running = await withLocal(t, app)
   const sibling = await FakeTarget.start(t, 'sibling')
@@ -307,7 +301,7 @@ void t.test('an app that drains is passed over for its siblings', async t => {
   t.equal((await client.write(GET).response()).headers['x-target'], 'sibling')
 })
 
-void t.test('a client that leaves is no longer in flight', async t => {
+void t.test('a request to a local app ends when its client leaves', async t => {
   const app = new FakeApp(() => undefined)
   const running = await withLocal(t, app)
   const client = await running.connect()
@@ -318,7 +312,7 @@ void t.test('a client that leaves is no longer in flight', async t => {
   await running.quiet()
 })
 
-void t.test('an upgrade that the app leaves is a request like any other, and booked as one', async t => {
+void t.test('an upgrade that a local app declines is handled and counted as a request', async t => {
   const app = new FakeApp((_request, response) => {
     response.write('begun ')
     app.calls[0]!.request.socket.once('release', () => response.end('ended'))
@@ -336,10 +330,10 @@ void t.test('an upgrade that the app leaves is a request like any other, and boo
   t.equal(app.sockets.length, 0)
 })
 
-void t.test('a body that was too long to be held flows for an app that merely listens', async t => {
+void t.test('a body over the held limit flows to a local app that only listens', async t => {
   const app = new FakeApp((request, response) => {
     let bytes = 0
-    // As body parsers do it: neither `pipe` nor `resume` is called.
+    // Body parsers do this: they call neither `pipe` nor `resume`.
     request.on('data', (chunk: Buffer) => (bytes += chunk.length))
     request.on('end', () => response.end(String(bytes)))
   })
@@ -351,7 +345,7 @@ void t.test('a body that was too long to be held flows for an app that merely li
   t.equal((await client.response()).body.toString(), '256')
 })
 
-void t.test('a WebSocket is the app’s own, and closed by a drain with 1012', async t => {
+void t.test('a WebSocket belongs to the local app and is closed by a drain with 1012', async t => {
   const app = new FakeApp(() => undefined)
   const running = await withLocal(t, app)
   const client = await running.connect()
@@ -374,7 +368,7 @@ void t.test('a WebSocket is the app’s own, and closed by a drain with 1012', a
   t.same(errors, [])
 })
 
-void t.test('an app that answers within the call is seen to be overloaded, too', async t => {
+void t.test('a local app that answers within its call can be overloaded', async t => {
   const app = new FakeApp((request, response) => {
     const until = performance.now() + (request.method === 'GET' ? 20 : 0)
     while (performance.now() < until);
@@ -387,7 +381,7 @@ void t.test('an app that answers within the call is seen to be overloaded, too',
   for (const client of clients) client.write(GET)
   const statuses = await Promise.all(clients.map(async client => (await client.response()).status))
   t.ok(statuses.includes(200))
-  t.ok(statuses.includes(503), 'they would have waited for longer than the last may')
+  t.ok(statuses.includes(503), 'some requests wait for longer than they may')
   t.equal(app.calls.length, statuses.filter(status => status === 200).length)
   await running.quiet(clients.length)
 })

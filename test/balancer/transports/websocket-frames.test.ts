@@ -4,7 +4,7 @@ import { frame, FrameReader } from '../../helpers/websocket.js'
 
 const sizes = [0, 1, 125, 126, 127, 65_535, 65_536, 70_000]
 
-void t.test('finds the end of the first frame, for every form of length, masked or not', t => {
+void t.test('the end of the first frame is found for every form of length, masked or not', t => {
   for (const size of sizes) {
     for (const masked of [true, false]) {
       const one = frame(Buffer.alloc(size, 'x'), { masked })
@@ -16,7 +16,7 @@ void t.test('finds the end of the first frame, for every form of length, masked 
   t.end()
 })
 
-void t.test('finds it however the bytes are cut', t => {
+void t.test('the end of a frame is found however the bytes are split', t => {
   const frames = [3, 126, 0, 300].map(size => frame(Buffer.alloc(size, 'y'), { masked: size === 300 }))
   const stream = Buffer.concat(frames)
   const ends = frames.map((_, i) => Buffer.concat(frames.slice(0, i + 1)).length)
@@ -36,7 +36,7 @@ void t.test('finds it however the bytes are cut', t => {
   t.end()
 })
 
-void t.test('is at a boundary before the first frame, and not inside a header', t => {
+void t.test('a stream is at a boundary before its first frame and not inside a header', t => {
   const boundaries = new FrameBoundaries()
   t.ok(boundaries.atBoundary)
   t.equal(boundaries.push(Buffer.alloc(0)), -1)
@@ -47,7 +47,7 @@ void t.test('is at a boundary before the first frame, and not inside a header', 
   t.end()
 })
 
-void t.test('the close frame says 1012', t => {
+void t.test('the close frame carries code 1012', t => {
   const reader = new FrameReader()
   t.same(reader.push(CLOSE_SERVICE_RESTART), [{ opcode: 8, payload: Buffer.from([0x03, 0xf4]) }])
   t.equal(Buffer.from([0x03, 0xf4]).readUInt16BE(), 1012)

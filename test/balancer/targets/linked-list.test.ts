@@ -1,7 +1,7 @@
 import t from 'tap'
-import { LinkedList } from '#balancer/linked-list.js'
+import { LinkedList } from '#balancer/targets/linked-list.js'
 
-void t.test('entries are in the order they came, and go in any', t => {
+void t.test('items keep their order and can be removed in any', t => {
   const list = new LinkedList<string>()
   t.equal(list.first, undefined)
   const [a, b, c] = [list.add('a'), list.add('b'), list.add('c')]
@@ -17,7 +17,7 @@ void t.test('entries are in the order they came, and go in any', t => {
   t.end()
 })
 
-void t.test('an entry goes once, and only from its own list', t => {
+void t.test('an entry can be removed once, and only from its own list', t => {
   const [list, other] = [new LinkedList<string>(), new LinkedList<string>()]
   const entry = list.add('a')
   t.notOk(other.remove(entry))
@@ -29,7 +29,7 @@ void t.test('an entry goes once, and only from its own list', t => {
   t.end()
 })
 
-void t.test('the first can be taken without its entry', t => {
+void t.test('the oldest item can be removed without its entry', t => {
   const list = new LinkedList<string>()
   const entries = [list.add('a'), list.add('b')]
   t.equal(list.shift(), 'a')
@@ -41,7 +41,7 @@ void t.test('the first can be taken without its entry', t => {
   t.end()
 })
 
-void t.test('cleared, it lets go of all its entries', t => {
+void t.test('clearing removes all entries', t => {
   const list = new LinkedList<string>()
   const entries = [list.add('a'), list.add('b')]
   list.clear()

@@ -2,14 +2,14 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { Upstream } from '#balancer/transports/forward.js'
-import type { Handshake } from '#balancer/requests/handshake.js'
+import { Upstream } from '#balancer/transports/upstream.js'
+import type { ForwardedUpgrade } from '#balancer/transports/transport.js'
 import { resolveOptions } from '#balancer/options.js'
 import { socketPathFor } from '../../helpers/fake-target.js'
 
 const LISTENS = `require('node:net').createServer().listen(process.argv[1], () => console.log('listens'))`
 
-void t.test('a process that dies with a connection in its backlog is gone', async t => {
+void t.test('a target that dies with a connection in its backlog is found dead', async t => {
   const socketPath = socketPathFor(t)
   const child = spawn(process.execPath, ['-e', LISTENS, socketPath], { stdio: ['ignore', 'pipe', 'inherit'] })
   t.teardown(() => child.kill('SIGKILL'))
@@ -18,9 +18,9 @@ void t.test('a process that dies with a connection in its backlog is gone', asyn
   let refused = 0
   const upstream = new Upstream(socketPath, resolveOptions({}), () => (refused += 1))
   await new Promise<void>(resolve => {
-    const handshake = { attemptBegun: () => undefined, connectFailed: resolve }
-    upstream.upgrade(handshake as unknown as Handshake)
-    // The connection is in the backlog, and what became of it is heard of at the next turn of the event loop.
+    const upgrade: Partial<ForwardedUpgrade> = { attemptBegun: () => undefined, attemptFailed: () => resolve() }
+    upstream.upgrade(upgrade as ForwardedUpgrade)
+    // The connection is in the backlog. Its end is reported in the next turn of the event loop.
     child.kill('SIGKILL')
     while (readFileSync('/proc/net/unix', 'utf8').includes(socketPath)) continue
   })

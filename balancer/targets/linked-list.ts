@@ -1,8 +1,8 @@
 /**
- * What comes and goes with each request, in the order it came. Not a `Map` or `Set`: when one of those has been
- * filled up by additions, V8 chains its old table to a new one. Once a table has come into the old space it keeps all
- * that follow, and whoever stood in them, from the collections of the young space: measured, up to a third of all
- * that is allocated. An entry that was taken out here holds on to nothing.
+ * Holds what comes and goes with each request, in the order of arrival. A `Map` or `Set` would not do: when additions
+ * have filled one up, V8 chains its old table to a new one. Once a table is in the old space, it keeps its successors
+ * and their contents from the collections of the young space; measured, this was up to a third of all that is
+ * allocated. An entry that was removed from this list keeps nothing alive.
  */
 export class LinkedList<T> {
   #size = 0
@@ -16,7 +16,7 @@ export class LinkedList<T> {
     return this.#ends.next.item
   }
 
-  /** Adds it at the end. Whoever adds keeps the entry: it is by this that it is taken out. */
+  /** Adds an item at the end. Returns the entry, by which the item can be removed. */
   add(item: T): Entry {
     const { previous } = this.#ends
     const link = new Link<T>(item, this)
@@ -28,7 +28,7 @@ export class LinkedList<T> {
     return link
   }
 
-  /** Returns false when it is not here, or not any more. */
+  /** Returns false if the entry is not, or no longer, in this list. */
   remove(entry: Entry | undefined): boolean {
     if (entry === undefined || entry.list !== this) return false
     const link = entry as Link<T>
@@ -39,7 +39,7 @@ export class LinkedList<T> {
     return true
   }
 
-  /** Takes out the one that came first. */
+  /** Removes the oldest item. */
   shift(): T | undefined {
     const { first } = this
     this.remove(this.#ends.next)
@@ -50,7 +50,7 @@ export class LinkedList<T> {
     while (this.remove(this.#ends.next));
   }
 
-  /** As they are now: what comes or goes while somebody looks at them does not matter. */
+  /** A copy of the items, so the list may change while they are visited. */
   items(): T[] {
     const items: T[] = []
     for (let link = this.#ends.next; link !== this.#ends; link = link.next) items.push(link.item as T)

@@ -1,0 +1,183 @@
+import { randomUUID } from 'node:crypto'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { ListenOptions, Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
+import { answerProblem, answerProblemOnSocket } from '../errors.js'
+import type { BalancerOptions } from '../options.js'
+import type { Dispatcher } from '../requests/dispatcher.js'
+import { Exchange } from '../requests/exchange.js'
+import { Handshake } from '../requests/handshake.js'
+import { ClientConnections } from './client-connections.js'
+import { ClientQuota } from './client-quota.js'
+import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
+import { headWithoutUpgrade } from './declined-upgrade.js'
+import { Pipeline } from './pipeline.js'
+import { refusalOf, upgradeRefusalOf } from './request-guard.js'
+import { StalledClients } from './stalled-clients.js'
+
+/** How often Node looks for connections whose headers are overdue. */
+const HEADERS_CHECK_MS = 5_000
+
+/** The HTTP server that clients connect to. Turns each request into an exchange and each upgrade into a handshake. */
+export class Listener {
+  readonly #options: BalancerOptions
+  readonly #server: http.Server
+  readonly #connections: ClientConnections
+  readonly #stalled: StalledClients
+  readonly #upgrades: ClientQuota
+  readonly #pipeline: Pipeline
+  readonly #refusals = new ConnectionRefusals()
+
+  constructor(private readonly dispatcher: Dispatcher) {
+    const { maxSockets, trustProxy, clientStallMs, maxUpgradedPerClient, holdLimit } = dispatcher.options
+    this.#options = dispatcher.options
+    this.#upgrades = new ClientQuota(maxUpgradedPerClient)
+    this.#pipeline = new Pipeline(holdLimit, maxSockets)
+    this.#server = this.#createServer()
+    this.#connections = new ClientConnections(this.#server, maxSockets, trustProxy)
+    this.#stalled = new StalledClients(() => this.#connections.sockets(), clientStallMs)
+    this.#stalled.start()
+  }
+
+  /** The open connections of clients. */
+  get connections(): number {
+    return this.#connections.size
+  }
+
+  /** Pipelined requests that wait for their turn. */
+  get pipelined(): number {
+    return this.#pipeline.size
+  }
+
+  listen(where: ListenOptions | object): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#server.once('error', reject)
+      this.#server.listen(where, () => {
+        this.#server.off('error', reject).on('error', () => undefined)
+        resolve()
+      })
+    })
+  }
+
+  address(): ReturnType<http.Server['address']> {
+    return this.#server.address()
+  }
+
+  adopt(socket: Socket): void {
+    this.#connections.adopt(socket)
+  }
+
+  async close(deadlineMs: number): Promise<void> {
+    await this.#connections.close(deadlineMs)
+    this.#stalled.stop()
+  }
+
+  #createServer(): http.Server {
+    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages } = this.#options
+    const server = http.createServer({
+      ...messages,
+      keepAliveTimeout: clientIdleMs,
+      maxHeaderSize: maxHeaderBytes,
+      headersTimeout: headersTimeoutMs,
+      // `bodyIdleMs` limits the body instead, and does not cut a long upload.
+      requestTimeout: 0,
+      connectionsCheckingInterval: Math.min(HEADERS_CHECK_MS, headersTimeoutMs),
+      // The guard refuses a missing Host header with an error code.
+      requireHostHeader: false,
+      // Otherwise Node would silently keep the first of two Authorization headers.
+      joinDuplicateHeaders: true,
+    })
+    server.maxHeadersCount = 0
+    server.on('request', (request, response) => this.#serve(request, response, false))
+    server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
+      // Node finds "100-continue" anywhere in the value.
+      if (request.headers.expect?.toLowerCase() === '100-continue') this.#serve(request, response, true)
+      else refuseExpectation(request, response)
+    })
+    server.on('checkExpectation', refuseExpectation)
+    server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
+    server.on('connect', (_request, socket: Duplex) => {
+      if (takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
+    })
+    server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refusals.refuse(error, socket))
+    return server
+  }
+
+  #serve(request: IncomingMessage, response: ServerResponse, continueWanted: boolean): void {
+    const requestId = randomUUID()
+    const refusal = refusalOf(request, this.#options.maxHeaders)
+    if (refusal !== undefined) {
+      this.#refusals.note(request.socket)
+      response.shouldKeepAlive = false
+      answerProblem(response, refusal, requestId)
+      return
+    }
+    const client = this.#connections.clientOf(request)
+    const exchange = new Exchange(this.dispatcher, request, response, client, requestId, continueWanted)
+    if (!Pipeline.isBehind(response)) exchange.start()
+    else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
+      answerProblem(response, 'WAITING_ROOM_FULL', requestId)
+    }
+  }
+
+  #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    if (!takeOver(socket)) return
+    const requestId = randomUUID()
+    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.httpVersionMinor === 1
+    const refusal =
+      refusalOf(request, this.#options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
+    if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
+    else if (!isWebSocket) this.#declineUpgrade(request, socket, head)
+    else {
+      const client = this.#connections.clientOf(request)
+      if (!this.#upgrades.take(client.address)) {
+        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
+        return
+      }
+      const release = this.#releasedAtEnd(client.address, socket)
+      new Handshake(this.dispatcher, request, socket, head, client, requestId, () => {
+        release()
+        this.#declineUpgrade(request, socket, head)
+      }).start()
+    }
+  }
+
+  /**
+   * Releases the client's place when the connection closes. A separate function, so that a long connection does not
+   * keep its request. Returns a function that releases the place earlier.
+   */
+  #releasedAtEnd(address: string, socket: Duplex): () => void {
+    const release = (): void => this.#upgrades.release(address)
+    socket.once('close', release)
+    return () => {
+      socket.off('close', release)
+      release()
+    }
+  }
+
+  /** Returns the connection to the server, with the same request but without its offer of an upgrade. */
+  #declineUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
+    socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
+    this.#connections.serveAgain(socket as Socket)
+  }
+}
+
+function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
+  response.shouldKeepAlive = false
+  answerProblem(response, 'EXPECTATION_FAILED', randomUUID())
+}
+
+/**
+ * Node has released this connection and removed its error listener, so an error would be uncaught until another one is
+ * added. Returns false if an earlier answer is still on its way, which cannot be finished any more.
+ */
+function takeOver(socket: Duplex): boolean {
+  socket.off('error', destroyThis).on('error', destroyThis)
+  if (responseInProgress(socket) === undefined) return true
+  socket.destroy()
+  return false
+}
+
+function destroyThis(this: Duplex): void {
+  this.destroy()
+}

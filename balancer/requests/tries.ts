@@ -1,0 +1,53 @@
+import type { BalancerErrorCode } from '../errors.js'
+import type { Target } from '../targets/target.js'
+import { judgeRetry, type Failure, type RetryBudget } from './retry.js'
+
+/** The failed tries of one request. Created when the first try fails. */
+export class Tries {
+  readonly #targets = new Set<Target>()
+  #failed = 0
+  /** Tries that ended because their target died or hung. */
+  #losses = 0
+
+  /**
+   * @param retries tries beyond the first that are allowed
+   * @param targetsAtArrival how many targets there were when the request arrived
+   */
+  constructor(
+    private readonly budget: RetryBudget,
+    private readonly retries: number,
+    private readonly targetsAtArrival: number,
+  ) {}
+
+  /** Targets that have failed the request. */
+  get targets(): ReadonlySet<Target> {
+    return this.#targets
+  }
+
+  /**
+   * Records a failed try.
+   * @param repeatable the request may be sent twice
+   * @returns whether the request may be tried again
+   */
+  mayRepeat(target: Target, failure: Failure, repeatable: boolean): boolean {
+    const { retries } = this
+    const targetGone = target.gone
+    if (failure !== 'down' && !targetGone) this.#failed += 1
+    // An ejected target still runs: other requests failed there. If it dies of this one later, that is the loss.
+    if (failure !== 'connect' && target.state !== 'ejected') this.#losses += 1
+    const verdict = judgeRetry({ failure, repeatable, targetGone, failedTries: this.#failed, retries })
+    // All targets that were there may have been killed together. When their replacements die too, the request kills them.
+    if (verdict === 'no' || this.#losses > Math.max(retries, this.targetsAtArrival)) return false
+    if (verdict === 'budget' && !this.budget.take(performance.now())) return false
+    this.#targets.add(target)
+    return true
+  }
+}
+
+/** The answer to a request whose last try failed. */
+export const ANSWER_TO: Record<Failure, BalancerErrorCode> = {
+  connect: 'NO_TARGET_READY',
+  reset: 'UPSTREAM_BROKEN',
+  timeout: 'UPSTREAM_TIMEOUT',
+  down: 'UPSTREAM_BROKEN',
+}

@@ -1,0 +1,141 @@
+import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
+import { IDENTITY_HEADER, sealClient, type ClientIdentity } from '../contract/client-envelope.js'
+import { headersDistinctOf, listOf, withoutNames } from '../contract/raw-headers.js'
+import type { BalancerOptions } from '../options.js'
+
+/** Headers of a single connection (RFC 9110, section 7.6.1), and those that old clients treat as such. */
+const HOP_BY_HOP = new Set([
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+])
+
+/** Lengths of the names that `responseHeaders` has to compare. */
+const SUSPECT_LENGTHS = new Set([...HOP_BY_HOP, 'x-request-id'].map(name => name.length))
+
+/** Headers that a client must not be able to set or to remove by naming them in `Connection`. */
+const SET_BY_THE_EDGE = [
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-forwarded-host',
+  'x-forwarded-port',
+  'x-real-ip',
+  'forwarded',
+]
+
+/** Headers of a client that are not forwarded. */
+const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, IDENTITY_HEADER, 'x-request-id', 'expect'])
+
+/** A local app gets the request itself, so these stay: they frame it or offer an upgrade. */
+const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'upgrade'])
+
+/** What the forwarded headers depend on. */
+export type ForwardingOptions = Pick<BalancerOptions, 'identityKey' | 'trustProxy'>
+
+/** The headers of the request as the target gets them. Does not change `headers`. */
+export function requestHeaders(
+  headers: IncomingHttpHeaders,
+  client: ClientIdentity,
+  requestId: string,
+  { identityKey, trustProxy }: ForwardingOptions,
+): OutgoingHttpHeaders {
+  const named = namedInConnection(headers.connection)
+  // Headers are added, never deleted: a `delete` turns the object into a hash table, which is slower to use.
+  // The envelope comes first, so a reader that stops early has read it.
+  const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
+  for (const name in headers) {
+    if (!isDropped(name, trustProxy) && named?.includes(name) !== true) forwarded[name] = headers[name]
+  }
+  setForwarded(forwarded, client, requestId)
+  return forwarded
+}
+
+/** Does the same for a local app, which is given the request itself. */
+export function rewriteRequestHeaders(
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>,
+  client: ClientIdentity,
+  requestId: string,
+  { trustProxy }: ForwardingOptions,
+): void {
+  const { headers } = request
+  const named = namedInConnection(headers.connection)
+  let unwanted: string[] | undefined
+  for (const name in headers) {
+    const isUnwanted = isDropped(name, trustProxy) || named?.includes(name) === true
+    if (isUnwanted && !OF_THE_MESSAGE.has(name)) (unwanted ??= []).push(name)
+  }
+  if (unwanted !== undefined) {
+    for (const name of unwanted) Reflect.deleteProperty(headers, name)
+    request.rawHeaders = withoutNames(request.rawHeaders, unwanted)
+    // Node makes this on first use, of as many raw headers as the request had at first.
+    request.headersDistinct = headersDistinctOf(request.rawHeaders)
+  }
+  setForwarded(headers, client, requestId)
+}
+
+/** Does the same for the trailers once the body has ended. Some readers treat them as headers. */
+export function rewriteTrailers(
+  request: Pick<IncomingMessage, 'trailers' | 'rawTrailers' | 'trailersDistinct'>,
+  { trustProxy }: ForwardingOptions,
+): void {
+  const unwanted = Object.keys(request.trailers).filter(name => isDropped(name, trustProxy))
+  if (unwanted.length === 0) return
+  for (const name of unwanted) Reflect.deleteProperty(request.trailers, name)
+  request.rawTrailers = withoutNames(request.rawTrailers, unwanted)
+  request.trailersDistinct = headersDistinctOf(request.rawTrailers)
+}
+
+/** Whether this header of a client is dropped. A trusted proxy's is kept, unless the edge sets that header itself. */
+function isDropped(name: string, trustProxy: number): boolean {
+  return NOT_FORWARDED.has(name) || (trustProxy === 0 && name.startsWith('x-forwarded-'))
+}
+
+function setForwarded(
+  headers: OutgoingHttpHeaders | IncomingHttpHeaders,
+  client: ClientIdentity,
+  requestId: string,
+): void {
+  headers['x-forwarded-for'] = client.forwardedFor
+  headers['x-forwarded-proto'] = client.protocol
+  const host = client.forwardedHost ?? headers['host']
+  if (host !== undefined) headers['x-forwarded-host'] = host
+  headers['x-real-ip'] = client.address
+  headers['x-request-id'] = requestId
+}
+
+/**
+ * The raw headers of an answer without those of its connection.
+ * @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders`
+ * @param connection the answer's `Connection` header
+ */
+export function responseHeaders(rawHeaders: string[], connection: string | undefined, requestId: string): string[] {
+  const named = namedInConnection(connection)
+  const kept: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    // Comparing lengths is cheaper than lower-casing every name.
+    if (named !== undefined || SUSPECT_LENGTHS.has(name.length)) {
+      const lower = name.toLowerCase()
+      if (HOP_BY_HOP.has(lower) || lower === 'x-request-id' || named?.includes(lower)) continue
+    }
+    kept.push(name, rawHeaders[i + 1] as string)
+  }
+  kept.push('X-Request-Id', requestId)
+  return kept
+}
+
+/** Names listed in `Connection`, lower-cased. Undefined in the usual case, a single keyword. */
+function namedInConnection(connection: string | undefined): string[] | undefined {
+  if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
+  const names = listOf(connection.toLowerCase())
+  return names.filter(name => !END_TO_END.has(name))
+}
+
+/** Naming these in `Connection` does not remove them: they frame the message or are set by the edge. */
+const END_TO_END = new Set(['host', 'content-length', ...SET_BY_THE_EDGE])

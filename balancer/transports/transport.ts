@@ -1,0 +1,89 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import type { ClientIdentity } from '../contract/client-envelope.js'
+
+/** How a target is reached: over a socket, or by a call into the same process. */
+export interface Transport {
+  /** Carries a request to the target and reports the outcome to the request. */
+  send(request: ForwardedRequest, places: Places): void
+  /** Carries the handshake of an upgrade to the target and reports the outcome to the handshake. */
+  upgrade(upgrade: ForwardedUpgrade): void
+  /** Closes the connections that are not in use. */
+  close(): void
+}
+
+/** The places at a target that requests in flight take up. */
+export interface Places {
+  /** Counts one more request in flight until the next turn of the event loop. */
+  holdUntilNextTurn(): void
+}
+
+/** One try at one target. */
+export interface Attempt {
+  /** Ends the try. An aborted try reports nothing. */
+  abort(): void
+}
+
+/**
+ * - `connect`: no connection was made, so nothing was sent
+ * - `reset`: the connection broke after the request, or a part of it, was sent
+ */
+export type AttemptFailure = 'connect' | 'reset'
+
+/**
+ * - `none`: the request has no body
+ * - `held`: the body was read into memory and can be sent again
+ * - `stream`: the body passes through as it arrives, once
+ */
+export type RequestBody = { kind: 'none' } | { kind: 'held'; bytes: Buffer } | { kind: 'stream' }
+
+interface Forwarded {
+  readonly request: IncomingMessage
+  readonly client: ClientIdentity
+  readonly requestId: string
+  attemptBegun(attempt: Attempt): void
+}
+
+/** What a transport needs of a request, and the events that it reports back. */
+export interface ForwardedRequest extends Forwarded {
+  readonly response: ServerResponse
+  readonly body: RequestBody
+  /** The client waits for "100 Continue" before it sends the body. */
+  readonly continueWanted: boolean
+  /** The connection closes after this answer. */
+  readonly closing: boolean
+  /** No answer will come of `attempt`. Ignored when that is no longer the current try. */
+  attemptFailed(attempt: Attempt, failure: AttemptFailure): void
+  /** The body has started to flow to the target. */
+  bodyBegun(): void
+  /** The target has the whole request. */
+  bodySent(): void
+  /** The first part of the answer has been passed to the client. */
+  answerBegun(): void
+  answerComplete(): void
+  /** The answer broke off after it had begun. */
+  answerBroken(): void
+  /** From now on the answer goes to `response`. */
+  replaceResponse(response: ServerResponse): void
+}
+
+/** What a transport needs of the handshake of an upgrade, and the events that it reports back. */
+export interface ForwardedUpgrade extends Forwarded {
+  /** The connection to the client. */
+  readonly socket: Duplex
+  /** Bytes that the client sent after the head of its request. */
+  readonly head: Buffer
+  attemptFailed(failure: AttemptFailure): void
+  /** The target speaks the new protocol from here on. */
+  upgraded(connection: UpgradedConnection): void
+  /** The target answered, but not with an upgrade. */
+  refused(): void
+  /** The target does not upgrade and wants the request as an ordinary one. */
+  decline(): void
+}
+
+/** An upgraded connection as its target sees it. */
+export interface UpgradedConnection {
+  /** Closes it with WebSocket code 1012 (service restart) at the next frame boundary. */
+  closeForRestart(): void
+}

@@ -1,0 +1,110 @@
+import http from 'node:http'
+import net from 'node:net'
+import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
+import type { BalancerOptions } from '../options.js'
+import { Proxy } from './http-proxy.js'
+import type { ForwardedRequest, ForwardedUpgrade, Transport } from './transport.js'
+import { UpgradeAttempt } from './upgrade-attempt.js'
+import { WebAttempt } from './web-attempt.js'
+
+/** Reaches a target over its unix socket. */
+export class Upstream implements Transport {
+  readonly #agent: http.Agent
+  readonly #proxy: Proxy
+  #liveness: Promise<void> | undefined
+
+  /** @param onRefused called when nothing listens on `socketPath` */
+  constructor(
+    private readonly socketPath: string,
+    readonly options: BalancerOptions,
+    private readonly onRefused: () => void,
+  ) {
+    this.#agent = new http.Agent({
+      keepAlive: true,
+      maxFreeSockets: options.maxInFlight,
+      timeout: options.upstreamIdleMs,
+    })
+    this.#proxy = new Proxy(socketPath, this.#agent)
+  }
+
+  send(request: ForwardedRequest): void {
+    this.#proxy.web(new WebAttempt(this, request))
+  }
+
+  /** Connects before http-proxy does: the library ends the client's socket after a failed connect. */
+  upgrade(upgrade: ForwardedUpgrade): void {
+    const socket = net.connect({ path: this.socketPath, allowHalfOpen: true })
+    upgrade.attemptBegun({ abort: () => socket.destroy() })
+    const onError = (error: Error): void => {
+      this.connectFailed(error)
+      upgrade.attemptFailed('connect')
+    }
+    socket.once('error', onError)
+    socket.once('connect', () => {
+      destroyOnError(socket.off('error', onError))
+      const attempt = new UpgradeAttempt(upgrade, this.options)
+      this.#proxy.upgrade(attempt, upgrade.socket, upgrade.head, agentOf(socket))
+    })
+  }
+
+  connectFailed(error: Error): void {
+    if (NOBODY_LISTENS.has((error as NodeJS.ErrnoException).code ?? '')) this.onRefused()
+  }
+
+  /**
+   * Finds out, after a connection broke, whether the target still answers. If not, its process has died and all that
+   * was in flight is lost; otherwise only this connection is. A process that is exiting accepts connections for a
+   * moment and then drops them, so only an answer counts. Connections that break at the same time share one check.
+   */
+  checkAlive(): Promise<void> {
+    this.#liveness ??= new Promise<void>(resolve => {
+      const socket = net.connect(this.socketPath)
+      const done = (): void => {
+        socket.removeAllListeners().on('error', () => undefined)
+        socket.destroy()
+        this.#liveness = undefined
+        resolve()
+      }
+      const dropped = (): void => {
+        this.onRefused()
+        done()
+      }
+      socket.setTimeout(LIVENESS_TIMEOUT_MS, done)
+      const { healthPath, identityKey } = this.options
+      const headers = [`${IDENTITY_HEADER}: ${sealProbe(identityKey)}`, 'Host: look', 'Connection: close']
+      socket.write([`GET ${healthPath} HTTP/1.1`, ...headers, '', ''].join('\r\n'))
+      socket.once('data', done).once('close', dropped)
+      socket.once('error', (error: NodeJS.ErrnoException) => {
+        if (error.code === 'EPIPE') return dropped()
+        this.connectFailed(error)
+        done()
+      })
+    })
+    return this.#liveness
+  }
+
+  /** Requests in flight keep their connections until they end. */
+  close(): void {
+    this.#agent.maxFreeSockets = 0
+    for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
+  }
+}
+
+const LIVENESS_TIMEOUT_MS = 1_000
+
+/**
+ * A connect fails with these when no process accepts it. A reset means that the process died with the connection in
+ * its backlog. Other errors (a full backlog, no file descriptors) say nothing about the process.
+ */
+const NOBODY_LISTENS = new Set(['ECONNREFUSED', 'ENOENT', 'ECONNRESET'])
+
+/** A separate function, so that the listener of a long connection does not keep the objects it began with. */
+function destroyOnError(socket: net.Socket): void {
+  socket.on('error', () => socket.destroy())
+}
+
+/** An agent for one request that uses this connection. */
+function agentOf(socket: net.Socket): http.Agent {
+  const agent = new http.Agent({ keepAlive: false })
+  return Object.assign(agent, { createConnection: () => socket })
+}

@@ -59,8 +59,6 @@ const orderSchema = z.discriminatedUnion('type', [
   /** Nothing new will come: what lasts is to be brought to an end, so that its clients go on elsewhere. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
-  z.object({ type: z.literal('hash-granted'), ticket: z.number() }),
-  z.object({ type: z.literal('hash-refused'), ticket: z.number() }),
 ])
 
 /** From a child to the primary. */
@@ -79,8 +77,6 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('crashed') }),
   /** Somebody sent SIGTERM to the child itself: it asks to be replaced. */
   z.object({ type: z.literal('retire-me'), reason: z.string() }),
-  z.object({ type: z.literal('hash-wanted'), ticket: z.number() }),
-  z.object({ type: z.literal('hash-done'), ticket: z.number() }),
 ])
 
 export type TargetSpec = z.infer<typeof targetSchema>

@@ -5,7 +5,6 @@ import { BloatGuard } from './plan/bloat-guard.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
-import { HashPermits } from './processes/hash-permits.js'
 import { openFilesToSpare } from './host/open-files.js'
 import { refuse } from './traffic/refusal.js'
 import { Reloads } from './plan/reload.js'
@@ -42,7 +41,6 @@ export class Supervisor implements Service, ChildObserver {
   readonly #watchdog = new Watchdog()
   readonly #bloat: BloatGuard
   readonly #traffic: Traffic
-  readonly #permits = new HashPermits()
   readonly #dealer: ConnectionDealer | undefined
   readonly #exits: Child[] = []
   #state: 'new' | 'running' | 'stopping' = 'new'
@@ -130,12 +128,6 @@ export class Supervisor implements Service, ChildObserver {
       case 'retire-me':
         this.#noteRetirement(child, report.reason)
         break
-      case 'hash-wanted':
-        this.#permits.wanted(child, report.ticket)
-        return
-      case 'hash-done':
-        this.#permits.done(child, report.ticket)
-        return
     }
     this.#ask()
   }
@@ -174,7 +166,6 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #bury(child: Child): void {
-    this.#permits.childGone(child)
     this.#roster.leaving.delete(child)
     this.#traffic.board.forget(child)
     this.#vacate(child)

@@ -45,7 +45,7 @@ export const UPLOAD_PREFIX = 'uploads/'
 
 /** Files of users, under keys that nobody can guess. */
 export class Uploads {
-  readonly #semaphore = new Semaphore<object>(AT_ONCE, WAITING)
+  readonly #semaphore = new Semaphore(AT_ONCE, WAITING)
 
   constructor(private readonly storage: ObjectStorage) {}
 
@@ -100,23 +100,17 @@ export class Uploads {
     }
   }
 
-  #enter(): Promise<() => void> {
-    const holder = {}
-    return new Promise((resolve, reject) => {
-      const overdue = setTimeout(() => {
-        this.#semaphore.release(holder)
-        reject(new UploadsBusyError())
-      }, WAIT_MS)
-      try {
-        this.#semaphore.acquire(holder, () => {
-          clearTimeout(overdue)
-          resolve(() => this.#semaphore.release(holder))
-        })
-      } catch (error) {
-        clearTimeout(overdue)
-        reject(error instanceof QueueFullError ? new UploadsBusyError() : (error as Error))
-      }
-    })
+  /** @throws {UploadsBusyError} */
+  async #enter(): Promise<() => void> {
+    const patience = new AbortController()
+    const overdue = setTimeout(() => patience.abort(new UploadsBusyError()), WAIT_MS)
+    try {
+      return await this.#semaphore.enter(patience.signal)
+    } catch (error) {
+      throw error instanceof QueueFullError ? new UploadsBusyError() : error
+    } finally {
+      clearTimeout(overdue)
+    }
   }
 }
 

@@ -7,7 +7,7 @@ const server = await RedisServer.start(t)
 const redis = await server.connect(t)
 
 /** As two workers have them, over connections of their own. */
-const hasher = new PasswordHasher({ enter: () => Promise.resolve(() => undefined) })
+const hasher = new PasswordHasher({ atOnce: 1, waiting: 8 })
 const accounts = new Accounts(redis, hasher)
 const elsewhere = new Accounts(await server.connect(t), hasher)
 

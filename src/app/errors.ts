@@ -48,6 +48,7 @@ interface HttpErrorOptions extends ErrorOptions {
 
 /** An error whose answer is in the catalogue. */
 export class HttpError extends Error {
+  readonly status: number
   readonly faults: readonly FieldFault[] | undefined
   readonly retryAfterSeconds: number | undefined
 
@@ -57,12 +58,9 @@ export class HttpError extends Error {
   ) {
     super(appErrors[code].detail, options)
     this.name = 'HttpError'
+    this.status = appErrors[code].status
     this.faults = faults
     this.retryAfterSeconds = retryAfterSeconds
-  }
-
-  get status(): number {
-    return appErrors[this.code].status
   }
 }
 

@@ -7,18 +7,17 @@ import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { requireSupportedHeaders } from './disk/attributes.js'
 import { Buckets } from './disk/buckets.js'
-import { makeDirectory } from './disk/directories.js'
-import { DirectoryClaim } from './disk/directory-claim.js'
+import { claimDirectory, makeDirectory } from './disk/directories.js'
 import { asS3Error } from './errors.js'
-import { Exchange, type Limits } from './request/exchange.js'
+import { Operation, type Limits } from './protocol/operation.js'
 import { Reply } from './protocol/reply.js'
 import { route } from './protocol/router.js'
 import { parseTarget, S3Request, signedView } from './request/s3-request.js'
-import { verifySignature, type Credentials } from './request/signature-v4.js'
+import { verifySignature, type SigningCredentials } from './request/signature-v4.js'
 import type { StoreContext } from './disk/store-context.js'
 import { TempFolder } from './disk/temp-folder.js'
 
-export interface ObjectStoreOptions extends Credentials {
+export interface ObjectStoreOptions extends SigningCredentials {
   /** Everything the store writes is under here; it is made when it is not there. One store a directory. */
   readonly directory: string
   /** A loopback address; default 127.0.0.1. */
@@ -70,13 +69,13 @@ LOOPBACK.addAddress('::1', 'ipv6')
  * - Bodies pass through in pieces: no request holds more than a few of them, however large its object is.
  */
 export class ObjectStore {
-  readonly #credentials: Credentials
+  readonly #credentials: SigningCredentials
   readonly #limits: Limits
-  readonly #claim = new DirectoryClaim()
   readonly #context: StoreContext & { readonly temp: TempFolder }
   readonly #buckets: Buckets
   readonly #server: Server
   readonly #active = new Set<Promise<void>>()
+  #releaseDirectory: () => Promise<void> = () => Promise.resolve()
   #starting: Promise<{ port: number }> | undefined
   #stopping: Promise<void> | undefined
 
@@ -110,7 +109,7 @@ export class ObjectStore {
   async #start(): Promise<{ port: number }> {
     const { directory, host = '127.0.0.1', port } = this.options
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    await this.#claim.take(directory)
+    this.#releaseDirectory = await claimDirectory(directory)
     try {
       await this.#context.temp.empty()
       await makeDirectory(join(directory, 'buckets'))
@@ -118,7 +117,7 @@ export class ObjectStore {
       this.#server.listen(port, host)
       await once(this.#server, 'listening')
     } catch (error) {
-      await this.#claim.release()
+      await this.#releaseDirectory()
       throw error
     }
     return { port: (this.#server.address() as AddressInfo).port }
@@ -140,7 +139,7 @@ export class ObjectStore {
     } finally {
       clearTimeout(deadline)
     }
-    await this.#claim.release()
+    await this.#releaseDirectory()
   }
 
   #createServer(): Server {
@@ -184,7 +183,7 @@ export class ObjectStore {
       const verified = verifySignature(signedView(incoming, target), this.#credentials, this.#context.now())
       const request = new S3Request(incoming, target)
       requireSupportedHeaders(request)
-      await route(request)(new Exchange(request, reply, this.#buckets, this.#limits, verified))
+      await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
       // A client that left is no fault, and there is nobody to answer.
       if (incoming.socket.destroyed) return

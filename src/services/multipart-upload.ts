@@ -56,7 +56,7 @@ export class MultipartUpload {
   /** Never throws: it follows another failure. What it cannot remove, the sweeper finds: it is witnessed no more. */
   async abort(): Promise<void> {
     this.witness.ended(this.id)
-    await abortUpload(this.storage, this.key, this.id).catch(() => undefined)
+    await abortMultipart(this.storage, this.key, this.id).catch(() => undefined)
   }
 
   async #add(bytes: Buffer, options: CallOptions): Promise<void> {
@@ -69,6 +69,6 @@ export class MultipartUpload {
   }
 }
 
-export function abortUpload(storage: StorageClient, key: string, uploadId: string): Promise<void> {
+export function abortMultipart(storage: StorageClient, key: string, uploadId: string): Promise<void> {
   return storage.call(ABORT, client => client.abortMultipartUpload(storage.bucket, key, uploadId))
 }

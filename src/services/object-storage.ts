@@ -3,7 +3,7 @@ import type { Readable } from 'node:stream'
 import { buffersPassed } from '../process/young-garbage.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { withIdleDeadline } from './idle-deadline.js'
-import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
+import { abortMultipart, MultipartUpload, type UploadWitness } from './multipart-upload.js'
 import { headersOf, infoOf, type ObjectInfo, type PutOptions } from './object-info.js'
 import { PART_BYTES, StorageClient, type CallOptions } from './storage-client.js'
 import { isStorageUnavailable, ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
@@ -76,7 +76,16 @@ export class ObjectStorage {
    * way. The object is there when this is over, and not before; when the source throws, it never is. When the
    * storage did not answer in time it may be there all the same.
    */
-  async put(
+  put(
+    key: string,
+    source: AsyncIterable<Buffer> | Iterable<Buffer>,
+    options: PutOptions = {},
+  ): Promise<{ size: number; etag: string }> {
+    return this.putSteady(key, withIdleDeadline(source, SOURCE_IDLE_MS), options)
+  }
+
+  /** The same, from a source that has an idle deadline of its own. */
+  async putSteady(
     key: string,
     source: AsyncIterable<Buffer> | Iterable<Buffer>,
     options: PutOptions = {},
@@ -89,7 +98,7 @@ export class ObjectStorage {
     let size = 0
     let upload: MultipartUpload | undefined
     try {
-      for await (const chunk of withIdleDeadline(source, SOURCE_IDLE_MS)) {
+      for await (const chunk of source) {
         size += chunk.length
         for (let taken = 0; taken < chunk.length;) {
           if (filled === part.length) {
@@ -168,7 +177,7 @@ export class ObjectStorage {
   }
 
   async putJson(key: string, value: unknown): Promise<void> {
-    await this.put(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
+    await this.putSteady(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
   }
 
   /** Over, unlike the reading of a stream, within the deadline of one call. */
@@ -208,7 +217,7 @@ export class ObjectStorage {
 
   /** One that has ended meanwhile is no error. */
   async removeIncompleteUpload({ key, uploadId }: Pick<IncompleteUpload, 'key' | 'uploadId'>): Promise<void> {
-    await orUndefined(abortUpload(this.#client, key, uploadId))
+    await orUndefined(abortMultipart(this.#client, key, uploadId))
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { v4 as uuid } from 'uuid'
 import { z } from 'zod'
-import { keys } from '../../services/keys.js'
+import { accountKeys } from './account-keys.js'
 import type { PasswordHasher } from './password-hasher.js'
 import { SESSION_TTL_SECONDS } from '../../services/sessions.js'
 
@@ -35,7 +35,7 @@ export class Accounts {
    * @param gone aborts when nobody waits for it any more
    */
   async register(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
-    const key = keys.user(username)
+    const key = accountKeys.user(username)
     // Spares the hash in the usual case of a taken name. It decides nothing: SET NX does.
     if ((await this.redis.exists(key)) === 1) return undefined
     const passwordHash = await this.hasher.hash(password, gone)
@@ -62,21 +62,21 @@ export class Accounts {
   /** Makes a token that is good for 24 hours. */
   async issueToken(record: TokenRecord): Promise<string> {
     const token = uuid()
-    await this.redis.set(keys.token(hashOfToken(token)), JSON.stringify(record), 'EX', SESSION_TTL_SECONDS)
+    await this.redis.set(accountKeys.token(hashOfToken(token)), JSON.stringify(record), 'EX', SESSION_TTL_SECONDS)
     return token
   }
 
   async tokenRecord(token: string): Promise<TokenRecord | undefined> {
-    const text = await this.redis.get(keys.token(hashOfToken(token)))
+    const text = await this.redis.get(accountKeys.token(hashOfToken(token)))
     return text === null ? undefined : tokenSchema.parse(JSON.parse(text))
   }
 
   async revokeToken(tokenHash: string): Promise<void> {
-    await this.redis.del(keys.token(tokenHash))
+    await this.redis.del(accountKeys.token(tokenHash))
   }
 
   async #record(username: string): Promise<z.infer<typeof recordSchema> | undefined> {
-    const text = await this.redis.get(keys.user(username))
+    const text = await this.redis.get(accountKeys.user(username))
     return text === null ? undefined : recordSchema.parse(JSON.parse(text))
   }
 }

@@ -6,7 +6,7 @@ import { busy, Notice } from './notice.js'
 const REMEMBERED = 'outpost.signed-in'
 
 /** Registering, signing in and out, and who one is. */
-export class Account {
+export class AccountPanel {
   /** Undefined for a visitor. */
   username: string | undefined
   readonly #form = element('sign-in', HTMLFormElement)

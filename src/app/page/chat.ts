@@ -1,5 +1,5 @@
 import type { io as Io, Socket } from 'socket.io-client'
-import type { Account } from './account.js'
+import type { AccountPanel } from './account.js'
 import { create, element } from './elements.js'
 import { Notice } from './notice.js'
 
@@ -28,7 +28,7 @@ export class Chat {
   readonly #notice = new Notice('chat')
   readonly #text = element('text', HTMLInputElement)
 
-  constructor(private readonly account: Account) {}
+  constructor(private readonly account: AccountPanel) {}
 
   start(): void {
     if (globalThis.io === undefined) {

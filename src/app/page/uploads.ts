@@ -2,7 +2,7 @@ import { ask, explain, type Answer } from './answer.js'
 import { element } from './elements.js'
 import { Gallery, type StoredFile } from './gallery.js'
 import { busy, Notice } from './notice.js'
-import { sendFile } from './upload-request.js'
+import { uploadFile } from './upload-request.js'
 
 /** Uploading with a progress bar, and the gallery of what was uploaded. */
 export function startUploads(): void {
@@ -22,7 +22,7 @@ export function startUploads(): void {
     bar.value = 0
     bar.hidden = false
     notice.show('plain', `Sending ${file.name}…`)
-    const answer = await sendFile(file, share => (bar.value = share * 100))
+    const answer = await uploadFile(file, share => (bar.value = share * 100))
     bar.hidden = true
     if (answer.status === 201) {
       const { key, url, size, contentType } = answer.body as Record<string, string | number>

@@ -27,12 +27,14 @@ export class UploadForm {
   #completed: () => void = () => undefined
   #failed: Array<(error: Error) => void> = []
   #received = 0
+  readonly #maxBytes: number
 
   /** @throws {HttpError} for what the headers tell already */
   constructor(
     private readonly request: Request,
     private readonly maxFileBytes: number,
   ) {
+    this.#maxBytes = maxFileBytes + FORM_OVERHEAD_BYTES
     if (request.is('multipart/form-data') === false) throw new HttpError('UNSUPPORTED_MEDIA_TYPE')
     if (Number(request.get('content-length') ?? 0) > this.#maxBytes) throw new HttpError('BODY_TOO_LARGE')
     try {
@@ -69,10 +71,6 @@ export class UploadForm {
     this.#parser.destroy()
     this.#stream?.destroy(error)
     discard(this.request)
-  }
-
-  get #maxBytes(): number {
-    return this.maxFileBytes + FORM_OVERHEAD_BYTES
   }
 
   #listen(): void {

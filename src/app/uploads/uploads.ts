@@ -72,7 +72,7 @@ export class Uploads {
         }
       }
       const metadata = { owner: encodeURIComponent(owner), ...nameAsMetadata(file.name) }
-      const { size } = await this.storage.put(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
+      const { size } = await this.storage.putSteady(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
       return { key, size, sha256: hash.digest('hex'), contentType }
     } catch (error) {
       if (error instanceof StorageUnavailableError) this.#takeAway(key)

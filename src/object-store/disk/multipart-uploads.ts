@@ -36,7 +36,7 @@ export interface Publisher {
  * The multipart uploads of a bucket. Each has a folder with its parts and, while it is under way, a file `upload`.
  * To complete one is to publish an object record that refers to the folder: no part is copied.
  */
-export class Uploads {
+export class MultipartUploads {
   readonly #uploads = new Map<string, Upload>()
   readonly #locks = new KeyedMutex()
 

@@ -44,7 +44,8 @@ export class TempFolder {
 
 export class TempFile {
   #open = true
-  #moved = false
+  /** It has its final name. */
+  moved = false
 
   constructor(
     private readonly path: string,
@@ -72,14 +73,10 @@ export class TempFile {
     await this.#close()
   }
 
-  get moved(): boolean {
-    return this.#moved
-  }
-
   /** Gives the sealed file its final name; the caller syncs that directory once its own books agree with the disk. */
   async moveTo(target: string): Promise<void> {
     await rename(this.path, target)
-    this.#moved = true
+    this.moved = true
   }
 
   /** Never throws: it runs while another error is on its way up, and what it cannot remove the next start will. */

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { keys } from '#src/services/keys.js'
+import { accountKeys } from '#src/app/accounts/account-keys.js'
 import { LoginBackoff, waitAfter } from '#src/app/accounts/login-backoff.js'
 import { RedisServer } from '../../helpers/redis-server.js'
 
@@ -18,7 +18,7 @@ async function fail(times: number, username: string, client: string): Promise<vo
 
 /** As if the last failure were so long ago: what is left of its hour tells the time. */
 async function passed(seconds: number, username: string, client: string): Promise<void> {
-  await redis.expire(keys.failedLogins(username, client), HOUR - seconds)
+  await redis.expire(accountKeys.failedLogins(username, client), HOUR - seconds)
 }
 
 void t.test('five mistakes are free, then the wait doubles up to a quarter of an hour', t => {

@@ -114,7 +114,7 @@ void t.test('who has sent nothing yet keeps nobody out', async t => {
 void t.test('who finds all places taken waits five seconds, and is told so', async t => {
   const clock = new FakeClock(t)
   let ended = 0
-  const full = new Uploads({ put: () => new Promise(() => undefined) } as unknown as ObjectStorage)
+  const full = new Uploads({ putSteady: () => new Promise(() => undefined) } as unknown as ObjectStorage)
   for (let i = 0; i < 32; i += 1) void full.store('alice', file(Buffer.alloc(16)))
   const bytes = async function* (): AsyncGenerator<Buffer> {
     try {

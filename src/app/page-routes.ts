@@ -13,7 +13,7 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** GET / and what it is made of. A few small files, held in memory; asked for again, they are usually a 304. */
+/** GET / and its assets: a few small files in memory. A repeated request is usually a 304. */
 export function pageRoutes(folder = FOLDER): Router {
   const router = Router()
   for (const name of readdirSync(folder).filter(name => extname(name) in TYPES)) {

@@ -28,13 +28,13 @@ export interface ObjectStoreOptions extends SigningCredentials {
   readonly maxObjectBytes?: number
   /** Connections at once, default 512; more are cut as they come. */
   readonly maxConnections?: number
-  /** A connection on which nothing moves for so long is cut; default 120,000. */
+  /** How long a connection may stand still before it is cut; default 120,000. */
   readonly idleTimeoutMs?: number
   /** How long `stop` waits for requests in flight; default 5,000. */
   readonly stopTimeoutMs?: number
   /** Milliseconds since the epoch; default the system's clock. */
   readonly now?: () => number
-  /** Told of faults that are the operator's business: an answer of 5xx and its cause, a damaged file. */
+  /** Called for faults that concern the operator: an answer of 5xx with its cause, a damaged file. */
   readonly warn?: (message: string, cause?: unknown) => void
 }
 
@@ -96,7 +96,7 @@ export class ObjectStore {
     this.#server = this.#createServer()
   }
 
-  /** Claims the directory, removes what a crash left, rebuilds the index, listens. */
+  /** Claims the directory, removes the litter of a crash, rebuilds the index, listens. */
   start(): Promise<{ port: number }> {
     return (this.#starting ??= this.#start())
   }
@@ -146,7 +146,7 @@ export class ObjectStore {
     const idleTimeoutMs = this.options.idleTimeoutMs ?? 120_000
     const server = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,
-      // No limit on a whole request, which may be a large and slow upload: the idle deadline is what ends a dead one.
+      // No limit on a whole request, which may be a large and slow upload. The idle deadline ends a dead one.
       requestTimeout: 0,
       keepAliveTimeout: idleTimeoutMs,
       connectionsCheckingInterval: CONNECTION_CHECK_MS,
@@ -185,7 +185,7 @@ export class ObjectStore {
       requireSupportedHeaders(request)
       await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
-      // A client that left is no fault, and there is nobody to answer.
+      // A client that left is no fault, and cannot be answered.
       if (incoming.socket.destroyed) return
       const answer = asS3Error(error)
       if (answer.status >= 500 && answer.code !== 'NotImplemented') {

@@ -48,7 +48,7 @@ export class Semaphore {
     })
   }
 
-  /** The permit passes straight to the first that waits, so nobody who comes now can take it before. */
+  /** The permit passes directly to the first in the queue, so a newcomer cannot take it. */
   #leave(): void {
     const [next] = this.#waiting
     if (next === undefined) this.#held -= 1

@@ -15,7 +15,7 @@ export interface CallLimits {
 const CONNECT_MS = 1_000
 /** Node tells of a silence after up to twice the time, as a write that moved at its begin makes it wait once more. */
 const SILENCE_STEPS = 5
-/** A body that is read may stand still this long, unless it is the reader who does not read. */
+/** How long the body of a download may stand still while its reader reads. */
 const STREAM_SILENCE_MS = 15_000
 
 const current = new AsyncLocalStorage<StorageCall>()
@@ -88,7 +88,7 @@ export class StorageCall {
       if (this.#isQuietFor(this.limits.silenceMs)) this.#fail(`silent for ${this.limits.silenceMs} ms`, response)
       else request.socket?.setTimeout(this.#stepMs)
     } else if (response !== undefined && response.readableLength > 0) {
-      // What has come has not been taken yet: the storage waits for the reader, not the other way round.
+      // There are unread bytes: the storage waits for the reader, not the reader for the storage.
       request.socket?.setTimeout(STREAM_SILENCE_MS)
     } else this.#fail(`silent for ${STREAM_SILENCE_MS} ms`, response)
   }

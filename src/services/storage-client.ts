@@ -14,13 +14,13 @@ export interface CallOptions extends CallLimits {
 /** Calls under way at once, and those that wait for one to end. */
 const CALLS = 64
 const WAITING_CALLS = 256
-/** Shorter than servers keep an unused connection, so that it is mostly we who close it. */
+/** Shorter than servers keep an unused connection, so that usually this end closes it. */
 const IDLE_MS = 4_000
 
 /** The smallest that S3 takes: four uploads at once in one process should not show in its memory. */
 export const PART_BYTES = 5 * 1024 ** 2
 
-/** The `minio` client with what it lacks: deadlines, a bound on what is under way, and errors of one kind. */
+/** Adds to the `minio` client: deadlines, a bound on the calls under way, and errors of one kind. */
 export class StorageClient {
   readonly bucket: string
   readonly #semaphore = new Semaphore(CALLS, WAITING_CALLS)
@@ -62,12 +62,12 @@ export class StorageClient {
     }
   }
 
-  /** Loads the library ahead of the first call. A failure is told by that call. */
+  /** Loads the library ahead of the first call. That call reports a failure. */
   warmUp(): void {
     this.#load().catch(() => undefined)
   }
 
-  /** Milliseconds since it last did what was asked of it. */
+  /** Milliseconds since the last call that succeeded. */
   get silentMs(): number {
     return performance.now() - this.#answeredAt
   }

@@ -10,7 +10,7 @@ import { UploadSweeper } from '../app/uploads/upload-sweeper.js'
 import { UPLOAD_PREFIX } from '../app/uploads/uploads.js'
 import type { LentServices } from './lent-services.js'
 
-/** The app that Outpost brings along, over the same services that an app of somebody else's is lent. */
+/** The built-in app, over the same services that any other app is lent. */
 export function builtInServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): http.Server {
   const { config, id } = start
   const { redis, cache, storage, sessionStore } = services

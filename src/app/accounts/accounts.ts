@@ -6,14 +6,14 @@ import { accountKeys } from './account-keys.js'
 import type { PasswordHasher } from './password-hasher.js'
 import { SESSION_TTL_SECONDS } from '../../services/sessions.js'
 
-/** What anybody signed in may see of an account. */
+/** The public part of an account. */
 export interface Account {
   username: string
   /** ISO 8601. */
   createdAt: string
 }
 
-/** What a bearer token stands for. */
+/** The record behind a bearer token. */
 export interface TokenRecord {
   username: string
   /** The session that was made by the same sign-in, so that both end together. */
@@ -32,7 +32,7 @@ export class Accounts {
 
   /**
    * Returns undefined when the name is taken: of any number at once, exactly one gets it.
-   * @param gone aborts when nobody waits for it any more
+   * @param gone aborts when the client has left
    */
   async register(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
     const key = accountKeys.user(username)
@@ -46,7 +46,7 @@ export class Accounts {
 
   /**
    * The account if the password is right; undefined, after the same time, if either is wrong.
-   * @param gone aborts when nobody waits for it any more
+   * @param gone aborts when the client has left
    */
   async verify(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
     const record = await this.#record(username)
@@ -81,7 +81,7 @@ export class Accounts {
   }
 }
 
-/** Redis holds only this: whoever reads its data or a backup of it cannot sign in with what he finds. */
+/** Redis holds only the hash, so its data or a backup of it gives no access. */
 export function hashOfToken(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { accountKeys } from './account-keys.js'
 
-/** Wrong passwords that cost nothing, for people who mistype. */
+/** Wrong passwords without a wait, for people who mistype. */
 const FREE_FAILURES = 5
 const MAX_WAIT_SECONDS = 15 * 60
 

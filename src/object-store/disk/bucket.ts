@@ -49,7 +49,7 @@ export class Bucket {
       }
       await setImmediate()
     }
-    // A folder that seems to belong to nobody may be the parts of an object whose record cannot be read.
+    // A folder without an object may hold the parts of an object whose record cannot be read.
     await this.uploads.recover({ removeUnreferenced: unreadable === 0 })
   }
 
@@ -156,7 +156,7 @@ export class Bucket {
     }
   }
 
-  /** The key's hash, so that no key, whatever is in it, can name a file elsewhere, or one that is too long. */
+  /** The key's hash, so that no key can name a file elsewhere, or one whose name is too long. */
   #pathOf(key: string): string {
     const hash = createHash('sha256').update(key, 'utf8').digest('hex')
     return join(this.path, 'objects', hash.slice(0, 2), hash)

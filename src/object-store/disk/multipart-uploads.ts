@@ -27,7 +27,7 @@ export interface ListedPart {
   readonly etag: string
 }
 
-/** Who can make an object of a finished upload. */
+/** Makes an object of a finished upload. */
 export interface Publisher {
   publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void>
 }
@@ -46,7 +46,7 @@ export class MultipartUploads {
     private readonly context: StoreContext,
   ) {}
 
-  /** After the objects: a folder that one of them reads from is complete, whatever else is in it. */
+  /** Runs after the objects are recovered: a folder that an object refers to is complete. */
   async recover({ removeUnreferenced }: { removeUnreferenced: boolean }): Promise<void> {
     const root = this.folders.pathOf('')
     for (const id of readdirSync(root)) {
@@ -148,7 +148,7 @@ export class MultipartUploads {
     })
   }
 
-  /** What is left over after completion: the upload is no longer one, and parts that were not listed are not wanted. */
+  /** Removes the leftovers of a completed upload: its record, and parts that were not listed. */
   async #tidy(id: string, wanted: ReadonlySet<string>): Promise<void> {
     const folder = this.folders.pathOf(id)
     try {

@@ -6,7 +6,7 @@ import type { HalfOpenRange } from '../request/ranges.js'
 
 const READ_SIZE = 128 * 1024
 
-/** One version of an object, opened: what it reads does not change when the object is replaced or deleted. */
+/** One version of an object, opened. Its bytes stay the same when the object is replaced or deleted. */
 export class ObjectVersion {
   #closed = false
 

@@ -33,7 +33,7 @@ export class TempFolder {
     }
   }
 
-  /** Takes a directory away at one stroke. Returns the slow rest of the work: removing what was in it. */
+  /** Removes a directory in one step. Returns the slow rest of the work: the removal of its content. */
   async takeAway(directory: string, parent: string): Promise<() => Promise<void>> {
     const path = join(this.path, randomUUID())
     await rename(directory, path)
@@ -79,7 +79,7 @@ export class TempFile {
     this.moved = true
   }
 
-  /** Never throws: it runs while another error is on its way up, and what it cannot remove the next start will. */
+  /** Never throws, as it follows another error. The next start removes what this cannot. */
   async discard(): Promise<void> {
     await this.#close().catch(() => undefined)
     await rm(this.path, { force: true }).catch(() => undefined)

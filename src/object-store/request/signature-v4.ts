@@ -24,7 +24,7 @@ export interface SignedRequest {
   readonly headers: NamedValues
 }
 
-/** What the rest of the request is held against: the body's declared hash, and the chain a chunked body continues. */
+/** The facts that the body is checked against: its declared hash, and the chain of signatures of a chunked body. */
 export interface VerifiedSignature {
   readonly contentSha256: string
   readonly signingKey: Buffer

@@ -14,6 +14,9 @@ export interface StoredObject {
   body: Readable
 }
 
+type ByteSource = AsyncIterable<Buffer> | Iterable<Buffer>
+type PutResult = { size: number; etag: string }
+
 /** First and last byte, both included. */
 export interface ByteRange {
   start: number
@@ -76,20 +79,12 @@ export class ObjectStorage {
    * being sent. The object exists once this resolves, and not before. It never exists when the source throws. When the
    * storage did not answer in time, it may exist all the same.
    */
-  put(
-    key: string,
-    source: AsyncIterable<Buffer> | Iterable<Buffer>,
-    options: PutOptions = {},
-  ): Promise<{ size: number; etag: string }> {
+  put(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
     return this.putSteady(key, withIdleDeadline(source, SOURCE_IDLE_MS), options)
   }
 
   /** The same, from a source that has an idle deadline of its own. */
-  async putSteady(
-    key: string,
-    source: AsyncIterable<Buffer> | Iterable<Buffer>,
-    options: PutOptions = {},
-  ): Promise<{ size: number; etag: string }> {
+  async putSteady(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
     await this.#ready()
     const headers = headersOf(options)
     // Not filled with zeros: memory that is never written to is never taken from the system.

@@ -12,7 +12,7 @@ const MAX_CONNECTIONS = 8_192
 /** The body of the embedded object store's process. It outlives its parent, until the last of the workers has gone. */
 export async function runStore(): Promise<void> {
   process.title = 'outpost store'
-  // Its parent reads what it prints. When that has died, printing must not be what kills this process, too.
+  // The parent reads this output. After its death, printing must not end this process.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const order = await startOrder()
   const log = createLog('store', order.logLevel)
@@ -33,7 +33,7 @@ export async function runStore(): Promise<void> {
   try {
     await store.start()
   } catch (error) {
-    log.error({ err: error }, 'the object store cannot start')
+    log.error({ err: error }, 'object store cannot start')
     exit(exitCodes.failure)
   }
   sendReport({ type: 'ready' })
@@ -44,10 +44,10 @@ async function startOrder(): Promise<StoreOrder> {
   const [message] = (await once(process, 'message')) as [unknown]
   const order = parseOrder(message)
   if (order.type === 'start-store') return order
-  throw new Error(`a store was given a ${order.type}`)
+  throw new Error(`the store got an order of type ${order.type}`)
 }
 
-/** Closes when nobody has the pipe open for writing any more. */
+/** Closes when the last writer has closed the pipe. */
 function watchLifeline(path: string): Socket {
   const fd = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK)
   return new Socket({ fd, readable: true, writable: false }).on('error', () => undefined).resume()

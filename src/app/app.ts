@@ -22,7 +22,7 @@ import { requireSameOrigin } from './accounts/same-origin.js'
 import { SignIn } from './accounts/sign-in.js'
 import { uploadRoutes } from './uploads/upload-routes.js'
 
-/** What the built-in app stands on. */
+/** The services that the built-in app uses. */
 export interface AppServices {
   redis: Redis
   cache: Cache
@@ -39,11 +39,11 @@ export interface AppSettings {
   rateLimitWindowMs: number
   production: boolean
   uploadMaxBytes: number
-  /** Told to clients in `X-Outpost-Worker`; undefined keeps it to ourselves. */
+  /** Sent to clients in `X-Outpost-Worker`; undefined: not sent. */
   workerName: string | undefined
 }
 
-/** Signing in and up is what gets guessed and flooded: a fifth of the general limit each. */
+/** Registration and sign-in are guessed and flooded most: each has a fifth of the general limit. */
 const STRICT_SHARE = 5
 const MAX_JSON_BYTES = 64 * 1024
 
@@ -88,7 +88,7 @@ export function createApp(services: AppServices, settings: AppSettings): Express
   return app
 }
 
-/** Outside of production it is served over plain http, where a browser must not be told to use https. */
+/** Outside of production the app is served over plain http, and must not tell a browser to use https. */
 function securityHeaders(production: boolean): HelmetOptions {
   return {
     strictTransportSecurity: production,

@@ -48,6 +48,7 @@ interface HttpErrorOptions extends ErrorOptions {
 
 /** An error whose answer is in the catalogue. */
 export class HttpError extends Error {
+  readonly status: number
   readonly faults: readonly FieldFault[] | undefined
   readonly retryAfterSeconds: number | undefined
 
@@ -57,22 +58,19 @@ export class HttpError extends Error {
   ) {
     super(appErrors[code].detail, options)
     this.name = 'HttpError'
+    this.status = appErrors[code].status
     this.faults = faults
     this.retryAfterSeconds = retryAfterSeconds
-  }
-
-  get status(): number {
-    return appErrors[this.code].status
   }
 }
 
 const RETRY_AFTER_SECONDS = 1
 
-/** The one ladder from whatever was thrown to an answer. */
+/** The one place that maps errors to answers. */
 function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error
   const cause = { cause: error }
-  // Before Redis: what is wrong with a connection reads the same in both.
+  // Before Redis: errors of a connection read the same in both.
   if (isStorageUnavailable(error) || error instanceof CacheLoadError)
     return new HttpError('STORAGE_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
   if (error instanceof UploadsBusyError)
@@ -100,7 +98,7 @@ function toHttpError(error: unknown): HttpError {
 
 /** Answers with `application/problem+json` (RFC 9457). Stack traces go to the log alone. */
 export function answerErrors(log: Logger): ErrorRequestHandler {
-  // Four parameters are what makes it an error handler.
+  // Express takes a function of four parameters for an error handler.
   return function answerError(error: unknown, request, response, _next) {
     const answer = toHttpError(error)
     const requestId = request.get('x-request-id')

@@ -13,16 +13,16 @@ const TYPES: Record<string, string> = {
   '.svg': 'image/svg+xml',
 }
 
-/** GET / and what it is made of. A few small files, held in memory; asked for again, they are usually a 304. */
+/** GET / and its assets: a few small files in memory. A repeated request is usually a 304. */
 export function pageRoutes(folder = FOLDER): Router {
   const router = Router()
   for (const name of readdirSync(folder).filter(name => extname(name) in TYPES)) {
-    router.get(name === 'index.html' ? '/' : `/assets/${name}`, sendFile(join(folder, name)))
+    router.get(name === 'index.html' ? '/' : `/assets/${name}`, pageFile(join(folder, name)))
   }
   return router
 }
 
-function sendFile(path: string): RequestHandler {
+function pageFile(path: string): RequestHandler {
   const content = readFileSync(path)
   // By content: every worker and machine of one version gives the same.
   const tag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
 import type { Config } from '../config/config.js'
 
-/** A target as every balancing process is told of it. */
+/** A target, as every balancing process gets it. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
 /** The object storage, as every worker reaches it. */
@@ -15,21 +15,21 @@ const storageSchema = z.object({
   region: z.string(),
 })
 
-/** What a child needs to know before it can do anything. Secrets travel here, not in the environment. */
+/** The first order of a child. Secrets travel here, not in the environment. */
 const startSchema = z.object({
   type: z.literal('start'),
   id: z.string(),
   config: z.custom<Config>(value => typeof value === 'object' && value !== null),
   /** Where a worker serves HTTP to the balancers. */
   socketPath: z.string(),
-  /** The public port as it is bound; what an app that listens is told it listens on. */
+  /** The public port as it is bound. An app that listens sees this port. */
   publicPort: z.number(),
   /** Every worker balances for itself. */
   mesh: z.boolean(),
   redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
   storage: storageSchema,
   sessionSecret: z.string(),
-  /** By which workers know what a balancer of this instance tells them of the client; made anew at each start. */
+  /** The key of the balancers' envelopes, made anew at each start. */
   identityKey: z.string(),
 })
 
@@ -56,11 +56,9 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connection') }),
   /** All the targets there are, each time. */
   z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
-  /** Nothing new will come: what lasts is to be brought to an end, so that its clients go on elsewhere. */
+  /** Nothing new will come. Ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
-  z.object({ type: z.literal('hash-granted'), ticket: z.number() }),
-  z.object({ type: z.literal('hash-refused'), ticket: z.number() }),
 ])
 
 /** From a child to the primary. */
@@ -75,12 +73,10 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('drained'), id: z.string() }),
   /** It has the connection that it was given longest ago (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
-  /** An uncaught exception in mesh mode: it hands over what it can, and leaves by itself. */
+  /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
-  /** Somebody sent SIGTERM to the child itself: it asks to be replaced. */
+  /** The child got a SIGTERM of its own and asks to be replaced. */
   z.object({ type: z.literal('retire-me'), reason: z.string() }),
-  z.object({ type: z.literal('hash-wanted'), ticket: z.number() }),
-  z.object({ type: z.literal('hash-done'), ticket: z.number() }),
 ])
 
 export type TargetSpec = z.infer<typeof targetSchema>
@@ -90,10 +86,10 @@ export type StoreOrder = z.infer<typeof storeSchema>
 export type Order = z.infer<typeof orderSchema>
 export type Report = z.infer<typeof reportSchema>
 
-/** Tells a report from what an app sends on its own account: `process.send('ready')` is a habit of PM2's users. */
+/** Tells a report from a message of the app: `process.send('ready')` is a habit of PM2's users. */
 const envelopeSchema = z.object({ outpost: reportSchema })
 
-/** Thrown for an order that is none of ours: both ends are built together, so it is a bug, not bad input. */
+/** A malformed order. Both ends are built together, so it is a bug, not bad input. */
 export class MessageError extends Error {}
 
 export function parseOrder(message: unknown): Order {
@@ -102,12 +98,12 @@ export function parseOrder(message: unknown): Order {
   throw new MessageError(`not an order: ${JSON.stringify(message)}`)
 }
 
-/** Undefined for what the app in a child has sent: nobody's business here, and nothing that could break the primary. */
+/** Undefined for a message of the app in a child, which must not be able to break the primary. */
 export function parseReport(message: unknown): Report | undefined {
   return envelopeSchema.safeParse(message).data?.outpost
 }
 
-/** The end of the channel in the primary. A child that has gone is no error: its exit is told elsewhere. */
+/** The end of the channel in the primary. A child that has exited is no error: its exit is reported elsewhere. */
 export function sendOrder(child: ChildProcess, order: Order, handle?: object): void {
   if (!child.connected) return
   child.send(order, handle as never, () => undefined)

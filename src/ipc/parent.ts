@@ -12,7 +12,7 @@ interface ParentEvents {
 
 const HEARTBEAT_MS = 1_000
 
-/** After the primary's death, what is in flight may go on for this long. */
+/** How long requests in flight may take after the primary has died. */
 const ORPHAN_DEADLINE_MS = 4_000
 
 /** The primary, as a balancer or worker sees it: where orders come from and reports go. */
@@ -20,7 +20,7 @@ export class Parent extends EventEmitter<ParentEvents> {
   /** How long the event loop was held up at the last measurement, in milliseconds. */
   loopDelayMs = 0
 
-  /** Orders that came before anybody was there to follow them. */
+  /** Orders that came before `begin`. */
   #early: Array<[order: Exclude<Order, StartOrder>, handle: unknown]> | undefined = []
 
   #leaveEarly: () => void = () => exit(exitCodes.ok)
@@ -29,7 +29,7 @@ export class Parent extends EventEmitter<ParentEvents> {
   static async join(): Promise<{ parent: Parent; start: StartOrder }> {
     const parent = new Parent()
     if (!process.connected) parent.#left()
-    // Only now may the primary send anything: a cluster worker drops what comes while its modules load.
+    // Only now may the primary send anything: a cluster worker drops messages while its modules load.
     parent.report({ type: 'hello' })
     const [start] = (await once(parent, 'start')) as [StartOrder]
     return { parent, start }
@@ -46,11 +46,11 @@ export class Parent extends EventEmitter<ParentEvents> {
       const order = parseOrder(message)
       if (order.type === 'start') this.emit('start', order)
       else if (this.#early === undefined) this.emit('order', order, handle)
-      // What has not begun has nothing in flight.
+      // Before `begin` nothing is in flight.
       else if (order.type === 'stop') this.#leaveEarly()
       else this.#early.push([order, handle])
     })
-    // The primary reads what is printed here. When it has died, printing must not be what kills this process, too.
+    // The primary reads this output. After its death, printing must not end this process.
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
     let last = performance.now()
     setInterval(() => {
@@ -61,12 +61,12 @@ export class Parent extends EventEmitter<ParentEvents> {
     }, HEARTBEAT_MS).unref()
   }
 
-  /** What there is to do when it is told to stop before it has begun. */
+  /** Replaces the exit for a stop that comes before `begin`. */
   whenStoppedEarly(leave: () => void): void {
     this.#leaveEarly = leave
   }
 
-  /** Everybody who follows orders listens now. */
+  /** All listeners for orders are in place. */
   begin(): void {
     const early = this.#early ?? []
     this.#early = undefined

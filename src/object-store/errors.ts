@@ -60,7 +60,7 @@ export class S3Error extends Error {
   }
 }
 
-/** Whatever was thrown as an answer: the ladder's last rung is `InternalError`, whose text tells nothing of the machine. */
+/** Any error as an answer. Unknown ones are `InternalError`, whose text says nothing about the machine. */
 export function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error
   switch (systemCode(error)) {

@@ -7,18 +7,17 @@ import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { requireSupportedHeaders } from './disk/attributes.js'
 import { Buckets } from './disk/buckets.js'
-import { makeDirectory } from './disk/directories.js'
-import { DirectoryClaim } from './disk/directory-claim.js'
+import { claimDirectory, makeDirectory } from './disk/directories.js'
 import { asS3Error } from './errors.js'
-import { Exchange, type Limits } from './request/exchange.js'
+import { Operation, type Limits } from './protocol/operation.js'
 import { Reply } from './protocol/reply.js'
 import { route } from './protocol/router.js'
 import { parseTarget, S3Request, signedView } from './request/s3-request.js'
-import { verifySignature, type Credentials } from './request/signature-v4.js'
+import { verifySignature, type SigningCredentials } from './request/signature-v4.js'
 import type { StoreContext } from './disk/store-context.js'
 import { TempFolder } from './disk/temp-folder.js'
 
-export interface ObjectStoreOptions extends Credentials {
+export interface ObjectStoreOptions extends SigningCredentials {
   /** Everything the store writes is under here; it is made when it is not there. One store a directory. */
   readonly directory: string
   /** A loopback address; default 127.0.0.1. */
@@ -29,13 +28,13 @@ export interface ObjectStoreOptions extends Credentials {
   readonly maxObjectBytes?: number
   /** Connections at once, default 512; more are cut as they come. */
   readonly maxConnections?: number
-  /** A connection on which nothing moves for so long is cut; default 120,000. */
+  /** How long a connection may stand still before it is cut; default 120,000. */
   readonly idleTimeoutMs?: number
   /** How long `stop` waits for requests in flight; default 5,000. */
   readonly stopTimeoutMs?: number
   /** Milliseconds since the epoch; default the system's clock. */
   readonly now?: () => number
-  /** Told of faults that are the operator's business: an answer of 5xx and its cause, a damaged file. */
+  /** Called for faults that concern the operator: an answer of 5xx with its cause, a damaged file. */
   readonly warn?: (message: string, cause?: unknown) => void
 }
 
@@ -70,13 +69,13 @@ LOOPBACK.addAddress('::1', 'ipv6')
  * - Bodies pass through in pieces: no request holds more than a few of them, however large its object is.
  */
 export class ObjectStore {
-  readonly #credentials: Credentials
+  readonly #credentials: SigningCredentials
   readonly #limits: Limits
-  readonly #claim = new DirectoryClaim()
   readonly #context: StoreContext & { readonly temp: TempFolder }
   readonly #buckets: Buckets
   readonly #server: Server
   readonly #active = new Set<Promise<void>>()
+  #releaseDirectory: () => Promise<void> = () => Promise.resolve()
   #starting: Promise<{ port: number }> | undefined
   #stopping: Promise<void> | undefined
 
@@ -97,7 +96,7 @@ export class ObjectStore {
     this.#server = this.#createServer()
   }
 
-  /** Claims the directory, removes what a crash left, rebuilds the index, listens. */
+  /** Claims the directory, removes the litter of a crash, rebuilds the index, listens. */
   start(): Promise<{ port: number }> {
     return (this.#starting ??= this.#start())
   }
@@ -110,7 +109,7 @@ export class ObjectStore {
   async #start(): Promise<{ port: number }> {
     const { directory, host = '127.0.0.1', port } = this.options
     await mkdir(directory, { recursive: true, mode: 0o700 })
-    await this.#claim.take(directory)
+    this.#releaseDirectory = await claimDirectory(directory)
     try {
       await this.#context.temp.empty()
       await makeDirectory(join(directory, 'buckets'))
@@ -118,7 +117,7 @@ export class ObjectStore {
       this.#server.listen(port, host)
       await once(this.#server, 'listening')
     } catch (error) {
-      await this.#claim.release()
+      await this.#releaseDirectory()
       throw error
     }
     return { port: (this.#server.address() as AddressInfo).port }
@@ -140,14 +139,14 @@ export class ObjectStore {
     } finally {
       clearTimeout(deadline)
     }
-    await this.#claim.release()
+    await this.#releaseDirectory()
   }
 
   #createServer(): Server {
     const idleTimeoutMs = this.options.idleTimeoutMs ?? 120_000
     const server = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,
-      // No limit on a whole request, which may be a large and slow upload: the idle deadline is what ends a dead one.
+      // No limit on a whole request, which may be a large and slow upload. The idle deadline ends a dead one.
       requestTimeout: 0,
       keepAliveTimeout: idleTimeoutMs,
       connectionsCheckingInterval: CONNECTION_CHECK_MS,
@@ -184,9 +183,9 @@ export class ObjectStore {
       const verified = verifySignature(signedView(incoming, target), this.#credentials, this.#context.now())
       const request = new S3Request(incoming, target)
       requireSupportedHeaders(request)
-      await route(request)(new Exchange(request, reply, this.#buckets, this.#limits, verified))
+      await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
-      // A client that left is no fault, and there is nobody to answer.
+      // A client that left is no fault, and cannot be answered.
       if (incoming.socket.destroyed) return
       const answer = asS3Error(error)
       if (answer.status >= 500 && answer.code !== 'NotImplemented') {

@@ -6,8 +6,9 @@ import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
 import { ControlServer } from '../control/server.js'
 import type { StorageAddress } from '../ipc/messages.js'
-import { EmbeddedRedis } from './embedded/embedded-redis.js'
-import { EmbeddedStore } from './embedded/embedded-store.js'
+import { embeddedRedis } from './embedded/embedded-redis.js'
+import { embeddedStore } from './embedded/embedded-store.js'
+import type { ManagedServer } from './embedded/managed-server.js'
 import { InstanceFolder } from './host/instance-folder.js'
 import { lockInstance } from './host/instance-lock.js'
 import { endLeftovers, Lifeline } from './host/lifeline.js'
@@ -67,7 +68,7 @@ async function startInstance(config: Config): Promise<Instance> {
   guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const house = { config, folder, lifeline, shutdown, log }
-  const redis = config.redisUrl === undefined ? embeddedRedis(house) : undefined
+  const redis = config.redisUrl === undefined ? privateRedis(house) : undefined
   const storage = await objectStorage(house)
   const supervisor = new Supervisor({
     config,
@@ -90,7 +91,7 @@ async function startInstance(config: Config): Promise<Instance> {
     [redis, storage.service, supervisor, control].filter(service => service !== undefined),
   )
   await services.start()
-  void Promise.all([supervisor.serving, redis?.answering(REDIS_PATIENCE_MS)]).then(
+  void Promise.all([supervisor.serving, redis?.serving(REDIS_PATIENCE_MS)]).then(
     () => {
       const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined, storage: storage.name }
       process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
@@ -122,10 +123,10 @@ interface House {
   log: Logger
 }
 
-function embeddedRedis({ folder, lifeline, shutdown, log }: House): EmbeddedRedis {
+function privateRedis({ folder, lifeline, shutdown, log }: House): ManagedServer {
   const { redisDir: directory, redisSocket: socketPath } = folder
   const stopTimeoutMs = (): number => shutdown.patience(REDIS_STOP_MS)
-  return new EmbeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs, log })
+  return embeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs, log })
 }
 
 interface ObjectStorage {
@@ -150,7 +151,7 @@ async function objectStorage({ config, folder, lifeline, shutdown, log }: House)
   return {
     name: backend.name,
     address: { endpoint: `http://127.0.0.1:${port}`, bucket, region, ...keys },
-    service: new EmbeddedStore({ ...options, stopTimeoutMs: () => shutdown.patience(STORE_STOP_MS) }),
+    service: embeddedStore({ ...options, stopTimeoutMs: () => shutdown.patience(STORE_STOP_MS) }),
   }
 }
 

@@ -9,7 +9,6 @@ import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
-import { HashPermits } from './processes/hash-permits.js'
 import { ReloadError, Reloads } from './reloads.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
@@ -43,7 +42,6 @@ export class Supervisor implements Service, ChildObserver {
   readonly #dealer: ConnectionDealer | undefined
   readonly #reloads = new Reloads()
   readonly #log: SupervisorLog
-  readonly #permits = new HashPermits()
   #desired: Desired
   #history: History = noHistory
   #state: 'new' | 'running' | 'stopped' = 'new'
@@ -150,12 +148,6 @@ export class Supervisor implements Service, ChildObserver {
       case 'retire-me':
         this.#retire(child, report.reason)
         break
-      case 'hash-wanted':
-        this.#permits.wanted(child, report.ticket)
-        return
-      case 'hash-done':
-        this.#permits.done(child, report.ticket)
-        return
     }
     this.#ask()
   }
@@ -232,7 +224,6 @@ export class Supervisor implements Service, ChildObserver {
         child.markCounted()
         return this.#abandoned(child, action.generation, action.replaced)
       case 'forget':
-        this.#permits.childGone(child)
         this.#traffic.board.forget(child)
         this.#children.delete(child.name)
     }

@@ -1,50 +1,60 @@
-/** Thrown when as many wait already as may. */
+/** Thrown when the queue is full. */
 export class QueueFullError extends Error {
   constructor(limit: number) {
-    super(`${limit} wait already`)
+    super(`${limit} are waiting already`)
     this.name = 'QueueFullError'
   }
 }
 
-/** Lets a number of holders in at once, and a bounded number of others wait for them, first in first out. */
-export class Semaphore<Holder> {
-  readonly #holders = new Set<Holder>()
-  readonly #waiting = new Map<Holder, () => void>()
+/** Admits a number of holders at once. A bounded number of others wait, first in first out. */
+export class Semaphore {
+  #held = 0
+  readonly #waiting = new Set<() => void>()
 
   constructor(
     private readonly permits: number,
     private readonly waitLimit: number,
   ) {}
 
-  get held(): number {
-    return this.#holders.size
-  }
-
-  get waiting(): number {
-    return this.#waiting.size
-  }
-
   /**
-   * Calls `granted` now or when a permit is free.
-   * @throws {QueueFullError} at once when too many wait
+   * Resolves when a permit is free, with a function that gives it back.
+   * @param signal gives up the place in the queue; its reason is thrown
+   * @throws {QueueFullError} at once when the queue is full
    */
-  acquire(holder: Holder, granted: () => void): void {
-    if (this.#holders.size < this.permits) {
-      this.#holders.add(holder)
-      granted()
-    } else if (this.#waiting.size >= this.waitLimit) throw new QueueFullError(this.waitLimit)
-    else this.#waiting.set(holder, granted)
+  async enter(signal?: AbortSignal): Promise<() => void> {
+    signal?.throwIfAborted()
+    if (this.#held < this.permits) this.#held += 1
+    else await this.#turn(signal)
+    let left = false
+    return () => {
+      if (!left) this.#leave()
+      left = true
+    }
   }
 
-  /** Gives back a permit, or a place in the queue. Does nothing for a holder of neither. */
-  release(holder: Holder): void {
-    this.#waiting.delete(holder)
-    if (!this.#holders.delete(holder)) return
-    for (const [next, granted] of this.#waiting) {
+  #turn(signal: AbortSignal | undefined): Promise<void> {
+    if (this.#waiting.size >= this.waitLimit) throw new QueueFullError(this.waitLimit)
+    return new Promise((resolve, reject) => {
+      const granted = (): void => {
+        signal?.removeEventListener('abort', givenUp)
+        resolve()
+      }
+      const givenUp = (): void => {
+        this.#waiting.delete(granted)
+        reject(signal?.reason as Error)
+      }
+      this.#waiting.add(granted)
+      signal?.addEventListener('abort', givenUp)
+    })
+  }
+
+  /** The permit passes directly to the first in the queue, so a newcomer cannot take it. */
+  #leave(): void {
+    const [next] = this.#waiting
+    if (next === undefined) this.#held -= 1
+    else {
       this.#waiting.delete(next)
-      this.#holders.add(next)
-      granted()
-      return
+      next()
     }
   }
 }

@@ -5,15 +5,15 @@ type Collect = (options: { type: 'minor' }) => void
 
 let collect: Collect | undefined
 
-/** How much may go through before what it leaves behind is collected. */
+/** Bytes that may pass between two collections. */
 const EVERY_BYTES = 8 * 1024 ** 2
 
 let passed = 0
 
 /**
- * To be told of the buffers that a stream passes on. V8 lets 32 MiB of such short-lived buffers pile up before it
- * frees them by itself, which is most of what a process that streams would take. Only what is young is looked at:
- * about a millisecond.
+ * Counts the buffers that a stream passes on, and collects them now and then. By itself V8 lets 32 MiB of such short-lived
+ * buffers pile up, which would be most of the memory of a process that streams. A collection of young objects takes about
+ * a millisecond.
  */
 export function buffersPassed(bytes: number): void {
   passed += bytes

@@ -9,9 +9,9 @@ import type { Redis, Result } from 'ioredis'
  *     writer, writeUntil    token of the last write that has begun, and when it counts as dead
  *     contended             another write had begun before the last one was over
  *
- * What a load has found is stored only under the lock that it began with. A write takes the lock away when it begins
- * and again when it ends, so nothing that was read before or during a write can outlive it. While a write is under way
- * whatever is stored lives no longer than the write may: should the writer die, nobody knows what it has written.
+ * A load stores its value only under the lock that it began with. A write takes the lock away when it begins and again
+ * when it ends, so no value that was read before or during a write can outlive it. While a write is under way, a stored
+ * value lives no longer than the write may take: if the writer dies, the outcome of its write is unknown.
  *
  * All times are Redis's own, in milliseconds.
  */
@@ -28,7 +28,7 @@ local function drop() redis.call('HDEL', key, 'value', 'fresh', 'until', 'lock',
 `
 
 /**
- * What is there, and who is to load. ARGV: token, how long a load may take, whether to take the lock.
+ * Reads the value and decides which reader loads. ARGV: token, how long a load may take, whether to take the lock.
  * Returns [state, value or token]: `hit`, `stale` (others load), `reload` (stale, and the caller loads), `load`,
  * `wait` (with the token of the one that loads), `none` (nothing there, and the lock was not wanted).
  */
@@ -52,7 +52,7 @@ if served then return { 'reload', value } end
 return { 'load', '' }
 `
 
-/** Stores what a load has found. ARGV: token, value, fresh for, served for. Returns 1 if it was. */
+/** Stores the value of a load. ARGV: token, value, fresh for, served for. Returns 1 if it was. */
 const STORE = `
 if redis.call('HGET', key, 'lock') ~= ARGV[1] then return 0 end
 redis.call('HDEL', key, 'lock', 'lockUntil')

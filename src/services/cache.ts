@@ -6,7 +6,7 @@ import { defineCacheScripts, type Look } from './cache-scripts.js'
 import { keys } from './keys.js'
 
 /**
- * - `HIT`: from the cache, or from a load of somebody else's that it waited for
+ * - `HIT`: from the cache, or from another reader's load that this reader waited for
  * - `MISS`: loaded for this reader
  * - `STALE`: older than its time to live, while it is loaded anew
  */
@@ -27,13 +27,13 @@ export class CacheLoadError extends Error {
 }
 
 export interface CacheTimes {
-  /** "There is no such thing" is believed for so long. */
+  /** How long "there is no such thing" is cached. */
   missingMs: number
   /** A load counts as dead after this. */
   loadMs: number
   /** So does a write: longer than any write may take. */
   writeMs: number
-  /** The longest that a reader waits for somebody else's load. */
+  /** How long a reader waits for another reader's load. */
   waitMs: number
 }
 
@@ -45,8 +45,8 @@ const FAILURE_REMEMBERED_MS = 5_000
 const NOTHING = ''
 
 /**
- * Cache-aside in Redis for a whole cluster: of any number of readers at once one loads, the others wait for it or are
- * served what was there before; a write is seen by every reader as soon as it is over.
+ * Cache-aside in Redis for a whole cluster. Of any number of readers at once, one loads; the others wait for it or get the
+ * stale value. Every reader sees a write as soon as it is over.
  */
 export class Cache {
   readonly #times: CacheTimes
@@ -63,7 +63,7 @@ export class Cache {
   }
 
   /**
-   * @param ttlSeconds fresh for so long, and served stale while it is loaded anew for as long again
+   * @param ttlSeconds how long the value is fresh; it may be served stale for as long again, while it is loaded anew
    * @param load undefined for "there is no such thing"; its result must survive JSON
    * @throws {CacheLoadError} when another reader loads, and fails or takes too long
    */
@@ -98,8 +98,8 @@ export class Cache {
   }
 
   /**
-   * Changes what the cache stands for to `value` (undefined: it is removed), and the cache with it. `work` does the
-   * first; when it throws, what is cached now is served for a moment at the most: nobody knows whether it was done.
+   * Changes the original to `value` (undefined: it is removed) and the cache with it. `work` changes the original. When
+   * it throws, its outcome is unknown, so the cached value is served for a moment at most.
    */
   async write(name: string, ttlSeconds: number, value: unknown, work: () => Promise<void>): Promise<void> {
     const key = keys.cache(name)
@@ -110,7 +110,7 @@ export class Cache {
     await this.redis.cacheEndWrite(key, token, text, freshMs, servedMs, 1)
   }
 
-  /** Forgets a value, and what is being loaded now. */
+  /** Forgets a value, and the loads that are under way. */
   async invalidate(name: string): Promise<void> {
     const key = keys.cache(name)
     const token = uuid()
@@ -118,7 +118,7 @@ export class Cache {
     await this.redis.cacheEndWrite(key, token, NOTHING, 0, 0, 0)
   }
 
-  /** Waits for the reloads that nobody waits for. */
+  /** Waits for the reloads in the background. */
   async stop(): Promise<void> {
     await Promise.all(this.#reloads)
   }
@@ -152,7 +152,7 @@ export class Cache {
     this.#reloads.add(reload)
   }
 
-  /** The value that another reader's load brings; undefined when it is over without one and anybody may load. */
+  /** The value of another reader's load; undefined when that load is over without one, and this reader may try. */
   async #awaitLoad(key: string, firstToken: string, deadline: number): Promise<string | undefined> {
     let token = firstToken
     for (let pollMs = FIRST_POLL_MS; performance.now() < deadline; pollMs = Math.min(pollMs * 2, MAX_POLL_MS)) {
@@ -165,7 +165,7 @@ export class Cache {
     throw new CacheLoadError(`not within ${this.#times.waitMs} ms`)
   }
 
-  /** All that wait in this process share a look, which is sent after each of them had begun to wait. */
+  /** Readers that wait in this process share one look, sent after each of them has begun to wait. */
   #poll(key: string, pollMs: number): Promise<[Look, string]> {
     const shared = this.#polls.get(key)
     if (shared !== undefined) return shared

@@ -1,4 +1,4 @@
-/** Whoever should have given the next piece did not. */
+/** The source did not give its next piece in time. */
 export class SourceIdleError extends Error {
   constructor(idleMs: number) {
     super(`nothing came for ${idleMs} ms`)

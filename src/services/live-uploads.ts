@@ -3,11 +3,11 @@ import type { Logger } from '../process/log.js'
 import { keys } from './keys.js'
 import type { UploadWitness } from './multipart-upload.js'
 
-/** An upload whose worker has not been heard of for so long is dead. */
+/** An upload counts as dead when its worker has not renewed it for this time. */
 export const UPLOAD_LIVES_MS = 60_000
 const RENEW_MS = 15_000
 
-/** Tells the cluster which multipart uploads this worker has under way, for as long as it lives. */
+/** Registers the multipart uploads of this worker in Redis, for as long as the worker lives. */
 export class LiveUploads implements UploadWitness {
   readonly #ids = new Set<string>()
   #timer: NodeJS.Timeout | undefined

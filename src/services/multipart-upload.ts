@@ -1,6 +1,6 @@
 import type { CallOptions, StorageClient } from './storage-client.js'
 
-/** Told of the uploads that are under way, so that a sweeper leaves them alone. */
+/** Notes the uploads that are under way, so that the sweeper leaves them alone. */
 export interface UploadWitness {
   begun(uploadId: string): void
   ended(uploadId: string): void
@@ -12,7 +12,7 @@ const PART: CallOptions = { silenceMs: 15_000, deadlineMs: 60_000 }
 const FINISH_MS = 20_000
 const ABORT: CallOptions = { silenceMs: 2_000, deadlineMs: 5_000 }
 
-/** An object in the making, part by part. There is nothing to be seen of it until `finish`. */
+/** An object that is made part by part. It does not exist before `finish`. */
 export class MultipartUpload {
   readonly #parts: Array<{ part: number; etag: string }> = []
 
@@ -53,10 +53,10 @@ export class MultipartUpload {
     return { etag: etag.replace(/^"|"$/g, '') }
   }
 
-  /** Never throws: it follows another failure. What it cannot remove, the sweeper finds: it is witnessed no more. */
+  /** Never throws, as it follows another failure. The sweeper removes what this cannot: the witness has forgotten it. */
   async abort(): Promise<void> {
     this.witness.ended(this.id)
-    await abortUpload(this.storage, this.key, this.id).catch(() => undefined)
+    await abortMultipart(this.storage, this.key, this.id).catch(() => undefined)
   }
 
   async #add(bytes: Buffer, options: CallOptions): Promise<void> {
@@ -69,6 +69,6 @@ export class MultipartUpload {
   }
 }
 
-export function abortUpload(storage: StorageClient, key: string, uploadId: string): Promise<void> {
+export function abortMultipart(storage: StorageClient, key: string, uploadId: string): Promise<void> {
   return storage.call(ABORT, client => client.abortMultipartUpload(storage.bucket, key, uploadId))
 }

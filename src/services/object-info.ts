@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
-/** What the storage knows of an object without its bytes. */
+/** The facts of an object, without its bytes. */
 export interface ObjectInfo {
   size: number
   /** Without quotes. */
@@ -11,7 +11,7 @@ export interface ObjectInfo {
   metadata: Readonly<Record<string, string>>
 }
 
-/** What may be said of an object when it is stored. */
+/** Facts that are stored with an object. */
 export interface PutOptions {
   contentType?: string
   /** Kept with the object: printable ASCII, 2 KiB in all. */

@@ -3,16 +3,19 @@ import type { Readable } from 'node:stream'
 import { buffersPassed } from '../process/young-garbage.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { withIdleDeadline } from './idle-deadline.js'
-import { abortUpload, MultipartUpload, type UploadWitness } from './multipart-upload.js'
+import { abortMultipart, MultipartUpload, type UploadWitness } from './multipart-upload.js'
 import { headersOf, infoOf, type ObjectInfo, type PutOptions } from './object-info.js'
 import { PART_BYTES, StorageClient, type CallOptions } from './storage-client.js'
 import { isStorageUnavailable, ObjectNotFoundError, StorageUnavailableError } from './storage-errors.js'
 
 export interface StoredObject {
   info: ObjectInfo
-  /** All of it, or the range that was asked for. Whoever asked reads it to its end or destroys it. */
+  /** The whole object or the requested range. The caller reads it to its end or destroys it. */
   body: Readable
 }
+
+type ByteSource = AsyncIterable<Buffer> | Iterable<Buffer>
+type PutResult = { size: number; etag: string }
 
 /** First and last byte, both included. */
 export interface ByteRange {
@@ -32,13 +35,13 @@ const READ: CallOptions = { silenceMs: 2_000, deadlineMs: 5_000 }
 const WRITE: CallOptions = { silenceMs: 10_000, deadlineMs: 15_000 }
 /** Having answered this recently, it is not asked whether it is there. */
 const FRESH_MS = 1_000
-/** A source that gives nothing for so long is given up. */
+/** How long a source may give nothing. */
 export const SOURCE_IDLE_MS = 60_000
 const MAX_JSON_BYTES = 1024 ** 2
 
 /**
- * Objects in an S3-compatible storage. Every call is over within a deadline, every error that means "not now" is a
- * `StorageUnavailableError`, and whatever is not there is `undefined`.
+ * Objects in an S3-compatible storage. Every call has a deadline, every error that means "not now" is a
+ * `StorageUnavailableError`, and a missing object is `undefined`.
  */
 export class ObjectStorage {
   readonly #client: StorageClient
@@ -52,14 +55,14 @@ export class ObjectStorage {
     this.#client = new StorageClient(address)
   }
 
-  /** So that the first who needs it does not wait for the library to load. */
+  /** Loads the library, so that the first request does not wait for it. */
   warmUp(): void {
     this.#client.warmUp()
   }
 
   /** Throws within a second and a half unless the storage serves; makes the bucket when there is none. */
   check(): Promise<void> {
-    // Many may want to know at the same time, and one answer is as good as many.
+    // Checks at the same time share one answer.
     this.#checking ??= this.#check().finally(() => (this.#checking = undefined))
     return this.#checking
   }
@@ -72,15 +75,16 @@ export class ObjectStorage {
   }
 
   /**
-   * Stores what `source` gives, one part in memory at a time: nothing more is taken from it while a part is on its
-   * way. The object is there when this is over, and not before; when the source throws, it never is. When the
-   * storage did not answer in time it may be there all the same.
+   * Stores the bytes of `source`, with one part in memory at a time: nothing is read from the source while a part is
+   * being sent. The object exists once this resolves, and not before. It never exists when the source throws. When the
+   * storage did not answer in time, it may exist all the same.
    */
-  async put(
-    key: string,
-    source: AsyncIterable<Buffer> | Iterable<Buffer>,
-    options: PutOptions = {},
-  ): Promise<{ size: number; etag: string }> {
+  put(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
+    return this.putSteady(key, withIdleDeadline(source, SOURCE_IDLE_MS), options)
+  }
+
+  /** The same, from a source that has an idle deadline of its own. */
+  async putSteady(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
     await this.#ready()
     const headers = headersOf(options)
     // Not filled with zeros: memory that is never written to is never taken from the system.
@@ -89,7 +93,7 @@ export class ObjectStorage {
     let size = 0
     let upload: MultipartUpload | undefined
     try {
-      for await (const chunk of withIdleDeadline(source, SOURCE_IDLE_MS)) {
+      for await (const chunk of source) {
         size += chunk.length
         for (let taken = 0; taken < chunk.length;) {
           if (filled === part.length) {
@@ -109,7 +113,7 @@ export class ObjectStorage {
     } catch (error) {
       const failure = notThereIsUnavailable(error)
       const aborted = upload?.abort()
-      // A storage that does not answer would not answer this either, and somebody waits to be told.
+      // A storage that does not answer would not answer the abort either, and the caller waits.
       if (!isStorageUnavailable(failure)) await aborted
       throw failure
     }
@@ -123,7 +127,7 @@ export class ObjectStorage {
       this.#client.call(READ, async (client, call) => {
         const body = await client.getPartialObject(bucket, key, offset, length)
         call.becomeStream(body)
-        body.on('error', () => undefined) // told to whoever reads it; one who has not begun must not die of it
+        body.on('error', () => undefined) // the reader gets it; before it reads, an error must not end the process
         return { info: infoOf(headersIn(body)), body }
       }),
     )
@@ -137,7 +141,7 @@ export class ObjectStorage {
     return { size, etag, lastModified, contentType, metadata }
   }
 
-  /** Over when it is gone; one that was never there is gone, too. */
+  /** Resolves when the object does not exist, even if it never did. */
   async remove(key: string): Promise<void> {
     await orUndefined(this.#client.call(WRITE, client => client.removeObject(this.#client.bucket, key)))
   }
@@ -162,13 +166,13 @@ export class ObjectStorage {
     } while (token !== '')
   }
 
-  /** A URL by which anybody may read or write this object for a while, straight at the storage. */
+  /** A URL that gives access to this object for a while, directly at the storage. */
   presign(method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> {
     return this.#client.call(READ, client => client.presignedUrl(method, this.#client.bucket, key, seconds))
   }
 
   async putJson(key: string, value: unknown): Promise<void> {
-    await this.put(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
+    await this.putSteady(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
   }
 
   /** Over, unlike the reading of a stream, within the deadline of one call. */
@@ -208,7 +212,7 @@ export class ObjectStorage {
 
   /** One that has ended meanwhile is no error. */
   async removeIncompleteUpload({ key, uploadId }: Pick<IncompleteUpload, 'key' | 'uploadId'>): Promise<void> {
-    await orUndefined(abortUpload(this.#client, key, uploadId))
+    await orUndefined(abortMultipart(this.#client, key, uploadId))
   }
 
   close(): void {
@@ -240,7 +244,7 @@ async function parsed(key: string, body: Readable): Promise<unknown> {
   return JSON.parse(Buffer.concat(chunks).toString())
 }
 
-/** What the library hands out as a mere stream is the response itself. */
+/** The stream that the library returns is the response itself. */
 function headersIn(body: Readable): IncomingHttpHeaders {
   return (body as Readable & Pick<IncomingMessage, 'headers'>).headers
 }
@@ -260,7 +264,9 @@ function ignoreExisting(error: unknown): void {
   if (code !== 'BucketAlreadyOwnedByYou' && code !== 'BucketAlreadyExists') throw error
 }
 
-/** In a write: a bucket or an upload that somebody took away from under it. Not the client's fault. */
+/** During a write: the bucket or the upload was removed. That is not the client's fault. */
 function notThereIsUnavailable(error: unknown): unknown {
-  return error instanceof ObjectNotFoundError ? new StorageUnavailableError('what was begun is gone', error) : error
+  return error instanceof ObjectNotFoundError
+    ? new StorageUnavailableError('the bucket or the upload was removed', error)
+    : error
 }

@@ -16,8 +16,8 @@ export interface RateLimitOptions {
 
 /**
  * Middleware that counts the requests of a client address in Redis and tells it by the `RateLimit` headers. An IPv6
- * client is its /64: that is what one customer gets. An unreachable Redis is an error for the next handler: nobody
- * is let through uncounted, but for reads while Redis takes no writes, since they are what still works then.
+ * client is its /64, which is what one customer gets. An unreachable Redis is an error for the next handler: no request
+ * passes uncounted, except reads while Redis takes no writes, because reads still work then.
  */
 export function createRateLimit(redis: Redis, options: RateLimitOptions): RequestHandler {
   const { rule, max, windowMs, onLimit } = options

@@ -40,8 +40,8 @@ export class RealtimeBus {
 }
 
 /**
- * The adapter never looks at what becomes of its commands, and a rejection that nobody handles ends a process. What
- * cannot be published while Redis is away reaches the clients of this worker only.
+ * The adapter ignores the outcome of its commands, and an unhandled rejection would end the process. While Redis is away,
+ * a message reaches the clients of this worker only.
  */
 function publisherOver(redis: Redis): object {
   const ignore = (): object => publisher

@@ -7,7 +7,7 @@ export interface RealtimeParser {
   decode: (bytes: Buffer) => unknown
 }
 
-/** What the adapter takes for a message to nobody. */
+/** The adapter takes this for a message to no client. */
 const NOTHING: readonly never[] = []
 
 /**
@@ -17,7 +17,7 @@ const NOTHING: readonly never[] = []
 export function realtimeParser(log: Logger): RealtimeParser {
   return {
     encode: message => serialize(asClientsSee(message)),
-    // It is asked by a listener of the connection to Redis: what it threw would end the process.
+    // Called by a listener of the connection to Redis: an error thrown here would end the process.
     decode: bytes => {
       try {
         const message: unknown = deserialize(bytes)
@@ -31,8 +31,8 @@ export function realtimeParser(log: Logger): RealtimeParser {
 }
 
 /**
- * Clients of other workers are to get what clients of this one get, which is JSON with bytes in it. What cannot be made
- * into that throws here, at whoever says it, and not at all the others.
+ * Clients of all workers must get the same message, which is JSON with bytes in it. A value that cannot be expressed so
+ * throws here, in the worker that sends it, and not in all the others.
  */
 function asClientsSee(value: unknown): unknown {
   if (typeof value === 'bigint') throw new TypeError('a BigInt cannot be sent')

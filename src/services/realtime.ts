@@ -20,7 +20,7 @@ export interface RealtimeOptions {
 }
 
 const MAX_PING_INTERVAL_MS = 25_000
-/** A session that has not joined a namespace by then is nobody's. */
+/** A session that has joined no namespace by then is closed. */
 const CONNECT_TIMEOUT_MS = 10_000
 /** A session costs some 20 KiB, and one over polling costs its client no connection. */
 const MAX_SESSIONS = 10_000
@@ -30,13 +30,13 @@ const CLOSING_PAUSE_MS = 50
 const SUBSCRIBE_PATIENCE_MS = 2_000
 
 /**
- * One worker's Socket.IO server, joined to those of all other workers and machines. There is none until somebody asks
- * for it. It hands out session ids that name the worker, so that polling finds back to it.
+ * One worker's Socket.IO server, joined to the servers of all other workers and machines. It is created at the first call
+ * of `io`. Its session ids name the worker, so that polls find it.
  */
 export class Realtime {
   #io: Server | undefined
   #bus: RealtimeBus | undefined
-  /** Never listens: what Socket.IO attaches to, so that it does not lay hands on the listeners of the app's server. */
+  /** Never listens. Socket.IO is attached to it, so that it does not change the listeners of the app's server. */
   readonly #inner = http.createServer()
   #ownOriginRule = false
   #closing: NodeJS.Timeout | undefined
@@ -87,8 +87,8 @@ export class Realtime {
   }
 
   /**
-   * Sends the clients that poll elsewhere, a few at a time: each is told at its next poll, and connects anew by
-   * itself. Those on WebSockets hear the same from the balancers.
+   * Moves the polling clients to other workers, a few at a time: each learns of it at its next poll and reconnects by
+   * itself. The balancers do the same for clients on WebSockets.
    */
   drain(): void {
     if (this.#closing !== undefined || this.#io === undefined) return

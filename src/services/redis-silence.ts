@@ -1,6 +1,6 @@
 import type { Redis } from 'ioredis'
 
-/** What the watch needs to see of a client: the library keeps both, and gives them no public name. */
+/** The parts of a client that the watch reads. The library gives them no public name. */
 interface Inner {
   stream?: { readonly bytesRead: number; destroy(error: Error): void }
   commandQueue: { readonly length: number }
@@ -11,7 +11,7 @@ const LOOKS = 7
 /**
  * Cuts a connection over which nothing comes although commands wait for their replies; the client then fails them and
  * connects anew. It counts looks at the connection and not the time: the library's own timeout cannot tell a Redis that
- * is silent from a process that was too busy to read what has come long since.
+ * is silent from a process that was too busy to read a reply that has arrived.
  *
  * @param silenceMs how long it may be silent
  */

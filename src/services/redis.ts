@@ -6,7 +6,7 @@ import { sendByTurns } from './redis-turns.js'
 /** Where Redis is: the embedded one's unix socket, or a URL. */
 export type RedisAddress = { path: string } | { url: string }
 
-/** No answer for so long, with commands waiting, and the connection counts as dead. */
+/** A connection counts as dead after this time without a reply, while commands wait. */
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
 const CONNECT_TIMEOUT_MS = 2_000
@@ -33,8 +33,8 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
 
 /**
  * A client that subscribes: for its whole life, through any number of reconnects. The few commands that it gives wait
- * for a connection; nothing that is published is ever queued by it. As it only listens, it does not notice a connection
- * that is silently dead, unless somebody has it `ping`.
+ * for a connection; it never queues a publication. As it only listens, it notices a dead connection only when its owner
+ * calls `ping`.
  */
 export function createSubscriber(address: RedisAddress, log: Logger): Redis {
   const subscriber = connect(address, {
@@ -55,17 +55,17 @@ function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMappin
   return redis
 }
 
-/** Where its own database cannot be selected, the library would go on in database 0: that is none of ours. */
+/** When its own database cannot be selected, the library would go on in database 0, which is not this instance's. */
 function leaveOtherDatabase(redis: Redis): void {
   redis.on('error', (error: Error & { command?: { name: string } }) => {
-    // What comes after a SELECT in the same hand-shake cannot be sent any more, so it never gets ready.
+    // The commands after SELECT in the same handshake cannot be sent any more, so the client never becomes ready.
     if (error.command?.name === 'select') redis.disconnect(true)
   })
 }
 
 /**
- * Resolves when commands can be given, when it is known that they cannot, or after `patienceMs`: who begins to serve
- * while its first connection is still being made would refuse what it could do a moment later.
+ * Resolves when commands can be given, when it is known that they cannot, or after `patienceMs`. A worker that served
+ * before its first connection is made would refuse requests that it could serve a moment later.
  */
 export function firstConnection(redis: Redis, patienceMs: number): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve()
@@ -102,10 +102,10 @@ const CONNECTION_TROUBLE =
 
 const NO_WRITES = /^(OOM|READONLY|MISCONF|NOREPLICAS)\b/
 
-/** What a Redis older than 7 puts before the refusal that one of its scripts has met. */
+/** The prefix with which a Redis older than 7 reports an error inside a script. */
 const IN_A_SCRIPT = /^ERR Error running script .*?: -/s
 
-/** Whether an error says that Redis cannot serve now, as opposed to a command that is wrong. */
+/** Whether an error says that Redis cannot serve now. A wrong command is another kind of error. */
 export function isRedisUnavailable(error: unknown): boolean {
   if (!(error instanceof Error)) return false
   if (error.name === 'ReplyError') return NOT_NOW.test(refusal(error))

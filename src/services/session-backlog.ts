@@ -3,10 +3,10 @@ import type { Socket } from 'socket.io'
 /** One client's connection underneath Socket.IO: an Engine.IO session, over polling or a WebSocket. */
 export type Session = Socket['conn']
 
-/** What a session was sent and has not taken yet may grow to this. */
+/** The largest backlog of one session. */
 const MAX_BACKLOG_BYTES = 4 * 1024 * 1024
 
-/** Ends a session whose client does not take what it is sent: every message to all would lengthen its queue for ever. */
+/** Ends a session whose client does not read: every message to all clients would lengthen its queue for ever. */
 export function limitBacklog(session: Session, maxBytes = MAX_BACKLOG_BYTES): void {
   let waiting = 0
   session.on('packetCreate', ({ data }: { data?: unknown }) => {

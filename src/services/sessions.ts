@@ -17,7 +17,7 @@ export interface SessionStoreOptions {
   extend: boolean
 }
 
-/** The store behind sessions, also for whoever has to end one that is not the current request's. */
+/** The store behind sessions, also used to end a session that is not the current request's. */
 export function createSessionStore(redis: Redis, { extend }: SessionStoreOptions): RedisStore {
   // While it extends a session, express-session holds back the last byte of an answer whose first are out already:
   // a worker that dies then would break an answer that could have been given by another.

@@ -15,7 +15,7 @@ export interface CallLimits {
 const CONNECT_MS = 1_000
 /** Node tells of a silence after up to twice the time, as a write that moved at its begin makes it wait once more. */
 const SILENCE_STEPS = 5
-/** A body that is read may stand still this long, unless it is the reader who does not read. */
+/** How long the body of a download may stand still while its reader reads. */
 const STREAM_SILENCE_MS = 15_000
 
 const current = new AsyncLocalStorage<StorageCall>()
@@ -27,16 +27,22 @@ const current = new AsyncLocalStorage<StorageCall>()
 export class StorageCall {
   #request: ClientRequest | undefined
   #timer: NodeJS.Timeout | undefined
-  #overdue: (error: StorageUnavailableError) => void = () => undefined
   #streaming = false
   #quietMs = 0
   #quietSeenAt = 0
-  #failure: StorageUnavailableError | undefined
+  readonly #failure = new AbortController()
+  readonly #stepMs: number
+  /** Aborted when the call has failed by a deadline; its reason is the `StorageUnavailableError`. */
+  readonly signal: AbortSignal = this.#failure.signal
 
-  constructor(private readonly limits: CallLimits) {}
+  constructor(private readonly limits: CallLimits) {
+    this.#stepMs = limits.silenceMs / SILENCE_STEPS
+  }
 
   async run<T>(work: () => Promise<T>): Promise<T> {
-    const overdue = new Promise<never>((_resolve, reject) => (this.#overdue = reject))
+    const overdue = new Promise<never>((_resolve, reject) => {
+      this.signal.addEventListener('abort', () => reject(this.signal.reason as Error))
+    })
     const { deadlineMs } = this.limits
     this.#timer = setTimeout(() => this.#fail(`not done within ${deadlineMs} ms`), deadlineMs)
     try {
@@ -61,8 +67,8 @@ export class StorageCall {
 
   adopt(request: ClientRequest): void {
     this.#request = request
-    if (this.#failure !== undefined) {
-      request.destroy(this.#failure)
+    if (this.signal.aborted) {
+      request.destroy(this.signal.reason as Error)
       return
     }
     this.#quietMs = 0
@@ -82,13 +88,9 @@ export class StorageCall {
       if (this.#isQuietFor(this.limits.silenceMs)) this.#fail(`silent for ${this.limits.silenceMs} ms`, response)
       else request.socket?.setTimeout(this.#stepMs)
     } else if (response !== undefined && response.readableLength > 0) {
-      // What has come has not been taken yet: the storage waits for the reader, not the other way round.
+      // There are unread bytes: the storage waits for the reader, not the reader for the storage.
       request.socket?.setTimeout(STREAM_SILENCE_MS)
     } else this.#fail(`silent for ${STREAM_SILENCE_MS} ms`, response)
-  }
-
-  get #stepMs(): number {
-    return this.limits.silenceMs / SILENCE_STEPS
   }
 
   /** Asked at the end of every step in which nothing moved. */
@@ -102,10 +104,10 @@ export class StorageCall {
   }
 
   #fail(reason: string, response?: IncomingMessage): void {
-    const error = (this.#failure ??= new StorageUnavailableError(reason))
+    this.#failure.abort(new StorageUnavailableError(reason)) // the first reason stays
+    const error = this.signal.reason as Error
     response?.destroy(error)
     this.#request?.destroy(error)
-    this.#overdue(error)
   }
 }
 

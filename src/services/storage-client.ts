@@ -14,16 +14,16 @@ export interface CallOptions extends CallLimits {
 /** Calls under way at once, and those that wait for one to end. */
 const CALLS = 64
 const WAITING_CALLS = 256
-/** Shorter than servers keep an unused connection, so that it is mostly we who close it. */
+/** Shorter than servers keep an unused connection, so that usually this end closes it. */
 const IDLE_MS = 4_000
 
 /** The smallest that S3 takes: four uploads at once in one process should not show in its memory. */
 export const PART_BYTES = 5 * 1024 ** 2
 
-/** The `minio` client with what it lacks: deadlines, a bound on what is under way, and errors of one kind. */
+/** Adds to the `minio` client: deadlines, a bound on the calls under way, and errors of one kind. */
 export class StorageClient {
   readonly bucket: string
-  readonly #semaphore = new Semaphore<object>(CALLS, WAITING_CALLS)
+  readonly #semaphore = new Semaphore(CALLS, WAITING_CALLS)
   #client: Promise<Client> | undefined
   #answeredAt = -Infinity
   #agent: http.Agent | undefined
@@ -35,11 +35,11 @@ export class StorageClient {
   /** @throws {StorageUnavailableError | ObjectNotFoundError} */
   async call<T>(options: CallOptions, work: (client: Client, call: StorageCall) => Promise<T>): Promise<T> {
     const client = await this.#load()
-    const holder = {}
     const call = new StorageCall(options)
+    const turn = this.#semaphore.enter(call.signal)
     try {
       const result = await call.run(async () => {
-        await this.#turn(holder)
+        await turn
         try {
           return await work(client, call)
         } catch (error) {
@@ -50,18 +50,24 @@ export class StorageClient {
       this.#answeredAt = performance.now()
       return result
     } catch (error) {
-      throw translated(error)
+      throw error instanceof QueueFullError
+        ? new StorageUnavailableError('too many calls are waiting')
+        : translated(error)
     } finally {
-      this.#semaphore.release(holder)
+      // At once, even if the library goes on with a call that is over.
+      turn.then(
+        leave => leave(),
+        () => undefined,
+      )
     }
   }
 
-  /** Loads the library ahead of the first call. A failure is told by that call. */
+  /** Loads the library ahead of the first call. That call reports a failure. */
   warmUp(): void {
     this.#load().catch(() => undefined)
   }
 
-  /** Milliseconds since it last did what was asked of it. */
+  /** Milliseconds since the last call that succeeded. */
   get silentMs(): number {
     return performance.now() - this.#answeredAt
   }
@@ -69,16 +75,6 @@ export class StorageClient {
   /** Connections that are in use go on; nothing new should be begun. */
   close(): void {
     this.#agent?.destroy()
-  }
-
-  #turn(holder: object): Promise<void> {
-    return new Promise((resolve, reject) => {
-      try {
-        this.#semaphore.acquire(holder, resolve)
-      } catch (error) {
-        reject(error instanceof QueueFullError ? new StorageUnavailableError('too many wait for it') : (error as Error))
-      }
-    })
   }
 
   /** At the first use: the library takes a third of a second to load, and a worker should be ready before. */

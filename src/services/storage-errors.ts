@@ -21,7 +21,7 @@ export function isStorageUnavailable(error: unknown): boolean {
 
 const NOT_THERE = new Set(['NoSuchKey', 'NoSuchBucket', 'NotFound', 'NoSuchUpload'])
 
-/** Answers that no other request would get a better one for, as long as nobody changes the settings or the server. */
+/** Answers that every request would get until the settings or the server change. */
 const UNUSABLE = new Set([
   'AccessDenied',
   'InvalidAccessKeyId',
@@ -34,7 +34,7 @@ const UNUSABLE = new Set([
   'XMinioServerNotInitialized',
 ])
 
-/** The one reading of what the library throws. */
+/** Turns whatever the library throws into one of these errors. */
 export function translated(error: unknown): Error {
   if (error instanceof StorageUnavailableError || error instanceof ObjectNotFoundError) return error
   if (!(error instanceof Error)) return new Error('the object storage failed', { cause: error })
@@ -42,7 +42,7 @@ export function translated(error: unknown): Error {
   if (typeof code !== 'string') return error
   if (NOT_THERE.has(code)) return new ObjectNotFoundError(error)
   if (UNUSABLE.has(code)) return new StorageUnavailableError(`${code} ${error.message}`.trim(), error)
-  // Whatever else has a code in capitals is the system's: a connection refused, reset, timed out, a name unknown.
+  // Any other code in capitals is the system's: a connection refused, reset or timed out, an unknown name.
   if (/^E[A-Z_]+$/.test(code)) return new StorageUnavailableError(error.message || code, error)
   return error
 }

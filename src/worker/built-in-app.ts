@@ -1,20 +1,20 @@
 import http from 'node:http'
+import { availableParallelism } from 'node:os'
 import { createApp } from '../app/app.js'
 import { MAX_MESSAGE_BYTES, relayMessages } from '../app/chat/chat.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import type { Parent } from '../ipc/parent.js'
-import { PasswordHasher } from '../app/accounts/password-hasher.js'
+import { hashLimits, PasswordHasher } from '../app/accounts/password-hasher.js'
 import { UploadSweeper } from '../app/uploads/upload-sweeper.js'
 import { UPLOAD_PREFIX } from '../app/uploads/uploads.js'
-import { SharedHashGate } from './hash-gate.js'
 import type { LentServices } from './lent-services.js'
 
-/** The app that Outpost brings along, over the same services that an app of somebody else's is lent. */
+/** The built-in app, over the same services that any other app is lent. */
 export function builtInServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): http.Server {
   const { config, id } = start
   const { redis, cache, storage, sessionStore } = services
-  const hasher = new PasswordHasher(new SharedHashGate(parent))
+  const hasher = new PasswordHasher(hashLimits(availableParallelism(), config.workers))
   const loopDelayMs = (): number => parent.loopDelayMs
   const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
   const sessions = services.builtInSessions()

@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import { openEnvelope, removeEnvelope } from '#balancer/contract/client-envelope.js'
 import { headersDistinctOf } from '#balancer/contract/raw-headers.js'
 
-/** Who sent a request. */
+/** The sender of a request. */
 export interface Client {
   address: string
   /** 0 when it is not known. */
@@ -58,9 +58,9 @@ export function adoptClient(request: IncomingMessage, found: Client): void {
 }
 
 /**
- * Reads what the balancer says of the sender, and takes it out of sight.
+ * Reads the client from the balancer's envelope, and removes the envelope from the request.
  * @param key of this instance
- * @returns undefined when it says nothing that could be believed: a sender who is not known is nobody, least of all local
+ * @returns undefined without a valid envelope: an unknown sender must never pass for a local one
  */
 export function takeClient(request: IncomingMessage, key: string): Client | undefined {
   const sender = openEnvelope(request.rawHeaders, key)
@@ -69,7 +69,7 @@ export function takeClient(request: IncomingMessage, key: string): Client | unde
   return sender?.kind === 'probe' ? LOCAL : sender
 }
 
-/** To the app a probe comes from this machine, as it does. */
+/** Probes come from this machine, and the app sees them so. */
 const LOCAL: Client = { address: '127.0.0.1', port: 0, protocol: 'http' }
 
 /**

@@ -7,7 +7,7 @@ export interface MessageClasses {
   ServerResponse: typeof ServerResponse
 }
 
-/** What an Express app puts in place of the prototypes of whatever it is handed. */
+/** The prototypes that an Express app gives to its messages. */
 interface ExpressApp {
   request: IncomingMessage
   response: ServerResponse
@@ -37,7 +37,7 @@ export function bearExpressMessages(server: Server): MessageClasses | undefined 
   return classes
 }
 
-/** A message for somebody else than the Express app: whose own properties Express's getters would not take. */
+/** Makes a message plain again for a listener other than the Express app, whose properties Express's getters would hide. */
 export function asNodesOwn(message: IncomingMessage | ServerResponse): void {
   Object.setPrototypeOf(
     message,
@@ -77,7 +77,7 @@ function makesNodesMessages(server: Server): boolean {
   return found.every(([symbol, name]) => (server as unknown as Record<symbol, unknown>)[symbol] === NODES_OWN[name])
 }
 
-/** The app made its server before anybody could name the classes: there they stand under Node's own symbols. */
+/** The app created its server without naming the classes. Node keeps them under symbols of its own. */
 function classSymbols(server: Server): Array<[symbol: symbol, name: keyof MessageClasses]> {
   return Object.getOwnPropertySymbols(server).flatMap(symbol => {
     const name = symbol.description

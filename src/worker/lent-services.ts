@@ -14,25 +14,71 @@ import { Realtime } from '../services/realtime.js'
 import { createRedis, firstConnection } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
 
-/** A start does not wait longer than this for Redis: the first answer is to come within two seconds. */
+/** How long a start waits for Redis at most: the first answer should come within two seconds. */
 const REDIS_PATIENCE_MS = 1_000
 
-/** What an app is handed that exports `(outpost) => app`. */
+/**
+ * The services that an app is lent: the argument of its default export.
+ * @example
+ * export default function createApp(outpost) {
+ *   const app = express()
+ *   app.use(outpost.session())
+ *   return app
+ * }
+ */
 export interface Outpost {
-  /** The shared Redis (an ioredis client that fails fast: no queue while it is away). */
+  /**
+   * The shared Redis, an ioredis client. Commands fail at once while Redis is away; none are queued.
+   * @example
+   * const visits = await outpost.redis.incr('my-app:visits')
+   */
   readonly redis: Redis
-  /** express-session on that Redis. */
+  /**
+   * express-session on that Redis. Options are those of express-session.
+   * @example
+   * app.use(outpost.session({ cookie: { sameSite: 'strict' } }))
+   */
   session(options?: Partial<SessionOptions>): RequestHandler
-  /** Counts requests per client address over all workers; over the limit 429. */
+  /**
+   * Middleware that counts requests per client address over all workers, and answers 429 over the limit. Rules of one
+   * name count together. Defaults: rule `app`, `RATE_LIMIT_MAX` and `RATE_LIMIT_WINDOW_MS`.
+   * @example
+   * app.use('/search', outpost.rateLimit({ rule: 'search', max: 30, windowMs: 60_000 }))
+   */
   rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
-  /** The Socket.IO server of this worker, joined to those of all others; made at the first call, with its options. */
+  /**
+   * The Socket.IO server of this worker, joined to the servers of all other workers. The first call creates it, with its
+   * options; later options are ignored.
+   * @example
+   * outpost.io().on('connection', socket => socket.on('hello', name => outpost.io().emit('hello', name)))
+   */
   io(options?: Partial<ServerOptions>): Server
-  /** Cache-aside in Redis: one load a key at a time over the whole cluster. */
+  /**
+   * Cache-aside in Redis. Over the whole cluster, one reader at a time loads a missing value.
+   * @example
+   * const user = await outpost.cache.getOrLoad(`user:${id}`, 60, () => database.findUser(id))
+   */
   readonly cache: Pick<Cache, 'getOrLoad' | 'write' | 'invalidate'>
-  /** Objects in the S3-compatible storage, as streams. */
+  /**
+   * Objects in the S3-compatible storage, as streams.
+   * @example
+   * await outpost.storage.put(`reports/${id}.pdf`, request, { contentType: 'application/pdf' })
+   * const report = await outpost.storage.get(`reports/${id}.pdf`)
+   * report?.body.pipe(response)
+   */
   readonly storage: Pick<ObjectStorage, 'put' | 'get' | 'stat' | 'remove' | 'list' | 'presign'>
+  /**
+   * A pino logger: JSON lines with the name of this worker.
+   * @example
+   * outpost.log.info({ orderId }, 'order is paid')
+   */
   readonly log: Logger
-  /** Called once at the end of this worker, after its last request; awaited within the shutdown's deadline. */
+  /**
+   * Registers work for the end of this worker, after its last request. It is awaited within the deadline of the shutdown.
+   * Work that was registered last runs first.
+   * @example
+   * outpost.onShutdown(() => database.close())
+   */
   onShutdown(work: () => unknown): void
 }
 
@@ -63,7 +109,7 @@ export class LentServices {
     this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
   }
 
-  /** Over when they can be used, or when what is behind them cannot be reached for now. */
+  /** Over when the services can be used, or when Redis is known to be away or does not answer. */
   async reachable(): Promise<void> {
     await firstConnection(this.redis, REDIS_PATIENCE_MS)
     if (this.redis.status === 'ready') await this.realtime.joined()
@@ -102,13 +148,13 @@ export class LentServices {
     }
   }
 
-  /** Runs what the app asked for, last come first, then lets go of storage and Redis. */
+  /** Runs the app's shutdown work, last registered first, then closes storage and Redis. */
   async stop(): Promise<void> {
     for (const work of this.#shutdownWork.splice(0).reverse()) {
       try {
         await work()
       } catch (error) {
-        this.log.error({ err: error }, 'onShutdown failed')
+        this.log.error({ err: error }, 'work of onShutdown failed')
       }
     }
     await this.cache.stop()

@@ -1,11 +1,11 @@
 import { Server } from 'node:http'
 import net from 'node:net'
 
-/** What the worker gives the app in place of the port it asked for. */
+/** Where the app listens in place of the port that it asked for. */
 export interface TakeoverOptions {
-  /** What the app's server really listens on. */
+  /** The socket that the app's server really listens on. */
   socketPath: string
-  /** What it is told it listens on. */
+  /** The port that the app sees. */
   publicPort: number
 }
 
@@ -31,7 +31,7 @@ export class ListenTakeover {
     return this.#server !== undefined
   }
 
-  /** The worker has a server without the app's: a listen that comes later is told that all went well. */
+  /** The worker has a server already. A later listen succeeds without effect. */
   settle(): void {
     this.#settled = true
   }

@@ -11,12 +11,12 @@ export class AppError extends Error {
   }
 }
 
-/** An app may well connect to something before it listens; after this time it is told what it is waited for. */
+/** An app may connect to something before it listens. After this time the log says what the worker waits for. */
 const HINT_AFTER_MS = 10_000
 
 /**
- * Loads the module and finds its server: what it listens with, or what its default export is or makes: an Express
- * app, a request handler, an `http.Server`, a promise of one, or a function of what Outpost lends (`(outpost) => app`,
+ * Loads the module and finds its server: the server that listens, or the default export. That is an Express app, a
+ * request handler, an `http.Server`, a promise of one, or a function of the lent services (`(outpost) => app`,
  * may be async). How long all of that may take is the primary's to say.
  * @throws {AppError}
  */

@@ -7,15 +7,15 @@ import type { StartOrder } from '../ipc/messages.js'
 import type { Parent } from '../ipc/parent.js'
 import type { WorkerServer } from './worker-server.js'
 
-/** So long a worker that has crashed may take to finish what cannot be done elsewhere; then it is 502, or cut. */
+/** How long a crashed worker may take to finish requests that cannot be retried elsewhere; then they are 502, or cut. */
 const CRASH_PATIENCE_MS = 500
-/** How long it then goes on forwarding for clients that kept their connections. */
+/** How long it then forwards for clients that keep their connections. */
 const CRASH_LINGER_MS = 3_000
-/** How long what it handed over to others may take after that. */
+/** How long the requests that it forwarded may take after that. */
 const CRASH_FINISH_MS = 10_000
 const CONNECTIONS_CHECK_MS = 100
 
-/** What mesh mode changes about the end of a worker. */
+/** How a worker ends in mesh mode. */
 export interface Mesh {
   /** Lets clients and requests go, before the worker's own server stops. */
   leave(deadlineMs: number): Promise<void>
@@ -33,7 +33,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   )
   const drained = (id: string): void => parent.report({ type: 'drained', id })
 
-  /** Replaced, it is a mere forwarder until its clients have moved on: each next answer is the last on its connection. */
+  /** A replaced worker only forwards until its clients have left: each next answer is the last on its connection. */
   async function untilClientsHaveGone(patienceMs = Infinity): Promise<void> {
     const deadline = performance.now() + patienceMs
     balancer.closeAfterAnswers()
@@ -48,7 +48,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     exit(exitCodes.failure)
   }
 
-  /** Says so before the first byte is read: what nobody says to have is given to somebody else. */
+  /** Reports the connection before the first byte is read: an unreported one is dealt to another worker. */
   function adopt(handle: unknown): void {
     parent.report({ type: 'connection-taken' })
     balancer.adopt(socketOf(handle))

@@ -30,7 +30,7 @@ export async function runWorker(): Promise<void> {
 
   const services = new LentServices(start, log)
   const { realtime } = services
-  // What the app has opened while it was loaded it may close.
+  // The app may close what it has opened while it was loaded.
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
   const server = new WorkerServer(await appServer(start, services, parent, log), start, realtime)
   await services.reachable()

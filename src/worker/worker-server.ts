@@ -8,7 +8,7 @@ import { adoptClient, takeClient, type Client } from './client-identity.js'
 
 const IDLE_CHECK_MS = 50
 
-/** Takes what is its own before the app sees it. */
+/** Takes its own requests before the app sees them. */
 export interface Door {
   owns(request: IncomingMessage): boolean
   handleRequest(request: IncomingMessage, response: ServerResponse): void
@@ -17,14 +17,14 @@ export interface Door {
 
 /** The app's server, on the unix socket that the balancers reach it by. */
 export class WorkerServer {
-  /** Of what its requests and responses are to be made, also by somebody else; undefined for Node's own. */
+  /** The classes of its requests and responses, also for the balancer of mesh mode; undefined for Node's own. */
   readonly messages: MessageClasses | undefined
-  /** Somebody has begun to listen for requests beside the Express app that the messages are made for, or in its place. */
+  /** Another listener for requests was added beside the Express app that the messages are made for. */
   #othersListen = false
 
   constructor(
     private readonly server: Server,
-    /** Where it listens, and the key of what balancers tell of clients. */
+    /** The socket it listens on, and the key of the balancers' envelopes. */
     private readonly options: { socketPath: string; identityKey: string },
     private readonly door: Door,
   ) {
@@ -60,7 +60,7 @@ export class WorkerServer {
     this.server.emit('request', request, response)
   }
 
-  /** Whether it would be more than a request like any other: there is a listener of somebody's beside our own. */
+  /** Whether Socket.IO or a listener of the app would take the upgrade. */
   upgrades(request: IncomingMessage): boolean {
     return this.door.owns(request) || this.server.listenerCount('upgrade') > 1
   }
@@ -71,7 +71,7 @@ export class WorkerServer {
     this.server.emit('upgrade', request, socket, head)
   }
 
-  /** Takes nothing new, lets what is in flight end, and cuts what has not ended by the deadline. */
+  /** Accepts nothing new, lets requests in flight end, and cuts those that have not ended by the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.server.close(() => resolve()))
     this.server.closeIdleConnections()
@@ -114,7 +114,7 @@ export class WorkerServer {
     Object.assign(server, { emit: arrived })
   }
 
-  /** When nobody in the app upgrades, it is a request like any other (RFC 9110, section 7.8). */
+  /** Without a listener of the app, an upgrade is an ordinary request (RFC 9110, section 7.8). */
   #noteUpgrade(request: IncomingMessage, socket: Duplex): void {
     if (this.server.listenerCount('upgrade') > 1) return
     socket.on('error', () => socket.destroy())
@@ -130,10 +130,10 @@ export class WorkerServer {
   }
 }
 
-/** What comes with a request. Only the first goes to the Express app, for which messages may have been made. */
+/** The events that come with a request. Only `request` goes to the Express app. */
 const ARRIVALS = new Set(['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation'])
 
-/** Nobody but a balancer of this instance has business here, and a balancer says who the client is. */
+/** Only balancers of this instance are served, and a balancer always sends an envelope. */
 function refuse(answer: ServerResponse | Duplex): void {
   if (answer instanceof ServerResponse) {
     answer.writeHead(403, { connection: 'close', 'content-type': 'text/plain' }).end(UNKNOWN_SENDER)
@@ -150,8 +150,8 @@ function isMessage(value: object): value is IncomingMessage | ServerResponse {
 }
 
 /**
- * An app that is done with a connection although a body is still coming would have it closed over that body, which is a
- * reset, and its answer may be lost with it. The balancer, told of the end by the answer, closes the connection itself.
+ * When an app ends a connection while a body is still arriving, Node would close the connection over that body. That is a
+ * reset, and the answer may be lost. The balancer sees the end in the answer and closes the connection itself.
  */
 function leaveTheEndToTheBalancer(
   request: IncomingMessage,

@@ -44,7 +44,7 @@ void t.test('docs/errors.md lists every error that a user can see, and no other'
   t.same(rows.sort(byCode), catalogue.sort(byCode))
 })
 
-void t.test('an error of the catalogue is a problem document', async t => {
+void t.test('an error of the catalogue is answered as a problem document', async t => {
   const faults = [{ field: 'username', reason: 'must be a string' }]
   const url = await serve(t, throwing(new HttpError('VALIDATION_FAILED', { faults })))
   const answer = await fetch(url, { headers: { 'x-request-id': 'r-1' } })
@@ -59,14 +59,14 @@ void t.test('an error of the catalogue is a problem document', async t => {
   })
 })
 
-void t.test('what is not expected is a 500 that tells nothing', async t => {
+void t.test('an unexpected error is a 500 without details', async t => {
   const url = await serve(t, throwing(new Error('the secret is 42')))
   const answer = await fetch(url)
   t.equal(answer.status, 500)
   t.notMatch(await answer.text(), /42|at /)
 })
 
-void t.test('Redis away is 503 with Retry-After', async t => {
+void t.test('an error of an absent Redis is 503 with Retry-After', async t => {
   const url = await serve(t, throwing(new Error("Stream isn't writeable and enableOfflineQueue options is false")))
   const answer = await fetch(url)
   t.equal(answer.status, 503)
@@ -74,19 +74,19 @@ void t.test('Redis away is 503 with Retry-After', async t => {
   t.match(await answer.json(), { code: 'REDIS_UNAVAILABLE' })
 })
 
-void t.test('a route that is not there is 404', async t => {
+void t.test('an unknown route is 404', async t => {
   const answer = await fetch(await serve(t))
   t.match(await answer.json(), { code: 'NOT_FOUND', status: 404 })
 })
 
-void t.test('so is a path that is no text', async t => {
+void t.test('a path that does not decode to text is 404', async t => {
   const router = express.Router()
   router.get('/:key', (_request, response) => void response.end())
   const answer = await fetch(`${await serve(t, router)}%zz`)
   t.match(await answer.json(), { code: 'NOT_FOUND', status: 404 })
 })
 
-void t.test('a session that cannot be saved fails its request, and not the next one on the connection', async t => {
+void t.test('a session that cannot be saved fails its request, and not the next one of the connection', async t => {
   class AwayStore extends Store {
     override get(_id: string, done: (error: unknown) => void): void {
       done(null)

@@ -29,13 +29,13 @@ void t.test('the OpenAPI description has the routes of the app, and no other', t
   t.end()
 })
 
-void t.test('docs/http-api.md has the same', t => {
+void t.test('docs/http-api.md has the routes of the OpenAPI description', t => {
   const headings = readFileSync('docs/http-api.md', 'utf8').matchAll(/^### `([A-Z]+ \/\S*)`$/gm)
   t.strictSame([...headings].map(([, route]) => route).sort(), documented.sort())
   t.end()
 })
 
-void t.test('every reference in the description leads somewhere, and every operation has a name of its own', t => {
+void t.test('every reference in the OpenAPI description resolves, and every operation has its own name', t => {
   const { schemas } = openapi.components
   const referred = [...JSON.stringify(openapi).matchAll(/#\/components\/schemas\/(\w+)/g)].map(([, name]) => name!)
   t.strictSame(new Set(referred), new Set(Object.keys(schemas)))
@@ -45,7 +45,7 @@ void t.test('every reference in the description leads somewhere, and every opera
   t.end()
 })
 
-void t.test('it is of the version of the package', t => {
+void t.test('the OpenAPI description has the version of the package', t => {
   const { version } = JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }
   t.equal(openapi.info.version, version)
   t.end()

@@ -11,12 +11,12 @@ void t.test('a session id names its worker', t => {
   t.end()
 })
 
-void t.test('no two are the same', t => {
+void t.test('no two session ids are equal', t => {
   t.equal(new Set(Array.from({ length: 1_000 }, () => newSessionId('1'))).size, 1_000)
   t.end()
 })
 
-void t.test('what is no session id of ours names nobody', t => {
+void t.test('a foreign session id names no worker', t => {
   const random = 'a'.repeat(20)
   const others = [
     undefined,

@@ -27,7 +27,7 @@ function bodyOf(key: string, version: number): Buffer {
   return Buffer.alloc(20_000 + ((version * 7919) % 200_000), `${key} version ${version};`)
 }
 
-void t.test('killed in the middle of writing, it has every acknowledged version or a later one, whole', async t => {
+void t.test('a store killed while writing has every acknowledged version or a later one, whole', async t => {
   const directory = t.testdir()
   const acknowledged = new Map<string, number>()
   const attempted = new Map<string, number>()

@@ -11,13 +11,13 @@ void t.test('every code has an error status and a sentence', t => {
   t.end()
 })
 
-void t.test('a full disk is said to be full', t => {
+void t.test('a full disk is answered as XMinioStorageFull', t => {
   t.match(asS3Error(failure('ENOSPC')), { code: 'XMinioStorageFull', status: 507 })
   t.match(asS3Error(failure('EDQUOT')), { code: 'XMinioStorageFull', status: 507 })
   t.end()
 })
 
-void t.test('what the client must not see stays in the cause', t => {
+void t.test('details of an internal error stay in its cause', t => {
   const cause = failure('EIO')
   const error = asS3Error(cause)
   t.match(error, { code: 'InternalError', status: 500, cause })
@@ -25,7 +25,7 @@ void t.test('what the client must not see stays in the cause', t => {
   t.end()
 })
 
-void t.test('an answer stays the answer it is', t => {
+void t.test('an S3Error is answered as it is', t => {
   const error = new S3Error('NoSuchKey')
   t.equal(asS3Error(error), error)
   t.equal(error.status, 404)

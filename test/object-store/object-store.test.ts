@@ -37,7 +37,7 @@ async function halfUpload(t: Test, endpoint: Endpoint, directory: string, path: 
   return request
 }
 
-void t.test('listens on loopback only', t => {
+void t.test('the store listens on loopback only', t => {
   const options = { ...credentials, directory: '/nowhere', port: 0 }
   for (const host of ['0.0.0.0', '::', '10.0.0.1', 'localhost', 'example.com', '']) {
     t.throws(() => new ObjectStore({ ...options, host }), /loopback/, host)
@@ -48,7 +48,7 @@ void t.test('listens on loopback only', t => {
   t.end()
 })
 
-void t.test('starts and stops once, however often it is asked', async t => {
+void t.test('start and stop of the store are idempotent', async t => {
   const { store, endpoint } = await startStore(t, t.testdir())
   t.same(await store.start(), { port: endpoint.port })
   await Promise.all([store.stop(), store.stop()])
@@ -59,7 +59,7 @@ void t.test('starts and stops once, however often it is asked', async t => {
   await never.stop()
 })
 
-void t.test('a second store on the same directory is refused, and on a taken port, too', async t => {
+void t.test('a second store on the same directory or port is refused', async t => {
   const directory = t.testdir()
   const { store, endpoint } = await startStore(t, directory)
   const second = new ObjectStore({ ...credentials, directory, port: 0 })
@@ -71,7 +71,7 @@ void t.test('a second store on the same directory is refused, and on a taken por
   await startStore(t, directory)
 })
 
-void t.test('whatever a key says, its file is where the hash says', async t => {
+void t.test('the file of an object is named by the hash of its key', async t => {
   const root = t.testdir()
   const directory = join(root, 'store')
   const { endpoint } = await startStore(t, directory)
@@ -92,7 +92,7 @@ void t.test('whatever a key says, its file is where the hash says', async t => {
   }
 })
 
-void t.test('all of it is there again after a restart: objects, parts, uploads under way', async t => {
+void t.test('objects, parts and uploads under way survive a restart', async t => {
   const directory = t.testdir()
   const first = await startStore(t, directory)
   await put(first.endpoint, '/bucket')
@@ -127,7 +127,7 @@ void t.test('all of it is there again after a restart: objects, parts, uploads u
   t.equal((await readdir(join(directory, 'buckets', 'bucket', 'uploads'))).length, 2)
 })
 
-void t.test('a start removes litter, leaves damaged files alone, and says so', async t => {
+void t.test('a start removes litter, and reports damaged files without touching them', async t => {
   const directory = t.testdir()
   const first = await startStore(t, directory)
   await put(first.endpoint, '/bucket')
@@ -217,7 +217,7 @@ void t.test('stop cuts a request that does not finish', async t => {
   t.same(await readdir(join(directory, 'temp')), [])
 })
 
-void t.test('a connection on which nothing moves is cut', async t => {
+void t.test('an idle connection is cut', async t => {
   const { endpoint } = await startStore(t, t.testdir(), { idleTimeoutMs: 20 })
   const socket = connect(endpoint.port, '127.0.0.1')
   t.teardown(() => socket.destroy())
@@ -226,7 +226,7 @@ void t.test('a connection on which nothing moves is cut', async t => {
   await once(socket, 'close')
 })
 
-void t.test('what would be refused anyhow is refused before its body is sent', async t => {
+void t.test('a request that will be refused is refused before its body is sent', async t => {
   const { endpoint } = await startStore(t, t.testdir(), { maxObjectBytes: 1000 })
   await put(endpoint, '/bucket')
   const ask = async (path: string, length: string, secretKey = 'secret') => {
@@ -249,7 +249,7 @@ void t.test('an answer reaches a client that sends all of a refused body', async
   t.match(await put(endpoint, '/bucket/large', Buffer.alloc(20 << 20)), { status: 400, code: 'EntityTooLarge' })
 })
 
-void t.test('what is not implemented says so, whoever it would have concerned', async t => {
+void t.test('unimplemented operations are answered 501', async t => {
   const { endpoint } = await startStore(t, t.testdir())
   await put(endpoint, '/bucket')
   await put(endpoint, '/bucket/key', 'content')
@@ -291,7 +291,7 @@ void t.test('malformed requests are answered, and the store goes on', async t =>
   t.equal((await send(endpoint, { path: '/bucket/a' })).text, 'x')
 })
 
-void t.test('an operator hears of a fault, a client only that there was one', async t => {
+void t.test('a fault is logged in detail, and the client gets no details', async t => {
   const directory = t.testdir()
   const warnings: string[] = []
   const { endpoint } = await startStore(t, directory, { warn: message => warnings.push(message) })

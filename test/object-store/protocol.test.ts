@@ -18,7 +18,7 @@ for (const kind of s3Servers) {
     const get = (key: string, headers = {}) => send(server, { path: `/bucket/${key}`, headers })
     t.equal((await send(server, { method: 'PUT', path: '/bucket' })).status, 200)
 
-    await t.test('an object comes back with what was said about it', async t => {
+    await t.test('an object comes back with its headers and metadata', async t => {
       const kept = {
         'content-type': 'text/plain; charset=utf-8',
         'content-disposition': 'attachment; filename="a.txt"',
@@ -35,7 +35,7 @@ for (const kind of s3Servers) {
       t.equal(head.body.length, 0)
     })
 
-    await t.test('a signed query may say how the answer is labelled', async t => {
+    await t.test('a signed query may set the headers of the answer', async t => {
       const query = { 'response-content-type': 'text/html', 'response-content-disposition': 'inline' }
       const answer = await send(server, { path: '/bucket/described', query })
       t.match(answer.headers, { 'content-type': 'text/html', 'content-disposition': 'inline' })
@@ -76,7 +76,7 @@ for (const kind of s3Servers) {
       t.equal((await get('once')).text, `writer ${winner}`)
     })
 
-    await t.test('what was damaged on the way is refused and not stored', async t => {
+    await t.test('a body that was damaged on the way is refused and not stored', async t => {
       const wrongMd5 = await put('damaged', 'hello', { 'content-md5': createHash('md5').update('x').digest('base64') })
       t.match(wrongMd5, { status: 400, code: 'BadDigest' })
       const contentSha256 = createHash('sha256').update('something else').digest('hex')
@@ -99,7 +99,7 @@ for (const kind of s3Servers) {
       t.equal((await get('short')).status, 404)
     })
 
-    await t.test('a chunked body is taken when every chunk is signed, and only then', async t => {
+    await t.test('a chunked body is stored only if every chunk is signed', async t => {
       const pieces = [randomBytes(65_536), randomBytes(65_536), randomBytes(1_000)]
       const plain = Buffer.concat(pieces)
       const chunked = async (path: string, spoil: (body: Buffer) => void) => {
@@ -143,7 +143,7 @@ for (const kind of s3Servers) {
       t.equal((await get('trailer')).text, 'hello')
     })
 
-    await t.test('nobody gets in without the key', async t => {
+    await t.test('a request without a valid signature is refused', async t => {
       const path = '/bucket/described'
       t.match(await sendRaw(server, 'GET', path), { status: 403, code: 'AccessDenied' })
       t.match(await send(server, { path, secretKey: 'guess' }), { status: 403, code: 'SignatureDoesNotMatch' })
@@ -308,7 +308,7 @@ for (const kind of s3Servers) {
       t.equal((await send(server, { method: 'DELETE', path: '/bucket/never-there' })).status, 204)
     })
 
-    await t.test('a client that asks first is asked for its body only when it will be taken', async t => {
+    await t.test('a client that expects 100-continue is asked only for a body that will be stored', async t => {
       const options = { method: 'PUT', headers: { 'content-length': '5' }, contentSha256: 'UNSIGNED-PAYLOAD' }
       const unsignedHeaders = { expect: '100-continue' }
       const welcome = open(server, { ...options, path: '/bucket/asked', unsignedHeaders })

@@ -7,10 +7,10 @@ import {
   sha256,
   signRequest,
   uriEncode,
-  type Credentials,
+  type SigningCredentials,
 } from '#src/object-store/request/signature-v4.js'
 
-export interface Endpoint extends Credentials {
+export interface Endpoint extends SigningCredentials {
   readonly port: number
 }
 

@@ -1,39 +1,76 @@
 import t from 'tap'
 import { QueueFullError, Semaphore } from '#src/process/semaphore.js'
 
-void t.test('so many hold at once, others wait in their order', t => {
-  const granted: string[] = []
-  const semaphore = new Semaphore<string>(2, 2)
-  const acquire = (name: string): void => semaphore.acquire(name, () => granted.push(name))
-  for (const name of ['a', 'b', 'c', 'd']) acquire(name)
-  t.strictSame(granted, ['a', 'b'])
-  t.match(semaphore, { held: 2, waiting: 2 })
-  semaphore.release('a')
-  t.strictSame(granted, ['a', 'b', 'c'])
-  semaphore.release('b')
-  t.strictSame(granted, ['a', 'b', 'c', 'd'])
-  t.match(semaphore, { held: 2, waiting: 0 })
-  t.end()
+/** Enters, and notes its name once it is in. */
+async function enter(semaphore: Semaphore, name: string, admitted: string[]): Promise<() => void> {
+  const leave = await semaphore.enter()
+  admitted.push(name)
+  return leave
+}
+
+const turn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
+
+void t.test('two permits admit two, and the others wait in order', async t => {
+  const admitted: string[] = []
+  const semaphore = new Semaphore(2, 2)
+  const [a, b, c, d] = ['a', 'b', 'c', 'd'].map(name => enter(semaphore, name, admitted))
+  await turn()
+  t.strictSame(admitted, ['a', 'b'])
+  ;(await a)?.()
+  await c
+  t.strictSame(admitted, ['a', 'b', 'c'])
+  ;(await b)?.()
+  await d
+  t.strictSame(admitted, ['a', 'b', 'c', 'd'])
 })
 
-void t.test('one more than may wait is turned away at once', t => {
-  const semaphore = new Semaphore<string>(1, 1)
-  semaphore.acquire('a', () => undefined)
-  semaphore.acquire('b', () => undefined)
-  t.throws(() => semaphore.acquire('c', () => t.fail('not granted')), QueueFullError)
-  semaphore.release('c')
-  t.match(semaphore, { held: 1, waiting: 1 }, 'and leaves nothing behind')
-  t.end()
+void t.test('a full queue refuses at once and keeps its places', async t => {
+  const semaphore = new Semaphore(1, 1)
+  const leave = await semaphore.enter()
+  const waiting = semaphore.enter()
+  await t.rejects(semaphore.enter(), QueueFullError)
+  leave()
+  t.type(await waiting, 'function')
 })
 
-void t.test('who waits may leave, and a permit is given back once', t => {
-  const granted: string[] = []
-  const semaphore = new Semaphore<string>(1, 5)
-  for (const name of ['a', 'b', 'c']) semaphore.acquire(name, () => granted.push(name))
-  semaphore.release('b')
-  semaphore.release('a')
-  semaphore.release('a')
-  t.strictSame(granted, ['a', 'c'])
-  t.match(semaphore, { held: 1, waiting: 0 })
-  t.end()
+void t.test('an aborted wait frees its place in the queue', async t => {
+  const semaphore = new Semaphore(1, 1)
+  const leave = await semaphore.enter()
+  const client = new AbortController()
+  const waiting = semaphore.enter(client.signal)
+  client.abort(new Error('gone'))
+  await t.rejects(waiting, { message: 'gone' })
+  const next = semaphore.enter()
+  leave()
+  t.type(await next, 'function')
+})
+
+void t.test('an aborted signal takes no permit', async t => {
+  const semaphore = new Semaphore(1, 0)
+  await t.rejects(semaphore.enter(AbortSignal.abort(new Error('gone'))), { message: 'gone' })
+  t.type(await semaphore.enter(), 'function')
+})
+
+void t.test('an abort after the turn has come changes nothing', async t => {
+  const semaphore = new Semaphore(1, 1)
+  const leave = await semaphore.enter()
+  const client = new AbortController()
+  const waiting = semaphore.enter(client.signal)
+  leave()
+  client.abort()
+  const leaveLate = await waiting
+  await t.resolves(Promise.resolve(leaveLate()))
+  t.type(await semaphore.enter(), 'function')
+})
+
+void t.test('a permit that is given back twice counts once', async t => {
+  const semaphore = new Semaphore(1, 1)
+  const leave = await semaphore.enter()
+  leave()
+  leave()
+  await semaphore.enter()
+  const second = semaphore.enter()
+  await turn()
+  await t.rejects(semaphore.enter(), QueueFullError, 'one holds, one waits')
+  void second
 })

@@ -16,7 +16,7 @@ function recorder(): { log: string[]; service: (name: string, start?: () => Prom
   return { log, service }
 }
 
-void t.test('started in order, stopped in reverse, once', async t => {
+void t.test('services start in order and stop once, in reverse', async t => {
   const { log, service } = recorder()
   const stack = new ServiceStack([service('a'), service('b'), service('c')])
   await stack.start()
@@ -25,7 +25,7 @@ void t.test('started in order, stopped in reverse, once', async t => {
   t.strictSame(log, ['start a', 'start b', 'start c', 'stop c', 'stop b', 'stop a'])
 })
 
-void t.test('when one does not start, it and those before it are stopped', async t => {
+void t.test('when a service does not start, it and those before it are stopped', async t => {
   const { log, service } = recorder()
   const broken = service('b', () => Promise.reject(new Error('no')))
   const stack = new ServiceStack([service('a'), broken, service('c')])

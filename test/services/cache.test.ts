@@ -53,7 +53,7 @@ const loading =
 
 const never = (): Promise<never> => Promise.reject(new Error('this should have been in the cache'))
 
-void t.test('a value is loaded once and then served', async t => {
+void t.test('a value is loaded once and then served from the cache', async t => {
   const [one, two] = await caches(t, 2)
   t.strictSame(await one!.read('a', TTL, loading({ n: 1 })), { value: { n: 1 }, state: 'MISS' })
   t.strictSame(await one!.read('a', TTL, never), { value: { n: 1 }, state: 'HIT' })
@@ -61,7 +61,7 @@ void t.test('a value is loaded once and then served', async t => {
   t.strictSame(await two!.getOrLoad('b', TTL, loading('text')), 'text')
 })
 
-void t.test('of a hundred readers over several workers one loads, and the others get what it brings', async t => {
+void t.test('one of a hundred readers over several workers loads, and the others get its value', async t => {
   const all = await caches(t, 4)
   const load = new Load<string>()
   const reads = Array.from({ length: 100 }, (_, i) => all[i % 4]!.read('a', TTL, load.run))
@@ -75,7 +75,7 @@ void t.test('of a hundred readers over several workers one loads, and the others
   t.equal(found.filter(({ state }) => state === 'MISS').length, 1)
 })
 
-void t.test('stale is served while one loads', async t => {
+void t.test('a stale value is served while one reader loads', async t => {
   const [one, two] = await caches(t, 2)
   await one!.read('b', TTL, loading('old'))
   await ageOf(t, one!, 'b')
@@ -96,7 +96,7 @@ async function ageOf(t: Test, cache: Cache, name: string): Promise<void> {
   t.equal(await redis.hset(keys.cache(name), 'fresh', '1'), 0)
 }
 
-void t.test('a stale value outlives a load that fails', async t => {
+void t.test('a stale value outlives a failed load', async t => {
   const [cache] = await caches(t, 1)
   await cache!.read('a', TTL, loading('old'))
   await ageOf(t, cache!, 'a')
@@ -106,7 +106,7 @@ void t.test('a stale value outlives a load that fails', async t => {
   }
 })
 
-void t.test('what is not there is remembered for a moment, and a write ends that', async t => {
+void t.test('a missing value is cached for a moment, and a write ends that', async t => {
   const [cache] = await caches(t, 1)
   t.strictSame(await cache!.read('a', TTL, loading(undefined)), { value: undefined, state: 'MISS' })
   t.strictSame(await cache!.read('a', TTL, never), { value: undefined, state: 'HIT' })
@@ -116,7 +116,7 @@ void t.test('what is not there is remembered for a moment, and a write ends that
   t.strictSame(await cache!.read('a', TTL, never), { value: 'there', state: 'HIT' })
 })
 
-void t.test('a load that fails is told to those who wait for it, and poisons nothing', async t => {
+void t.test('a failed load fails the readers that wait for it, and no others', async t => {
   const [one, two] = await caches(t, 2)
   const load = new Load<string>()
   const first = one!.read('a', TTL, load.run)
@@ -132,7 +132,7 @@ void t.test('a load that fails is told to those who wait for it, and poisons not
   t.strictSame(await two!.read('a', TTL, loading('value')), { value: 'value', state: 'MISS' })
 })
 
-void t.test('the lock of one that died is free after its time', async t => {
+void t.test('the lock of a dead loader expires', async t => {
   const [dead, alive] = await caches(t, 2, { loadMs: 100 })
   const load = new Load<string>()
   void dead!.read('a', TTL, load.run)
@@ -145,7 +145,7 @@ void t.test('the lock of one that died is free after its time', async t => {
   t.strictSame(await alive!.read('a', TTL, never), { value: 'value', state: 'HIT' })
 })
 
-void t.test('a write is seen at once, and no load that began before it undoes it', async t => {
+void t.test('a write is seen at once, and an earlier load does not undo it', async t => {
   const [reader, writer] = await caches(t, 2)
   const load = new Load<string>()
   const reading = reader!.read('a', TTL, load.run)
@@ -157,7 +157,7 @@ void t.test('a write is seen at once, and no load that began before it undoes it
   t.strictSame(await reader!.read('a', TTL, never), { value: 'new', state: 'HIT' })
 })
 
-void t.test('nor does one that began while it was under way', async t => {
+void t.test('a load that began during a write does not undo it', async t => {
   const [reader, writer] = await caches(t, 2)
   const work = new Load<undefined>()
   const load = new Load<string>()
@@ -172,7 +172,7 @@ void t.test('nor does one that began while it was under way', async t => {
   t.strictSame(await reader!.read('a', TTL, never), { value: 'new', state: 'HIT' })
 })
 
-void t.test('a writer that dies leaves nothing behind for longer than a write may take', async t => {
+void t.test('after the death of a writer, values live no longer than a write may take', async t => {
   const [reader, writer] = await caches(t, 2, { writeMs: 150 })
   await reader!.read('a', TTL, loading('old'))
   const work = new Load<undefined>()
@@ -183,7 +183,7 @@ void t.test('a writer that dies leaves nothing behind for longer than a write ma
   await until(isNew, 'the old value to go')
 })
 
-void t.test('of writes that overlap none is believed, and the next reader loads', async t => {
+void t.test('after overlapping writes the next reader loads', async t => {
   for (const order of [
     [0, 1],
     [1, 0],
@@ -203,7 +203,7 @@ void t.test('of writes that overlap none is believed, and the next reader loads'
   }
 })
 
-void t.test('writes one after the other are all believed', async t => {
+void t.test('each of several writes in a row is seen', async t => {
   const [one, two] = await caches(t, 2)
   for (let n = 0; n < 20; n++) {
     await [one!, two!][n % 2]!.write('a', TTL, n, () => Promise.resolve())
@@ -211,7 +211,7 @@ void t.test('writes one after the other are all believed', async t => {
   }
 })
 
-void t.test('a write that fails lets the old value live for a moment only', async t => {
+void t.test('after a failed write the old value lives for a moment only', async t => {
   const [cache] = await caches(t, 1, { writeMs: 200 })
   await cache!.read('a', TTL, loading('old'))
   await t.rejects(
@@ -222,7 +222,7 @@ void t.test('a write that fails lets the old value live for a moment only', asyn
   t.ok((await redis.pttl(keys.cache('a'))) <= 200)
 })
 
-void t.test('what is invalidated is loaded again, and so is what was being loaded', async t => {
+void t.test('an invalidated value is loaded again, even if a load was under way', async t => {
   const [reader, other] = await caches(t, 2)
   await reader!.read('a', TTL, loading('old'))
   await other!.invalidate('a')

@@ -3,6 +3,7 @@ import t from 'tap'
 import { Accounts, hashOfToken } from '#src/app/accounts/accounts.js'
 import { Cache } from '#src/services/cache.js'
 import { keys } from '#src/services/keys.js'
+import { accountKeys } from '#src/app/accounts/account-keys.js'
 import { takeLease } from '#src/services/lease.js'
 import { LiveUploads } from '#src/services/live-uploads.js'
 import { LoginBackoff } from '#src/app/accounts/login-backoff.js'
@@ -17,15 +18,15 @@ const redis = await server.connect(t)
 await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
 const log = pino({ level: 'silent' })
 
-void t.test('keys of different things are different, whatever the names in them', t => {
+void t.test('no two keys are equal, whatever names are in them', t => {
   const all = ['a', 'b', 'a:b'].flatMap(name => [
-    keys.user(name),
-    keys.token(name),
+    accountKeys.user(name),
+    accountKeys.token(name),
     keys.sessionPrefix + name,
     keys.rateLimit('rule', name),
     keys.rateLimit(name, '192.0.2.1'),
-    keys.failedLogins(name, '192.0.2.1'),
-    keys.failedLogins('a', name),
+    accountKeys.failedLogins(name, '192.0.2.1'),
+    accountKeys.failedLogins('a', name),
     keys.cache(name),
     keys.lease(name),
     keys.liveUpload(name),
@@ -35,11 +36,11 @@ void t.test('keys of different things are different, whatever the names in them'
   t.end()
 })
 
-void t.test('a Redis Cluster takes every command', async t => {
+void t.test('a Redis Cluster takes every command of the services and the built-in app', async t => {
   await until(async () => (await server.send('CLUSTER', 'INFO')).includes('cluster_state:ok'), 'the cluster')
   await t.rejects(redis.mset('a', '1', 'b', '2'), /CROSSSLOT/, 'it is one')
 
-  const accounts = new Accounts(redis, new PasswordHasher({ enter: () => Promise.resolve(() => undefined) }))
+  const accounts = new Accounts(redis, new PasswordHasher({ atOnce: 1, waiting: 8 }))
   await accounts.register('alice', 'correct horse')
   t.ok(await accounts.find('alice'))
   const token = await accounts.issueToken({ username: 'alice', sessionId: 's-1' })

@@ -32,7 +32,7 @@ async function isLive(id: string): Promise<boolean> {
   return (await redis.exists(keys.liveUpload(id))) === 1
 }
 
-void t.test('an upload is live from its begin to its end, each by itself', async t => {
+void t.test('each upload is live from its begin to its end', async t => {
   const clock = renewals(t)
   const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
   uploads.begun('one')
@@ -47,7 +47,7 @@ void t.test('an upload is live from its begin to its end, each by itself', async
   t.equal(clock.running, 0, 'no timer without an upload')
 })
 
-void t.test('one that lasts is renewed; that of a dead worker is not for long', async t => {
+void t.test('a long upload stays live, and the upload of a dead worker expires', async t => {
   const clock = renewals(t)
   const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
   uploads.begun('one')
@@ -61,7 +61,7 @@ void t.test('one that lasts is renewed; that of a dead worker is not for long', 
   t.equal(clock.running, 0)
 })
 
-void t.test('what Redis has missed while it was away it is told when it is back', async t => {
+void t.test('uploads that began while Redis was away are registered once it is back', async t => {
   const clock = renewals(t)
   const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
   await redis.config('SET', 'maxmemory', '1')

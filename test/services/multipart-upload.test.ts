@@ -47,7 +47,7 @@ async function stateOf(promise: Promise<unknown>): Promise<string> {
   return state
 }
 
-void t.test('a last part that hangs is given up after 20 s, and nobody waits for its removal', async t => {
+void t.test('a last part that hangs fails after 20 s, without waiting for the removal of the upload', async t => {
   const { storage, asked } = await hanging(t)
   const clock = new FakeClock(t)
   const put = storage.put('k', [Buffer.alloc(PART_BYTES + 1)])
@@ -59,7 +59,7 @@ void t.test('a last part that hangs is given up after 20 s, and nobody waits for
   await asked('DELETE uploadId=u')
 })
 
-void t.test('the last part and the end have the 20 s together', async t => {
+void t.test('the last part and the completion of an upload share 20 s', async t => {
   const { storage, asked } = await hanging(t)
   const clock = new FakeClock(t)
   const put = storage.put('k', [Buffer.alloc(PART_BYTES + 1)])

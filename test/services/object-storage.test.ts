@@ -52,7 +52,7 @@ function* inPieces(bytes: Buffer, size: number): Generator<Buffer> {
   for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
 }
 
-void t.test('what is put is got, whatever the sizes of object and pieces', async t => {
+void t.test('an object comes back as it was put, for all sizes of object and pieces', async t => {
   const { storage } = await running(t)
   for (const size of [0, 1, PART_BYTES - 1, PART_BYTES, PART_BYTES + 1, 2 * PART_BYTES, 2 * PART_BYTES + 7]) {
     for (const piece of [100_000, PART_BYTES + 3]) {
@@ -66,7 +66,7 @@ void t.test('what is put is got, whatever the sizes of object and pieces', async
   t.strictSame(await all(storage.incompleteUploads('')), [])
 })
 
-void t.test('type and metadata are kept, in one part and in several', async t => {
+void t.test('type and metadata are kept, for one part and for several', async t => {
   const { storage } = await running(t)
   for (const size of [10, PART_BYTES + 10]) {
     const options = { contentType: 'text/plain', metadata: { owner: 'jos%C3%A9', 'some-name': 'x' } }
@@ -78,7 +78,7 @@ void t.test('type and metadata are kept, in one part and in several', async t =>
   }
 })
 
-void t.test('a range is what was asked for', async t => {
+void t.test('a range has exactly the requested bytes', async t => {
   const { storage } = await running(t)
   const content = randomBytes(PART_BYTES + 1_000)
   await storage.put('k', [content])
@@ -92,7 +92,7 @@ void t.test('a range is what was asked for', async t => {
   }
 })
 
-void t.test('what is not there is undefined, and can be removed', async t => {
+void t.test('a missing object is undefined, and removing it succeeds', async t => {
   const { storage } = await running(t)
   for (const name of ['before there is a bucket', 'after']) {
     t.equal(await storage.get('none'), undefined, name)
@@ -124,7 +124,7 @@ void t.test('a presigned URL works by itself', async t => {
   t.equal(await (await fetch(await storage.presign('GET', 'k', 60))).text(), 'by url')
 })
 
-void t.test('a source that dies leaves nothing', async t => {
+void t.test('a source that fails leaves no object and no upload', async t => {
   const { storage } = await running(t)
   for (const size of [10, PART_BYTES + 10]) {
     const source = async function* (): AsyncGenerator<Buffer> {
@@ -137,7 +137,7 @@ void t.test('a source that dies leaves nothing', async t => {
   }
 })
 
-void t.test('nothing more is taken from a source while a part is on its way', async t => {
+void t.test('nothing is read from the source while a part is being sent', async t => {
   const { storage, store } = await running(t)
   await storage.check()
   let taken = 0
@@ -152,7 +152,7 @@ void t.test('nothing more is taken from a source while a part is on its way', as
   t.ok(taken <= PART_BYTES / 1024 ** 2 + 1, String(taken))
 })
 
-void t.test('a storage that is away is said to be', async t => {
+void t.test('a storage that is away causes a StorageUnavailableError', async t => {
   const nobody = storageAt(t, { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${await freePort()}` })
   const silentServer = net.createServer(socket => socket.on('error', () => undefined).resume())
   const busyServer = http.createServer((_request, response) => response.writeHead(503).end('<Error/>'))
@@ -175,7 +175,7 @@ void t.test('a storage that is away is said to be', async t => {
   await Promise.all(calls.map(call => t.rejects(within(call, 'an answer', 10_000), unavailable)))
 })
 
-void t.test('it finds a storage that has been restarted', async t => {
+void t.test('calls work again after the storage was restarted', async t => {
   const directory = temporaryFolder(t)
   const port = await freePort()
   const storage = storageAt(t, { ...keys, bucket: 'things', endpoint: `http://127.0.0.1:${port}` })
@@ -188,7 +188,7 @@ void t.test('it finds a storage that has been restarted', async t => {
   }
 })
 
-void t.test('no more calls are under way at once than may be, and one too many is turned away', async t => {
+void t.test('calls beyond the limit wait, and calls beyond the queue are refused', async t => {
   const open = new Set<http.ServerResponse>()
   let most = 0
   const server = http.createServer((_request, response) => {
@@ -211,7 +211,7 @@ void t.test('no more calls are under way at once than may be, and one too many i
   t.ok(most <= 64, String(most))
 })
 
-void t.test('an upload is witnessed from its begin to its end, and fails when it is taken away in between', async t => {
+void t.test('an upload is witnessed from begin to end, and fails when it is removed in between', async t => {
   const { storage, address } = await running(t)
   const witnessed = new Set<string>()
   const worker = new ObjectStorage(address, {

@@ -13,7 +13,7 @@ const rows: Array<[what: string, headers: IncomingHttpHeaders, same: boolean]> =
   ['no host at all', { origin: 'null' }, false],
 ]
 
-void t.test('whether the page that sent a request is ours', t => {
+void t.test('a request is of the same origin if its Origin header names the host', t => {
   for (const [what, headers, same] of rows) {
     t.equal(isSameOrigin(headers), same, what)
     const { host, ...others } = headers

@@ -31,19 +31,19 @@ function count(answers: Answer[], status: number): number {
   return answers.filter(answer => answer.status === status).length
 }
 
-void t.test('of any number at once exactly so many pass, over all workers', async t => {
+void t.test('exactly the limit of simultaneous requests passes, over all workers', async t => {
   const workers = [await worker(t, { max: 20 }), await worker(t, { max: 20 })]
   const answers = await Promise.all(Array.from({ length: 50 }, (_, i) => workers[i % 2]!()))
   t.equal(count(answers, 200), 20)
   t.equal(count(answers, 429), 30)
 })
 
-void t.test('rules of other names count apart', async t => {
+void t.test('rules with different names count separately', async t => {
   const [one, another] = [await worker(t, { rule: 'one', max: 1 }), await worker(t, { rule: 'another', max: 1 })]
   t.strictSame([(await one()).status, (await another()).status, (await one()).status], [200, 200, 429])
 })
 
-void t.test('each client has a count of its own: an IPv4 address, or the /64 of an IPv6 one', async t => {
+void t.test('each IPv4 address and each IPv6 /64 has a count of its own', async t => {
   const request = await worker(t, { max: 1 })
   const statusFrom = async (address: string): Promise<number> => (await request(from(address))).status
   t.equal(await statusFrom('192.0.2.1'), 200)
@@ -56,7 +56,7 @@ void t.test('each client has a count of its own: an IPv4 address, or the /64 of 
   t.equal(await statusFrom('2001:db8:0:2::1'), 200)
 })
 
-void t.test('a client is told its limit, what is left, and when that ends', async t => {
+void t.test('the RateLimit headers tell the limit, the rest and the end of the window', async t => {
   const request = await worker(t, { max: 2 })
   const [first, second] = [await request(), await request()]
   t.match(first.headers, {
@@ -73,7 +73,7 @@ void t.test('a client is told its limit, what is left, and when that ends', asyn
   t.match(refused.headers, { 'ratelimit-limit': '2', 'ratelimit-remaining': '0', 'ratelimit-reset': /^(60|5\d)$/ })
 })
 
-void t.test('a window begins with its first request, lasts its time, and the next one begins anew', async t => {
+void t.test('a window begins with its first request and ends after its time', async t => {
   const request = await worker(t, { max: 1 })
   const key = keys.rateLimit(t.name, '127.0.0.1')
   await request()
@@ -88,7 +88,7 @@ void t.test('a window begins with its first request, lasts its time, and the nex
   t.equal((await request()).status, 200)
 })
 
-void t.test('a count that has lost its end is given one: nobody is locked out for ever', async t => {
+void t.test('a counter without an expiry gets one, so no client is locked out for ever', async t => {
   const request = await worker(t, { max: 1 })
   const key = keys.rateLimit(t.name, '127.0.0.1')
   await request()
@@ -97,7 +97,7 @@ void t.test('a count that has lost its end is given one: nobody is locked out fo
   t.ok((await redis.pttl(key)) > 0)
 })
 
-void t.test('0 turns it off', async t => {
+void t.test('a limit of 0 turns the rule off', async t => {
   const request = await worker(t, { max: 0 })
   for (let i = 0; i < 3; i++) {
     const answer = await request()
@@ -106,7 +106,7 @@ void t.test('0 turns it off', async t => {
   }
 })
 
-void t.test('while Redis takes no writes, reads are served uncounted, and nothing else is', async t => {
+void t.test('while Redis takes no writes, only reads are served, uncounted', async t => {
   const request = await worker(t, {})
   await redis.config('SET', 'maxmemory', '1')
   for (const method of ['GET', 'HEAD', 'OPTIONS']) t.equal((await request({ method })).status, 200, method)
@@ -115,7 +115,7 @@ void t.test('while Redis takes no writes, reads are served uncounted, and nothin
   t.equal((await request({ method: 'POST' })).headers['ratelimit-remaining'], '1')
 })
 
-void t.test('while Redis is away nobody is let through', async t => {
+void t.test('while Redis is away, no request passes the limit', async t => {
   const request = await worker(t, {})
   await server.kill()
   t.equal((await request()).status, 503)

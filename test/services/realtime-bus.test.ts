@@ -30,7 +30,7 @@ async function worker(workerId: string): Promise<{ io: Server; client: ChatClien
 const [one, two] = [await worker('1'), await worker('2')]
 const redis = await server.connect(t)
 
-void t.test('a message is the same at every worker, also one with halves of characters in its keys', async t => {
+void t.test('a message is the same at every worker, even with lone surrogates in its keys', async t => {
   const messages = [
     { [`${'\ud800'.repeat(50)}a`]: '\udc00'.repeat(50) },
     JSON.parse('{"__proto__":{"a":1}}') as unknown,
@@ -41,14 +41,14 @@ void t.test('a message is the same at every worker, also one with halves of char
   t.strictSame(two.client.messages, one.client.messages)
 })
 
-void t.test('attachments arrive as bytes', async t => {
+void t.test('attachments arrive at other workers as bytes', async t => {
   const bytes = Buffer.from([0, 255, 1])
   const arrived = new Promise(resolve => two.client.socket.once('bytes', resolve))
   one.io.emit('bytes', { bytes })
   t.strictSame(await within(arrived, 'the attachment'), { bytes })
 })
 
-void t.test('workers ask each other', async t => {
+void t.test('fetchSockets gathers the sockets of all workers', async t => {
   t.strictSame(
     (await one.io.fetchSockets()).map(({ id }) => id).sort(),
     [one.client.socket.id, two.client.socket.id].sort(),
@@ -60,7 +60,7 @@ void t.test('workers ask each other', async t => {
   t.strictSame(((await one.io.timeout(5_000).emitWithAck('call')) as string[]).sort(), ['1', '2'])
 })
 
-void t.test('what cannot be read harms nobody', async t => {
+void t.test('a malformed message from Redis does no harm', async t => {
   for (const channel of ['outpost:io:0#/#', 'outpost:io:0-request#/#', 'outpost:io:0-response#/#']) {
     for (const message of ['nonsense', '{', '']) t.equal(await redis.publish(channel, message), 2)
   }

@@ -6,7 +6,7 @@ import { realtimeParser } from '#src/services/realtime-parser.js'
 const { encode, decode } = realtimeParser(pino({ level: 'silent' }))
 const HALF = '\ud800'
 
-void t.test('a message arrives as it was sent, whatever its keys and values are', t => {
+void t.test('a message between workers arrives as it was sent, with any keys and values', t => {
   const messages: unknown[] = [
     { [HALF.repeat(9_000) + 'a']: 1 },
     { [HALF]: HALF.repeat(9_000), ['é✓😀'.repeat(20)]: 'é✓😀' },
@@ -17,7 +17,7 @@ void t.test('a message arrives as it was sent, whatever its keys and values are'
   t.end()
 })
 
-void t.test('bytes arrive as bytes, and are told from numbers', t => {
+void t.test('bytes in a message arrive as bytes, and numbers as numbers', t => {
   const [bytes, view] = decode(encode([Buffer.from('some bytes'), new Uint8Array([1, 2])])) as [Buffer, Uint8Array]
   t.ok(Buffer.isBuffer(bytes))
   t.equal(bytes.toString(), 'some bytes')
@@ -25,7 +25,7 @@ void t.test('bytes arrive as bytes, and are told from numbers', t => {
   t.end()
 })
 
-void t.test('clients of other workers get what JSON makes of it', t => {
+void t.test('clients of other workers get a message as JSON would carry it', t => {
   const said = {
     at: new Date(0),
     url: new URL('http://a.example/'),
@@ -38,14 +38,14 @@ void t.test('clients of other workers get what JSON makes of it', t => {
   t.end()
 })
 
-void t.test('what cannot be JSON is refused to whoever says it', t => {
+void t.test('a message that cannot be JSON throws at its sender', t => {
   const circle: unknown[] = []
   circle.push(circle)
   for (const message of [circle, { n: 1n }]) t.throws(() => encode(message))
   t.end()
 })
 
-void t.test('what is no message is nobody’s', t => {
+void t.test('malformed bytes between workers are a message to no client', t => {
   for (const bytes of [Buffer.alloc(0), Buffer.from('x'), Buffer.from('{}'), serialize(null), serialize(7)]) {
     t.strictSame(decode(bytes), [])
   }

@@ -33,7 +33,7 @@ async function serve(t: Test, options: Partial<ServerOptions> = {}, upstreamTime
   return { realtime, get: (options, more = '') => ask(base, POLL + more, options) }
 }
 
-void t.test('it owns its path once somebody has asked for it', t => {
+void t.test('realtime owns its path once io() was called', t => {
   const log = pino({ level: 'silent' })
   const address = { path: `${temporaryFolder(t)}/nobody.sock` }
   const redis = createRedis(address, log)
@@ -50,7 +50,7 @@ void t.test('it owns its path once somebody has asked for it', t => {
   t.end()
 })
 
-void t.test('a session id begins with the worker, and a poll ends before the balancer gives it up', async t => {
+void t.test("a session id begins with the worker, and a poll ends before the balancer's timeout", async t => {
   const { realtime, get } = await serve(t, {}, 5_000)
   await realtime.joined()
   const answer = await get()
@@ -60,7 +60,7 @@ void t.test('a session id begins with the worker, and a poll ends before the bal
   t.equal(pingInterval, 4_000)
 })
 
-void t.test('an app may let other origins in', async t => {
+void t.test('an app may allow other origins', async t => {
   const headers = { origin: 'https://friend.example' }
   t.equal((await (await serve(t)).get({ headers })).status, 403)
   const friendly = await (await serve(t, { cors: { origin: 'https://friend.example' } })).get({ headers })
@@ -68,7 +68,7 @@ void t.test('an app may let other origins in', async t => {
   t.equal(friendly.headers['access-control-allow-origin'], 'https://friend.example')
 })
 
-void t.test('a worker that is full takes no new sessions', async t => {
+void t.test('a full worker refuses new sessions', async t => {
   const { realtime, get } = await serve(t)
   Object.assign(realtime.io().engine, { clientsCount: 10_000 })
   const answer = await get({ headers: { 'x-request-id': 'r-1' } })

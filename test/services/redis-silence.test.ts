@@ -10,7 +10,7 @@ const redis = createRedis({ url: server.url }, pino({ level: 'silent' }))
 t.teardown(() => redis.disconnect())
 await once(redis, 'ready')
 
-void t.test('a process that was too busy to read takes the reply when it comes to it', async t => {
+void t.test('a busy process keeps its Redis connection and reads the reply late', async t => {
   const reply = redis.set('busy', '1')
   await new Promise(resolve => setImmediate(resolve))
   const from = performance.now()
@@ -18,7 +18,7 @@ void t.test('a process that was too busy to read takes the reply when it comes t
   t.equal(await reply, 'OK')
 })
 
-void t.test('a Redis that hangs fails its commands, and the next ones at once, until it is back', async t => {
+void t.test('commands fail while Redis hangs, and work again once it is back', async t => {
   server.freeze()
   await t.rejects(redis.get('busy'))
   await t.rejects(redis.get('busy'))

@@ -23,7 +23,7 @@ function countWrites(redis: Redis): () => number {
 
 const nextTurn = (): Promise<void> => new Promise(resolve => setImmediate(resolve))
 
-void t.test('commands of one turn leave together, from wherever in it they come', async t => {
+void t.test('all Redis commands of one turn of the event loop leave together', async t => {
   const redis = await server.connect(t)
   const writes = countWrites(redis)
   const replies: Array<Promise<unknown>> = []
@@ -40,7 +40,7 @@ void t.test('commands of one turn leave together, from wherever in it they come'
   t.equal(writes(), 2)
 })
 
-void t.test('a process that exits in the middle of a turn has given what it gave', async t => {
+void t.test('a process that exits in the middle of a turn has sent its commands', async t => {
   const script = `
     import { once } from 'node:events'
     import { pino } from 'pino'
@@ -55,7 +55,7 @@ void t.test('a process that exits in the middle of a turn has given what it gave
   t.same(await (await server.connect(t)).mget('last word', 'very last word'), ['heard', 'heard'])
 })
 
-void t.test('transactions and pipelines are what they were', async t => {
+void t.test('transactions and pipelines work unchanged', async t => {
   const redis = await server.connect(t)
   const [lone, pipeline, transaction] = await Promise.all([
     redis.incr('counted'),
@@ -73,7 +73,7 @@ void t.test('transactions and pipelines are what they were', async t => {
   )
 })
 
-void t.test('a connection that breaks with commands on hold fails them, and the next one holds its own', async t => {
+void t.test('commands on hold fail with their connection, and the next connection holds its own', async t => {
   const redis = await server.connect(t)
   const { stream } = redis as unknown as { stream: Writable }
   const lost = redis.set('lost', '1')

@@ -12,7 +12,7 @@ import { freePort, RedisServer } from '../helpers/redis-server.js'
 const log = createLog('test', 'silent')
 const LONG_MS = 60_000
 
-void t.test('who waits for the first connection can give commands', async t => {
+void t.test('commands work after the wait for the first connection', async t => {
   const server = await RedisServer.start(t)
   const redis = createRedis({ url: server.url }, log)
   t.teardown(() => redis.disconnect())
@@ -22,14 +22,14 @@ void t.test('who waits for the first connection can give commands', async t => {
   await firstConnection(redis, LONG_MS)
 })
 
-void t.test('nobody waits for a Redis that is known to be away', async t => {
+void t.test('the wait for the first connection ends when Redis is known to be away', async t => {
   const redis = createRedis({ url: `redis://127.0.0.1:${await freePort()}` }, log)
   t.teardown(() => redis.disconnect())
   await within(firstConnection(redis, LONG_MS), 'the end of waiting')
   t.not(redis.status, 'ready')
 })
 
-void t.test('nor for long for one that does not answer', async t => {
+void t.test('the wait for the first connection ends when Redis does not answer in time', async t => {
   const silent = net.createServer(socket => socket.on('error', () => undefined).resume()).listen(0, '127.0.0.1')
   await once(silent, 'listening')
   t.teardown(() => silent.close())
@@ -39,7 +39,7 @@ void t.test('nor for long for one that does not answer', async t => {
   t.not(redis.status, 'ready')
 })
 
-void t.test('a Redis without the database that is meant is away until it has it', async t => {
+void t.test('a Redis without the configured database counts as away', async t => {
   const server = await RedisServer.start(t, '--databases', '16')
   const lines = new PassThrough({ encoding: 'utf8' })
   const redis = createRedis({ url: `${server.url}/99` }, pino(lines))
@@ -63,7 +63,7 @@ void t.test('a Redis without the database that is meant is away until it has it'
   t.equal(await redis.dbsize(), 1)
 })
 
-void t.test('one that loads its data is asked so often that it is ready as soon as it can be', async t => {
+void t.test('a Redis that loads its data is used as soon as it is ready', async t => {
   const server = await RedisServer.start(t)
   const redis = await server.connect(t)
   for (let i = 0; i < 40; i++) await redis.set(`key ${i}`, randomBytes(2_000).toString('base64'))
@@ -78,7 +78,7 @@ void t.test('one that loads its data is asked so often that it is ready as soon 
   t.ok(asked > 6, `${asked} times`)
 })
 
-void t.test('what Redis refuses for the time being is told from what it never does', async t => {
+void t.test('temporary refusals of Redis are told from permanent errors', async t => {
   const server = await RedisServer.start(t)
   const refusal = async (...setting: [string, ...string[]]): Promise<{ unavailable: boolean; readOnly: boolean }> => {
     const admin = await server.connect(t)
@@ -96,7 +96,7 @@ void t.test('what Redis refuses for the time being is told from what it never do
   t.strictSame(await refusal(...user), { unavailable: true, readOnly: false }, 'not its user any more')
 })
 
-void t.test('so is what an older Redis refuses to a script', t => {
+void t.test('temporary refusals inside a script of an older Redis are recognised', t => {
   const scripted = (refusal: string): Error => {
     const error = new Error(`ERR Error running script (call to f_a1b2): @user_script:3: @user_script: 3: ${refusal}`)
     return Object.assign(error, { name: 'ReplyError' })

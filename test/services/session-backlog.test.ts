@@ -16,7 +16,7 @@ function limited(maxBytes: number): FakeSession {
   return session
 }
 
-void t.test('a session whose client takes what it is sent is kept', t => {
+void t.test('a session whose client reads is kept', t => {
   const session = limited(10)
   for (let i = 0; i < 100; i += 1) {
     session.emit('packetCreate', { type: 'message', data: 'x'.repeat(10) })
@@ -27,7 +27,7 @@ void t.test('a session whose client takes what it is sent is kept', t => {
   t.end()
 })
 
-void t.test('one whose client does not is ended', t => {
+void t.test('a session whose client does not read is ended', t => {
   const session = limited(10)
   session.emit('packetCreate', { type: 'message', data: 'x'.repeat(6) })
   t.notOk(session.closed)

@@ -51,7 +51,7 @@ async function ttl(): Promise<number> {
   return redis.ttl(key!)
 }
 
-void t.test('every worker knows every session, and its end', async t => {
+void t.test('every worker knows every session and its end', async t => {
   const [one, another] = [await worker(t), await worker(t)]
   const cookie = cookieOf(await one('/visit'))
   t.equal((await another('/visit', cookie)).text, '2')
@@ -60,13 +60,13 @@ void t.test('every worker knows every session, and its end', async t => {
   t.equal((await one('/', cookie)).text, '0')
 })
 
-void t.test('a visitor who has no session gets no cookie, and nothing is stored', async t => {
+void t.test('a visitor without a session gets no cookie, and nothing is stored', async t => {
   const get = await worker(t)
   t.equal((await get('/')).headers['set-cookie'], undefined)
   t.equal(await redis.dbsize(), 0)
 })
 
-void t.test('an id that the server does not know is not taken over', async t => {
+void t.test('an unknown session id is replaced', async t => {
   const get = await worker(t)
   const own = cookieOf(await get('/visit'))
   await get('/leave', own)
@@ -78,20 +78,20 @@ void t.test('an id that the server does not know is not taken over', async t => 
   }
 })
 
-void t.test('the cookie is out of reach for scripts and other sites, and lasts a day', async t => {
+void t.test('the session cookie is HttpOnly and SameSite and lasts a day', async t => {
   const [cookie] = (await (await worker(t))('/visit')).headers['set-cookie']!
   t.match(cookie, /^outpost\.sid=s%3A[^;]+; Path=\/; Expires=[^;]+; HttpOnly; SameSite=Lax$/)
   const expires = Date.parse(/Expires=([^;]+)/.exec(cookie!)![1]!)
   t.ok(Math.abs(expires - Date.now() - DAY * 1_000) < 10_000)
 })
 
-void t.test('in production the cookie is for https alone', async t => {
+void t.test('in production the session cookie is for https only', async t => {
   const get = await worker(t, { production: true, options: { proxy: true } })
   t.equal((await get('/visit')).headers['set-cookie'], undefined)
   t.match((await get('/visit', '', { 'x-forwarded-proto': 'https' })).headers['set-cookie']?.[0], /; Secure/)
 })
 
-void t.test('a session has its fixed time of a day', async t => {
+void t.test('a session of the built-in app ends after a day', async t => {
   const get = await worker(t)
   const cookie = cookieOf(await get('/visit'))
   const left = await ttl()
@@ -101,7 +101,7 @@ void t.test('a session has its fixed time of a day', async t => {
   t.ok((await ttl()) <= 100)
 })
 
-void t.test('where the app wants it, each request makes it last anew', async t => {
+void t.test('a session with extension lasts a day from its last request', async t => {
   const get = await worker(t, { extend: true })
   const cookie = cookieOf(await get('/visit'))
   await redis.expire((await redis.keys('*'))[0]!, 100)
@@ -109,12 +109,12 @@ void t.test('where the app wants it, each request makes it last anew', async t =
   t.ok((await ttl()) > 100)
 })
 
-void t.test('an app may change the cookie, and keeps what it does not change', async t => {
+void t.test('an app may change some options of the cookie and keeps the others', async t => {
   const get = await worker(t, { options: { name: 'shop.sid', cookie: { sameSite: 'strict' } } })
   t.match((await get('/visit')).headers['set-cookie']?.[0], /^shop\.sid=.*; Expires=[^;]+; HttpOnly; SameSite=Strict$/)
 })
 
-void t.test('or change it from request to request', async t => {
+void t.test('an app may choose the options of the cookie by request', async t => {
   const cookie: SessionOptions['cookie'] = ({ query }) => (query['from'] === 'embed' ? { sameSite: 'strict' } : {})
   const get = await worker(t, { options: { cookie } })
   for (const [query, sameSite] of [

@@ -30,7 +30,7 @@ function begun(t: Test): { clock: FakeClock; request: FakeRequest; quietStep: (m
   return { clock, request, quietStep }
 }
 
-void t.test('silence is told from the last movement on', t => {
+void t.test('the silence of a call is measured from its last movement', t => {
   const { clock, request, quietStep } = begun(t)
   const before = clock.now
   while (request.destroyed === undefined) quietStep()
@@ -39,7 +39,7 @@ void t.test('silence is told from the last movement on', t => {
   t.end()
 })
 
-void t.test('a write that moved at its begin gets a step more, not all of it anew', t => {
+void t.test('a write that moved at its begin gets one step more, not the whole time again', t => {
   const { clock, request, quietStep } = begun(t)
   const before = clock.now
   quietStep(true)
@@ -48,7 +48,7 @@ void t.test('a write that moved at its begin gets a step more, not all of it ane
   t.end()
 })
 
-void t.test('what moves now and then is not silent', t => {
+void t.test('a call that moves now and then is not silent', t => {
   const { request, quietStep } = begun(t)
   for (let i = 0; i < 100; i += 1) quietStep(i % 4 === 0)
   t.equal(request.destroyed, undefined)

@@ -13,7 +13,7 @@ function requestWith(...rawHeaders: string[]): http.IncomingMessage {
   return Object.assign(new http.IncomingMessage(new net.Socket()), { headers, rawHeaders })
 }
 
-void t.test('the client is who the balancer says it is', t => {
+void t.test('the client is the one that the envelope names', t => {
   for (const [says, client] of [
     ['http 4711 192.0.2.1', { address: '192.0.2.1', port: 4711, protocol: 'http' }],
     ['https 0 2001:db8::1', { address: '2001:db8::1', port: 0, protocol: 'https' }],
@@ -23,13 +23,13 @@ void t.test('the client is who the balancer says it is', t => {
   t.end()
 })
 
-void t.test('a request of which nothing is said that can be believed is nobody’s', t => {
+void t.test('a request without a valid envelope has no client', t => {
   t.equal(takeClient(requestWith('Host', 'a.example'), 'key'), undefined)
   t.equal(takeClient(requestWith('X-Outpost-Client', 'other http 0 127.0.0.1'), 'key'), undefined)
   t.end()
 })
 
-void t.test('the envelope is out of sight afterwards, and nothing else is', t => {
+void t.test('the envelope is removed from the request, and nothing else is', t => {
   for (const key of ['key', 'another']) {
     const read = requestWith('Host', 'a.example', 'X-Outpost-Client', 'key http 0 192.0.2.1', 'Accept', '*/*')
     takeClient(read, key)
@@ -39,7 +39,7 @@ void t.test('the envelope is out of sight afterwards, and nothing else is', t =>
   t.end()
 })
 
-void t.test('an Express app sees each client as itself, though all come by one connection', async t => {
+void t.test('an Express app sees the client of each request on a shared connection', async t => {
   const app = express()
   app.get('/', ({ ip, protocol, secure, socket }, response) => {
     const { remoteAddress, remoteFamily, remotePort } = socket

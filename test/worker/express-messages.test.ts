@@ -24,7 +24,7 @@ async function serveOne(t: Test, server: http.Server): Promise<{ born: Prototype
   return { born, body: body.toString() }
 }
 
-void t.test('the messages of an Express app are born as it wants them', async t => {
+void t.test('messages of an Express app have its prototypes from the start', async t => {
   const app = express()
   app.get('/sub/page', (request, response) => void response.json(request.query))
   const server = http.createServer(app)
@@ -37,7 +37,7 @@ void t.test('the messages of an Express app are born as it wants them', async t 
   t.equal(born.response, app.response)
 })
 
-void t.test('they are messages of Node all the same, and have their properties as their own', async t => {
+void t.test("messages of an Express app are Node's, with own properties", async t => {
   const seen: unknown[] = []
   const app = express()
   app.get('/sub/page', (request, response) => {
@@ -51,7 +51,7 @@ void t.test('they are messages of Node all the same, and have their properties a
   t.same(seen, [true, true, 'GET', 'close', true])
 })
 
-void t.test('an app that is mounted in another still has its own, and gives them back', async t => {
+void t.test('a mounted Express app has its own prototypes, and restores the outer ones', async t => {
   const seen: unknown[] = []
   const [app, mounted] = [express(), express()]
   mounted.use((request, _response, next) => {
@@ -69,7 +69,7 @@ void t.test('an app that is mounted in another still has its own, and gives them
   t.same(seen, [true, true])
 })
 
-void t.test('what an app adds to its messages later is there, too', async t => {
+void t.test('properties that an app adds to its prototypes later are seen', async t => {
   const app = express()
   app.get('/sub/page', (_request, response) => void response.send((response as unknown as { hi(): string }).hi()))
   const server = http.createServer(app)
@@ -78,7 +78,7 @@ void t.test('what an app adds to its messages later is there, too', async t => {
   t.equal((await serveOne(t, server)).body, 'added')
 })
 
-void t.test('messages that are not Node’s own with something added are left to the app', t => {
+void t.test("an app that overrides properties of Node's messages keeps plain messages", t => {
   const [app, changed] = [express(), express()]
   class OwnRequest extends http.IncomingMessage {}
   t.equal(bearExpressMessages(http.createServer({ IncomingMessage: OwnRequest }, app)), undefined)
@@ -91,7 +91,7 @@ void t.test('messages that are not Node’s own with something added are left to
   t.end()
 })
 
-void t.test('a server that is not the Express app alone is left as it is', async t => {
+void t.test('a server with other listeners than one Express app is left alone', async t => {
   const answer = (_request: unknown, response: http.ServerResponse): void => void response.end('plain')
   const look = Object.assign(answer.bind(undefined), { request: {}, response: {} })
   const servers = {

@@ -51,7 +51,7 @@ for (const [form, listen] of forms) {
   })
 }
 
-void t.test('any further listen is what it says', async t => {
+void t.test('a second listen of the app runs as it is', async t => {
   const { takeover, socketPath } = install(t)
   const [app, metrics] = [server(t), server(t)]
   app.listen(8_080)
@@ -64,7 +64,7 @@ void t.test('any further listen is what it says', async t => {
   t.equal((await rawExchange(socketPath, requestBytes('GET /'))).status, 200)
 })
 
-void t.test('what is no web server on a TCP port is let alone', async t => {
+void t.test('listens that are not of a web server on a TCP port run as they are', async t => {
   const { takeover } = install(t)
   const [tcp, unix, named] = [net.createServer(), server(t), server(t)]
   t.teardown(() => tcp.close())
@@ -75,7 +75,7 @@ void t.test('what is no web server on a TCP port is let alone', async t => {
   t.notOk(takeover.hasTaken)
 })
 
-void t.test('an app that listens when the worker has its server already is told that all went well', async t => {
+void t.test('a listen after the worker has its server succeeds without effect', async t => {
   const { takeover, socketPath } = install(t)
   takeover.settle()
   const app = server(t)

@@ -39,7 +39,7 @@ function written(t: Test, ...lines: string[]): string {
 const HANDLER = '(request, response) => response.end("Hello World!")'
 
 for (const name of ['handler-app.js', 'server-app.js', 'exported-app.js', 'commonjs-app.cjs']) {
-  void t.test(`a module that exports an app is one: ${name}`, async t => {
+  void t.test(`a module that exports an app is loaded: ${name}`, async t => {
     t.strictSame(await load(t, fixture(name)), { text: 'Hello World!', settled: true })
   })
 }
@@ -58,7 +58,7 @@ const sources: Array<[what: string, source: string]> = [
 ]
 
 for (const [what, source] of sources) {
-  void t.test(`so is one that ${what}`, async t => {
+  void t.test(`a module is an app if it ${what}`, async t => {
     t.strictSame(await load(t, written(t, source)), { text: 'Hello World!', settled: true })
   })
 }
@@ -73,18 +73,18 @@ const listeners: Array<[when: string, source: string]> = [
 ]
 
 for (const [when, source] of listeners) {
-  void t.test(`an app that listens ${when} is what it listens with`, async t => {
+  void t.test(`an app that listens ${when} is served with its own server`, async t => {
     t.strictSame(await load(t, written(t, source)), { text: 'Hello World!', settled: false })
   })
 }
 
-void t.test('once the app listens nobody waits for it any more', async t => {
+void t.test('loading ends once the app listens', async t => {
   const clock = new FakeClock(t)
   await load(t, written(t, `${LISTENING}; server.listen(8080)`))
   t.equal(clock.pending, 0)
 })
 
-void t.test('a module that throws says why', async t => {
+void t.test('a module that throws is reported with its reason', async t => {
   for (const [path, reason] of [
     [fixture('broken-app.js'), /no database here/],
     [written(t, 'export default async () => { throw new Error("no luck") }'), /no luck/],

@@ -53,21 +53,21 @@ async function bodyOf(path: string, line: string, headers: string[] = []): Promi
   return (await rawExchange(path, requestBytes(line, [envelope(), ...headers]))).body.toString()
 }
 
-void t.test('what the door owns never reaches the app, the rest does', async t => {
+void t.test('requests for realtime never reach the app, all others do', async t => {
   const { app, path } = await start(t)
   app.prependListener('request', ({ url }) => t.equal(url, '/page'))
   t.equal(await bodyOf(path, 'GET /own'), 'from the door')
   t.equal(await bodyOf(path, 'GET /page'), 'from the app')
 })
 
-void t.test('the app sees who the client is, and not how it is told', async t => {
+void t.test('the app sees the client and not the envelope', async t => {
   const { path } = await start(t, ({ socket, headers }, response) => {
     response.end(JSON.stringify([socket.remoteAddress, headers['x-outpost-client']]))
   })
   t.equal(await bodyOf(path, 'GET /', []), '["192.0.2.1",null]')
 })
 
-void t.test('a request whose client is not known reaches nobody, whatever it offers', async t => {
+void t.test('a request without a valid envelope reaches neither the app nor realtime', async t => {
   const { app, path } = await start(t)
   for (const event of ['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation']) {
     app.prependListener(event, () => t.fail(`the app was given a ${event}`))
@@ -92,7 +92,7 @@ void t.test('a request whose client is not known reaches nobody, whatever it off
   t.equal((await rawExchange(path, requestBytes('CONNECT a:1'))).status, 403)
 })
 
-void t.test('the key is nowhere in what the app sees', async t => {
+void t.test('the app cannot see the key of the envelope', async t => {
   const { path } = await start(t, ({ headers, rawHeaders, headersDistinct }, response) => {
     response.end(JSON.stringify([headers, rawHeaders, headersDistinct]))
   })
@@ -104,18 +104,18 @@ void t.test('the key is nowhere in what the app sees', async t => {
   ])
 })
 
-void t.test('a probe is the balancer’s own, and comes from this machine', async t => {
+void t.test('a probe of the balancer comes from this machine', async t => {
   const { path } = await start(t, ({ socket }, response) => void response.end(socket.remoteAddress))
   t.equal((await rawExchange(path, requestBytes('GET /', [envelope('probe')]))).body.toString(), '127.0.0.1')
 })
 
-void t.test('the envelope is read, however many headers come before it', async t => {
+void t.test('the envelope is read after any number of headers', async t => {
   const { path } = await start(t, ({ socket }, response) => void response.end(socket.remoteAddress))
   const many = Array.from({ length: 3_000 }, (_, i) => `${i}: x`)
   t.equal((await rawExchange(path, requestBytes('GET /', [...many, envelope()]))).body.toString(), '192.0.2.1')
 })
 
-void t.test('a request that came another way is believed nothing, and so is an upgrade', async t => {
+void t.test('requests and upgrades without an envelope are refused', async t => {
   const { app, server } = await start(t)
   const seen: unknown[] = []
   for (const event of ['request', 'upgrade']) {
@@ -137,7 +137,7 @@ void t.test('a request that came another way is believed nothing, and so is an u
   ])
 })
 
-void t.test('an upgrade goes to the door, to the app if it listens for one, or is a request', async t => {
+void t.test('an upgrade goes to realtime, to a listener of the app, or becomes a request', async t => {
   const { app, path } = await start(t)
   t.equal((await rawExchange(path, requestBytes('GET /own', [envelope(), ...UPGRADE_HEADERS]))).status, 299)
   const plain = await rawExchange(
@@ -175,7 +175,7 @@ void t.test('only the app itself is handed messages that were made for Express',
   t.strictSame(seen, [true])
 })
 
-void t.test('nor is the app, once somebody else listens, too', async t => {
+void t.test('the app gets plain messages once another listener was added', async t => {
   const { app, path } = await start(
     t,
     express().get('/page', (request, response) => void response.send(request.path)),
@@ -189,7 +189,7 @@ void t.test('nor is the app, once somebody else listens, too', async t => {
   t.strictSame(seen, [true, true])
 })
 
-void t.test('bytes that are no HTTP cost their connection, and nothing else', async t => {
+void t.test('bytes that are not HTTP end only their connection', async t => {
   const { connect, path } = await start(t)
   await within((await connect()).write('nonsense\r\n\r\n').closed, 'the connection to be closed')
   t.equal(await bodyOf(path, 'GET /'), 'from the app')
@@ -212,7 +212,7 @@ void t.test(
   },
 )
 
-void t.test('a socket that is taken is an error of `start`; a server that listens is left as it is', async t => {
+void t.test('`start` fails on a taken socket and leaves a listening server alone', async t => {
   const { app, server, path } = await start(t)
   await server.start()
   t.equal(app.address(), path)
@@ -221,7 +221,7 @@ void t.test('a socket that is taken is an error of `start`; a server that listen
   })
 })
 
-void t.test('a stop closes what is idle, and lets what is in flight end', async t => {
+void t.test('a stop closes idle connections and lets requests in flight end', async t => {
   const { app, server, path, connect } = await start(t, (_request, response) => {
     app.once('release', () => response.end('at last'))
     app.emit('arrived')
@@ -239,14 +239,14 @@ void t.test('a stop closes what is idle, and lets what is in flight end', async 
   await within(stopping, 'the stop')
 })
 
-void t.test('a stop that is over has no timer left', async t => {
+void t.test('a finished stop leaves no timer', async t => {
   const { server } = await start(t)
   const clock = new FakeClock(t)
   await server.stop(60_000)
   t.equal(clock.pending, 0)
 })
 
-void t.test('a stop cuts what has not ended by the deadline', async t => {
+void t.test('a stop cuts requests that have not ended by the deadline', async t => {
   const { app, server, connect } = await start(t, () => app.emit('arrived'))
   const client = await connect()
   const arrived = once(app, 'arrived')

@@ -56,7 +56,7 @@ export function accountRoutes(options: AccountRouteOptions): Router {
   return router
 }
 
-/** Aborts when the client leaves: it shall not keep a place among those who wait for a hash. */
+/** Aborts when the client leaves, so that it keeps no place in the queue for hashing. */
 function leaving(response: Response): AbortSignal {
   const controller = new AbortController()
   const left = (): void => controller.abort(new HttpError('HASHING_BUSY'))

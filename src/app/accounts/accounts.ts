@@ -2,18 +2,18 @@ import { createHash } from 'node:crypto'
 import type { Redis } from 'ioredis'
 import { v4 as uuid } from 'uuid'
 import { z } from 'zod'
-import { keys } from '../../services/keys.js'
+import { accountKeys } from './account-keys.js'
 import type { PasswordHasher } from './password-hasher.js'
 import { SESSION_TTL_SECONDS } from '../../services/sessions.js'
 
-/** What anybody signed in may see of an account. */
+/** The public part of an account. */
 export interface Account {
   username: string
   /** ISO 8601. */
   createdAt: string
 }
 
-/** What a bearer token stands for. */
+/** The record behind a bearer token. */
 export interface TokenRecord {
   username: string
   /** The session that was made by the same sign-in, so that both end together. */
@@ -32,10 +32,10 @@ export class Accounts {
 
   /**
    * Returns undefined when the name is taken: of any number at once, exactly one gets it.
-   * @param gone aborts when nobody waits for it any more
+   * @param gone aborts when the client has left
    */
   async register(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
-    const key = keys.user(username)
+    const key = accountKeys.user(username)
     // Spares the hash in the usual case of a taken name. It decides nothing: SET NX does.
     if ((await this.redis.exists(key)) === 1) return undefined
     const passwordHash = await this.hasher.hash(password, gone)
@@ -46,7 +46,7 @@ export class Accounts {
 
   /**
    * The account if the password is right; undefined, after the same time, if either is wrong.
-   * @param gone aborts when nobody waits for it any more
+   * @param gone aborts when the client has left
    */
   async verify(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
     const record = await this.#record(username)
@@ -62,26 +62,26 @@ export class Accounts {
   /** Makes a token that is good for 24 hours. */
   async issueToken(record: TokenRecord): Promise<string> {
     const token = uuid()
-    await this.redis.set(keys.token(hashOfToken(token)), JSON.stringify(record), 'EX', SESSION_TTL_SECONDS)
+    await this.redis.set(accountKeys.token(hashOfToken(token)), JSON.stringify(record), 'EX', SESSION_TTL_SECONDS)
     return token
   }
 
   async tokenRecord(token: string): Promise<TokenRecord | undefined> {
-    const text = await this.redis.get(keys.token(hashOfToken(token)))
+    const text = await this.redis.get(accountKeys.token(hashOfToken(token)))
     return text === null ? undefined : tokenSchema.parse(JSON.parse(text))
   }
 
   async revokeToken(tokenHash: string): Promise<void> {
-    await this.redis.del(keys.token(tokenHash))
+    await this.redis.del(accountKeys.token(tokenHash))
   }
 
   async #record(username: string): Promise<z.infer<typeof recordSchema> | undefined> {
-    const text = await this.redis.get(keys.user(username))
+    const text = await this.redis.get(accountKeys.user(username))
     return text === null ? undefined : recordSchema.parse(JSON.parse(text))
   }
 }
 
-/** Redis holds only this: whoever reads its data or a backup of it cannot sign in with what he finds. */
+/** Redis holds only the hash, so its data or a backup of it gives no access. */
 export function hashOfToken(token: string): string {
   return createHash('sha256').update(token).digest('hex')
 }

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
-import { keys } from '../../services/keys.js'
+import { accountKeys } from './account-keys.js'
 
-/** Wrong passwords that cost nothing, for people who mistype. */
+/** Wrong passwords without a wait, for people who mistype. */
 const FREE_FAILURES = 5
 const MAX_WAIT_SECONDS = 15 * 60
 
@@ -14,7 +14,7 @@ export class LoginBackoff {
 
   /** Seconds until the next try is allowed; 0 when it is now. */
   async wait(username: string, client: string): Promise<number> {
-    const key = keys.failedLogins(username, client)
+    const key = accountKeys.failedLogins(username, client)
     return waitLeft(await this.redis.multi().get(key).ttl(key).exec())
   }
 
@@ -24,7 +24,7 @@ export class LoginBackoff {
    *   Without it, passwords guessed all at once would each get their answer.
    */
   async failed(username: string, client: string): Promise<number> {
-    const key = keys.failedLogins(username, client)
+    const key = accountKeys.failedLogins(username, client)
     return waitLeft(await this.redis.multi().get(key).ttl(key).incr(key).expire(key, MEMORY_SECONDS).exec())
   }
 
@@ -34,7 +34,7 @@ export class LoginBackoff {
    */
   async succeeded(username: string, client: string): Promise<number> {
     const seconds = await this.wait(username, client)
-    if (seconds === 0) await this.redis.del(keys.failedLogins(username, client))
+    if (seconds === 0) await this.redis.del(accountKeys.failedLogins(username, client))
     return seconds
   }
 }

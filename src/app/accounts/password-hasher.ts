@@ -1,20 +1,33 @@
 import bcrypt from 'bcrypt'
+import { QueueFullError, Semaphore } from '../../process/semaphore.js'
 
-/** Whether a hash may be computed now: as many at a time as the machine has cores. */
-export interface HashGate {
-  /**
-   * Resolves when it may, with a function to call when it is done.
-   * @param signal gives the place in the queue up; its reason is thrown
-   * @throws {HashQueueFullError}
-   */
-  enter(signal?: AbortSignal): Promise<() => void>
-}
-
-/** As many wait for a core already as may. */
+/** Too many hashes are waiting for a core. */
 export class HashQueueFullError extends Error {
   constructor() {
     super('too many sign-ins at once')
     this.name = 'HashQueueFullError'
+  }
+}
+
+export interface HashLimits {
+  /** Hashes computed at once by this process. */
+  atOnce: number
+  /** Hashes that may wait; one more is refused. */
+  waiting: number
+}
+
+/** Over all workers of a machine. */
+const WAIT_LIMIT = 64
+const MIN_WAIT_LIMIT = 8
+
+/**
+ * One worker's share. Hashing is the one thing that keeps a core busy for long: more hashes at once than cores would
+ * not be faster, and would slow down everything else.
+ */
+export function hashLimits(cores: number, workers: number): HashLimits {
+  return {
+    atOnce: Math.max(1, Math.floor(cores / workers)),
+    waiting: Math.max(MIN_WAIT_LIMIT, Math.ceil(WAIT_LIMIT / workers)),
   }
 }
 
@@ -23,28 +36,38 @@ const COST = 10
 /** bcrypt reads no further. */
 export const MAX_PASSWORD_BYTES = 72
 
-/** A valid hash of a password that nobody knows: comparing against a malformed one would return at once, and tell. */
+/** A valid hash of an unknown password: comparing with a malformed one would return at once, which tells a guesser. */
 const HASH_OF_NOTHING = '$2b$10$jas1T7BxDenKJiOjSY4FMukrZL0fxoYAVH1ykzv8ChlEkpotPYrQa'
 
 /**
- * bcrypt behind a gate: the libuv pool would take any number and let everything else wait. Whose client leaves while it
- * waits gives its place up by a signal: the next would be turned away for nobody's sake.
+ * bcrypt with a bounded queue. The libuv pool alone would take any number and make everything else wait. The signal of
+ * a client that leaves frees its place in the queue, so that no other client is refused for it.
  */
 export class PasswordHasher {
-  constructor(private readonly gate: HashGate) {}
+  readonly #semaphore: Semaphore
 
-  async hash(password: string, signal?: AbortSignal): Promise<string> {
-    return this.#gated(signal, () => bcrypt.hash(password, COST))
+  constructor({ atOnce, waiting }: HashLimits) {
+    this.#semaphore = new Semaphore(atOnce, waiting)
   }
 
-  /** Takes the same time for an account that does not exist (`hash` undefined). */
+  /** @throws {HashQueueFullError} */
+  async hash(password: string, signal?: AbortSignal): Promise<string> {
+    return this.#inTurn(signal, () => bcrypt.hash(password, COST))
+  }
+
+  /**
+   * Takes the same time for an account that does not exist (`hash` undefined).
+   * @throws {HashQueueFullError}
+   */
   async matches(password: string, hash: string | undefined, signal?: AbortSignal): Promise<boolean> {
-    const same = await this.#gated(signal, () => bcrypt.compare(password, hash ?? HASH_OF_NOTHING))
+    const same = await this.#inTurn(signal, () => bcrypt.compare(password, hash ?? HASH_OF_NOTHING))
     return same && hash !== undefined
   }
 
-  async #gated<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
-    const leave = await this.gate.enter(signal)
+  async #inTurn<T>(signal: AbortSignal | undefined, work: () => Promise<T>): Promise<T> {
+    const leave = await this.#semaphore.enter(signal).catch((error: unknown) => {
+      throw error instanceof QueueFullError ? new HashQueueFullError() : error
+    })
     try {
       return await work()
     } finally {

@@ -2,7 +2,7 @@ import type { Request, RequestHandler, Response } from 'express'
 import { HttpError } from '../errors.js'
 import type { SignIn } from './sign-in.js'
 
-/** Lets only those through who are signed in; `usernameFrom` tells the handlers after it who it is. */
+/** Lets only signed-in requests through. Later handlers read the user from `usernameFrom`. */
 export function requireSignIn(signIn: SignIn, sessions: RequestHandler): RequestHandler {
   const identify = async (request: Request, response: Response): Promise<void> => {
     const username = await signIn.usernameOf(request)

@@ -11,7 +11,7 @@ declare module 'express-session' {
 }
 
 /**
- * Who a request is from: by the bearer token if there is an `Authorization` header, else by the session.
+ * The user of a request: by the bearer token if there is an `Authorization` header, else by the session.
  * Every sign-in makes one of each, and they live and die together.
  */
 export class SignIn {

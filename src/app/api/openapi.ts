@@ -1,4 +1,4 @@
-/** The OpenAPI 3.1 description of the built-in app: what `/openapi.json` serves and docs/http-api.md tells in words. */
+/** The OpenAPI 3.1 description of the built-in app, served at `/openapi.json`. docs/http-api.md says the same in words. */
 
 import { schemas } from './openapi-schemas.js'
 
@@ -28,7 +28,7 @@ const signedIn = [{ bearer: [] }, { session: [] }]
 const unauthenticated = problem('Not signed in')
 const limited = problem('Too many requests; `Retry-After` says when to try again')
 
-/** What any route that counts its requests may answer besides. */
+/** Further answers of every route that counts its requests. */
 const counted = { 429: limited, 503: problem('What it needs is away or busy; `Retry-After` says when to try again') }
 const changing = { 403: problem('A page of another origin may not do this with your session'), ...counted }
 const withBody = {

@@ -3,7 +3,7 @@ import { TokenBucket, type BucketOptions } from './token-bucket.js'
 
 /** A message and all around it. */
 export const MAX_MESSAGE_BYTES = 64 * 1024
-/** Encoders recurse: what is nested deeper than anybody means it would overflow the stack, here or at another worker. */
+/** Encoders recurse: a deeper message could overflow the stack, here or in another worker. */
 const MAX_DEPTH = 32
 type Session = Socket['conn']
 
@@ -16,12 +16,12 @@ export interface ChatOptions {
 }
 
 /**
- * Event `message` from one client reaches every client of every worker, the sender too, as it was sent. A sender who
- * asks for an acknowledgement gets `{ ok: true }`. One who sends too fast, or what cannot be passed on, is told by
- * the event `refused` and disconnected.
+ * Event `message` from one client reaches every client of every worker, the sender included, as it was sent. A requested
+ * acknowledgement is `{ ok: true }`. A client that sends too fast, or sends a bad message, gets the event `refused` and is
+ * disconnected.
  */
 export function relayMessages(io: Server, { limited, now = () => performance.now() }: ChatOptions): void {
-  /** Who is told, by connection: a client may leave and join again on the same one as often as it likes, or never join. */
+  /** The socket to refuse, by connection. On one connection a client may join any number of times, or never. */
   const joined = new WeakMap<Session, Socket>()
   if (limited) {
     io.engine.on('connection', (session: Session) => {

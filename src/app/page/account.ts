@@ -2,11 +2,11 @@ import { ask, explain } from './answer.js'
 import { element } from './elements.js'
 import { busy, Notice } from './notice.js'
 
-/** Only that there is somebody: who it is, the session knows. Spares visitors a request that would be refused. */
+/** Set while a user is signed in. Spares visitors a request that would be refused. */
 const REMEMBERED = 'outpost.signed-in'
 
-/** Registering, signing in and out, and who one is. */
-export class Account {
+/** Registration, sign-in, sign-out and the name of the user. */
+export class AccountPanel {
   /** Undefined for a visitor. */
   username: string | undefined
   readonly #form = element('sign-in', HTMLFormElement)

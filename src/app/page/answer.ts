@@ -1,4 +1,4 @@
-/** What came back for one request. */
+/** The answer to one request. */
 export interface Answer {
   /** 0 when there was no answer at all. */
   status: number
@@ -45,7 +45,7 @@ function parsed(text: string): Record<string, unknown> {
   }
 }
 
-/** What to tell a person of an answer that is not the one that was hoped for. */
+/** The text that explains a failed request to a person. */
 export function explain({ status, body, retryAfter }: Answer): string {
   if (status === 0) return 'The service cannot be reached.'
   const detail = typeof body['detail'] === 'string' ? body['detail'] : `The service answered ${status}.`

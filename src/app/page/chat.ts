@@ -1,5 +1,5 @@
 import type { io as Io, Socket } from 'socket.io-client'
-import type { Account } from './account.js'
+import type { AccountPanel } from './account.js'
 import { create, element } from './elements.js'
 import { Notice } from './notice.js'
 
@@ -8,7 +8,7 @@ declare global {
   var io: typeof Io | undefined
 }
 
-/** What this page sends. Other clients may send anything at all. */
+/** A message of this page. Other clients may send anything at all. */
 interface ChatMessage {
   from: string
   text: string
@@ -16,11 +16,11 @@ interface ChatMessage {
 }
 
 const SHOWN = 200
-/** Nobody reads more of one message than this, nor of its sender's name. */
+/** The longest message, or name of a sender, that is shown. */
 const SHOWN_TEXT = 4_000
 const SHOWN_NAME = 64
 
-/** Chat with everybody who is connected to any worker. */
+/** Chat with all clients of all workers. */
 export class Chat {
   readonly #guest = `guest ${Math.random().toString(36).slice(2, 6)}`
   readonly #list = element('messages', HTMLOListElement)
@@ -28,7 +28,7 @@ export class Chat {
   readonly #notice = new Notice('chat')
   readonly #text = element('text', HTMLInputElement)
 
-  constructor(private readonly account: Account) {}
+  constructor(private readonly account: AccountPanel) {}
 
   start(): void {
     if (globalThis.io === undefined) {
@@ -102,7 +102,7 @@ function readMessage(message: unknown): ChatMessage {
   return { from: 'somebody', text: shown(message, SHOWN_TEXT), worker: '' }
 }
 
-/** Not by `String`, which asks the value itself: one that somebody made up may have no answer. */
+/** Without `String`, which would call methods of the value: a forged value may have none. */
 function shown(value: unknown, length: number): string {
   const text = typeof value === 'string' ? value : ((JSON.stringify(value) as string | undefined) ?? '')
   return text.length > length ? `${text.slice(0, length)}…` : text

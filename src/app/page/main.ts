@@ -1,9 +1,9 @@
-import { Account } from './account.js'
+import { AccountPanel } from './account.js'
 import { Chat } from './chat.js'
 import { startProducts } from './products.js'
 import { startUploads } from './uploads.js'
 
-const account = new Account()
+const account = new AccountPanel()
 account.start()
 startProducts()
 startUploads()

@@ -3,7 +3,7 @@ import { create } from './elements.js'
 
 type Kind = 'good' | 'bad' | 'plain'
 
-/** The line at the end of a section that says how the last request went, and who served it. Read out when it changes. */
+/** The line at the end of a section that says how the last request went and which worker served it. Announced on change. */
 export class Notice {
   readonly #line: HTMLElement
 

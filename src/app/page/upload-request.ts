@@ -4,7 +4,7 @@ import { answerOf, NO_ANSWER, type Answer } from './answer.js'
  * Sends a file as the multipart field `file`. By XMLHttpRequest: `fetch` does not tell how far an upload is.
  * @param onProgress is told the share that has been sent, from 0 to 1
  */
-export function sendFile(file: File, onProgress: (share: number) => void): Promise<Answer> {
+export function uploadFile(file: File, onProgress: (share: number) => void): Promise<Answer> {
   return new Promise(resolve => {
     const request = new XMLHttpRequest()
     request.upload.addEventListener('progress', ({ loaded, total, lengthComputable }) => {

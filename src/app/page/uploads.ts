@@ -2,7 +2,7 @@ import { ask, explain, type Answer } from './answer.js'
 import { element } from './elements.js'
 import { Gallery, type StoredFile } from './gallery.js'
 import { busy, Notice } from './notice.js'
-import { sendFile } from './upload-request.js'
+import { uploadFile } from './upload-request.js'
 
 /** Uploading with a progress bar, and the gallery of what was uploaded. */
 export function startUploads(): void {
@@ -22,7 +22,7 @@ export function startUploads(): void {
     bar.value = 0
     bar.hidden = false
     notice.show('plain', `Sending ${file.name}…`)
-    const answer = await sendFile(file, share => (bar.value = share * 100))
+    const answer = await uploadFile(file, share => (bar.value = share * 100))
     bar.hidden = true
     if (answer.status === 201) {
       const { key, url, size, contentType } = answer.body as Record<string, string | number>
@@ -39,7 +39,7 @@ export function startUploads(): void {
     if (answer.status === 204) forget(file, `Deleted ${file.name}.`, answer)
     else if (answer.status === 401) notice.show('bad', 'Sign in to delete files.', answer)
     else if (answer.status !== 404) notice.show('bad', explain(answer), answer)
-    // It is not there, or belongs to another account: anybody may ask which.
+    // It does not exist or belongs to another account. A GET tells which.
     else if ((await ask('HEAD', file.url)).status === 404) forget(file, `${file.name} was gone already.`, answer)
     else notice.show('bad', `${file.name} belongs to another account.`, answer)
   }

@@ -15,7 +15,7 @@ const productSchema = z.object({
 
 export type Product = z.infer<typeof productSchema>
 
-/** Products: the record is an object, what is read often is in the cache. */
+/** Products: the record is an object in the storage, and the cache serves the reads. */
 export class Products {
   constructor(
     private readonly storage: Pick<ObjectStorage, 'check' | 'getJson' | 'putJson'>,
@@ -31,7 +31,7 @@ export class Products {
 
   async save({ id, name, price }: Pick<Product, 'id' | 'name' | 'price'>): Promise<Product> {
     const product = { id, name, price, updatedAt: new Date().toISOString() }
-    // A write that has begun soon takes what is cached from its readers: one that cannot be sent must not begin.
+    // A write that begins shortens the life of the cached value, so one that cannot be sent must not begin.
     await this.storage.check()
     await this.cache.write(cacheName(id), PRODUCT_TTL_SECONDS, product, () =>
       this.storage.putJson(objectKey(id), product),

@@ -3,7 +3,7 @@ export const SNIFFED_BYTES = 16
 
 /**
  * The type of an image that browsers show and that cannot carry scripts, by how the file begins; undefined for
- * everything else. What the uploader says counts for nothing here.
+ * everything else. The type that the uploader declares is ignored.
  */
 export function safeImageType(head: Buffer): string | undefined {
   if (head.subarray(0, 8).equals(PNG)) return 'image/png'
@@ -18,12 +18,12 @@ export function safeImageType(head: Buffer): string | undefined {
 const PNG = Buffer.from('\x89PNG\r\n\x1a\n', 'latin1')
 
 const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{0,63}$/
-/** What a browser would run, or take for an image that it is not. */
+/** Types that a browser would run, or show as an image. */
 const RISKY = /^image\/|html|xml|script/
 
 export const UNKNOWN_TYPE = 'application/octet-stream'
 
-/** The type to serve a file as: what it is found to be, else what it is said to be unless that is a risk. */
+/** The type to serve a file as: the type found in its bytes, else the declared type unless that is risky. */
 export function servedType(head: Buffer, declared: string): string {
   const type = declared.toLowerCase()
   return safeImageType(head) ?? (MEDIA_TYPE.test(type) && !RISKY.test(type) ? type : UNKNOWN_TYPE)

@@ -10,10 +10,10 @@ import { isStorageUnavailable, StorageUnavailableError } from '../../services/st
 import { nameOf, type Uploads } from './uploads.js'
 import { HttpError } from '../errors.js'
 
-/** These ask for something else than the whole file: what it is has to be known before it is fetched. */
+/** Headers that may ask for less than the whole file: its facts must be known before it is fetched. */
 const SELECTIVE = ['range', 'if-none-match', 'if-modified-since'] as const
 
-/** What `describe` tells of a file that an answer without any of it must not tell. */
+/** Headers of a file, which an error must not carry. */
 const DESCRIPTION = ['ETag', 'Last-Modified', 'Accept-Ranges', 'Content-Disposition', 'Content-Type'] as const
 
 /** Answers GET and HEAD with a file of a user's: conditions (304), one range (206, 416), or all of it. */
@@ -101,7 +101,7 @@ function rangeApplies(ifRange: string | undefined, { etag, lastModified }: Objec
   return ifRange.startsWith('"') ? ifRange === `"${etag}"` : ifRange === lastModified.toUTCString()
 }
 
-/** The same object once its first byte is there, or its client has left: what breaks before can still be told. */
+/** The same object, once its first byte has come or its client has left. A failure before that can still be answered. */
 async function begun(object: StoredObject, response: Response): Promise<StoredObject> {
   const { body } = object
   const over = new AbortController()
@@ -117,7 +117,7 @@ async function begun(object: StoredObject, response: Response): Promise<StoredOb
   }
 }
 
-/** What breaks from here on can only be told by breaking the connection. */
+/** A failure from here on can only be shown by breaking the connection. */
 async function sendBody(body: StoredObject['body'], response: Response): Promise<void> {
   body.on('data', (chunk: Buffer) => buffersPassed(chunk.length))
   await pipeline(body, response).catch(() => response.destroy())

@@ -7,15 +7,14 @@ import { HttpError } from '../errors.js'
 /** Parts of a form, its file included. */
 const MAX_PARTS = 1_000
 const MAX_FIELD_BYTES = 64 * 1024
-/** What a form may be larger than its file: boundaries, headers, other fields. */
+/** The size of a form beyond its file: boundaries, headers, other fields. */
 const FORM_OVERHEAD_BYTES = 1024 ** 2
-/** For so long a client that was refused may go on sending, to have the time to read why. */
+/** How long a refused client may go on sending, so that it has time to read the reason. */
 const LINGER_MS = 5_000
 
 /**
- * The one file of a multipart form, in the field `file`, as it arrives: nothing is read ahead of whoever reads the
- * file. Its bytes end only when the whole form has turned out to be well-formed and to hold no other file; else they
- * throw.
+ * The one file of a multipart form, in the field `file`, as it arrives. Nothing is read before the consumer asks for it.
+ * The bytes end only if the whole form is well-formed and holds no other file; otherwise they throw.
  */
 export class UploadForm {
   readonly #parser: busboy.Busboy
@@ -27,12 +26,14 @@ export class UploadForm {
   #completed: () => void = () => undefined
   #failed: Array<(error: Error) => void> = []
   #received = 0
+  readonly #maxBytes: number
 
-  /** @throws {HttpError} for what the headers tell already */
+  /** @throws {HttpError} when the headers alone show that the form cannot be used */
   constructor(
     private readonly request: Request,
     private readonly maxFileBytes: number,
   ) {
+    this.#maxBytes = maxFileBytes + FORM_OVERHEAD_BYTES
     if (request.is('multipart/form-data') === false) throw new HttpError('UNSUPPORTED_MEDIA_TYPE')
     if (Number(request.get('content-length') ?? 0) > this.#maxBytes) throw new HttpError('BODY_TOO_LARGE')
     try {
@@ -49,7 +50,7 @@ export class UploadForm {
       this.#completed = resolve
       this.#failed.push(reject)
     })
-    // Whoever waits for one of them hears of a failure; that nobody waits for the other is all right.
+    // A failure rejects both. Only one of them may have a consumer.
     for (const promise of [this.#file, this.#complete]) promise.catch(() => undefined)
     this.#listen()
   }
@@ -69,10 +70,6 @@ export class UploadForm {
     this.#parser.destroy()
     this.#stream?.destroy(error)
     discard(this.request)
-  }
-
-  get #maxBytes(): number {
-    return this.maxFileBytes + FORM_OVERHEAD_BYTES
   }
 
   #listen(): void {

@@ -22,7 +22,7 @@ export function uploadRoutes({ uploads, signedIn, maxBytes }: UploadRouteOptions
     const form = new UploadForm(request, maxBytes)
     try {
       const { key, ...facts } = await uploads.store(usernameFrom(response), await form.file())
-      // Nobody will ever learn the key.
+      // The client has left and will never learn the key.
       if (response.closed) return await uploads.remove(key)
       const url = `/uploads/${key}`
       response

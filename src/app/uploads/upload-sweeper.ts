@@ -29,7 +29,7 @@ const FIRST_MS = 15_000
 const MIN_AGE_MS = 5 * UPLOAD_LIVES_MS
 
 /**
- * Removes multipart uploads that nobody works on any more: their worker was killed, or could not reach the storage to
+ * Removes multipart uploads without a live worker: their worker was killed, or could not reach the storage to
  * abort them. One worker of the cluster does it at a time.
  */
 export class UploadSweeper {

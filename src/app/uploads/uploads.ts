@@ -12,7 +12,7 @@ export interface IncomingFile {
   /** As the client calls it; kept as data, never used as a name. */
   name: string | undefined
   declaredType: string
-  /** Throws when the file, or what it came in, turns out not to be whole. */
+  /** Throws when the file, or the form around it, is not whole. */
   bytes: AsyncIterable<Buffer>
 }
 
@@ -24,7 +24,7 @@ export interface StoredUpload {
   contentType: string
 }
 
-/** As many uploads are under way in this process as may, and too many wait or this one has waited too long. */
+/** All places for uploads are taken, and too many wait or this one has waited too long. */
 export class UploadsBusyError extends Error {
   constructor() {
     super('too many uploads at once')
@@ -36,7 +36,7 @@ export class UploadsBusyError extends Error {
 const AT_ONCE = 32
 const WAITING = 224
 const WAIT_MS = 5_000
-/** What the storage was slow to take, or to tell, may become visible after its deadline. */
+/** An object that the storage was slow to store may become visible after its deadline. */
 const REMOVED_AFTER_MS = [0, 10_000, 60_000]
 /** Metadata must not be larger than 2 KiB in all. */
 const MAX_ENCODED_NAME = 900
@@ -45,17 +45,17 @@ export const UPLOAD_PREFIX = 'uploads/'
 
 /** Files of users, under keys that nobody can guess. */
 export class Uploads {
-  readonly #semaphore = new Semaphore<object>(AT_ONCE, WAITING)
+  readonly #semaphore = new Semaphore(AT_ONCE, WAITING)
 
   constructor(private readonly storage: ObjectStorage) {}
 
   /**
-   * Streams a file to the storage. It is there when this is over; when this throws, it is not, or is taken away again
-   * (a storage that did not tell in time may have stored it).
+   * Streams a file to the storage. The object exists once this resolves. When this throws, the object does not exist or is
+   * removed again: a storage that did not answer in time may have stored it.
    */
   async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
     const source = withIdleDeadline(file.bytes, SOURCE_IDLE_MS)
-    // Before the wait for a place: who sends nothing should not keep one.
+    // Before the wait for a place: a client that sends nothing should not hold one.
     const head = await readHead(source)
     const leave = await this.#enter().catch(async (error: unknown) => {
       await source.return()
@@ -72,7 +72,7 @@ export class Uploads {
         }
       }
       const metadata = { owner: encodeURIComponent(owner), ...nameAsMetadata(file.name) }
-      const { size } = await this.storage.put(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
+      const { size } = await this.storage.putSteady(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
       return { key, size, sha256: hash.digest('hex'), contentType }
     } catch (error) {
       if (error instanceof StorageUnavailableError) this.#takeAway(key)
@@ -100,23 +100,17 @@ export class Uploads {
     }
   }
 
-  #enter(): Promise<() => void> {
-    const holder = {}
-    return new Promise((resolve, reject) => {
-      const overdue = setTimeout(() => {
-        this.#semaphore.release(holder)
-        reject(new UploadsBusyError())
-      }, WAIT_MS)
-      try {
-        this.#semaphore.acquire(holder, () => {
-          clearTimeout(overdue)
-          resolve(() => this.#semaphore.release(holder))
-        })
-      } catch (error) {
-        clearTimeout(overdue)
-        reject(error instanceof QueueFullError ? new UploadsBusyError() : (error as Error))
-      }
-    })
+  /** @throws {UploadsBusyError} */
+  async #enter(): Promise<() => void> {
+    const patience = new AbortController()
+    const overdue = setTimeout(() => patience.abort(new UploadsBusyError()), WAIT_MS)
+    try {
+      return await this.#semaphore.enter(patience.signal)
+    } catch (error) {
+      throw error instanceof QueueFullError ? new UploadsBusyError() : error
+    } finally {
+      clearTimeout(overdue)
+    }
   }
 }
 

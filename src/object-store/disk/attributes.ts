@@ -2,7 +2,7 @@ import { validateHeaderValue, type OutgoingHttpHeaders } from 'node:http'
 import { S3Error } from '../errors.js'
 import type { S3Request } from '../request/s3-request.js'
 
-/** What a client says about an object and gets back with it. */
+/** The headers and metadata that a client stores with an object and gets back with it. */
 export interface Attributes {
   readonly headers: Readonly<Record<string, string>>
   /** x-amz-meta-*, without that prefix. */
@@ -14,7 +14,7 @@ const META = 'x-amz-meta-'
 const MAX_METADATA_BYTES = 2048
 const STORAGE_CLASSES = ['STANDARD', 'REDUCED_REDUNDANCY']
 const PRIVATE_ACLS = ['private', 'bucket-owner-full-control']
-/** To take one of these and not to act on it would be a lie about who may read the object, or for how long it stays. */
+/** These change who may read an object, or how long it stays. They must not be accepted without effect. */
 const REFUSED = [
   'x-amz-server-side-encryption',
   'x-amz-object-lock',

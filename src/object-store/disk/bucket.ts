@@ -14,9 +14,9 @@ import { PartFolders } from './part-folders.js'
 import type { Body } from '../request/payload.js'
 import { CorruptRecordError, openRecord, readRecordSync } from './record-file.js'
 import type { StoreContext } from './store-context.js'
-import { StoredObject } from './stored-object.js'
+import { ObjectVersion } from './object-version.js'
 import type { TempFile } from './temp-folder.js'
-import { Uploads } from './multipart-uploads.js'
+import { MultipartUploads } from './multipart-uploads.js'
 
 const OPEN_ATTEMPTS = 10
 
@@ -24,7 +24,7 @@ const OPEN_ATTEMPTS = 10
 export class Bucket {
   readonly index = new ObjectIndex()
   readonly folders: PartFolders
-  readonly uploads: Uploads
+  readonly uploads: MultipartUploads
   readonly #locks = new KeyedMutex()
   #state: 'open' | 'gone' = 'open'
   #publishing = 0
@@ -36,7 +36,7 @@ export class Bucket {
     private readonly context: StoreContext,
   ) {
     this.folders = new PartFolders(join(path, 'uploads'))
-    this.uploads = new Uploads(this, this.folders, context)
+    this.uploads = new MultipartUploads(this, this.folders, context)
   }
 
   /** Rebuilds the index from the records, and settles what a crash left half-way in the uploads. */
@@ -49,7 +49,7 @@ export class Bucket {
       }
       await setImmediate()
     }
-    // A folder that seems to belong to nobody may be the parts of an object whose record cannot be read.
+    // A folder without an object may hold the parts of an object whose record cannot be read.
     await this.uploads.recover({ removeUnreferenced: unreadable === 0 })
   }
 
@@ -88,14 +88,14 @@ export class Bucket {
     }
   }
 
-  async open(key: string): Promise<StoredObject> {
+  async open(key: string): Promise<ObjectVersion> {
     for (let attempt = 0; attempt < OPEN_ATTEMPTS; attempt++) {
       if (!this.index.get(key)) throw new S3Error('NoSuchKey')
       const opened = await this.#openFile(key)
       if (!opened) continue
       const { multipart } = opened.record
       if (!multipart || this.folders.acquire(multipart.uploadId)) {
-        return new StoredObject(opened.record, opened.handle, this.folders)
+        return new ObjectVersion(opened.record, opened.handle, this.folders)
       }
       await opened.handle.close()
     }
@@ -156,7 +156,7 @@ export class Bucket {
     }
   }
 
-  /** The key's hash, so that no key, whatever is in it, can name a file elsewhere, or one that is too long. */
+  /** The key's hash, so that no key can name a file elsewhere, or one whose name is too long. */
   #pathOf(key: string): string {
     const hash = createHash('sha256').update(key, 'utf8').digest('hex')
     return join(this.path, 'objects', hash.slice(0, 2), hash)

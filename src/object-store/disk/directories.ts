@@ -1,8 +1,11 @@
-import { mkdir, open, rename } from 'node:fs/promises'
+import { createHash } from 'node:crypto'
+import { once } from 'node:events'
+import { mkdir, open, realpath, rename } from 'node:fs/promises'
+import { createServer } from 'node:net'
 import { dirname } from 'node:path'
 import { systemCode } from '../errors.js'
 
-/** A new name, or the absence of an old one, survives a power cut only once its directory has been synced. */
+/** A new name, or a removed one, survives a power cut only once its directory has been synced. */
 export async function syncDirectory(path: string): Promise<void> {
   const handle = await open(path, 'r')
   try {
@@ -29,7 +32,7 @@ export async function moveInto(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to))
 }
 
-/** Makes a small file that is on the disk when this returns; its name is not, before the directory is synced. */
+/** Makes a small file whose content is on the disk when this returns. Its name is there once the directory is synced. */
 export async function writeSynced(path: string, bytes: Buffer): Promise<void> {
   const handle = await open(path, 'wx', 0o600)
   try {
@@ -37,5 +40,31 @@ export async function writeSynced(path: string, bytes: Buffer): Promise<void> {
     await handle.sync()
   } finally {
     await handle.close()
+  }
+}
+
+/**
+ * Claims a directory for this process: a second store would remove the temporary files of the first and not see its
+ * writes. The claim is a name in Linux's abstract socket space. The kernel frees it however the process ends, so there
+ * is no stale lock. Elsewhere there is no such space, and no claim is made.
+ * @returns frees the directory
+ */
+export async function claimDirectory(directory: string): Promise<() => Promise<void>> {
+  if (process.platform !== 'linux') return () => Promise.resolve()
+  const digest = createHash('sha256')
+    .update(await realpath(directory))
+    .digest('hex')
+  const server = createServer(socket => void socket.destroy()).unref()
+  try {
+    server.listen(`\0outpost-object-store-${digest.slice(0, 32)}`)
+    await once(server, 'listening')
+  } catch (cause) {
+    if (systemCode(cause) !== 'EADDRINUSE') throw cause
+    throw new Error(`another object store is running on ${directory}`, { cause })
+  }
+  server.on('error', () => undefined)
+  return async () => {
+    server.close()
+    await once(server, 'close')
   }
 }

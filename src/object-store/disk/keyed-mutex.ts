@@ -4,7 +4,7 @@ export class KeyedMutex {
 
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(name) ?? Promise.resolve()
-    // Both arms run the work: one failed holder must not fail those who wait behind it.
+    // Both arms run the work: a failed holder must not fail the ones behind it.
     const mine = before.then(work, work)
     this.#tails.set(name, mine)
     try {

@@ -27,7 +27,7 @@ export interface ListedPart {
   readonly etag: string
 }
 
-/** Who can make an object of a finished upload. */
+/** Makes an object of a finished upload. */
 export interface Publisher {
   publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void>
 }
@@ -36,7 +36,7 @@ export interface Publisher {
  * The multipart uploads of a bucket. Each has a folder with its parts and, while it is under way, a file `upload`.
  * To complete one is to publish an object record that refers to the folder: no part is copied.
  */
-export class Uploads {
+export class MultipartUploads {
   readonly #uploads = new Map<string, Upload>()
   readonly #locks = new KeyedMutex()
 
@@ -46,7 +46,7 @@ export class Uploads {
     private readonly context: StoreContext,
   ) {}
 
-  /** After the objects: a folder that one of them reads from is complete, whatever else is in it. */
+  /** Runs after the objects are recovered: a folder that an object refers to is complete. */
   async recover({ removeUnreferenced }: { removeUnreferenced: boolean }): Promise<void> {
     const root = this.folders.pathOf('')
     for (const id of readdirSync(root)) {
@@ -148,7 +148,7 @@ export class Uploads {
     })
   }
 
-  /** What is left over after completion: the upload is no longer one, and parts that were not listed are not wanted. */
+  /** Removes the leftovers of a completed upload: its record, and parts that were not listed. */
   async #tidy(id: string, wanted: ReadonlySet<string>): Promise<void> {
     const folder = this.folders.pathOf(id)
     try {

@@ -22,7 +22,7 @@ export function fromByteString(bytes: string): string {
   return Buffer.from(bytes, 'latin1').toString('utf8')
 }
 
-/** What a bucket's listing needs to know of each object, in memory and in order. */
+/** The facts of each object that a listing needs, in memory and in order. */
 export class ObjectIndex {
   readonly #entries = new Map<string, IndexEntry>()
   readonly #order = new SortedKeys()

@@ -58,7 +58,7 @@ export class PartFolders {
     const folder = this.#folders.get(uploadId)
     if (!folder?.doomed || folder.readers > 0) return
     this.#folders.delete(uploadId)
-    // What cannot be removed now is a folder nothing refers to: the next start removes it.
+    // A folder that cannot be removed now has no references, and the next start removes it.
     await rm(this.pathOf(uploadId), { recursive: true, force: true }).catch(() => undefined)
   }
 }

@@ -32,7 +32,7 @@ export function encodeRecord(record: object): Buffer {
   return Buffer.concat([json, trailer])
 }
 
-/** Opens the file; the handle goes on showing this version whatever happens to the name. The caller closes it. */
+/** Opens the file. The handle keeps showing this version, even if the name is replaced. The caller closes it. */
 export async function openRecord(path: string): Promise<ReadRecord & { readonly handle: FileHandle }> {
   const handle = await open(path, 'r')
   try {

@@ -1,10 +1,10 @@
 import type { TempFolder } from './temp-folder.js'
 
-/** What every part of the store needs from the whole. */
+/** Shared by all parts of the store. */
 export interface StoreContext {
   readonly temp: TempFolder
   /** Milliseconds since the epoch. */
   readonly now: () => number
-  /** Told of what the operator should know and no client is told. */
+  /** Called for faults that concern the operator and no client. */
   readonly warn: (message: string, cause?: unknown) => void
 }

@@ -33,7 +33,7 @@ export class TempFolder {
     }
   }
 
-  /** Takes a directory away at one stroke. Returns the slow rest of the work: removing what was in it. */
+  /** Removes a directory in one step. Returns the slow rest of the work: the removal of its content. */
   async takeAway(directory: string, parent: string): Promise<() => Promise<void>> {
     const path = join(this.path, randomUUID())
     await rename(directory, path)
@@ -44,7 +44,8 @@ export class TempFolder {
 
 export class TempFile {
   #open = true
-  #moved = false
+  /** It has its final name. */
+  moved = false
 
   constructor(
     private readonly path: string,
@@ -72,17 +73,13 @@ export class TempFile {
     await this.#close()
   }
 
-  get moved(): boolean {
-    return this.#moved
-  }
-
   /** Gives the sealed file its final name; the caller syncs that directory once its own books agree with the disk. */
   async moveTo(target: string): Promise<void> {
     await rename(this.path, target)
-    this.#moved = true
+    this.moved = true
   }
 
-  /** Never throws: it runs while another error is on its way up, and what it cannot remove the next start will. */
+  /** Never throws, as it follows another error. The next start removes what this cannot. */
   async discard(): Promise<void> {
     await this.#close().catch(() => undefined)
     await rm(this.path, { force: true }).catch(() => undefined)

@@ -1,5 +1,5 @@
 import { asS3Error, S3Error } from '../errors.js'
-import { isoDate, type Exchange } from '../request/exchange.js'
+import { isoDate, type Operation } from './operation.js'
 import { readText } from '../request/payload.js'
 import { requireUsableKey } from '../request/s3-request.js'
 import { childText, parseXml } from './xml-parser.js'
@@ -10,16 +10,16 @@ const MAX_LOCATION_BYTES = 64 * 1024
 const MAX_DELETE_BYTES = 2 * 1024 * 1024
 const MAX_DELETE_KEYS = 1000
 
-export function listBuckets({ reply, buckets }: Exchange): void {
+export function listBuckets({ reply, buckets }: Operation): void {
   const list = buckets.all().map(({ name, createdAt }) => ({ Name: name, CreationDate: isoDate(createdAt) }))
   reply.xml('ListAllMyBucketsResult', { Owner: OWNER, Buckets: { Bucket: list } })
 }
 
-export async function createBucket(exchange: Exchange): Promise<void> {
-  const { request, reply, buckets, limits } = exchange
+export async function createBucket(operation: Operation): Promise<void> {
+  const { request, reply, buckets, limits } = operation
   // A client that asks for no location may send no body, and then some send no Content-Length either.
   if (request.header('content-length') !== undefined) {
-    const text = await readText(exchange.document(MAX_LOCATION_BYTES))
+    const text = await readText(operation.document(MAX_LOCATION_BYTES))
     const location = text === '' ? undefined : childText(parseXml(text), 'LocationConstraint')
     if (location !== undefined && location !== '' && location !== limits.region) {
       throw new S3Error('InvalidLocationConstraint')
@@ -29,33 +29,33 @@ export async function createBucket(exchange: Exchange): Promise<void> {
   reply.empty(200, { location: `/${request.bucket}` })
 }
 
-export function headBucket(exchange: Exchange): void {
-  exchange.bucket()
-  exchange.reply.empty(200, { 'x-amz-bucket-region': exchange.limits.region })
+export function headBucket(operation: Operation): void {
+  operation.bucket()
+  operation.reply.empty(200, { 'x-amz-bucket-region': operation.limits.region })
 }
 
-export async function deleteBucket({ request, reply, buckets }: Exchange): Promise<void> {
+export async function deleteBucket({ request, reply, buckets }: Operation): Promise<void> {
   await buckets.remove(request.bucket)
   reply.empty(204)
 }
 
 /** us-east-1 is written as an empty constraint, for reasons of S3's own history. */
-export function getLocation(exchange: Exchange): void {
-  const { region } = exchange.limits
-  exchange.bucket()
-  exchange.reply.xml('LocationConstraint', region === 'us-east-1' ? '' : region)
+export function getLocation(operation: Operation): void {
+  const { region } = operation.limits
+  operation.bucket()
+  operation.reply.xml('LocationConstraint', region === 'us-east-1' ? '' : region)
 }
 
 /** No status at all is how S3 says that a bucket never had versions. */
-export function getVersioning(exchange: Exchange): void {
-  exchange.bucket()
-  exchange.reply.xml('VersioningConfiguration', '')
+export function getVersioning(operation: Operation): void {
+  operation.bucket()
+  operation.reply.xml('VersioningConfiguration', '')
 }
 
 /** Each key is its own little deletion with its own result; a key that was never there counts as deleted. */
-export async function deleteObjects(exchange: Exchange): Promise<void> {
-  const bucket = exchange.bucket()
-  const root = parseXml(await readText(exchange.document(MAX_DELETE_BYTES)))
+export async function deleteObjects(operation: Operation): Promise<void> {
+  const bucket = operation.bucket()
+  const root = parseXml(await readText(operation.document(MAX_DELETE_BYTES)))
   const keys = root.children.filter(child => child.name === 'Object').map(object => childText(object, 'Key') ?? '')
   const quiet = childText(root, 'Quiet')?.trim() === 'true'
   if (root.name !== 'Delete' || keys.length === 0 || keys.length > MAX_DELETE_KEYS || keys.includes('')) {
@@ -74,5 +74,5 @@ export async function deleteObjects(exchange: Exchange): Promise<void> {
   await Promise.all(keys.map(remove))
   const failed = new Set(errors.map(error => error['Key']))
   const deleted = quiet ? [] : keys.filter(key => !failed.has(key)).map(key => ({ Key: key }))
-  exchange.reply.xml('DeleteResult', { Deleted: deleted, Error: errors })
+  operation.reply.xml('DeleteResult', { Deleted: deleted, Error: errors })
 }

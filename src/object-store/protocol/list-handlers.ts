@@ -1,6 +1,6 @@
 import { OWNER } from './bucket-handlers.js'
 import { S3Error } from '../errors.js'
-import { isoDate, quoted, type Exchange } from '../request/exchange.js'
+import { isoDate, quoted, type Operation } from './operation.js'
 import { listPage, type ListPage, type ListQuery } from './listing.js'
 import type { S3Request } from '../request/s3-request.js'
 import { uriEncode } from '../request/signature-v4.js'
@@ -15,13 +15,13 @@ export function keyEncoder(request: S3Request): (key: string) => string {
   return type === 'url' ? key => uriEncode(key, true) : key => key
 }
 
-export function listObjectsV1(exchange: Exchange): void {
-  const { request } = exchange
-  const bucket = exchange.bucket()
+export function listObjectsV1(operation: Operation): void {
+  const { request } = operation
+  const bucket = operation.bucket()
   const encode = keyEncoder(request)
   const query = listQuery(request, request.parameter('marker') ?? '')
   const page = listPage(bucket.index, query)
-  exchange.reply.xml('ListBucketResult', {
+  operation.reply.xml('ListBucketResult', {
     ...commonFields(bucket.name, request, query, page),
     Marker: encode(query.after),
     NextMarker: page.next === undefined ? undefined : encode(page.next),
@@ -29,15 +29,15 @@ export function listObjectsV1(exchange: Exchange): void {
   })
 }
 
-export function listObjectsV2(exchange: Exchange): void {
-  const { request } = exchange
-  const bucket = exchange.bucket()
+export function listObjectsV2(operation: Operation): void {
+  const { request } = operation
+  const bucket = operation.bucket()
   const encode = keyEncoder(request)
   const token = request.parameter('continuation-token')
   const startAfter = request.parameter('start-after')
   const query = listQuery(request, token === undefined ? (startAfter ?? '') : fromToken(token))
   const page = listPage(bucket.index, query)
-  exchange.reply.xml('ListBucketResult', {
+  operation.reply.xml('ListBucketResult', {
     ...commonFields(bucket.name, request, query, page),
     KeyCount: page.contents.length + page.commonPrefixes.length,
     ContinuationToken: token,

@@ -2,7 +2,7 @@ import { attributesOf } from '../disk/attributes.js'
 import { copySource, requireCopyConditions } from '../request/copy-source.js'
 import { OWNER } from './bucket-handlers.js'
 import { S3Error } from '../errors.js'
-import { isoDate, MAX_SINGLE_BYTES, quoted, type Exchange } from '../request/exchange.js'
+import { isoDate, MAX_SINGLE_BYTES, quoted, type Operation } from './operation.js'
 import { keyEncoder, MAX_ENTRIES } from './list-handlers.js'
 import { writeConditions } from './object-handlers.js'
 import { readText } from '../request/payload.js'
@@ -16,23 +16,23 @@ const MAX_PARTS = 10_000
 /** Ten thousand parts with checksums, written as roomily as any client does. */
 const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
 
-export async function createUpload(exchange: Exchange): Promise<void> {
-  const { request, reply } = exchange
-  const upload = await exchange.bucket().uploads.create(request.key, attributesOf(request))
+export async function createUpload(operation: Operation): Promise<void> {
+  const { request, reply } = operation
+  const upload = await operation.bucket().uploads.create(request.key, attributesOf(request))
   const fields = { Bucket: request.bucket, Key: request.key, UploadId: upload.id }
   reply.xml('InitiateMultipartUploadResult', fields)
 }
 
-export async function uploadPart(exchange: Exchange): Promise<void> {
-  const body = exchange.body(exchange.maxSingleBytes)
-  const part = await exchange.bucket().uploads.putPart(uploadOf(exchange), partNumberOf(exchange), body)
-  exchange.reply.empty(200, { etag: quoted(part.etag) })
+export async function uploadPart(operation: Operation): Promise<void> {
+  const body = operation.body(operation.maxSingleBytes)
+  const part = await operation.bucket().uploads.putPart(uploadOf(operation), partNumberOf(operation), body)
+  operation.reply.empty(200, { etag: quoted(part.etag) })
 }
 
-export async function uploadPartCopy(exchange: Exchange): Promise<void> {
-  const { request, reply, buckets } = exchange
-  const upload = uploadOf(exchange)
-  const partNumber = partNumberOf(exchange)
+export async function uploadPartCopy(operation: Operation): Promise<void> {
+  const { request, reply, buckets } = operation
+  const upload = uploadOf(operation)
+  const partNumber = partNumberOf(operation)
   const source = copySource(request)
   const object = await buckets.get(source.bucket).open(source.key)
   try {
@@ -42,16 +42,16 @@ export async function uploadPartCopy(exchange: Exchange): Promise<void> {
     const length = range.end - range.start
     if (length > MAX_SINGLE_BYTES) throw new S3Error('EntityTooLarge')
     const body = { length, expectedMd5: undefined, chunks: reply.whileWanted(object.read(range)) }
-    const part = await exchange.bucket().uploads.putPart(upload, partNumber, body)
+    const part = await operation.bucket().uploads.putPart(upload, partNumber, body)
     reply.xml('CopyPartResult', { LastModified: isoDate(part.lastModified), ETag: quoted(part.etag) })
   } finally {
     await object.close()
   }
 }
 
-export function listParts(exchange: Exchange): void {
-  const { request, reply } = exchange
-  const upload = uploadOf(exchange)
+export function listParts(operation: Operation): void {
+  const { request, reply } = operation
+  const upload = uploadOf(operation)
   const marker = request.has('part-number-marker') ? request.count('part-number-marker', MAX_PARTS) : 0
   const maxParts = request.count('max-parts', MAX_ENTRIES)
   const rest = [...upload.parts.values()].filter(part => part.partNumber > marker)
@@ -78,11 +78,11 @@ export function listParts(exchange: Exchange): void {
   })
 }
 
-export async function completeUpload(exchange: Exchange): Promise<void> {
-  const { request, reply, limits } = exchange
-  const upload = uploadOf(exchange)
-  const listed = parseParts(await readText(exchange.document(MAX_COMPLETE_BYTES)))
-  const { uploads } = exchange.bucket()
+export async function completeUpload(operation: Operation): Promise<void> {
+  const { request, reply, limits } = operation
+  const upload = uploadOf(operation)
+  const listed = parseParts(await readText(operation.document(MAX_COMPLETE_BYTES)))
+  const { uploads } = operation.bucket()
   const record = await uploads.complete(upload, listed, writeConditions(request), limits.maxObjectBytes)
   reply.xml('CompleteMultipartUploadResult', {
     Location: `/${request.bucket}/${request.key}`,
@@ -92,14 +92,14 @@ export async function completeUpload(exchange: Exchange): Promise<void> {
   })
 }
 
-export async function abortUpload(exchange: Exchange): Promise<void> {
-  await exchange.bucket().uploads.abort(uploadOf(exchange))
-  exchange.reply.empty(204)
+export async function abortUpload(operation: Operation): Promise<void> {
+  await operation.bucket().uploads.abort(uploadOf(operation))
+  operation.reply.empty(204)
 }
 
-export function listMultipartUploads(exchange: Exchange): void {
-  const { request, reply } = exchange
-  const bucket = exchange.bucket()
+export function listMultipartUploads(operation: Operation): void {
+  const { request, reply } = operation
+  const bucket = operation.bucket()
   const encode = keyEncoder(request)
   const query = {
     prefix: request.parameter('prefix') ?? '',
@@ -136,12 +136,12 @@ function uploadFields(upload: Upload, encode: (key: string) => string): XmlField
   }
 }
 
-function uploadOf(exchange: Exchange): Upload {
-  const { request } = exchange
-  return exchange.bucket().uploads.get(request.parameter('uploadId'), request.key)
+function uploadOf(operation: Operation): Upload {
+  const { request } = operation
+  return operation.bucket().uploads.get(request.parameter('uploadId'), request.key)
 }
 
-function partNumberOf({ request }: Exchange): number {
+function partNumberOf({ request }: Operation): number {
   return requirePartNumber(request.parameter('partNumber'))
 }
 

@@ -3,15 +3,15 @@ import { attributeHeaders, attributesOf } from '../disk/attributes.js'
 import { matches, requireReadable, type WriteConditions } from '../request/conditions.js'
 import { copySource, requireCopyConditions } from '../request/copy-source.js'
 import { S3Error } from '../errors.js'
-import { isoDate, MAX_SINGLE_BYTES, quoted, type Exchange } from '../request/exchange.js'
+import { isoDate, MAX_SINGLE_BYTES, quoted, type Operation } from './operation.js'
 import type { ObjectRecord } from '../disk/object-record.js'
 import { parseRange } from '../request/ranges.js'
 import type { S3Request } from '../request/s3-request.js'
-import type { StoredObject } from '../disk/stored-object.js'
+import type { ObjectVersion } from '../disk/object-version.js'
 
-export async function getObject(exchange: Exchange): Promise<void> {
-  const { request, reply } = exchange
-  const object = await exchange.bucket().open(request.key)
+export async function getObject(operation: Operation): Promise<void> {
+  const { request, reply } = operation
+  const object = await operation.bucket().open(request.key)
   try {
     if (isUnchanged(request, object)) return reply.empty(304, validatorHeaders(object.record))
     const { size } = object.record
@@ -32,18 +32,18 @@ export async function getObject(exchange: Exchange): Promise<void> {
   }
 }
 
-export async function putObject(exchange: Exchange): Promise<void> {
-  const { request, reply } = exchange
-  const bucket = exchange.bucket()
+export async function putObject(operation: Operation): Promise<void> {
+  const { request, reply } = operation
+  const bucket = operation.bucket()
   const attributes = attributesOf(request)
-  const body = exchange.body(exchange.maxSingleBytes)
+  const body = operation.body(operation.maxSingleBytes)
   const record = await bucket.put(request.key, body, attributes, writeConditions(request))
   reply.empty(200, { etag: quoted(record.etag) })
 }
 
-export async function copyObject(exchange: Exchange): Promise<void> {
-  const { request, reply } = exchange
-  const bucket = exchange.bucket()
+export async function copyObject(operation: Operation): Promise<void> {
+  const { request, reply } = operation
+  const bucket = operation.bucket()
   const source = copySource(request)
   const directive = request.header('x-amz-metadata-directive') ?? 'COPY'
   if (directive !== 'COPY' && directive !== 'REPLACE')
@@ -52,7 +52,7 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   if (ontoItself && directive === 'COPY') {
     throw new S3Error('InvalidRequest', 'An object can be copied onto itself only to change its metadata.')
   }
-  const object = await exchange.buckets.get(source.bucket).open(source.key)
+  const object = await operation.buckets.get(source.bucket).open(source.key)
   try {
     requireCopyConditions(request, object.record)
     const { size } = object.record
@@ -70,16 +70,16 @@ export async function copyObject(exchange: Exchange): Promise<void> {
   }
 }
 
-export async function deleteObject(exchange: Exchange): Promise<void> {
-  await exchange.bucket().remove(exchange.request.key)
-  exchange.reply.empty(204)
+export async function deleteObject(operation: Operation): Promise<void> {
+  await operation.bucket().remove(operation.request.key)
+  operation.reply.empty(204)
 }
 
 export function writeConditions(request: S3Request): WriteConditions {
   return { ifMatch: request.header('if-match'), ifNoneMatch: request.header('if-none-match') }
 }
 
-function isUnchanged(request: S3Request, { record }: StoredObject): boolean {
+function isUnchanged(request: S3Request, { record }: ObjectVersion): boolean {
   try {
     requireReadable(record, {
       ifMatch: request.header('if-match'),

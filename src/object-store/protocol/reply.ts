@@ -45,7 +45,7 @@ export class Reply {
     await pipeline(chunks, this.response)
   }
 
-  /** Passes chunks on for as long as there is somebody to answer: a long copy must not outlive its client, or `stop`. */
+  /** Passes chunks on while the client is connected: a long copy must not outlive its client, or `stop`. */
   async *whileWanted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
     for await (const chunk of chunks) {
       if (this.response.destroyed) throw new Error('the client has gone')
@@ -55,7 +55,7 @@ export class Reply {
 
   async error(error: S3Error, resource: string): Promise<void> {
     if (this.response.headersSent || this.response.destroyed) return void this.response.destroy()
-    // What is left of the body stands before the next request: read it off for a while, then cut the connection.
+    // The rest of the body comes before the next request: read it for a while, then cut the connection.
     const unread = !this.incoming.complete && !this.incoming.destroyed
     const headers = unread ? { connection: 'close' } : {}
     if (this.incoming.method === 'HEAD' || error.status === 304) {
@@ -78,6 +78,6 @@ export class Reply {
 async function discard(incoming: IncomingMessage): Promise<void> {
   incoming.resume()
   const deadline = AbortSignal.timeout(LINGER_MS)
-  // Rejects at the deadline and when the client has gone: in both cases there is nobody to read for.
+  // Rejects at the deadline and when the client has left. Both end the reading.
   await once(incoming, 'end', { signal: deadline }).catch(() => undefined)
 }

@@ -8,7 +8,7 @@ import {
   listBuckets,
 } from './bucket-handlers.js'
 import { S3Error } from '../errors.js'
-import type { Handler } from '../request/exchange.js'
+import type { Handler } from './operation.js'
 import { listObjectsV1, listObjectsV2 } from './list-handlers.js'
 import {
   abortUpload,
@@ -41,17 +41,18 @@ const ROUTES: Readonly<Record<string, Handler>> = {
   'PUT bucket': createBucket,
   'HEAD bucket': headBucket,
   'DELETE bucket': deleteBucket,
-  'GET bucket': exchange => (exchange.request.parameter('list-type') === '2' ? listObjectsV2 : listObjectsV1)(exchange),
+  'GET bucket': operation =>
+    (operation.request.parameter('list-type') === '2' ? listObjectsV2 : listObjectsV1)(operation),
   'GET bucket ?location': getLocation,
   'GET bucket ?versioning': getVersioning,
   'GET bucket ?uploads': listMultipartUploads,
   'POST bucket ?delete': deleteObjects,
   'GET object': getObject,
   'HEAD object': getObject,
-  'PUT object': exchange => (isCopy(exchange.request) ? copyObject : putObject)(exchange),
+  'PUT object': operation => (isCopy(operation.request) ? copyObject : putObject)(operation),
   'DELETE object': deleteObject,
   'POST object ?uploads': createUpload,
-  'PUT object ?partNumber&uploadId': exchange => (isCopy(exchange.request) ? uploadPartCopy : uploadPart)(exchange),
+  'PUT object ?partNumber&uploadId': operation => (isCopy(operation.request) ? uploadPartCopy : uploadPart)(operation),
   'GET object ?uploadId': listParts,
   'POST object ?uploadId': completeUpload,
   'DELETE object ?uploadId': abortUpload,

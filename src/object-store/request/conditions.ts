@@ -1,6 +1,6 @@
 import { S3Error } from '../errors.js'
 
-/** What conditions are held against. */
+/** The facts of an object that conditions are compared with. */
 export interface Validators {
   /** Without quotes. */
   readonly etag: string

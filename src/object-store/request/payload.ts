@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto'
 import { CHECKSUMS, type Checksum } from './checksums.js'
 import { decodeChunks, STREAMING_PAYLOADS } from './chunked-payload.js'
 import { S3Error } from '../errors.js'
-import type { Reply } from '../protocol/reply.js'
 import type { S3Request } from './s3-request.js'
 import { sameHex, type VerifiedSignature } from './signature-v4.js'
 
@@ -15,6 +14,11 @@ export interface Body {
   readonly chunks: AsyncIterable<Buffer>
 }
 
+/** Asks the client for the body, if it waits to be asked. */
+interface Inviting {
+  inviteBody(): void
+}
+
 interface Proof {
   readonly expected: () => string | undefined
   readonly state: Checksum
@@ -22,7 +26,7 @@ interface Proof {
 }
 
 /** The body of a request whose headers were verified. Nothing is read, and no `100 Continue` sent, before it is iterated. */
-export function requestBody(request: S3Request, reply: Reply, verified: VerifiedSignature, maxBytes: number): Body {
+export function requestBody(request: S3Request, reply: Inviting, verified: VerifiedSignature, maxBytes: number): Body {
   const streaming = Object.hasOwn(STREAMING_PAYLOADS, verified.contentSha256)
   if (!streaming && verified.contentSha256 !== 'UNSIGNED-PAYLOAD' && !/^[0-9a-f]{64}$/.test(verified.contentSha256)) {
     throw new S3Error(

@@ -1,7 +1,7 @@
 import { S3Error } from '../errors.js'
 
 /** Bytes from `start` up to, not including, `end`. */
-export interface ByteRange {
+export interface HalfOpenRange {
   readonly start: number
   readonly end: number
 }
@@ -10,7 +10,7 @@ export interface ByteRange {
  * The one range a request asks for, or undefined for the whole object. As on S3, a list of ranges or one that cannot be
  * understood is ignored (RFC 9110, 14.2), and one outside the object is refused with 416.
  */
-export function parseRange(header: string | undefined, size: number): ByteRange | undefined {
+export function parseRange(header: string | undefined, size: number): HalfOpenRange | undefined {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header?.replaceAll(' ', '') ?? '') ?? []
   if (first === '' && last === '') return undefined
   if (first === '') {
@@ -24,7 +24,7 @@ export function parseRange(header: string | undefined, size: number): ByteRange 
 }
 
 /** x-amz-copy-source-range knows only `bytes=first-last`, both inside the source. */
-export function parseCopyRange(header: string | undefined, size: number): ByteRange | undefined {
+export function parseCopyRange(header: string | undefined, size: number): HalfOpenRange | undefined {
   if (header === undefined) return undefined
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(header) ?? []
   const range = { start: Number(first), end: Number(last) + 1 }

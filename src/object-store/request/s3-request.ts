@@ -5,7 +5,7 @@ import type { NamedValues, SignedRequest } from './signature-v4.js'
 const MAX_KEY_BYTES = 1024
 
 /** Where a request goes, path-style only: `/bucket/key?query`. */
-export interface Target {
+export interface RequestTarget {
   /** Percent-decoded. */
   readonly path: string
   readonly query: NamedValues
@@ -19,7 +19,7 @@ export class S3Request {
 
   constructor(
     readonly incoming: IncomingMessage,
-    readonly target: Target,
+    readonly target: RequestTarget,
   ) {
     this.#parameters = new Map(target.query)
   }
@@ -60,7 +60,7 @@ export class S3Request {
   }
 }
 
-export function parseTarget(url: string): Target {
+export function parseTarget(url: string): RequestTarget {
   if (!url.startsWith('/')) throw new S3Error('InvalidURI')
   const queryAt = url.indexOf('?')
   const path = decode(queryAt < 0 ? url : url.slice(0, queryAt))
@@ -78,7 +78,7 @@ export function requireUsableKey(key: string | undefined): void {
 }
 
 /** The request as the signature covers it: repeated headers count, so the raw list and not Node's merged one. */
-export function signedView(incoming: IncomingMessage, target: Target): SignedRequest {
+export function signedView(incoming: IncomingMessage, target: RequestTarget): SignedRequest {
   const { rawHeaders } = incoming
   const headers: [string, string][] = []
   rawHeaders.forEach((name, index) => {

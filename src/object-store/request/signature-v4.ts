@@ -6,7 +6,7 @@ const ALGORITHM = 'AWS4-HMAC-SHA256'
 const MAX_SKEW_MS = 15 * 60_000
 const MAX_EXPIRES_SECONDS = 7 * 24 * 3600
 
-export interface Credentials {
+export interface SigningCredentials {
   readonly accessKey: string
   readonly secretKey: string
   readonly region: string
@@ -24,7 +24,7 @@ export interface SignedRequest {
   readonly headers: NamedValues
 }
 
-/** What the rest of the request is held against: the body's declared hash, and the chain a chunked body continues. */
+/** The facts that the body is checked against: its declared hash, and the chain of signatures of a chunked body. */
 export interface VerifiedSignature {
   readonly contentSha256: string
   readonly signingKey: Buffer
@@ -46,7 +46,11 @@ interface Claim {
  * Signature Version 4 as S3 uses it ("Authenticating Requests", S3 API reference): by header or by query.
  * Throws the S3Error that AWS answers with; `nowMs` is the server's clock.
  */
-export function verifySignature(request: SignedRequest, credentials: Credentials, nowMs: number): VerifiedSignature {
+export function verifySignature(
+  request: SignedRequest,
+  credentials: SigningCredentials,
+  nowMs: number,
+): VerifiedSignature {
   const header = valueOf(request.headers, 'authorization')
   const presigned = request.query.some(([name]) => name === 'X-Amz-Algorithm' || name === 'X-Amz-Signature')
   if (header !== undefined && presigned) {
@@ -73,7 +77,7 @@ export function verifySignature(request: SignedRequest, credentials: Credentials
   return { contentSha256, signingKey, timestamp, scope, signature: expected }
 }
 
-export function deriveKey(credentials: Credentials, date: string): Buffer {
+export function deriveKey(credentials: SigningCredentials, date: string): Buffer {
   const steps = [date, credentials.region, 's3', 'aws4_request']
   return steps.reduce<Buffer>((key, step) => hmac(key, step), Buffer.from(`AWS4${credentials.secretKey}`, 'utf8'))
 }

@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.js'
 import { parseReport, sendOrder } from '../../ipc/messages.js'
 import { spawnGuarded } from '../host/lifeline.js'
 
-/** The data were written by a minio, and there is none on this machine any more. */
+/** A minio wrote the data, and this machine has no minio any more. */
 export class MinioMissingError extends Error {
   constructor(directory: string) {
     super(`${directory} holds objects that a minio wrote, but no minio is found: install it, or set S3_ENDPOINT`)
@@ -13,13 +13,13 @@ export class MinioMissingError extends Error {
   }
 }
 
-/** What every kind of server on 127.0.0.1 needs. */
+/** Settings that every kind of object store needs. */
 export interface StoreSettings {
   port: number
   accessKey: string
   secretKey: string
   region: string
-  /** Path of the named pipe whose end tells it to leave. */
+  /** Path of the named pipe whose end stops it. */
   lifeline: string
   logLevel: Config['logLevel']
 }
@@ -40,8 +40,8 @@ export interface BackendPlace {
 }
 
 /**
- * A minio where one is found, else the store that comes with Outpost. Where there are data already, what wrote them
- * goes on: a change of the server would look like the loss of every object.
+ * A minio if one is found, else the store that comes with Outpost. Existing data stay with the server that wrote them: with
+ * another one, every object would seem lost.
  * @throws {MinioMissingError}
  */
 export function chooseBackend({ program, objectsDir, minioDir, cacheDir }: BackendPlace): StoreBackend {
@@ -78,7 +78,7 @@ function findMinio(cacheDir: string): string | undefined {
 }
 
 function forkStore(program: string, directory: string, { lifeline, ...settings }: StoreSettings): ChildProcess {
-  // A session of its own: a signal to the primary's group must not take the data away before their users.
+  // In a session of its own: a signal to the primary's group must not end the store before its users.
   const child = fork(program, ['store'], { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   child.on('message', message => {
     if (parseReport(message)?.type !== 'hello') return

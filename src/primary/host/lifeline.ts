@@ -2,11 +2,12 @@ import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process'
 import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { guardScript } from '../guard-script.js'
 
 /**
- * A named pipe that the primary and all its balancers and workers keep open for writing. Whoever reads from it hears
- * its end when the last of them is gone, which is when the embedded servers may leave (see `spawnGuarded`). And it
- * marks the processes of an instance: a start after a crash finds what is left by who still has it open.
+ * A named pipe that the primary and all its balancers and workers keep open for writing. A reader sees its end when the
+ * last of them has exited, and then the embedded servers may exit (see `spawnGuarded`). The open pipe also marks the
+ * processes of an instance: a start after a crash finds leftovers by it.
  */
 export class Lifeline {
   private constructor(
@@ -33,7 +34,7 @@ const LEAVE_MS = 1_000
 const POLL_MS = 10
 
 /**
- * Ends the processes of an earlier instance whose primary was killed: asks first, then kills.
+ * Ends the processes of an earlier instance whose primary was killed: SIGTERM first, then SIGKILL.
  * @returns how many there were
  */
 export async function endLeftovers(path: string): Promise<number> {
@@ -65,7 +66,7 @@ function holds(pid: number, path: string): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/fd`).some(fd => linkOf(`/proc/${pid}/fd/${fd}`) === path)
   } catch {
-    return false // gone, or somebody else's
+    return false // it has exited, or belongs to another user
   }
 }
 
@@ -82,24 +83,24 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
     try {
       process.kill(pid, name)
     } catch {
-      // It has just gone by itself.
+      // It has just exited.
     }
   }
 }
 
 /**
- * Runs a server that cannot watch the lifeline itself: it is asked to end when the primary and all its children have
- * gone. It stays in a session of its own, where Ctrl-C in a terminal does not reach it.
+ * Runs a server that cannot watch the lifeline itself. Its guard sends it SIGTERM when the primary and all its children
+ * have exited. Both are in a session of their own, which Ctrl-C in a terminal does not reach.
  */
 export function spawnGuarded(
   lifeline: string,
   command: readonly string[],
   env?: NodeJS.ProcessEnv,
 ): ChildProcessByStdio<null, Readable, Readable> {
-  // Opened here: a guard that is late would wait for somebody to write, who may have been killed by then.
+  // Opened here: a guard that opened it late might wait for a writer that was killed in the meantime.
   const pipe = fs.openSync(lifeline, 'r')
   try {
-    return spawn('sh', ['-c', GUARD, 'outpost-guard', ...command], {
+    return spawn('sh', [guardScript('server-guard'), ...command], {
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', pipe],
       ...(env === undefined ? {} : { env }),
@@ -108,17 +109,3 @@ export function spawnGuarded(
     fs.closeSync(pipe)
   }
 }
-
-const GUARD = `
-"$@" &
-server=$!
-trap 'kill -TERM $server 2>/dev/null' TERM INT HUP
-(read -r _ <&3; kill -TERM $server 2>/dev/null) &
-watcher=$!
-while :; do
-  wait $server; status=$?
-  kill -0 $server 2>/dev/null || break
-done
-kill -TERM $watcher 2>/dev/null
-exit $status
-`

@@ -1,6 +1,14 @@
 import net, { isIPv6 } from 'node:net'
 import { lookup } from 'node:dns/promises'
-import type { Connection } from '../traffic/connection-dealer.js'
+
+/** An accepted connection, not read from yet. */
+export interface Connection {
+  /** The number of its open file. */
+  readonly fd: number
+  close(): void
+  /** Not 0 once the client has broken it off. */
+  getpeername(out: object): number
+}
 
 /** A bound socket, as Node keeps it inside a server (there is no public class for one that does not accept). */
 interface BoundHandle {

@@ -1,11 +1,15 @@
 import cluster from 'node:cluster'
 import { fork, type ChildProcess } from 'node:child_process'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
-import type { ChildRole } from '../plan/observed.js'
 import { spawned } from './spawn.js'
 
 /** Forks this program in a role: standard input closed, output and errors to the primary, the channel, the lifeline. */
-export function forkProcess(role: ChildRole, program: string, id: string, lifelineFd: number): ChildProcess {
+export function forkProcess(
+  role: 'balancer' | 'worker',
+  program: string,
+  id: string,
+  lifelineFd: number,
+): ChildProcess {
   const start = role === 'balancer' ? forkBalancer : forkWorker
   return spawned(() => start(program, id, lifelineFd))
 }

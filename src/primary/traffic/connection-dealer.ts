@@ -1,13 +1,6 @@
-import type { PublicPort } from '../host/public-port.js'
+import type { Connection, PublicPort } from '../host/public-port.js'
 
-/** An accepted connection, not read from yet. */
-export interface Connection {
-  /** The number of its open file. */
-  readonly fd: number
-  close(): void
-  /** Not 0 once the client has broken it off. */
-  getpeername(out: object): number
-}
+export type { Connection } from '../host/public-port.js'
 
 /** Somebody who takes connections. */
 export interface ConnectionTaker {

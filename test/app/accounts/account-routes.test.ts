@@ -8,7 +8,7 @@ import { within } from '../../helpers/deadline.js'
 
 const pass: RequestHandler = (_request, _response, next) => next()
 
-void t.test('a client that leaves while its password is hashed takes back what it asked for', async t => {
+void t.test('a client that leaves while its password waits to be hashed frees its place', async t => {
   const asked: AbortSignal[] = []
   const hang = (_username: string, _password: string, gone: AbortSignal): Promise<never> => {
     asked.push(gone)

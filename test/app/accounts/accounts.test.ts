@@ -7,11 +7,11 @@ const server = await RedisServer.start(t)
 const redis = await server.connect(t)
 
 /** As two workers have them, over connections of their own. */
-const hasher = new PasswordHasher({ enter: () => Promise.resolve(() => undefined) })
+const hasher = new PasswordHasher({ atOnce: 1, waiting: 8 })
 const accounts = new Accounts(redis, hasher)
 const elsewhere = new Accounts(await server.connect(t), hasher)
 
-void t.test('who has registered is known at every worker, by name and right password', async t => {
+void t.test('an account is known at every worker, by name and password', async t => {
   const account = await accounts.register('alice', 'correct horse')
   t.match(account, { username: 'alice', createdAt: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ })
   t.strictSame(await elsewhere.verify('alice', 'correct horse'), account)
@@ -21,12 +21,12 @@ void t.test('who has registered is known at every worker, by name and right pass
   t.equal(await elsewhere.find('bob'), undefined)
 })
 
-void t.test('a taken name stays with who has it', async t => {
+void t.test('a taken name stays with its account', async t => {
   t.equal(await elsewhere.register('alice', 'another horse'), undefined)
   t.equal(await accounts.verify('alice', 'another horse'), undefined)
 })
 
-void t.test('of several who register one name at once exactly one gets it, with the password of that one', async t => {
+void t.test('exactly one of several simultaneous registrations of a name succeeds, with its own password', async t => {
   const passwords = ['first one', 'second one', 'third one']
   const registered = await Promise.all(
     passwords.map((password, i) => (i % 2 === 0 ? accounts : elsewhere).register('carol', password)),
@@ -36,7 +36,7 @@ void t.test('of several who register one name at once exactly one gets it, with 
   t.ok(await accounts.verify('carol', winners[0]!))
 })
 
-void t.test('a token stands for its sign-in at every worker, until it is revoked', async t => {
+void t.test('a token is valid at every worker until it is revoked', async t => {
   const record = { username: 'alice', sessionId: 's-1' }
   const [token, another] = [await accounts.issueToken(record), await accounts.issueToken(record)]
   t.not(token, another)
@@ -47,7 +47,7 @@ void t.test('a token stands for its sign-in at every worker, until it is revoked
   t.equal(await accounts.tokenRecord('made-up'), undefined)
 })
 
-void t.test('a token is good for a day and no longer', async t => {
+void t.test('a token is valid for a day', async t => {
   await redis.flushall()
   await accounts.issueToken({ username: 'alice', sessionId: 's-1' })
   const [key] = await redis.keys('*')
@@ -55,7 +55,7 @@ void t.test('a token is good for a day and no longer', async t => {
   t.ok(ttl > 86_390 && ttl <= 86_400, String(ttl))
 })
 
-void t.test('nobody can sign in with what Redis holds', async t => {
+void t.test('the data in Redis do not allow a sign-in', async t => {
   await redis.flushall()
   await accounts.register('alice', 'correct horse')
   const token = await accounts.issueToken({ username: 'alice', sessionId: 's-1' })
@@ -65,7 +65,7 @@ void t.test('nobody can sign in with what Redis holds', async t => {
   for (const text of held) t.notOk(text.includes(token) || text.includes('correct horse'), text)
 })
 
-void t.test('while Redis is away nobody is signed in, and nobody is told that the password is wrong', async t => {
+void t.test('while Redis is away, sign-ins fail without calling the password wrong', async t => {
   await server.kill()
   await t.rejects(accounts.verify('alice', 'correct horse'))
   await t.rejects(accounts.register('dave', 'correct horse'))

@@ -4,7 +4,7 @@ import { parseCredentials } from '#src/app/accounts/credentials.js'
 const password = 'correct horse'
 const nameOf = (username: string): string => parseCredentials({ username, password }).username
 
-void t.test('a name is one name, however it is typed', t => {
+void t.test('all spellings of a username are one name', t => {
   for (const [one, other] of [
     ['José', 'JOSE\u0301'],
     ['alice', 'ALICE'],
@@ -19,14 +19,14 @@ void t.test('a name is one name, however it is typed', t => {
   t.end()
 })
 
-void t.test('a character is a character, also beyond the first 65,536', t => {
+void t.test('characters beyond the first 65,536 count as one', t => {
   t.equal(nameOf('\u{10428}'.repeat(64)), '\u{10428}'.repeat(64))
   t.throws(() => nameOf('\u{10428}'.repeat(65)), { code: 'VALIDATION_FAILED' })
   t.throws(() => nameOf(''), { code: 'VALIDATION_FAILED' })
   t.end()
 })
 
-void t.test('halves of characters are refused: as bytes they are all the same', t => {
+void t.test('lone surrogates in a password are refused: in UTF-8 they are all the same', t => {
   for (const half of ['\ud800', '\udc00', '\ud800\ud801']) {
     t.throws(() => parseCredentials({ username: 'someone', password: `${half}abcdef` }), { code: 'VALIDATION_FAILED' })
   }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { keys } from '#src/services/keys.js'
+import { accountKeys } from '#src/app/accounts/account-keys.js'
 import { LoginBackoff, waitAfter } from '#src/app/accounts/login-backoff.js'
 import { RedisServer } from '../../helpers/redis-server.js'
 
@@ -18,7 +18,7 @@ async function fail(times: number, username: string, client: string): Promise<vo
 
 /** As if the last failure were so long ago: what is left of its hour tells the time. */
 async function passed(seconds: number, username: string, client: string): Promise<void> {
-  await redis.expire(keys.failedLogins(username, client), HOUR - seconds)
+  await redis.expire(accountKeys.failedLogins(username, client), HOUR - seconds)
 }
 
 void t.test('five mistakes are free, then the wait doubles up to a quarter of an hour', t => {
@@ -27,25 +27,25 @@ void t.test('five mistakes are free, then the wait doubles up to a quarter of an
   t.end()
 })
 
-void t.test('who has not failed does not wait', async t => {
+void t.test('without a failed sign-in there is no wait', async t => {
   t.equal(await backoff.wait('alice', '192.0.2.1'), 0)
   await fail(4, 'alice', '192.0.2.1')
   t.equal(await backoff.wait('alice', '192.0.2.1'), 0)
 })
 
-void t.test('failures count over all workers, also those at once', async t => {
+void t.test('failed sign-ins count over all workers, even at the same time', async t => {
   await fail(15, 'bob', '192.0.2.1')
   t.equal(await backoff.wait('bob', '192.0.2.1'), 900)
   t.equal(await elsewhere.wait('bob', '192.0.2.1'), 900)
 })
 
-void t.test('only this account from this client waits', async t => {
+void t.test('the wait holds for one account and one client', async t => {
   await fail(15, 'carol', '192.0.2.1')
   t.equal(await backoff.wait('carol', '192.0.2.2'), 0, 'nobody can lock another one out')
   t.equal(await backoff.wait('dave', '192.0.2.1'), 0)
 })
 
-void t.test('time counts against the wait, and a failure starts it anew', async t => {
+void t.test('time reduces the wait, and a failure starts it anew', async t => {
   await fail(15, 'erin', '192.0.2.1')
   await passed(300, 'erin', '192.0.2.1')
   t.equal(await backoff.wait('erin', '192.0.2.1'), 600)
@@ -55,7 +55,7 @@ void t.test('time counts against the wait, and a failure starts it anew', async 
   t.equal(await backoff.wait('erin', '192.0.2.1'), 900)
 })
 
-void t.test('of many guesses at once only the free ones are answered, be they wrong or right', async t => {
+void t.test('of many simultaneous guesses only the free ones are answered, wrong or right', async t => {
   const waits = await Promise.all(
     Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? backoff : elsewhere).failed('ivan', '192.0.2.1')),
   )
@@ -64,14 +64,14 @@ void t.test('of many guesses at once only the free ones are answered, be they wr
   t.ok((await backoff.wait('ivan', '192.0.2.1')) > 0, 'which clears nothing')
 })
 
-void t.test('the right password, many times at once, is let in each time', async t => {
+void t.test('many simultaneous sign-ins with the right password all succeed', async t => {
   const waits = await Promise.all(
     Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? backoff : elsewhere).succeeded('judy', '192.0.2.1')),
   )
   t.strictSame(new Set(waits), new Set([0]))
 })
 
-void t.test('the right password clears the record, for that client', async t => {
+void t.test('the right password clears the failures of its client', async t => {
   await fail(15, 'frank', '192.0.2.1')
   await fail(15, 'frank', '192.0.2.2')
   await passed(900, 'frank', '192.0.2.1')
@@ -82,7 +82,7 @@ void t.test('the right password clears the record, for that client', async t => 
   t.equal(await backoff.wait('frank', '192.0.2.2'), 900)
 })
 
-void t.test('nothing is remembered for more than an hour', async t => {
+void t.test('failed sign-ins are forgotten after an hour', async t => {
   await redis.flushall()
   await fail(1, 'grace', '192.0.2.1')
   await fail(3, 'heidi', '192.0.2.1')
@@ -92,7 +92,7 @@ void t.test('nothing is remembered for more than an hour', async t => {
   }
 })
 
-void t.test('while Redis is away it does not say that there is nothing to wait for', async t => {
+void t.test('while Redis is away, the back-off throws instead of allowing a try', async t => {
   await server.kill()
   await t.rejects(backoff.wait('alice', '192.0.2.1'))
   await t.rejects(backoff.failed('alice', '192.0.2.1'))

@@ -1,29 +1,16 @@
 import t from 'tap'
-import { HashQueueFullError, PasswordHasher, type HashGate } from '#src/app/accounts/password-hasher.js'
+import { hashLimits, HashQueueFullError, PasswordHasher } from '#src/app/accounts/password-hasher.js'
 
-/** Lets everybody in, and counts them. */
-class CountingGate implements HashGate {
-  entered = 0
-  inside = 0
-
-  enter(): Promise<() => void> {
-    this.entered += 1
-    this.inside += 1
-    return Promise.resolve(() => (this.inside -= 1))
-  }
-}
-
-const gate = new CountingGate()
-const hasher = new PasswordHasher(gate)
+const hasher = new PasswordHasher({ atOnce: 2, waiting: 8 })
 const hash = await hasher.hash('correct horse')
 
-void t.test('a password matches its own hash and no other does', async t => {
+void t.test('a password matches its own hash and no other', async t => {
   t.ok(await hasher.matches('correct horse', hash))
   t.notOk(await hasher.matches('correct horsf', hash))
   t.match(hash, /^\$2b\$10\$/, 'bcrypt at cost 10')
 })
 
-void t.test('without an account nothing matches, and it takes the same work', async t => {
+void t.test('a missing account matches nothing and takes the same work', async t => {
   // Processor time, and not the time of day: what else the machine does is not in it.
   const workOf = async (matching: Promise<boolean>): Promise<number> => {
     const before = process.cpuUsage()
@@ -35,41 +22,43 @@ void t.test('without an account nothing matches, and it takes the same work', as
   t.ok(unknown > known / 3, `${unknown} µs against ${known} µs`)
 })
 
-void t.test('all work is done inside the gate, which is left also when the work fails', async t => {
-  t.equal(gate.entered, 5)
-  t.equal(gate.inside, 0)
-  await t.rejects(hasher.hash(undefined as unknown as string))
-  await t.rejects(hasher.matches(undefined as unknown as string, hash))
-  t.equal(gate.entered, 7)
-  t.equal(gate.inside, 0)
+void t.test('a hash that fails frees its permit', async t => {
+  const one = new PasswordHasher({ atOnce: 1, waiting: 0 })
+  await t.rejects(one.hash(undefined as unknown as string))
+  await t.rejects(one.matches(undefined as unknown as string, hash))
+  t.ok(await one.matches('correct horse', hash))
 })
 
-void t.test('who waits at the gate has not begun', async t => {
-  let open = (): void => undefined
-  const closed: HashGate = { enter: () => new Promise(resolve => (open = () => resolve(() => undefined))) }
-  let over = false
-  const matching = new PasswordHasher(closed).matches('correct horse', hash).finally(() => (over = true))
-  for (let i = 0; i < 2; i++) await hasher.matches('correct horse', hash)
-  t.notOk(over, 'others were served twice meanwhile')
-  open()
-  t.ok(await matching)
+void t.test('hashes are computed one at a time when one is allowed', async t => {
+  const one = new PasswordHasher({ atOnce: 1, waiting: 2 })
+  const finished: number[] = []
+  await Promise.all([0, 1, 2].map(each => one.matches('correct horse', hash).then(() => finished.push(each))))
+  t.strictSame(finished, [0, 1, 2])
 })
 
-void t.test('who is turned away at the gate is told so', async t => {
-  const full: HashGate = { enter: () => Promise.reject(new HashQueueFullError()) }
-  await t.rejects(new PasswordHasher(full).hash('correct horse'), { name: 'HashQueueFullError' })
-  await t.rejects(new PasswordHasher(full).matches('correct horse', hash), HashQueueFullError)
+void t.test('one hash more than may wait is refused', async t => {
+  const one = new PasswordHasher({ atOnce: 1, waiting: 1 })
+  const accepted = [one.matches('correct horse', hash), one.matches('correct horse', hash)]
+  await t.rejects(one.hash('correct horse'), { name: 'HashQueueFullError' })
+  await t.rejects(one.matches('correct horse', hash), HashQueueFullError)
+  t.strictSame(await Promise.all(accepted), [true, true])
 })
 
-void t.test('a client that leaves while it waits at the gate is known there', async t => {
-  const seen: Array<AbortSignal | undefined> = []
-  const enter = (signal?: AbortSignal): Promise<never> => {
-    seen.push(signal)
-    return Promise.reject(new Error('gone'))
-  }
-  const hasher = new PasswordHasher({ enter })
-  const { signal } = new AbortController()
-  await t.rejects(hasher.hash('correct horse', signal), { message: 'gone' })
-  await t.rejects(hasher.matches('correct horse', hash, signal), { message: 'gone' })
-  t.strictSame(seen, [signal, signal])
+void t.test('clients that leave while they wait do not cause others to be refused', async t => {
+  const one = new PasswordHasher({ atOnce: 1, waiting: 8 })
+  const computing = one.matches('correct horse', hash)
+  const clients = Array.from({ length: 8 }, () => new AbortController())
+  const waiting = clients.map(({ signal }) => one.matches('correct horse', hash, signal))
+  await t.rejects(one.matches('correct horse', hash), HashQueueFullError)
+  for (const client of clients) client.abort(new Error('gone'))
+  for (const left of waiting) await t.rejects(left, { message: 'gone' })
+  t.ok(await one.matches('correct horse', hash))
+  t.ok(await computing)
+})
+
+void t.test('workers share out the cores and the queue of a machine', async t => {
+  t.strictSame(hashLimits(8, 2), { atOnce: 4, waiting: 32 })
+  t.strictSame(hashLimits(2, 2), { atOnce: 1, waiting: 32 })
+  t.strictSame(hashLimits(8, 3), { atOnce: 2, waiting: 22 })
+  t.strictSame(hashLimits(2, 16), { atOnce: 1, waiting: 8 }, 'a worker can always hash, and let some wait')
 })

@@ -54,7 +54,7 @@ function chat(limited: boolean, now = { ms: 0 }): { io: FakeServer; socket: Fake
   return { io, socket, now }
 }
 
-void t.test('a message goes to everybody as it came', t => {
+void t.test('a chat message reaches every client as it was sent', t => {
   const { io, socket } = chat(true)
   const messages = ['text', 1, null, undefined, { a: [1, { b: '✓' }] }, Buffer.from('bytes')]
   for (const message of messages) socket.emit('message', message)
@@ -62,7 +62,7 @@ void t.test('a message goes to everybody as it came', t => {
   t.end()
 })
 
-void t.test('a sender who asks is told that it was passed on', t => {
+void t.test('a requested acknowledgement says that the message was passed on', t => {
   const { io, socket } = chat(true)
   const answers: unknown[] = []
   socket.emit('message', 'hello', (answer: unknown) => answers.push(answer))
@@ -71,7 +71,7 @@ void t.test('a sender who asks is told that it was passed on', t => {
   t.end()
 })
 
-void t.test('what cannot be passed on ends the connection', t => {
+void t.test('a bad message ends the connection', t => {
   let nested: unknown = 'x'
   for (let i = 0; i < 100; i += 1) nested = [nested]
   const attachments = Array.from({ length: 8 }, () => Buffer.alloc(10_000))
@@ -85,7 +85,7 @@ void t.test('what cannot be passed on ends the connection', t => {
   t.end()
 })
 
-void t.test('who sends too fast is told once, and disconnected', t => {
+void t.test('a client that sends too fast gets one refusal and is disconnected', t => {
   const { socket } = chat(true)
   for (let i = 0; i < 300; i += 1) socket.conn.emit('packet')
   t.strictSame(socket.told, [{ code: 'RATE_LIMITED' }])
@@ -93,7 +93,7 @@ void t.test('who sends too fast is told once, and disconnected', t => {
   t.end()
 })
 
-void t.test('who leaves and joins again on the same connection is counted on', t => {
+void t.test('a client that rejoins on the same connection keeps its count', t => {
   const { io, socket } = chat(true)
   const { conn } = socket
   let last = socket
@@ -108,7 +108,7 @@ void t.test('who leaves and joins again on the same connection is counted on', t
   t.end()
 })
 
-void t.test('who never joins is counted, too', t => {
+void t.test('a client that never joins is counted, too', t => {
   const { io } = chat(true)
   const conn = io.connect()
   for (let i = 0; i < 200; i += 1) conn.emit('packet')
@@ -125,14 +125,14 @@ void t.test('a steady 50 a second is not too fast', t => {
   t.end()
 })
 
-void t.test('with rate limits off nothing is too fast', t => {
+void t.test('with rate limits off, a client may send at any rate', t => {
   const { socket } = chat(false)
   for (let i = 0; i < 5_000; i += 1) socket.conn.emit('packet')
   t.ok(socket.connected)
   t.end()
 })
 
-void t.test('depth is counted without recursion', t => {
+void t.test('the depth of a message is counted without recursion', t => {
   t.notOk(isDeeperThan('x', 0))
   t.notOk(isDeeperThan([[1], { a: 1 }], 2))
   t.ok(isDeeperThan([[1], { a: [1] }], 2))

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { TokenBucket } from '#src/app/chat/token-bucket.js'
 
-void t.test('lets a burst through, and then a steady rate', t => {
+void t.test('a token bucket passes a burst, and then a steady rate', t => {
   const bucket = new TokenBucket({ burst: 3, perSecond: 2 }, 0)
   t.strictSame(
     [0, 0, 0, 0].map(now => bucket.take(now)),
@@ -17,7 +17,7 @@ void t.test('lets a burst through, and then a steady rate', t => {
   t.end()
 })
 
-void t.test('holds no more than a burst, however long nothing came', t => {
+void t.test('a token bucket holds no more than a burst after a long pause', t => {
   const bucket = new TokenBucket({ burst: 2, perSecond: 1 }, 0)
   t.strictSame(
     [0, 0, 3_600_000, 3_600_000, 3_600_000].map(now => bucket.take(now)),

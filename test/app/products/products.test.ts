@@ -22,34 +22,34 @@ const redis = await server.connect(t)
 const products = new Products(storage, new Cache(redis, pino({ level: 'silent' })))
 const elsewhere = new Products(storage, new Cache(await server.connect(t), pino({ level: 'silent' })))
 
-void t.test('what is saved is in the storage, and every worker finds it in the cache', async t => {
+void t.test('a saved product is in the storage and in the cache of every worker', async t => {
   const saved = await products.save({ id: 'tea', name: 'Grüner Tee', price: 499 })
   t.match(saved, { id: 'tea', name: 'Grüner Tee', price: 499, updatedAt: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ })
   t.strictSame(await storage.getJson('products/tea.json'), saved)
   t.strictSame(await elsewhere.find('tea'), { value: saved, state: 'HIT' })
 })
 
-void t.test('what is not in the cache is read from the storage, once', async t => {
+void t.test('a product that is not cached is read from the storage once', async t => {
   const coffee = { id: 'coffee', name: 'Coffee', price: 899, updatedAt: '2024-05-06T07:08:09.000Z' }
   await storage.putJson('products/coffee.json', coffee)
   t.strictSame(await products.find('coffee'), { value: coffee, state: 'MISS' })
   t.strictSame(await elsewhere.find('coffee'), { value: coffee, state: 'HIT' })
 })
 
-void t.test('a change is seen by everybody at once', async t => {
+void t.test('every worker sees a changed product at once', async t => {
   await products.save({ id: 'tea', name: 'Tee', price: 1 })
   const changed = await elsewhere.save({ id: 'tea', name: 'Tee', price: 2 })
   t.strictSame(await products.find('tea'), { value: changed, state: 'HIT' })
 })
 
-void t.test('a product that is not there is there as soon as it is saved', async t => {
+void t.test('a missing product is found as soon as it is saved', async t => {
   t.strictSame(await products.find('milk'), { value: undefined, state: 'MISS' })
   t.strictSame(await elsewhere.find('milk'), { value: undefined, state: 'HIT' })
   const saved = await elsewhere.save({ id: 'milk', name: 'Milk', price: 119 })
   t.strictSame(await products.find('milk'), { value: saved, state: 'HIT' })
 })
 
-void t.test('a record that is no product is an error, and is not kept', async t => {
+void t.test('a malformed product record is an error, and is not cached', async t => {
   await storage.putJson('products/odd.json', { id: 'odd', price: 'much' })
   await t.rejects(products.find('odd'), { name: 'ZodError' })
   const mended = { id: 'odd', name: 'Odd', price: 1, updatedAt: '2024-05-06T07:08:09.000Z' }
@@ -57,7 +57,7 @@ void t.test('a record that is no product is an error, and is not kept', async t 
   t.strictSame(await products.find('odd'), { value: mended, state: 'MISS' })
 })
 
-void t.test('with the storage away, what is cached is served and nothing is said to be saved', async t => {
+void t.test('with the storage away, cached products are served and saving fails', async t => {
   const saved = await products.save({ id: 'tea', name: 'Tee', price: 3 })
   const left = await redis.pttl(keys.cache('product:tea'))
   t.ok(left > PRODUCT_TTL_SECONDS * 1_000, 'fresh for its time, and stale for a while after')

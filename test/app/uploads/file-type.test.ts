@@ -1,7 +1,7 @@
 import t from 'tap'
 import { mayBeShown, safeImageType, servedType } from '#src/app/uploads/file-type.js'
 
-void t.test('an image is known by how it begins', async t => {
+void t.test('an image is recognised by its first bytes', async t => {
   const images: Array<[head: string, type: string]> = [
     ['\x89PNG\r\n\x1a\n\0\0\0\rIHDR', 'image/png'],
     ['\xff\xd8\xff\xe0\0\x10JFIF', 'image/jpeg'],
@@ -20,7 +20,7 @@ void t.test('an image is known by how it begins', async t => {
   }
 })
 
-void t.test('what is said of a file counts unless it is a risk', async t => {
+void t.test('the declared type of a file is used unless it is risky', async t => {
   const head = Buffer.from('<script>alert(1)</script>')
   for (const type of ['text/plain', 'application/pdf', 'Application/JSON', 'video/mp4']) {
     t.equal(servedType(head, type), type.toLowerCase())

@@ -37,7 +37,7 @@ t.teardown(() => {
   s3.close().closeAllConnections()
 })
 
-void t.test('a storage that dies before the first byte is said to be away, and nothing of the file', async t => {
+void t.test('a storage that fails before the first byte is 503, without the headers of the file', async t => {
   fate = response => setImmediate(() => response.destroy())
   for (const headers of [{}, { range: 'bytes=0-9' }]) {
     const answer = await fetchBytes(base, '/', headers)
@@ -52,12 +52,12 @@ void t.test('a storage that dies before the first byte is said to be away, and n
   }
 })
 
-void t.test('one that dies after it has the connection cut', async t => {
+void t.test('a storage that fails after the first byte cuts the connection', async t => {
   fate = response => response.write('some', () => response.destroy())
   await t.rejects(fetchBytes(base, '/'))
 })
 
-void t.test('a client that leaves before the first byte lets go of the storage', async () => {
+void t.test('a client that leaves before the first byte frees the storage connection', async () => {
   const asked = new Promise<http.ServerResponse>(resolve => (fate = resolve))
   const request = http.get(base, { agent: false }).on('error', () => undefined)
   const response = await asked
@@ -65,7 +65,7 @@ void t.test('a client that leaves before the first byte lets go of the storage',
   await once(response, 'close')
 })
 
-void t.test('a whole file arrives, also in pieces', async t => {
+void t.test('a file arrives whole, in one piece or in several', async t => {
   fate = response => response.write('x', () => setImmediate(() => response.end('x'.repeat(SIZE - 1))))
   const { status, headers, bytes } = await fetchBytes(base, '/')
   t.equal(status, 200)

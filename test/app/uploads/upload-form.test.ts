@@ -20,12 +20,12 @@ const base = await serveRoute(t, async (request, response) => {
   }
 })
 
-void t.test('a whole form has a file', async t => {
+void t.test('a well-formed form gives its file', async t => {
   const answer = await sendForm(base, form({ name: 'file', filename: 'x', content: CONTENT }), {})
   t.strictSame(jsonOf(answer), { size: CONTENT.length })
 })
 
-void t.test('a form that is cut short is malformed, wherever that is and however its length is told', async t => {
+void t.test('a form that is cut short anywhere is malformed, with either framing', async t => {
   const head = Buffer.from(partHead({ name: 'file', filename: 'x' }))
   const whole = Buffer.concat([head, CONTENT, Buffer.from(FORM_END)])
   const inTheFile = [1, 100, 65_536, 100_000, CONTENT.length - 1, CONTENT.length].map(bytes => head.length + bytes)

@@ -58,7 +58,7 @@ function sweeperOf(options: Partial<SweeperOptions> = {}): UploadSweeper {
   return new UploadSweeper({ redis, storage, log, prefix: 'uploads/', minAgeMs: -60_000, ...options })
 }
 
-void t.test('what nobody works on any more is removed, and that alone', async t => {
+void t.test('the sweeper removes uploads without a live worker, and no others', async t => {
   await begin('uploads/dead', nobody)
   await begin('uploads/dead-too', nobody)
   const alive = await begin('uploads/alive', witness)
@@ -69,13 +69,13 @@ void t.test('what nobody works on any more is removed, and that alone', async t 
   t.match(await storage.stat('uploads/alive'), { size: 8 })
 })
 
-void t.test('young ones are left alone', async t => {
+void t.test('the sweeper leaves young uploads alone', async t => {
   await begin('uploads/dead', nobody)
   t.equal(await sweeperOf({ minAgeMs: 60_000 }).sweep(), 0)
   t.strictSame(await unfinishedKeys(), ['uploads/dead'])
 })
 
-void t.test('one that ends while it is being swept does no harm', async t => {
+void t.test('an upload that ends while it is swept does no harm', async t => {
   await begin('uploads/a', nobody)
   await begin('uploads/b', nobody)
   const sweeper = sweeperOf({
@@ -114,7 +114,7 @@ async function turnsOver(clock: FakeClock, count: number): Promise<void> {
   while (clock.pending < count) await nextTurn()
 }
 
-void t.test('it sweeps a while after its start and then in turns, until it is stopped', async t => {
+void t.test('the sweeper runs some time after its start and then regularly, until it is stopped', async t => {
   const { clock, sweeps, stop } = started(t, 1)
   clock.advance(14_999)
   t.equal(clock.pending, 1)
@@ -129,7 +129,7 @@ void t.test('it sweeps a while after its start and then in turns, until it is st
   t.equal(clock.pending, 0)
 })
 
-void t.test('of several workers one does it in each turn', async t => {
+void t.test('one of several workers sweeps in each turn', async t => {
   const { clock, sweeps, stop } = started(t, 3)
   for (let turn = 1; turn <= 2; turn++) {
     clock.advance(20_000)
@@ -142,7 +142,7 @@ void t.test('of several workers one does it in each turn', async t => {
   await stop()
 })
 
-void t.test('a turn that fails is not the last', async t => {
+void t.test('the sweeper runs again after a failed turn', async t => {
   const { clock, sweeps, stop } = started(t, 1)
   await redis.config('SET', 'maxmemory', '1')
   clock.advance(20_000)

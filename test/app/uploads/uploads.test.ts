@@ -66,7 +66,7 @@ function file(...chunks: Buffer[]): IncomingFile {
   return { name: 'a.bin', declaredType: 'application/octet-stream', bytes: bytes() }
 }
 
-void t.test('what was stored without the storage telling so is taken away again', async t => {
+void t.test('a file whose storing was not confirmed is removed again', async t => {
   const proxy = new DeafProxy()
   const uploads = new Uploads(storageAt(await proxy.listen()))
   const whole = await uploads.store('alice', file(Buffer.from('abc')))
@@ -80,7 +80,7 @@ void t.test('what was stored without the storage telling so is taken away again'
   await uploads.remove(whole.key)
 })
 
-void t.test('a name that is no text is kept as far as it is', async t => {
+void t.test('lone surrogates in a file name are replaced', async t => {
   const uploads = new Uploads(storage)
   for (const [name, kept] of [
     ['a\ud800.bin', 'a\ufffd.bin'],
@@ -93,7 +93,7 @@ void t.test('a name that is no text is kept as far as it is', async t => {
   }
 })
 
-void t.test('who has sent nothing yet keeps nobody out', async t => {
+void t.test('clients that have sent nothing yet hold no place', async t => {
   const uploads = new Uploads(storage)
   let give: (() => void) | undefined
   const open = new Promise<void>(resolve => (give = resolve))
@@ -111,10 +111,10 @@ void t.test('who has sent nothing yet keeps nobody out', async t => {
   for (const { key: one } of [...stored, { key }]) await uploads.remove(one)
 })
 
-void t.test('who finds all places taken waits five seconds, and is told so', async t => {
+void t.test('an upload that finds all places taken is refused after five seconds', async t => {
   const clock = new FakeClock(t)
   let ended = 0
-  const full = new Uploads({ put: () => new Promise(() => undefined) } as unknown as ObjectStorage)
+  const full = new Uploads({ putSteady: () => new Promise(() => undefined) } as unknown as ObjectStorage)
   for (let i = 0; i < 32; i += 1) void full.store('alice', file(Buffer.alloc(16)))
   const bytes = async function* (): AsyncGenerator<Buffer> {
     try {

@@ -13,7 +13,7 @@ function* numbers(count: number): Generator<number> {
   for (let index = 0; index < count; index++) yield (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648)
 }
 
-void t.test('is in order whatever the order of adding and removing', t => {
+void t.test('sorted keys are in order after any sequence of changes', t => {
   const keys = new SortedKeys()
   const model = new Set<string>()
   for (const number of numbers(20_000)) {
@@ -32,7 +32,7 @@ void t.test('is in order whatever the order of adding and removing', t => {
   t.end()
 })
 
-void t.test('finds the first key from anywhere', t => {
+void t.test('sorted keys find the first key from any position', t => {
   const keys = new SortedKeys()
   for (let index = 0; index < 3_000; index++) keys.add(String(index * 2).padStart(5, '0'))
   t.equal(keys.firstFrom('02001'), '02002')

@@ -10,7 +10,7 @@ void t.test('one range of bytes', t => {
   t.end()
 })
 
-void t.test('what is no single range means the whole object', t => {
+void t.test('anything but a single range means the whole object', t => {
   for (const header of [undefined, '', 'bytes=', 'bytes=-', 'bytes=5-3', 'bytes=1-2,4-5', 'lines=1-2', 'bytes=a-b']) {
     t.equal(parseRange(header, 10), undefined, String(header))
   }

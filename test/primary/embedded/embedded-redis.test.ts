@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { pino } from 'pino'
 import t from 'tap'
-import { EmbeddedRedis } from '#src/primary/embedded/embedded-redis.js'
+import { embeddedRedis } from '#src/primary/embedded/embedded-redis.js'
+import type { ManagedServer } from '#src/primary/embedded/managed-server.js'
 import { Lifeline } from '#src/primary/host/lifeline.js'
 import { until, within } from '../../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../../helpers/harness.js'
@@ -13,7 +14,7 @@ const silent = pino({ level: 'silent' })
 function prepare(t: Harness): {
   folder: string
   socketPath: string
-  create: (stopTimeoutMs?: number) => EmbeddedRedis
+  create: (stopTimeoutMs?: number) => ManagedServer
   server: () => number[]
 } {
   const folder = temporaryFolder(t)
@@ -21,8 +22,8 @@ function prepare(t: Harness): {
   t.teardown(() => lifeline.close())
   const socketPath = join(folder, 'redis.sock')
   const directory = join(folder, 'redis')
-  const create = (stopTimeoutMs = 5_000): EmbeddedRedis => {
-    const redis = new EmbeddedRedis({
+  const create = (stopTimeoutMs = 5_000): ManagedServer => {
+    const redis = embeddedRedis({
       directory,
       socketPath,
       lifeline: lifeline.path,
@@ -46,18 +47,18 @@ async function withClient<T>(socketPath: string, work: (client: Redis) => Promis
   }
 }
 
-void t.test('it keeps its data over a stop and a start, and stops once', async t => {
+void t.test('the embedded Redis keeps its data over a stop and a start', async t => {
   const { socketPath, create, server } = prepare(t)
   const first = create()
   await first.start()
-  t.ok(await first.answering(20_000))
+  t.ok(await first.serving(20_000))
   await withClient(socketPath, client => client.set('key', 'value'))
   await Promise.all([first.stop(), first.stop()])
   t.strictSame(server(), [])
 
   const second = create()
   await second.start()
-  t.ok(await second.answering(20_000))
+  t.ok(await second.serving(20_000))
   t.equal(await withClient(socketPath, client => client.get('key')), 'value')
   t.match(
     await withClient(socketPath, client => client.config('GET', 'appendfsync')),
@@ -67,11 +68,11 @@ void t.test('it keeps its data over a stop and a start, and stops once', async t
   await second.stop()
 })
 
-void t.test('killed, it is started again with its data', async t => {
+void t.test('a Redis that was killed is restarted with its data', async t => {
   const { socketPath, create, server } = prepare(t)
   const redis = create()
   await redis.start()
-  await redis.answering(20_000)
+  await redis.serving(20_000)
   await withClient(socketPath, client => client.set('key', 'value'))
   const [killed] = server()
   process.kill(killed!, 'SIGKILL')
@@ -81,11 +82,11 @@ void t.test('killed, it is started again with its data', async t => {
   t.strictSame(server(), [])
 })
 
-void t.test('one that hangs is killed and started again', async t => {
+void t.test('a Redis that hangs is killed and restarted with its data', async t => {
   const { socketPath, create, server } = prepare(t)
   const redis = create()
   await redis.start()
-  await redis.answering(20_000)
+  await redis.serving(20_000)
   await withClient(socketPath, client => client.set('key', 'value'))
   const [hung] = server()
   process.kill(hung!, 'SIGSTOP')
@@ -95,42 +96,42 @@ void t.test('one that hangs is killed and started again', async t => {
   t.strictSame(server(), [])
 })
 
-void t.test('a stop while it starts leaves nothing behind', async t => {
+void t.test('a stop while Redis starts leaves no process behind', async t => {
   const { create, server } = prepare(t)
   const redis = create()
   await redis.start()
   await redis.stop()
   await until(() => server().length === 0, 'its end', 20_000)
-  t.notOk(await redis.answering(0))
+  t.notOk(await redis.serving(0))
 })
 
-void t.test('one that does not go when asked is killed at the deadline', async t => {
+void t.test('a Redis that ignores a stop is killed at the deadline', async t => {
   const { create, server } = prepare(t)
   const redis = create(200)
   await redis.start()
-  await redis.answering(20_000)
+  await redis.serving(20_000)
   for (const pid of server()) process.kill(pid, 'SIGSTOP')
   await within(redis.stop(), 'the stop')
   await until(() => server().length === 0, 'its end', 20_000)
 })
 
-void t.test('one that cannot be run is tried again, and does not hold up a stop', async t => {
+void t.test('a Redis that cannot be run is tried again and does not delay a stop', async t => {
   const { create, server } = prepare(t)
   const redis = create()
   await redis.start()
-  await redis.answering(20_000)
+  await redis.serving(20_000)
   const { PATH } = process.env
   t.teardown(() => (process.env['PATH'] = PATH))
   process.env['PATH'] = '/no/such/folder'
   const [killed] = server()
   process.kill(killed!, 'SIGKILL')
   // What it was is known to be gone; what is to follow cannot be found.
-  await until(async () => !(await redis.answering(0)), 'its end')
+  await until(async () => !(await redis.serving(0)), 'its end')
   process.env['PATH'] = PATH
-  t.ok(await redis.answering(20_000))
+  t.ok(await redis.serving(20_000))
   process.env['PATH'] = '/no/such/folder'
   process.kill(server()[0]!, 'SIGKILL')
-  await until(async () => !(await redis.answering(0)), 'its end')
+  await until(async () => !(await redis.serving(0)), 'its end')
   await within(redis.stop(), 'the stop')
   t.strictSame(server(), [])
 })

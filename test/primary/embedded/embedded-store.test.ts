@@ -1,35 +1,43 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
+import { createServer, type ServerResponse } from 'node:http'
+import net from 'node:net'
+import { once } from 'node:events'
 import { pino } from 'pino'
-import t from 'tap'
-import { EmbeddedStore } from '#src/primary/embedded/embedded-store.js'
-import { until, within } from '../../helpers/deadline.js'
+import t, { type Test } from 'tap'
+import { embeddedStore } from '#src/primary/embedded/embedded-store.js'
+import type { ManagedServer } from '#src/primary/embedded/managed-server.js'
 
-const settings = { port: 1, accessKey: '', secretKey: '', region: '', lifeline: '', logLevel: 'silent' } as const
-
-const failures: Array<[how: string, start: () => ChildProcess]> = [
-  ['is not there', () => spawn('/no/such/store')],
-  [
-    'cannot be forked at all',
-    () => {
-      throw new Error('spawn ENOMEM')
-    },
-  ],
-]
-
-for (const [how, start] of failures) {
-  void t.test(`a store that ${how} is tried again, and does not hold up a stop`, async t => {
-    let tries = 0
-    const backend = {
-      name: 'none',
-      spawn() {
-        tries += 1
-        return start()
-      },
-    }
-    const log = pino({ level: 'silent' })
-    const store = new EmbeddedStore({ ...settings, backend, stopTimeoutMs: () => 5_000, log })
-    await store.start()
-    await until(() => tries >= 2, 'the second try')
-    await t.resolves(within(store.stop(), 'the stop'))
-  })
+async function storeAt(t: Test, listener: net.Server): Promise<ManagedServer> {
+  await once(listener.listen(0, '127.0.0.1'), 'listening')
+  t.teardown(() => listener.close())
+  const { port } = listener.address() as net.AddressInfo
+  const backend = { name: 'none', spawn: () => spawn('sleep', ['60'], { detached: true }) }
+  const settings = { port, accessKey: '', secretKey: '', region: '', lifeline: '', logLevel: 'silent' } as const
+  const store = embeddedStore({ ...settings, backend, stopTimeoutMs: () => 5_000, log: pino({ level: 'silent' }) })
+  t.teardown(() => store.stop())
+  await store.start()
+  return store
 }
+
+function answering(status: number): net.Server {
+  return createServer((_request, response: ServerResponse) => void response.writeHead(status).end())
+}
+
+void t.test('a store that refuses an unsigned request serves', async t => {
+  t.ok(await (await storeAt(t, answering(403))).serving(5_000))
+})
+
+void t.test('a store that answers 503 does not serve yet', async t => {
+  t.notOk(await (await storeAt(t, answering(503))).serving(300))
+})
+
+void t.test('a store that cuts connections does not serve', async t => {
+  t.notOk(
+    await (
+      await storeAt(
+        t,
+        net.createServer(socket => socket.destroy()),
+      )
+    ).serving(300),
+  )
+})

@@ -6,7 +6,7 @@ import t from 'tap'
 import { loopbackPort } from '#src/primary/embedded/loopback-port.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
-void t.test('a port is kept, as long as it is free', async t => {
+void t.test('a port is kept as long as it is free', async t => {
   const file = join(temporaryFolder(t), 'port')
   const port = await loopbackPort(file)
   t.ok(port >= 20_000 && port <= 32_767, String(port))
@@ -21,7 +21,7 @@ void t.test('a port is kept, as long as it is free', async t => {
   t.equal(await loopbackPort(file), another)
 })
 
-void t.test('what is no port in the file is not one', async t => {
+void t.test('a malformed port file is ignored', async t => {
   const file = join(temporaryFolder(t), 'port')
   for (const text of ['', 'x', '80', '-1', '99999999']) {
     writeFileSync(file, text)

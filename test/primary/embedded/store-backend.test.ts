@@ -28,21 +28,21 @@ const PATH = process.env['PATH']
 t.before(() => (process.env['PATH'] = '/bin'))
 t.teardown(() => (process.env['PATH'] = PATH))
 
-void t.test('the embedded store where there is no minio, a minio where there is one', async t => {
+void t.test('a minio is used if there is one, else the embedded store', async t => {
   const here = place(t)
   t.equal(chooseBackend(here).name, 'embedded')
   here.install()
   t.match(chooseBackend(here).name, /^minio \(.*minio-v0/)
 })
 
-void t.test('what wrote the data goes on, whatever is installed later', async t => {
+void t.test('existing data stay with the server that wrote them', async t => {
   const here = place(t)
   here.data('objectsDir')
   here.install()
   t.equal(chooseBackend(here).name, 'embedded')
 })
 
-void t.test('data of a minio without a minio stop the start', async t => {
+void t.test('data of a minio without a minio are an error', async t => {
   const here = place(t)
   here.data('minioDir')
   t.throws(() => chooseBackend(here), MinioMissingError)

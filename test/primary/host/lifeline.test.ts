@@ -17,7 +17,7 @@ function holder(t: Harness, path: string, script = 'exec sleep 60'): ChildProces
   return child
 }
 
-void t.test('the pipe goes when it is closed', t => {
+void t.test('a closed lifeline leaves no pipe behind', t => {
   const path = join(temporaryFolder(t), 'lifeline')
   const lifeline = Lifeline.open(path)
   t.ok(existsSync(path))
@@ -26,7 +26,7 @@ void t.test('the pipe goes when it is closed', t => {
   t.end()
 })
 
-void t.test('a start ends those who still have the pipe of the last one open, and nobody else', async t => {
+void t.test('a start ends the processes that have the last lifeline open, and no others', async t => {
   const path = join(temporaryFolder(t), 'lifeline')
   const lifeline = Lifeline.open(path)
   t.teardown(() => lifeline.close())
@@ -42,11 +42,11 @@ void t.test('a start ends those who still have the pipe of the last one open, an
   t.equal(await endLeftovers(path), 0)
 })
 
-void t.test('without a pipe there is nobody to end', async t => {
+void t.test('a start without an earlier lifeline ends nothing', async t => {
   t.equal(await endLeftovers(join(temporaryFolder(t), 'lifeline')), 0)
 })
 
-void t.test('a guarded server goes when the last holder of the pipe has gone', async t => {
+void t.test('a guarded server ends when the last holder of the lifeline has exited', async t => {
   const path = join(temporaryFolder(t), 'lifeline')
   const lifeline = Lifeline.open(path)
   // With a holder of its own between the test and the guard: the test itself is one, too.
@@ -59,13 +59,13 @@ void t.test('a guarded server goes when the last holder of the pipe has gone', a
   )
 
   lifeline.close()
-  t.ok(isAlive(server), 'one holds on')
+  t.ok(isAlive(server), 'a worker still holds the lifeline')
   worker.kill('SIGKILL')
   await once(guard, 'exit')
   await until(() => !isAlive(server), 'the end of the server')
 })
 
-void t.test('a guard passes signals on, and the exit code back', async t => {
+void t.test('a server guard passes signals on and the exit code back', async t => {
   const path = join(temporaryFolder(t), 'lifeline')
   const lifeline = Lifeline.open(path)
   t.teardown(() => lifeline.close())
@@ -76,4 +76,5 @@ void t.test('a guard passes signals on, and the exit code back', async t => {
   guard.kill('SIGTERM')
   const [code] = (await once(guard, 'exit')) as [number]
   t.equal(code, 7)
+  t.match(guard.spawnargs.join(' '), /^sh \/.*\/dist\/guards\/server-guard\.sh sh -c/, 'its name in ps')
 })

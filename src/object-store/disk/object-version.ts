@@ -2,12 +2,12 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ObjectRecord } from './object-record.js'
 import { partName, type PartFolders } from './part-folders.js'
-import type { ByteRange } from '../request/ranges.js'
+import type { HalfOpenRange } from '../request/ranges.js'
 
 const READ_SIZE = 128 * 1024
 
-/** One version of an object, opened: what it reads does not change when the object is replaced or deleted. */
-export class StoredObject {
+/** One version of an object, opened. Its bytes stay the same when the object is replaced or deleted. */
+export class ObjectVersion {
   #closed = false
 
   constructor(
@@ -16,7 +16,7 @@ export class StoredObject {
     private readonly folders: PartFolders,
   ) {}
 
-  async *read({ start, end }: ByteRange): AsyncGenerator<Buffer, void, undefined> {
+  async *read({ start, end }: HalfOpenRange): AsyncGenerator<Buffer, void, undefined> {
     const multipart = this.record.multipart
     if (!multipart) return yield* readFrom(this.handle, start, end)
     const folder = this.folders.pathOf(multipart.uploadId)

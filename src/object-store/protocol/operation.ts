@@ -1,45 +1,49 @@
 import type { Bucket } from '../disk/bucket.js'
 import type { Buckets } from '../disk/buckets.js'
 import { S3Error } from '../errors.js'
-import { requestBody, type Body } from './payload.js'
-import type { Reply } from '../protocol/reply.js'
-import type { S3Request } from './s3-request.js'
-import type { VerifiedSignature } from './signature-v4.js'
+import { requestBody, type Body } from '../request/payload.js'
+import type { S3Request } from '../request/s3-request.js'
+import type { VerifiedSignature } from '../request/signature-v4.js'
+import type { Reply } from './reply.js'
 
-/** S3's largest object that is sent, or copied, in one request. */
+/** The largest object that S3 takes, or copies, in one request. */
 export const MAX_SINGLE_BYTES = 5 * 1024 ** 3
 
 export interface Limits {
-  /** Largest object, whichever way it is made. */
+  /** Largest object, in one request or in parts. */
   readonly maxObjectBytes: number
   readonly region: string
 }
 
-/** One verified request, its answer, and what it is about. */
-export class Exchange {
+/** One S3 API operation: a verified request, its reply, and what it works on. */
+export class Operation {
+  /** The largest object that this request may send or copy. */
+  readonly maxSingleBytes: number
+
   constructor(
     readonly request: S3Request,
     readonly reply: Reply,
     readonly buckets: Buckets,
     readonly limits: Limits,
     private readonly verified: VerifiedSignature,
-  ) {}
+  ) {
+    this.maxSingleBytes = Math.min(MAX_SINGLE_BYTES, limits.maxObjectBytes)
+  }
 
-  /** The bucket that is asked about, which must be there. */
+  /**
+   * The bucket that the request names.
+   * @throws {S3Error} NoSuchBucket
+   */
   bucket(): Bucket {
     return this.buckets.get(this.request.bucket)
   }
 
-  get maxSingleBytes(): number {
-    return Math.min(MAX_SINGLE_BYTES, this.limits.maxObjectBytes)
-  }
-
-  /** Refuses at once what is declared too large; reads nothing yet. */
+  /** Refuses at once a body that is declared too large; reads nothing yet. */
   body(maxBytes: number): Body {
     return requestBody(this.request, this.reply, this.verified, maxBytes)
   }
 
-  /** A document that S3 bounds by the number of its entries: larger than any that can be meant is malformed. */
+  /** An XML document. S3 bounds its number of entries, so a document larger than any valid one is malformed. */
   document(maxBytes: number): Body {
     try {
       return this.body(maxBytes)
@@ -49,13 +53,13 @@ export class Exchange {
   }
 }
 
-export type Handler = (exchange: Exchange) => Promise<void> | void
+export type Handler = (operation: Operation) => Promise<void> | void
 
 export function quoted(etag: string): string {
   return `"${etag}"`
 }
 
-/** The form of dates in S3's XML documents. */
+/** A date as S3's XML documents have it. */
 export function isoDate(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }

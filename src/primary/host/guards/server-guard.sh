@@ -1,0 +1,22 @@
+# Runs a server that cannot watch the lifeline itself: sh server-guard.sh COMMAND [ARGUMENT...]
+# The lifeline is open for reading as file 3. Its end is read when all its writers have exited; then the server is sent
+# SIGTERM. Signals are passed on to the server, and its exit code is passed back.
+
+guard() {
+  "$@" &
+  server=$!
+  trap 'kill -TERM $server 2>/dev/null' TERM INT HUP
+  (read -r _ <&3; kill -TERM $server 2>/dev/null) &
+  watcher=$!
+  # A signal ends `wait`, too.
+  while :; do
+    wait $server
+    status=$?
+    kill -0 $server 2>/dev/null || break
+  done
+  kill -TERM $watcher 2>/dev/null
+  exit $status
+}
+
+# On the last line, so that the shell has read all of this file before it runs any of it: a build may replace the file.
+guard "$@"

@@ -4,6 +4,7 @@ import { readConfig, type Config } from '../config/config.js'
 import { exit, exitCodes, type ExitCode } from '../process/exit.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
+import type { Status } from '../control/protocol.js'
 import { ControlServer } from '../control/server.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { EmbeddedRedis } from './embedded/embedded-redis.js'
@@ -82,8 +83,10 @@ async function startInstance(config: Config): Promise<Instance> {
     log,
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
-  const control = new ControlServer(folder.controlSocket, ({ command }) => {
-    return command === 'reload' ? reload(supervisor, log) : Promise.resolve(statusOf(supervisor, publicPort))
+  const control = new ControlServer(folder.controlSocket, {
+    status: () => statusOf(supervisor, publicPort),
+    reload: () => reload(supervisor, log),
+    stop: () => process.kill(process.pid, 'SIGTERM'),
   })
   const services = new ServiceStack(
     [redis, storage.service, supervisor, control].filter(service => service !== undefined),
@@ -121,9 +124,9 @@ async function reload(supervisor: Supervisor, log: Logger): Promise<{ replaced: 
 /** Several who asked during a reload wait for the same one that follows it. */
 const logged = new WeakSet<Promise<number>>()
 
-function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
+function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {
   const processes = supervisor.children().map(({ role, id, pid, state, servedMs, vitals }) => {
-    return { role, id, pid, state, servedMs: Math.round(servedMs), ...vitals }
+    return { role, id, ...(pid === undefined ? {} : { pid }), state, servedMs: Math.round(servedMs), ...vitals }
   })
   return { pid: process.pid, host, port, processes }
 }

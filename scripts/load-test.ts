@@ -13,8 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { allowanceOf, chaosKinds, damage, type ChaosKind } from './load-test/chaos.js'
-import { Client } from './load-test/client.js'
 import { Mix, UnfitServiceError } from './load-test/mix.js'
+import { PatientClient } from './load-test/patient-client.js'
 import { Tally, type Figures } from './load-test/tally.js'
 
 const USAGE = `usage: npm run load-test -- --url U [--duration S] [--connections N] [--writers N] [--chaos KIND,…] [--every S] [--json]
@@ -73,7 +73,7 @@ async function run(plan: Plan): Promise<Figures> {
   const mix = new Mix(plan.url, tally, allowanceOf(plan.chaos))
   await mix.prepare()
   const until = performance.now() + plan.seconds * 1_000
-  const clients = Array.from({ length: plan.connections }, () => new Client(plan.url))
+  const clients = Array.from({ length: plan.connections }, () => new PatientClient(plan.url))
   const loops = clients.map(async (client, index) => {
     while (performance.now() < until) await (index < plan.writers ? mix.write(client) : mix.read(client))
     client.close()

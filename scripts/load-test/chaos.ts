@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ControlClient } from '#src/control/client.js'
+import { isAlive } from '../lib/proc.js'
 import { throwIn } from './exception.js'
-import { findProcesses, isAlive } from './processes.js'
+import { controlSocketOf, findProcesses } from './outpost-processes.js'
 
 export const chaosKinds = [
   'reload',
@@ -44,7 +46,7 @@ export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   const { primary, balancers, workers, redis } = findProcesses(port)
   switch (kind) {
     case 'reload':
-      await reload(primary, workers)
+      await reload(primary)
       return true
     case 'kill-worker':
       return kill(...pickOne(workers))
@@ -61,15 +63,9 @@ export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   }
 }
 
-/** Over when none of the workers that were there is there any more. */
-async function reload(primary: number, before: readonly number[]): Promise<void> {
-  process.kill(primary, 'SIGHUP')
-  const deadline = Date.now() + RELOAD_LIMIT_MS
-  while (Date.now() < deadline) {
-    await sleep(100)
-    if (!before.some(isAlive)) return
-  }
-  throw new Error('a reload was not over within a minute')
+async function reload(primary: number): Promise<void> {
+  const client = await ControlClient.connect(controlSocketOf(primary))
+  await client.reload(undefined, RELOAD_LIMIT_MS)
 }
 
 async function hang(...pids: number[]): Promise<boolean> {

@@ -16,13 +16,13 @@ export const chaosKinds = [
 
 export type ChaosKind = (typeof chaosKinds)[number]
 
-/** What a fault may cost by Outpost's promise. Everything else is a loss. */
+/** The failures that Outpost's promise allows after a fault. Every other failure is a loss. */
 export interface Allowance {
   /** A POST that was in flight on a killed worker: 502. */
   post502: boolean
   /** Requests that were in the hands of a killed balancer: a reset connection. */
   reset: boolean
-  /** What needs Redis while it is away: 503 with Retry-After. */
+  /** A request that needs Redis while Redis is away: 503 with Retry-After. */
   unavailable: boolean
 }
 
@@ -39,8 +39,8 @@ const HANG_MS = 15_000
 const RELOAD_LIMIT_MS = 60_000
 
 /**
- * Does one piece of damage. Only processes of the Outpost that has the port are touched.
- * @returns false when there was nothing of the kind to damage
+ * Causes one fault. Only processes of the Outpost that has the port are touched.
+ * @returns false when there was no process of that kind
  */
 export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   const { primary, balancers, workers, redis } = findProcesses(port)

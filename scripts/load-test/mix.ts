@@ -13,10 +13,10 @@ interface Acknowledged {
   find: (client: PatientClient) => Promise<string | undefined>
 }
 
-/** The service is not as the test needs it: whatever the test would count says nothing. */
+/** The service is not set up for the test, and any count would mean nothing. */
 export class UnfitServiceError extends Error {}
 
-/** The requests of the test and what is right about their answers. */
+/** The requests of the test, and the checks of their answers. */
 export class Mix {
   readonly #acknowledged: Acknowledged[] = []
   readonly #seenIds = new Set<string>()
@@ -64,12 +64,12 @@ export class Mix {
       'GET /me',
       () => client.ask('/me', { headers }),
       reply => {
-        return nameIn(reply) === this.#username ? undefined : 'somebody else'
+        return nameIn(reply) === this.#username ? undefined : 'the account of another user'
       },
     )
   }
 
-  /** Writers: each makes an account, signs in and uploads; what was acknowledged is checked at the end. */
+  /** Writers: each makes an account, signs in and uploads; acknowledged writes are checked at the end. */
   async write(client: PatientClient): Promise<void> {
     const username = newName()
     const credentials = { username, password: PASSWORD }
@@ -94,7 +94,7 @@ export class Mix {
     if (this.uploads && token !== '') await this.#upload(client, token)
   }
 
-  /** Looks for every acknowledged write. What is missing is a loss, whatever happened. */
+  /** Looks for every acknowledged write. A missing one is a loss after any fault. */
   async verify(): Promise<void> {
     const client = new PatientClient(this.origin)
     for (const { what, find } of this.#acknowledged) {
@@ -151,7 +151,7 @@ export class Mix {
       const reason = fault(reply) ?? this.#duplicate(reply)
       return reason === undefined ? { outcome: 'good' } : { outcome: 'lost', reason }
     }
-    // Each name is new: somebody has it already when this very request was carried out twice.
+    // Each name is new: it is taken only if this very request was carried out twice.
     const twice = kind === 'POST /register' && reply.status === 409
     const reason = describe(reply) + (twice ? ', so it was sent twice' : '')
     if (reply.status === 0) return { outcome: this.allowance.reset ? 'allowed' : 'lost', reason }
@@ -174,12 +174,12 @@ export class Mix {
 
 async function findAccount(client: PatientClient, credentials: object): Promise<string | undefined> {
   const again = unlimited(await client.ask('/register', { json: credentials }))
-  return again.status === 409 ? undefined : `it is gone: registering it again answers ${describe(again)}`
+  return again.status === 409 ? undefined : `missing: registering it again answers ${describe(again)}`
 }
 
 async function findUpload(client: PatientClient, key: string, sha256: string): Promise<string | undefined> {
   const reply = unlimited(await client.ask(`/uploads/${key}`))
-  return createHash('sha256').update(reply.body).digest('hex') === sha256 ? undefined : `it is gone: ${describe(reply)}`
+  return createHash('sha256').update(reply.body).digest('hex') === sha256 ? undefined : `missing: ${describe(reply)}`
 }
 
 /** The first reply of a rate limit ends the test: those that follow would all count as lost. */
@@ -200,7 +200,7 @@ function codeIn(reply: Reply): string | undefined {
   return fieldsOf(reply)['code']
 }
 
-/** The strings in a JSON object. Whatever else a service answers has none of what is looked for. */
+/** The string fields of a JSON object; empty for any other answer. */
 function fieldsOf(reply: Reply): Record<string, string | undefined> {
   try {
     const value = JSON.parse(reply.text) as unknown

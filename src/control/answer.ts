@@ -24,7 +24,7 @@ export class Answer {
     response.on('error', () => undefined)
   }
 
-  /** Answers with a document, whatever the client asked for. */
+  /** Answers with a document, also when the client asked for events. */
   document(value: object): void {
     this.#end(200, contentTypes.json, value)
   }

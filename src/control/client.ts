@@ -60,7 +60,7 @@ export class ControlClient {
   /**
    * Replaces every worker, and resolves when that is over.
    * @param onProgress called for each worker that has been replaced
-   * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with what the new worker printed last
+   * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with the last output of the new worker
    */
   async reload(onProgress: (event: Progress) => void = () => undefined, timeoutMs = RELOAD_MS): Promise<Reloaded> {
     const response = await this.#ask('reload', contentTypes.events, timeoutMs)

@@ -28,7 +28,7 @@ type SchemaName = keyof typeof schemas
 
 const ref = (name: SchemaName): object => ({ $ref: `#/components/schemas/${name}` })
 
-/** A document, and beside it the events for those who ask for them. */
+/** A document, and beside it the events for a client that asks for them. */
 function content(document: SchemaName, events?: SchemaName): object {
   return {
     [contentTypes.json]: { schema: ref(document) },

@@ -2,7 +2,7 @@
 
 import { z } from 'zod'
 
-/** Every route, by the name of what it does. */
+/** Every route, by the name of its command. */
 export const routes = {
   status: { method: 'GET', path: '/v1/status' },
   reload: { method: 'POST', path: '/v1/reload' },
@@ -42,7 +42,7 @@ export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how man
 
 export const stoppingSchema = z.object({ pid: wholeNumber.describe('of the primary, which ends') })
 
-const lastLinesSchema = z.array(z.string()).optional().describe('what the failed worker printed last')
+const lastLinesSchema = z.array(z.string()).optional().describe('the last output of the failed worker')
 
 export const problemSchema = z.object({
   type: z.string(),

@@ -14,13 +14,13 @@ import {
   type Status,
 } from './protocol.js'
 
-/** What the server has done for its clients. */
+/** The commands that the server passes on. */
 export interface Commands {
   status(): Status
   /**
    * Replaces every worker.
    * @param onProgress called for each worker that has been replaced
-   * @throws {Error} a new worker failed; its `lastLines`, if any, are what that worker printed last
+   * @throws {Error} a new worker failed; its `lastLines`, if any, are the last output of that worker
    */
   reload(onProgress: (event: Progress) => void): Promise<Reloaded>
   /** Begins to stop the instance, as SIGTERM does. */
@@ -69,7 +69,7 @@ export class ControlServer implements Service {
     })
   }
 
-  /** Fails what is under way and closes every connection. */
+  /** Fails the commands under way and closes every connection. */
   stop(): Promise<void> {
     this.#stopped ??= new Promise(resolve => {
       this.#server.close(() => resolve())
@@ -127,7 +127,7 @@ function hasBody({ headers }: http.IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
-/** Answers what could not be read as a request, and closes its connection. */
+/** Answers bytes that are not a request, and closes their connection. */
 function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
   if (!socket.writable || error.code === 'ECONNRESET') {
     socket.destroy()

@@ -65,16 +65,16 @@ void t.test('a failed command throws the code and the text of its problem', asyn
   await t.rejects(ControlClient.connect(socketPath), expected)
 })
 
-void t.test('a folder where nothing runs is named', async t => {
+void t.test('a folder without a running Outpost is named in the error', async t => {
   const dataDir = temporaryFolder(t)
   const message = `no Outpost runs on ${dataDir}`
   await t.rejects(ControlClient.of(dataDir), { name: 'NotRunningError', message }, 'no socket')
   const stale = join(dataDir, 'control.sock')
   writeFileSync(stale, '')
-  await t.rejects(ControlClient.connect(stale, dataDir), { message }, 'a socket that nobody listens on')
+  await t.rejects(ControlClient.connect(stale, dataDir), { message }, 'a file that is no socket')
 })
 
-void t.test('an instance that has ended since is named as well', async t => {
+void t.test('an instance that has ended is named in the error', async t => {
   const { server, socketPath, dataDir } = await startControl(t)
   const client = await ControlClient.connect(socketPath, dataDir)
   await server.stop()

@@ -18,7 +18,7 @@ export interface RunningControl {
   carriedOut: string[]
 }
 
-/** A control server over commands that do nothing but what a test gives them to do. */
+/** A control server over the commands of a test; those not given do nothing. */
 export async function startControl(t: Harness, commands: Partial<Commands> = {}): Promise<RunningControl> {
   const dataDir = temporaryFolder(t)
   const socketPath = join(dataDir, 'control.sock')

@@ -134,7 +134,7 @@ void t.test('a command that throws answers a problem that tells nothing, and the
   t.match(await ask(socketPath, routes.status), { status: 200 })
 })
 
-void t.test('what is no command is refused and carries nothing out', async t => {
+void t.test('a request that is no command is refused and carries nothing out', async t => {
   const { socketPath, carriedOut } = await startControl(t)
   t.match(await ask(socketPath, { path: '/v1/rm' }), problem('UNKNOWN_ROUTE'))
   t.match(await ask(socketPath, { path: '/' }), problem('UNKNOWN_ROUTE'))
@@ -149,7 +149,7 @@ void t.test('what is no command is refused and carries nothing out', async t => 
   t.strictSame(carriedOut, [])
 })
 
-void t.test('what cannot be read is answered, and its connection closed', async t => {
+void t.test('bytes that are not HTTP are answered, and their connection is closed', async t => {
   const { socketPath } = await startControl(t)
   t.match(await send(socketPath, '{"command":"reload"}\n'), /^HTTP\/1\.1 400 .*"code":"MALFORMED_COMMAND"/s)
   const longHead = `GET /v1/status HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}`

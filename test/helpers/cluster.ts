@@ -49,7 +49,7 @@ export async function failureOf(command: Promise<unknown>): Promise<ControlError
 
 /**
  * A real Outpost: the compiled program with real workers and a real Redis, on a port and in a folder of its own.
- * Whatever a test does to it, nothing of it is left when the test is over.
+ * Nothing of it is left when the test is over.
  */
 export class Cluster {
   readonly lines: string[] = []

@@ -97,7 +97,7 @@ export class ControlServer implements Service {
     try {
       await this.#routes[name](answer, response)
     } catch (error) {
-      answer.failed(error instanceof ControlError ? error : new ControlError('COMMAND_FAILED', { cause: error }))
+      answer.failed(error instanceof ControlError ? error : commandFailed(error))
     }
   }
 
@@ -116,6 +116,11 @@ export class ControlServer implements Service {
       answer.done({ event: 'stopping', pid: process.pid }, 202)
     },
   }
+}
+
+/** The client is the user of Outpost and may see the reason. */
+function commandFailed(cause: unknown): ControlError {
+  return new ControlError('COMMAND_FAILED', { message: String(cause), cause })
 }
 
 function reloadFailed(cause: unknown): never {

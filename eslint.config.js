@@ -72,7 +72,7 @@ const environment = { object: 'process', property: 'env', message: 'only config/
 const end = { object: 'process', property: 'exit', message: 'only process/exit.ts calls it' }
 
 export default tseslint.config(
-  { ignores: ['dist/', 'build/', 'bench/', 'examples/', '.outpost/', '.tap/'] },
+  { ignores: ['dist/', 'build/', 'bench/node_modules/', 'bench/results/', 'examples/', '.outpost/', '.tap/'] },
   ...tseslint.configs.strictTypeChecked.map(config => ({ ...config, files: ['**/*.ts'] })),
   {
     files: ['**/*.ts'],
@@ -83,6 +83,7 @@ export default tseslint.config(
           './src/tsconfig.json',
           './src/app/page/tsconfig.json',
           './scripts/tsconfig.json',
+          './bench/tsconfig.json',
           './test/tsconfig.json',
         ],
         tsconfigRootDir: import.meta.dirname,

@@ -1,7 +1,7 @@
 /**
- * Loads a running Outpost, breaks parts of it if asked to, and counts what its clients notice: every answer is
+ * Loads a running Outpost, breaks parts of it on request, and counts the losses of its clients: every answer is
  * checked, and every acknowledged write is looked for at the end. Exits with 1 on any loss outside the promise, and
- * when a fault that was asked for was never done.
+ * when a requested fault was never caused.
  *
  *   npm run load-test -- --url http://localhost:3000 --duration 30 --connections 32 --chaos kill-worker
  */
@@ -13,8 +13,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { allowanceOf, chaosKinds, damage, type ChaosKind } from './load-test/chaos.js'
-import { Client } from './load-test/client.js'
 import { Mix, UnfitServiceError } from './load-test/mix.js'
+import { PatientClient } from './load-test/patient-client.js'
 import { Tally, type Figures } from './load-test/tally.js'
 
 const USAGE = `usage: npm run load-test -- --url U [--duration S] [--connections N] [--writers N] [--chaos KIND,…] [--every S] [--json]
@@ -64,7 +64,7 @@ async function main(): Promise<number> {
   process.stdout.write(values.json ? `${JSON.stringify(figures)}\n` : report(figures))
   const neverDone = Object.entries(figures.faults).filter(([, times]) => times === 0)
   for (const [fault] of neverDone)
-    process.stderr.write(`${fault} was never done: this run proves nothing about it, a longer --duration may\n`)
+    process.stderr.write(`${fault} was never caused: this run proves nothing about it, use a longer --duration\n`)
   return figures.outcomes.lost === 0 && neverDone.length === 0 ? 0 : 1
 }
 
@@ -73,7 +73,7 @@ async function run(plan: Plan): Promise<Figures> {
   const mix = new Mix(plan.url, tally, allowanceOf(plan.chaos))
   await mix.prepare()
   const until = performance.now() + plan.seconds * 1_000
-  const clients = Array.from({ length: plan.connections }, () => new Client(plan.url))
+  const clients = Array.from({ length: plan.connections }, () => new PatientClient(plan.url))
   const loops = clients.map(async (client, index) => {
     while (performance.now() < until) await (index < plan.writers ? mix.write(client) : mix.read(client))
     client.close()
@@ -103,7 +103,7 @@ async function breakThings({ chaos, everySeconds, url }: Plan, until: number, ta
   }
 }
 
-/** How throughput grows with the number of workers: an Outpost of its own for each, one after the other. */
+/** Throughput by the number of workers: an Outpost of its own for each, one after the other. */
 async function compareWorkers(counts: number[], plan: Omit<Plan, 'url'>, json: boolean): Promise<number> {
   const rows: Array<{ workers: number; figures: Figures }> = []
   for (const workers of counts) {
@@ -180,5 +180,5 @@ try {
 } catch (error) {
   const usage = error instanceof UnfitServiceError ? '' : USAGE
   process.stderr.write(`load-test: ${(error as Error).message}\n${usage}`)
-  process.exit(2) // whatever its clients still wait for
+  process.exit(2) // its clients may still wait for answers
 }

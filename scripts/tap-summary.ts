@@ -1,7 +1,7 @@
 /**
  * Reads the TAP output of the whole suite and closes a run with one plain line: "N passed, N failed, N skipped".
- * Before it, what was skipped and why, and what failed, where, and how it differs from what was wanted. A run that
- * counted no test is a failed one.
+ * Before it come the skipped tests with their reasons, and the failed assertions with their tests and diffs. A run
+ * that counted no test has failed.
  */
 import { readFileSync } from 'node:fs'
 
@@ -10,7 +10,7 @@ const lines = readFileSync(file, 'utf8').split('\n')
 
 const DIFF_LINES = 20
 
-/** The tests that a line is inside of, by how far it is indented. */
+/** The tests around the current line, outermost first; four spaces of indent a test. */
 const path: string[] = []
 
 for (const [index, line] of lines.entries()) {
@@ -32,7 +32,7 @@ const counted = count('total') > 0
 process.stdout.write(`${count('pass')} passed, ${counted ? count('fail') : 1} failed, ${count('skip')} skipped\n`)
 process.exitCode = counted && count('fail') === 0 ? 0 : 1
 
-/** What the YAML block after a failed assertion has under `diff`. */
+/** The lines under `diff` in the YAML block of a failed assertion. */
 function diffAfter(index: number): string[] {
   const end = lines.findIndex((line, at) => at > index && /^ *(\.\.\.|not ok|ok) ?/.test(line))
   const block = lines.slice(index + 1, end < 0 ? undefined : end)

@@ -1,17 +1,19 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { ask, jsonOf } from './lib/http-client.js'
+import { familyOf, residentBytes, titleOf } from './lib/proc.js'
 
 /**
- * What do large files cost? Starts an Outpost, sends it some at once, fetches them again at once, and looks meanwhile
- * at the resident memory of each of its processes. Exits 1 when one has grown by more than is allowed, or when a byte
- * has changed on the way.
+ * Measures the memory that large files cost. Starts an Outpost, sends it some files at once, fetches them again at
+ * once, and watches the resident memory of each of its processes. Exits 1 when a process has grown by more than is
+ * allowed, or when a byte has changed on the way.
  *
  *     node dist/scripts/upload-memory.js        4 files of 1 GiB, 64 MiB allowed
  *     FILES=2 FILE_BYTES=104857600 BALANCERS=0 WORKERS=1 node dist/scripts/upload-memory.js
@@ -21,6 +23,7 @@ const fileBytes = Number(process.env['FILE_BYTES'] ?? 1024 ** 3)
 const allowedBytes = Number(process.env['ALLOWED_BYTES'] ?? 64 * 1024 ** 2)
 const SAMPLE_MS = 50
 const BLOCK_BYTES = 1024 ** 2
+const NAME_CHARACTERS = 24
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 const dataDir = mkdtempSync(join(tmpdir(), 'outpost-upload-memory-'))
@@ -37,11 +40,11 @@ class MemoryWatch {
   }
 
   sample(): void {
-    for (const pid of descendants(this.root)) {
-      const bytes = residentBytes(pid)
+    for (const pid of familyOf([this.root])) {
+      const bytes = residentBytes([pid])
       if (bytes === 0) continue
       if (!this.first.has(pid)) this.first.set(pid, bytes)
-      this.names.set(pid, nameOf(pid))
+      this.names.set(pid, titleOf(pid).slice(0, NAME_CHARACTERS))
       this.peak.set(pid, Math.max(bytes, this.peak.get(pid) ?? 0))
     }
   }
@@ -51,36 +54,7 @@ class MemoryWatch {
   }
 }
 
-function descendants(root: number): number[] {
-  const parents = readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(name => [Number(name), parentOf(Number(name))] as const)
-  const found = [root]
-  for (const pid of found) for (const [child, parent] of parents) if (parent === pid) found.push(child)
-  return found
-}
-
-function parentOf(pid: number): number {
-  return Number(/^PPid:\s+(\d+)/m.exec(readProc(pid, 'status'))?.[1] ?? 0)
-}
-
-function residentBytes(pid: number): number {
-  return Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(pid, 'status'))?.[1] ?? 0) * 1024
-}
-
-function nameOf(pid: number): string {
-  return readProc(pid, 'cmdline').replaceAll('\0', ' ').trim().slice(0, 24)
-}
-
-function readProc(pid: number, file: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/${file}`, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-/** The public address, once it serves; then once all that it needs serves, too. */
+/** Starts an Outpost and waits until it has all that it needs. */
 async function start(): Promise<{ child: ChildProcess; url: string }> {
   const env = { ...process.env, PORT: '0', HOST: '127.0.0.1', RATE_LIMIT_MAX: '0', DATA_DIR: dataDir }
   const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
@@ -90,17 +64,15 @@ async function start(): Promise<{ child: ChildProcess; url: string }> {
     if (url !== '') break
   }
   child.stdout.resume()
-  if (url === '') throw new Error('it did not start')
-  while ((await fetch(`${url}/health/ready`)).status !== 200) await new Promise(resolve => setTimeout(resolve, 50))
+  if (url === '') throw new Error('Outpost did not start')
+  while ((await ask(url, '/health/ready')).status !== 200) await new Promise(resolve => setTimeout(resolve, 50))
   return { child, url }
 }
 
 async function signIn(url: string): Promise<string> {
-  const headers = { 'content-type': 'application/json' }
-  const body = JSON.stringify({ username: 'memory', password: 'memory-of-uploads' })
-  await fetch(`${url}/register`, { method: 'POST', headers, body })
-  const response = await fetch(`${url}/login`, { method: 'POST', headers, body })
-  return ((await response.json()) as { token: string }).token
+  const json = { username: 'memory', password: 'memory-of-uploads' }
+  await ask(url, '/register', { json })
+  return String(jsonOf(await ask(url, '/login', { json }))['token'])
 }
 
 async function upload(url: string, token: string): Promise<{ url: string; sha256: string }> {
@@ -150,7 +122,7 @@ function report(watch: MemoryWatch): boolean {
     const first = watch.first.get(pid) ?? 0
     const grown = peak - first
     if (grown > allowedBytes) good = false
-    const name = (watch.names.get(pid) ?? '').padEnd(24)
+    const name = (watch.names.get(pid) ?? '').padEnd(NAME_CHARACTERS)
     process.stdout.write(`  ${name} ${mib(first)} MiB at first, ${mib(peak)} at most, grown by ${mib(grown)}\n`)
   }
   return good

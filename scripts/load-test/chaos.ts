@@ -1,6 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { ControlClient } from '#src/control/client.js'
+import { isAlive } from '../lib/proc.js'
 import { throwIn } from './exception.js'
-import { findProcesses, isAlive } from './processes.js'
+import { controlSocketOf, findProcesses } from './outpost-processes.js'
 
 export const chaosKinds = [
   'reload',
@@ -14,13 +16,13 @@ export const chaosKinds = [
 
 export type ChaosKind = (typeof chaosKinds)[number]
 
-/** What a fault may cost by Outpost's promise. Everything else is a loss. */
+/** The failures that Outpost's promise allows after a fault. Every other failure is a loss. */
 export interface Allowance {
   /** A POST that was in flight on a killed worker: 502. */
   post502: boolean
   /** Requests that were in the hands of a killed balancer: a reset connection. */
   reset: boolean
-  /** What needs Redis while it is away: 503 with Retry-After. */
+  /** A request that needs Redis while Redis is away: 503 with Retry-After. */
   unavailable: boolean
 }
 
@@ -37,14 +39,14 @@ const HANG_MS = 15_000
 const RELOAD_LIMIT_MS = 60_000
 
 /**
- * Does one piece of damage. Only processes of the Outpost that has the port are touched.
- * @returns false when there was nothing of the kind to damage
+ * Causes one fault. Only processes of the Outpost that has the port are touched.
+ * @returns false when there was no process of that kind
  */
 export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   const { primary, balancers, workers, redis } = findProcesses(port)
   switch (kind) {
     case 'reload':
-      await reload(primary, workers)
+      await reload(primary)
       return true
     case 'kill-worker':
       return kill(...pickOne(workers))
@@ -61,15 +63,9 @@ export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   }
 }
 
-/** Over when none of the workers that were there is there any more. */
-async function reload(primary: number, before: readonly number[]): Promise<void> {
-  process.kill(primary, 'SIGHUP')
-  const deadline = Date.now() + RELOAD_LIMIT_MS
-  while (Date.now() < deadline) {
-    await sleep(100)
-    if (!before.some(isAlive)) return
-  }
-  throw new Error('a reload was not over within a minute')
+async function reload(primary: number): Promise<void> {
+  const client = await ControlClient.connect(controlSocketOf(primary))
+  await client.reload(undefined, RELOAD_LIMIT_MS)
 }
 
 async function hang(...pids: number[]): Promise<boolean> {

@@ -9,12 +9,12 @@ const TRIES = 50
 const PAUSE_MS = 20
 
 /**
- * A moment later, when we have gone: closing the inspector waits for its clients, and not closing it would leave its
- * port with a worker that goes on forwarding.
+ * After a delay, and after this client has left: closing the inspector waits for its clients, and an open one would
+ * keep its port while a worker goes on forwarding.
  */
 const THROW = 'setTimeout(()=>{process._debugEnd();throw Error("load test")},100);0'
 
-/** Throws where nobody catches, in a process of Node that was not made for it: by its inspector, opened by SIGUSR1. */
+/** Throws an uncaught exception in any Node process, through its inspector, which SIGUSR1 opens. */
 export async function throwIn(pid: number): Promise<void> {
   process.kill(pid, 'SIGUSR1')
   for (let left = TRIES; left > 0; left -= 1) {
@@ -24,7 +24,7 @@ export async function throwIn(pid: number): Promise<void> {
   }
 }
 
-/** Undefined while nobody listens, or nobody that speaks as an inspector does. */
+/** Undefined while no inspector answers on its port. */
 function inspectorPath(): Promise<string | undefined> {
   return new Promise(resolve => {
     const request = http.get({ ...INSPECTOR, path: '/json', timeout: ANSWER_MS }, response => {
@@ -39,7 +39,7 @@ function inspectorPath(): Promise<string | undefined> {
   })
 }
 
-/** Over when the expression has been evaluated, or cannot be. */
+/** Resolves when the expression has been evaluated, or cannot be. */
 function evaluate(path: string, expression: string): Promise<void> {
   const headers = {
     connection: 'Upgrade',

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Allowance } from './chaos.js'
-import { Client, type Reply } from './client.js'
+import type { Reply } from '../lib/http-client.js'
+import { PatientClient } from './patient-client.js'
 import type { Outcome, Tally } from './tally.js'
 
 const PASSWORD = 'a load test has no secrets'
@@ -9,13 +10,13 @@ const UPLOAD_BYTES = 32 * 1024
 /** A write that was acknowledged, to be found again at the end. */
 interface Acknowledged {
   what: string
-  find: (client: Client) => Promise<string | undefined>
+  find: (client: PatientClient) => Promise<string | undefined>
 }
 
-/** The service is not as the test needs it: whatever the test would count says nothing. */
+/** The service is not set up for the test, and any count would mean nothing. */
 export class UnfitServiceError extends Error {}
 
-/** The requests of the test and what is right about their answers. */
+/** The requests of the test, and the checks of their answers. */
 export class Mix {
   readonly #acknowledged: Acknowledged[] = []
   readonly #seenIds = new Set<string>()
@@ -35,44 +36,46 @@ export class Mix {
    * @throws {UnfitServiceError}
    */
   async prepare(): Promise<void> {
-    const client = new Client(this.origin)
+    const client = new PatientClient(this.origin)
     this.#username = newName()
-    const registered = unlimited(await client.json('/register', { username: this.#username, password: PASSWORD }))
+    const registered = unlimited(
+      await client.ask('/register', { json: { username: this.#username, password: PASSWORD } }),
+    )
     if (registered.status !== 201) throw new UnfitServiceError(`POST /register answers ${describe(registered)}`)
-    const login = unlimited(await client.json('/login', { username: this.#username, password: PASSWORD }))
+    const login = unlimited(await client.ask('/login', { json: { username: this.#username, password: PASSWORD } }))
     const token = fieldsOf(login)['token']
     if (token === undefined) throw new UnfitServiceError(`POST /login answers ${describe(login)} without a token`)
     this.#token = token
-    this.uploads = (await client.request({ method: 'POST', path: '/upload' })).status !== 404
+    this.uploads = (await client.ask('/upload', { method: 'POST' })).status !== 404
     client.close()
   }
 
   /** Readers: nothing but safe requests, of which not one may fail. */
-  async read(client: Client): Promise<void> {
+  async read(client: PatientClient): Promise<void> {
     await this.#send(
       'GET /health',
-      () => client.request({ path: '/health' }),
+      () => client.ask('/health'),
       reply => {
-        return reply.body.toString() === 'OK' ? undefined : 'wrong body'
+        return reply.text === 'OK' ? undefined : 'wrong body'
       },
     )
     const headers = { authorization: `Bearer ${this.#token}` }
     await this.#send(
       'GET /me',
-      () => client.request({ path: '/me', headers }),
+      () => client.ask('/me', { headers }),
       reply => {
-        return nameIn(reply) === this.#username ? undefined : 'somebody else'
+        return nameIn(reply) === this.#username ? undefined : 'the account of another user'
       },
     )
   }
 
-  /** Writers: each makes an account, signs in and uploads; what was acknowledged is checked at the end. */
-  async write(client: Client): Promise<void> {
+  /** Writers: each makes an account, signs in and uploads; acknowledged writes are checked at the end. */
+  async write(client: PatientClient): Promise<void> {
     const username = newName()
     const credentials = { username, password: PASSWORD }
     const registered = await this.#send(
       'POST /register',
-      () => client.json('/register', credentials),
+      () => client.ask('/register', { json: credentials }),
       reply => {
         return nameIn(reply) === username ? undefined : 'wrong body'
       },
@@ -82,7 +85,7 @@ export class Mix {
     let token = ''
     await this.#send(
       'POST /login',
-      () => client.json('/login', credentials),
+      () => client.ask('/login', { json: credentials }),
       reply => {
         token = fieldsOf(reply)['token'] ?? ''
         return token === '' ? 'no token' : undefined
@@ -91,9 +94,9 @@ export class Mix {
     if (this.uploads && token !== '') await this.#upload(client, token)
   }
 
-  /** Looks for every acknowledged write. What is missing is a loss, whatever happened. */
+  /** Looks for every acknowledged write. A missing one is a loss after any fault. */
   async verify(): Promise<void> {
-    const client = new Client(this.origin)
+    const client = new PatientClient(this.origin)
     for (const { what, find } of this.#acknowledged) {
       const reason = await find(client)
       const outcome = reason === undefined ? 'good' : 'lost'
@@ -102,7 +105,7 @@ export class Mix {
     client.close()
   }
 
-  async #upload(client: Client, token: string): Promise<void> {
+  async #upload(client: PatientClient, token: string): Promise<void> {
     const bytes = randomBytes(UPLOAD_BYTES)
     const sha256 = createHash('sha256').update(bytes).digest('hex')
     const boundary = randomUUID()
@@ -112,7 +115,7 @@ export class Mix {
     let key = ''
     const stored = await this.#send(
       'POST /upload',
-      () => client.request({ method: 'POST', path: '/upload', headers, body }),
+      () => client.ask('/upload', { method: 'POST', headers, body }),
       reply => {
         const answer = fieldsOf(reply)
         key = answer['key'] ?? ''
@@ -148,7 +151,7 @@ export class Mix {
       const reason = fault(reply) ?? this.#duplicate(reply)
       return reason === undefined ? { outcome: 'good' } : { outcome: 'lost', reason }
     }
-    // Each name is new: somebody has it already when this very request was carried out twice.
+    // Each name is new: it is taken only if this very request was carried out twice.
     const twice = kind === 'POST /register' && reply.status === 409
     const reason = describe(reply) + (twice ? ', so it was sent twice' : '')
     if (reply.status === 0) return { outcome: this.allowance.reset ? 'allowed' : 'lost', reason }
@@ -169,14 +172,14 @@ export class Mix {
   }
 }
 
-async function findAccount(client: Client, credentials: object): Promise<string | undefined> {
-  const again = unlimited(await client.json('/register', credentials))
-  return again.status === 409 ? undefined : `it is gone: registering it again answers ${describe(again)}`
+async function findAccount(client: PatientClient, credentials: object): Promise<string | undefined> {
+  const again = unlimited(await client.ask('/register', { json: credentials }))
+  return again.status === 409 ? undefined : `missing: registering it again answers ${describe(again)}`
 }
 
-async function findUpload(client: Client, key: string, sha256: string): Promise<string | undefined> {
-  const reply = unlimited(await client.request({ path: `/uploads/${key}` }))
-  return createHash('sha256').update(reply.body).digest('hex') === sha256 ? undefined : `it is gone: ${describe(reply)}`
+async function findUpload(client: PatientClient, key: string, sha256: string): Promise<string | undefined> {
+  const reply = unlimited(await client.ask(`/uploads/${key}`))
+  return createHash('sha256').update(reply.body).digest('hex') === sha256 ? undefined : `missing: ${describe(reply)}`
 }
 
 /** The first reply of a rate limit ends the test: those that follow would all count as lost. */
@@ -197,10 +200,10 @@ function codeIn(reply: Reply): string | undefined {
   return fieldsOf(reply)['code']
 }
 
-/** The strings in a JSON object. Whatever else a service answers has none of what is looked for. */
+/** The string fields of a JSON object; empty for any other answer. */
 function fieldsOf(reply: Reply): Record<string, string | undefined> {
   try {
-    const value = JSON.parse(reply.body.toString()) as unknown
+    const value = JSON.parse(reply.text) as unknown
     const fields = typeof value === 'object' && value !== null ? Object.entries(value) : []
     return Object.fromEntries(fields.filter((field): field is [string, string] => typeof field[1] === 'string'))
   } catch {

@@ -1,10 +1,10 @@
-/** What came of one request. */
+/** The outcome of one request. */
 export type Outcome =
   /** Answered as it should be. */
   | 'good'
-  /** Turned away in words (503 with Retry-After) because the machine has no more to give: no promise is broken. */
+  /** Refused with 503 and Retry-After because the machine is full: no promise is broken. */
   | 'shed'
-  /** Failed in a way that the fault at hand is allowed to cost. */
+  /** Failed in a way that the promise allows for this fault. */
   | 'allowed'
   | 'lost'
 
@@ -14,7 +14,7 @@ export interface Sample {
   /** Milliseconds from the request to the end of its answer. */
   latencyMs: number
   worker?: string | undefined
-  /** Why it is not good. */
+  /** The reason why it is not good. */
   reason?: string
 }
 
@@ -28,7 +28,7 @@ export interface Figures {
   /** Of good answers, in milliseconds. */
   latency: { p50: number; p99: number; p999: number; max: number }
   reasons: Record<string, number>
-  /** How often each fault that was asked for was done. */
+  /** How often each requested fault was caused. */
   faults: Record<string, number>
 }
 
@@ -43,7 +43,7 @@ export class Tally {
   readonly #faults = new Map<string, number>()
   readonly #startedAt = performance.now()
 
-  /** @param faults those that were asked for: one that is never done is told as that */
+  /** @param faults the requested ones: each is counted from 0 */
   constructor(faults: readonly string[]) {
     for (const fault of faults) this.#faults.set(fault, 0)
   }

@@ -1,37 +1,59 @@
 import fs from 'node:fs'
-import net from 'node:net'
-import { createInterface } from 'node:readline'
-import { z } from 'zod'
+import http from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { Service } from '../process/service.js'
+import { Answer, problemOf } from './answer.js'
+import { describeControlApi } from './openapi.js'
+import {
+  contentTypes,
+  ControlError,
+  routes,
+  type Progress,
+  type Reloaded,
+  type RouteName,
+  type Status,
+} from './protocol.js'
 
-/** One line of JSON from whoever commands the primary. */
-const commandSchema = z.discriminatedUnion('command', [
-  z.object({ command: z.literal('status') }),
-  z.object({ command: z.literal('reload') }),
-])
+/** The commands that the server passes on. */
+export interface Commands {
+  status(): Status
+  /**
+   * Replaces every worker.
+   * @param onProgress called for each worker that has been replaced
+   * @throws {Error} a new worker failed; its `lastLines`, if any, are the last output of that worker
+   */
+  reload(onProgress: (event: Progress) => void): Promise<Reloaded>
+  /** Begins to stop the instance, as SIGTERM does. */
+  stop(): void
+}
 
-export type Command = z.infer<typeof commandSchema>
-
-/** One line of JSON back. */
-export type CommandResult = { ok: true; result: unknown } | { ok: false; error: string; lastLines?: readonly string[] }
-
-const MAX_LINE_BYTES = 64 * 1024
 const MAX_CONNECTIONS = 32
-const LINE_FEED = 0x0a
+const MAX_HEAD_BYTES = 16 * 1024
+const HEAD_TIMEOUT_MS = 5_000
+const CHECK_INTERVAL_MS = 1_000
 
 /**
- * The control socket: a unix socket in the instance's folder, which only this user may enter. A command is a line of
- * JSON, its result another; commands of one connection are carried out one after the other.
+ * The control API on a unix socket that only this user may open. Commands take no body: one that comes is refused
+ * unread.
  */
 export class ControlServer implements Service {
-  readonly #server = net.createServer(socket => this.#serve(socket))
-  readonly #sockets = new Set<net.Socket>()
+  readonly #server: http.Server
+  readonly #open = new Set<Answer>()
+  #stopped: Promise<void> | undefined
 
   constructor(
     private readonly path: string,
-    private readonly carryOut: (command: Command) => Promise<unknown>,
+    private readonly commands: Commands,
   ) {
+    const limits = {
+      maxHeaderSize: MAX_HEAD_BYTES,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      requestTimeout: HEAD_TIMEOUT_MS,
+      connectionsCheckingInterval: CHECK_INTERVAL_MS,
+    }
+    this.#server = http.createServer(limits, (request, response) => this.#serve(request, response))
     this.#server.maxConnections = MAX_CONNECTIONS
+    this.#server.on('clientError', refuseUnreadable)
   }
 
   start(): Promise<void> {
@@ -39,45 +61,92 @@ export class ControlServer implements Service {
       this.#server.once('error', reject)
       this.#server.listen(this.path, () => {
         fs.chmodSync(this.path, 0o600)
-        // From now on it is a connection that could not be accepted: whoever asks may ask again.
+        this.#server.off('error', reject)
+        // A connection that could not be accepted; its client may try again.
         this.#server.on('error', () => undefined)
         resolve()
       })
     })
   }
 
+  /** Fails the commands under way and closes every connection. */
   stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy()
-    return new Promise(resolve => this.#server.close(() => resolve()))
+    this.#stopped ??= new Promise(resolve => {
+      this.#server.close(() => resolve())
+      for (const answer of this.#open) answer.failed(new ControlError('STOPPING'))
+      this.#server.closeAllConnections()
+    })
+    return this.#stopped
   }
 
-  #serve(socket: net.Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    socket.on('error', () => socket.destroy())
-    let last = Promise.resolve()
-    const lines = createInterface({ input: socket })
-    lines.on('line', line => {
-      last = last.then(async () => {
-        const result = await this.#answer(line)
-        if (socket.writable) socket.write(`${JSON.stringify(result)}\n`)
-      })
-    })
-    let unfinished = 0
-    socket.on('data', (chunk: Buffer) => {
-      const lineEnd = chunk.lastIndexOf(LINE_FEED)
-      unfinished = lineEnd < 0 ? unfinished + chunk.length : chunk.length - lineEnd - 1
-      if (unfinished > MAX_LINE_BYTES) socket.destroy()
-    })
+  #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
+    const answer = new Answer(request, response)
+    this.#open.add(answer)
+    response.once('close', () => this.#open.delete(answer))
+    const path = request.url?.split('?', 1)[0]
+    const found = (Object.keys(routes) as RouteName[]).filter(name => routes[name].path === path)
+    const name = found.find(name => routes[name].method === request.method)
+    if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
+    else if (hasBody(request)) answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
+    else if (name !== undefined) void this.#carryOut(name, answer, response)
+    else if (found.length === 0) answer.failed(new ControlError('UNKNOWN_ROUTE'))
+    else answer.failed(new ControlError('WRONG_METHOD'), { allow: found.map(name => routes[name].method).join(', ') })
   }
 
-  async #answer(line: string): Promise<CommandResult> {
+  async #carryOut(name: RouteName, answer: Answer, response: http.ServerResponse): Promise<void> {
     try {
-      return { ok: true, result: await this.carryOut(commandSchema.parse(JSON.parse(line))) }
+      await this.#routes[name](answer, response)
     } catch (error) {
-      if (error instanceof z.ZodError || error instanceof SyntaxError) return { ok: false, error: 'no such command' }
-      const { message, lastLines } = error as Error & { lastLines?: readonly string[] }
-      return { ok: false, error: message, ...(lastLines === undefined ? {} : { lastLines }) }
+      answer.failed(error instanceof ControlError ? error : commandFailed(error))
     }
   }
+
+  readonly #routes: Record<RouteName, (answer: Answer, response: http.ServerResponse) => Promise<void> | void> = {
+    status: answer => answer.document(this.commands.status()),
+    openapi: answer => answer.document(describeControlApi()),
+    reload: async answer => {
+      answer.begin()
+      const { replaced } = await this.commands.reload(event => answer.progress(event)).catch(reloadFailed)
+      answer.done({ event: 'done', replaced })
+    },
+    stop: (answer, response) => {
+      answer.begin()
+      // Also when the client has gone without its answer.
+      response.once('close', () => this.commands.stop())
+      answer.done({ event: 'stopping', pid: process.pid }, 202)
+    },
+  }
+}
+
+/** The client is the user of Outpost and may see the reason. */
+function commandFailed(cause: unknown): ControlError {
+  return new ControlError('COMMAND_FAILED', { message: String(cause), cause })
+}
+
+function reloadFailed(cause: unknown): never {
+  const { message, lastLines } = cause as Error & { lastLines?: readonly string[] }
+  throw new ControlError('RELOAD_FAILED', { message, cause, ...(lastLines === undefined ? {} : { lastLines }) })
+}
+
+function hasBody({ headers }: http.IncomingMessage): boolean {
+  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
+}
+
+/** Answers bytes that are not a request, and closes their connection. */
+function refuseUnreadable(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (!socket.writable || error.code === 'ECONNRESET') {
+    socket.destroy()
+    return
+  }
+  const problem = problemOf(new ControlError(codeOf(error)))
+  const body = `${JSON.stringify(problem)}\n`
+  const head =
+    `HTTP/1.1 ${problem.status} ${problem.title}\r\nContent-Type: ${contentTypes.problem}\r\n` +
+    `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n`
+  socket.end(head + body, () => socket.destroy())
+}
+
+function codeOf({ code }: NodeJS.ErrnoException): 'COMMAND_TOO_LARGE' | 'COMMAND_TIMEOUT' | 'MALFORMED_COMMAND' {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'COMMAND_TOO_LARGE'
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'COMMAND_TIMEOUT' : 'MALFORMED_COMMAND'
 }

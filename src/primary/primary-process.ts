@@ -4,6 +4,7 @@ import { readConfig, type Config } from '../config/config.js'
 import { exit, exitCodes, type ExitCode } from '../process/exit.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
+import type { Status } from '../control/protocol.js'
 import { ControlServer } from '../control/server.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { embeddedRedis } from './embedded/embedded-redis.js'
@@ -83,9 +84,10 @@ async function startInstance(config: Config): Promise<Instance> {
     log,
     print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
-  const control = new ControlServer(folder.controlSocket, ({ command }) => {
-    if (command === 'status') return Promise.resolve(statusOf(supervisor, publicPort))
-    return supervisor.reload().then(replaced => ({ replaced }))
+  const control = new ControlServer(folder.controlSocket, {
+    status: () => statusOf(supervisor, publicPort),
+    reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
+    stop: () => process.kill(process.pid, 'SIGTERM'),
   })
   const services = new ServiceStack(
     [redis, storage.service, supervisor, control].filter(service => service !== undefined),
@@ -107,9 +109,11 @@ async function startInstance(config: Config): Promise<Instance> {
   return { services, serving, log, release, reload: () => void supervisor.reload().catch(() => undefined) }
 }
 
-function statusOf(supervisor: Supervisor, { host, port }: PublicPort): object {
-  const processes = supervisor.children().map(({ role, id, pid, state, servedMs, vitals }) => {
-    return { role, id, pid, state, servedMs: Math.round(servedMs), ...vitals }
+function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {
+  const processes = supervisor.children().map(({ role, id, spec, pid, state, servedMs, vitals }) => {
+    const { release, generation, place } = spec
+    const known = pid === undefined ? {} : { pid }
+    return { role, id, release, generation, place, ...known, state, servedMs: Math.round(servedMs), ...vitals }
   })
   return { pid: process.pid, host, port, processes }
 }

@@ -1,3 +1,4 @@
+import type { Progress } from '../control/protocol.js'
 import type { Child } from './processes/child.js'
 
 /** A new worker did not come up, or did not last; the workers that were not replaced yet serve on. */
@@ -19,6 +20,7 @@ export class ReloadError extends Error {
 
 interface Asked {
   generation: number
+  onProgress: ((event: Progress) => void) | undefined
   resolve(replaced: number): void
   reject(error: ReloadError): void
 }
@@ -28,12 +30,25 @@ export class Reloads {
   #generation = 0
   #asked: Asked[] = []
 
-  /** @returns the generation to bring the workers to, and how many were replaced or a rejection with a `ReloadError` */
-  ask(): { generation: number; finished: Promise<number> } {
+  /**
+   * @param onProgress called for each worker that is replaced
+   * @returns the generation to bring the workers to, and how many were replaced or a rejection with a `ReloadError`
+   */
+  ask(onProgress?: (event: Progress) => void): { generation: number; finished: Promise<number> } {
     const generation = ++this.#generation
-    const finished = new Promise<number>((resolve, reject) => this.#asked.push({ generation, resolve, reject }))
+    const finished = new Promise<number>((resolve, reject) => {
+      this.#asked.push({ generation, onProgress, resolve, reject })
+    })
     finished.catch(() => undefined)
     return { generation, finished }
+  }
+
+  /** A worker gives its place to its successor. */
+  replaced({ role, id, spec }: Pick<Child, 'role' | 'id' | 'spec'>): void {
+    if (role !== 'worker') return
+    for (const { generation, onProgress } of this.#asked) {
+      if (spec.generation < generation) onProgress?.({ event: 'replaced', worker: id })
+    }
   }
 
   /** All workers are of this generation. */

@@ -1,3 +1,4 @@
+import type { Progress } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
@@ -97,11 +98,12 @@ export class Supervisor implements Service, ChildObserver {
 
   /**
    * Replaces every worker, one place at a time. Asked for during a reload, it follows that one.
+   * @param onProgress called for each worker that is replaced
    * @returns how many were replaced
    * @throws {ReloadError} a new worker did not come up, or did not last; the old ones serve on
    */
-  reload(): Promise<number> {
-    const { generation, finished } = this.#reloads.ask()
+  reload(onProgress?: (event: Progress) => void): Promise<number> {
+    const { generation, finished } = this.#reloads.ask(onProgress)
     this.#desired = { ...this.#desired, generation }
     this.#ask()
     return finished
@@ -211,6 +213,7 @@ export class Supervisor implements Service, ChildObserver {
         child.markTolerated()
         return this.#log.toleratesMemory(child)
       case 'drain':
+        this.#reloads.replaced(child)
         return child.beginDrain()
       case 'stop':
         return child.stop(action.deadlineMs, action.graceMs)

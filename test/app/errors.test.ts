@@ -7,6 +7,7 @@ import { pino } from 'pino'
 import t from 'tap'
 import { balancerErrors } from '#balancer'
 import { answerErrors, answerNotFound, appErrors, HttpError } from '#src/app/errors.js'
+import { controlErrors } from '#src/control/protocol.js'
 import { realtimeErrors } from '#src/services/realtime.js'
 
 const silent = pino({ level: 'silent' })
@@ -35,7 +36,7 @@ void t.test('docs/errors.md lists every error that a user can see, and no other'
   const rows = [...page.matchAll(/^\| `([A-Z_]+)` +\| (\d{3}) +\| (.+?) +\|$/gm)].map(([, code, status, detail]) => {
     return { code, status: Number(status), detail }
   })
-  const catalogues = { ...balancerErrors, ...appErrors, ...realtimeErrors }
+  const catalogues = { ...balancerErrors, ...appErrors, ...realtimeErrors, ...controlErrors }
   const catalogue = Object.entries(catalogues).map(([code, error]) => {
     return { code, status: error.status, detail: error.detail }
   })

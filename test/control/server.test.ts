@@ -1,95 +1,212 @@
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
+import http from 'node:http'
 import net from 'node:net'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import t from 'tap'
-import { ControlServer, type Command } from '#src/control/server.js'
+import { contentTypes, controlErrors, routes, type ControlErrorCode } from '#src/control/protocol.js'
+import { until } from '../helpers/deadline.js'
+import { aStatus, startControl, workerFailed } from './running-control.js'
 
-interface Started {
-  path: string
-  carriedOut: Command[]
+interface Answer {
+  status: number | undefined
+  headers: http.IncomingHttpHeaders
+  text: string
 }
 
-async function startControl(t: Tap, carryOut?: (command: Command) => Promise<unknown>): Promise<Started> {
-  const directory = mkdtempSync(join(tmpdir(), 'outpost-control-'))
-  const path = join(directory, 'control.sock')
-  const carriedOut: Command[] = []
-  const server = new ControlServer(path, command => {
-    carriedOut.push(command)
-    return carryOut?.(command) ?? Promise.resolve({ done: command.command })
-  })
-  await server.start()
-  t.teardown(async () => {
-    await server.stop()
-    rmSync(directory, { recursive: true })
-  })
-  return { path, carriedOut }
+async function ask(socketPath: string, options: http.RequestOptions, body?: string): Promise<Answer> {
+  const request = http.request({ socketPath, agent: false, ...options }).end(body)
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+  return { status: response.statusCode, headers: response.headers, text }
 }
 
-type Tap = Pick<typeof t, 'teardown'>
+const events = { accept: contentTypes.events }
 
-async function ask(path: string, ...lines: string[]): Promise<unknown[]> {
-  const socket = net.connect(path)
-  const answers = createInterface({ input: socket })
-  const iterator = answers[Symbol.asyncIterator]()
-  socket.write(lines.map(line => `${line}\n`).join(''))
-  const results: unknown[] = []
-  while (results.length < lines.length) {
-    const { value } = (await iterator.next()) as { value: string }
-    results.push(JSON.parse(value))
+const eventsOf = ({ text }: Answer): unknown[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line) as unknown)
+
+/** An answer that is the problem document of an error. */
+const problem = (code: ControlErrorCode): object => {
+  const { status, detail } = controlErrors[code]
+  return {
+    status,
+    headers: { 'content-type': contentTypes.problem },
+    text: new RegExp(`"code":"${code}","detail":"${detail}"`),
   }
-  socket.destroy()
-  return results
 }
 
-void t.test('answers each command with a line', async t => {
-  const { path } = await startControl(t)
-  t.same(await ask(path, '{"command":"status"}', '{"command":"reload"}'), [
-    { ok: true, result: { done: 'status' } },
-    { ok: true, result: { done: 'reload' } },
+/** Sends bytes and reads until the server closes the connection. */
+async function send(socketPath: string, bytes: string): Promise<string> {
+  const socket = net.connect(socketPath)
+  socket.on('error', () => undefined)
+  let text = ''
+  socket.setEncoding('latin1').on('data', chunk => (text += String(chunk)))
+  socket.write(bytes)
+  await once(socket, 'close')
+  return text
+}
+
+void t.test('only the user of Outpost may open the socket', async t => {
+  const { socketPath } = await startControl(t)
+  t.equal(statSync(socketPath).mode & 0o777, 0o600)
+})
+
+void t.test('each command is answered with one JSON document', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  const [status, reload, stop] = [
+    await ask(socketPath, routes.status),
+    await ask(socketPath, routes.reload),
+    await ask(socketPath, routes.stop),
+  ]
+  t.match(status, { status: 200, headers: { 'content-type': contentTypes.json } })
+  t.strictSame(JSON.parse(status.text), aStatus)
+  t.match(reload, { status: 200, text: '{"replaced":2}\n' })
+  t.match(stop, { status: 202, text: `{"pid":${process.pid}}\n` })
+  await until(() => carriedOut.length === 3, 'the stop, which follows its answer')
+  t.strictSame(carriedOut, ['status', 'reload', 'stop'])
+})
+
+void t.test('a reload streams its events to a client that asks for them', async t => {
+  const { socketPath } = await startControl(t, {
+    reload: async onProgress => {
+      onProgress({ event: 'replaced', worker: '1' })
+      onProgress({ event: 'replaced', worker: '2' })
+      return { replaced: 2 }
+    },
+  })
+  const answer = await ask(socketPath, { ...routes.reload, headers: events })
+  t.match(answer, { status: 200, headers: { 'content-type': contentTypes.events } })
+  t.strictSame(eventsOf(answer), [
+    { event: 'replaced', worker: '1' },
+    { event: 'replaced', worker: '2' },
+    { event: 'done', replaced: 2 },
   ])
 })
 
-void t.test('nobody else may enter', async t => {
-  const { path } = await startControl(t)
-  t.equal(statSync(path).mode & 0o777, 0o600)
-})
-
-void t.test('what is no command is answered, and carries nothing out', async t => {
-  const { path, carriedOut } = await startControl(t)
-  const refused = { ok: false, error: 'no such command' }
-  t.same(await ask(path, 'reload', '{"command":"rm"}', '[]', ''), [refused, refused, refused, refused])
-  t.same(carriedOut, [])
-})
-
-void t.test('tells why a command failed, with the last lines of a worker that did not come up', async t => {
-  const { path } = await startControl(t, () =>
-    Promise.reject(Object.assign(new Error('worker 3 did not become ready'), { lastLines: ['boom'] })),
-  )
-  t.same(await ask(path, '{"command":"reload"}'), [
-    { ok: false, error: 'worker 3 did not become ready', lastLines: ['boom'] },
-  ])
-})
-
-void t.test('a line without an end is cut off', async t => {
-  const { path } = await startControl(t)
-  const socket = net.connect(path)
-  socket.on('error', () => undefined)
-  socket.write('x'.repeat(1024 * 1024))
-  await new Promise(resolve => socket.once('close', resolve))
-  t.same(await ask(path, '{"command":"status"}'), [{ ok: true, result: { done: 'status' } }])
-})
-
-void t.test('stop does not wait for who is connected', async t => {
-  const directory = mkdtempSync(join(tmpdir(), 'outpost-control-'))
-  t.teardown(() => rmSync(directory, { recursive: true }))
-  const server = new ControlServer(join(directory, 'control.sock'), () => new Promise(() => undefined))
-  await server.start()
-  const socket = net.connect(join(directory, 'control.sock'))
-  socket.on('error', () => undefined)
-  await once(socket, 'connect')
+void t.test('the stream of a reload begins before the reload is over', async t => {
+  const { socketPath, server } = await startControl(t, { reload: () => new Promise(() => undefined) })
+  const request = http.request({ socketPath, ...routes.reload, headers: events, agent: false }).end()
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  t.equal(response.statusCode, 200)
+  response.on('error', () => undefined)
   await server.stop()
-  t.pass('stopped')
+})
+
+void t.test('a stop streams one event to a client that asks for events', async t => {
+  const { socketPath } = await startControl(t)
+  const answer = await ask(socketPath, { ...routes.stop, headers: events })
+  t.strictSame(eventsOf(answer), [{ event: 'stopping', pid: process.pid }])
+})
+
+void t.test('a failed reload is a problem with the last lines of the worker', async t => {
+  const { socketPath } = await startControl(t, { reload: () => Promise.reject(workerFailed()) })
+  const answer = await ask(socketPath, routes.reload)
+  t.match(answer, { status: 500, headers: { 'content-type': contentTypes.problem } })
+  t.match(JSON.parse(answer.text), {
+    code: 'RELOAD_FAILED',
+    title: 'Internal Server Error',
+    detail: 'the new worker 3 did not become ready',
+    lastLines: ['boom'],
+  })
+  const stream = await ask(socketPath, { ...routes.reload, headers: events })
+  t.strictSame(eventsOf(stream), [
+    {
+      event: 'failed',
+      error: { code: 'RELOAD_FAILED', message: 'the new worker 3 did not become ready', lastLines: ['boom'] },
+    },
+  ])
+})
+
+void t.test(
+  'a command that throws is answered with a problem that names the error, and the server goes on',
+  async t => {
+    let broken = true
+    const { socketPath } = await startControl(t, {
+      status: () => {
+        if (broken) throw new Error('no such worker')
+        return aStatus
+      },
+    })
+    t.match(await ask(socketPath, routes.status), {
+      status: 500,
+      text: /"code":"COMMAND_FAILED","detail":"Error: no such worker"/,
+    })
+    broken = false
+    t.match(await ask(socketPath, routes.status), { status: 200 })
+  },
+)
+
+void t.test('a request that is no command is refused and carries nothing out', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  t.match(await ask(socketPath, { path: '/v1/rm' }), problem('UNKNOWN_ROUTE'))
+  t.match(await ask(socketPath, { path: '/' }), problem('UNKNOWN_ROUTE'))
+  const wrongMethod = await ask(socketPath, { method: 'GET', path: routes.reload.path })
+  t.match(wrongMethod, problem('WRONG_METHOD'))
+  t.equal(wrongMethod.headers.allow, 'POST')
+  const withBody = { ...routes.reload, headers: { 'content-length': 2 } }
+  t.match(await ask(socketPath, withBody, '{}'), problem('UNEXPECTED_BODY'))
+  t.match(await ask(socketPath, { ...routes.reload, headers: { 'transfer-encoding': 'chunked' } }, '{}'), {
+    status: 400,
+  })
+  t.strictSame(carriedOut, [])
+})
+
+void t.test('bytes that are not HTTP are answered, and their connection is closed', async t => {
+  const { socketPath } = await startControl(t)
+  t.match(await send(socketPath, '{"command":"reload"}\n'), /^HTTP\/1\.1 400 .*"code":"MALFORMED_COMMAND"/s)
+  const longHead = `GET /v1/status HTTP/1.1\r\nhost: x\r\nlong: ${'x'.repeat(64 * 1024)}`
+  t.match(await send(socketPath, longHead), /^HTTP\/1\.1 431 .*"code":"COMMAND_TOO_LARGE"/s)
+  t.match(await ask(socketPath, routes.status), { status: 200 })
+})
+
+void t.test('a head that does not arrive is given up', async t => {
+  const { socketPath } = await startControl(t)
+  t.match(await send(socketPath, 'GET /v1/st'), /^HTTP\/1\.1 408 .*"code":"COMMAND_TIMEOUT"/s)
+})
+
+void t.test('a body without an end does not keep its connection', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  const head = 'POST /v1/reload HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n'
+  t.match(await send(socketPath, `${head}5\r\nabc`), /^HTTP\/1\.1 400 .*"code":"UNEXPECTED_BODY"/s)
+  t.strictSame(carriedOut, [])
+})
+
+void t.test('a client that leaves during a reload harms nothing', async t => {
+  let end: () => void = () => undefined
+  const { socketPath, carriedOut } = await startControl(t, {
+    reload: onProgress =>
+      new Promise(resolve => {
+        end = () => {
+          onProgress({ event: 'replaced', worker: '1' })
+          resolve({ replaced: 1 })
+        }
+      }),
+  })
+  for (const headers of [events, {}]) {
+    const before = carriedOut.length
+    const request = http.request({ socketPath, ...routes.reload, headers, agent: false }).end()
+    const closed = new Promise(resolve => request.on('error', () => undefined).once('close', resolve))
+    await until(() => carriedOut.length > before, 'the reload to begin')
+    request.destroy()
+    await closed
+    end()
+  }
+  t.match(await ask(socketPath, routes.status), { status: 200 })
+})
+
+void t.test('a stop of the server fails a reload under way and waits for no client', async t => {
+  const { server, socketPath, carriedOut } = await startControl(t, { reload: () => new Promise(() => undefined) })
+  const idle = net.connect(socketPath)
+  idle.on('error', () => undefined)
+  await once(idle, 'connect')
+  const reload = ask(socketPath, routes.reload)
+  const stream = ask(socketPath, { ...routes.reload, headers: events })
+  await until(() => carriedOut.length === 2, 'both reloads to begin')
+  await Promise.all([server.stop(), server.stop()])
+  t.match(await reload, problem('STOPPING'))
+  t.match(eventsOf(await stream), [{ event: 'failed', error: { code: 'STOPPING' } }])
 })

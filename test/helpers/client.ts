@@ -1,49 +1,7 @@
 import http from 'node:http'
+import { ask, jsonOf, type Answer, type AskOptions } from '#scripts/lib/http-client.js'
 
-export interface Answer {
-  status: number
-  headers: http.IncomingHttpHeaders
-  text: string
-}
-
-export interface AskOptions {
-  method?: string
-  headers?: http.OutgoingHttpHeaders
-  /** Sent as JSON. */
-  json?: unknown
-  /** The client's own address, any of 127.0.0.0/8: to the program each is a client of its own. */
-  from?: string
-  /** Without one, every request has a connection of its own. */
-  agent?: http.Agent
-  timeoutMs?: number
-}
-
-/** One request by node:http. Fails when the connection breaks before the answer is whole. */
-export function ask(base: string, path: string, options: AskOptions = {}): Promise<Answer> {
-  const { method = options.json === undefined ? 'GET' : 'POST', from, agent, timeoutMs = 30_000 } = options
-  const body = options.json === undefined ? undefined : JSON.stringify(options.json)
-  const length = body === undefined ? {} : { 'content-length': Buffer.byteLength(body) }
-  const type = body === undefined ? {} : { 'content-type': 'application/json' }
-  return new Promise((resolve, reject) => {
-    const request = http.request(new URL(path, base), {
-      method,
-      headers: { ...type, ...length, ...options.headers },
-      ...(agent === undefined ? { agent: false } : { agent }),
-      ...(from === undefined ? {} : { localAddress: from }),
-    })
-    request.setTimeout(timeoutMs, () => request.destroy(new Error(`no answer to ${method} ${path} in ${timeoutMs} ms`)))
-    request.once('error', reject)
-    request.once('response', answer => {
-      const chunks: Buffer[] = []
-      answer.on('data', (chunk: Buffer) => chunks.push(chunk))
-      answer.once('error', reject)
-      answer.once('end', () => {
-        resolve({ status: answer.statusCode ?? 0, headers: answer.headers, text: Buffer.concat(chunks).toString() })
-      })
-    })
-    request.end(body)
-  })
-}
+export { ask, jsonOf, type Answer, type AskOptions } from '#scripts/lib/http-client.js'
 
 /** How many of the answers each worker gave, by its name. */
 export function sharesOf(answers: readonly Answer[]): Record<string, number> {
@@ -53,13 +11,6 @@ export function sharesOf(answers: readonly Answer[]): Record<string, number> {
     shares[name] = (shares[name] ?? 0) + 1
   }
   return shares
-}
-
-/** The body of an answer that must be a JSON object. */
-export function jsonOf(answer: Answer): Record<string, unknown> {
-  const value = JSON.parse(answer.text) as unknown
-  if (typeof value !== 'object' || value === null) throw new Error(`not a JSON object: ${answer.text}`)
-  return value as Record<string, unknown>
 }
 
 export interface Credentials {

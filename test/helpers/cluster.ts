@@ -3,6 +3,8 @@ import { EventEmitter, once } from 'node:events'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { ControlClient } from '#src/control/client.js'
+import { ControlError, type Reloaded } from '#src/control/protocol.js'
 import { ask } from './client.js'
 import { until, within } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
@@ -35,9 +37,19 @@ const STOP_MS = 45_000
 /** After the end of the primary nothing of it may be left by then; the program promises 5 s. */
 const GONE_MS = 10_000
 
+/** The error of a command that has to fail. */
+export async function failureOf(command: Promise<unknown>): Promise<ControlError> {
+  const error = await command.then(
+    () => new Error('the command did not fail'),
+    (error: unknown) => error,
+  )
+  if (error instanceof ControlError) return error
+  throw error
+}
+
 /**
  * A real Outpost: the compiled program with real workers and a real Redis, on a port and in a folder of its own.
- * Whatever a test does to it, nothing of it is left when the test is over.
+ * Nothing of it is left when the test is over.
  */
 export class Cluster {
   readonly lines: string[] = []
@@ -217,6 +229,11 @@ export class Cluster {
     }
     await until(holds, `${count} of ${role}, none of ${not.join(', ')}`, START_MS)
     return this.pids(role)
+  }
+
+  /** Replaces every worker, and waits until that is over. */
+  async reload(): Promise<Reloaded> {
+    return (await ControlClient.of(this.dataDir)).reload()
   }
 
   /** Asks it to end, as a service manager does, and waits until nothing of it is left. */

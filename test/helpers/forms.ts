@@ -1,5 +1,5 @@
 import http from 'node:http'
-import type { Answer } from './client.js'
+import { answerTo, type Answer } from '#scripts/lib/http-client.js'
 
 export const BOUNDARY = '----outpost-test'
 
@@ -52,18 +52,7 @@ export class UploadRequest {
         ...headers,
       },
     })
-    this.answer = new Promise((resolve, reject) => {
-      this.request.once('error', reject)
-      this.request.once('response', response => {
-        const chunks: Buffer[] = []
-        response.on('data', (chunk: Buffer) => chunks.push(chunk))
-        response.once('error', reject)
-        response.once('end', () => {
-          const text = Buffer.concat(chunks).toString()
-          resolve({ status: response.statusCode ?? 0, headers: response.headers, text })
-        })
-      })
-    })
+    this.answer = answerTo(this.request)
     this.answer.catch(() => undefined)
   }
 

@@ -1,4 +1,6 @@
-import fs from 'node:fs'
+import { allPids, readProc, readProcLink, titleOf } from '#scripts/lib/proc.js'
+
+export { isAlive, kill } from '#scripts/lib/proc.js'
 
 export interface ProcessInfo {
   pid: number
@@ -7,11 +9,11 @@ export interface ProcessInfo {
 }
 
 /**
- * The processes of one instance, however they were started and whoever is their parent now: those that were given its
+ * The processes of one instance, whatever started them and whatever their parent is now: those that were given its
  * DATA_DIR, and those that work in it (redis-server writes its title over its environment).
  */
 export function processesOf(dataDir: string): ProcessInfo[] {
-  const pids = fs.readdirSync('/proc').filter(name => /^\d+$/.test(name))
+  const pids = allPids()
   const strangers = strangersTo(dataDir, pids)
   return pids
     .filter(pid => {
@@ -20,7 +22,7 @@ export function processesOf(dataDir: string): ProcessInfo[] {
       strangers.set(pid, looks + 1)
       return false
     })
-    .map(pid => ({ pid: Number(pid), title: read(`/proc/${pid}/cmdline`).replaceAll('\0', ' ').trim() }))
+    .map(pid => ({ pid, title: titleOf(pid) }))
 }
 
 /**
@@ -33,49 +35,18 @@ function isLookedAt(looksBefore: number): boolean {
 }
 
 /** How often each process was found not to belong to an instance. */
-const strangersByFolder = new Map<string, Map<string, number>>()
+const strangersByFolder = new Map<string, Map<number, number>>()
 
-function strangersTo(dataDir: string, pids: readonly string[]): Map<string, number> {
-  const before = strangersByFolder.get(dataDir) ?? new Map<string, number>()
-  const strangers = new Map<string, number>()
+function strangersTo(dataDir: string, pids: readonly number[]): Map<number, number> {
+  const before = strangersByFolder.get(dataDir) ?? new Map<number, number>()
+  const strangers = new Map<number, number>()
   for (const pid of pids) if (before.has(pid)) strangers.set(pid, before.get(pid) ?? 0)
   strangersByFolder.set(dataDir, strangers)
   return strangers
 }
 
-function belongsTo(pid: string, dataDir: string): boolean {
-  if (Number(pid) === process.pid) return false
-  return `\0${read(`/proc/${pid}/environ`)}`.includes(`\0DATA_DIR=${dataDir}\0`) || folderOf(pid).startsWith(dataDir)
-}
-
-function folderOf(pid: string): string {
-  try {
-    return fs.readlinkSync(`/proc/${pid}/cwd`)
-  } catch {
-    return ''
-  }
-}
-
-/** Empty when the process has gone, or is somebody else's. */
-function read(path: string): string {
-  try {
-    return fs.readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-export function isAlive(pid: number): boolean {
-  // A zombie has ended, though its parent has not asked how.
-  const state = /\) (\S)/.exec(read(`/proc/${pid}/stat`))?.[1]
-  return state !== undefined && state !== 'Z'
-}
-
-/** Does nothing when it has gone already. */
-export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // It has just gone by itself.
-  }
+function belongsTo(pid: number, dataDir: string): boolean {
+  if (pid === process.pid) return false
+  const environment = `\0${readProc(`${pid}/environ`)}`
+  return environment.includes(`\0DATA_DIR=${dataDir}\0`) || readProcLink(`${pid}/cwd`).startsWith(dataDir)
 }

@@ -1,22 +1,10 @@
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import t from 'tap'
 import { ask, Load } from '../helpers/client.js'
-import { Cluster } from '../helpers/cluster.js'
+import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
-
-/** What the control socket answers to a reload. */
-async function reload(cluster: Cluster): Promise<Record<string, unknown>> {
-  const socket = net.connect(join(cluster.dataDir, 'run', 'control.sock'))
-  socket.write('{"command":"reload"}\n')
-  const [line] = (await once(createInterface({ input: socket }), 'line')) as [string]
-  socket.destroy()
-  return JSON.parse(line) as Record<string, unknown>
-}
 
 /** An app that says its version. */
 const app = (version: string): string => `
@@ -33,7 +21,7 @@ for (const BALANCERS of ['1', '0']) {
     await t.test('replaces every worker, and no request is lost', async t => {
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
-      t.strictSame(await reload(cluster), { ok: true, result: { replaced: 2 } })
+      t.strictSame(await cluster.reload(), { replaced: 2 })
       const { answers, failures } = await load.stop()
       t.strictSame(failures, [])
       t.strictSame([...new Set(answers.map(({ status, text }) => `${status} ${text}`))], ['200 one'])
@@ -43,7 +31,7 @@ for (const BALANCERS of ['1', '0']) {
 
     await t.test('brings the new code in', async t => {
       writeFileSync(APP, app('two'))
-      t.match(await reload(cluster), { ok: true })
+      await cluster.reload()
       const load = new Load(cluster.url, '/', 1)
       while (load.answered < 4) await new Promise(resolve => setImmediate(resolve))
       const { answers } = await load.stop()
@@ -54,10 +42,10 @@ for (const BALANCERS of ['1', '0']) {
       writeFileSync(APP, 'console.log("no such table"); process.exit(3)')
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
-      const answer = await reload(cluster)
+      const error = await failureOf(cluster.reload())
       const { answers, failures } = await load.stop()
-      t.match(answer, { ok: false, error: /did not become ready \(exit code 3\)/ })
-      t.match((answer['lastLines'] as string[]).join('\n'), 'no such table')
+      t.match(error, { code: 'RELOAD_FAILED', message: /did not become ready \(exit code 3\)/ })
+      t.match(error.lastLines?.join('\n'), 'no such table')
       t.strictSame(failures, [])
       t.strictSame([...new Set(answers.map(({ text }) => text))], ['two'])
       t.strictSame(cluster.pids('worker'), before, 'the old ones are all there')
@@ -67,9 +55,9 @@ for (const BALANCERS of ['1', '0']) {
       writeFileSync(APP, `${app('three')}\nsetTimeout(() => process.exit(4), 300)`)
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
-      const answer = await reload(cluster)
+      const error = await failureOf(cluster.reload())
       const { failures } = await load.stop()
-      t.match(answer, { ok: false, error: /did not last \(exit code 4\); the old workers serve on/ })
+      t.match(error, { message: /did not last \(exit code 4\); the old workers serve on/ })
       // Without a balancer nobody covers for a worker that is gone from one moment to the next.
       if (BALANCERS === '1') t.strictSame(failures, [])
       t.strictSame(cluster.pids('worker'), before, 'the old ones are all there')
@@ -83,8 +71,8 @@ void t.test('asked for again and again during a reload, it follows once', async 
   writeFileSync(APP, app('one'))
   const cluster = await Cluster.start(t, { APP, WORKERS: '1' })
   const reloads = (): number => cluster.lines.filter(line => line.includes('"reload finished"')).length
-  const answers = await Promise.all(Array.from({ length: 4 }, () => reload(cluster)))
-  for (const answer of answers) t.strictSame(answer, { ok: true, result: { replaced: 1 } })
+  const answers = await Promise.all(Array.from({ length: 4 }, () => cluster.reload()))
+  for (const answer of answers) t.strictSame(answer, { replaced: 1 })
   await until(() => reloads() === 2, 'the first, and one for all who asked meanwhile')
   cluster.signal('SIGHUP')
   await until(() => reloads() > 2, 'the reload that a signal asks for', 30_000)

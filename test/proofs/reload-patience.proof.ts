@@ -1,11 +1,8 @@
-import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
-import net from 'node:net'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import t from 'tap'
 import { ask } from '../helpers/client.js'
-import { Cluster } from '../helpers/cluster.js'
+import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
@@ -37,13 +34,9 @@ for (const [what, { code, error }] of Object.entries(releases)) {
       await until(bothAnswer, 'both to have loaded the good one')
       const before = cluster.pids('worker')
       writeFileSync(APP, code)
-      const socket = net.connect(join(cluster.dataDir, 'run', 'control.sock'))
-      socket.write('{"command":"reload"}\n')
-      const [line] = (await once(createInterface({ input: socket }), 'line')) as [string]
-      socket.destroy()
-      const answer = JSON.parse(line) as { ok: boolean; error: string; lastLines: string[] }
-      t.match(answer, { ok: false, error })
-      t.match(answer.lastLines.join('\n'), 'waiting for a table')
+      const failure = await failureOf(cluster.reload())
+      t.match(failure, { code: 'RELOAD_FAILED', message: error })
+      t.match(failure.lastLines?.join('\n'), 'waiting for a table')
       await cluster.has('worker', 2)
       t.strictSame(cluster.pids('worker'), before)
       t.match(await ask(cluster.url, '/'), { status: 200, text: /^good/ })

@@ -15,7 +15,7 @@ function loadTest(...args: string[]): Promise<{ code: unknown; stdout: string; s
   })
 }
 
-void t.test('a service that limits rates is refused at its first 429, in one line', async t => {
+void t.test('a load test refuses a service that limits rates, in one line at its first 429', async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '100' })
   const { code, stdout, stderr } = await within(
     loadTest('--url', cluster.url, '--duration', '3600', '--json'),
@@ -27,7 +27,7 @@ void t.test('a service that limits rates is refused at its first 429, in one lin
   t.equal(stderr, 'load-test: the service limits rates: start it with RATE_LIMIT_MAX=0\n')
 })
 
-void t.test('one without limits is measured, and loses nothing', async t => {
+void t.test('a load test measures a service without rate limits, which loses nothing', async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
   await cluster.ready()
   const run = loadTest('--url', cluster.url, '--duration', '1', '--connections', '4', '--json')

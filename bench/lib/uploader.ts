@@ -1,0 +1,53 @@
+/**
+ * Uploads some files at once and prints how long that took: `node uploader.js '{"files":4,"bytes":…, …}'`.
+ * To `origin` as a browser's form does, or with `storage` by the minio client's own putObject.
+ */
+import { randomBytes } from 'node:crypto'
+import http from 'node:http'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { answerTo } from '#scripts/lib/http-client.js'
+import type { StorageAddress } from './storage-address.js'
+
+export type UploadPlan = { files: number; bytes: number } & (
+  { storage: StorageAddress } | { storage?: undefined; origin: string; headers: Record<string, string> }
+)
+
+const plan = JSON.parse(process.argv[2] ?? '') as UploadPlan
+const { files, bytes } = plan
+const CHUNK = randomBytes(64 * 1024)
+const BOUNDARY = 'bench-boundary'
+
+const put = plan.storage === undefined ? post(plan.origin, plan.headers) : await putObject(plan.storage)
+const from = performance.now()
+await Promise.all(Array.from({ length: files }, (_, index) => put(index)))
+process.stdout.write(JSON.stringify({ seconds: (performance.now() - from) / 1_000 }))
+
+function* content(): Generator<Buffer> {
+  for (let left = bytes; left > 0; left -= CHUNK.length) yield left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK
+}
+
+function* form(): Generator<Buffer | string> {
+  yield `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="bench.bin"\r\n\r\n`
+  yield* content()
+  yield `\r\n--${BOUNDARY}--\r\n`
+}
+
+function post(origin: string, headers: Record<string, string>): () => Promise<void> {
+  const type = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }
+  return async () => {
+    const options = { method: 'POST', agent: false, headers: { ...headers, ...type } }
+    const request = http.request(new URL('/upload', origin), options)
+    const [{ status, text }] = await Promise.all([
+      answerTo(request),
+      pipeline(Readable.from(form(), { objectMode: false }), request),
+    ])
+    if (status !== 201) throw new Error(`POST /upload answers ${status} ${text}`)
+  }
+}
+
+async function putObject({ bucket, ...address }: StorageAddress): Promise<(index: number) => Promise<unknown>> {
+  const { Client } = await import('minio')
+  const client = new Client(address)
+  return index => client.putObject(bucket, `put-${index}`, Readable.from(content(), { objectMode: false }), bytes)
+}

@@ -1,0 +1,7 @@
+import { bareCluster, bareHttpProxy } from './bare.js'
+import { haproxy } from './haproxy.js'
+import { nginxTuned, pm2Nginx } from './nginx.js'
+import { outpost, outpostMesh } from './outpost.js'
+import type { Peer } from './peer.js'
+
+export const peers: readonly Peer[] = [pm2Nginx, nginxTuned, haproxy, bareHttpProxy, bareCluster, outpost, outpostMesh]

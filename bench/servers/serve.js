@@ -1,8 +1,0 @@
-/** The app on a port or a unix socket of its own: what PM2 runs, and what Nginx, HAProxy and the bare proxy reach. */
-import http from 'node:http'
-import app from './app.js'
-
-const server = http.createServer(app)
-// Longer than any proxy here keeps an unused connection: else a proxy sends on one that closes at that moment.
-server.keepAliveTimeout = 75_000
-server.listen(process.env.BENCH_LISTEN ?? Number(process.env.PORT ?? 3000))

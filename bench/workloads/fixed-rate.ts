@@ -1,0 +1,83 @@
+import { ratioOf, type Context, type Samples } from '../lib/context.js'
+import { entry } from '../lib/entry.js'
+import { generate, loadAtFullSpeed, type Figures } from '../lib/load.js'
+import { tableOf, type Goal } from '../lib/report.js'
+import { median } from '../lib/stats.js'
+import type { Running } from '../peers/peer.js'
+import { rowsOf, type Row, type Workload } from './workload.js'
+
+const CONNECTIONS = 64
+const SHARE_OF_SLOWEST = 0.6
+const NO_WORSE_THAN = ['pm2-nginx', 'nginx-tuned', 'haproxy']
+/** Two p99s of the same thing differ by more than a few per cent from round to round. */
+const TOLERANCE = 1.05
+const PERCENTILES = ['p50', 'p90', 'p99', 'max'] as const
+
+/** Latency on a machine that is busy but not full: the same rate for all, on a schedule. */
+export const fixedRate: Workload = {
+  name: 'fixed-rate',
+  async run(context) {
+    const fleet = await context.fleet()
+    const rate = Math.floor((await slowestRate(context, fleet)) * SHARE_OF_SLOWEST)
+    const samples = await context.alternate([...fleet.keys()], async (name, round) => {
+      const { origin } = entry(fleet, name)
+      const seconds = context.quick ? 1 : context.seconds + 1
+      const figures = await generate({ origin, path: '/health', connections: CONNECTIONS, seconds, rate })
+      context.sayRound(
+        round,
+        name,
+        `p50 ${figures.p50.toFixed(2)}  p99 ${figures.p99.toFixed(2)} ms` +
+          (figures.failed > 0 ? `  ${figures.failed} FAILED ${JSON.stringify(figures.reasons)}` : ''),
+      )
+      return figures
+    })
+    const middle = ({ rounds }: Row<Figures>, key: (typeof PERCENTILES)[number]): string =>
+      median(rounds.map(figures => figures[key])).toFixed(2)
+    return {
+      title: `GET /health at a fixed ${rate} requests/s (60 % of the slowest peer's most)`,
+      table: tableOf(
+        [
+          { title: 'peer', of: row => row.name },
+          ...PERCENTILES.map(key => ({ title: `${key} ms`, right: true, of: (row: Row<Figures>) => middle(row, key) })),
+          { title: 'p99, min – max', right: true, of: ({ rounds }) => spread(rounds.map(({ p99 }) => p99)) },
+          {
+            title: 'failed',
+            right: true,
+            of: ({ rounds }) => String(rounds.reduce((sum, each) => sum + each.failed, 0)),
+          },
+        ],
+        rowsOf(samples),
+      ),
+      goals: ['outpost', 'outpost-mesh'].flatMap(ours =>
+        NO_WORSE_THAN.flatMap(theirs => noWorse(samples, ours, theirs)),
+      ),
+      notes: [
+        "Latency counts from when a request was due, not from when it was sent. The generator's own timer has a grain of 1 ms, which is part of every figure.",
+      ],
+      raw: Object.fromEntries(samples),
+    }
+  },
+}
+
+async function slowestRate(context: Context, fleet: ReadonlyMap<string, Running>): Promise<number> {
+  const known = context.outcomes.get('health')
+  if (known !== undefined && 'bars' in known) return Math.min(...known.bars.map(bar => bar.median))
+  const found: number[] = []
+  for (const { origin } of fleet.values()) {
+    const plan = { origin, path: '/health', connections: CONNECTIONS, seconds: context.quick ? 0.5 : 2 }
+    await loadAtFullSpeed(plan)
+    found.push((await loadAtFullSpeed(plan)).perSecond)
+  }
+  return Math.min(...found)
+}
+
+function noWorse(samples: Samples<Figures>, ours: string, theirs: string): Goal[] {
+  const ratio = ratioOf(samples, ours, theirs, figures => figures.p99)
+  if (ratio === undefined) return []
+  const text = `p99 of ${ours} no worse than ${theirs}'s`
+  return [{ text, found: `${ratio.toFixed(2)} x`, reached: ratio <= TOLERANCE }]
+}
+
+function spread(values: readonly number[]): string {
+  return `${Math.min(...values).toFixed(2)} – ${Math.max(...values).toFixed(2)}`
+}

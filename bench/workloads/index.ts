@@ -1,0 +1,25 @@
+import { coldStart, reloadUnderLoad } from './lifecycle.js'
+import { fixedRate } from './fixed-rate.js'
+import { loginStorm } from './login-storm.js'
+import { overload } from './overload.js'
+import { perWorkers, pickCost } from './scale.js'
+import { health, me, products } from './throughput.js'
+import { uploads } from './uploads.js'
+import { websockets } from './websockets.js'
+import type { Workload } from './workload.js'
+
+/** The most important first. */
+export const workloads: readonly Workload[] = [
+  health,
+  me,
+  products,
+  fixedRate,
+  loginStorm,
+  overload,
+  uploads,
+  websockets,
+  coldStart,
+  reloadUnderLoad,
+  pickCost,
+  perWorkers,
+]

@@ -1,0 +1,125 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { familyOf, residentBytes } from '#scripts/lib/proc.js'
+import { oursIn } from '../lib/context.js'
+import { entry } from '../lib/entry.js'
+import { generate } from '../lib/load.js'
+import { tableOf } from '../lib/report.js'
+import { median } from '../lib/stats.js'
+import { rowsOf, type Workload } from './workload.js'
+
+const RELOAD_RATE = 200
+
+/** From the command to the first 200, processes and all. */
+export const coldStart: Workload = {
+  name: 'cold-start',
+  async run(context) {
+    await context.stopFleets()
+    const options = await context.startOptions()
+    const peers = new Map(context.peers.map(peer => [peer.name, peer]))
+    const samples = await context.alternate([...peers.keys()], async (name, round) => {
+      const from = performance.now()
+      const running = await entry(peers, name).start(options)
+      const ms = performance.now() - from
+      const residentMiB = residentBytes(familyOf(running.elders)) / 2 ** 20
+      await running.stop()
+      context.sayRound(round, name, `${Math.round(ms)} ms, ${Math.round(residentMiB)} MiB resident`)
+      return { ms, residentMiB }
+    })
+    return {
+      title: 'Cold start to the first 200',
+      table: tableOf(
+        [
+          { title: 'peer', of: row => row.name },
+          {
+            title: 'ms (median)',
+            right: true,
+            of: ({ rounds }) => String(Math.round(median(rounds.map(({ ms }) => ms)))),
+          },
+          { title: 'min – max', right: true, of: ({ rounds }) => spread(rounds.map(({ ms }) => ms)) },
+          {
+            title: 'resident MiB, all its processes',
+            right: true,
+            of: ({ rounds }) => String(Math.round(median(rounds.map(each => each.residentMiB)))),
+          },
+        ],
+        rowsOf(samples),
+      ),
+      goals: [],
+      notes: [],
+      raw: Object.fromEntries(samples),
+    }
+  },
+}
+
+/** All workers replaced by new ones while requests come at a steady rate. Peers without such a command are not asked. */
+export const reloadUnderLoad: Workload = {
+  name: 'reload',
+  async run(context) {
+    const fleet = await context.fleet()
+    const able = [...fleet].flatMap(([name, { origin, reload }]) =>
+      reload === undefined ? [] : [[name, { origin, reload }] as const],
+    )
+    if (able.length === 0) return { skipped: 'none of the peers that are here can replace its workers' }
+    const reloading = new Map(able)
+    const rounds = context.quick ? 1 : 3
+    const samples = await context.alternate(
+      [...reloading.keys()],
+      async (name, round) => {
+        const { origin, reload } = entry(reloading, name)
+        const seconds = context.quick ? 4 : 12
+        const load = generate({ origin, path: '/health', connections: 32, seconds, rate: RELOAD_RATE })
+        await sleep(500)
+        const from = performance.now()
+        await reload()
+        const ms = performance.now() - from
+        const figures = await load
+        context.sayRound(
+          round,
+          name,
+          `${Math.round(ms)} ms, ${figures.failed} of ` +
+            `${figures.requests + figures.failed} failed ${JSON.stringify(figures.reasons)}`,
+        )
+        return { ms, ...figures }
+      },
+      rounds,
+    )
+    const lost = (name: string): number => entry(samples, name).reduce((sum, { failed }) => sum + failed, 0)
+    return {
+      title: `Reload of all workers at ${RELOAD_RATE} requests/s`,
+      table: tableOf(
+        [
+          { title: 'peer', of: row => row.name },
+          {
+            title: 'ms (median)',
+            right: true,
+            of: ({ rounds }) => String(Math.round(median(rounds.map(({ ms }) => ms)))),
+          },
+          {
+            title: 'requests',
+            right: true,
+            of: ({ rounds }) => String(rounds.reduce((sum, each) => sum + each.requests, 0)),
+          },
+          { title: 'failed', right: true, of: ({ name }) => String(lost(name)) },
+          { title: 'p99 ms', right: true, of: ({ rounds }) => median(rounds.map(({ p99 }) => p99)).toFixed(1) },
+          {
+            title: 'longest ms',
+            right: true,
+            of: ({ rounds }) => Math.max(...rounds.map(({ max }) => max)).toFixed(0),
+          },
+        ],
+        rowsOf(samples),
+      ),
+      goals: oursIn(samples).map(name => ({
+        text: `${name} loses none`,
+        found: String(lost(name)),
+        reached: lost(name) === 0,
+      })),
+      notes: ['nginx-tuned, haproxy and the bare ones do not run their workers: there is nothing of theirs to reload.'],
+      raw: Object.fromEntries(samples),
+    }
+  },
+}
+
+function spread(values: readonly number[]): string {
+  return `${Math.round(Math.min(...values))} – ${Math.round(Math.max(...values))}`
+}

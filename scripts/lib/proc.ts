@@ -1,0 +1,128 @@
+/** The proc(5) reader of tests, scripts and bench. What has gone, or belongs to another user, reads as empty. */
+
+import fs from 'node:fs'
+
+const TICKS_PER_SECOND = 100 // USER_HZ, the same on every Linux
+
+/** @param path below /proc */
+export function readProc(path: string): string {
+  try {
+    return fs.readFileSync(`/proc/${path}`, 'utf8')
+  } catch {
+    return ''
+  }
+}
+
+/** @param path of a symbolic link below /proc */
+export function readProcLink(path: string): string {
+  try {
+    return fs.readlinkSync(`/proc/${path}`)
+  } catch {
+    return ''
+  }
+}
+
+/** The ids of all processes. */
+export function allPids(): number[] {
+  return fs
+    .readdirSync('/proc')
+    .filter(name => /^\d+$/.test(name))
+    .map(Number)
+}
+
+/** As `ps` shows it, e.g. `outpost worker 3`. */
+export function titleOf(pid: number): string {
+  return readProc(`${pid}/cmdline`).replaceAll('\0', ' ').trim()
+}
+
+/** False for a zombie as well: it has ended, though its parent has not asked how. */
+export function isAlive(pid: number): boolean {
+  const state = statOf(pid)?.state
+  return state !== undefined && state !== 'Z' && state !== 'X'
+}
+
+/** The elders and all processes that descend from them. */
+export function familyOf(elders: readonly number[]): number[] {
+  const parents = new Map(allPids().map(pid => [pid, statOf(pid)?.parent]))
+  const family = [...elders]
+  for (const elder of family) {
+    for (const [pid, parent] of parents) if (parent === elder && !family.includes(pid)) family.push(pid)
+  }
+  return family
+}
+
+/** Processor time that processes have used, in microseconds. Children that have ended count with their parents. */
+export function cpuMicros(pids: readonly number[]): number {
+  let ticks = 0
+  for (const pid of pids) ticks += statOf(pid)?.ticks ?? 0
+  return (ticks / TICKS_PER_SECOND) * 1e6
+}
+
+/** Resident memory of processes, in bytes; pages that are shared count once for each. */
+export function residentBytes(pids: readonly number[]): number {
+  const kib = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(`${pid}/status`))?.[1] ?? 0)
+  return pids.reduce((sum, pid) => sum + kib(pid) * 1024, 0)
+}
+
+/** How many files this process may have open: the hard limit, up to which Node raises its own. */
+export function openFilesLimit(): number {
+  return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readProc('self/limits'))?.[1] ?? 4_096)
+}
+
+/** Whether a process has one of these files open; each is named as /proc/PID/fd does, e.g. `socket:[42]`. */
+export function holds(pid: number, files: ReadonlySet<string>): boolean {
+  try {
+    return fs.readdirSync(`/proc/${pid}/fd`).some(fd => files.has(readProcLink(`${pid}/fd/${fd}`)))
+  } catch {
+    return false
+  }
+}
+
+const LISTEN = '0A'
+
+/** The sockets that listen on a TCP port, named as /proc/PID/fd does. */
+export function listeningSockets(port: number): Set<string> {
+  const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
+  const open = [...rowsOf('net/tcp'), ...rowsOf('net/tcp6')].filter(
+    columns => columns[1]?.endsWith(local) === true && columns[3] === LISTEN,
+  )
+  return new Set(open.map(columns => `socket:[${columns[9] ?? ''}]`))
+}
+
+/** The unix sockets that processes have bound: the path of each, and its name as /proc/PID/fd has it. */
+export function boundUnixSockets(): Array<{ path: string; file: string }> {
+  return rowsOf('net/unix').flatMap(columns => {
+    const path = columns.slice(7).join(' ')
+    return path.startsWith('/') ? [{ path, file: `socket:[${columns[6] ?? ''}]` }] : []
+  })
+}
+
+/** Sends a signal to a process; nothing happens when it has gone. */
+export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
+  try {
+    process.kill(pid, signal)
+  } catch {
+    // It has just gone by itself.
+  }
+}
+
+function rowsOf(table: string): string[][] {
+  return readProc(table)
+    .split('\n')
+    .map(row => row.trim().split(/\s+/))
+}
+
+interface Stat {
+  state: string
+  parent: number
+  ticks: number
+}
+
+function statOf(pid: number): Stat | undefined {
+  const text = readProc(`${pid}/stat`)
+  if (text === '') return undefined
+  // The name stands in parentheses and may hold any character, these included.
+  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
+  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
+  return { state: fields[0] ?? '', parent: Number(fields[1]), ticks }
+}

@@ -1,0 +1,85 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
+import {
+  contentTypes,
+  type ControlError,
+  type Problem,
+  type Progress,
+  type ReloadEvent,
+  type StopEvent,
+} from './protocol.js'
+
+type LastEvent = Exclude<ReloadEvent | StopEvent, Progress | { event: 'failed' }>
+
+/** The answer to one command: one JSON document, or events as they come when the client asked for those. */
+export class Answer {
+  readonly #streams: boolean
+  #over = false
+
+  constructor(
+    { headers }: IncomingMessage,
+    private readonly response: ServerResponse,
+  ) {
+    this.#streams = headers.accept?.includes(contentTypes.events) === true
+    // The client may leave before its answer; the command goes on.
+    response.on('error', () => undefined)
+  }
+
+  /** Answers with a document, also when the client asked for events. */
+  document(value: object): void {
+    this.#end(200, contentTypes.json, value)
+  }
+
+  /** Tells the client at once that its command has begun. */
+  begin(): void {
+    if (!this.#streams) return
+    this.response.writeHead(200, { 'content-type': contentTypes.events, 'cache-control': 'no-store' })
+    this.response.flushHeaders()
+  }
+
+  progress(event: Progress): void {
+    if (this.#streams) this.#write(event)
+  }
+
+  /** The command has succeeded. @param status of the document, where no events were asked for */
+  done({ event, ...result }: LastEvent, status = 200): void {
+    if (this.response.headersSent) this.#last({ event, ...result })
+    else this.#end(status, contentTypes.json, result)
+  }
+
+  failed(error: ControlError, headers: Record<string, string> = {}): void {
+    const { code, message, lastLines } = error
+    const printed = lastLines === undefined ? {} : { lastLines }
+    if (this.response.headersSent) this.#last({ event: 'failed', error: { code, message, ...printed } })
+    else this.#end(error.status, contentTypes.problem, problemOf(error), headers)
+  }
+
+  #write(event: object): void {
+    if (this.#over || this.response.destroyed) return
+    this.response.write(`${JSON.stringify(event)}\n`)
+  }
+
+  #last(event: object): void {
+    this.#write(event)
+    this.#over = true
+    this.response.end()
+  }
+
+  #end(status: number, type: string, value: object, headers: Record<string, string> = {}): void {
+    if (this.#over) return
+    this.#over = true
+    const body = `${JSON.stringify(value)}\n`
+    const length = Buffer.byteLength(body)
+    this.response.writeHead(status, {
+      'content-type': type,
+      'content-length': length,
+      'cache-control': 'no-store',
+      ...headers,
+    })
+    this.response.end(body)
+  }
+}
+
+export function problemOf({ code, status, message, lastLines }: ControlError): Problem {
+  const printed = lastLines === undefined ? {} : { lastLines: [...lastLines] }
+  return { type: 'about:blank', title: STATUS_CODES[status] ?? '', status, code, detail: message, ...printed }
+}

@@ -1,0 +1,147 @@
+import http from 'node:http'
+import { dirname, join } from 'node:path'
+import { z } from 'zod'
+import {
+  contentTypes,
+  ControlError,
+  controlErrors,
+  problemSchema,
+  reloadEventSchema,
+  routes,
+  statusSchema,
+  stoppingSchema,
+  type ControlErrorCode,
+  type Progress,
+  type Reloaded,
+  type RouteName,
+  type Status,
+} from './protocol.js'
+
+/** Nothing listens on the control socket. */
+export class NotRunningError extends Error {
+  constructor(dataDir: string, cause: unknown) {
+    super(`no Outpost runs on ${dataDir}`, { cause })
+    this.name = 'NotRunningError'
+  }
+}
+
+const ANSWER_MS = 5_000
+/** Each of many workers may take its time to become ready and to drain. */
+const RELOAD_MS = 10 * 60_000
+
+/** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
+export class ControlClient {
+  private constructor(
+    private readonly socketPath: string,
+    private readonly dataDir: string,
+  ) {}
+
+  /**
+   * @param socketPath `control.sock` in the folder of an instance's sockets
+   * @param dataDir for messages
+   * @throws {NotRunningError}
+   */
+  static async connect(socketPath: string, dataDir = dirname(dirname(socketPath))): Promise<ControlClient> {
+    const client = new ControlClient(socketPath, dataDir)
+    await client.status()
+    return client
+  }
+
+  /** For an instance whose DATA_DIR is short enough to hold its sockets. */
+  static of(dataDir: string): Promise<ControlClient> {
+    return ControlClient.connect(join(dataDir, 'run', 'control.sock'), dataDir)
+  }
+
+  /** @throws {NotRunningError | ControlError} */
+  async status(): Promise<Status> {
+    return this.#document(statusSchema, 'status')
+  }
+
+  /**
+   * Replaces every worker, and resolves when that is over.
+   * @param onProgress called for each worker that has been replaced
+   * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with the last output of the new worker
+   */
+  async reload(onProgress: (event: Progress) => void = () => undefined, timeoutMs = RELOAD_MS): Promise<Reloaded> {
+    const response = await this.#ask('reload', contentTypes.events, timeoutMs)
+    try {
+      for await (const line of linesOf(response)) {
+        const event = parsed(reloadEventSchema, line)
+        if (event.event === 'replaced') onProgress(event)
+        else if (event.event === 'done') return { replaced: event.replaced }
+        else throw controlError(event.error.code, event.error.message, event.error.lastLines)
+      }
+      throw new Error('the control API ended its answer before the reload was over')
+    } finally {
+      response.destroy()
+    }
+  }
+
+  /**
+   * Begins a stop, as SIGTERM does.
+   * @returns the pid of the primary, which ends when it has drained
+   * @throws {NotRunningError | ControlError}
+   */
+  async stop(): Promise<{ pid: number }> {
+    return this.#document(stoppingSchema, 'stop')
+  }
+
+  async #document<T>(schema: z.ZodType<T>, route: RouteName): Promise<T> {
+    const response = await this.#ask(route, contentTypes.json, ANSWER_MS)
+    return parsed(schema, await textOf(response))
+  }
+
+  /** Resolves with the head of a good answer; its deadline also ends a body that does not. */
+  async #ask(route: RouteName, accept: string, timeoutMs: number): Promise<http.IncomingMessage> {
+    const { method, path } = routes[route]
+    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+      const options = { socketPath: this.socketPath, method, path, headers: { accept }, agent: false }
+      const request = http.request(options)
+      let begun: http.IncomingMessage | undefined
+      const deadline = setTimeout(() => {
+        const late = new Error(`${method} ${path} was not answered within ${timeoutMs} ms`)
+        if (begun === undefined) request.destroy(late)
+        else begun.destroy(late)
+      }, timeoutMs)
+      request.once('response', response => resolve((begun = response)))
+      request.once('close', () => clearTimeout(deadline))
+      request.once('error', (error: NodeJS.ErrnoException) => {
+        const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+        reject(absent ? new NotRunningError(this.dataDir, error) : error)
+      })
+      request.end()
+    })
+    if ((response.statusCode ?? 0) < 300) return response
+    const problem = parsed(problemSchema, await textOf(response))
+    throw controlError(problem.code, problem.detail, problem.lastLines)
+  }
+}
+
+async function* linesOf(response: http.IncomingMessage): AsyncGenerator<string> {
+  let unfinished = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (unfinished + chunk).split('\n')
+    unfinished = lines.pop() ?? ''
+    yield* lines
+  }
+}
+
+async function textOf(response: http.IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+  return text
+}
+
+function parsed<T>(schema: z.ZodType<T>, text: string): T {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new Error(`the control API gave an answer that is not in its contract: ${text.slice(0, 200)}`, { cause })
+  }
+}
+
+function controlError(code: string, message: string, lastLines: readonly string[] | undefined): ControlError {
+  // Of another version.
+  const known = code in controlErrors ? (code as ControlErrorCode) : 'COMMAND_FAILED'
+  return new ControlError(known, { message, ...(lastLines === undefined ? {} : { lastLines }) })
+}

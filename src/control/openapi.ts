@@ -1,0 +1,97 @@
+/** The OpenAPI 3.1 description of the control API, made from its routes and schemas. */
+
+import { z } from 'zod'
+import {
+  contentTypes,
+  controlErrors,
+  problemSchema,
+  reloadedSchema,
+  reloadEventSchema,
+  routes,
+  statusSchema,
+  stopEventSchema,
+  stoppingSchema,
+  type ControlErrorCode,
+  type RouteName,
+} from './protocol.js'
+
+const schemas = {
+  Status: statusSchema,
+  Reloaded: reloadedSchema,
+  ReloadEvent: reloadEventSchema,
+  Stopping: stoppingSchema,
+  StopEvent: stopEventSchema,
+  Problem: problemSchema,
+}
+
+type SchemaName = keyof typeof schemas
+
+const ref = (name: SchemaName): object => ({ $ref: `#/components/schemas/${name}` })
+
+/** A document, and beside it the events for a client that asks for them. */
+function content(document: SchemaName, events?: SchemaName): object {
+  return {
+    [contentTypes.json]: { schema: ref(document) },
+    ...(events === undefined ? {} : { [contentTypes.events]: { schema: ref(events) } }),
+  }
+}
+
+/** Answers to what goes wrong, by status; several codes may share one. */
+function problems(...codes: ControlErrorCode[]): Record<number, object> {
+  const answers: Record<number, { description: string; content: object }> = {}
+  for (const code of codes) {
+    const { status, detail } = controlErrors[code]
+    const before = answers[status]?.description
+    const description = `${before === undefined ? '' : `${before} `}\`${code}\`: ${detail}`
+    answers[status] = { description, content: { [contentTypes.problem]: { schema: ref('Problem') } } }
+  }
+  return answers
+}
+
+const operations: Record<RouteName, object> = {
+  status: {
+    summary: 'The primary, its address and its processes',
+    responses: { 200: { description: 'The status', content: content('Status') }, ...problems('COMMAND_FAILED') },
+  },
+  reload: {
+    summary: 'Replace every worker, one place at a time; during a reload, another one follows it',
+    responses: {
+      200: { description: 'Every worker was replaced, or the events', content: content('Reloaded', 'ReloadEvent') },
+      ...problems('UNEXPECTED_BODY', 'RELOAD_FAILED', 'STOPPING'),
+    },
+  },
+  stop: {
+    summary: 'Stop as SIGTERM does: drain, then end',
+    responses: {
+      202: { description: 'The primary is about to stop', content: content('Stopping', 'StopEvent') },
+      ...problems('UNEXPECTED_BODY', 'STOPPING'),
+    },
+  },
+  openapi: {
+    summary: 'This description',
+    responses: { 200: { description: 'OpenAPI 3.1', content: { [contentTypes.json]: {} } } },
+  },
+}
+
+/** @returns the whole document */
+export function describeControlApi(): object {
+  const paths: Record<string, object> = {}
+  for (const name of Object.keys(routes) as RouteName[]) {
+    const { method, path } = routes[name]
+    paths[path] = { ...paths[path], [method.toLowerCase()]: { operationId: name, ...operations[name] } }
+  }
+  return {
+    openapi: '3.1.0',
+    info: {
+      title: 'Outpost control API',
+      version: '1',
+      description:
+        'HTTP on the unix socket DATA_DIR/run/control.sock. A long command answers with one JSON document at its end, ' +
+        `or with events as it goes when \`Accept\` is \`${contentTypes.events}\`.`,
+    },
+    paths,
+    components: {
+      schemas: Object.fromEntries(Object.entries(schemas).map(([name, schema]) => [name, z.toJSONSchema(schema)])),
+    },
+  }
+}

@@ -51,24 +51,30 @@ cached_node() {
 
 apt_as_root() { as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@" >&2; }
 
+# With fresh package lists where those at hand are of no use.
+apt_install() {
+  command -v apt-get >/dev/null || return 1
+  apt_as_root install -y -q --no-install-recommends "$@" ||
+    { apt_as_root update -q && apt_as_root install -y -q --no-install-recommends "$@"; }
+}
+
 apt_candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9].*\)/\1/p'; }
 
 # The system's own package, where it is new enough.
 install_system_node() {
   local version
-  command -v apt-get >/dev/null || return 1
+  { command -v apt-get >/dev/null && as_root true; } || return 1
   [ -n "$(apt_candidate nodejs)" ] || apt_as_root update -q || return 1
   version=$(apt_candidate nodejs)
   is_supported_node "$version" || return 1
   say "installing the system's Node.js $version"
-  apt_as_root install -y -q nodejs || return 1
-  command -v npm >/dev/null || apt_as_root install -y -q npm
+  apt_install nodejs && { command -v npm >/dev/null || apt_install npm; }
 }
 
 # Where the system's Node is too old, its npm can still fetch another.
 install_cached_node() {
   local bin
-  command -v npm >/dev/null || { command -v apt-get >/dev/null && apt_as_root install -y -q npm; } || return 1
+  command -v npm >/dev/null || apt_install npm || return 1
   bin=$(cached_node "$NODE_TO_INSTALL") && PATH=$bin:$PATH
 }
 
@@ -99,8 +105,7 @@ install_redis_with_apt() (
     trap 'exit 130' INT TERM
     as_root sh -c "printf '#!/bin/sh\nexit 101\n' >$policy && chmod 755 $policy" || true
   fi
-  apt_as_root install -y -q redis-server || { apt_as_root update -q && apt_as_root install -y -q redis-server; } ||
-    status=1
+  apt_install redis-server || status=1
   if [ "$status" -eq 0 ] && [ -d /run/systemd/system ]; then as_root systemctl disable --now redis-server || true; fi
   exit "$status"
 )

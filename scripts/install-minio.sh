@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Prints the path of a usable MinIO server on its last line, for tests that want a real one beside the embedded store:
-#   1. `minio` from PATH, 2. the one built before, in the cache, 3. where Go is there, the pinned release built now.
+# Prints the path of a usable MinIO server on its last line. Tests run against it as well as the embedded store.
+#   1. `minio` from PATH, 2. the one in the cache, built before, 3. the pinned release, built now if Go is installed.
 # With --no-build only 1 and 2. Exits 1 with one line on stderr when there is none.
 #
-# The community server is released as source only; its tags are no semantic versions, so Go names the last release,
-# RELEASE.2025-10-15T17-29-55Z, by the time and the commit it stands for. Not every module proxy has that commit: the
-# second choice is a later commit that more of them have.
+# The community server is released as source only. Its tags are not semantic versions, so Go names the last release,
+# RELEASE.2025-10-15T17-29-55Z, by its time and commit. Not every module proxy has that commit: the second choice is a
+# later one that more of them have.
 set -euo pipefail
 
 versions=(v0.0.0-20251015172955-9e49d5e7a648 v0.0.0-20260212201848-7aac2a2c5b7c)
@@ -30,7 +30,7 @@ for candidate in "$found" "${versions[@]/#/$cache/minio-}"; do
 done
 
 [ "${1:-}" != --no-build ] || fail 'no minio in PATH and none built before'
-command -v go >/dev/null || fail 'no minio in PATH, and no Go to build it with'
+command -v go >/dev/null || fail 'no minio in PATH, and Go is missing to build one'
 
 # Built beside its final name, so that an interrupted build never looks like a finished one.
 mkdir -p "$cache"

@@ -7,6 +7,7 @@ import type { BalancerOptions } from '../options.js'
 import type { Dispatcher } from '../requests/dispatcher.js'
 import { Exchange } from '../requests/exchange.js'
 import { Handshake } from '../requests/handshake.js'
+import { hasBody } from '../requests/request-body.js'
 import { ClientConnections } from './client-connections.js'
 import { ClientQuota } from './client-quota.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
@@ -76,6 +77,7 @@ export class Listener {
     const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages } = this.#options
     const server = http.createServer({
       ...messages,
+      ...ONLY_UPGRADES,
       keepAliveTimeout: clientIdleMs,
       maxHeaderSize: maxHeaderBytes,
       headersTimeout: headersTimeoutMs,
@@ -123,7 +125,7 @@ export class Listener {
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!takeOver(socket)) return
     const requestId = randomUUID()
-    const isWebSocket = request.headers.upgrade?.toLowerCase() === 'websocket' && request.httpVersionMinor === 1
+    const isWebSocket = offersWebSocket(request)
     const refusal =
       refusalOf(request, this.#options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
     if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
@@ -160,6 +162,19 @@ export class Listener {
     socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
     this.#connections.serveAgain(socket as Socket)
   }
+}
+
+function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1
+}
+
+/**
+ * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its begin, so the offer
+ * is declined before. Without a body it is declined later, since Node loses what a client has sent ahead when it is
+ * declined here. Node has this option since 22.21 and 24.9, its types since @types/node 24; older ones ignore it.
+ */
+const ONLY_UPGRADES = {
+  shouldUpgradeCallback: (request: IncomingMessage): boolean => offersWebSocket(request) || !hasBody(request),
 }
 
 function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {

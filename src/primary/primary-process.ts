@@ -61,7 +61,7 @@ async function startInstance(config: Config): Promise<Instance> {
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const log = createLog('primary', config.logLevel)
   const leftovers = await endLeftovers(folder.lifeline)
-  if (leftovers > 0) log.warn({ processes: leftovers }, 'ended what an earlier instance had left behind')
+  if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance ended')
   folder.clearSockets()
 
   const publicPort = await PublicPort.bind(config.host, config.port)

@@ -1,8 +1,8 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { writeFileSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
-import { ConfigError, readConfig } from '#src/config/config.js'
+import { ConfigError, configFor, readConfig } from '#src/config/config.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 function faultsOf(env: NodeJS.ProcessEnv): ConfigError['faults'] {
@@ -15,7 +15,7 @@ function faultsOf(env: NodeJS.ProcessEnv): ConfigError['faults'] {
   }
 }
 
-void t.test('without any variable everything has a default', t => {
+void t.test('every variable may be left out', t => {
   t.match(readConfig({}), {
     port: 3_000,
     host: '0.0.0.0',
@@ -51,7 +51,7 @@ void t.test('an empty variable counts as unset', t => {
   t.end()
 })
 
-void t.test('what can be used is used', t => {
+void t.test('a usable value is used', t => {
   const app = join(temporaryFolder(t), 'app.js')
   writeFileSync(app, '')
   const env = {
@@ -94,7 +94,7 @@ void t.test('a Redis has a host, and may have a port, a database, a user and a p
   t.end()
 })
 
-void t.test('an object storage of somebody else’s is its endpoint, keys, bucket and region', t => {
+void t.test('an external object storage has an endpoint, keys, a bucket and a region', t => {
   const env = {
     S3_ENDPOINT: 'https://s3.example:9000/',
     S3_ACCESS_KEY: 'access',
@@ -190,7 +190,7 @@ const unusable: Array<[name: string, value: string]> = [
   ['LOG_LEVEL', 'loud'],
 ]
 
-void t.test('what cannot be used is one fault that says what can', t => {
+void t.test('an unusable value is one fault, which says what is accepted', t => {
   for (const [name, value] of unusable) {
     const faults = faultsOf({ S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'secret', [name]: value })
     t.equal(faults.length, 1, `${name}=${value}`)
@@ -200,14 +200,14 @@ void t.test('what cannot be used is one fault that says what can', t => {
   t.end()
 })
 
-void t.test('whatever is wrong with the number of workers, it may also be auto', t => {
+void t.test('every fault of WORKERS says that auto is accepted as well', t => {
   for (const value of ['0', '1025', '-1', 'x']) {
     t.match(faultsOf({ WORKERS: value }), [{ accepted: '"auto" (one a core) or a whole number from 1 to 1024' }], value)
   }
   t.end()
 })
 
-void t.test('all faults are in one message, and no secret is', t => {
+void t.test('one message names all faults and shows no secret', t => {
   const env = {
     PORT: 'abc',
     WORKERS: 'x',
@@ -245,44 +245,37 @@ void t.test('a short secret is refused in production only', t => {
   t.end()
 })
 
-/** The names in the schema. */
-function namesThatAreRead(): string[] {
-  const source = readFileSync('src/config.ts', 'utf8')
-  const schema = /z\.object\(\{\n([^]*?)\n\}\)/.exec(source)?.[1] ?? ''
-  return [...schema.matchAll(/^ {2}([A-Z0-9_]+):/gm)].map(([, name]) => name ?? '')
-}
-
-void t.test('docs/config.md lists every variable that is read', t => {
-  const names = namesThatAreRead()
-  const page = readFileSync('docs/config.md', 'utf8')
-  t.ok(names.length > 20)
-  for (const name of names) t.match(page, new RegExp(`\`${name}\``), `${name} is there`)
+void t.test('a role is handed the settings that it needs and no others', t => {
+  const config = readConfig({ S3_ENDPOINT: 'http://s3', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' })
+  t.strictSame(configFor('balancer', config), {
+    workers: config.workers,
+    balancers: 1,
+    balance: 'round-robin',
+    trustProxy: 0,
+    upstreamTimeoutMs: 30_000,
+    maxInFlight: 256,
+    maxSockets: 20_000,
+    maxWebSocketsPerClient: 4_000,
+    healthPath: '/health',
+  })
+  t.match(configFor('worker', config), { app: undefined, uploadMaxBytes: 1024 ** 3, trustProxy: 0, production: false })
+  t.strictSame(configFor('primary', config).s3, config.s3)
+  t.ok(Object.isFrozen(configFor('worker', config)))
   t.end()
 })
 
-void t.test('scripts/test.sh keeps every one of them from the tests', t => {
-  const list = /^for name in ([^;]+);/m.exec(readFileSync('scripts/test.sh', 'utf8'))?.[1] ?? ''
-  // The system's own, and where a MinIO may be that the tests use.
-  const names = namesThatAreRead().filter(name => name !== 'XDG_CACHE_HOME')
-  t.strictSame(list.split(/[\s\\]+/).sort(), names.sort())
-  t.end()
-})
-
-/** What the page says where there is no value to give. */
-const UNSET = /^(embedded|built-in app|made at first start.*|)$/
-
-void t.test('the defaults on the page are those of the program', t => {
-  const page = readFileSync('docs/config.md', 'utf8')
-  let compared = 0
-  for (const [, namesCell = '', defaultsCell = ''] of page.matchAll(/^\| ((?:`[A-Z0-9_]+`[, ]*)+)\| ([^|]*?) *\|/gm)) {
-    const names = namesCell.match(/[A-Z0-9_]+/g) ?? []
-    const defaults = defaultsCell.replaceAll('`', '').replace(' (off)', '').split(', ')
-    if (UNSET.test(defaultsCell)) continue
-    for (const [index, name] of names.entries()) {
-      t.strictSame(readConfig({ [name]: defaults[index] }), readConfig({}), `${name}=${defaults[index]}`)
-      compared += 1
-    }
+void t.test('a secret is handed to the primary alone', t => {
+  const env = {
+    REDIS_URL: 'redis://:hunter2@localhost',
+    S3_ENDPOINT: 'http://s3',
+    S3_ACCESS_KEY: 'hunter2',
+    S3_SECRET_KEY: 'hunter2',
+    SESSION_SECRET: 'hunter2',
   }
-  t.ok(compared > 18, `${compared} of them`)
+  const config = readConfig(env)
+  t.match(JSON.stringify(configFor('primary', config)), 'hunter2')
+  for (const role of ['balancer', 'worker'] as const) {
+    t.notMatch(JSON.stringify(configFor(role, config)), 'hunter2', role)
+  }
   t.end()
 })

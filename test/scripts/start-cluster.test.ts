@@ -1,9 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
+import { BareMachine } from '../helpers/bare-machine.js'
 import { ask } from '../helpers/client.js'
 import { program } from '../helpers/cluster.js'
 import { within } from '../helpers/deadline.js'
@@ -29,13 +30,13 @@ function cloneOf(t: Harness): Clone {
   mkdirSync(join(clone, 'scripts'))
   copyFileSync('scripts/start-cluster.sh', join(clone, 'scripts/start-cluster.sh'))
   const prerequisites = readFileSync('scripts/prerequisites.sh', 'utf8')
-  const build = `install_and_build() { echo built >>'${log}'; ln -sfn '${dirname(program)}' dist; }\n`
+  const build = `install_and_build() { echo built >>'${log}'; ln -sfn '${dirname(program)}' "$root/dist"; }\n`
   writeFileSync(join(clone, 'scripts/prerequisites.sh'), `${prerequisites}\n${build}`)
   const builds = (): number => (existsSync(log) ? readFileSync(log, 'utf8').split('\n').length - 1 : 0)
   return { script: join(clone, 'scripts/start-cluster.sh'), builds }
 }
 
-void t.test('called from an app’s own folder, it takes relative paths from there', async t => {
+void t.test('relative paths start at the caller’s folder, and a running instance is not rebuilt', async t => {
   const { script, builds } = cloneOf(t)
   const folder = temporaryFolder(t)
   writeFileSync(join(folder, 'server.js'), APP)
@@ -61,11 +62,43 @@ void t.test('called from an app’s own folder, it takes relative paths from the
   t.strictSame(await within(exited, 'the end', START_MS), [0, null])
 })
 
+void t.test('the program runs in the caller’s folder, also by a symbolic link', t => {
+  const machine = new BareMachine(t)
+  machine.hasNode('24.1.0')
+  const link = join(machine.cwd, 'outpost')
+  symlinkSync('../clone/scripts/start-cluster.sh', link)
+  for (const script of [undefined, link]) {
+    const { code, said, started } = machine.start({}, script)
+    t.strictSame({ code, said }, { code: 0, said: [] })
+    t.equal(started?.cwd, machine.cwd)
+    t.equal(started?.DATA_DIR, undefined)
+  }
+  t.end()
+})
+
+void t.test('data that an earlier version left in the clone are used while DATA_DIR is unset', t => {
+  const machine = new BareMachine(t)
+  machine.hasNode('24.1.0')
+  const before = join(machine.clone, '.outpost')
+  mkdirSync(before)
+
+  const unset = machine.start()
+  t.equal(unset.started?.DATA_DIR, before)
+  t.strictSame(unset.said, [`outpost: DATA_DIR is unset: using the data that an earlier start left in ${before}`])
+  t.equal(machine.start({ DATA_DIR: '' }).started?.DATA_DIR, before, 'an empty variable counts as unset')
+
+  t.equal(machine.start({ DATA_DIR: 'mine' }).started?.DATA_DIR, 'mine')
+  mkdirSync(join(machine.cwd, '.outpost'))
+  const own = machine.start()
+  t.strictSame([own.said, own.started?.DATA_DIR], [[], undefined], 'the caller’s own comes first')
+  t.end()
+})
+
 /** As the summary names it; rejects when there is none. */
 async function publicUrl(output: NodeJS.ReadableStream): Promise<string> {
   for await (const line of createInterface({ input: output })) {
     const url = /^ {2}public +(\S+)/.exec(line)?.[1]
     if (url !== undefined) return url
   }
-  throw new Error('it ended before it served')
+  throw new Error('the program ended before it served')
 }

@@ -19,7 +19,7 @@ void t.test('one holder at a time, and it says who', t => {
 
 void t.test('the lock goes with its holder, however that ends', async t => {
   const file = join(temporaryFolder(t), 'lock')
-  const module = new URL('../../../../dist/primary/instance-lock.js', import.meta.url).href
+  const module = new URL('../../../../dist/primary/host/instance-lock.js', import.meta.url).href
   const code = `import(${JSON.stringify(module)}).then(({ lockInstance }) => {
     lockInstance(${JSON.stringify(file)}, '/data'); console.log('locked'); setInterval(() => undefined, 1000) })`
   const holder = spawn(process.execPath, ['-e', code], { stdio: ['ignore', 'pipe', 'inherit'] })

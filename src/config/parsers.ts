@@ -1,0 +1,135 @@
+import { accessSync, constants, statSync } from 'node:fs'
+import { isIP } from 'node:net'
+import { availableParallelism } from 'node:os'
+import { dirname, resolve } from 'node:path'
+
+/** Turns the text of a variable into its value. */
+export interface Parser<Value> {
+  /** Completes "accepted is …", and is the column of that name in docs/config.md. */
+  accepted: string
+  /** Undefined for a text that cannot be used. */
+  parse(text: string): Value | undefined
+}
+
+export const anyText: Parser<string> = { accepted: 'any text', parse: text => text }
+
+export function wholeNumber(min: number, max: number, unit = ''): Parser<number> {
+  return {
+    accepted: `a whole number from ${min} to ${max}${unit && ` ${unit}`}`,
+    parse: text => {
+      const value = /^\d{1,15}$/.test(text) ? Number(text) : NaN
+      return value >= min && value <= max ? value : undefined
+    },
+  }
+}
+
+export const milliseconds = wholeNumber(1, 86_400_000, 'milliseconds')
+
+export function oneOf<const Text extends string>(texts: readonly Text[]): Parser<Text> {
+  return { accepted: `one of ${texts.join(', ')}`, parse: text => texts.find(known => known === text) }
+}
+
+export function textLike(pattern: RegExp, accepted: string): Parser<string> {
+  return { accepted, parse: text => (pattern.test(text) ? text : undefined) }
+}
+
+export const flag: Parser<boolean> = {
+  accepted: '0 or 1',
+  parse: text => (text === '0' || text === '1' ? text === '1' : undefined),
+}
+
+/** True for one text, false for any other. */
+export function whether(expected: string): Parser<boolean> {
+  return { accepted: `"${expected}" or any other text`, parse: text => text === expected }
+}
+
+const someWorkers = wholeNumber(1, 1_024)
+
+export const workerCount: Parser<number> = {
+  accepted: '"auto" (one a core) or a whole number from 1 to 1024',
+  parse: text => (text === 'auto' ? availableParallelism() : someWorkers.parse(text)),
+}
+
+const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+
+/** In bytes. */
+export const byteSize: Parser<number> = {
+  accepted: 'a number of bytes, or one with K, M or G, e.g. 512M',
+  parse: text => {
+    const [, digits, unit = ''] = /^(\d{1,12})([KMG]?)$/i.exec(text) ?? []
+    return digits === undefined ? undefined : Number(digits) * (SIZE_UNITS[unit.toUpperCase()] ?? 1)
+  },
+}
+
+/** A text that ends in a number is meant as an address, and is none. */
+const HOST_NAME = /^(?!.*\.\d+\.?$)[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?$/i
+
+export const host: Parser<string> = {
+  accepted: 'an IP address or a host name',
+  parse: text => (isIP(text) !== 0 || HOST_NAME.test(text) ? text : undefined),
+}
+
+/** Stricter than the client, which takes these parts as they come and fails at each connection. */
+export const redisUrl: Parser<string> = {
+  accepted: 'a URL like redis://[user:password@]host[:port][/number of the database] or rediss://…, with %25 for a "%"',
+  parse: text => {
+    try {
+      const { hostname, pathname, searchParams, username, password } = new URL(text)
+      for (const part of [username, password]) decodeURIComponent(part)
+      // The client compares the scheme letter by letter.
+      const hasScheme = /^rediss?:\/\//.test(text)
+      const hasDatabase = /^\/?\d*$/.test(pathname) && searchParams.getAll('db').every(db => /^\d+$/.test(db))
+      return hasScheme && hostname !== '' && hasDatabase ? text : undefined
+    } catch {
+      return undefined
+    }
+  },
+}
+
+/** The origin of the URL. */
+export const httpOrigin: Parser<string> = {
+  accepted: 'a URL like http://host[:port] or https://host[:port], without keys or a path',
+  parse: text => {
+    try {
+      const { protocol, username, password, pathname, search, origin } = new URL(text)
+      const isPlain = username + password === '' && pathname === '/' && search === ''
+      return ['http:', 'https:'].includes(protocol) && isPlain ? origin : undefined
+    } catch {
+      return undefined
+    }
+  },
+}
+
+/** The absolute path. */
+export const readableFile: Parser<string> = {
+  accepted: 'the path of a module that can be read',
+  parse: text => {
+    const path = resolve(text)
+    try {
+      accessSync(path, constants.R_OK)
+      return statSync(path).isFile() ? path : undefined
+    } catch {
+      return undefined
+    }
+  },
+}
+
+/** The absolute path of a folder that may have to be made first. */
+export const writableFolder: Parser<string> = {
+  accepted: 'a folder that this user can make and write to',
+  parse: text => {
+    const path = resolve(text)
+    return canBeFolder(path) ? path : undefined
+  },
+}
+
+function canBeFolder(path: string): boolean {
+  try {
+    const isFolder = statSync(path).isDirectory()
+    accessSync(path, constants.W_OK | constants.X_OK)
+    return isFolder
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    return code === 'ENOENT' && dirname(path) !== path && canBeFolder(dirname(path))
+  }
+}

@@ -1,0 +1,166 @@
+import { homedir } from 'node:os'
+import { join } from 'node:path'
+import { logLevels } from '../process/log.js'
+import {
+  anyText,
+  byteSize,
+  flag,
+  host,
+  httpOrigin,
+  milliseconds,
+  oneOf,
+  readableFile,
+  redisUrl,
+  textLike,
+  whether,
+  wholeNumber,
+  workerCount,
+  writableFolder,
+  type Parser,
+} from './parsers.js'
+
+export type Role = 'primary' | 'balancer' | 'worker'
+
+/** One environment variable. `Value` is undefined where there is no default. */
+export interface Variable<Value, Seer extends Role> {
+  name: string
+  parser: Parser<Value>
+  /** As the variable would be given; undefined when nothing stands in for it. */
+  default: string | undefined
+  /** What docs/config.md has in the place of a default that is not the same everywhere. */
+  shownDefault?: string
+  /** One line for docs/config.md. */
+  doc: string
+  /** The roles that need it. */
+  seenBy: readonly Seer[]
+  /** What a message may show of a value; all of it when undefined. */
+  masked?: (text: string) => string
+  /** Other programs read it as well: the tests keep it. */
+  shared?: boolean
+}
+
+type Details = Pick<Variable<unknown, Role>, 'shownDefault' | 'masked' | 'shared'>
+
+function withDefault<Value, const Seer extends Role>(
+  name: string,
+  parser: Parser<Value>,
+  text: string,
+  seenBy: readonly Seer[],
+  doc: string,
+  details: Details = {},
+): Variable<Value, Seer> {
+  return { name, parser, default: text, doc, seenBy, ...details }
+}
+
+function optional<Value, const Seer extends Role>(
+  name: string,
+  parser: Parser<Value>,
+  shownDefault: string,
+  seenBy: readonly Seer[],
+  doc: string,
+  details: Details = {},
+): Variable<Value | undefined, Seer> {
+  return { name, parser, default: undefined, shownDefault, doc, seenBy, ...details }
+}
+
+const secret: Details = { masked: text => `(${text.length} characters)` }
+
+const primary = ['primary'] as const
+const worker = ['worker'] as const
+/** In mesh mode a worker balances as well. */
+const balancing = ['balancer', 'worker'] as const
+const everybody = ['primary', 'balancer', 'worker'] as const
+const primaryAndWorker = ['primary', 'worker'] as const
+
+/** 10,000 parts, which is S3's limit, of 5 MiB each. */
+const MAX_UPLOAD_BYTES = 10_000 * 5 * 1024 ** 2
+
+/** S3 and its clients refuse a name that looks like an address at the first call. */
+const BUCKET = textLike(
+  /^(?!.*\.\.)(?!.*\d+\.\d+\.\d+\.\d)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
+  'a bucket name: 3 to 63 of a-z, 0-9, "-" and ".", no two dots together, and no IP address',
+)
+const REGION = textLike(/^[a-z0-9-]{1,64}$/i, 'a region like us-east-1')
+
+/** The environment, one row a variable, by the field of `Config` that holds it. */
+// prettier-ignore
+export const variables = {
+  port: withDefault('PORT', wholeNumber(0, 65_535), '3000', primary,
+    'public port; 0 takes a free one, which the start summary names'),
+  host: withDefault('HOST', host, '0.0.0.0', primary,
+    'address that the public port is bound to'),
+  workers: withDefault('WORKERS', workerCount, 'auto', everybody,
+    'number of worker processes'),
+  balancers: withDefault('BALANCERS', wholeNumber(0, 64), '1', everybody,
+    'number of balancer processes; 0 is mesh mode'),
+  balance: withDefault('BALANCE', oneOf(['round-robin', 'least-busy']), 'round-robin', everybody,
+    'how a balancer picks a worker'),
+  app: optional('APP', readableFile, 'built-in app', primaryAndWorker,
+    'module of your app'),
+  redisUrl: optional('REDIS_URL', redisUrl, 'embedded', primary,
+    'Redis to use; unset: a redis-server of its own', secret),
+  s3: {
+    endpoint: optional('S3_ENDPOINT', httpOrigin, 'embedded', primary,
+      'S3-compatible server to use; unset: a store of its own',
+      // Some write the keys into the URL, which is one of its faults.
+      { masked: text => text.replace(/^.*@/s, '…@') }),
+    accessKey: optional('S3_ACCESS_KEY', anyText, 'made at first start', primary,
+      'access key; required with `S3_ENDPOINT`', secret),
+    secretKey: optional('S3_SECRET_KEY', anyText, 'made at first start', primary,
+      'secret key; required with `S3_ENDPOINT`', secret),
+    bucket: withDefault('S3_BUCKET', BUCKET, 'outpost', primary,
+      'bucket for all objects; created when it does not exist'),
+    region: withDefault('S3_REGION', REGION, 'us-east-1', primary,
+      'region that requests are signed for'),
+  },
+  uploadMaxBytes: withDefault('UPLOAD_MAX_BYTES', wholeNumber(1, MAX_UPLOAD_BYTES, 'bytes'), String(1024 ** 3), worker,
+    'largest upload; a larger one is answered 413 and not kept'),
+  cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homedir(), '.cache'), primary,
+    'folder below which a built MinIO is looked for', { shownDefault: '~/.cache', shared: true }),
+  dataDir: withDefault('DATA_DIR', writableFolder, './.outpost', primary,
+    'folder for everything the program writes; one instance each'),
+  sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
+    'key that signs session cookies', secret),
+  rateLimitMax: withDefault('RATE_LIMIT_MAX', wholeNumber(0, 1_000_000_000), '100', worker,
+    'requests of one client address in a window; 0 turns limits off'),
+  rateLimitWindowMs: withDefault('RATE_LIMIT_WINDOW_MS', wholeNumber(1_000, 86_400_000, 'milliseconds'), '900000', worker,
+    'length of that window'),
+  trustProxy: withDefault('TRUST_PROXY', wholeNumber(0, 32), '0', balancing,
+    'number of trusted proxies in front'),
+  shutdownTimeoutMs: withDefault('SHUTDOWN_TIMEOUT_MS', milliseconds, '30000', primary,
+    'longest duration of a stop'),
+  drainTimeoutMs: withDefault('DRAIN_TIMEOUT_MS', milliseconds, '300000', primary,
+    'time for requests in flight at a worker that is being replaced'),
+  upstreamTimeoutMs: withDefault('UPSTREAM_TIMEOUT_MS', milliseconds, '30000', balancing,
+    'time from the end of a request to the first byte of its answer; then 504'),
+  maxInFlight: withDefault('MAX_IN_FLIGHT', wholeNumber(1, 1_000_000), '256', balancing,
+    'requests at one worker at once, per balancing process'),
+  maxSockets: withDefault('MAX_SOCKETS', wholeNumber(1, 1_000_000), '20000', balancing,
+    'client connections at once, per balancing process; then 503'),
+  maxWebSocketsPerClient: withDefault('MAX_WEBSOCKETS_PER_CLIENT', wholeNumber(1, 1_000_000), '4000', balancing,
+    'upgraded connections of one client address; then 429'),
+  workerMaxMemory: withDefault('WORKER_MAX_MEMORY', byteSize, '0', primary,
+    'resident memory at which a worker is replaced; 0 is no limit'),
+  healthPath: withDefault('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), '/health', balancing,
+    'path that balancers probe; an answer under 500 is good'),
+  exposeWorker: withDefault('EXPOSE_WORKER', flag, '0', worker,
+    '1: the built-in app names its worker in `X-Outpost-Worker`'),
+  production: withDefault('NODE_ENV', whether('production'), '', worker,
+    '`production`: session cookies and HSTS for HTTPS only'),
+  logLevel: withDefault('LOG_LEVEL', oneOf(logLevels), 'info', primaryAndWorker,
+    'least severe level that is logged'),
+}
+
+export type Variables = typeof variables
+
+/** A row of any kind. */
+export type AnyVariable = Variable<unknown, Role>
+
+export function isVariable(row: object): row is AnyVariable {
+  return 'parser' in row
+}
+
+/** Every row, in the order of the table. */
+export function allVariables(table: object = variables): AnyVariable[] {
+  return Object.values(table).flatMap((row: object) => (isVariable(row) ? [row] : allVariables(row)))
+}

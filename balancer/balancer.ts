@@ -93,8 +93,12 @@ export class Balancer {
     setTimeout(() => local.breakOff(), patienceMs).unref()
   }
 
-  /** Makes `specs` the whole set of targets. Those that are missing from it are removed. */
-  setTargets(specs: readonly TargetSpec[]): void {
+  /**
+   * Makes `specs` the whole set of targets. Those that are missing from it are removed.
+   * @param balancers how many balancers share the clients, this one included
+   */
+  setTargets(specs: readonly TargetSpec[], balancers = 1): void {
+    this.#listener.shareClientsAmong(balancers)
     const wanted = new Set(specs.map(spec => spec.id))
     for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
     for (const spec of specs) {

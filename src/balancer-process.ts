@@ -2,7 +2,6 @@ import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { workerOfSession } from './ipc/session-affinity.js'
-import type { Config } from './config/config.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
@@ -26,7 +25,7 @@ export async function runBalancer(): Promise<void> {
   }
   parent.on('order', (order, handle) => {
     if (order.type === 'listen') void listen(handle as object)
-    else if (order.type === 'targets') balancer.setTargets(order.targets)
+    else if (order.type === 'targets') balancer.setTargets(order.targets, order.balancers)
     else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.whenGone(leave)
@@ -50,7 +49,7 @@ export function createBalancer(
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
-      maxUpgradedPerClient: Math.ceil(config.maxWebSocketsPerClient / balancingProcesses(config)),
+      maxUpgradedPerClient: config.maxWebSocketsPerClient,
       affinity: ({ url }) => workerOfSession(url),
       ...options,
     },
@@ -60,9 +59,4 @@ export function createBalancer(
       ...events,
     },
   )
-}
-
-/** Each sees its own share of the connections. In mesh mode every worker is one of them. */
-function balancingProcesses({ balancers, workers }: Config): number {
-  return balancers === 0 ? workers : balancers
 }

@@ -3,14 +3,23 @@ import net from 'node:net'
 /** Limits how many of something each client may have open. */
 export class ClientQuota {
   readonly #open = new Map<string, number>()
+  #limit: number
 
-  constructor(private readonly max: number) {}
+  /** @param max over all processes that share the clients */
+  constructor(private readonly max: number) {
+    this.#limit = max
+  }
+
+  /** So many processes share the clients, each of which sees a part of what a client has open. */
+  shareAmong(processes: number): void {
+    this.#limit = Math.ceil(this.max / Math.max(1, processes))
+  }
 
   /** Takes one place of the client at this address, if there is one left. */
   take(address: string): boolean {
     const key = quotaKey(address)
     const open = this.#open.get(key) ?? 0
-    if (open >= this.max) return false
+    if (open >= this.#limit) return false
     this.#open.set(key, open + 1)
     return true
   }

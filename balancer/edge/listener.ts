@@ -68,6 +68,11 @@ export class Listener {
     this.#connections.adopt(socket)
   }
 
+  /** So many balancers share the clients. */
+  shareClientsAmong(balancers: number): void {
+    this.#upgrades.shareAmong(balancers)
+  }
+
   async close(deadlineMs: number): Promise<void> {
     await this.#connections.close(deadlineMs)
     this.#stalled.stop()

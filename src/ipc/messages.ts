@@ -55,7 +55,12 @@ const orderSchema = z.discriminatedUnion('type', [
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
   /** All the targets there are, each time. */
-  z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
+  z.object({
+    type: z.literal('targets'),
+    targets: z.array(targetSchema),
+    /** How many processes balance. */
+    balancers: z.number(),
+  }),
   /** Nothing new will come. Ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),

@@ -9,11 +9,12 @@ export class TargetBoard {
 
   /** Each gets the whole list, so that one that has just started knows as much as the others. */
   tell(balancing: readonly Child[], targets: TargetSpec[]): void {
-    const text = JSON.stringify(targets)
+    const balancers = balancing.length
+    const text = JSON.stringify([targets, balancers])
     for (const child of balancing) {
       if (this.#told.get(child) === text) continue
       this.#told.set(child, text)
-      child.send({ type: 'targets', targets })
+      child.send({ type: 'targets', targets, balancers })
     }
   }
 

@@ -11,6 +11,16 @@ void t.test('a client is an IPv4 address or the /64 of an IPv6 address', t => {
   t.end()
 })
 
+void t.test('processes that share the clients share each client’s places', t => {
+  const quota = new ClientQuota(4)
+  quota.shareAmong(2)
+  const take = (): boolean => quota.take('192.0.2.1')
+  t.strictSame([take(), take(), take()], [true, true, false])
+  quota.shareAmong(1)
+  t.ok(take())
+  t.end()
+})
+
 void t.test('each client has its own places and can reuse those that it releases', t => {
   const quota = new ClientQuota(2)
   const take = (address: string): boolean => quota.take(address)

@@ -23,7 +23,7 @@ void t.test('tells each the whole list, and only what is new to it', async t => 
   board.tell([first], [target('1')])
   board.tell([first, late], [target('1'), target('2')])
   t.equal(first.orders.length, 2)
-  t.same(late.orders, [{ type: 'targets', targets: [target('1'), target('2')] }])
+  t.same(late.orders, [{ type: 'targets', targets: [target('1'), target('2')], balancers: 2 }])
 })
 
 void t.test('a target is ready at all when each has found it so, and not any more when one takes it back', async t => {

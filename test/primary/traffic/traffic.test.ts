@@ -30,7 +30,8 @@ void t.test('a worker is reachable when every balancer has found it ready', t =>
   const [one, two, worker] = [child('balancer', '1'), child('balancer', '2'), child('worker', '1')]
   const { traffic } = trafficOf([one, two, worker])
   traffic.direct([route('worker 1')])
-  t.same(one.orders, [{ type: 'targets', targets: [{ id: '1', socketPath: '/run/1.sock', draining: false }] }])
+  const targets = [{ id: '1', socketPath: '/run/1.sock', draining: false }]
+  t.same(one.orders, [{ type: 'targets', targets, balancers: 2 }])
   t.notOk(traffic.isServing)
   traffic.board.noteState(one, '1', 'ready')
   t.notOk(traffic.reachabilityOf(worker).reachable)

@@ -159,8 +159,8 @@ export class Child {
     return true
   }
 
-  noteVitals(vitals: Vitals): void {
-    this.#vitals = vitals
+  noteVitals({ loopDelayMs, rssBytes }: Vitals): void {
+    this.#vitals = { loopDelayMs, rssBytes }
   }
 
   markReady(): void {

@@ -23,7 +23,7 @@ import { Supervisor } from './supervisor.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** How long the summary waits for an embedded Redis that loads its data. */
+/** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
 const REDIS_STOP_MS = 5_000
 /** Longer than the embedded store waits for the requests that it has begun. */
@@ -33,14 +33,14 @@ const STORE_USER = 'outpost'
 /** Starts an instance and keeps it until a signal ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
   process.title = 'outpost primary'
-  // Whoever reads what is printed may leave (`| head`): that is not what everything else depends on.
+  // The reader of the output may exit (`| head`). Nothing else depends on it, so the instance goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const signals = new SignalRecord()
   let instance: Instance
   try {
     instance = await startInstance(readConfig())
   } catch (error) {
-    // Whatever keeps it from starting is the environment or the machine: the person at the keyboard can mend it.
+    // A start fails because of the environment or the machine, which the user can correct.
     process.stderr.write(`outpost: ${(error as Error).message}\n`)
     exit(exitCodes.config)
   }
@@ -49,7 +49,7 @@ export async function runPrimary(): Promise<never> {
 
 interface Instance {
   services: Service
-  /** Rejects when the public port cannot be had after all. */
+  /** Rejects when another program has taken the public port in the meantime. */
   serving: Promise<void>
   log: Logger
   reload(): void
@@ -118,7 +118,7 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {
   return { pid: process.pid, host, port, processes }
 }
 
-/** What every service of an instance is built from. */
+/** The parts that every service of an instance is built from. */
 interface House {
   config: Config
   folder: InstanceFolder
@@ -134,10 +134,10 @@ function privateRedis({ folder, lifeline, shutdown, log }: House): ManagedServer
 }
 
 interface ObjectStorage {
-  /** For people. */
+  /** Shown in the start summary. */
   name: string
   address: StorageAddress
-  /** Undefined when somebody else runs it. */
+  /** Undefined for a server that Outpost does not run. */
   service: Service | undefined
 }
 
@@ -174,7 +174,7 @@ async function untilStopped(instance: Instance, signals: SignalRecord): Promise<
   return Promise.race([stopped, again])
 }
 
-/** Over only if another program took the port between the bind and the first balancer. */
+/** Resolves only if another program took the port between the bind and the first balancer. */
 async function portLost(instance: Instance): Promise<ExitCode> {
   const error = await instance.serving.then(
     () => new Promise<never>(() => undefined),
@@ -186,7 +186,7 @@ async function portLost(instance: Instance): Promise<ExitCode> {
   return exitCodes.config
 }
 
-/** Signals only leave a note here; whoever acts on them asks for the next. */
+/** Records signals until they are asked for, one at a time. */
 class SignalRecord {
   readonly #noted: NodeJS.Signals[] = []
   #waiting: ((signal: NodeJS.Signals) => void) | undefined

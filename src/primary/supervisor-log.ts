@@ -34,7 +34,7 @@ export class SupervisorLog {
     this.log.error({ err: error }, 'reload failed')
   }
 
-  /** @param reason none when it has missed the deadline of its stop, which is nothing to tell */
+  /** @param reason undefined when the child has missed the deadline of its stop, which is not logged */
   kills(child: Child, reason: string | undefined): void {
     if (reason === undefined) return
     this.log.error({ child: child.name, pid: child.pid, reason }, `${child.role} hangs and is killed: ${reason}`)

@@ -5,7 +5,7 @@ import { dirname, resolve } from 'node:path'
 
 /** Turns the text of a variable into its value. */
 export interface Parser<Value> {
-  /** Completes "accepted is …", and is the column of that name in docs/config.md. */
+  /** Completes "must be …", and is the column "accepted" in docs/config.md. */
   accepted: string
   /** Undefined for a text that cannot be used. */
   parse(text: string): Value | undefined

@@ -61,7 +61,7 @@ async function startInstance(config: Config): Promise<Instance> {
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const log = createLog('primary', config.logLevel)
   const leftovers = await endLeftovers(folder.lifeline)
-  if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance ended')
+  if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')
   folder.clearSockets()
 
   const publicPort = await PublicPort.bind(config.host, config.port)
@@ -165,7 +165,7 @@ async function untilStopped(instance: Instance, signals: SignalRecord): Promise<
     instance.reload()
     signal = await signals.next()
   }
-  instance.log.info({ signal }, 'stopping')
+  instance.log.info({ signal }, `instance is stopping: ${signal}`)
   const again = signals.nextBut('SIGHUP').then(() => exitCodes.failure)
   const stopped = instance.services.stop().then(() => {
     instance.release()

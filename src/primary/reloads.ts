@@ -11,7 +11,7 @@ export class ReloadError extends Error {
     readonly replaced: number,
   ) {
     const fault = child.servedMs === 0 ? 'did not become ready' : 'did not last'
-    const rest = replaced === 0 ? 'the old workers serve on' : 'no more workers are replaced'
+    const rest = replaced === 0 ? 'the old workers keep serving' : 'no more workers are replaced'
     super(`the new ${child.name} ${fault} (${child.ending}); ${rest}`)
     this.name = 'ReloadError'
     this.lastLines = [...child.lastLines]

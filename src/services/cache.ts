@@ -21,7 +21,7 @@ export interface Cached<T> {
 /** The load that this reader waited for failed, or took too long. */
 export class CacheLoadError extends Error {
   constructor(reason: string) {
-    super(`what was asked for could not be loaded: ${reason}`)
+    super(`value could not be loaded: ${reason}`)
     this.name = 'CacheLoadError'
   }
 }
@@ -139,7 +139,7 @@ export class Cache {
     }
     const { text, freshMs, servedMs } = this.#entry(value, ttlSeconds)
     await this.redis.cacheStore(key, token, text, freshMs, servedMs).catch((error: unknown) => {
-      this.log.debug({ err: error, key }, 'a loaded value was not cached')
+      this.log.debug({ err: error, key }, 'loaded value was not cached')
     })
     return value
   }
@@ -147,7 +147,7 @@ export class Cache {
   #reload<T>(key: string, token: string, ttlSeconds: number, load: () => Promise<T | undefined>): void {
     const reload = this.#load(key, token, ttlSeconds, load)
       .then(() => undefined)
-      .catch((error: unknown) => this.log.warn({ err: error, key }, 'a stale value could not be loaded anew'))
+      .catch((error: unknown) => this.log.warn({ err: error, key }, 'stale value could not be reloaded'))
       .finally(() => this.#reloads.delete(reload))
     this.#reloads.add(reload)
   }
@@ -162,7 +162,7 @@ export class Cache {
       else if (text === token) throw new CacheLoadError('the load failed')
       else return undefined
     }
-    throw new CacheLoadError(`not within ${this.#times.waitMs} ms`)
+    throw new CacheLoadError(`no result within ${this.#times.waitMs} ms`)
   }
 
   /** Readers that wait in this process share one look, sent after each of them has begun to wait. */

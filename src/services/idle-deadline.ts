@@ -1,7 +1,7 @@
 /** The source did not give its next piece in time. */
 export class SourceIdleError extends Error {
   constructor(idleMs: number) {
-    super(`nothing came for ${idleMs} ms`)
+    super(`no data came for ${idleMs} ms`)
     this.name = 'SourceIdleError'
   }
 }

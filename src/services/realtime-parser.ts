@@ -23,7 +23,7 @@ export function realtimeParser(log: Logger): RealtimeParser {
         const message: unknown = deserialize(bytes)
         if (typeof message === 'object' && message !== null) return message
       } catch (error) {
-        log.warn({ err: error }, 'a message of another worker cannot be read')
+        log.warn({ err: error }, 'message from another worker could not be read')
       }
       return NOTHING
     },

@@ -123,7 +123,7 @@ export const storageTransport = {
       if (!isNotNow(statusCode)) onResponse(response)
       else {
         response.resume()
-        request.emit('error', new StorageUnavailableError(`it answers ${statusCode}`))
+        request.emit('error', new StorageUnavailableError(`the server answered ${statusCode}`))
       }
     })
     current.getStore()?.adopt(request)

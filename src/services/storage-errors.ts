@@ -9,7 +9,7 @@ export class StorageUnavailableError extends Error {
 /** The object, or the bucket, is not there. */
 export class ObjectNotFoundError extends Error {
   constructor(cause: unknown) {
-    super('there is no such object', { cause })
+    super('no such object', { cause })
     this.name = 'ObjectNotFoundError'
   }
 }

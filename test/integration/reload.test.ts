@@ -57,7 +57,7 @@ for (const BALANCERS of ['1', '0']) {
       const load = new Load(cluster.url, '/')
       const error = await failureOf(cluster.reload())
       const { failures } = await load.stop()
-      t.match(error, { message: /did not last \(exit code 4\); the old workers serve on/ })
+      t.match(error, { message: /did not last \(exit code 4\); the old workers keep serving/ })
       // Without a balancer nobody covers for a worker that is gone from one moment to the next.
       if (BALANCERS === '1') t.strictSame(failures, [])
       t.strictSame(cluster.pids('worker'), before, 'the old ones are all there')

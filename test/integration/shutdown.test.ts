@@ -56,7 +56,7 @@ for (const BALANCERS of ['1', '0']) {
       const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
       await cluster.printed(/waiting for/)
       cluster.signal('SIGTERM')
-      await cluster.printed(/"stopping"/)
+      await cluster.printed(/"instance is stopping: SIGTERM"/)
       t.strictSame(await cluster.stop('SIGTERM'), { code: 1, signal: null })
       t.ok((await answer) instanceof Error)
     })

@@ -12,11 +12,11 @@ const GOOD = 'export default (request, response) => response.end(`good ${process
 const releases = {
   'never gets ready': {
     code: `console.log('waiting for a table'); await new Promise(resolve => setTimeout(resolve, 1e9))\n${GOOD}`,
-    error: /did not become ready \(not ready within 30 s\); the old workers serve on/,
+    error: /did not become ready \(not ready within 30 s\); the old workers keep serving/,
   },
   'is not healthy': {
     code: `console.log('waiting for a table'); ${GOOD.replace('response.end', 'response.writeHead(500).end')}`,
-    error: /did not last \(not healthy within 30 s\); the old workers serve on/,
+    error: /did not last \(not healthy within 30 s\); the old workers keep serving/,
   },
 }
 

@@ -116,8 +116,8 @@ export class Invariants {
     } else if (child.state === 'starting') {
       const due = Math.max(child.startedAt, awakeSince) + limits.startTimeoutMs
       ensure(now >= due, `${child.name} is killed before its start has timed out`)
-    } else if (reason.startsWith('not heard')) {
-      ensure(child.hung, `${child.name} is killed for a hang, and does not hang`)
+    } else if (reason.startsWith('no heartbeat')) {
+      ensure(child.hung, `${child.name} is killed for a hang, but does not hang`)
     } else ensure(!child.reachable, `${child.name} is killed and is healthy`)
   }
 

@@ -111,7 +111,7 @@ async function begun(object: StoredObject, response: Response): Promise<StoredOb
     await Promise.race([happens(body, 'readable'), happens(body, 'end'), happens(response, 'close')])
     return object
   } catch (error) {
-    throw isStorageUnavailable(error) ? error : new StorageUnavailableError('it broke off', error)
+    throw isStorageUnavailable(error) ? error : new StorageUnavailableError('the connection broke', error)
   } finally {
     over.abort()
   }

@@ -81,9 +81,9 @@ export class UploadSweeper {
       // A little shorter than the interval, or every other turn would find the lease of the turn before.
       if (!(await takeLease(redis, 'sweep-uploads', this.#intervalMs * 0.9))) return
       const removed = await this.sweep()
-      if (removed > 0) log.info({ removed }, 'removed uploads that were left unfinished')
+      if (removed > 0) log.info({ removed }, 'unfinished uploads were removed')
     } catch (error) {
-      log.debug({ err: error }, 'left-over uploads could not be swept')
+      log.debug({ err: error }, 'unfinished uploads could not be removed')
     }
   }
 }

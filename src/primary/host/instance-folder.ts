@@ -119,7 +119,7 @@ function makeFolder(path: string): void {
     fs.accessSync(`${path}/`, fs.constants.W_OK | fs.constants.X_OK)
   } catch (error) {
     const { message } = error as Error
-    throw new Error(`DATA_DIR: accepted is a folder that this user can make and write to: ${message}`, { cause: error })
+    throw new Error(`DATA_DIR: must be a folder that this user can make and write to: ${message}`, { cause: error })
   }
 }
 

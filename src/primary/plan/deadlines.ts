@@ -24,7 +24,7 @@ function stuckReason(pass: Pass, child: ObservedChild): string | undefined {
     return isDue(pass, startDue) ? `not ready within ${seconds(startTimeoutMs)}` : undefined
   }
   if (isDue(pass, Math.max(child.heardAt, awakeSince) + hangTimeoutMs)) {
-    return `not heard of for ${seconds(hangTimeoutMs)}`
+    return `no heartbeat for ${seconds(hangTimeoutMs)}`
   }
   const isSuccessor = pass.places().some(({ successor }) => successor === child)
   if (isSuccessor && !child.reachable && isDue(pass, startDue)) return `not healthy within ${seconds(startTimeoutMs)}`

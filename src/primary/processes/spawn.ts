@@ -19,7 +19,7 @@ export function onceEnded(child: ChildProcess, told: (ending: string) => void): 
   child.once('exit', (code, signal) => told(signal ?? `exit code ${String(code)}`))
   child.on('error', (error: NodeJS.ErrnoException) => {
     // With a pid, the error is of a message to a process that has just exited.
-    if (child.pid === undefined) told(`it cannot be forked: ${error.code ?? error.message}`)
+    if (child.pid === undefined) told(`could not be started: ${error.code ?? error.message}`)
   })
 }
 

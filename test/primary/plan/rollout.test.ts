@@ -47,7 +47,7 @@ void t.test('a successor that no balancer reaches takes nobody’s place', t => 
   t.end()
 })
 
-void t.test('a reload whose new worker does not come up is abandoned, and the old workers serve on', t => {
+void t.test('a reload whose new worker does not become ready is abandoned, and the old workers keep serving', t => {
   const story = PlanStory.serving(3).reload()
   replace(story, 'worker 1', 'worker 4')
   t.ok(story.child('worker 5'), 'the second place is in turn')

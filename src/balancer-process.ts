@@ -33,7 +33,7 @@ export async function runBalancer(): Promise<void> {
   parent.begin()
 }
 
-/** A balancer with the settings of this instance, which tells the primary what it finds out about its targets. */
+/** A balancer with the settings of this instance. It reports the states of its targets to the primary. */
 export function createBalancer(
   { config, identityKey }: StartOrder,
   parent: Parent,
@@ -62,7 +62,7 @@ export function createBalancer(
   )
 }
 
-/** Each sees its own share of the connections. In mesh mode every worker is one of them. */
+/** The number of balancing processes. Each gets a share of the connections. In mesh mode every worker is one. */
 function balancingProcesses({ balancers, workers }: Config): number {
   return balancers === 0 ? workers : balancers
 }

@@ -32,7 +32,7 @@ type ValuesOf<Table> = {
 /** The value of every variable; groups like `s3` are nested. Frozen. */
 export type Config = ValuesOf<Variables>
 
-/** The rows that a role sees. */
+/** The rows of a role. */
 type SeenBy<Seer extends Role, Table> = {
   readonly [
     Field in keyof Table as true extends IsSeenBy<Seer, Table[Field]> ? Field : never

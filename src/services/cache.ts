@@ -13,7 +13,7 @@ import { keys } from './keys.js'
 export type CacheState = 'HIT' | 'MISS' | 'STALE'
 
 export interface Cached<T> {
-  /** Undefined: there is no such thing. */
+  /** Undefined if there is no such thing. */
   value: T | undefined
   state: CacheState
 }
@@ -29,9 +29,9 @@ export class CacheLoadError extends Error {
 export interface CacheTimes {
   /** How long "there is no such thing" is cached. */
   missingMs: number
-  /** A load counts as dead after this. */
+  /** A load counts as failed after this time. */
   loadMs: number
-  /** So does a write: longer than any write may take. */
+  /** A write counts as failed after this time, which is longer than any write may take. */
   writeMs: number
   /** How long a reader waits for another reader's load. */
   waitMs: number
@@ -133,7 +133,7 @@ export class Cache {
     try {
       value = await load()
     } catch (error) {
-      // Its own failure counts, not that of telling others: they have the lock's expiry.
+      // The error of the load is thrown, not that of recording it. Other readers then wait for the lock to expire.
       await this.redis.cacheFail(key, token, FAILURE_REMEMBERED_MS).catch(() => undefined)
       throw error
     }

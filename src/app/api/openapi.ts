@@ -22,7 +22,7 @@ const inPath = (name: string, pattern: string): object => ({
   schema: { type: 'string', pattern },
 })
 
-/** Either is enough. */
+/** Either of the two is enough. */
 const signedIn = [{ bearer: [] }, { session: [] }]
 
 const unauthenticated = problem('Not signed in')

@@ -29,7 +29,7 @@ export interface ManagedServerOptions {
 
 const STARTING_PROBE_MS = 25
 const PROBE_MS = 1_000
-/** Silent probes in a row after which the server is killed. They are counted, not timed: this process may have slept. */
+/** Silent probes in a row after which the server is killed. They are counted, not timed, as this process may sleep. */
 const MAX_SILENT = 10
 
 /** A server that the primary starts, probes, restarts with a back-off, kills when it hangs, and stops. */

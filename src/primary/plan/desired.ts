@@ -38,7 +38,7 @@ export interface Limits {
   readonly cutMs: number
   /** A process that has not exited this long after the deadline of its stop is killed. */
   readonly killGraceMs: number
-  /** A process that has served this long is proven. Its exit is not a sign of a crash loop, and it may succeed another. */
+  /** A process that has served this long is proven. Its exit is no sign of a crash loop, and it may succeed another. */
   readonly provenMs: number
 }
 

@@ -23,7 +23,7 @@ export function placeInTurn(pass: Pass): Place | undefined {
   return pass.children.some(child => isHoldingUp(pass, child, pass.generation)) ? undefined : next
 }
 
-/** Whether the worker of a place is of an older generation, or was when it exited early: the code may be fixed by now. */
+/** Whether the worker of a place is of an older generation, or exited early in one: its code may be fixed by now. */
 export function isOutdated({ generation, history }: Pass, { key, role, holder }: Place): boolean {
   if (role === 'balancer') return false
   if (holder === undefined) return failedBefore(history.restarts.worker, key, generation)

@@ -147,8 +147,8 @@ export class Child {
   }
 
   /**
-   * Passes a connection to the child. The connection stays open here until the child confirms it, because a message to a
-   * process that exits is lost without an error.
+   * Passes a connection to the child. The connection stays open here until the child confirms it, because a message to
+   * a process that exits is lost without an error.
    * @param undelivered called when the child has exited without taking the connection
    * @returns false when the child has exited already
    */

@@ -27,9 +27,9 @@ interface Waiting {
 }
 
 /**
- * Mesh mode: accepts on the public port and deals the connections in turn, as the round robin of node:cluster does, with
- * two differences. Only ready workers get connections, and while there is none, connections wait here instead of being
- * refused. This process never reads from a connection.
+ * Mesh mode: accepts on the public port and deals the connections in turn, as the round robin of node:cluster does,
+ * with two differences. Only ready workers get connections, and while there is none, connections wait here instead of
+ * being refused. This process never reads from a connection.
  */
 export class ConnectionDealer {
   #waiting: Waiting[] = []
@@ -96,7 +96,7 @@ export class ConnectionDealer {
     if (place === 0) this.#refuseInTime()
   }
 
-  /** Whether the connection is still open. A client that has only closed its own direction counts as open. */
+  /** Removes connections that their clients have reset. A client that has only closed its own direction stays. */
   #forgetTheGone(): void {
     const gone = ({ connection }: Waiting): boolean => connection.getpeername({}) !== 0
     for (const { connection } of this.#waiting.filter(gone)) connection.close()

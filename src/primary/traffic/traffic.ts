@@ -4,7 +4,7 @@ import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
 import { TargetBoard } from './target-board.js'
 
-/** A worker that was silent for this long gets no connections if others were not silent. Heartbeats come each second. */
+/** A worker that was silent for this long gets no connections unless all were. Heartbeats come each second. */
 const SILENT_MS = 4_000
 
 /** The routing of requests: which processes balance, and over which targets. In mesh mode every worker balances. */
@@ -49,7 +49,7 @@ export class Traffic {
     return this.#ready().some(child => this.dealer !== undefined || this.reachabilityOf(child).reachable)
   }
 
-  /** Mesh mode: connections go to workers that send heartbeats and have a healthy app, or if none does, to any ready one. */
+  /** Mesh mode: connections go to workers with heartbeats and a healthy app; if there is none, to any ready one. */
   #fittest(): Child[] {
     const ready = this.#ready()
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)

@@ -35,7 +35,7 @@ export const appErrors = {
 
 export type AppErrorCode = keyof typeof appErrors
 
-/** One value that cannot be used. */
+/** One invalid value. */
 export interface FieldFault {
   field: string
   reason: string
@@ -81,7 +81,7 @@ function toHttpError(error: unknown): HttpError {
   if (error instanceof HashQueueFullError) {
     return new HttpError('HASHING_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
   }
-  // Of a path that decodes to no text, and so names nothing that could be here.
+  // The path does not decode to text, so it names nothing.
   if (error instanceof URIError && statusOf(error) === 400) return new HttpError('NOT_FOUND', cause)
   // Errors of Express and its body parsers carry the status they mean.
   switch (statusOf(error)) {

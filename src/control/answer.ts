@@ -29,7 +29,7 @@ export class Answer {
     this.#end(200, contentTypes.json, value)
   }
 
-  /** Tells the client at once that its command has begun. */
+  /** Sends the headers at once, to show that the command has begun. */
   begin(): void {
     if (!this.#streams) return
     this.response.writeHead(200, { 'content-type': contentTypes.events, 'cache-control': 'no-store' })

@@ -14,7 +14,7 @@ export type RouteName = keyof typeof routes
 
 export const contentTypes = {
   json: 'application/json',
-  /** One event a line. */
+  /** One event per line. */
   events: 'application/x-ndjson',
   problem: 'application/problem+json',
 } as const

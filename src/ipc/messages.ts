@@ -33,7 +33,7 @@ const startSchema = z.object({
   identityKey: z.string(),
 })
 
-/** The same for the embedded object store. */
+/** The first order of the embedded object store. */
 const storeSchema = z.object({
   type: z.literal('start-store'),
   directory: z.string(),

@@ -57,11 +57,11 @@ LOOPBACK.addAddress('::1', 'ipv6')
  *
  * Invariants:
  * - A file gets a name outside temp/ by `rename` only, after it was synced, and the directory is synced before
- *   the client gets its answer. So a crash or a power cut leaves the old object or the new one, and litter in temp/.
+ *   the client gets its answer. So a crash or a power cut leaves the old or the new object, and files in temp/.
  * - Nothing refers to temp/; `start` empties it.
  * - An object of one request is one file, key, hash and attributes included. An object of many parts is a file without
  *   a body whose record names an upload: the parts stay where they were received, and completion copies nothing.
- * - An upload's folder without the file `upload` to which no object refers is litter; `start` removes it.
+ * - `start` removes folders of uploads that have no file `upload` and to which no object refers.
  * - Files are named by the hash of a key, never by the key. Bucket names follow S3's rules, so they are safe in a path.
  * - The index (key, size, ETag, date; some 300 bytes an object) is in memory, in the byte order S3 lists in, and is
  *   changed in the same turn as the disk, one writer a key at a time. `start` rebuilds it from the records, so there
@@ -96,7 +96,7 @@ export class ObjectStore {
     this.#server = this.#createServer()
   }
 
-  /** Claims the directory, removes the litter of a crash, rebuilds the index, listens. */
+  /** Claims the directory, removes the leftovers of a crash, rebuilds the index, listens. */
   start(): Promise<{ port: number }> {
     return (this.#starting ??= this.#start())
   }
@@ -146,7 +146,7 @@ export class ObjectStore {
     const idleTimeoutMs = this.options.idleTimeoutMs ?? 120_000
     const server = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,
-      // No limit on a whole request, which may be a large and slow upload. The idle deadline ends a dead one.
+      // A whole request has no limit, because it may be a large and slow upload. The idle deadline ends a stalled one.
       requestTimeout: 0,
       keepAliveTimeout: idleTimeoutMs,
       connectionsCheckingInterval: CONNECTION_CHECK_MS,

@@ -6,7 +6,7 @@ import { sendByTurns } from './redis-turns.js'
 /** The address of Redis: the unix socket of the embedded one, or a URL. */
 export type RedisAddress = { path: string } | { url: string }
 
-/** A connection counts as dead after this time without a reply, while commands wait. */
+/** A connection is cut after this time without a reply while commands wait. */
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
 const CONNECT_TIMEOUT_MS = 2_000

@@ -34,7 +34,7 @@ const UNUSABLE = new Set([
   'XMinioServerNotInitialized',
 ])
 
-/** Turns whatever the library throws into one of these errors. */
+/** Turns any error of the library into one of these errors. */
 export function translated(error: unknown): Error {
   if (error instanceof StorageUnavailableError || error instanceof ObjectNotFoundError) return error
   if (!(error instanceof Error)) return new Error('the object storage failed', { cause: error })

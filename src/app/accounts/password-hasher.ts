@@ -21,7 +21,7 @@ const WAIT_LIMIT = 64
 const MIN_WAIT_LIMIT = 8
 
 /**
- * One worker's share. Hashing is the one thing that keeps a core busy for long: more hashes at once than cores would
+ * The share of one worker. Only hashing keeps a core busy for long: more hashes at once than cores would
  * not be faster, and would slow down everything else.
  */
 export function hashLimits(cores: number, workers: number): HashLimits {

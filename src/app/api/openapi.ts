@@ -165,7 +165,7 @@ const uploads = {
     parameters: [uploadKey],
     get: {
       operationId: 'download',
-      summary: 'The file, to anyone who knows its key; also in ranges',
+      summary: 'The file, for any client that has its key; also in ranges',
       parameters: [{ name: 'Range', in: 'header', schema: { type: 'string' } }],
       responses: {
         200: { description: 'All of it', headers: fileHeaders, content: { '*/*': {} } },

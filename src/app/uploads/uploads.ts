@@ -32,7 +32,7 @@ export class UploadsBusyError extends Error {
   }
 }
 
-/** Each may hold a part in memory. */
+/** The number of simultaneous uploads. Each may hold a part in memory. */
 const AT_ONCE = 32
 const WAITING = 224
 const WAIT_MS = 5_000

@@ -11,7 +11,7 @@ import type { StoreContext } from './store-context.js'
 
 const BUCKET_FILE = 'bucket'
 
-/** All buckets. They are made in the temporary folder and renamed, and removed in reverse, so none is ever incomplete. */
+/** All buckets. They are made in the temporary folder and renamed, and removed in reverse: none is incomplete. */
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>()
   readonly #locks = new KeyedMutex()

@@ -32,7 +32,7 @@ export async function moveInto(from: string, to: string): Promise<void> {
   await syncDirectory(dirname(to))
 }
 
-/** Makes a small file whose content is on the disk when this returns. Its name is durable once the directory is synced. */
+/** Makes a small file, whose content is on the disk when this returns. Its name is durable after a directory sync. */
 export async function writeSynced(path: string, bytes: Buffer): Promise<void> {
   const handle = await open(path, 'wx', 0o600)
   try {

@@ -48,7 +48,7 @@ export class Reply {
   /** Passes chunks on while the client is connected: a long copy must not outlive its client, or `stop`. */
   async *whileWanted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
     for await (const chunk of chunks) {
-      if (this.response.destroyed) throw new Error('the client has gone')
+      if (this.response.destroyed) throw new Error('the client has left')
       yield chunk
     }
   }

@@ -23,7 +23,7 @@ export function parseRange(header: string | undefined, size: number): HalfOpenRa
   return { start: Number(first), end: last === '' ? size : Math.min(Number(last) + 1, size) }
 }
 
-/** x-amz-copy-source-range knows only `bytes=first-last`, both inside the source. */
+/** x-amz-copy-source-range allows only `bytes=first-last`, both inside the source. */
 export function parseCopyRange(header: string | undefined, size: number): HalfOpenRange | undefined {
   if (header === undefined) return undefined
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(header) ?? []

@@ -20,7 +20,7 @@ export interface SignedRequest {
   readonly path: string
   /** Percent-decoded, in any order. */
   readonly query: NamedValues
-  /** As received, repeated names included; names in lower case. */
+  /** The headers as received, including repeated names; names in lower case. */
   readonly headers: NamedValues
 }
 

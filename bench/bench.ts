@@ -5,16 +5,16 @@
  *   npm run bench -- --quick                  under two minutes; checks that every part works, its figures mean nothing
  *   npm run bench -- --only health,me         these workloads
  *   npm run bench -- --peers outpost,haproxy  these peers
- *   npm run bench -- --upload-mib 256         smaller uploads, where there is no room for four of a GiB
+ *   npm run bench -- --upload-mib 256         smaller uploads, for a disk without room for four of 1 GiB
  *   npm run bench -- --node /path/to/node     runs the peers on another Node than the bench itself
  *   npm run bench -- --publish                puts the figures into docs/performance.md
  *
- * How it stays fair: every peer serves the same app (servers/app.js) with as many workers as there are cores, under
- * NODE_ENV=production, with one Redis for all; the sign-in storm alone runs Outpost's own app, and says so. Rounds
- * alternate between the peers, ratios are taken within a round. The load comes from the same machine, so a peer that
- * uses less of it leaves more to its load, as it leaves more to the app.
+ * To be fair, every peer serves the same app (servers/app.js) with as many workers as there are cores, under
+ * NODE_ENV=production, with one Redis for all. Only the sign-in storm runs Outpost's own app, and says so. Rounds
+ * alternate between the peers, and ratios are taken within a round. The load comes from the same machine, so a peer
+ * that needs less processor time leaves more to its load, just as it leaves more to the app.
  *
- * Everything is on loopback, in one temporary folder, and ended by its process id when the run ends or is broken off.
+ * Everything is on loopback and in one temporary folder. Processes are ended by id when the run ends or is aborted.
  */
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
@@ -29,7 +29,7 @@ import { markdownOf, plainOf } from './lib/report.js'
 import { workloads } from './workloads/index.js'
 import type { Workload } from './workloads/workload.js'
 
-/** However slow the machine: no run takes longer. */
+/** The longest duration of a run, even on a slow machine. */
 const LIMIT_MS = { quick: 8 * 60_000, full: 120 * 60_000 }
 
 async function main(): Promise<void> {
@@ -90,7 +90,7 @@ function choose(only: string | undefined): readonly Workload[] {
   return workloads.filter(({ name }) => names.includes(name))
 }
 
-/** At the first run, and after a change of the lockfile. Without a registry the peers from it are left out. */
+/** Installs packages at the first run and after a change of the lockfile. Without a registry, their peers are left out. */
 function install(): void {
   const mark = new URL('node_modules/.package-lock.json', benchFolder)
   const lock = new URL('package-lock.json', benchFolder)

@@ -1,8 +1,7 @@
 /**
  * Two builds of Outpost against each other: node dist/bench/compare.js DIR DIR [--mode outpost|outpost-mesh] [--rounds N]
- * where each DIR is a checkout that is built. For judging a change: all of them are loaded at the same time, and other work
- * on the machine disturbs all alike. Compare the processor time of a request by role; the rates say little, since the
- * builds compete with each other.
+ * where each DIR is a built checkout. Both are loaded at the same time, so other work on the machine disturbs both
+ * alike. Compare the processor time of a request by role. The rates mean little, because the builds compete.
  */
 import path from 'node:path'
 import { parseArgs } from 'node:util'
@@ -13,7 +12,7 @@ import { median, medianRatio } from './lib/stats.js'
 import { outpostFrom } from './peers/outpost.js'
 import type { Running } from './peers/peer.js'
 
-/** By its name, e.g. `rate` or the processor time of a role. */
+/** Figures by name, e.g. `rate` or the processor time of a role. */
 type Measures = Record<string, number>
 
 interface Build {
@@ -47,7 +46,7 @@ for (const directory of positionals) {
 }
 
 for (let round = -1; round < Number(values.rounds); round += 1) {
-  // The first is for warming up.
+  // The first round warms up.
   const measured = await Promise.all(builds.map(({ running }) => measure(running)))
   if (round >= 0) builds.forEach(({ rounds }, i) => rounds.push(measured[i] ?? {}))
 }

@@ -1,5 +1,5 @@
 /**
- * Where the time of a peer goes: node dist/bench/profile.js [--peer outpost] [--path /health] [--seconds 5]
+ * Shows where a peer spends its time: node dist/bench/profile.js [--peer outpost] [--path /health] [--seconds 5]
  * Starts it with --cpu-prof in each of its Node processes, loads it, and prints each busy process' own time by
  * function and by file. The profiles themselves stay in bench/results/, for the browser's own viewer.
  */

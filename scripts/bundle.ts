@@ -1,5 +1,5 @@
 /**
- * Puts what each process loads into few files: `dist/main.js` and one chunk per role under `dist/chunks`. A worker that
+ * Bundles the modules of each process into few files: `dist/main.js` and one chunk per role under `dist/chunks`. A worker that
  * finds its modules in a thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
 import { build } from 'esbuild'
@@ -31,7 +31,7 @@ const { metafile } = await build({
   metafile: true,
 })
 
-// Only now: an instance that runs from here forks its processes from what is here at the time.
+// Old chunks are removed last, because a running instance forks its processes from them.
 for (const chunk of readdirSync(`${root}/dist/chunks`)) {
   if (!(`dist/chunks/${chunk}` in metafile.outputs)) rmSync(`${root}/dist/chunks/${chunk}`)
 }

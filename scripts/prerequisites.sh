@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# What a clone needs before npm can do the rest. Sourced by start-cluster.sh, test.sh and .ci/run, which set `root`.
+# Installs what a clone needs before npm can do the rest. Sourced by start-cluster.sh, test.sh and .ci/run, which set `root`.
 
 readonly NODE_SUPPORTED='Node.js 24, 26, 22 (22.19 or newer) or 20 (20.19.2 or newer)'
 readonly NODE_TO_INSTALL=24
@@ -11,7 +11,7 @@ die() {
   exit 1
 }
 
-# Runs a command as root, or says no.
+# Runs a command as root. Fails without root or sudo.
 as_root() {
   if [ "$(id -u)" -eq 0 ]; then
     "$@"
@@ -51,7 +51,7 @@ cached_node() {
 
 apt_as_root() { as_root env DEBIAN_FRONTEND=noninteractive apt-get "$@" >&2; }
 
-# With fresh package lists where those at hand are of no use.
+# Installs a system package. Updates the package lists if the present ones fail.
 apt_install() {
   command -v apt-get >/dev/null || return 1
   apt_as_root install -y -q --no-install-recommends "$@" ||
@@ -60,7 +60,7 @@ apt_install() {
 
 apt_candidate() { apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: *\([0-9].*\)/\1/p'; }
 
-# The system's own package, where it is new enough.
+# Installs the system's own package if it is new enough.
 install_system_node() {
   local version
   { command -v apt-get >/dev/null && as_root true; } || return 1
@@ -71,7 +71,7 @@ install_system_node() {
   apt_install nodejs && { command -v npm >/dev/null || apt_install npm; }
 }
 
-# Where the system's Node is too old, its npm can still fetch another.
+# If the system's Node is too old, its npm can still fetch another.
 install_cached_node() {
   local bin
   command -v npm >/dev/null || apt_install npm || return 1
@@ -97,7 +97,7 @@ need_node() {
 }
 
 # Outpost runs a redis-server of its own. The package would start another as a service: policy-rc.d prevents that at
-# the installation, where nobody has set one, and systemctl at the next boot.
+# the installation, unless the system has one, and systemctl at the next boot.
 install_redis_with_apt() (
   policy=/usr/sbin/policy-rc.d status=0
   if [ ! -e "$policy" ]; then
@@ -124,7 +124,7 @@ install_redis() {
   fi
 }
 
-# A redis-server that can be run. With REDIS_URL none is needed.
+# Installs redis-server if there is none. With REDIS_URL none is needed.
 need_redis() {
   if command -v redis-server >/dev/null; then return; fi
   say "installing redis-server"
@@ -139,7 +139,7 @@ is_running() {
   [ "$status" -eq 75 ]
 }
 
-# The packages as the lockfile has them, and the program built from the sources. What is up to date is left alone.
+# Installs the packages of the lockfile and builds the program. Skips what is up to date.
 # The build needs the development packages, whatever NODE_ENV says.
 install_and_build() (
   cd "${root:?}" || exit

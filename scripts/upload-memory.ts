@@ -54,7 +54,7 @@ class MemoryWatch {
   }
 }
 
-/** Starts an Outpost and waits until it has all that it needs. */
+/** Starts an Outpost and waits until its services can be reached. */
 async function start(): Promise<{ child: ChildProcess; url: string }> {
   const env = { ...process.env, PORT: '0', HOST: '127.0.0.1', RATE_LIMIT_MAX: '0', DATA_DIR: dataDir }
   const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })

@@ -32,7 +32,7 @@ export async function runBalancer(): Promise<void> {
   parent.begin()
 }
 
-/** A balancer with the settings of this instance, which tells the primary what it finds out about its targets. */
+/** A balancer with the settings of this instance. It reports the states of its targets to the primary. */
 export function createBalancer(
   { config, identityKey }: StartOrder,
   parent: Parent,

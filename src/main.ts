@@ -1,6 +1,6 @@
 #!/usr/bin/env node
-// One program, several roles: the primary is started by people, the others are forked by it with their role as the
-// first argument. Each role loads only what it needs.
+// One program in several roles. People start the primary, which forks the others with their role as the first argument.
+// Each role loads only what it needs.
 switch (process.send === undefined ? 'primary' : process.argv[2]) {
   case 'balancer':
     await (await import('./balancer-process.js')).runBalancer()

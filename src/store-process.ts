@@ -6,10 +6,10 @@ import { createLog } from './process/log.js'
 import { parseOrder, sendReport, type StoreOrder } from './ipc/messages.js'
 import { ObjectStore } from './object-store/object-store.js'
 
-/** Every worker may have as many requests under way as a balancer lets in; all of them may be uploads. */
+/** Every worker may have as many requests in flight as a balancer allows, and all of them may be uploads. */
 const MAX_CONNECTIONS = 8_192
 
-/** The body of the embedded object store's process. It outlives its parent, until the last of the workers has gone. */
+/** The body of the embedded object store's process. It runs until its parent and the last worker have exited. */
 export async function runStore(): Promise<void> {
   process.title = 'outpost store'
   // The parent reads this output. After its death, printing must not end this process.

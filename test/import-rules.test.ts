@@ -16,7 +16,7 @@ async function faultsOf(filePath: string, code: string): Promise<string[]> {
   return (result?.messages ?? []).map(({ ruleId, message }) => ruleId ?? message)
 }
 
-/** Who may import what: the arrows of the design, one row each way. */
+/** The allowed and the forbidden imports of the design, one row each. */
 const imports: Array<[from: string, what: string, allowed: boolean]> = [
   ['balancer/targets/pick.ts', 'node:http', true],
   ['balancer/targets/pick.ts', './target.js', true],

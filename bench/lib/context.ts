@@ -6,14 +6,14 @@ import { startRedis, type SharedRedis } from './redis.js'
 import type { Goal, LeftOut, Outcome, Skipped } from './report.js'
 import { medianRatio } from './stats.js'
 
-/** What the others are measured by. */
+/** The peer that the others are compared with. */
 export const BASELINE = 'pm2-nginx'
 
 export interface Plan {
   quick: boolean
   rounds: number
   seconds: number
-  /** Names of the peers; all without. */
+  /** Names of the peers; all of them if undefined. */
   only: string[] | undefined
   /** Size of each upload. */
   uploadBytes: number | undefined
@@ -24,7 +24,7 @@ export interface Plan {
 /** The rounds of each subject. */
 export type Samples<T> = ReadonlyMap<string, readonly T[]>
 
-/** What all workloads of a run share: how long, how often, against which peers; and the peers while they serve. */
+/** The parts that all workloads of a run share: durations, rounds, and the running peers. */
 export class Context {
   readonly quick: boolean
   readonly rounds: number
@@ -56,7 +56,7 @@ export class Context {
     }
   }
 
-  /** Those that can be measured. */
+  /** The peers that can be measured here. */
   get peers(): readonly Peer[] {
     return this.#peers
   }
@@ -77,8 +77,8 @@ export class Context {
   }
 
   /**
-   * All peers, serving. They stay up over all rounds, and each is warm when its turn comes; while another has its turn
-   * they have nothing to do but their own health checks.
+   * Starts all peers. They run over all rounds, so each is warm when its turn comes. Peers that are not in turn do
+   * nothing but their own health checks.
    */
   async fleet(app: AppName = 'bench'): Promise<ReadonlyMap<string, Running>> {
     const started = this.#fleets.get(app)
@@ -109,7 +109,7 @@ export class Context {
   }
 
   /**
-   * Measures each subject once a round, in turn, each round beginning with another: other work on the machine disturbs
+   * Measures each subject once per round. Each round begins with another subject, so other work on the machine disturbs
    * all of them alike.
    */
   async alternate<T>(

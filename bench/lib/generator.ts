@@ -19,7 +19,7 @@ const reasons: Record<string, number> = {}
 const idle: Connection[] = []
 const startedAt = performance.now()
 const endsAt = startedAt + seconds * 1_000
-/** When requests were due that no connection was free for. */
+/** The due times of requests for which no connection was free. */
 const overdue: number[] = []
 let scheduled = 0
 let inFlight = 0
@@ -27,7 +27,7 @@ let inFlight = 0
 class Connection {
   #socket: net.Socket
   #received = ''
-  /** Of the request in flight. */
+  /** The due time of the request in flight. */
   #dueAt: number | undefined
 
   constructor() {
@@ -90,7 +90,7 @@ function free(connection: Connection): void {
   else connection.send(dueAt)
 }
 
-/** All that is due by now leaves now: a timer of Node's has no finer grain than a millisecond, for every peer alike. */
+/** Sends all requests that are due. Node's timers have a resolution of 1 ms, which affects every peer alike. */
 function tick(perSecond: number): void {
   const now = performance.now()
   const due = Math.floor(((Math.min(now, endsAt) - startedAt) / 1_000) * perSecond)
@@ -125,7 +125,7 @@ function requestText(): string {
 
 function report(): void {
   const passed = (performance.now() - startedAt) / 1_000
-  // What has not been answered by now was due, too.
+  // Requests that have no answer yet were also due.
   const unanswered = rate === undefined ? 0 : overdue.length + inFlight
   if (unanswered > 0) reasons['no answer yet'] = unanswered
   const sorted = Float64Array.from(latencies).sort()

@@ -41,7 +41,7 @@ export interface LoadPlan {
 
 export const closedLoopTool = (): string => (findProgram('wrk') === undefined ? "the bench's own generator" : 'wrk')
 
-/** Each connection sends its next request when it has the answer to the last: the most that goes through. */
+/** Full speed: each connection sends its next request as soon as it has the answer to the last. */
 export async function loadAtFullSpeed(plan: Omit<LoadPlan, 'method' | 'body' | 'rate'>): Promise<Figures> {
   const { origin, path, headers = {}, connections, seconds } = plan
   const wrk = findProgram('wrk')

@@ -5,7 +5,7 @@ import { z } from 'zod'
 import { benchFolder } from './paths.js'
 import { findProgram } from './processes.js'
 
-/** The facts that a reader needs to judge the figures, and none that identifies the machine. */
+/** The facts that a reader needs to judge the figures. None of them identifies the machine. */
 export interface Machine {
   processor: string
   cores: number
@@ -17,7 +17,7 @@ export interface Machine {
   wrk: string
   redis: string
   pm2: string
-  /** Other work on the machine shows here. */
+  /** The load average, which shows other work on the machine. */
   loadBefore: number
 }
 

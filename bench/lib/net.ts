@@ -44,5 +44,5 @@ export async function untilServing(origin: string, started?: Started): Promise<v
     await sleep(10)
   }
   const said = started === undefined ? '' : fs.readFileSync(started.logFile, 'utf8').trim().slice(-SHOWN_OF_LOG)
-  throw new Error(`${end.seen ? 'it ended before it served' : 'it did not serve in time'}: ${said}`)
+  throw new Error(`${end.seen ? 'the program ended before it served' : 'the program did not serve in time'}: ${said}`)
 }

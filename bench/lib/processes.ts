@@ -18,9 +18,9 @@ export type Environment = Record<string, string | undefined>
 export interface Started {
   readonly child: ChildProcess
   readonly pid: number
-  /** Where its output goes. */
+  /** The file with its output. */
   readonly logFile: string
-  /** Resolves when it has ended, or could not be started. */
+  /** Resolves when the program has ended, or could not be started. */
   readonly over: Promise<unknown>
 }
 
@@ -32,7 +32,7 @@ export function newFolder(name: string): string {
   return fs.mkdtempSync(path.join(folder, `${name}-`))
 }
 
-/** The variables that any program needs to run, without the person's own settings. */
+/** The variables that any program needs to run, without the settings of the user. */
 function cleanEnvironment(more: Environment = {}): NodeJS.ProcessEnv {
   const { PATH = '', HOME, LANG } = process.env
   return { PATH: `${PATH}:/usr/sbin:/sbin`, HOME, LANG: LANG ?? 'C.UTF-8', NODE_ENV: 'production', ...more }
@@ -55,7 +55,7 @@ export function start(name: string, command: string, args: readonly string[], en
   return started
 }
 
-/** Asks it to end; ends its group when it has not by then, or when it left a process behind. */
+/** Asks the program to end. Kills its group when it has not ended in time or left a process behind. */
 export async function stop(started: Started, signal: NodeJS.Signals = 'SIGTERM'): Promise<void> {
   const { child, over } = started
   if (child.exitCode === null && child.signalCode === null) child.kill(signal)
@@ -70,7 +70,7 @@ export function run(command: string, args: readonly string[], env: Environment =
   const options = { cwd: folder, env: cleanEnvironment(env), encoding: 'utf8', timeout: timeoutMs } as const
   const { status, stdout, stderr, error } = spawnSync(command, args, options)
   if (status !== 0) {
-    // Both are null when it could not be started.
+    // Both are null when the program could not be started.
     const said = [stdout as string | null, stderr as string | null].join('').trim().slice(-2_000)
     throw new Error(`${path.basename(command)} ${args.join(' ')}: ${error?.message ?? said}`)
   }
@@ -109,7 +109,7 @@ process.on('exit', () => {
     try {
       work()
     } catch {
-      // The others still have to be ended.
+      // The other processes still have to be ended.
     }
   }
   for (const started of running) killGroup(started)

@@ -6,10 +6,10 @@ const BEGIN = '<!-- bench:begin -->'
 const END = '<!-- bench:end -->'
 const page = new URL('performance.md', docsFolder)
 
-/** Where the chart belongs, seen from the page. */
+/** The path of the chart, relative to the page. */
 export const CHART = 'performance/throughput.svg'
 
-/** Puts the figures of a run into docs/performance.md, between its marks, and the chart beside it. */
+/** Writes the figures of a run into docs/performance.md, between its marks, and the chart next to it. */
 export async function publish(markdown: string, svg: string | undefined): Promise<void> {
   const text = fs.readFileSync(page, 'utf8')
   const [before = '', rest] = text.split(BEGIN)

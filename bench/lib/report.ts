@@ -28,7 +28,7 @@ export interface Bar {
   ratio: number
 }
 
-/** What a workload has measured. */
+/** The result of a workload. */
 export interface Outcome {
   title: string
   table: Table
@@ -36,12 +36,12 @@ export interface Outcome {
   notes: string[]
   /** Every round of everything that was measured. */
   raw: object
-  /** What the chart shows of it. */
+  /** The part that the chart shows. */
   bars?: Bar[]
 }
 
 export interface Skipped {
-  /** Why nothing was measured. */
+  /** The reason why nothing was measured. */
   skipped: string
 }
 

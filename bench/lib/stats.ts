@@ -9,13 +9,13 @@ export interface Summary {
   median: number
   min: number
   max: number
-  /** To the base: the median of the rounds' own ratios. */
+  /** The ratio to the base: the median of the rounds' own ratios. */
   ratio: number
 }
 
 /**
  * Sums up the rounds of one peer.
- * @param values one a round
+ * @param values one value per round
  * @param base the rounds of the base: each ratio is of two neighbours in time, and other work on the
  *   machine disturbs both alike
  */

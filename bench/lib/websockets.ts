@@ -15,7 +15,7 @@ export interface WebSocketPlan {
 
 const { origin, count, atOnce } = JSON.parse(process.argv[2] ?? '') as WebSocketPlan
 const { hostname, port } = new URL(origin)
-/** One client may have so many and no more: see MAX_WEBSOCKETS_PER_CLIENT. */
+/** The limit of connections per client: see MAX_WEBSOCKETS_PER_CLIENT. */
 const PER_ADDRESS = 2_500
 const MASK = Buffer.alloc(4)
 const HELLO = frame('40')

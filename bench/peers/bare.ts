@@ -3,7 +3,7 @@ import { script } from '../lib/paths.js'
 import { newFolder, start, stop } from '../lib/processes.js'
 import type { Peer } from './peer.js'
 
-/** Neither is something to run in production; they show how fast the parts are that Outpost is made of. */
+/** Not for production. These peers show the speed of the parts that Outpost is made of. */
 export const bareHttpProxy = bare(
   'bare-http-proxy',
   '20 lines around http-proxy, unix sockets, nothing checked or counted: the limit of the forwarder',

@@ -16,7 +16,7 @@ export const haproxy: Peer = {
     const port = await freePort()
     const file = path.join(newFolder('haproxy'), 'haproxy.cfg')
     fs.writeFileSync(file, configuration(port, ports))
-    // -db: in the foreground.
+    // -db keeps HAProxy in the foreground.
     const proxy = start('haproxy', needProgram('haproxy'), ['-db', '-f', file])
     const origin = `http://127.0.0.1:${port}`
     await Promise.all(ports.map(each => untilServing(`http://127.0.0.1:${each}`)))

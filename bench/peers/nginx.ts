@@ -37,7 +37,7 @@ export const pm2Nginx: Peer = {
       return {
         origin,
         elders: [pm2.pid, nginx.pid],
-        // Its own command, which is over when every worker has been replaced.
+        // PM2's own command ends when every worker has been replaced.
         reload: () => pm2.command(['reload', 'bench']),
         async stop() {
           await stop(nginx, 'SIGQUIT')
@@ -76,14 +76,14 @@ export const nginxTuned: Peer = {
 }
 
 interface Pm2 {
-  /** Of its daemon. */
+  /** The pid of PM2's daemon. */
   pid: number
-  /** Runs one of its commands while a load goes on. */
+  /** Runs one of PM2's commands during a load. */
   command: (args: readonly string[]) => Promise<void>
   kill: () => void
 }
 
-/** PM2 with a home of its own, apart from any PM2 of this machine's user; ended by its own command. */
+/** PM2 with a home of its own, separate from any other PM2 of this user. It is ended by its own command. */
 function startPm2(appPort: number, { workers, redisUrl, node, env }: StartOptions): Pm2 {
   const home = newFolder('pm2')
   const ecosystem = path.join(home, 'ecosystem.config.cjs')
@@ -201,7 +201,7 @@ ${appPorts.map(each => `    server 127.0.0.1:${each};`).join('\n')}
 }
 
 function preamble(folder: string): string {
-  // As root it would become "nobody", which may not enter a temporary folder of root's.
+  // Started by root, Nginx would run as "nobody", which may not enter root's temporary folder.
   const user = process.getuid?.() === 0 ? 'user root;\n' : ''
   return `${user}daemon off;
 worker_processes auto;

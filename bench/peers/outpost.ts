@@ -12,7 +12,7 @@ import type { Peer } from './peer.js'
 export const outpost = outpostFrom(built, 'outpost', 'Outpost, one balancer process (BALANCERS=1), everything on', 1)
 export const outpostMesh = outpostFrom(built, 'outpost-mesh', 'Outpost in mesh mode (BALANCERS=0), everything on', 0)
 
-/** The same of another build: see compare.ts. */
+/** Outpost from another build: see compare.ts. */
 export function outpostFrom(program: string, name: string, is: string, balancers: number): Peer {
   return {
     name,

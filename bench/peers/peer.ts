@@ -8,11 +8,11 @@ export interface StartOptions {
   node: string
   app?: AppName
   env?: Record<string, string>
-  /** For profiles: taken by the peers that hand them down to all their processes. */
+  /** Options of Node for profiles. Only peers that pass them on to all their processes use them. */
   nodeArguments?: readonly string[]
 }
 
-/** A peer that serves. */
+/** A running peer. */
 export interface Running {
   origin: string
   /** Ids of the processes from which all the others of this peer descend. */
@@ -26,7 +26,7 @@ export interface Peer {
   name: string
   /** One line for a table. */
   is: string
-  /** What it lacks on this machine. */
+  /** The part that is missing on this machine. */
   missing: () => string | undefined
   start: (options: StartOptions) => Promise<Running>
 }

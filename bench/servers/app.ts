@@ -1,6 +1,6 @@
 /**
- * The app that every peer serves, unchanged: the guide's routes, written the guide's way. It knows nothing of the
- * peer that it runs behind. Outpost is given this module as APP, PM2 and the others run it by `serve.js`; none lends it anything.
+ * The app that every peer serves, unchanged: the guide's routes, written the guide's way. It does not
+ * depend on its peer. Outpost runs this module as APP, and the others run it by `serve.js`. It uses no lent services.
  *
  * All peers share one redis-server over loopback TCP, without persistence, so that no disk decides a comparison.
  */

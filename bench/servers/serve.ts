@@ -3,6 +3,6 @@ import http from 'node:http'
 import app from './app.js'
 
 const server = http.createServer(app)
-// Longer than any proxy here keeps an unused connection: else a proxy sends on one that closes at that moment.
+// Longer than any proxy here keeps an unused connection. Otherwise a proxy could send on a connection that closes.
 server.keepAliveTimeout = 75_000
 server.listen(process.env['BENCH_LISTEN'] ?? Number(process.env['PORT'] ?? 3000))

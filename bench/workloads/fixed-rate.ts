@@ -52,7 +52,7 @@ export const fixedRate: Workload = {
         NO_WORSE_THAN.flatMap(theirs => noWorse(samples, ours, theirs)),
       ),
       notes: [
-        "Latency counts from when a request was due, not from when it was sent. The generator's own timer has a grain of 1 ms, which is part of every figure.",
+        "Latency is measured from the time when a request was due, not when it was sent. Every figure includes the generator's timer resolution of 1 ms.",
       ],
       raw: Object.fromEntries(samples),
     }

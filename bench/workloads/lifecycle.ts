@@ -9,7 +9,7 @@ import { rowsOf, type Workload } from './workload.js'
 
 const RELOAD_RATE = 200
 
-/** From the command to the first 200, processes and all. */
+/** The time from the command to the first 200, and the memory of all processes. */
 export const coldStart: Workload = {
   name: 'cold-start',
   async run(context) {
@@ -51,7 +51,7 @@ export const coldStart: Workload = {
   },
 }
 
-/** All workers replaced by new ones while requests come at a steady rate. Peers without such a command are not asked. */
+/** Replaces all workers while requests come at a steady rate. Peers without such a command are left out. */
 export const reloadUnderLoad: Workload = {
   name: 'reload',
   async run(context) {
@@ -59,7 +59,7 @@ export const reloadUnderLoad: Workload = {
     const able = [...fleet].flatMap(([name, { origin, reload }]) =>
       reload === undefined ? [] : [[name, { origin, reload }] as const],
     )
-    if (able.length === 0) return { skipped: 'none of the peers that are here can replace its workers' }
+    if (able.length === 0) return { skipped: 'none of the chosen peers can replace its workers' }
     const reloading = new Map(able)
     const rounds = context.quick ? 1 : 3
     const samples = await context.alternate(
@@ -114,7 +114,7 @@ export const reloadUnderLoad: Workload = {
         found: String(lost(name)),
         reached: lost(name) === 0,
       })),
-      notes: ['nginx-tuned, haproxy and the bare ones do not run their workers: there is nothing of theirs to reload.'],
+      notes: ['nginx-tuned, haproxy and the bare peers do not start their workers, so they have no reload to measure.'],
       raw: Object.fromEntries(samples),
     }
   },

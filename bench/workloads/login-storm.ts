@@ -12,14 +12,14 @@ const AT_ONCE = 32
 const HEALTH_RATE = 100
 const MAX_HEALTH_P99_MS = 50
 const CREDENTIALS = { username: 'storm', password: 'a bench has no secrets' }
-/** No peer: the rate of the cores when they do nothing but hash. */
+/** Not a peer: the rate of the cores when they only hash. */
 const CEILING = 'bcrypt alone'
 
 interface Sample {
   perSecond: number
   failed: number
   reasons: Figures['reasons']
-  /** Of GET /health meanwhile; missing for bcrypt alone. */
+  /** The figures of GET /health in the meantime; missing for bcrypt alone. */
   health?: Figures
 }
 
@@ -41,7 +41,7 @@ export const loginStorm: Workload = {
         name,
         `${figures.perSecond.toFixed(1)} logins/s` +
           (figures.health === undefined ? '' : `  /health p99 ${figures.health.p99.toFixed(1)} ms`) +
-          (figures.failed > 0 ? `  ${figures.failed} turned away ${JSON.stringify(figures.reasons)}` : ''),
+          (figures.failed > 0 ? `  ${figures.failed} refused ${JSON.stringify(figures.reasons)}` : ''),
       )
       return figures
     })
@@ -59,7 +59,7 @@ export const loginStorm: Workload = {
           { title: '/health p50 ms', right: true, of: row => healthOf(row, 'p50') },
           { title: '/health p99 ms', right: true, of: row => healthOf(row, 'p99') },
           {
-            title: 'turned away',
+            title: 'refused',
             right: true,
             of: ({ rounds }) => String(rounds.reduce((sum, { failed }) => sum + failed, 0)),
           },
@@ -117,7 +117,7 @@ function goalsOf(samples: Samples<Sample>, name: string): Goal[] {
   return [
     { text: `${name}: logins at least 0.90 x ${CEILING}`, found: `${share.toFixed(2)} x`, reached: share >= 0.9 },
     {
-      text: `${name}: p99 of /health meanwhile at most ${MAX_HEALTH_P99_MS} ms`,
+      text: `${name}: p99 of /health during the storm at most ${MAX_HEALTH_P99_MS} ms`,
       found: `${p99.toFixed(1)} ms`,
       reached: p99 <= MAX_HEALTH_P99_MS,
     },

@@ -6,7 +6,7 @@ import { rowsOf, type Workload } from './workload.js'
 /** A request keeps its worker's core busy for 5 ms; two at once keep it supplied. */
 const MAX_IN_FLIGHT = 2
 const CONNECTIONS = 256
-/** The longest that a request waits for a place before it is turned away. */
+/** The longest time that a request waits for a place before it is refused. */
 const WAIT_MS = 50
 const FACTOR = 3
 
@@ -39,7 +39,7 @@ export const overload: Workload = {
           peer.name,
           `most ${most.perSecond.toFixed(0)}/s  p99 unloaded ` +
             `${unloaded.p99.toFixed(1)} ms, at twice the most ${doubled.p99.toFixed(1)} ms, ` +
-            `${doubled.requests} served, ${doubled.failed} turned away ${JSON.stringify(doubled.reasons)}`,
+            `${doubled.requests} served, ${doubled.failed} refused ${JSON.stringify(doubled.reasons)}`,
         )
       }
       samples.set(peer.name, rounds)
@@ -66,10 +66,10 @@ export const overload: Workload = {
       goals: [...samples].map(([name, rounds]) => {
         const beyond = middle(rounds, each => each.doubled.p99 - WAIT_MS - FACTOR * each.unloaded.p99)
         const found = middle(rounds, each => each.doubled.p99)
-        const text = `${name}: p99 of what is accepted at most ${FACTOR} x the unloaded one and ${WAIT_MS} ms`
+        const text = `${name}: p99 of accepted requests at most ${FACTOR} x the unloaded one and ${WAIT_MS} ms`
         return { text, found: `${found.toFixed(1)} ms`, reached: beyond <= 0 }
       }),
-      notes: ['Latency counts from when a request was due. What is turned away (503) is not part of it.'],
+      notes: ['Latency is measured from the time when a request was due. Refused requests (503) are not included.'],
       raw: Object.fromEntries(samples),
     }
   },

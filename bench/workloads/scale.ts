@@ -15,10 +15,10 @@ const POLICIES = ['round-robin', 'least-busy'] as const
 
 type Policy = (typeof POLICIES)[number]
 
-/** "Flat" leaves room for the cost of one more cache line. */
+/** The factor allows for the cost of one more cache line. */
 const FLAT_WITHIN = 2
 
-/** What it costs to choose a target and to give it back: in the library itself, without a request. */
+/** The cost to choose a target and give it back, in the library itself, without a real request. */
 export const pickCost: Workload = {
   name: 'pick',
   async run(context) {
@@ -30,7 +30,7 @@ export const pickCost: Workload = {
     const samples = await context.alternate([...pools.keys()], cell => nanosPerPick(entry(pools, cell), turns))
     const of = (policy: Policy, count: number): number => median(entry(samples, `${policy} ${count}`))
     return {
-      title: 'Picking one of so many targets, ns',
+      title: 'Time to pick a target, by the number of targets, ns',
       table: tableOf<Policy>(
         [
           { title: 'policy', of: policy => policy },
@@ -50,7 +50,7 @@ export const pickCost: Workload = {
           reached: growth <= FLAT_WITHIN,
         }
       }),
-      notes: ['One pick, one request begun and ended; half of the targets busy, as under load.'],
+      notes: ['One pick with the begin and the end of a request. Half of the targets are busy, as under load.'],
       raw: Object.fromEntries(samples),
     }
   },
@@ -58,7 +58,7 @@ export const pickCost: Workload = {
 
 const ignore = (): undefined => undefined
 
-/** A request that nothing happens to. */
+/** A request without effect. */
 function aRequest(): InFlight {
   return { targetWentDown: ignore, targetBrokeOff: ignore }
 }
@@ -115,7 +115,7 @@ export const perWorkers: Workload = {
     const middle = (name: string, workers: number): number =>
       median(entry(samples, `${name} ${workers}`).map(each => each.cpuPerRequest))
     return {
-      title: 'Processor time of one GET /health with so many workers, µs',
+      title: 'Processor time of one GET /health, by the number of workers, µs',
       table: tableOf<string>(
         [
           { title: 'peer', of: name => name },
@@ -128,7 +128,7 @@ export const perWorkers: Workload = {
         ours.map(({ name }) => name),
       ),
       goals: [],
-      notes: [`On ${context.workers} cores: more workers than cores share them.`],
+      notes: [`On ${context.workers} cores. More workers than cores share them.`],
       raw: Object.fromEntries(samples),
     }
   },

@@ -78,7 +78,7 @@ function throughput({ name, title, path, prepare, extra = {}, goals }: Measureme
       for (const subject of subjects.values()) {
         subject.headers = (await prepare?.(subject.running.origin)) ?? {}
         await expectGood(subject)
-        // Warm: compiled, connections open, caches filled.
+        // The warm-up compiles the code, opens connections and fills caches.
         await loadAtFullSpeed(load(subject, context.quick ? 0.3 : 2))
       }
       const samples = await context.alternate([...subjects.keys()], async (which, round) => {

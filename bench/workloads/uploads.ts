@@ -22,7 +22,7 @@ const MIB = 2 ** 20
 const CREDENTIALS = { username: 'uploader', password: 'a bench has no secrets' }
 const CEILING = 'minio client alone'
 const GUIDE = "the guide's way, in memory"
-/** In memory each file is there twice while it is put together: more than this would need a machine for itself. */
+/** The way in memory holds each file twice while it is assembled. Larger files would need a machine of their own. */
 const GUIDE_MAX_BYTES = 256 * MIB
 
 const run = promisify(execFile)
@@ -36,7 +36,7 @@ interface Sample {
   grewMiB?: number
 }
 
-/** Some large files at once, into one and the same object store: speed and memory. */
+/** Speed and memory of simultaneous uploads of large files to one object store. */
 export const uploads: Workload = {
   name: 'uploads',
   async run(context) {
@@ -105,9 +105,9 @@ export const uploads: Workload = {
         },
       ]),
       notes: [
-        `All of them put into one object store, the one that Outpost embeds, in a process of its own. ${GUIDE} (multer) is ` +
-          `given files of ${Math.min(bytes, GUIDE_MAX_BYTES) / MIB} MiB, and runs on bare node:cluster: Nginx as the guide ` +
-          'shows it refuses bodies over 1 MiB.',
+        'All of them send to one object store, the one that Outpost embeds, in a process of its own. The files for ' +
+          `"${GUIDE}" (multer) have ${Math.min(bytes, GUIDE_MAX_BYTES) / MIB} MiB. It runs on bare node:cluster, because ` +
+          "the guide's Nginx refuses bodies over 1 MiB.",
       ],
       raw: Object.fromEntries(samples),
     }
@@ -138,7 +138,7 @@ async function upload(plan: UploadPlan): Promise<number> {
   return z.object({ seconds: z.number() }).parse(JSON.parse(stdout)).seconds
 }
 
-/** Outpost takes uploads of signed-in users only; the guide's app takes any. */
+/** Outpost accepts uploads of signed-in users only. The guide's app accepts any. */
 async function signIn(origin: string): Promise<Record<string, string>> {
   await post(origin, '/register', CREDENTIALS)
   const answer = await post(origin, '/login', CREDENTIALS)

@@ -17,14 +17,14 @@ const WANTED = 10_000
 const AT_ONCE = 100
 const BARE = 'bare Socket.IO'
 const BROADCASTS = 5
-/** Files that a process has open besides its sockets, and some to spare. */
+/** Open files of a process besides its sockets, with a margin. */
 const OTHER_FILES = 500
 const SETTLE_MS = 2_000
 
 type Starter = () => Promise<Running>
 
 interface Sample {
-  /** Connections that heard the last message, or are open still. */
+  /** Connections that received the last message, or are still open. */
   held: number
   kibPerSocket: number
   broadcastMs: number
@@ -32,7 +32,7 @@ interface Sample {
 
 type Middle = (name: string, key: keyof Sample) => number
 
-/** What lib/websockets.ts prints after each message. */
+/** The line that lib/websockets.ts prints after each message. */
 const broadcastSchema = z.object({ open: z.number(), heard: z.number(), ms: z.number() })
 
 /** Many connections that do nothing: the memory of each, and the time in which one message reaches them all. */
@@ -150,11 +150,11 @@ async function startBare({ node }: StartOptions): Promise<Running> {
 
 /** A balancer holds two files for a connection: one to the client, one to the worker. */
 function notesOf(count: number, balancers: number, quick: boolean): string[] {
-  const limit = `This machine lets a process open ${openFilesLimit()} files`
+  const limit = `A process may open ${openFilesLimit()} files on this machine`
   return [
     ...(balancers > 1
-      ? [`${limit}, and a balancer needs two for a connection: outpost runs ${balancers} of them.`]
+      ? [`${limit}, and a balancer needs two for each connection, so outpost runs ${balancers} balancers.`]
       : []),
-    ...(count < WANTED && !quick ? [`${limit}: so many connections and not ${WANTED}.`] : []),
+    ...(count < WANTED && !quick ? [`${limit}, so there were ${count} connections in place of ${WANTED}.`] : []),
   ]
 }

@@ -1,4 +1,4 @@
-// An app that knows nothing of Outpost: APP=examples/plain-express/server.js ./scripts/start-cluster.sh
+// An app that is not written for Outpost: APP=examples/plain-express/server.js ./scripts/start-cluster.sh
 import express from 'express'
 
 const app = express()

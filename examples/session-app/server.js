@@ -1,4 +1,4 @@
-// An app that uses what Outpost lends: APP=examples/session-app/server.js ./scripts/start-cluster.sh
+// An app that uses the lent services: APP=examples/session-app/server.js ./scripts/start-cluster.sh
 import express from 'express'
 
 export default outpost => {

@@ -5,7 +5,7 @@ export default outpost => {
   const app = express()
   const io = outpost.io()
   io.on('connection', socket => {
-    // Reaches everybody else, whichever worker they are connected to.
+    // Reaches all other clients, at every worker.
     socket.on('say', text => socket.broadcast.emit('said', { text: String(text), by: socket.id }))
   })
   app.get('/', async (req, res) => {

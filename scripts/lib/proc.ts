@@ -1,4 +1,4 @@
-/** The proc(5) reader of tests, scripts and bench. What has gone, or belongs to another user, reads as empty. */
+/** The proc(5) reader of tests, scripts and bench. A process that has exited, or is another user's, reads as empty. */
 
 import fs from 'node:fs'
 
@@ -97,12 +97,12 @@ export function boundUnixSockets(): Array<{ path: string; file: string }> {
   })
 }
 
-/** Sends a signal to a process; nothing happens when it has gone. */
+/** Sends a signal to a process. Does nothing if the process has exited. */
 export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
   try {
     process.kill(pid, signal)
   } catch {
-    // It has just gone by itself.
+    // The process has just exited.
   }
 }
 

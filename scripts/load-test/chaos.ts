@@ -87,7 +87,7 @@ function kill(...pids: number[]): boolean {
   return alive.length > 0
 }
 
-/** One of them, if there is one. */
+/** A random one of the processes, if there is one. */
 function pickOne(pids: readonly number[]): number[] {
   const at = Math.floor(Math.random() * pids.length)
   return pids.slice(at, at + 1)

@@ -13,7 +13,7 @@ interface Acknowledged {
   find: (client: PatientClient) => Promise<string | undefined>
 }
 
-/** The service is not set up for the test, and any count would mean nothing. */
+/** The service is not set up for the test, so the counts would mean nothing. */
 export class UnfitServiceError extends Error {}
 
 /** The requests of the test, and the checks of their answers. */

@@ -3,7 +3,7 @@ import { tryToAsk, type AskOptions, type Reply } from '../lib/http-client.js'
 
 const TIMEOUT_MS = 60_000
 
-/** One keep-alive connection to the service, as one patient client has it. */
+/** One keep-alive connection to the service, like that of a patient client. */
 export class PatientClient {
   readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
 

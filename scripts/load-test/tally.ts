@@ -1,10 +1,10 @@
 /** The outcome of one request. */
 export type Outcome =
-  /** Answered as it should be. */
+  /** The answer is correct. */
   | 'good'
-  /** Refused with 503 and Retry-After because the machine is full: no promise is broken. */
+  /** The request was refused with 503 and Retry-After because the machine is full. That breaks no promise. */
   | 'shed'
-  /** Failed in a way that the promise allows for this fault. */
+  /** The request failed in a way that the promise allows for this fault. */
   | 'allowed'
   | 'lost'
 
@@ -25,7 +25,7 @@ export interface Figures {
   outcomes: Record<Outcome, number>
   byKind: Record<string, Record<Outcome, number>>
   byWorker: Record<string, number>
-  /** Of good answers, in milliseconds. */
+  /** Latencies of good answers, in milliseconds. */
   latency: { p50: number; p99: number; p999: number; max: number }
   reasons: Record<string, number>
   /** How often each requested fault was caused. */

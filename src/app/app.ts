@@ -43,7 +43,7 @@ export interface AppSettings {
   workerName: string | undefined
 }
 
-/** Registration and sign-in are guessed and flooded most: each has a fifth of the general limit. */
+/** Registration and sign-in are attacked most, so each has a fifth of the general limit. */
 const STRICT_SHARE = 5
 const MAX_JSON_BYTES = 64 * 1024
 
@@ -88,7 +88,7 @@ export function createApp(services: AppServices, settings: AppSettings): Express
   return app
 }
 
-/** Outside of production the app is served over plain http, and must not tell a browser to use https. */
+/** Outside of production the app is served over plain http, so it must not make browsers use https. */
 function securityHeaders(production: boolean): HelmetOptions {
   return {
     strictTransportSecurity: production,
@@ -99,7 +99,7 @@ function securityHeaders(production: boolean): HelmetOptions {
         scriptSrc: ["'self'"],
         styleSrc: ["'self'"],
         imgSrc: ["'self'"],
-        // Not every browser takes 'self' to mean WebSockets, too.
+        // In some browsers 'self' does not include WebSockets.
         connectSrc: ["'self'", 'ws:', 'wss:'],
         formAction: ["'self'"],
         baseUri: ["'none'"],

@@ -13,8 +13,8 @@ import { UploadsBusyError } from './uploads/uploads.js'
  * docs/errors.md lists the same rows; a test holds the two together.
  */
 export const appErrors = {
-  VALIDATION_FAILED: { status: 400, detail: 'Some of the values cannot be used.' },
-  MALFORMED_BODY: { status: 400, detail: 'The body is not what its headers say.' },
+  VALIDATION_FAILED: { status: 400, detail: 'Some values are invalid.' },
+  MALFORMED_BODY: { status: 400, detail: 'The body does not match its headers.' },
   UNAUTHENTICATED: { status: 401, detail: 'A valid bearer token or session is required.' },
   INVALID_CREDENTIALS: { status: 401, detail: 'The username or the password is wrong.' },
   CROSS_ORIGIN: { status: 403, detail: 'A page of another origin may not do this with your session.' },
@@ -22,7 +22,7 @@ export const appErrors = {
   UPLOAD_STALLED: { status: 408, detail: 'The file did not arrive in time.' },
   USERNAME_TAKEN: { status: 409, detail: 'This username is taken.' },
   BODY_TOO_LARGE: { status: 413, detail: 'The body is too large.' },
-  UNSUPPORTED_MEDIA_TYPE: { status: 415, detail: 'This kind of body is not understood.' },
+  UNSUPPORTED_MEDIA_TYPE: { status: 415, detail: 'This type of body is not supported.' },
   RANGE_NOT_SATISFIABLE: { status: 416, detail: 'The range lies outside the file.' },
   RATE_LIMITED: { status: 429, detail: 'Too many requests from this address.' },
   LOGIN_BACKOFF: { status: 429, detail: 'Too many failed sign-ins to this account from this address.' },
@@ -35,7 +35,7 @@ export const appErrors = {
 
 export type AppErrorCode = keyof typeof appErrors
 
-/** One value that cannot be used. */
+/** One invalid value. */
 export interface FieldFault {
   field: string
   reason: string
@@ -81,7 +81,7 @@ function toHttpError(error: unknown): HttpError {
   if (error instanceof HashQueueFullError) {
     return new HttpError('HASHING_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
   }
-  // Of a path that decodes to no text, and so names nothing that could be here.
+  // The path does not decode to text, so it names nothing.
   if (error instanceof URIError && statusOf(error) === 400) return new HttpError('NOT_FOUND', cause)
   // Errors of Express and its body parsers carry the status they mean.
   switch (statusOf(error)) {
@@ -102,7 +102,7 @@ export function answerErrors(log: Logger): ErrorRequestHandler {
   return function answerError(error: unknown, request, response, _next) {
     const answer = toHttpError(error)
     const requestId = request.get('x-request-id')
-    if (answer.status === 500) log.error({ err: error, requestId, path: request.path }, 'a request failed')
+    if (answer.status === 500) log.error({ err: error, requestId, path: request.path }, 'request failed')
     // Where saving the session has just failed, saving it at the end of this answer would fail, too, and express would
     // cut the connection under the finished answer.
     Reflect.deleteProperty(request, 'session')

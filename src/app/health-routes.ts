@@ -5,14 +5,14 @@ import type { ObjectStorage } from '../services/object-storage.js'
 export interface HealthRouteOptions {
   redis: Redis
   storage: Pick<ObjectStorage, 'check'>
-  /** Milliseconds that the event loop was held up at the last measurement. */
+  /** The delay of the event loop at the last measurement, in milliseconds. */
   loopDelayMs: () => number
 }
 
-/** Held up for longer than this, it is not ready for more. */
+/** A worker whose event loop is delayed for longer than this is not ready. */
 const MAX_LOOP_DELAY_MS = 1_000
 
-/** GET /health (can this process serve at all?) and GET /health/ready (and all that it needs?). */
+/** GET /health (can this process serve at all?) and GET /health/ready (can it reach its services?). */
 export function healthRoutes({ redis, storage, loopDelayMs }: HealthRouteOptions): Router {
   const router = Router()
 

@@ -24,7 +24,7 @@ export function pageRoutes(folder = FOLDER): Router {
 
 function pageFile(path: string): RequestHandler {
   const content = readFileSync(path)
-  // By content: every worker and machine of one version gives the same.
+  // The hash is of the content, so it is the same at every worker and machine of one version.
   const tag = `"${createHash('sha256').update(content).digest('base64url').slice(0, 22)}"`
   const headers = { 'Content-Type': TYPES[extname(path)], 'Cache-Control': 'no-cache', ETag: tag }
   return function sendPageFile(_request, response) {

@@ -2,7 +2,7 @@ import type { z } from 'zod'
 import { HttpError } from './errors.js'
 
 /**
- * A value in the shape that a route takes it.
+ * Parses a value by the schema of a route.
  * @throws {HttpError} VALIDATION_FAILED with every reason, by field
  */
 export function validated<T>(shape: z.ZodType<T>, value: unknown): T {

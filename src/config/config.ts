@@ -8,10 +8,10 @@ import {
   type Variables,
 } from './variables.js'
 
-/** One variable that cannot be used. */
+/** One invalid variable. */
 export interface ConfigFault {
   name: string
-  /** As given; of a secret only its length. */
+  /** The value as given; for a secret, only its length. */
   value: string
   accepted: string
 }
@@ -19,8 +19,8 @@ export interface ConfigFault {
 /** Every fault of the environment in one message. */
 export class ConfigError extends Error {
   constructor(readonly faults: readonly ConfigFault[]) {
-    const lines = faults.map(({ name, value, accepted }) => `  ${name}=${value}: accepted is ${accepted}`)
-    super(`the environment cannot be used:\n${lines.join('\n')}`)
+    const lines = faults.map(({ name, value, accepted }) => `  ${name}=${value}: must be ${accepted}`)
+    super(`the environment is invalid:\n${lines.join('\n')}`)
     this.name = 'ConfigError'
   }
 }
@@ -32,14 +32,14 @@ type ValuesOf<Table> = {
 /** The value of every variable; groups like `s3` are nested. Frozen. */
 export type Config = ValuesOf<Variables>
 
-/** The rows that a role sees. */
+/** The rows of a role. */
 type SeenBy<Seer extends Role, Table> = {
   readonly [
     Field in keyof Table as true extends IsSeenBy<Seer, Table[Field]> ? Field : never
   ]: Table[Field] extends Variable<unknown, Role> ? Table[Field] : SeenBy<Seer, Table[Field]>
 }
 
-/** Of a group: whether any of its rows is seen. */
+/** For a group: whether the role sees any of its rows. */
 type IsSeenBy<Seer extends Role, Row> =
   Row extends Variable<unknown, infer Seers> ? (Seer extends Seers ? true : false) : IsSeenBy<Seer, Row[keyof Row]>
 
@@ -52,7 +52,7 @@ const MIN_SECRET_IN_PRODUCTION = 32
 
 /**
  * Reads the environment once. An empty variable counts as unset.
- * @throws {ConfigError} with every fault there is
+ * @throws {ConfigError} with all faults
  */
 export function readConfig(env: Environment = process.env): Config {
   const given = Object.fromEntries(Object.entries(env).filter(([, text]) => text !== ''))
@@ -72,7 +72,7 @@ export function readConfig(env: Environment = process.env): Config {
   return fill(variables, ({ name }) => values.get(name)) as Config
 }
 
-/** What a process of this role needs and no more, so that no other holds a secret. Frozen. */
+/** The part that a process of this role needs. No process gets a secret that it does not use. Frozen. */
 export function configFor<Seer extends Role>(role: Seer, config: Config): ConfigFor<Seer> {
   return part(role, variables, config) as ConfigFor<Seer>
 }
@@ -103,9 +103,9 @@ function weakSecret({ NODE_ENV, SESSION_SECRET }: Environment): ConfigFault[] {
   return [{ name: 'SESSION_SECRET', value: `(${SESSION_SECRET.length} characters)`, accepted }]
 }
 
-/** The embedded store has keys of its own; no other server can be used without. */
+/** Every server but the embedded store needs keys from the environment. */
 function missingS3Keys(env: Environment): ConfigFault[] {
   if (env['S3_ENDPOINT'] === undefined) return []
   const missing = ['S3_ACCESS_KEY', 'S3_SECRET_KEY'].filter(name => env[name] === undefined)
-  return missing.map(name => ({ name, value: '', accepted: 'the key that S3_ENDPOINT asks for: it is set, too' }))
+  return missing.map(name => ({ name, value: '', accepted: 'set when S3_ENDPOINT is set' }))
 }

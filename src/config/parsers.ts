@@ -5,9 +5,9 @@ import { dirname, resolve } from 'node:path'
 
 /** Turns the text of a variable into its value. */
 export interface Parser<Value> {
-  /** Completes "accepted is …", and is the column of that name in docs/config.md. */
+  /** Completes "must be …", and is the column "accepted" in docs/config.md. */
   accepted: string
-  /** Undefined for a text that cannot be used. */
+  /** Returns undefined for an invalid text. */
   parse(text: string): Value | undefined
 }
 
@@ -61,7 +61,7 @@ export const byteSize: Parser<number> = {
   },
 }
 
-/** A text that ends in a number is meant as an address, and is none. */
+/** A text that ends in a number is an invalid address, not a host name. */
 const HOST_NAME = /^(?!.*\.\d+\.?$)[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?$/i
 
 export const host: Parser<string> = {
@@ -69,7 +69,7 @@ export const host: Parser<string> = {
   parse: text => (isIP(text) !== 0 || HOST_NAME.test(text) ? text : undefined),
 }
 
-/** Stricter than the client, which takes these parts as they come and fails at each connection. */
+/** Stricter than the client, which accepts any text for these parts and fails at each connection. */
 export const redisUrl: Parser<string> = {
   accepted: 'a URL like redis://[user:password@]host[:port][/number of the database] or rediss://…, with %25 for a "%"',
   parse: text => {
@@ -114,7 +114,7 @@ export const readableFile: Parser<string> = {
   },
 }
 
-/** The absolute path of a folder that may have to be made first. */
+/** The absolute path of a folder, which need not exist yet. */
 export const writableFolder: Parser<string> = {
   accepted: 'a folder that this user can make and write to',
   parse: text => {

@@ -25,17 +25,17 @@ export type Role = 'primary' | 'balancer' | 'worker'
 export interface Variable<Value, Seer extends Role> {
   name: string
   parser: Parser<Value>
-  /** As the variable would be given; undefined when nothing stands in for it. */
+  /** The default, written like a given value; undefined when there is none. */
   default: string | undefined
-  /** What docs/config.md has in the place of a default that is not the same everywhere. */
+  /** The column "default" in docs/config.md, for a default that is not the same everywhere. */
   shownDefault?: string
   /** One line for docs/config.md. */
   doc: string
   /** The roles that need it. */
   seenBy: readonly Seer[]
-  /** What a message may show of a value; all of it when undefined. */
+  /** The part of a value that a message may show; all of it when undefined. */
   masked?: (text: string) => string
-  /** Other programs read it as well: the tests keep it. */
+  /** Other programs read the variable as well, so the tests do not unset it. */
   shared?: boolean
 }
 
@@ -75,7 +75,7 @@ const primaryAndWorker = ['primary', 'worker'] as const
 /** 10,000 parts, which is S3's limit, of 5 MiB each. */
 const MAX_UPLOAD_BYTES = 10_000 * 5 * 1024 ** 2
 
-/** S3 and its clients refuse a name that looks like an address at the first call. */
+/** At the first call, S3 and its clients refuse a name that looks like an address. */
 const BUCKET = textLike(
   /^(?!.*\.\.)(?!.*\d+\.\d+\.\d+\.\d)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
   'a bucket name: 3 to 63 of a-z, 0-9, "-" and ".", no two dots together, and no IP address',
@@ -102,7 +102,7 @@ export const variables = {
   s3: {
     endpoint: optional('S3_ENDPOINT', httpOrigin, 'embedded', primary,
       'S3-compatible server to use; unset: a store of its own',
-      // Some write the keys into the URL, which is one of its faults.
+      // Some people write the keys into the URL, which is an error.
       { masked: text => text.replace(/^.*@/s, '…@') }),
     accessKey: optional('S3_ACCESS_KEY', anyText, 'made at first start', primary,
       'access key; required with `S3_ENDPOINT`', secret),

@@ -10,7 +10,7 @@ import {
 
 type LastEvent = Exclude<ReloadEvent | StopEvent, Progress | { event: 'failed' }>
 
-/** The answer to one command: one JSON document, or events as they come when the client asked for those. */
+/** The answer to one command: one JSON document, or a stream of events if the client asked for it. */
 export class Answer {
   readonly #streams: boolean
   #over = false
@@ -24,12 +24,12 @@ export class Answer {
     response.on('error', () => undefined)
   }
 
-  /** Answers with a document, also when the client asked for events. */
+  /** Answers with a document, even if the client asked for events. */
   document(value: object): void {
     this.#end(200, contentTypes.json, value)
   }
 
-  /** Tells the client at once that its command has begun. */
+  /** Sends the headers at once, to show that the command has begun. */
   begin(): void {
     if (!this.#streams) return
     this.response.writeHead(200, { 'content-type': contentTypes.events, 'cache-control': 'no-store' })

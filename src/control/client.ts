@@ -26,7 +26,7 @@ export class NotRunningError extends Error {
 }
 
 const ANSWER_MS = 5_000
-/** Each of many workers may take its time to become ready and to drain. */
+/** Each of many workers may take long to become ready and to drain. */
 const RELOAD_MS = 10 * 60_000
 
 /** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
@@ -141,7 +141,7 @@ function parsed<T>(schema: z.ZodType<T>, text: string): T {
 }
 
 function controlError(code: string, message: string, lastLines: readonly string[] | undefined): ControlError {
-  // Of another version.
+  // The code is of another version.
   const known = code in controlErrors ? (code as ControlErrorCode) : 'COMMAND_FAILED'
   return new ControlError(known, { message, ...(lastLines === undefined ? {} : { lastLines }) })
 }

@@ -28,7 +28,7 @@ type SchemaName = keyof typeof schemas
 
 const ref = (name: SchemaName): object => ({ $ref: `#/components/schemas/${name}` })
 
-/** A document, and beside it the events for a client that asks for them. */
+/** A document, or the events for a client that asks for them. */
 function content(document: SchemaName, events?: SchemaName): object {
   return {
     [contentTypes.json]: { schema: ref(document) },
@@ -36,7 +36,7 @@ function content(document: SchemaName, events?: SchemaName): object {
   }
 }
 
-/** Answers to what goes wrong, by status; several codes may share one. */
+/** The answers for errors, by status. Several codes may share one. */
 function problems(...codes: ControlErrorCode[]): Record<number, object> {
   const answers: Record<number, { description: string; content: object }> = {}
   for (const code of codes) {

@@ -14,7 +14,7 @@ export type RouteName = keyof typeof routes
 
 export const contentTypes = {
   json: 'application/json',
-  /** One event a line. */
+  /** One event per line. */
   events: 'application/x-ndjson',
   problem: 'application/problem+json',
 } as const
@@ -56,7 +56,7 @@ export const problemSchema = z.object({
   lastLines: lastLinesSchema,
 })
 
-/** How a command goes, before its last event. */
+/** The progress of a command, before its last event. */
 export const progressSchema = z.object({
   event: z.literal('replaced'),
   worker: z.string().describe('id of the worker that has left'),
@@ -104,7 +104,7 @@ export type ControlErrorCode = keyof typeof controlErrors
 
 /** A command that failed, with a code of the catalogue. */
 export class ControlError extends Error {
-  /** What the failed worker printed last, if a worker failed. */
+  /** The last output of the failed worker, if a worker failed. */
   readonly lastLines: readonly string[] | undefined
 
   constructor(

@@ -14,7 +14,7 @@ import {
   type Status,
 } from './protocol.js'
 
-/** The commands that the server passes on. */
+/** The commands that the server carries out. */
 export interface Commands {
   status(): Status
   /**
@@ -33,7 +33,7 @@ const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
 /**
- * The control API on a unix socket that only this user may open. Commands take no body: one that comes is refused
+ * The control API on a unix socket that only this user may open. Commands take no body. A request with one is refused
  * unread.
  */
 export class ControlServer implements Service {
@@ -62,7 +62,7 @@ export class ControlServer implements Service {
       this.#server.listen(this.path, () => {
         fs.chmodSync(this.path, 0o600)
         this.#server.off('error', reject)
-        // A connection that could not be accepted; its client may try again.
+        // A connection could not be accepted. Its client may try again.
         this.#server.on('error', () => undefined)
         resolve()
       })
@@ -111,14 +111,14 @@ export class ControlServer implements Service {
     },
     stop: (answer, response) => {
       answer.begin()
-      // Also when the client has gone without its answer.
+      // This is done even if the client has left before its answer.
       response.once('close', () => this.commands.stop())
       answer.done({ event: 'stopping', pid: process.pid }, 202)
     },
   }
 }
 
-/** The client is the user of Outpost and may see the reason. */
+/** The reason is included, because the client is the user of Outpost. */
 function commandFailed(cause: unknown): ControlError {
   return new ControlError('COMMAND_FAILED', { message: String(cause), cause })
 }

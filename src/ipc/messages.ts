@@ -2,10 +2,10 @@ import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
 import type { Config } from '../config/config.js'
 
-/** A target, as every balancing process gets it. */
+/** A target, as sent to every balancing process. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
-/** The object storage, as every worker reaches it. */
+/** The address and keys of the object storage, as sent to every worker. */
 const storageSchema = z.object({
   /** `http://host[:port]` or `https://…` */
   endpoint: z.string(),
@@ -20,9 +20,9 @@ const startSchema = z.object({
   type: z.literal('start'),
   id: z.string(),
   config: z.custom<Config>(value => typeof value === 'object' && value !== null),
-  /** Where a worker serves HTTP to the balancers. */
+  /** The socket on which a worker serves HTTP to the balancers. */
   socketPath: z.string(),
-  /** The public port as it is bound. An app that listens sees this port. */
+  /** The bound public port. An app that listens sees this port. */
   publicPort: z.number(),
   /** Every worker balances for itself. */
   mesh: z.boolean(),
@@ -33,12 +33,12 @@ const startSchema = z.object({
   identityKey: z.string(),
 })
 
-/** The same for the embedded object store. */
+/** The first order of the embedded object store. */
 const storeSchema = z.object({
   type: z.literal('start-store'),
   directory: z.string(),
   port: z.number(),
-  /** The named pipe whose end tells it to leave. */
+  /** The named pipe whose end stops the store. */
   lifeline: z.string(),
   accessKey: z.string(),
   secretKey: z.string(),
@@ -54,29 +54,29 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
-  /** All the targets there are, each time. */
+  /** The complete list of targets, each time. */
   z.object({
     type: z.literal('targets'),
     targets: z.array(targetSchema),
     /** How many processes balance. */
     balancers: z.number(),
   }),
-  /** Nothing new will come. Ends long-lived sessions, so that their clients go to other workers. */
+  /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
 ])
 
 /** From a child to the primary. */
 const reportSchema = z.discriminatedUnion('type', [
-  /** The first of all: it listens to orders from now on. */
+  /** The first report: the child listens for orders from now on. */
   z.object({ type: z.literal('hello') }),
   z.object({ type: z.literal('ready') }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
-  /** Every second: the longest the event loop was held up in it, and the resident memory. */
+  /** Sent each second: the longest delay of the event loop in that second, and the resident memory. */
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
-  /** It has the connection that it was given longest ago (mesh mode). */
+  /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
@@ -91,7 +91,7 @@ export type StoreOrder = z.infer<typeof storeSchema>
 export type Order = z.infer<typeof orderSchema>
 export type Report = z.infer<typeof reportSchema>
 
-/** Tells a report from a message of the app: `process.send('ready')` is a habit of PM2's users. */
+/** Marks reports, because apps send messages too: `process.send('ready')` is common under PM2. */
 const envelopeSchema = z.object({ outpost: reportSchema })
 
 /** A malformed order. Both ends are built together, so it is a bug, not bad input. */
@@ -103,18 +103,18 @@ export function parseOrder(message: unknown): Order {
   throw new MessageError(`not an order: ${JSON.stringify(message)}`)
 }
 
-/** Undefined for a message of the app in a child, which must not be able to break the primary. */
+/** Undefined for a message of the app in a child. Such a message must not break the primary. */
 export function parseReport(message: unknown): Report | undefined {
   return envelopeSchema.safeParse(message).data?.outpost
 }
 
-/** The end of the channel in the primary. A child that has exited is no error: its exit is reported elsewhere. */
+/** Sends an order from the primary. A child that has exited is no error here: its exit is reported elsewhere. */
 export function sendOrder(child: ChildProcess, order: Order, handle?: object): void {
   if (!child.connected) return
   child.send(order, handle as never, () => undefined)
 }
 
-/** The end of the channel in a child. */
+/** Sends a report from a child. */
 export function sendReport(report: Report): void {
   if (!process.connected || process.send === undefined) return
   process.send({ outpost: report }, undefined, undefined, () => undefined)

@@ -6,18 +6,18 @@ interface ParentEvents {
   start: [order: StartOrder]
   /** @param handle an open socket that came with the order */
   order: [order: Exclude<Order, StartOrder>, handle: unknown]
-  /** The primary has died. */
+  /** The primary has exited. */
   gone: []
 }
 
 const HEARTBEAT_MS = 1_000
 
-/** How long requests in flight may take after the primary has died. */
+/** How long requests in flight may take after the primary has exited. */
 const ORPHAN_DEADLINE_MS = 4_000
 
-/** The primary, as a balancer or worker sees it: where orders come from and reports go. */
+/** The primary, as a balancer or worker sees it: the source of orders and the receiver of reports. */
 export class Parent extends EventEmitter<ParentEvents> {
-  /** How long the event loop was held up at the last measurement, in milliseconds. */
+  /** The delay of the event loop at the last measurement, in milliseconds. */
   loopDelayMs = 0
 
   /** Orders that came before `begin`. */
@@ -25,7 +25,7 @@ export class Parent extends EventEmitter<ParentEvents> {
 
   #leaveEarly: () => void = () => exit(exitCodes.ok)
 
-  /** Takes up the channel. Signals that are meant for the primary do nothing here from now on. */
+  /** Opens the channel. Signals that are meant for the primary are ignored here from now on. */
   static async join(): Promise<{ parent: Parent; start: StartOrder }> {
     const parent = new Parent()
     if (!process.connected) parent.#left()
@@ -50,7 +50,7 @@ export class Parent extends EventEmitter<ParentEvents> {
       else if (order.type === 'stop') this.#leaveEarly()
       else this.#early.push([order, handle])
     })
-    // The primary reads this output. After its death, printing must not end this process.
+    // The primary reads this output. After its exit, printing must not end this process.
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
     let last = performance.now()
     setInterval(() => {
@@ -66,16 +66,14 @@ export class Parent extends EventEmitter<ParentEvents> {
     this.#leaveEarly = leave
   }
 
-  /** All listeners for orders are in place. */
+  /** Delivers the orders, now that all listeners are in place. */
   begin(): void {
     const early = this.#early ?? []
     this.#early = undefined
     for (const [order, handle] of early) this.emit('order', order, handle)
   }
 
-  /**
-   * When the primary has died: in good order, if that is over in time. A stop under way had perhaps longer than that.
-   */
+  /** Ends this process after the primary has exited: gracefully, within a deadline that also ends a stop under way. */
   whenGone(leave: (deadlineMs: number) => Promise<void>): void {
     this.once('gone', () => {
       setTimeout(() => exit(exitCodes.ok), ORPHAN_DEADLINE_MS)
@@ -87,7 +85,7 @@ export class Parent extends EventEmitter<ParentEvents> {
     sendReport(report)
   }
 
-  /** The primary has died. Until `begin` nothing is served here, so there is nothing to finish. */
+  /** The primary has exited. Before `begin` nothing is served here, so there is nothing to finish. */
   #left(): void {
     if (this.#early !== undefined) exit(exitCodes.ok)
     this.emit('gone')

@@ -4,8 +4,8 @@ import { randomBytes } from 'node:crypto'
 const SESSION_ID = /[?&]sid=([\w-]{1,64})\.[\w-]{20}(?:&|$)/
 
 /**
- * An id for a session that lives in one worker's memory. It begins with the id of the worker. A balancer reads there
- * where a request of the session has to go, without a table or a cookie.
+ * An id for a session in the memory of one worker. It begins with the id of the worker, which tells a balancer
+ * where to send requests of the session, without a table or a cookie.
  */
 export function newSessionId(workerId: string): string {
   return `${workerId}.${randomBytes(15).toString('base64url')}`
@@ -13,6 +13,6 @@ export function newSessionId(workerId: string): string {
 
 /** The worker named by the session id in a URL's query (`sid`); undefined without such an id. */
 export function workerOfSession(url: string | undefined): string | undefined {
-  // Most requests have none, and this is asked of every one.
+  // This runs for every request, and most of them have no such id.
   return url?.includes('sid=') === true ? SESSION_ID.exec(url)?.[1] : undefined
 }

@@ -18,17 +18,17 @@ import type { StoreContext } from './disk/store-context.js'
 import { TempFolder } from './disk/temp-folder.js'
 
 export interface ObjectStoreOptions extends SigningCredentials {
-  /** Everything the store writes is under here; it is made when it is not there. One store a directory. */
+  /** The store writes under this directory only, and creates it if it is missing. One store per directory. */
   readonly directory: string
   /** A loopback address; default 127.0.0.1. */
   readonly host?: string
-  /** 0: any free one. */
+  /** 0 for any free port. */
   readonly port: number
-  /** Largest object in bytes; default 5 TiB, which is S3's. In one request never more than 5 GiB, which is S3's, too. */
+  /** Largest object in bytes; default 5 TiB. One request may send 5 GiB at most. Both limits are S3's. */
   readonly maxObjectBytes?: number
   /** Connections at once, default 512; more are cut as they come. */
   readonly maxConnections?: number
-  /** How long a connection may stand still before it is cut; default 120,000. */
+  /** How long a connection may be idle before it is cut; default 120,000. */
   readonly idleTimeoutMs?: number
   /** How long `stop` waits for requests in flight; default 5,000. */
   readonly stopTimeoutMs?: number
@@ -45,24 +45,24 @@ LOOPBACK.addSubnet('127.0.0.0', 8, 'ipv4')
 LOOPBACK.addAddress('::1', 'ipv6')
 
 /**
- * An S3-compatible object store for one machine: the subset that S3 clients really send, Signature V4 on every
+ * An S3-compatible object store for one machine: the subset of S3 that clients use, Signature V4 on every
  * request, path-style addresses, no versions, no policies, everything private. What is not implemented is answered 501.
  *
  *     directory/
- *       temp/                           all that is not whole yet
- *       buckets/NAME/bucket             when it was made
+ *       temp/                           all incomplete files
+ *       buckets/NAME/bucket             time of its creation
  *       buckets/NAME/objects/HH/HASH    one object: body, record, trailer; HASH = SHA-256 of the key, HH its first byte
  *       buckets/NAME/uploads/ID/upload  a multipart upload under way: its key and attributes
  *       buckets/NAME/uploads/ID/00001   one part: body, record, trailer
  *
  * Invariants:
- * - A name outside temp/ is given by `rename` only, to a file that has been synced, and the directory is synced before
- *   the client hears of success. So a crash, or a power cut, leaves the old object or the new one, and litter in temp/.
+ * - A file gets a name outside temp/ by `rename` only, after it was synced, and the directory is synced before
+ *   the client gets its answer. So a crash or a power cut leaves the old or the new object, and files in temp/.
  * - Nothing refers to temp/; `start` empties it.
  * - An object of one request is one file, key, hash and attributes included. An object of many parts is a file without
  *   a body whose record names an upload: the parts stay where they were received, and completion copies nothing.
- * - An upload's folder without the file `upload` to which no object refers is litter; `start` removes it.
- * - Keys never name files, their hashes do; bucket names are held to S3's rules, which leave nothing a path could use.
+ * - `start` removes folders of uploads that have no file `upload` and to which no object refers.
+ * - Files are named by the hash of a key, never by the key. Bucket names follow S3's rules, so they are safe in a path.
  * - The index (key, size, ETag, date; some 300 bytes an object) is in memory, in the byte order S3 lists in, and is
  *   changed in the same turn as the disk, one writer a key at a time. `start` rebuilds it from the records, so there
  *   is no second copy on the disk that could contradict them; a hundred thousand objects take a few seconds.
@@ -96,12 +96,12 @@ export class ObjectStore {
     this.#server = this.#createServer()
   }
 
-  /** Claims the directory, removes the litter of a crash, rebuilds the index, listens. */
+  /** Claims the directory, removes the leftovers of a crash, rebuilds the index, listens. */
   start(): Promise<{ port: number }> {
     return (this.#starting ??= this.#start())
   }
 
-  /** Takes no more connections, lets requests in flight finish until the deadline, then cuts them. */
+  /** Accepts no more connections, lets requests in flight finish until the deadline, then cuts them. */
   stop(): Promise<void> {
     return (this.#stopping ??= this.#stop())
   }
@@ -146,7 +146,7 @@ export class ObjectStore {
     const idleTimeoutMs = this.options.idleTimeoutMs ?? 120_000
     const server = createServer({
       headersTimeout: HEADERS_TIMEOUT_MS,
-      // No limit on a whole request, which may be a large and slow upload. The idle deadline ends a dead one.
+      // A whole request has no limit, because it may be a large and slow upload. The idle deadline ends a stalled one.
       requestTimeout: 0,
       keepAliveTimeout: idleTimeoutMs,
       connectionsCheckingInterval: CONNECTION_CHECK_MS,
@@ -170,7 +170,7 @@ export class ObjectStore {
     this.#active.add(active)
   }
 
-  /** Settles when the answer is out, or the connection gone. */
+  /** Settles when the answer is sent or the connection is closed. */
   async #serve(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
     incoming.on('error', () => undefined)
     response.on('error', () => undefined)
@@ -185,7 +185,7 @@ export class ObjectStore {
       requireSupportedHeaders(request)
       await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
-      // A client that left is no fault, and cannot be answered.
+      // A client that has left is not a fault, and cannot be answered.
       if (incoming.socket.destroyed) return
       const answer = asS3Error(error)
       if (answer.status >= 500 && answer.code !== 'NotImplemented') {

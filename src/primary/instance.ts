@@ -22,7 +22,7 @@ import { Supervisor } from './supervisor.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
-/** How long the summary waits for an embedded Redis that loads its data. */
+/** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
 const REDIS_STOP_MS = 5_000
 /** Longer than the embedded store waits for the requests that it has begun. */
@@ -32,7 +32,7 @@ const STORE_USER = 'outpost'
 /** One running Outpost: all that it has started. */
 export interface Instance {
   services: Service
-  /** Rejects when the public port cannot be had after all. */
+  /** Rejects when another program has taken the public port in the meantime. */
   serving: Promise<void>
   log: Logger
   reload(): void
@@ -45,7 +45,7 @@ export async function startInstance(config: Config): Promise<Instance> {
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const log = createLog('primary', config.logLevel)
   const leftovers = await endLeftovers(folder.lifeline)
-  if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance ended')
+  if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')
   folder.clearSockets()
 
   const publicPort = await PublicPort.bind(config.host, config.port)
@@ -102,7 +102,7 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {
   return { pid: process.pid, host, port, processes }
 }
 
-/** What every service of an instance is built from. */
+/** The parts that every service of an instance is built from. */
 interface House {
   config: Config
   folder: InstanceFolder
@@ -118,10 +118,10 @@ function privateRedis({ folder, lifeline, shutdown, log }: House): ManagedServer
 }
 
 interface ObjectStorage {
-  /** For people. */
+  /** Shown in the start summary. */
   name: string
   address: StorageAddress
-  /** Undefined when somebody else runs it. */
+  /** Undefined for a server that Outpost does not run. */
   service: Service | undefined
 }
 

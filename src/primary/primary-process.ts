@@ -6,14 +6,14 @@ import { SignalRecord } from './signal-record.js'
 /** Starts an instance and keeps it until a signal ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
   process.title = 'outpost primary'
-  // Whoever reads what is printed may leave (`| head`): that is not what everything else depends on.
+  // The reader of the output may exit (`| head`). Nothing else depends on it, so the instance goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const signals = new SignalRecord()
   let instance: Instance
   try {
     instance = await startInstance(readConfig())
   } catch (error) {
-    // Whatever keeps it from starting is the environment or the machine: the person at the keyboard can mend it.
+    // A start fails because of the environment or the machine, which the user can correct.
     process.stderr.write(`outpost: ${(error as Error).message}\n`)
     exit(exitCodes.config)
   }
@@ -26,7 +26,7 @@ async function untilStopped(instance: Instance, signals: SignalRecord): Promise<
     instance.reload()
     signal = await signals.next()
   }
-  instance.log.info({ signal }, 'stopping')
+  instance.log.info({ signal }, `instance is stopping: ${signal}`)
   const again = signals.nextBut('SIGHUP').then(() => exitCodes.failure)
   const stopped = instance.services.stop().then(() => {
     instance.release()
@@ -35,7 +35,7 @@ async function untilStopped(instance: Instance, signals: SignalRecord): Promise<
   return Promise.race([stopped, again])
 }
 
-/** Over only if another program took the port between the bind and the first balancer. */
+/** Resolves only if another program took the port between the bind and the first balancer. */
 async function portLost(instance: Instance): Promise<ExitCode> {
   const error = await instance.serving.then(
     () => new Promise<never>(() => undefined),

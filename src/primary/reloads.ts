@@ -1,9 +1,9 @@
 import type { Progress } from '../control/protocol.js'
 import type { Child } from './processes/child.js'
 
-/** A new worker did not come up, or did not last; the workers that were not replaced yet serve on. */
+/** A new worker did not become ready, or did not last. The workers that are not yet replaced keep serving. */
 export class ReloadError extends Error {
-  /** What the failed worker printed last. */
+  /** The last output of the failed worker. */
   readonly lastLines: readonly string[]
 
   constructor(
@@ -11,7 +11,7 @@ export class ReloadError extends Error {
     readonly replaced: number,
   ) {
     const fault = child.servedMs === 0 ? 'did not become ready' : 'did not last'
-    const rest = replaced === 0 ? 'the old workers serve on' : 'no more workers are replaced'
+    const rest = replaced === 0 ? 'the old workers keep serving' : 'no more workers are replaced'
     super(`the new ${child.name} ${fault} (${child.ending}); ${rest}`)
     this.name = 'ReloadError'
     this.lastLines = [...child.lastLines]
@@ -25,14 +25,14 @@ interface Asked {
   reject(error: ReloadError): void
 }
 
-/** Reloads that were asked for and have no outcome yet. */
+/** Reloads that were requested and have no outcome yet. */
 export class Reloads {
   #generation = 0
   #asked: Asked[] = []
 
   /**
    * @param onProgress called for each worker that is replaced
-   * @returns the generation to bring the workers to, and how many were replaced or a rejection with a `ReloadError`
+   * @returns the generation that all workers are to have, and a promise of the number replaced (rejects: `ReloadError`)
    */
   ask(onProgress?: (event: Progress) => void): { generation: number; finished: Promise<number> } {
     const generation = ++this.#generation
@@ -51,7 +51,7 @@ export class Reloads {
     }
   }
 
-  /** All workers are of this generation. */
+  /** All workers are of this generation now. */
   settled(generation: number, workers: number): void {
     for (const asked of this.#upTo(generation)) asked.resolve(workers)
   }

@@ -1,4 +1,4 @@
-/** Records the signals that come in; the caller asks for the next one. */
+/** Records signals until they are asked for, one at a time. */
 export class SignalRecord {
   readonly #noted: NodeJS.Signals[] = []
   #waiting: ((signal: NodeJS.Signals) => void) | undefined

@@ -4,12 +4,12 @@ export interface SummaryFacts {
   config: Config
   port: number
   redisEmbedded: boolean
-  /** Where objects are, for people. */
+  /** The place of the objects, as shown to people. */
   storage: string
   startedInMs: number
 }
 
-/** What the console shows once the first request could be served. */
+/** The text that the console shows once a request can be served. */
 export function summaryOf({ config, port, redisEmbedded, storage, startedInMs }: SummaryFacts): string {
   const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host
   const rows = [

@@ -11,7 +11,7 @@ export class SupervisorLog {
   }
 
   targetState(by: Child, { id, state }: { id: string; state: string }): void {
-    this.log.debug({ by: by.name, worker: id, state }, 'target changed its state')
+    this.log.debug({ by: by.name, worker: id, state }, 'target changed state')
   }
 
   retires(child: Child, reason: string): void {
@@ -22,7 +22,7 @@ export class SupervisorLog {
     const { rssBytes } = child.vitals
     this.log.error(
       { child: child.name, rssBytes },
-      'worker is over WORKER_MAX_MEMORY and stays: its place had a new worker less than a minute ago',
+      'worker is kept over WORKER_MAX_MEMORY: its place got a new worker less than a minute ago',
     )
   }
 
@@ -34,10 +34,10 @@ export class SupervisorLog {
     this.log.error({ err: error }, 'reload failed')
   }
 
-  /** @param reason none when it has missed the deadline of its stop, which is nothing to tell */
+  /** @param reason undefined when the child has missed the deadline of its stop, which is not logged */
   kills(child: Child, reason: string | undefined): void {
     if (reason === undefined) return
-    this.log.error({ child: child.name, pid: child.pid, reason }, `${child.role} hangs and is killed: ${reason}`)
+    this.log.error({ child: child.name, pid: child.pid, reason }, `${child.role} is killed: ${reason}`)
   }
 
   lost(child: Child, { kind, delayMs, isNews }: RestartVerdict): void {
@@ -51,7 +51,7 @@ export class SupervisorLog {
     } else if (isNews) {
       this.log.error(
         { ...facts, lastLines },
-        `${role} is in a crash loop: its place stays empty, with one try a minute`,
+        `${role} is in a crash loop: its place stays empty, and one start a minute is tried`,
       )
     }
   }

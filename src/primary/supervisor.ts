@@ -23,17 +23,17 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
 }
 
-/** Nothing is overlooked for longer than this. */
+/** The longest time between two passes. */
 const LOOK_INTERVAL_MS = 1_000
-/** A look that comes this late was not late by chance: this process was stopped, or the machine asleep. */
+/** A pass this long after the one before means that this process was stopped, or the machine slept. */
 const OVERSLEPT_MS = 3_000
 
-/** The one release that there is. */
+/** The only release. */
 const LIVE = 'live'
 
 /**
- * Keeps what runs as it is desired. Signals, exits and messages change what is desired or observed and ask for a pass;
- * a pass makes a plan and carries it out.
+ * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed state
+ * and request a pass. A pass makes a plan and carries it out.
  */
 export class Supervisor implements Service, ChildObserver {
   readonly #children = new Map<string, Child>()
@@ -53,7 +53,7 @@ export class Supervisor implements Service, ChildObserver {
   #look: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
   #allGone: () => void = () => undefined
-  /** Over when the first request could be answered; rejects with a `PortError` when another program took the port. */
+  /** Resolves when a request can be answered. Rejects with a `PortError` when another program took the port. */
   readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
   #portLost: (error: Error) => void = () => undefined
@@ -84,7 +84,7 @@ export class Supervisor implements Service, ChildObserver {
     return Promise.resolve()
   }
 
-  /** Those that take traffic in end first, and only when nothing comes any more those that serve it. */
+  /** The processes that accept traffic end first. Those that serve it end when no more requests come. */
   stop(): Promise<void> {
     this.#stopped ??= new Promise<void>(resolve => {
       this.#allGone = resolve
@@ -97,10 +97,10 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   /**
-   * Replaces every worker, one place at a time. Asked for during a reload, it follows that one.
+   * Replaces every worker, one place at a time. A reload that is requested during another one follows it.
    * @param onProgress called for each worker that is replaced
    * @returns how many were replaced
-   * @throws {ReloadError} a new worker did not come up, or did not last; the old ones serve on
+   * @throws {ReloadError} a new worker did not become ready, or did not last; the old ones keep serving
    */
   reload(onProgress?: (event: Progress) => void): Promise<number> {
     const { generation, finished } = this.#reloads.ask(onProgress)
@@ -109,13 +109,13 @@ export class Supervisor implements Service, ChildObserver {
     return finished
   }
 
-  /** Brings the number of processes to another one. What is too many ends when all that is wanted serves. */
+  /** Changes the number of processes. Surplus ones end once all wanted ones serve. */
   scale({ workers, balancers = this.#desired.balancers }: { workers: number; balancers?: number }): void {
     this.#desired = { ...this.#desired, balancers, releases: [{ id: LIVE, workers }] }
     this.#ask()
   }
 
-  /** The processes that there are: balancers first, then workers, each in the order of their places. */
+  /** The running processes: balancers first, then workers, each in the order of their places. */
   children(): Child[] {
     const order = (a: Child, b: Child): number => a.role.localeCompare(b.role) || a.spec.place - b.spec.place
     return [...this.#children.values()].filter(({ state }) => state !== 'exited').sort(order)
@@ -131,7 +131,7 @@ export class Supervisor implements Service, ChildObserver {
         break
       case 'failed':
         this.#log.failedToStart(child, report.reason)
-        // All that a balancer needs is the port; once one has it, none loses it.
+        // A balancer needs only the port to start. Once one balancer has it, no other can lose it.
         if (child.role === 'balancer') this.#portLost(this.options.publicPort.lost())
         return
       case 'heartbeat':
@@ -162,7 +162,7 @@ export class Supervisor implements Service, ChildObserver {
     this.options.print(child, line)
   }
 
-  /** Several facts in one turn of the event loop are one pass. */
+  /** Requests a pass. Several requests in one turn of the event loop cause one pass. */
   #ask(): void {
     if (this.#passAsked || this.#state !== 'running') return
     this.#passAsked = true
@@ -201,7 +201,7 @@ export class Supervisor implements Service, ChildObserver {
     const child = this.#children.get(action.child)
     if (child === undefined) return
     this.#carryOutOn(child, action)
-    // What has changed may ask for more, and is to be told to the balancers.
+    // The change may cause further actions, and the balancers need the new list.
     this.#ask()
   }
 
@@ -241,7 +241,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#log.reloaded(workers)
   }
 
-  /** What was desired before the reload is desired again, unless another reload was asked for meanwhile. */
+  /** Restores the generation from before the reload, unless another reload has been requested in the meantime. */
   #abandoned(child: Child, generation: number, replaced: number): void {
     const error = new ReloadError(child, replaced)
     this.#reloads.abandoned(generation, error)

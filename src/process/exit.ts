@@ -1,9 +1,9 @@
 /** Exit codes, after sysexits(3) where it has one. */
 export const exitCodes = {
   ok: 0,
-  /** A second signal cut the shutdown short, or something broke that should not. */
+  /** A second signal cut the shutdown short, or an unexpected error occurred. */
   failure: 1,
-  /** A value in the environment, or the machine it runs on, cannot be used (EX_CONFIG). */
+  /** A value in the environment is invalid, or the machine is unusable (EX_CONFIG). */
   config: 78,
 } as const
 

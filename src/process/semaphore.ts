@@ -1,7 +1,7 @@
 /** Thrown when the queue is full. */
 export class QueueFullError extends Error {
   constructor(limit: number) {
-    super(`${limit} are waiting already`)
+    super(`the queue is full: ${limit} callers are waiting`)
     this.name = 'QueueFullError'
   }
 }

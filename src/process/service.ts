@@ -1,11 +1,11 @@
-/** Anything that is started and has to be stopped. */
+/** A part that is started and has to be stopped. */
 export interface Service {
   start(): Promise<void>
-  /** Idempotent, and over within its own deadline: every caller awaits the same end. */
+  /** Idempotent: every caller awaits the same end. Resolves within a deadline of its own. */
   stop(): Promise<void>
 }
 
-/** Services started in order and stopped in reverse. When one does not start, those before it are stopped again. */
+/** Starts services in order and stops them in reverse. If one does not start, those before it are stopped. */
 export class ServiceStack implements Service {
   readonly #started: Service[] = []
   #stopped: Promise<void> | undefined

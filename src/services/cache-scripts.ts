@@ -4,14 +4,14 @@ import type { Redis, Result } from 'ioredis'
  * A cache entry is one hash, so that one key is all that a script touches:
  *
  *     value, fresh, until   JSON, and the times to which it is fresh and may be served at all; value '' = "not found"
- *     lock, lockUntil       token of the one that loads now, and when it counts as dead
+ *     lock, lockUntil       token of the reader that loads now, and the time at which its lock expires
  *     failed                token of the last load that failed
- *     writer, writeUntil    token of the last write that has begun, and when it counts as dead
- *     contended             another write had begun before the last one was over
+ *     writer, writeUntil    token of the last write that has begun, and the time at which it counts as failed
+ *     contended             the last write began before another one was over
  *
  * A load stores its value only under the lock that it began with. A write takes the lock away when it begins and again
  * when it ends, so no value that was read before or during a write can outlive it. While a write is under way, a stored
- * value lives no longer than the write may take: if the writer dies, the outcome of its write is unknown.
+ * value lives no longer than the write may take: if the writer exits, the outcome of its write is unknown.
  *
  * All times are Redis's own, in milliseconds.
  */
@@ -30,7 +30,7 @@ local function drop() redis.call('HDEL', key, 'value', 'fresh', 'until', 'lock',
 /**
  * Reads the value and decides which reader loads. ARGV: token, how long a load may take, whether to take the lock.
  * Returns [state, value or token]: `hit`, `stale` (others load), `reload` (stale, and the caller loads), `load`,
- * `wait` (with the token of the one that loads), `none` (nothing there, and the lock was not wanted).
+ * `wait` (with the token of the reader that loads), `none` (no value, and the lock was not wanted).
  */
 const LOOK = `
 local value = redis.call('HGET', key, 'value')
@@ -52,7 +52,7 @@ if served then return { 'reload', value } end
 return { 'load', '' }
 `
 
-/** Stores the value of a load. ARGV: token, value, fresh for, served for. Returns 1 if it was. */
+/** Stores the value of a load. ARGV: token, value, fresh for, served for. Returns 1 if it was stored. */
 const STORE = `
 if redis.call('HGET', key, 'lock') ~= ARGV[1] then return 0 end
 redis.call('HDEL', key, 'lock', 'lockUntil')
@@ -64,7 +64,7 @@ keep()
 return 1
 `
 
-/** A load has failed: those that wait for it hear of it. ARGV: token, how long it is remembered. */
+/** Records that a load has failed, for the readers that wait for it. ARGV: token, how long to keep the record. */
 const FAIL = `
 if redis.call('HGET', key, 'lock') ~= ARGV[1] then return 0 end
 redis.call('HDEL', key, 'lock', 'lockUntil')
@@ -89,8 +89,8 @@ return 1
 `
 
 /**
- * A write is over. ARGV: token, value, fresh for, served for, whether there is a value. When writes have overlapped,
- * nobody knows which of them came last: the value goes, and the next reader loads.
+ * A write is over. ARGV: token, value, fresh for, served for, whether there is a value. If writes have overlapped,
+ * their order is unknown, so the value is removed and the next reader loads.
  */
 const END_WRITE = `
 drop()

@@ -13,7 +13,7 @@ import { keys } from './keys.js'
 export type CacheState = 'HIT' | 'MISS' | 'STALE'
 
 export interface Cached<T> {
-  /** Undefined: there is no such thing. */
+  /** Undefined if there is no such thing. */
   value: T | undefined
   state: CacheState
 }
@@ -21,7 +21,7 @@ export interface Cached<T> {
 /** The load that this reader waited for failed, or took too long. */
 export class CacheLoadError extends Error {
   constructor(reason: string) {
-    super(`what was asked for could not be loaded: ${reason}`)
+    super(`value could not be loaded: ${reason}`)
     this.name = 'CacheLoadError'
   }
 }
@@ -29,9 +29,9 @@ export class CacheLoadError extends Error {
 export interface CacheTimes {
   /** How long "there is no such thing" is cached. */
   missingMs: number
-  /** A load counts as dead after this. */
+  /** A load counts as failed after this time. */
   loadMs: number
-  /** So does a write: longer than any write may take. */
+  /** A write counts as failed after this time, which is longer than any write may take. */
   writeMs: number
   /** How long a reader waits for another reader's load. */
   waitMs: number
@@ -133,13 +133,13 @@ export class Cache {
     try {
       value = await load()
     } catch (error) {
-      // Its own failure counts, not that of telling others: they have the lock's expiry.
+      // The error of the load is thrown, not that of recording it. Other readers then wait for the lock to expire.
       await this.redis.cacheFail(key, token, FAILURE_REMEMBERED_MS).catch(() => undefined)
       throw error
     }
     const { text, freshMs, servedMs } = this.#entry(value, ttlSeconds)
     await this.redis.cacheStore(key, token, text, freshMs, servedMs).catch((error: unknown) => {
-      this.log.debug({ err: error, key }, 'a loaded value was not cached')
+      this.log.debug({ err: error, key }, 'loaded value was not cached')
     })
     return value
   }
@@ -147,7 +147,7 @@ export class Cache {
   #reload<T>(key: string, token: string, ttlSeconds: number, load: () => Promise<T | undefined>): void {
     const reload = this.#load(key, token, ttlSeconds, load)
       .then(() => undefined)
-      .catch((error: unknown) => this.log.warn({ err: error, key }, 'a stale value could not be loaded anew'))
+      .catch((error: unknown) => this.log.warn({ err: error, key }, 'stale value could not be reloaded'))
       .finally(() => this.#reloads.delete(reload))
     this.#reloads.add(reload)
   }
@@ -162,7 +162,7 @@ export class Cache {
       else if (text === token) throw new CacheLoadError('the load failed')
       else return undefined
     }
-    throw new CacheLoadError(`not within ${this.#times.waitMs} ms`)
+    throw new CacheLoadError(`no result within ${this.#times.waitMs} ms`)
   }
 
   /** Readers that wait in this process share one look, sent after each of them has begun to wait. */

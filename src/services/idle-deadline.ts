@@ -1,12 +1,12 @@
-/** The source did not give its next piece in time. */
+/** The source did not deliver its next piece in time. */
 export class SourceIdleError extends Error {
   constructor(idleMs: number) {
-    super(`nothing came for ${idleMs} ms`)
+    super(`no data came for ${idleMs} ms`)
     this.name = 'SourceIdleError'
   }
 }
 
-/** The same pieces; throws when the next one takes longer than `idleMs`. How long the consumer takes does not count. */
+/** Passes on the pieces, and throws when one takes longer than `idleMs`. The time of the consumer does not count. */
 export async function* withIdleDeadline<T>(
   source: AsyncIterable<T> | Iterable<T>,
   idleMs: number,
@@ -29,7 +29,7 @@ export async function* withIdleDeadline<T>(
     }
   } finally {
     clearTimeout(timer)
-    // Not awaited: a generator that waits for its next piece would only return after it.
+    // Not awaited, because a generator that waits for its next piece returns only after it.
     if (!done) void Promise.resolve(iterator.return?.()).catch(() => undefined)
   }
 }

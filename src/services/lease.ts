@@ -4,7 +4,7 @@ import { keys } from './keys.js'
 
 /**
  * Takes a piece of work for the whole cluster. The lease is not given back: within `ttlMs` the work counts as done or
- * under way, and after that another process may take it, even if the holder has died.
+ * under way, and after that another process may take it, even if the holder has exited.
  * @returns whether the caller should do the work
  */
 export async function takeLease(redis: Redis, name: string, ttlMs: number): Promise<boolean> {

@@ -3,7 +3,7 @@ import type { Logger } from '../process/log.js'
 import { keys } from './keys.js'
 import type { UploadWitness } from './multipart-upload.js'
 
-/** An upload counts as dead when its worker has not renewed it for this time. */
+/** An upload counts as abandoned when its worker has not renewed it for this time. */
 export const UPLOAD_LIVES_MS = 60_000
 const RENEW_MS = 15_000
 

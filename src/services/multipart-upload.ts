@@ -1,6 +1,6 @@
 import type { CallOptions, StorageClient } from './storage-client.js'
 
-/** Notes the uploads that are under way, so that the sweeper leaves them alone. */
+/** Records the uploads under way, so that the sweeper keeps them. */
 export interface UploadWitness {
   begun(uploadId: string): void
   ended(uploadId: string): void
@@ -8,11 +8,11 @@ export interface UploadWitness {
 
 const BEGIN: CallOptions = { silenceMs: 5_000, deadlineMs: 10_000, repeatable: false }
 const PART: CallOptions = { silenceMs: 15_000, deadlineMs: 60_000 }
-/** From the end of a file to that of its upload, parts put together. Less than a balancer waits for our answer. */
+/** The time from the end of a file to the end of its upload. A balancer waits longer for the answer. */
 const FINISH_MS = 20_000
 const ABORT: CallOptions = { silenceMs: 2_000, deadlineMs: 5_000 }
 
-/** An object that is made part by part. It does not exist before `finish`. */
+/** An object that is uploaded part by part. It does not exist before `finish`. */
 export class MultipartUpload {
   readonly #parts: Array<{ part: number; etag: string }> = []
 
@@ -35,12 +35,12 @@ export class MultipartUpload {
     return new MultipartUpload(storage, key, id, witness)
   }
 
-  /** @param bytes exactly `PART_BYTES`; not used any more once this is over */
+  /** @param bytes exactly `PART_BYTES`; no longer used once this resolves */
   add(bytes: Buffer): Promise<void> {
     return this.#add(bytes, PART)
   }
 
-  /** The last part, of any size, and the end: within `FINISH_MS`, as nothing more has to be taken in meanwhile. */
+  /** Sends the last part, of any size, and completes the object, all within `FINISH_MS`. */
   async finish(rest: Buffer): Promise<{ etag: string }> {
     const begun = performance.now()
     await this.#add(rest, { ...PART, deadlineMs: FINISH_MS })
@@ -53,7 +53,7 @@ export class MultipartUpload {
     return { etag: etag.replace(/^"|"$/g, '') }
   }
 
-  /** Never throws, as it follows another failure. The sweeper removes what this cannot: the witness has forgotten it. */
+  /** Never throws, because it follows another failure. The sweeper removes an upload that this cannot remove. */
   async abort(): Promise<void> {
     this.witness.ended(this.id)
     await abortMultipart(this.storage, this.key, this.id).catch(() => undefined)

@@ -7,7 +7,7 @@ export interface ObjectInfo {
   etag: string
   lastModified: Date
   contentType: string
-  /** As given to `put`; names in lower case. */
+  /** The metadata given to `put`, with names in lower case. */
   metadata: Readonly<Record<string, string>>
 }
 
@@ -20,7 +20,7 @@ export interface PutOptions {
 
 const META = 'x-amz-meta-'
 
-/** As they are sent with the object. */
+/** The headers that are sent with the object. */
 export function headersOf({
   contentType = 'application/octet-stream',
   metadata = {},

@@ -33,9 +33,9 @@ export interface IncompleteUpload {
 const PROBE: CallOptions = { silenceMs: 1_000, deadlineMs: 1_500 }
 const READ: CallOptions = { silenceMs: 2_000, deadlineMs: 5_000 }
 const WRITE: CallOptions = { silenceMs: 10_000, deadlineMs: 15_000 }
-/** Having answered this recently, it is not asked whether it is there. */
+/** A storage that has answered this recently is not checked. */
 const FRESH_MS = 1_000
-/** How long a source may give nothing. */
+/** How long a source may deliver nothing. */
 export const SOURCE_IDLE_MS = 60_000
 const MAX_JSON_BYTES = 1024 ** 2
 
@@ -113,7 +113,7 @@ export class ObjectStorage {
     } catch (error) {
       const failure = notThereIsUnavailable(error)
       const aborted = upload?.abort()
-      // A storage that does not answer would not answer the abort either, and the caller waits.
+      // Not awaited, because a storage that does not answer would not answer the abort either.
       if (!isStorageUnavailable(failure)) await aborted
       throw failure
     }
@@ -127,7 +127,7 @@ export class ObjectStorage {
       this.#client.call(READ, async (client, call) => {
         const body = await client.getPartialObject(bucket, key, offset, length)
         call.becomeStream(body)
-        body.on('error', () => undefined) // the reader gets it; before it reads, an error must not end the process
+        body.on('error', () => undefined) // the reader gets the error; it must not end the process before that
         return { info: infoOf(headersIn(body)), body }
       }),
     )
@@ -146,7 +146,7 @@ export class ObjectStorage {
     await orUndefined(this.#client.call(WRITE, client => client.removeObject(this.#client.bucket, key)))
   }
 
-  /** The objects whose keys begin with `prefix`, in the order of their keys; `pageSize` of them are asked for at once. */
+  /** The objects whose keys begin with `prefix`, in the order of their keys, fetched in pages of `pageSize`. */
   async *list(
     prefix = '',
     pageSize = 1_000,
@@ -175,7 +175,7 @@ export class ObjectStorage {
     await this.putSteady(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
   }
 
-  /** Over, unlike the reading of a stream, within the deadline of one call. */
+  /** Reads a small object as JSON, within the deadline of one call. */
   async getJson(key: string): Promise<unknown> {
     const begun = performance.now()
     const found = await this.get(key)
@@ -191,7 +191,7 @@ export class ObjectStorage {
     }
   }
 
-  /** Those of keys that begin with `prefix`. Asked for all of them: MinIO answers a prefix that is no whole key with none. */
+  /** Lists uploads of keys that begin with `prefix`. Filters here, because MinIO only accepts whole keys as a prefix. */
   async *incompleteUploads(prefix: string): AsyncGenerator<IncompleteUpload> {
     const { bucket } = this.#client
     let keyMarker = ''
@@ -210,7 +210,7 @@ export class ObjectStorage {
     }
   }
 
-  /** One that has ended meanwhile is no error. */
+  /** An upload that has ended in the meantime is not an error. */
   async removeIncompleteUpload({ key, uploadId }: Pick<IncompleteUpload, 'key' | 'uploadId'>): Promise<void> {
     await orUndefined(abortMultipart(this.#client, key, uploadId))
   }
@@ -219,7 +219,7 @@ export class ObjectStorage {
     this.#client.close()
   }
 
-  /** Before a body is taken in: a storage that is away should be found out at once, not at the end of it. */
+  /** Called before a body is read, so that an absent storage is noticed at once and not at the end. */
   async #ready(): Promise<void> {
     if (!this.#bucketSeen || this.#client.silentMs > FRESH_MS) await this.check()
   }

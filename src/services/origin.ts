@@ -1,8 +1,8 @@
 import type { IncomingHttpHeaders } from 'node:http'
 
 /**
- * Whether a request is from a page of the same host, or from no page at all. Browsers tell the origin by themselves
- * wherever it matters; clients that are no browsers send no such header. The host is the one that the client asked for:
+ * Whether a request is from a page of the same host, or from no page at all. Browsers send the origin by themselves
+ * wherever it matters; other clients send no such header. The host is the one that the client asked for:
  * the edge has written it to X-Forwarded-Host, and a trusted proxy may have put another one into Host.
  */
 export function isSameOrigin(headers: IncomingHttpHeaders): boolean {

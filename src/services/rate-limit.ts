@@ -15,7 +15,7 @@ export interface RateLimitOptions {
 }
 
 /**
- * Middleware that counts the requests of a client address in Redis and tells it by the `RateLimit` headers. An IPv6
+ * Middleware that counts the requests of a client address in Redis and reports it in the `RateLimit` headers. An IPv6
  * client is its /64, which is what one customer gets. An unreachable Redis is an error for the next handler: no request
  * passes uncounted, except reads while Redis takes no writes, because reads still work then.
  */

@@ -5,12 +5,12 @@ import type { Logger } from '../process/log.js'
 import { realtimeParser } from './realtime-parser.js'
 import { createSubscriber, type RedisAddress } from './redis.js'
 
-/** How often the subscriber looks whether its connection is alive. */
+/** How often the subscriber checks its connection. */
 const PULSE_MS = 2_000
 /** How long a question to the other workers (`fetchSockets` and its like) waits for their answers. */
 const REQUESTS_TIMEOUT_MS = 5_000
 
-/** The way between the Socket.IO servers of all workers and machines that share a Redis. */
+/** Connects the Socket.IO servers of all workers and machines that share a Redis. */
 export class RealtimeBus {
   readonly #subscriber: Redis
   readonly #pulse: NodeJS.Timeout
@@ -21,7 +21,7 @@ export class RealtimeBus {
     this.#pulse = setInterval(() => {
       if (this.#subscriber.status === 'ready') this.#subscriber.ping().catch(() => undefined)
     }, PULSE_MS)
-    // Redis numbers databases, but not channels: two Outposts in two databases of one server must not hear each other.
+    // Redis separates databases, but not channels. Two Outposts in two databases of one server must not share messages.
     const key = `outpost:io:${redis.options.db ?? 0}`
     const subscriber = withoutRejections(this.#subscriber)
     const options = { key, requestsTimeout: REQUESTS_TIMEOUT_MS, parser: realtimeParser(log) }
@@ -47,7 +47,7 @@ function publisherOver(redis: Redis): object {
   const ignore = (): object => publisher
   const publisher = {
     publish: (channel: string, message: Buffer) => redis.publish(channel, message).catch(() => 0),
-    // By this name, which the client no longer has, the adapter asks how many others there are.
+    // The adapter uses this name, which the client no longer has, to count the other servers.
     send_command: (name: string, args: string[], done: (error: unknown, reply?: unknown) => void) => {
       redis.call(name, ...args).then(reply => done(null, reply), done)
     },

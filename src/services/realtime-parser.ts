@@ -11,8 +11,8 @@ export interface RealtimeParser {
 const NOTHING: readonly never[] = []
 
 /**
- * How messages look between workers. The adapter's own encoder reckons three bytes for half a surrogate pair and writes
- * fewer, so that what the heap held there before goes out with the message; and it keeps keys that clients have chosen.
+ * The format of messages between workers. The adapter's own encoder reserves three bytes for half a surrogate pair and
+ * writes fewer, so old bytes of the heap leave with the message. It also keeps keys that clients have chosen.
  */
 export function realtimeParser(log: Logger): RealtimeParser {
   return {
@@ -23,7 +23,7 @@ export function realtimeParser(log: Logger): RealtimeParser {
         const message: unknown = deserialize(bytes)
         if (typeof message === 'object' && message !== null) return message
       } catch (error) {
-        log.warn({ err: error }, 'a message of another worker cannot be read')
+        log.warn({ err: error }, 'message from another worker could not be read')
       }
       return NOTHING
     },
@@ -40,7 +40,7 @@ function asClientsSee(value: unknown): unknown {
   if (typeof value !== 'object' || value === null || isBinary(value)) return value
   if (hasOwnForm(value)) return asClientsSee(value.toJSON())
   if (Array.isArray(value)) return value.map(asClientsSee)
-  // Not by assignment, to which the key __proto__ means something else.
+  // Not assigned, because an assignment to `__proto__` would set the prototype.
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, asClientsSee(item)]))
 }
 

@@ -11,22 +11,22 @@ import { limitBacklog, type Session } from './session-backlog.js'
 
 export interface RealtimeOptions {
   workerId: string
-  /** For publishing; the subscriber is a client of its own. */
+  /** The client that publishes. The subscriber is a second client. */
   redis: Redis
   address: RedisAddress
-  /** The balancers wait this long for an answer, and a poll is one that comes late. */
+  /** The balancers wait this long for an answer. A poll must be answered earlier. */
   upstreamTimeoutMs: number
   log: Logger
 }
 
 const MAX_PING_INTERVAL_MS = 25_000
-/** A session that has joined no namespace by then is closed. */
+/** A session that has joined no namespace within this time is closed. */
 const CONNECT_TIMEOUT_MS = 10_000
 /** A session costs some 20 KiB, and one over polling costs its client no connection. */
 const MAX_SESSIONS = 10_000
 const CLOSED_AT_ONCE = 50
 const CLOSING_PAUSE_MS = 50
-/** A start does not wait longer than this for Redis. */
+/** The longest time that a start waits for Redis. */
 const SUBSCRIBE_PATIENCE_MS = 2_000
 
 /**
@@ -49,7 +49,7 @@ export class Realtime {
     return this.#io
   }
 
-  /** Resolves when messages of other workers arrive here, or cannot for now because Redis is away. */
+  /** Resolves when messages of other workers arrive here, or when Redis is known to be away. */
   async joined(): Promise<void> {
     if (this.#bus === undefined) return
     let timer: NodeJS.Timeout | undefined
@@ -87,8 +87,8 @@ export class Realtime {
   }
 
   /**
-   * Moves the polling clients to other workers, a few at a time: each learns of it at its next poll and reconnects by
-   * itself. The balancers do the same for clients on WebSockets.
+   * Moves the polling clients to other workers, a few at a time. The next poll of each fails, and the client reconnects
+   * by itself. The balancers do the same for clients on WebSockets.
    */
   drain(): void {
     if (this.#closing !== undefined || this.#io === undefined) return
@@ -96,7 +96,7 @@ export class Realtime {
     this.#closeSomePolling()
   }
 
-  /** Ends every session there is, at once. */
+  /** Ends all sessions at once. */
   stop(): void {
     clearInterval(this.#closing)
     this.#io?.engine.close()
@@ -107,7 +107,7 @@ export class Realtime {
     const { workerId, redis, address, upstreamTimeoutMs, log } = this.options
     this.#bus = new RealtimeBus(address, redis, log)
     const io = new Server({
-      // A poll that nothing comes for is answered by a ping.
+      // A poll without a message is answered by a ping.
       pingInterval: Math.min(MAX_PING_INTERVAL_MS, Math.floor(upstreamTimeoutMs * 0.8)),
       connectTimeout: CONNECT_TIMEOUT_MS,
       perMessageDeflate: false,
@@ -136,14 +136,14 @@ export class Realtime {
   }
 }
 
-/** As Engine.IO reads it: the last one counts, and without one, or with an empty one, it makes a session. */
+/** The session id as Engine.IO reads it: the last one counts, and without one Engine.IO makes a new session. */
 function hasSession(url: string): boolean {
   const last = new URL(url, 'http://localhost').searchParams.getAll('sid').at(-1)
   return last !== undefined && last !== ''
 }
 
 /**
- * Every error that realtime answers with before there is a session. docs/errors.md lists the same rows; a test holds
+ * Every error with which realtime refuses a new session. docs/errors.md lists the same rows; a test holds
  * the two together.
  */
 export const realtimeErrors = {

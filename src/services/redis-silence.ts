@@ -9,11 +9,11 @@ interface Inner {
 const LOOKS = 7
 
 /**
- * Cuts a connection over which nothing comes although commands wait for their replies; the client then fails them and
- * connects anew. It counts looks at the connection and not the time: the library's own timeout cannot tell a Redis that
+ * Cuts a connection that stays silent although commands wait for their replies. The client then fails them and
+ * reconnects. The watch counts checks of the connection, not time: the library's own timeout cannot tell a Redis that
  * is silent from a process that was too busy to read a reply that has arrived.
  *
- * @param silenceMs how long it may be silent
+ * @param silenceMs how long a connection may be silent
  */
 export function watchSilence(redis: Redis, silenceMs: number): void {
   const inner = redis as unknown as Inner

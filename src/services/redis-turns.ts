@@ -1,15 +1,15 @@
 import type { Redis } from 'ioredis'
 import type { Writable } from 'node:stream'
 
-/** The library keeps its connection, and gives it no public name. */
+/** The library has no public name for its connection. */
 interface Inner {
   stream?: Writable
 }
 
-/** The clients that hold commands back, so that a process that exits in mid-turn can let them go. */
+/** The clients with commands on hold, which are sent if the process exits in the middle of a turn. */
 const holding = new Set<() => void>()
 
-/** There is no other turn after this one. */
+/** Sends all commands on hold, because no turn follows an exit. */
 let exiting = false
 
 process.on('exit', () => {
@@ -18,7 +18,7 @@ process.on('exit', () => {
 })
 
 /**
- * Has all commands that are given within one turn of the event loop leave by one system call. None of their replies
+ * Sends all commands of one turn of the event loop by one system call. None of their replies
  * could be read before the turn is over.
  */
 export function sendByTurns(redis: Redis): void {

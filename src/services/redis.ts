@@ -3,14 +3,14 @@ import type { Logger } from '../process/log.js'
 import { watchSilence } from './redis-silence.js'
 import { sendByTurns } from './redis-turns.js'
 
-/** Where Redis is: the embedded one's unix socket, or a URL. */
+/** The address of Redis: the unix socket of the embedded one, or a URL. */
 export type RedisAddress = { path: string } | { url: string }
 
-/** A connection counts as dead after this time without a reply, while commands wait. */
+/** A connection is cut after this time without a reply while commands wait. */
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
 const CONNECT_TIMEOUT_MS = 2_000
-/** While it loads its data, it is asked so often; the library goes by a guess in whole seconds, up to ten. */
+/** The interval of tries while Redis loads its data. The library would guess in whole seconds, up to ten. */
 const ASK_LOADING_EVERY_MS = 100
 
 /**
@@ -20,7 +20,7 @@ const ASK_LOADING_EVERY_MS = 100
 export function createRedis(address: RedisAddress, log: Logger): Redis {
   const common = {
     enableOfflineQueue: false,
-    // Sent again after a reconnect, a command that was carried out but not acknowledged would be carried out twice.
+    // A command that was carried out but not acknowledged must not be sent again after a reconnect.
     autoResendUnfulfilledCommands: false,
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_TIMEOUT_MS,
@@ -32,9 +32,8 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
 }
 
 /**
- * A client that subscribes: for its whole life, through any number of reconnects. The few commands that it gives wait
- * for a connection; it never queues a publication. As it only listens, it notices a dead connection only when its owner
- * calls `ping`.
+ * A client for subscriptions, which it keeps through any number of reconnects. Its few commands wait for a connection.
+ * It never queues a publication. Because it only listens, it notices a dead connection only when its owner calls `ping`.
  */
 export function createSubscriber(address: RedisAddress, log: Logger): Redis {
   const subscriber = connect(address, {
@@ -55,17 +54,17 @@ function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMappin
   return redis
 }
 
-/** When its own database cannot be selected, the library would go on in database 0, which is not this instance's. */
+/** If the database cannot be selected, the library would continue in database 0, which is not that of this instance. */
 function leaveOtherDatabase(redis: Redis): void {
   redis.on('error', (error: Error & { command?: { name: string } }) => {
-    // The commands after SELECT in the same handshake cannot be sent any more, so the client never becomes ready.
+    // The commands after SELECT in the same handshake can no longer be sent, so the client never becomes ready.
     if (error.command?.name === 'select') redis.disconnect(true)
   })
 }
 
 /**
- * Resolves when commands can be given, when it is known that they cannot, or after `patienceMs`. A worker that served
- * before its first connection is made would refuse requests that it could serve a moment later.
+ * Resolves when commands work, when Redis is known to be away, or after `patienceMs`. Without this wait a new worker
+ * would refuse requests that it could serve a moment later.
  */
 export function firstConnection(redis: Redis, patienceMs: number): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve()
@@ -80,7 +79,7 @@ export function firstConnection(redis: Redis, patienceMs: number): Promise<void>
   })
 }
 
-/** One line when it goes and one when it comes back, however often it is tried in between. */
+/** Logs one line when the connection is lost and one when it is back, however many tries there are in between. */
 function logTransitions(redis: Redis, log: Logger): void {
   let away = false
   redis.on('error', (error: Error) => {
@@ -93,7 +92,7 @@ function logTransitions(redis: Redis, log: Logger): void {
   })
 }
 
-/** Replies that mean "not now": it loads its data, is out of memory, may not write, or lets this user in no more. */
+/** Replies that mean "not now": Redis loads its data, is out of memory, may not write, or refuses this user. */
 const NOT_NOW =
   /^(LOADING|OOM|READONLY|MISCONF|NOREPLICAS|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|EXECABORT|NOAUTH|NOPERM|WRONGPASS)\b/
 

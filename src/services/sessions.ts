@@ -13,20 +13,20 @@ export interface SessionSettings {
 }
 
 export interface SessionStoreOptions {
-  /** Each request makes its session last anew; costs a round trip each. Without it a session has its fixed time. */
+  /** Each request extends its session, at the cost of a round trip. Otherwise a session has a fixed time. */
   extend: boolean
 }
 
 /** The store behind sessions, also used to end a session that is not the current request's. */
 export function createSessionStore(redis: Redis, { extend }: SessionStoreOptions): RedisStore {
-  // While it extends a session, express-session holds back the last byte of an answer whose first are out already:
-  // a worker that dies then would break an answer that could have been given by another.
+  // While it extends a session, express-session holds back the last byte of an answer that has already begun. If the
+  // worker exits then, the answer breaks although another worker could have given it.
   return new RedisStore({ client: redis, prefix: keys.sessionPrefix, ttl: SESSION_TTL_SECONDS, disableTouch: !extend })
 }
 
 /**
- * express-session on Redis, so that every worker knows every session. An id that a client made up is not taken over
- * (the library gives it a fresh one), and nothing is stored for visitors who have no session.
+ * express-session on Redis, shared by all workers. An id that a client made up is replaced by the library. Nothing is
+ * stored for visitors without a session.
  */
 export function createSessions(
   store: RedisStore,

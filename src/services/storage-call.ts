@@ -8,12 +8,12 @@ import { StorageUnavailableError } from './storage-errors.js'
 export interface CallLimits {
   /** Without a byte going either way. */
   silenceMs: number
-  /** All in all, the wait for its turn included. */
+  /** The total, including the wait in the queue. */
   deadlineMs: number
 }
 
 const CONNECT_MS = 1_000
-/** Node tells of a silence after up to twice the time, as a write that moved at its begin makes it wait once more. */
+/** Node reports a silence only after up to twice the time, because a write that has moved gets one more period. */
 const SILENCE_STEPS = 5
 /** How long the body of a download may stand still while its reader reads. */
 const STREAM_SILENCE_MS = 15_000
@@ -21,8 +21,8 @@ const STREAM_SILENCE_MS = 15_000
 const current = new AsyncLocalStorage<StorageCall>()
 
 /**
- * One call to the storage with its deadlines. The library has none and takes no signal, but it lets others make its
- * requests (`transport`): those that it makes within `run` belong to this call and end with it.
+ * One call to the storage, with deadlines. The library has none and accepts no signal, but it accepts a `transport`
+ * for its requests. Requests within `run` belong to this call and end with it.
  */
 export class StorageCall {
   #request: ClientRequest | undefined
@@ -57,7 +57,7 @@ export class StorageCall {
     return this.#request?.reusedSocket === true
   }
 
-  /** From now on only silence ends it, and only the storage's. */
+  /** From now on only a silence of the storage ends the call. */
   becomeStream(body: Readable): void {
     this.#streaming = true
     const { socket } = body as Readable & Pick<IncomingMessage, 'socket'>
@@ -93,10 +93,10 @@ export class StorageCall {
     } else this.#fail(`silent for ${STREAM_SILENCE_MS} ms`, response)
   }
 
-  /** Asked at the end of every step in which nothing moved. */
+  /** Called at the end of every step in which nothing moved. */
   #isQuietFor(silenceMs: number): boolean {
     const now = performance.now()
-    // Between two steps that follow each other there is only a step.
+    // Two consecutive silent steps are one step apart.
     if (now - this.#quietSeenAt > 1.5 * this.#stepMs) this.#quietMs = 0
     this.#quietSeenAt = now
     this.#quietMs += this.#stepMs
@@ -112,8 +112,8 @@ export class StorageCall {
 }
 
 /**
- * Makes the library's requests. It takes the answers that say "not now" out of the library's hands, which would retry
- * them, print that, and leave the connection they came by open for ever.
+ * Makes the library's requests. It intercepts answers that say "not now", because the library would retry
+ * them, print that, and leave their connection open for ever.
  */
 export const storageTransport = {
   request(options: RequestOptions, onResponse: (response: IncomingMessage) => void): ClientRequest {
@@ -123,7 +123,7 @@ export const storageTransport = {
       if (!isNotNow(statusCode)) onResponse(response)
       else {
         response.resume()
-        request.emit('error', new StorageUnavailableError(`it answers ${statusCode}`))
+        request.emit('error', new StorageUnavailableError(`the server answered ${statusCode}`))
       }
     })
     current.getStore()?.adopt(request)

@@ -7,17 +7,17 @@ import { StorageCall, storageTransport, type CallLimits } from './storage-call.j
 import { StorageUnavailableError, translated } from './storage-errors.js'
 
 export interface CallOptions extends CallLimits {
-  /** May be sent again when the connection broke before there was an answer; default true. */
+  /** Whether to send the call again if the connection broke before the answer; default true. */
   repeatable?: boolean
 }
 
 /** Calls under way at once, and those that wait for one to end. */
 const CALLS = 64
 const WAITING_CALLS = 256
-/** Shorter than servers keep an unused connection, so that usually this end closes it. */
+/** Shorter than servers keep an unused connection, so this end usually closes it first. */
 const IDLE_MS = 4_000
 
-/** The smallest that S3 takes: four uploads at once in one process should not show in its memory. */
+/** The smallest part that S3 accepts, because every upload in progress has one part in memory. */
 export const PART_BYTES = 5 * 1024 ** 2
 
 /** Adds to the `minio` client: deadlines, a bound on the calls under way, and errors of one kind. */
@@ -54,7 +54,7 @@ export class StorageClient {
         ? new StorageUnavailableError('too many calls are waiting')
         : translated(error)
     } finally {
-      // At once, even if the library goes on with a call that is over.
+      // Frees the place at once, even if the library continues a call that is over.
       turn.then(
         leave => leave(),
         () => undefined,
@@ -67,17 +67,17 @@ export class StorageClient {
     this.#load().catch(() => undefined)
   }
 
-  /** Milliseconds since the last call that succeeded. */
+  /** Milliseconds since the last successful call. */
   get silentMs(): number {
     return performance.now() - this.#answeredAt
   }
 
-  /** Connections that are in use go on; nothing new should be begun. */
+  /** Closes unused connections. Those in use continue, but no call should begin after this. */
   close(): void {
     this.#agent?.destroy()
   }
 
-  /** At the first use: the library takes a third of a second to load, and a worker should be ready before. */
+  /** Loaded at the first use. The library takes a third of a second, which would delay the start of a worker. */
   #load(): Promise<Client> {
     this.#client ??= import('minio').then(minio => this.#create(minio.Client))
     return this.#client

@@ -9,7 +9,7 @@ export class StorageUnavailableError extends Error {
 /** The object, or the bucket, is not there. */
 export class ObjectNotFoundError extends Error {
   constructor(cause: unknown) {
-    super('there is no such object', { cause })
+    super('no such object', { cause })
     this.name = 'ObjectNotFoundError'
   }
 }
@@ -34,7 +34,7 @@ const UNUSABLE = new Set([
   'XMinioServerNotInitialized',
 ])
 
-/** Turns whatever the library throws into one of these errors. */
+/** Turns any error of the library into one of these errors. */
 export function translated(error: unknown): Error {
   if (error instanceof StorageUnavailableError || error instanceof ObjectNotFoundError) return error
   if (!(error instanceof Error)) return new Error('the object storage failed', { cause: error })

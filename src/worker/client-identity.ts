@@ -46,7 +46,7 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
 }
 
 /**
- * Makes `req.ip`, `req.protocol` and `req.secure` right in an app that knows nothing of a balancer. Over a unix
+ * Makes `req.ip`, `req.protocol` and `req.secure` correct in an app that is not written for a balancer. Over a unix
  * socket there is no remote address, and one connection carries requests of many clients, one after the other: the
  * connection answers for the client whose request it carries now.
  */

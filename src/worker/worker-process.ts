@@ -12,7 +12,7 @@ import { WorkerServer } from './worker-server.js'
 
 /** The body of a worker process: loads the app, lends it the services, serves it, reports. */
 export async function runWorker(): Promise<void> {
-  // Node's cluster would end a worker in mid-request when its primary dies. It leaves in its own time: see `gone`.
+  // Node's cluster would end a worker in mid-request when its primary exits. The worker exits by itself: see `gone`.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
   const { parent, start } = await Parent.join()
   process.title = `outpost worker ${start.id}`
@@ -23,7 +23,7 @@ export async function runWorker(): Promise<void> {
     log.fatal({ err: error }, 'uncaught exception')
     exit(exitCodes.failure)
   }
-  // Only when it comes to that: an app that listens for it itself decides, and some decide by whether others listen.
+  // Added late, because an app with a listener of its own decides, and some check whether there are other listeners.
   process.on('uncaughtExceptionMonitor', () => {
     if (process.listenerCount('uncaughtException') === 0) process.once('uncaughtException', crash)
   })

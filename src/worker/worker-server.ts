@@ -65,7 +65,7 @@ export class WorkerServer {
     return this.door.owns(request) || this.server.listenerCount('upgrade') > 1
   }
 
-  /** The same for an upgrade. */
+  /** Mesh mode: serves an upgrade that did not come by the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     identify(request, client)
     this.server.emit('upgrade', request, socket, head)

@@ -117,7 +117,7 @@ void t.test('a session that cannot be saved fails its request, and not the next 
       })
       request.once('error', reject)
     })
-    // Whatever the server does after its answer has had its turn.
+    // By now the server has run its work after the answer.
     await new Promise(resolve => setImmediate(() => setImmediate(resolve)))
   }
   t.same(statuses, [503, 503, 503])

@@ -5,7 +5,7 @@ import { openapi } from '#src/app/api/openapi.js'
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete']
 
-/** Not Express routes: Socket.IO takes these before the app. */
+/** Socket.IO serves these before the app, so they are not Express routes. */
 const BESIDE_THE_APP = ['GET /socket.io/', 'POST /socket.io/']
 
 const documented = Object.entries(openapi.paths).flatMap(([path, item]) =>
@@ -14,7 +14,7 @@ const documented = Object.entries(openapi.paths).flatMap(([path, item]) =>
     .map(method => `${method.toUpperCase()} ${path}`),
 )
 
-void t.test('the OpenAPI description has the routes of the app, and no other', t => {
+void t.test('the OpenAPI description has exactly the routes of the app', t => {
   const routes = routesOf(appWithoutServices())
   t.strictSame(
     [...routes].filter(route => !documented.includes(route)),
@@ -66,13 +66,13 @@ interface Layered {
   stack: { route?: { path: string; methods: Record<string, boolean> }; handle: Partial<Layered> }[]
 }
 
-/** In the notation of OpenAPI, without the files that the page is made of. */
+/** The routes in the notation of OpenAPI, without the files of the page. */
 function routesOf({ stack }: Layered): Set<string> {
   const routes = stack.flatMap(({ route, handle }) => {
     if (route === undefined) return handle.stack === undefined ? [] : [...routesOf({ stack: handle.stack })]
     const path = route.path.replaceAll(/:(\w+)/g, '{$1}')
     const methods = Object.keys(route.methods).map(method => method.toUpperCase())
-    // Express answers HEAD by the handler of GET; only of uploads is it documented, where somebody would use it.
+    // Express answers HEAD by the handler of GET. It is documented for uploads only, where it is useful.
     if (path === '/uploads/{key}') methods.push('HEAD')
     return path.startsWith('/assets/') ? [] : methods.map(method => `${method} ${path}`)
   })

@@ -8,7 +8,7 @@ import { allVariables } from '#src/config/variables.js'
 
 const LONGEST_DOC = 80
 
-/** What docs/config.md has for each variable: name, default, accepted, meaning. */
+/** The cells of docs/config.md for each variable: name, default, accepted, meaning. */
 function expectedRows(): string[][] {
   return allVariables().map(({ name, default: standIn, shownDefault, parser, doc }) => {
     return [`\`${name}\``, shownDefault ?? standIn ?? '', parser.accepted, doc]

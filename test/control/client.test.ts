@@ -8,7 +8,7 @@ import { until } from '../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 import { aStatus, startControl, workerFailed } from './running-control.js'
 
-/** A client of something else that listens on a unix socket. */
+/** A client of another server on a unix socket. */
 async function clientOf(t: Harness, later: http.RequestListener): Promise<ControlClient> {
   const socketPath = join(temporaryFolder(t), 'control.sock')
   let first = true

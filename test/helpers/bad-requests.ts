@@ -330,7 +330,7 @@ const largeBodies: BadRequest[] = [
   refusedBody('a bad chunk, and 5 MB after it', `x\r\n${'x'.repeat(5_000_000)}`),
 ]
 
-/** Requests that a server meets on a bad day, with what must come of each. */
+/** Malformed requests, each with the expected result. */
 export const badRequests: readonly BadRequest[] = [
   ...ambiguousLengths,
   ...brokenChunks,
@@ -347,8 +347,8 @@ export const badRequests: readonly BadRequest[] = [
 ]
 
 /**
- * Does what the case says to the server on 127.0.0.1, and then asks it for `/` in good manners.
- * @returns what was not as it should be; nothing is good news
+ * Runs one case against the server on 127.0.0.1, and then sends a good request for `/`.
+ * @returns the differences from the expected result; empty if there are none
  */
 export async function runCase(port: number, bad: BadRequest, counters: Counters = {}): Promise<string[]> {
   const faults: string[] = []

@@ -31,10 +31,10 @@ const TITLES: Record<Role, RegExp> = {
 
 const DEFAULT_WORKERS = '2'
 
-/** Long enough for a machine that runs three of these and something else besides. */
+/** Long enough for a machine that runs three clusters and other work. */
 const START_MS = 30_000
 const STOP_MS = 45_000
-/** After the end of the primary nothing of it may be left by then; the program promises 5 s. */
+/** The time after the end of the primary by which no process may be left. The program promises 5 s. */
 const GONE_MS = 10_000
 
 /** The error of a command that has to fail. */
@@ -87,7 +87,7 @@ export class Cluster {
     })
   }
 
-  /** A test process that is killed cannot clean up. What waits here for its end does: the rest leaves by itself. */
+  /** Kills the primary when the test process was killed and cannot clean up. The other processes exit by themselves. */
   #guard(pid: number): void {
     const script = 'read -r _; kill -KILL "$0"'
     const guard = spawn('sh', ['-c', script, String(pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
@@ -150,7 +150,7 @@ export class Cluster {
     return [...new Set(good.map(({ headers }) => String(headers['x-outpost-worker'])))]
   }
 
-  /** As `| head` does once it has what it wants. */
+  /** Closes the output, as `| head` does. */
   stopReading(): void {
     this.#process.stdout.destroy()
     this.#process.stderr.destroy()
@@ -216,7 +216,7 @@ export class Cluster {
     this.#process.kill(signal)
   }
 
-  /** As Ctrl-C in a terminal does: to the primary and its children alike. */
+  /** Signals the primary and its children, as Ctrl-C in a terminal does. */
   signalGroup(signal: NodeJS.Signals): void {
     process.kill(-this.pid, signal)
   }
@@ -236,7 +236,7 @@ export class Cluster {
     return (await ControlClient.of(this.dataDir)).reload()
   }
 
-  /** Asks it to end, as a service manager does, and waits until nothing of it is left. */
+  /** Stops the program, as a service manager does, and waits until no process is left. */
   async stop(signal: NodeJS.Signals = 'SIGTERM'): Promise<Ending> {
     this.signal(signal)
     const ending = await within(this.exited, `the end after ${signal}; ${this.#state()}`, STOP_MS)

@@ -1,4 +1,4 @@
-/** Waits for `promise`, but not for ever: a test that hangs should say what it waited for. */
+/** Waits for `promise`, but not for ever, so that a test that hangs names what it waited for. */
 export async function within<T>(promise: Promise<T>, what: string, ms = 10_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
@@ -11,10 +11,10 @@ export async function within<T>(promise: Promise<T>, what: string, ms = 10_000):
   }
 }
 
-/** Often enough for a test not to wait long, and seldom enough to leave the machine to what it waits for. */
+/** Short enough that a test does not wait long, and long enough to leave the machine to the program. */
 const LOOK_EVERY_MS = 20
 
-/** Waits until `holds` is true, for facts that no event tells of. */
+/** Waits until `holds` is true, for facts without an event. */
 export function until(holds: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
   let given = false
   const look = async (): Promise<void> => {

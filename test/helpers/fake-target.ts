@@ -73,7 +73,7 @@ export class FakeTarget {
     return { id: this.name, socketPath: this.socketPath, draining: false }
   }
 
-  /** As if its process died: nobody listens any more, and every connection is cut. */
+  /** Acts as if the process had exited: stops listening and cuts every connection. */
   kill(): Promise<void> {
     return new Promise(resolve => {
       this.server.close(() => resolve())
@@ -141,7 +141,7 @@ export type RawScript = (socket: net.Socket, head: string, rest: Buffer) => void
 export class RawTarget extends EventEmitter {
   /** The heads of the requests it was sent. */
   readonly heads: string[] = []
-  /** As a process on its way out: it takes connections for a moment yet, and drops them. */
+  /** Acts like a process that is exiting: accepts connections for a moment and drops them. */
   dying = false
   readonly #server: net.Server
   readonly #sockets = new Set<net.Socket>()

@@ -10,7 +10,7 @@ const shapes = ['listening-app.js', 'exported-app.js', 'commonjs-app.cjs', 'late
 
 for (const [index, name] of shapes.entries()) {
   const BALANCERS = String(index % 2)
-  void t.test(`an app of other people's shape: ${name}, with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`an app that is not written for Outpost is served: ${name}, with BALANCERS=${BALANCERS}`, async t => {
     const cluster = await Cluster.start(t, { APP: fixture(name), WORKERS: '1', BALANCERS })
     t.match(await ask(cluster.url, '/'), { status: 200, text: 'Hello World!', headers: { 'x-request-id': /./ } })
     if (name === 'listening-app.js') {
@@ -21,7 +21,7 @@ for (const [index, name] of shapes.entries()) {
   })
 }
 
-void t.test('an app that is made of what Outpost lends', async t => {
+void t.test('an app that uses the lent services shares their state over all workers', async t => {
   const cluster = await Cluster.start(t, { APP: fixture('factory-app.js') })
   const counts = await Promise.all(
     Array.from({ length: 6 }, async () => jsonOf(await ask(cluster.url, '/count'))['count']),
@@ -35,7 +35,7 @@ void t.test('an app that is made of what Outpost lends', async t => {
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(
-    `what an app says to its parent breaks nothing, and what it catches itself does not end it, with BALANCERS=${BALANCERS}`,
+    `messages of an app to its parent are ignored, and an exception that it catches does not end it, with BALANCERS=${BALANCERS}`,
     async t => {
       const cluster = await Cluster.start(t, { APP: fixture('talking-app.js'), WORKERS: '1', BALANCERS })
       const before = cluster.supervision()
@@ -50,14 +50,14 @@ for (const BALANCERS of ['1', '0']) {
   )
 }
 
-void t.test('it goes on when nobody reads any more what it prints', async t => {
+void t.test('an instance keeps serving when the reader of its output has exited', async t => {
   const cluster = await Cluster.start(t, { APP: fixture('talking-app.js'), WORKERS: '1' })
   cluster.stopReading()
   for (let i = 0; i < 5; i += 1) t.match(await ask(cluster.url, '/'), { status: 200 })
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('an app that is mended comes up by itself', async t => {
+void t.test('an app that is fixed after a crash loop is started by the next try', async t => {
   const APP = join(temporaryFolder(t), 'app.mjs')
   writeFileSync(APP, 'throw new Error("not yet")')
   const cluster = Cluster.spawn(t, { APP, WORKERS: '1' })
@@ -67,7 +67,7 @@ void t.test('an app that is mended comes up by itself', async t => {
   t.match(await ask(cluster.url, '/'), { status: 200, text: 'mended' })
 })
 
-void t.test('a request that kills whoever serves it does not go on through their replacements', async t => {
+void t.test('a request that kills its workers is not sent to their replacements', async t => {
   const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js') })
   t.match(await ask(cluster.url, '/exit'), { status: 502 })
   t.match(await ask(cluster.url, '/whoami'), { status: 200 })

@@ -20,7 +20,7 @@ void t.test('the control API shows every process, and its stop ends the instance
   await t.rejects(client.status(), { message: `no Outpost runs on ${cluster.dataDir}` })
 })
 
-void t.test('curl speaks to the control socket', async t => {
+void t.test('curl can use the control socket', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '1' })
   const socket = join(cluster.dataDir, 'run', 'control.sock')
   const { stdout } = await promisify(execFile)('curl', ['-sf', '--unix-socket', socket, 'http://outpost/v1/status'])

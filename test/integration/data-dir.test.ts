@@ -6,8 +6,8 @@ import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 /**
- * What version 0.1 left behind after these requests: `alice` registered, put the product `lamp` and uploaded a text.
- * Redis files, objects and secrets are all in it; the secrets serve this test alone.
+ * The DATA_DIR of version 0.1 after these requests: `alice` registered, put the product `lamp` and uploaded a text.
+ * It has Redis files, objects and secrets. The secrets are used by this test only.
  */
 const ARCHIVE = 'test/fixtures/data-dir-0.1.tar.gz'
 

@@ -6,7 +6,7 @@ import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
-/** An app that says its version, and streams for as long as its client reads. */
+/** An app that answers with its version, and streams for as long as its client reads. */
 const app = (version: string): string => `
 export default (request, response) => {
   if (request.url !== '/long') return response.end('${version}')
@@ -15,7 +15,7 @@ export default (request, response) => {
 }
 `
 
-void t.test('a long download keeps its old worker', async t => {
+void t.test('a reload does not cut a long download from an old worker', async t => {
   const folder = temporaryFolder(t)
   const APP = join(folder, 'app.mjs')
   writeFileSync(APP, app('old'))
@@ -28,7 +28,7 @@ void t.test('a long download keeps its old worker', async t => {
   writeFileSync(APP, app('new'))
   cluster.signal('SIGHUP')
   await cluster.printed(/"reload finished"/)
-  t.ok(cluster.pids('worker').includes(old!), 'it is still there')
+  t.ok(cluster.pids('worker').includes(old!), 'the old worker still runs')
   process.kill(old!, 'SIGUSR2')
   let rest = ''
   for await (const chunk of answer) rest += String(chunk)
@@ -37,7 +37,7 @@ void t.test('a long download keeps its old worker', async t => {
 })
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`a download that lasts longer than a drain may is cut, with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`a download that lasts longer than DRAIN_TIMEOUT_MS is cut, with BALANCERS=${BALANCERS}`, async t => {
     const APP = join(temporaryFolder(t), 'app.mjs')
     writeFileSync(APP, app('old'))
     const limits = { DRAIN_TIMEOUT_MS: '300', SHUTDOWN_TIMEOUT_MS: '60000' }

@@ -6,7 +6,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
-/** An app that is not loaded before the file `go` is there. */
+/** An app that finishes loading once the file `go` exists. */
 const app = (go: string): string => `
 import { existsSync } from 'node:fs'
 console.log('loading in ' + process.pid)
@@ -14,7 +14,7 @@ while (!existsSync('${go}')) await new Promise(resolve => setTimeout(resolve, 10
 export default (request, response) => response.end(String(process.pid))
 `
 
-void t.test('a worker that is asked to end before it serves is replaced like any other', async t => {
+void t.test('a worker that gets SIGTERM before it serves is replaced', async t => {
   const folder = temporaryFolder(t)
   const [APP, go] = [join(folder, 'app.mjs'), join(folder, 'go')]
   writeFileSync(APP, app(go))
@@ -27,7 +27,7 @@ void t.test('a worker that is asked to end before it serves is replaced like any
     return loading()[count - 1]!
   }
 
-  await t.test('the first of all', async () => {
+  await t.test('the first worker gets SIGTERM', async () => {
     const first = await loads(1)
     process.kill(first, 'SIGTERM')
     const second = await loads(2)
@@ -37,7 +37,7 @@ void t.test('a worker that is asked to end before it serves is replaced like any
     t.match(await ask(cluster.url, '/'), { status: 200, text: String(second) })
   })
 
-  await t.test('the replacement of another', async () => {
+  await t.test('the replacement of a worker gets SIGTERM', async () => {
     const [old] = cluster.pids('worker')
     rmSync(go)
     cluster.signal('SIGHUP')
@@ -52,7 +52,7 @@ void t.test('a worker that is asked to end before it serves is replaced like any
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('the end does not wait for a worker that has not begun to serve', async t => {
+void t.test('a stop does not wait for a worker that does not serve yet', async t => {
   const APP = join(temporaryFolder(t), 'app.mjs')
   writeFileSync(APP, `console.log('loading'); export default () => new Promise(() => setInterval(() => {}, 1_000))`)
   const cluster = Cluster.spawn(t, { APP, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '300000' })

@@ -5,7 +5,7 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
-/** More than the longest string that there can be, without an end of the line. */
+/** More characters than the longest possible string, without a line break. */
 const app = `
 import { writeSync } from 'node:fs'
 const chunk = Buffer.alloc(1024 ** 2, 'x')
@@ -18,11 +18,11 @@ export default (request, response) => {
 }
 `
 
-void t.test('an app that never ends its line harms nobody', async t => {
+void t.test('an app that prints a line without an end does not stop the primary', async t => {
   const APP = join(temporaryFolder(t), 'app.mjs')
   writeFileSync(APP, app)
   const cluster = await Cluster.start(t, { APP, WORKERS: '1' })
-  // The test itself has no use for so much.
+  // The test does not need this much output.
   cluster.stopReading()
   t.match(await ask(cluster.url, '/print'), { status: 200, text: 'printed' })
   t.match(await cluster.stop(), { code: 0 })

@@ -9,7 +9,7 @@ import { until, within } from '../helpers/deadline.js'
 
 const folder = fileURLToPath(new URL('../../../examples', import.meta.url))
 
-/** What each example promises in its own words. */
+/** A check of the promise that each example makes. */
 const promises: Record<string, (t: Test, cluster: Cluster) => Promise<void>> = {
   'plain-express': async (t, { url }) => {
     t.match(jsonOf(await ask(url, '/')), { hello: '127.0.0.1', secure: false })
@@ -31,13 +31,13 @@ const promises: Record<string, (t: Test, cluster: Cluster) => Promise<void>> = {
   },
 }
 
-void t.test('every example is held to its promise', t => {
+void t.test('every example has a check', t => {
   t.same(Object.keys(promises).sort(), readdirSync(folder).sort())
   t.end()
 })
 
 for (const [name, keeps] of Object.entries(promises)) {
-  void t.test(`the example ${name} runs as it is`, async t => {
+  void t.test(`the example ${name} runs unchanged and keeps its promise`, async t => {
     const cluster = await Cluster.start(t, { APP: join(folder, name, 'server.js') })
     await keeps(t, cluster)
     t.match(await cluster.stop(), { code: 0 })

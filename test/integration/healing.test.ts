@@ -4,7 +4,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { isAlive } from '../helpers/processes.js'
 
-void t.test('behind a balancer', async t => {
+void t.test('an instance with a balancer heals', async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
   const { url } = cluster
 
@@ -27,7 +27,7 @@ void t.test('behind a balancer', async t => {
     })
   }
 
-  await t.test('all workers die: requests wait for the next ones', async t => {
+  await t.test('requests wait for new workers after all have been killed', async t => {
     const before = cluster.pids('worker')
     for (const pid of before) process.kill(pid, 'SIGKILL')
     const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
@@ -35,15 +35,18 @@ void t.test('behind a balancer', async t => {
     await cluster.has('worker', 2, before)
   })
 
-  await t.test('the only balancer dies: the port does not refuse, and what comes meanwhile is answered', async t => {
-    const gone = cluster.kill('balancer')
-    await until(() => !isAlive(gone), 'its end')
-    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
-    t.strictSame(outcomesOf(answers), ['200'])
-    t.strictSame((await cluster.has('balancer', 1, [gone])).length, 1)
-  })
+  await t.test(
+    'the port accepts connections while the only balancer is replaced, and answers them afterwards',
+    async t => {
+      const gone = cluster.kill('balancer')
+      await until(() => !isAlive(gone), 'its end')
+      const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
+      t.strictSame(outcomesOf(answers), ['200'])
+      t.strictSame((await cluster.has('balancer', 1, [gone])).length, 1)
+    },
+  )
 
-  await t.test('redis dies: it is started again with all its data, and nothing else dies of it', async t => {
+  await t.test('a killed Redis is restarted with all its data, and no other process exits', async t => {
     const someone = await member(url)
     const workers = cluster.pids('worker')
     const gone = cluster.kill('redis')
@@ -63,11 +66,11 @@ void t.test('behind a balancer', async t => {
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('without a balancer process', async t => {
+void t.test('an instance in mesh mode heals', async t => {
   const cluster = await Cluster.start(t, { BALANCERS: '0', RATE_LIMIT_MAX: '0' })
   const { url } = cluster
 
-  await t.test('a worker that dies takes no more than its own connections with it', async t => {
+  await t.test('a killed worker breaks its own connections only', async t => {
     const gone = cluster.kill('worker')
     await until(() => !isAlive(gone), 'its end')
     await cluster.has('worker', 2, [gone])
@@ -75,7 +78,7 @@ void t.test('without a balancer process', async t => {
     t.strictSame(outcomesOf(answers), ['200'])
   })
 
-  await t.test('a worker that is asked to end is replaced, and no request is lost', async t => {
+  await t.test('a worker that gets SIGTERM is replaced, and no request is lost', async t => {
     await cluster.workersTakePart(2)
     const load = new Load(url, '/health', 6)
     await until(() => load.answered > 50, 'some answers')
@@ -84,7 +87,7 @@ void t.test('without a balancer process', async t => {
     lossless(t, await load.stop())
   })
 
-  await t.test('connections that a hung worker had not taken yet go to the others when it dies', async t => {
+  await t.test('connections that a hung worker has not accepted go to other workers when it is killed', async t => {
     await cluster.has('worker', 2)
     await cluster.workersTakePart(2)
     const hung = cluster.kill('worker', 'SIGSTOP')
@@ -97,7 +100,7 @@ void t.test('without a balancer process', async t => {
     await cluster.has('worker', 2, [hung])
   })
 
-  await t.test('all workers die: connections wait for the next ones', async t => {
+  await t.test('connections wait for new workers after all have been killed', async t => {
     await cluster.workersTakePart(2)
     const before = cluster.pids('worker')
     for (const pid of before) process.kill(pid, 'SIGKILL')
@@ -109,7 +112,7 @@ void t.test('without a balancer process', async t => {
   t.match(await cluster.stop(), { code: 0 })
 })
 
-/** Each kind of answer once: its status, and what a problem says of itself. */
+/** The distinct answers: the status, and the code of a problem. */
 function outcomesOf(answers: Answer[]): string[] {
   const codeOf = ({ text }: Answer): string => /"code":"(\w+)"/.exec(text)?.[1] ?? ''
   return [...new Set(answers.map(answer => `${answer.status} ${codeOf(answer)}`.trim()))]

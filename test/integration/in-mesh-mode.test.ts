@@ -10,7 +10,7 @@ const WORKERS = 2
 const env = { BALANCERS: '0', WORKERS: String(WORKERS), RATE_LIMIT_MAX: '0', UPLOAD_MAX_BYTES: String(MAX_BYTES) }
 const cluster = await Cluster.start(t, env)
 
-void t.test('there is no balancer process, and connections are dealt out in turn', async t => {
+void t.test('mesh mode has no balancer process and deals connections in turn', async t => {
   t.ok(cluster.lines.some(line => /^ {2}balancers +none \(mesh/.test(line)))
   t.equal(cluster.pids('balancer').length, 0)
   const answers = await Promise.all(Array.from({ length: 100 }, () => ask(cluster.url, '/health')))

@@ -6,7 +6,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 
-void t.test('an uncaught exception in mesh mode: what the worker had not answered goes to its siblings', async t => {
+void t.test('unanswered requests of a mesh worker with an uncaught exception go to other workers', async t => {
   const env = { APP: fixture('instrumented-app.js'), WORKERS: '3', BALANCERS: '0' }
   const cluster = await Cluster.start(t, env)
   const [go, crashed] = [join(cluster.dataDir, 'go'), join(cluster.dataDir, 'crashed')]
@@ -19,7 +19,7 @@ void t.test('an uncaught exception in mesh mode: what the worker had not answere
   await until(() => begun() === 9, 'all to wait')
 
   const answer = await ask(cluster.url, `/crash?once=${crashed}`)
-  t.equal(answer.status, 200, 'the request that broke it is answered by another')
+  t.equal(answer.status, 200, 'another worker answers the request that caused the exception')
   const broken = Number(/about to crash in (\d+)/.exec(await cluster.printed(/about to crash/))?.[1])
   t.not(jsonOf(answer)['pid'], broken)
 
@@ -32,26 +32,26 @@ void t.test('an uncaught exception in mesh mode: what the worker had not answere
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('an uncaught exception of the only worker: what it had not answered waits for the next one', async t => {
-  const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
-  const before = cluster.pids('worker')
-  const answer = await ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`)
-  t.equal(answer.status, 200)
-  t.notOk(before.includes(Number(jsonOf(answer)['pid'])))
-  t.match(await cluster.stop(), { code: 0 })
-})
-
 void t.test(
-  'an uncaught exception in mesh mode: what nobody else may do is answered, and what has begun is cut',
+  'unanswered requests of the only mesh worker wait for the next one after an uncaught exception',
   async t => {
     const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
-    const other = ask(cluster.url, '/wait?until=/never', { method: 'POST' })
-    await cluster.printed(/waiting for/)
-    const crash = ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`, { method: 'POST' })
-    for (const answer of await Promise.all([crash, other])) {
-      t.match(answer, { status: 502, headers: { connection: 'close' } })
-      t.match(jsonOf(answer), { code: 'UPSTREAM_BROKEN' })
-    }
+    const before = cluster.pids('worker')
+    const answer = await ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`)
+    t.equal(answer.status, 200)
+    t.notOk(before.includes(Number(jsonOf(answer)['pid'])))
     t.match(await cluster.stop(), { code: 0 })
   },
 )
+
+void t.test('POST requests of a mesh worker with an uncaught exception are answered 502', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
+  const other = ask(cluster.url, '/wait?until=/never', { method: 'POST' })
+  await cluster.printed(/waiting for/)
+  const crash = ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`, { method: 'POST' })
+  for (const answer of await Promise.all([crash, other])) {
+    t.match(answer, { status: 502, headers: { connection: 'close' } })
+    t.match(jsonOf(answer), { code: 'UPSTREAM_BROKEN' })
+  }
+  t.match(await cluster.stop(), { code: 0 })
+})

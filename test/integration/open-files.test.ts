@@ -6,13 +6,13 @@ import { Cluster } from '../helpers/cluster.js'
 import { isAlive } from '../helpers/processes.js'
 import { useUpOpenFiles } from '../helpers/open-files.js'
 
-void t.test('what cannot be forked for want of open files is tried again', async t => {
+void t.test('a process that could not be started for lack of open files is started later', async t => {
   const cluster = await Cluster.start(t)
   await cluster.ready()
   const giveBack = useUpOpenFiles(cluster.pid)
   const [balancer, worker] = [cluster.kill('balancer'), cluster.kill('worker')]
   for (const role of ['balancer', 'worker']) {
-    await cluster.printed(new RegExp(`"child":"${role} \\d+".*it cannot be forked: EMFILE`))
+    await cluster.printed(new RegExp(`"child":"${role} \\d+".*could not be started: EMFILE`))
   }
   giveBack()
   await cluster.has('balancer', 1, [balancer])
@@ -21,21 +21,21 @@ void t.test('what cannot be forked for want of open files is tried again', async
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('and does not hold up the end', async t => {
+void t.test('processes that could not be started for lack of open files do not delay a stop', async t => {
   const cluster = await Cluster.start(t, { SHUTDOWN_TIMEOUT_MS: '20000' })
   await cluster.ready()
   useUpOpenFiles(cluster.pid)
   cluster.kill('balancer')
   cluster.kill('worker')
-  await cluster.printed(/it cannot be forked: EMFILE/)
+  await cluster.printed(/could not be started: EMFILE/)
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('clients whom nobody serves leave it the open files that its workers need', async t => {
+void t.test('connections that wait for a worker leave the primary the open files that its workers need', async t => {
   const cluster = await Cluster.start(t, { BALANCERS: '0' }, 400)
   await cluster.ready()
   const workers = cluster.pids('worker')
-  // What they are given stays with the primary until they say that they have it.
+  // A connection stays open in the primary until its worker confirms it.
   for (const pid of workers) process.kill(pid, 'SIGSTOP')
   const clients = Array.from({ length: 500 }, () => net.connect(cluster.port, '127.0.0.1'))
   t.teardown(() => clients.forEach(client => client.destroy()))

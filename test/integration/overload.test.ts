@@ -7,7 +7,7 @@ import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`more requests than MAX_IN_FLIGHT, with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`requests over MAX_IN_FLIGHT are answered 503, with BALANCERS=${BALANCERS}`, async t => {
     const env = { APP: fixture('instrumented-app.js'), WORKERS: '1', MAX_IN_FLIGHT: '3', BALANCERS }
     const cluster = await Cluster.start(t, env)
     const { url } = cluster
@@ -25,7 +25,7 @@ for (const BALANCERS of ['1', '0']) {
       })
       t.match(jsonOf(answer), { status: 503, code: 'OVERLOADED', requestId: answer.headers['x-request-id'] })
     }
-    t.equal(begun(), 3, 'the app has heard of none of them')
+    t.equal(begun(), 3, 'the app has received none of them')
 
     writeFileSync(go, '')
     for (const answer of await Promise.all(inside)) t.equal(answer.status, 200)

@@ -3,7 +3,7 @@ import { noBrowser, openBrowser } from '../helpers/browser.js'
 import { Cluster } from '../helpers/cluster.js'
 import { pageSuite, sharedPageSuite } from './suites/page.js'
 
-void t.test('the page behind a balancer', { skip: noBrowser }, async t => {
+void t.test('the page works behind a balancer', { skip: noBrowser }, async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
   const browser = await openBrowser(t)
   await sharedPageSuite(t, cluster, browser)

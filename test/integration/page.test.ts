@@ -2,7 +2,7 @@ import t from 'tap'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 
-void t.test('the page is outside of the rate limit, and asked for again it is a 304', async t => {
+void t.test('the page does not count against the rate limit, and a second request for it is answered 304', async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '1', WORKERS: '1' })
   for (const path of ['/', '/assets/main.js', '/assets/style.css', '/assets/icon.svg', '/socket.io/socket.io.min.js']) {
     const first = await ask(cluster.url, path)

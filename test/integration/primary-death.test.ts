@@ -7,12 +7,12 @@ import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 import { kill } from '../helpers/processes.js'
 
-/** The program promises five seconds; what is more is for a busy machine. */
+/** The program promises five seconds. The rest is for a busy machine. */
 const LEAVE_MS = 8_000
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`the primary is killed, with BALANCERS=${BALANCERS}`, async t => {
-    await t.test('what is in flight is answered, what has no end is cut, and then nothing is left', async t => {
+  void t.test(`an instance whose primary is killed ends by itself, with BALANCERS=${BALANCERS}`, async t => {
+    await t.test('requests in flight are answered, endless ones are cut, and then no process is left', async t => {
       const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), BALANCERS })
       t.equal(cluster.pids('store').length, 1)
       const file = join(cluster.dataDir, 'go')
@@ -27,7 +27,7 @@ for (const BALANCERS of ['1', '0']) {
       t.ok((await endless) instanceof Error)
     })
 
-    await t.test('the next start does not have to wait, and finds everything', async t => {
+    await t.test('the next start does not wait and finds all data', async t => {
       const first = await Cluster.start(t, { BALANCERS })
       const someone = await member(first.url)
       const old = first.processes().map(({ pid }) => pid)
@@ -38,28 +38,28 @@ for (const BALANCERS of ['1', '0']) {
       const now = second.processes().map(({ pid }) => pid)
       t.notOk(
         now.some(pid => old.includes(pid)),
-        'of the first nobody is left',
+        'no process of the first instance is left',
       )
       t.match(await second.stop(), { code: 0 })
     })
   })
 }
 
-void t.test('one that cannot leave by itself does not stay either', async t => {
+void t.test('a stopped worker is killed after its primary was killed', async t => {
   const cluster = await Cluster.start(t)
   cluster.kill('worker', 'SIGSTOP')
   cluster.kill('primary')
   await cluster.gone(LEAVE_MS)
 })
 
-void t.test('nor do embedded servers that cannot', async t => {
+void t.test('stopped embedded servers are killed after their primary was killed', async t => {
   const cluster = await Cluster.start(t)
   for (const role of ['redis', 'store'] as const) cluster.kill(role, 'SIGSTOP')
   cluster.kill('primary')
   await cluster.gone(30_000)
 })
 
-void t.test('every process is killed at once: no registration that was acknowledged is lost', async t => {
+void t.test('no acknowledged registration is lost when every process is killed at once', async t => {
   const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0' })
   const acknowledged: Credentials[] = []
   let going = true

@@ -5,7 +5,7 @@ import { Cluster } from '../helpers/cluster.js'
 const env = { NODE_ENV: 'production', TRUST_PROXY: '1', WORKERS: '1', SESSION_SECRET: 's'.repeat(32) }
 const { url } = await Cluster.start(t, env)
 
-void t.test('the session cookie is for https alone', async t => {
+void t.test('in production the session cookie is sent over https only', async t => {
   const credentials = somebody()
   await register(url, credentials)
   const throughTls = await login(url, credentials, { headers: { 'x-forwarded-proto': 'https' } })
@@ -15,7 +15,7 @@ void t.test('the session cookie is for https alone', async t => {
   t.equal(plain.headers['set-cookie'], undefined)
 })
 
-void t.test('the page is for https', async t => {
+void t.test('in production the page is for https', async t => {
   const { headers } = await ask(url, '/')
   t.match(headers['content-security-policy'], /upgrade-insecure-requests/)
   t.ok(headers['strict-transport-security'])

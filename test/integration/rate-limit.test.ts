@@ -6,10 +6,10 @@ import { until } from '../helpers/deadline.js'
 const FORGED = { 'x-forwarded-for': '203.0.113.9', forwarded: 'for=203.0.113.9', 'x-real-ip': '203.0.113.9' }
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`limits with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`rate limits hold with BALANCERS=${BALANCERS}`, async t => {
     const { url } = await Cluster.start(t, { BALANCERS })
 
-    await t.test('the first hundred requests of a client pass, over all workers, and not one more', async t => {
+    await t.test('exactly the first hundred requests of a client pass, over all workers', async t => {
       const first = await ask(url, '/me', { from: '127.0.1.1' })
       t.match(first, {
         status: 401,
@@ -28,14 +28,14 @@ for (const BALANCERS of ['1', '0']) {
       }
     })
 
-    await t.test('a client cannot make itself another one', async t => {
+    await t.test('a client cannot evade the limit by its headers', async t => {
       t.match(await ask(url, '/me', { from: '127.0.1.1', headers: FORGED }), { status: 429 })
       t.match(await ask(url, '/me', { from: '127.0.1.1', headers: { 'x-outpost-client': 'http 203.0.113.9' } }), {
         status: 429,
       })
     })
 
-    await t.test('other clients, and what docs/config.md excepts, are not touched by it', async t => {
+    await t.test('other clients, and the routes excepted in docs/config.md, are not limited', async t => {
       t.match(await ask(url, '/me', { from: '127.0.1.2' }), { status: 401 })
       for (const path of [
         '/',
@@ -60,7 +60,7 @@ for (const BALANCERS of ['1', '0']) {
   })
 }
 
-void t.test('guessing one password is made slow, for the guesser alone', async t => {
+void t.test('guessing a password becomes slow for the guesser only', async t => {
   const { url } = await Cluster.start(t, { RATE_LIMIT_MAX: '1000', WORKERS: '1' })
   const credentials = somebody()
   await register(url, credentials)

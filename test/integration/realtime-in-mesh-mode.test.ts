@@ -4,7 +4,7 @@ import { MAX_WEBSOCKETS_PER_CLIENT, realtimeBadInputSuite } from './suites/realt
 import { realtimeSuite } from './suites/realtime.js'
 
 const WORKERS = 2
-/** A poll is answered before it: a forwarder that is on its way out waits for those in its hands. */
+/** A poll is answered before this time, so a draining worker waits for polls no longer. */
 const UPSTREAM_TIMEOUT_MS = '10000'
 
 const cluster = await Cluster.start(t, {

@@ -4,7 +4,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { RedisServer } from '../helpers/redis-server.js'
 
-void t.test('Redis away does no harm, and comes back to everybody', async t => {
+void t.test('messages reach all workers again after Redis was away', async t => {
   const redis = await RedisServer.start(t)
   const cluster = await Cluster.start(t, { REDIS_URL: redis.url })
   const clients = await clientsOnAllWorkers(t, cluster.url, 2)
@@ -14,7 +14,7 @@ void t.test('Redis away does no harm, and comes back to everybody', async t => {
   for (let i = 0; i < 50; i += 1) await first!.say('to myself')
   await redis.start()
   let attempt = 0
-  // The subscribers come back one after the other, and nobody tells when the last one did.
+  // The subscribers reconnect one after the other, and no event shows when the last one has.
   await until(
     async () => {
       attempt += 1
@@ -31,7 +31,7 @@ void t.test('Redis away does no harm, and comes back to everybody', async t => {
   )
 })
 
-void t.test('two Outposts that share a Redis share their messages, and two of its databases do not', async t => {
+void t.test('Outposts on one Redis database share their messages, and those on two databases do not', async t => {
   const redis = await RedisServer.start(t)
   const [one, two, other] = await Promise.all([
     Cluster.start(t, { REDIS_URL: redis.url, BALANCERS: '1' }),

@@ -4,14 +4,14 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { RedisServer } from '../helpers/redis-server.js'
 
-/** The program promises an answer within a second; what is more is for a busy machine. */
+/** The program promises an answer within a second. The rest is for a busy machine. */
 const ANSWER_MS = 5_000
 
-void t.test('away at the start', async t => {
+void t.test('an instance whose Redis is away serves what needs no Redis, and recovers', async t => {
   const redis = await RedisServer.notStarted(t)
   const cluster = await Cluster.start(t, { REDIS_URL: redis.url })
   const { url } = cluster
-  t.ok(cluster.lines.includes(`  redis      ${redis.url}`), 'the summary tells where it is looked for')
+  t.ok(cluster.lines.includes(`  redis      ${redis.url}`), 'the summary names its address')
   await unavailable(t, cluster, somebody())
 
   await redis.start()
@@ -19,7 +19,7 @@ void t.test('away at the start', async t => {
   t.ok(await canRegister(url))
 })
 
-void t.test('away later', async t => {
+void t.test('an instance recovers whenever Redis was away', async t => {
   const redis = await RedisServer.start(t)
   const cluster = await Cluster.start(t, { REDIS_URL: redis.url, RATE_LIMIT_MAX: '10000' })
   const { url } = cluster
@@ -34,23 +34,23 @@ void t.test('away later', async t => {
   }
   t.ok(await known())
 
-  await t.test('it hangs', async t => {
+  await t.test('it recovers after Redis hung', async t => {
     redis.freeze()
     await unavailable(t, cluster, someone)
     redis.thaw()
     await until(known, 'it to be well again', 10_000)
   })
 
-  await t.test('it is killed', async t => {
+  await t.test('it recovers after Redis is killed', async t => {
     await redis.kill()
     await unavailable(t, cluster, someone)
     await redis.start()
     await until(known, 'it to be well again', 10_000)
   })
 
-  await t.test('its memory is full: reads work, writes are refused for now', async t => {
+  await t.test('reads work and writes are answered 503 while the memory of Redis is full', async t => {
     await redis.send('CONFIG', 'SET', 'maxmemory', '1')
-    t.ok(await known(), 'who was signed in still is')
+    t.ok(await known(), 'the session is still valid')
     t.match(await ask(url, '/no/such/route'), { status: 404 })
     refusedForNow(t, await register(url, somebody()))
     refusedForNow(t, await login(url, someone))
@@ -61,18 +61,18 @@ void t.test('away later', async t => {
     t.ok(await canRegister(url))
   })
 
-  t.strictSame(cluster.supervision(), before, 'nobody died of any of it')
+  t.strictSame(cluster.supervision(), before, 'no process has exited')
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('it ends while Redis hangs', async t => {
+void t.test('an instance stops while Redis hangs', async t => {
   const redis = await RedisServer.start(t)
   const cluster = await Cluster.start(t, { REDIS_URL: redis.url, WORKERS: '1' })
   redis.freeze()
   t.match(await cluster.stop(), { code: 0 })
 })
 
-/** While Redis is away: what needs it says so soon, and what does not goes on. */
+/** While Redis is away, requests that need it fail soon, and all others are served. */
 async function unavailable(t: Test, { url }: Cluster, someone: { username: string; password: string }): Promise<void> {
   const options = { timeoutMs: ANSWER_MS }
   const requests = Array.from({ length: 10 }, () => [

@@ -6,19 +6,19 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
-/** An app that says its version. */
+/** An app that answers with its version. */
 const app = (version: string): string => `
 export default (request, response) => response.end('${version}')
 `
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`reload, with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`reloads work with BALANCERS=${BALANCERS}`, async t => {
     const folder = temporaryFolder(t)
     const APP = join(folder, 'app.mjs')
     writeFileSync(APP, app('one'))
     const cluster = await Cluster.start(t, { APP, BALANCERS })
 
-    await t.test('replaces every worker, and no request is lost', async t => {
+    await t.test('a reload replaces every worker, and no request is lost', async t => {
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
       t.strictSame(await cluster.reload(), { replaced: 2 })
@@ -29,7 +29,7 @@ for (const BALANCERS of ['1', '0']) {
       await cluster.has('worker', 2, before)
     })
 
-    await t.test('brings the new code in', async t => {
+    await t.test('after a reload the new code answers', async t => {
       writeFileSync(APP, app('two'))
       await cluster.reload()
       const load = new Load(cluster.url, '/', 1)
@@ -38,27 +38,30 @@ for (const BALANCERS of ['1', '0']) {
       t.strictSame([...new Set(answers.map(({ text }) => text))], ['two'])
     })
 
-    await t.test('that does not come up leaves the old workers serving, and says what the new one printed', async t => {
-      writeFileSync(APP, 'console.log("no such table"); process.exit(3)')
-      const before = cluster.pids('worker')
-      const load = new Load(cluster.url, '/')
-      const error = await failureOf(cluster.reload())
-      const { answers, failures } = await load.stop()
-      t.match(error, { code: 'RELOAD_FAILED', message: /did not become ready \(exit code 3\)/ })
-      t.match(error.lastLines?.join('\n'), 'no such table')
-      t.strictSame(failures, [])
-      t.strictSame([...new Set(answers.map(({ text }) => text))], ['two'])
-      t.strictSame(cluster.pids('worker'), before, 'the old ones are all there')
-    })
+    await t.test(
+      'a reload whose worker does not become ready leaves the old workers serving and reports its output',
+      async t => {
+        writeFileSync(APP, 'console.log("no such table"); process.exit(3)')
+        const before = cluster.pids('worker')
+        const load = new Load(cluster.url, '/')
+        const error = await failureOf(cluster.reload())
+        const { answers, failures } = await load.stop()
+        t.match(error, { code: 'RELOAD_FAILED', message: /did not become ready \(exit code 3\)/ })
+        t.match(error.lastLines?.join('\n'), 'no such table')
+        t.strictSame(failures, [])
+        t.strictSame([...new Set(answers.map(({ text }) => text))], ['two'])
+        t.strictSame(cluster.pids('worker'), before, 'the old ones are all there')
+      },
+    )
 
-    await t.test('that comes up and dies a moment later leaves them serving, too', async t => {
+    await t.test('a reload whose worker exits right after it was ready leaves the old workers serving', async t => {
       writeFileSync(APP, `${app('three')}\nsetTimeout(() => process.exit(4), 300)`)
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
       const error = await failureOf(cluster.reload())
       const { failures } = await load.stop()
-      t.match(error, { message: /did not last \(exit code 4\); the old workers serve on/ })
-      // Without a balancer nobody covers for a worker that is gone from one moment to the next.
+      t.match(error, { message: /did not last \(exit code 4\); the old workers keep serving/ })
+      // Without a balancer, no process retries the requests of a worker that exits at once.
       if (BALANCERS === '1') t.strictSame(failures, [])
       t.strictSame(cluster.pids('worker'), before, 'the old ones are all there')
       t.match(await ask(cluster.url, '/'), { status: 200, text: 'two' })
@@ -66,7 +69,7 @@ for (const BALANCERS of ['1', '0']) {
   })
 }
 
-void t.test('reloads that are asked for during another are one that follows it', async t => {
+void t.test('several reloads requested during a reload are followed by one', async t => {
   const APP = join(temporaryFolder(t), 'app.mjs')
   writeFileSync(APP, app('one'))
   const cluster = await Cluster.start(t, { APP, WORKERS: '1' })
@@ -75,7 +78,7 @@ void t.test('reloads that are asked for during another are one that follows it',
   await cluster.has('worker', 2)
   const answers = await Promise.all([first, ...Array.from({ length: 3 }, () => cluster.reload())])
   for (const answer of answers) t.strictSame(answer, { replaced: 1 })
-  await until(() => reloads() === 2, 'the first, and one for all who asked meanwhile')
+  await until(() => reloads() === 2, 'the first reload, and one for all later requests')
   cluster.signal('SIGHUP')
   await until(() => reloads() > 2, 'the reload that a signal asks for', 30_000)
   t.equal(reloads(), 3)

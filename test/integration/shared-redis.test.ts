@@ -44,14 +44,14 @@ void t.test('two Outposts that share one Redis are one service', async t => {
     for (const { url } of [here, there]) t.match(await ask(url, '/me', { from }), { status: 429 })
   })
 
-  await t.test('the end of one does not touch the other', async t => {
+  await t.test('a stop of one does not affect the other', async t => {
     t.match(await here.stop(), { code: 0 })
     t.match(await ask(there.url, '/health/ready'), { status: 200 })
     await member(there.url)
   })
 })
 
-void t.test('with a Redis of many and a secret of its own, the start says what is missing', async t => {
+void t.test('with a shared Redis and a secret of its own, the start summary names what is missing', async t => {
   const redis = await RedisServer.start(t)
   const cluster = await Cluster.start(t, { REDIS_URL: redis.url, WORKERS: '1' })
   await cluster.printed(/^ {2}note .*SESSION_SECRET/)

@@ -8,12 +8,12 @@ import { fixture } from '../helpers/fixtures.js'
 import { RawConnection, requestBytes } from '../helpers/raw-http.js'
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`the end, with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`a stop is graceful and bounded, with BALANCERS=${BALANCERS}`, async t => {
     const APP = fixture('factory-app.js')
 
-    await t.test('a slow request is answered first, and nothing new is taken', async t => {
+    await t.test('slow requests are answered before the stop, and no new ones are accepted', async t => {
       const cluster = await Cluster.start(t, { APP, BALANCERS })
-      // One that has not begun has nothing to close.
+      // A connection whose request has not begun would not be closed by an answer.
       const begun = new Set<unknown>()
       await until(async () => begun.add(jsonOf(await ask(cluster.url, '/whoami'))['pid']).size === 2, 'both workers')
       const file = join(cluster.dataDir, 'go')
@@ -26,7 +26,7 @@ for (const BALANCERS of ['1', '0']) {
           () => true,
         )
       await until(refused, 'the port to refuse', 10_000)
-      t.equal(cluster.ended, undefined, 'it waits for the slow ones')
+      t.equal(cluster.ended, undefined, 'the instance waits for the slow requests')
       writeFileSync(file, '')
       for (const answer of await Promise.all(answers)) t.match(answer, { status: 200 })
       t.match(await cluster.exited, { code: 0 })
@@ -34,7 +34,7 @@ for (const BALANCERS of ['1', '0']) {
       await cluster.gone()
     })
 
-    await t.test('clients that keep a connection for later do not hold it up', async t => {
+    await t.test('idle kept connections do not delay a stop', async t => {
       const cluster = await Cluster.start(t, { APP, BALANCERS, SHUTDOWN_TIMEOUT_MS: '300000' })
       const client = await RawConnection.open(cluster.port)
       t.teardown(() => client.destroy())
@@ -43,7 +43,7 @@ for (const BALANCERS of ['1', '0']) {
       await cluster.gone()
     })
 
-    await t.test('one that does not end is cut at the deadline', async t => {
+    await t.test('a request that does not end is cut at the deadline', async t => {
       const cluster = await Cluster.start(t, { APP, BALANCERS, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '500' })
       const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
       await cluster.printed(/waiting for/)
@@ -51,12 +51,12 @@ for (const BALANCERS of ['1', '0']) {
       t.ok((await answer) instanceof Error)
     })
 
-    await t.test('a second signal ends it at once', async t => {
+    await t.test('a second signal ends the instance at once', async t => {
       const cluster = await Cluster.start(t, { APP, BALANCERS, WORKERS: '1' })
       const answer = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
       await cluster.printed(/waiting for/)
       cluster.signal('SIGTERM')
-      await cluster.printed(/"stopping"/)
+      await cluster.printed(/"instance is stopping: SIGTERM"/)
       t.strictSame(await cluster.stop('SIGTERM'), { code: 1, signal: null })
       t.ok((await answer) instanceof Error)
     })

@@ -6,7 +6,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { kill } from '../helpers/processes.js'
 
-void t.test('one command starts all of it, and says in one summary where it is', async t => {
+void t.test('one command starts all processes and prints one summary', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '2' })
 
   const summary = cluster.lines.slice(cluster.lines.findIndex(line => line.startsWith('Outpost is ready')))
@@ -39,34 +39,34 @@ void t.test('several balancers share the port', async t => {
 })
 
 for (const signal of ['SIGTERM', 'SIGINT'] as const) {
-  void t.test(`${signal} ends it with exit code 0, and nothing but its data is left`, async t => {
+  void t.test(`${signal} ends the instance with exit code 0, and only its data are left`, async t => {
     const cluster = await Cluster.start(t, { WORKERS: '1' })
     t.strictSame(await cluster.stop(signal), { code: 0, signal: null })
     t.strictSame(readdirSync(join(cluster.dataDir, 'run')), [], 'no socket, no pipe')
   })
 }
 
-void t.test('a signal to the whole process group, as from a terminal, ends it as well', async t => {
+void t.test('a signal to the whole process group, as from a terminal, ends the instance', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '1' })
   cluster.signalGroup('SIGINT')
   t.match(await cluster.exited, { code: 0 })
   await cluster.gone()
 })
 
-void t.test('a service manager that signals every process of it ends it as well', async t => {
+void t.test('a signal to every process, as from a service manager, ends the instance', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '1' })
   for (const { pid } of cluster.processes()) kill(pid, 'SIGTERM')
   t.match(await cluster.exited, { code: 0 })
   await cluster.gone()
 })
 
-void t.test('a signal while it starts ends it, too', async t => {
+void t.test('a signal during the start ends the instance', async t => {
   const cluster = Cluster.spawn(t)
   await cluster.has('worker', 2)
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('a second start on a live DATA_DIR is refused, and does not harm the first', async t => {
+void t.test('a second start on a DATA_DIR in use is refused, and the first keeps serving', async t => {
   const first = await Cluster.start(t, { WORKERS: '1' })
   const before = first.supervision()
   const second = Cluster.spawn(t, { DATA_DIR: first.dataDir })
@@ -78,7 +78,7 @@ void t.test('a second start on a live DATA_DIR is refused, and does not harm the
   t.match(await ask(first.url, '/health'), { status: 200 })
 })
 
-void t.test('what was registered is there after a stop and a start', async t => {
+void t.test('accounts and sessions survive a stop and a start', async t => {
   const first = await Cluster.start(t, { WORKERS: '1' })
   const { username, password, token, cookie } = await member(first.url)
   await first.stop()

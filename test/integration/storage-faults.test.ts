@@ -30,7 +30,7 @@ function isUnavailable(t: Test, answer: Answer, what: string): void {
   t.equal(answer.headers['retry-after'], '1')
 }
 
-/** Everything that needs the storage says so, and everything else goes on. */
+/** Requests that need the storage are answered 503, and all others are served. */
 async function goesOnWithout(t: Test, base: string, token: string): Promise<void> {
   const headers = bearer(token)
   const product = { name: 'n', price: 1 }
@@ -50,41 +50,44 @@ async function goesOnWithout(t: Test, base: string, token: string): Promise<void
 }
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`the store is killed in the middle of uploads, with BALANCERS=${BALANCERS}`, async t => {
-    const cluster = await Cluster.start(t, { BALANCERS, RATE_LIMIT_MAX: '0' })
-    const base = cluster.url
-    await cluster.ready()
-    const { token } = await member(base)
-    const kept = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content: 'kept' }), { token }))
-    const view = new StorageView(t, storageAddressOf(cluster))
-    const before = await view.keys()
-    const others = { worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }
+  void t.test(
+    `a store that is killed during uploads is restarted without a trace of them, with BALANCERS=${BALANCERS}`,
+    async t => {
+      const cluster = await Cluster.start(t, { BALANCERS, RATE_LIMIT_MAX: '0' })
+      const base = cluster.url
+      await cluster.ready()
+      const { token } = await member(base)
+      const kept = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content: 'kept' }), { token }))
+      const view = new StorageView(t, storageAddressOf(cluster))
+      const before = await view.keys()
+      const others = { worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }
 
-    const uploads = Array.from({ length: 4 }, () => new UploadRequest(base, { token }))
-    for (const upload of uploads) {
-      await upload.write(partHead({ name: 'file', filename: 'x' }))
-      await upload.write(Buffer.alloc(6 * 1024 ** 2))
-    }
-    await view.hasIncomplete(4)
-    const [old] = cluster.pids('store')
-    process.kill(old!, 'SIGSTOP')
-    for (const upload of uploads) upload.request.end(FORM_END)
-    process.kill(old!, 'SIGKILL')
-    for (const { answer } of uploads) {
-      const { status, headers } = await within(answer, 'an answer', 20_000)
-      t.ok([502, 503].includes(status), String(status))
-      t.equal(headers['retry-after'], '1')
-    }
-    await cluster.has('store', 1, [old!])
-    await cluster.ready()
-    t.strictSame(await view.keys(), before)
-    t.equal((await sendForm(base, small, { token })).status, 201)
-    t.equal((await fetchBytes(base, String(kept['url']))).bytes.toString(), 'kept')
-    t.strictSame({ worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }, others)
-  })
+      const uploads = Array.from({ length: 4 }, () => new UploadRequest(base, { token }))
+      for (const upload of uploads) {
+        await upload.write(partHead({ name: 'file', filename: 'x' }))
+        await upload.write(Buffer.alloc(6 * 1024 ** 2))
+      }
+      await view.hasIncomplete(4)
+      const [old] = cluster.pids('store')
+      process.kill(old!, 'SIGSTOP')
+      for (const upload of uploads) upload.request.end(FORM_END)
+      process.kill(old!, 'SIGKILL')
+      for (const { answer } of uploads) {
+        const { status, headers } = await within(answer, 'an answer', 20_000)
+        t.ok([502, 503].includes(status), String(status))
+        t.equal(headers['retry-after'], '1')
+      }
+      await cluster.has('store', 1, [old!])
+      await cluster.ready()
+      t.strictSame(await view.keys(), before)
+      t.equal((await sendForm(base, small, { token })).status, 201)
+      t.equal((await fetchBytes(base, String(kept['url']))).bytes.toString(), 'kept')
+      t.strictSame({ worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }, others)
+    },
+  )
 }
 
-void t.test('without a storage at the start it starts, says so, and recovers by itself', async t => {
+void t.test('an instance starts without its storage, reports it as away, and recovers', async t => {
   const port = await freePort()
   const cluster = await Cluster.start(t, externally(`http://127.0.0.1:${port}`))
   t.ok(cluster.lines.some(line => line.includes(`storage    http://127.0.0.1:${port}`)))
@@ -102,7 +105,7 @@ void t.test('without a storage at the start it starts, says so, and recovers by 
   await goesOnWithout(t, cluster.url, token)
 })
 
-void t.test('a storage that takes connections and never answers is away, too', async t => {
+void t.test('a storage that accepts connections and never answers counts as away', async t => {
   const server = net.createServer(socket => socket.on('error', () => undefined).resume())
   server.listen(0, '127.0.0.1')
   await once(server, 'listening')
@@ -111,7 +114,7 @@ void t.test('a storage that takes connections and never answers is away, too', a
   await goesOnWithout(t, cluster.url, (await member(cluster.url)).token)
 })
 
-void t.test('so is one that does not take our keys', async t => {
+void t.test('a storage that refuses the keys counts as away', async t => {
   const store = new ObjectStore({ ...keys, secretKey: 'another', directory: temporaryFolder(t), port: 0 })
   const { port } = await store.start()
   t.teardown(() => store.stop())
@@ -119,7 +122,7 @@ void t.test('so is one that does not take our keys', async t => {
   await goesOnWithout(t, cluster.url, (await member(cluster.url)).token)
 })
 
-void t.test('a download from a storage that dies is cut, and never passes for whole', async t => {
+void t.test('a download is visibly cut when the storage exits', async t => {
   const cluster = await Cluster.start(t, { RATE_LIMIT_MAX: '0', WORKERS: '1' })
   const base = cluster.url
   await cluster.ready()

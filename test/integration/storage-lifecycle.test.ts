@@ -9,7 +9,7 @@ import { temporaryFolder } from '../helpers/harness.js'
 
 const small = form({ name: 'file', filename: 'x', content: 'x' })
 
-void t.test('a copy of DATA_DIR is a backup: what was there is there again', async t => {
+void t.test('a copy of DATA_DIR is a backup that can be restored', async t => {
   const first = await Cluster.start(t, { RATE_LIMIT_MAX: '0', WORKERS: '1' })
   await first.ready()
   const person = await member(first.url)

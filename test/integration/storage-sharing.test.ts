@@ -27,7 +27,7 @@ void t.test('two Outposts that share a Redis and a storage are one service', asy
   for (const cluster of [one, two]) await cluster.ready()
   const person = await member(one.url)
 
-  await t.test('a file that is uploaded at one is read, and deleted, at the other', async t => {
+  await t.test('a file that is uploaded at one can be read and deleted at the other', async t => {
     const content = Buffer.alloc(6 * 1024 ** 2, 'shared')
     const { url } = jsonOf(await sendForm(one.url, form({ name: 'file', filename: 'x', content }), person))
     t.ok((await fetchBytes(two.url, String(url))).bytes.equals(content))
@@ -36,7 +36,7 @@ void t.test('two Outposts that share a Redis and a storage are one service', asy
     t.equal((await fetchBytes(one.url, String(url))).status, 404)
   })
 
-  await t.test('a product that is written at one is fresh at the other, at once', async t => {
+  await t.test('a product that is written at one is read at the other at once', async t => {
     for (let price = 0; price < 20; price++) {
       const [writer, reader] = price % 2 === 0 ? bases : [two.url, one.url]
       const json = { name: 'Tea', price }
@@ -48,7 +48,7 @@ void t.test('two Outposts that share a Redis and a storage are one service', asy
     }
   })
 
-  await t.test('of a hundred readers at both one loads', async t => {
+  await t.test('one of a hundred readers at both loads a product', async t => {
     await Promise.all(
       bases.map(base => until(async () => (await ask(base, '/products/none')).status === 404, 'an answer')),
     )

@@ -8,8 +8,8 @@ import { s3Clients } from './s3-clients.js'
 t.setTimeout(300_000)
 
 /**
- * Other people's idea of S3, on both sides: every client that is here against every server that is here, the
- * store that comes with Outpost first of all.
+ * Tests S3 as other programs implement it: every installed client against every installed server, the
+ * embedded store first.
  */
 for (const serverKind of s3Servers) {
   const noServer = await serverKind.missing()

@@ -22,7 +22,7 @@ async function startProcess(directory: string): Promise<{ child: ChildProcess; e
   return { child, endpoint: { ...credentials, port: Number(line) } }
 }
 
-/** Differs in length from version to version, so that a mixture of two would show. */
+/** Content whose length differs between versions, so that a mixture of two would be noticed. */
 function bodyOf(key: string, version: number): Buffer {
   return Buffer.alloc(20_000 + ((version * 7919) % 200_000), `${key} version ${version};`)
 }

@@ -7,7 +7,7 @@ import { send, type Endpoint } from './signed-request.js'
 
 const PROGRAM = fileURLToPath(new URL('store-process.js', import.meta.url))
 const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
-/** A file system of 8 MiB that only this process and its children see, and that goes with them. */
+/** A file system of 8 MiB that only this process and its children see, and that ends with them. */
 const UNSHARE = ['--mount', '--map-root-user']
 const ON_SMALL_DISK = 'mount -t tmpfs -o size=8m tmpfs "$0" && exec "$@"'
 

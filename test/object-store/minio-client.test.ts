@@ -9,7 +9,7 @@ import { sendRaw } from './signed-request.js'
 
 t.setTimeout(120_000)
 
-/** What Outpost's own client asks of a store, beyond what every client does. */
+/** The requirements of Outpost's own client, beyond those of every client. */
 for (const kind of s3Servers) {
   const missing = await kind.missing()
   await t.test(`${kind.name} server`, { skip: missing ?? false }, async t => {

@@ -6,7 +6,7 @@ import { answerTo, chunkedBody, element, elements, open, presign, send, sendRaw,
 
 t.setTimeout(300_000)
 
-/** What no client shows: the answers themselves, the embedded store's held against those of a real MinIO. */
+/** Compares the raw answers of the embedded store with those of a real MinIO. Clients do not show these. */
 for (const kind of s3Servers) {
   const missing = await kind.missing()
   await t.test(`${kind.name} server`, { skip: missing ?? false }, async t => {

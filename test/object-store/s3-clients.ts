@@ -7,7 +7,7 @@ import type { S3Server } from '../helpers/s3-servers.js'
 
 const run = promisify(execFile)
 
-/** What every S3 client can do, as far as the contract needs it. */
+/** The calls of an S3 client that the contract needs. */
 export interface S3Client {
   makeBucket(bucket: string): Promise<unknown>
   removeBucket(bucket: string): Promise<unknown>
@@ -30,7 +30,7 @@ export interface S3ClientKind {
   connect(server: S3Server, directory: string): Promise<S3Client>
 }
 
-/** Nothing of the environment: a proxy or a certificate bundle set for the machine is not for these connections. */
+/** Clients get no environment, because a proxy or certificates of the machine must not affect these connections. */
 function tool(command: string, directory: string) {
   const env = { PATH: '/usr/local/bin:/usr/bin:/bin', HOME: directory, LANG: 'C.UTF-8' }
   return async (...args: string[]): Promise<string> => {

@@ -23,7 +23,7 @@ export interface RequestOptions {
   /** Added after signing. */
   readonly unsignedHeaders?: Readonly<Record<string, string>>
   readonly body?: Buffer | string
-  /** What x-amz-content-sha256 says; default the body's hash. */
+  /** The value of x-amz-content-sha256; default the hash of the body. */
   readonly contentSha256?: string
   readonly signedAt?: Date
   readonly secretKey?: string
@@ -38,7 +38,7 @@ export interface Answer {
   readonly code: string | undefined
 }
 
-/** One request signed by header, with everything about it open to forgery. */
+/** One request that is signed by header. A test can forge every part of it. */
 export async function send(endpoint: Endpoint, options: RequestOptions): Promise<Answer> {
   const request = open(endpoint, options)
   request.end(options.body ?? '')
@@ -86,7 +86,7 @@ export function sign(endpoint: Endpoint, options: RequestOptions) {
   return { headers, path: target(path, query), signature, timestamp, scope, signingKey }
 }
 
-/** A path and query that anyone may use until `expires` seconds after signing. */
+/** A presigned path and query, valid until `expires` seconds after signing. */
 export function presign(endpoint: Endpoint, options: RequestOptions & { expires: number }): string {
   const { method = 'GET', path } = options
   const { timestamp, scope, signingKey } = signingContext(endpoint, options)

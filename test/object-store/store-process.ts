@@ -1,8 +1,8 @@
 import { ObjectStore } from '#src/object-store/object-store.js'
 
 /**
- * A store in a process of its own, for tests that kill it or measure it: options as JSON in the first argument, the
- * port as a line on stdout, SIGTERM stops it, and it leaves when its stdin ends.
+ * A store in a process of its own, for tests that kill or measure it. It takes options as JSON in the first argument and
+ * prints its port as a line on stdout. SIGTERM stops it, and so does the end of its stdin.
  */
 const options = JSON.parse(process.argv[2] ?? '{}') as ConstructorParameters<typeof ObjectStore>[0]
 const store = new ObjectStore({

@@ -13,7 +13,7 @@ function summary(env: NodeJS.ProcessEnv): string {
   })
 }
 
-void t.test('says where it is, of what it is made, and how long that took', t => {
+void t.test('the summary names the address, the parts and the time of the start', t => {
   const shown = summary({ WORKERS: '3', DATA_DIR: '/tmp/outpost' })
   t.match(shown, /^Outpost is ready \(pid \d+, 612 ms\)\n/)
   const rows = ['public http://localhost:3000', 'app built-in', 'workers 3', 'balancers 1 (round-robin)']
@@ -26,7 +26,7 @@ void t.test('says where it is, of what it is made, and how long that took', t =>
   t.end()
 })
 
-void t.test('says what machines that share its Redis must be given, too', t => {
+void t.test('the summary names the settings that machines with a shared Redis need', t => {
   const REDIS_URL = 'redis://user:hunter2@redis.example:6380/1'
   const SESSION_SECRET = 's'.repeat(32)
   const S3 = { S3_ENDPOINT: 'https://s3.example', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'secret' }

@@ -8,8 +8,8 @@ import { isAlive } from '../helpers/processes.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 /**
- * An app that takes 200 MiB when it is told to, and answers that request when the file of its process is there.
- * From then on it says every second, as it does to the primary, that it lives.
+ * An app that allocates 200 MiB on request, and answers that request once the file of its process exists.
+ * From then on it prints a line each second, as often as its heartbeat.
  */
 const app = (folder: string): string => `
 import { existsSync } from 'node:fs'
@@ -27,11 +27,11 @@ export default (request, response) => {
 }
 `
 
-// Most of the time goes by between heartbeats, so both modes wait together.
+// Most of the time is spent waiting for heartbeats, so both modes run at once.
 t.jobs = 2
 
 for (const BALANCERS of ['1', '0']) {
-  void t.test(`workers over their memory limit, with BALANCERS=${BALANCERS}`, async t => {
+  void t.test(`workers over their memory limit are replaced one at a time, with BALANCERS=${BALANCERS}`, async t => {
     const folder = temporaryFolder(t)
     const APP = join(folder, 'app.mjs')
     writeFileSync(APP, app(folder))
@@ -54,14 +54,14 @@ for (const BALANCERS of ['1', '0']) {
     const [fresh] = (await cluster.has('worker', 3)).filter(pid => !before.includes(pid))
     await until(async () => (await ask(url, '/')).text === String(fresh), 'the replacement to serve')
     const alive = said(/alive in/).length
-    await until(() => said(/alive in/).length >= alive + 4, 'both to be heard of twice')
-    t.ok(before.every(isAlive), 'the old one is there for as long as its request takes')
-    t.equal(replacements().length, 1, 'and until it has gone, the other one has to wait')
+    await until(() => said(/alive in/).length >= alive + 4, 'two lines of each')
+    t.ok(before.every(isAlive), 'the old worker runs until its request ends')
+    t.equal(replacements().length, 1, 'the other worker waits until the old one has exited')
 
     for (const pid of before) writeFileSync(join(folder, String(pid)), '')
     await until(() => replacements().length === 2, 'the turn of the other one')
     const after = await cluster.has('worker', 2, before)
-    t.ok(after.includes(fresh!), 'what was replaced is not replaced again')
+    t.ok(after.includes(fresh!), 'a worker that was just started is not replaced again')
     t.equal(replacements().length, 2)
     for (const answer of await Promise.all(slow)) t.match(answer, { status: 200 })
     const { answers, failures } = await load.stop()

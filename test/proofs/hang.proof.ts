@@ -9,7 +9,7 @@ import { isAlive } from '../helpers/processes.js'
 
 const REQUESTS = 20
 
-/** Sends GETs, and tells when as many as `others` should have are answered; the rest wait for the one that hangs. */
+/** Sends GETs, and resolves when the share of the healthy worker is answered. The rest wait for the hung one. */
 async function reads(url: string): Promise<{ all: Promise<Answer[]>; answered: () => number }> {
   let answered = 0
   const all = Promise.all(Array.from({ length: REQUESTS }, () => ask(url, '/health').finally(() => (answered += 1))))
@@ -21,29 +21,29 @@ function allGood(t: Test, answers: readonly Answer[]): void {
   t.strictSame(new Set(answers.map(({ status }) => status)), new Set([200]))
 }
 
-// Most of the time goes by in waiting for the primary's patience, so all of them wait together.
+// Most of the time is spent waiting for the primary's timeouts, so all tests run at once.
 t.jobs = 4
 
-void t.test('a worker that hangs, behind a balancer', async t => {
+void t.test('a worker that hangs behind a balancer loses no request and is killed', async t => {
   const cluster = await Cluster.start(t, { LOG_LEVEL: 'debug', RATE_LIMIT_MAX: '0' })
   const { url } = cluster
   const hung = cluster.kill('worker', 'SIGSTOP')
   const { all, answered } = await reads(url)
-  t.ok(answered() < REQUESTS, 'it has some of them in its hands')
+  t.ok(answered() < REQUESTS, 'the hung worker has some of them')
 
   await cluster.printed(/"state":"unhealthy"/)
   allGood(t, await all)
   allGood(t, await Promise.all(Array.from({ length: REQUESTS }, () => ask(url, '/health'))))
-  t.ok(isAlive(hung), 'it got none of these, and is not what they waited for')
+  t.ok(isAlive(hung), 'the hung worker still runs and got none of these')
 
-  await cluster.printed(/"worker hangs and is killed: /)
+  await cluster.printed(/"worker is killed: /)
   await cluster.has('worker', 2, [hung])
   t.notOk(isAlive(hung))
   await cluster.workersTakePart(2)
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('a worker that hangs, in mesh mode', async t => {
+void t.test('a worker that hangs in mesh mode gets no new connections and is killed', async t => {
   const cluster = await Cluster.start(t, { BALANCERS: '0', RATE_LIMIT_MAX: '0' })
   const { url } = cluster
   const hung = cluster.kill('worker', 'SIGSTOP')
@@ -56,7 +56,7 @@ void t.test('a worker that hangs, in mesh mode', async t => {
   await until(allQuick, 'connections to be dealt past it')
   t.ok(isAlive(hung))
 
-  await cluster.printed(/"worker hangs and is killed: /)
+  await cluster.printed(/"worker is killed: /)
   allGood(t, await all)
   await cluster.has('worker', 2, [hung])
   t.notOk(isAlive(hung))
@@ -64,7 +64,7 @@ void t.test('a worker that hangs, in mesh mode', async t => {
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('a worker that hangs while it drains', async t => {
+void t.test('a worker that hangs while it drains is killed, and its request is tried elsewhere', async t => {
   const env = { APP: fixture('instrumented-app.js'), WORKERS: '1', LOG_LEVEL: 'debug', SHUTDOWN_TIMEOUT_MS: '1000' }
   const cluster = await Cluster.start(t, env)
   const [old] = cluster.pids('worker') as [number]
@@ -75,12 +75,12 @@ void t.test('a worker that hangs while it drains', async t => {
   await cluster.printed(/"state":"draining"/)
   process.kill(old, 'SIGSTOP')
   writeFileSync(file, '')
-  t.not(jsonOf(await answer)['pid'], old, 'what it had is tried elsewhere')
+  t.not(jsonOf(await answer)['pid'], old, 'another worker answers its request')
   await cluster.has('worker', 1, [old])
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('a pause of all its processes is nobody’s fault', async t => {
+void t.test('no process is killed after a pause of all processes', async t => {
   const cluster = await Cluster.start(t, {})
   const before = { worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }
   const all = cluster.processes().map(({ pid }) => pid)
@@ -91,6 +91,6 @@ void t.test('a pause of all its processes is nobody’s fault', async t => {
   for (const pid of all) process.kill(pid, 'SIGCONT')
   t.match(await ask(cluster.url, '/health'), { status: 200 })
   t.strictSame({ worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }, before)
-  t.notOk(cluster.lines.some(line => line.includes('hangs and is killed')))
+  t.notOk(cluster.lines.some(line => line.includes('is killed: ')))
   t.match(await cluster.stop(), { code: 0 })
 })

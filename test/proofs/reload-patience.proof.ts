@@ -8,24 +8,24 @@ import { temporaryFolder } from '../helpers/harness.js'
 
 const GOOD = 'export default (request, response) => response.end(`good ${process.pid}`)'
 
-/** Releases that never come to anything, and what the one who asked for the reload is told. */
+/** Releases that never work, and the error of their reload. */
 const releases = {
   'never gets ready': {
     code: `console.log('waiting for a table'); await new Promise(resolve => setTimeout(resolve, 1e9))\n${GOOD}`,
-    error: /did not become ready \(not ready within 30 s\); the old workers serve on/,
+    error: /did not become ready \(not ready within 30 s\); the old workers keep serving/,
   },
   'is not healthy': {
     code: `console.log('waiting for a table'); ${GOOD.replace('response.end', 'response.writeHead(500).end')}`,
-    error: /did not last \(not healthy within 30 s\); the old workers serve on/,
+    error: /did not last \(not healthy within 30 s\); the old workers keep serving/,
   },
 }
 
-// All of the time goes by in waiting.
+// All of the time is spent waiting.
 t.jobs = 4
 
 for (const [what, { code, error }] of Object.entries(releases)) {
   for (const BALANCERS of ['1', '0']) {
-    void t.test(`a release that ${what}, with BALANCERS=${BALANCERS}`, async t => {
+    void t.test(`a reload fails when the release ${what}, with BALANCERS=${BALANCERS}`, async t => {
       const APP = join(temporaryFolder(t), 'app.mjs')
       writeFileSync(APP, GOOD)
       const cluster = await Cluster.start(t, { APP, BALANCERS })

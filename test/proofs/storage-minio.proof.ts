@@ -11,7 +11,7 @@ import { findMinio } from '../helpers/s3-servers.js'
 const minio = await findMinio()
 const skip = minio === undefined ? 'scripts/install-minio.sh finds no minio here' : false
 
-void t.test('a minio in PATH is started, and what it keeps outlives a restart of both', { skip }, async t => {
+void t.test('a minio in PATH is started, and its objects survive a restart', { skip }, async t => {
   const bin = join(temporaryFolder(t), 'bin')
   mkdirSync(bin)
   symlinkSync(minio!, join(bin, 'minio'))

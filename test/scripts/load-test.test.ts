@@ -6,7 +6,7 @@ import { within } from '../helpers/deadline.js'
 
 const script = fileURLToPath(import.meta.resolve('#scripts/load-test.js'))
 
-/** Runs it to its end. */
+/** Runs the load test to its end. */
 function loadTest(...args: string[]): Promise<{ code: unknown; stdout: string; stderr: string }> {
   return new Promise(resolve => {
     execFile(process.execPath, [script, ...args], (error, stdout, stderr) => {

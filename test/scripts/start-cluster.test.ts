@@ -19,11 +19,11 @@ http.createServer((request, response) => response.end('from the app')).listen(30
 
 interface Clone {
   script: string
-  /** How often it was built. */
+  /** The number of builds. */
   builds: () => number
 }
 
-/** A clone whose build takes what is there: doing it anew would disturb the tests beside this one. */
+/** A clone whose build copies the present one, because a real build would disturb tests that run at the same time. */
 function cloneOf(t: Harness): Clone {
   const clone = temporaryFolder(t)
   const log = join(clone, 'builds')
@@ -94,7 +94,7 @@ void t.test('data that an earlier version left in the clone are used while DATA_
   t.end()
 })
 
-/** As the summary names it; rejects when there is none. */
+/** The address in the summary; rejects when there is none. */
 async function publicUrl(output: NodeJS.ReadableStream): Promise<string> {
   for await (const line of createInterface({ input: output })) {
     const url = /^ {2}public +(\S+)/.exec(line)?.[1]

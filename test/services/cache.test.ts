@@ -10,7 +10,7 @@ import { RedisServer } from '../helpers/redis-server.js'
 const silent = pino({ level: 'silent' })
 const TTL = 600
 
-/** As many caches as workers, each with a connection of its own. */
+/** One cache per worker, each with a connection of its own. */
 async function caches(t: Test, count: number, times: Partial<CacheTimes> = {}): Promise<Cache[]> {
   const server = await RedisServer.start(t)
   return Promise.all(
@@ -23,7 +23,7 @@ async function caches(t: Test, count: number, times: Partial<CacheTimes> = {}): 
   )
 }
 
-/** A load that ends when the test says so, and tells when it has begun. */
+/** A load that ends when the test decides, and reports when it has begun. */
 class Load<T> {
   begun = 0
   readonly #endings: Array<{ resolve(value: T): void; reject(error: Error): void }> = []
@@ -66,7 +66,7 @@ void t.test('one of a hundred readers over several workers loads, and the others
   const load = new Load<string>()
   const reads = Array.from({ length: 100 }, (_, i) => all[i % 4]!.read('a', TTL, load.run))
   await load.hasBegun()
-  // A round trip on each connection: whoever was to look has looked.
+  // After a round trip on each connection, all readers have looked.
   await Promise.all(all.map(cache => cache.read('other', TTL, loading(1))))
   load.end('value')
   const found = await Promise.all(reads)
@@ -90,7 +90,7 @@ void t.test('a stale value is served while one reader loads', async t => {
   t.strictSame(await two!.read('b', TTL, never), { value: 'new', state: 'HIT' })
 })
 
-/** Makes an entry stale, as its time to live would. */
+/** Makes an entry stale, as if its time to live had passed. */
 async function ageOf(t: Test, cache: Cache, name: string): Promise<void> {
   const { redis } = cache as unknown as { redis: ReturnType<typeof createRedis> }
   t.equal(await redis.hset(keys.cache(name), 'fresh', '1'), 0)

@@ -12,7 +12,7 @@ import { createSessionStore } from '#src/services/sessions.js'
 import { until } from '../helpers/deadline.js'
 import { freePort, RedisServer } from '../helpers/redis-server.js'
 
-/** A whole cluster of one node: it refuses every command, transaction and script that touches more than one slot. */
+/** A Redis Cluster of one node. It refuses every command, transaction and script that touches more than one slot. */
 const server = await RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-port', String(await freePort()))
 const redis = await server.connect(t)
 await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')

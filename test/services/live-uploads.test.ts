@@ -8,7 +8,7 @@ const server = await RedisServer.start(t)
 const redis = await server.connect(t)
 t.beforeEach(() => redis.flushall())
 
-/** The clock that the renewals run on: they are due when the test says so. */
+/** The clock of the renewals. The test decides when they are due. */
 function renewals(t: Test): { due(): void; running: number } {
   const timers = new Map<object, () => void>()
   t.intercept(globalThis, 'setInterval', {
@@ -27,7 +27,7 @@ function renewals(t: Test): { due(): void; running: number } {
   }
 }
 
-/** Commands of one connection are carried out in their order: this one comes after those that were given before. */
+/** Waits for earlier commands of the connection, since commands of one connection run in order. */
 async function isLive(id: string): Promise<boolean> {
   return (await redis.exists(keys.liveUpload(id))) === 1
 }

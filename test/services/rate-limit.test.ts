@@ -12,7 +12,7 @@ const redis = await server.connect(t)
 
 const sendLimited: RequestHandler = (_request, response) => void response.status(429).send('too many')
 
-/** Serves behind a limit as a worker does; `requests` asks from an address of the given test's own choice. */
+/** A server behind a limit, like that of a worker. `requests` sends from an address that the test chooses. */
 async function worker(t: Test, options: Partial<RateLimitOptions>): Promise<(options?: AskOptions) => Promise<Answer>> {
   const app = express().set('trust proxy', true)
   const connection = await server.connect(t)

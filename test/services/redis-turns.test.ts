@@ -7,7 +7,7 @@ import { RedisServer } from '../helpers/redis-server.js'
 
 const server = await RedisServer.start(t)
 
-/** Counts what is written to the connection from now on, by however many calls of the stream. */
+/** Counts writes to the connection from now on, by any method of the stream. */
 function countWrites(redis: Redis): () => number {
   const { stream } = redis as unknown as { stream: Writable }
   let writes = 0
@@ -28,7 +28,7 @@ void t.test('all Redis commands of one turn of the event loop leave together', a
   const writes = countWrites(redis)
   const replies: Array<Promise<unknown>> = []
   const give = (value: number): void => void replies.push(redis.set(`together:${value}`, value))
-  // Callbacks of their own, as those of many connections are.
+  // Separate callbacks, like those of many connections.
   for (let i = 0; i < 10; i += 1) setImmediate(give, i)
   await nextTurn()
   t.same(

@@ -71,7 +71,7 @@ void t.test('a Redis that loads its data is used as soon as it is ready', async 
   await until(async () => /aof_rewrite_in_progress:0/.test(await redis.info('persistence')), 'a file to load from')
   await server.kill()
   const ready = once(redis, 'ready')
-  // 50 ms a key, and between keys it answers.
+  // Loading takes 50 ms per key, and Redis answers between keys.
   await server.start('--key-load-delay', '50000', '--loading-process-events-interval-bytes', '1024')
   await within(ready, 'the connection')
   const asked = Number(/cmdstat_info:calls=(\d+)/.exec(await redis.info('commandstats'))?.[1])

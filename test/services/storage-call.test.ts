@@ -4,7 +4,7 @@ import t, { type Test } from 'tap'
 import { StorageCall } from '#src/services/storage-call.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 
-/** A request whose socket tells of a silence when the test says so. */
+/** A request whose socket reports a silence when the test decides. */
 class FakeRequest extends EventEmitter {
   stepMs = 0
   destroyed: Error | undefined

@@ -16,10 +16,10 @@ export class FakeChild {
   retiring: string | undefined
   tolerated = false
   counted = false
-  /** It sends no heartbeat, and hears nothing. */
+  /** The process sends no heartbeat and ignores orders. */
   hung = false
   killed = false
-  /** It ends by itself when it is told to. */
+  /** The process exits by itself when it is ordered to. */
   obedient = true
 
   constructor(

@@ -3,7 +3,7 @@ import { placeKey, type ObservedChild } from '#src/primary/plan/observed.js'
 import type { FakeChild } from './fake-child.js'
 import type { World } from './world.js'
 
-/** A promise of the plan that was broken. */
+/** A broken promise of the plan. */
 export class BrokenInvariant extends Error {}
 
 function ensure(holds: boolean, what: string): asserts holds {
@@ -14,7 +14,7 @@ const SPIN_WINDOW_MS = 10_000
 /** A process that exits early is started this often within the window, at the most, by the back-off; with a margin. */
 const MAX_STARTS = 16
 
-/** What must hold after every step, whatever happens. */
+/** The invariants, checked at every step. */
 export class Invariants {
   readonly #done = new Map<string, Set<string>>()
   readonly #starts = new Map<string, number[]>()
@@ -52,13 +52,13 @@ export class Invariants {
     }
   }
 
-  /** When no more faults have happened for long: what is there is what is desired. */
+  /** After a long time without faults: the observed state is the desired state. */
   checkConverged(): void {
     const fault = this.unlikeDesired()
     ensure(fault === undefined, fault ?? '')
   }
 
-  /** How what is there differs from what is desired; undefined when it does not. */
+  /** The difference between the observed and the desired state; undefined when there is none. */
   unlikeDesired(): string | undefined {
     const { desired, history } = this.world
     const children = this.world.children()
@@ -116,8 +116,8 @@ export class Invariants {
     } else if (child.state === 'starting') {
       const due = Math.max(child.startedAt, awakeSince) + limits.startTimeoutMs
       ensure(now >= due, `${child.name} is killed before its start has timed out`)
-    } else if (reason.startsWith('not heard')) {
-      ensure(child.hung, `${child.name} is killed for a hang, and does not hang`)
+    } else if (reason.startsWith('no heartbeat')) {
+      ensure(child.hung, `${child.name} is killed for a hang, but does not hang`)
     } else ensure(!child.reachable, `${child.name} is killed and is healthy`)
   }
 

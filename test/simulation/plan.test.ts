@@ -30,7 +30,7 @@ void t.test(`the plan keeps its promises in ${SEEDS} stories`, t => {
   t.end()
 })
 
-void t.test('a seed tells the same story each time', t => {
+void t.test('a seed gives the same story each time', t => {
   const worse: PlanFunction = (desired, observed, limits, now) => plan(desired, hasty(observed), limits, now)
   const first = firstBroken(100, worse)
   t.ok(first)
@@ -38,7 +38,7 @@ void t.test('a seed tells the same story each time', t => {
   t.end()
 })
 
-/** Every process that is ready passes for one that all balancers reach. */
+/** Counts every ready process as reachable. */
 function hasty(observed: Observed): Observed {
   return { ...observed, children: observed.children.map(each => ({ ...each, reachable: each.state === 'ready' })) }
 }

@@ -19,7 +19,7 @@ interface Event {
   happen(): void
 }
 
-/** A seed whose story broke a promise; its message tells the end of the story. */
+/** A seed whose story broke a promise. The message has the end of the story. */
 export class SimulationError extends Error {
   constructor(
     readonly seed: number,
@@ -32,7 +32,7 @@ export class SimulationError extends Error {
 
 /**
  * An instance without processes: fake children, a fake clock, seeded chance. For a while processes exit, hang, crash,
- * grow, start slowly or never, and commands come at any moment; then all is calm and what is desired has to come about.
+ * grow, start slowly or never, and commands come at any moment. Then the faults end, and the desired state must be reached.
  */
 export class World {
   readonly #chance: Chance
@@ -42,7 +42,7 @@ export class World {
   readonly #nextId = { worker: 1, balancer: 1 }
   #events: Event[] = []
   #calm = false
-  /** What every process needs is away: whatever is started exits at once. */
+  /** A service that every process needs is away, so every process that starts exits at once. */
   #hasNoDatabase = false
   #generation = 0
   #wakeUp = Infinity
@@ -136,7 +136,7 @@ export class World {
     }
   }
 
-  /** As the executor does it: until nothing is left to do at this moment. */
+  /** Runs passes, like the executor, until there is nothing to do at this moment. */
   #pass(): void {
     for (let passes = 0; ; passes++) {
       if (passes > MAX_PASSES) throw new BrokenInvariant('the plan does not come to rest')
@@ -252,7 +252,7 @@ export class World {
     child.retiring ??= 'SIGTERM'
   }
 
-  /** What does not hang, and would never come to anything, does so now. */
+  /** Processes that do not hang but would never become ready do so now. */
   #recover(child: FakeChild): void {
     if (child.rssBytes > 200) child.rssBytes = 100
     if (child.hung || child.state === 'exited') return

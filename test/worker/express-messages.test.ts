@@ -11,7 +11,7 @@ interface Prototypes {
   response: unknown
 }
 
-/** Serves one GET, and tells what its messages were born with. */
+/** Serves one GET, and returns the prototypes that its messages were created with. */
 async function serveOne(t: Test, server: http.Server): Promise<{ born: Prototypes; body: string }> {
   let born: Prototypes = { request: undefined, response: undefined }
   server.prependListener('request', (request, response) => {

@@ -9,7 +9,7 @@ import { rawExchange, requestBytes } from '../helpers/raw-http.js'
 
 const PUBLIC_PORT = 3_000
 
-/** Installed for one test; listens of all others are real. */
+/** The takeover, installed for one test. Other tests listen for real. */
 function install(t: Test): { takeover: ListenTakeover; socketPath: string } {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was
   const { listen } = net.Server.prototype

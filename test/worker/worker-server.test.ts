@@ -10,7 +10,7 @@ import { socketPathFor } from '../helpers/fake-target.js'
 import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js'
 import { acceptUpgrade, UPGRADE_HEADERS } from '../helpers/websocket.js'
 
-/** Owns what is under `/own`. */
+/** A handler that owns all paths under `/own`. */
 const door: Door = {
   owns: ({ url }) => url?.startsWith('/own') === true,
   handleRequest: (_request, response) => void response.end('from the door'),
@@ -19,7 +19,7 @@ const door: Door = {
 
 const KEY = 'key-of-this-boot'
 
-/** What a balancer says of the client, with what goes with it. */
+/** The headers that a balancer sends about the client. */
 const envelope = (says = 'http 4711 192.0.2.1', key = KEY): string => `X-Outpost-Client: ${key} ${says}`
 
 interface Running {
@@ -163,7 +163,7 @@ void t.test('only the app itself is handed messages that were made for Express',
   )
   const seen: unknown[] = []
   app.on('upgrade', (request: http.IncomingMessage, socket: Duplex) => {
-    // With Express's own getter of that name it could not be set.
+    // It could not be set if Express's getter of that name applied.
     Object.assign(request, { query: 'parsed' })
     seen.push(Object.getPrototypeOf(request) === http.IncomingMessage.prototype)
     acceptUpgrade(request, socket)

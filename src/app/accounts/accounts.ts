@@ -31,12 +31,12 @@ export class Accounts {
   ) {}
 
   /**
-   * Returns undefined when the name is taken: of any number at once, exactly one gets it.
+   * Returns undefined when the name is taken. Exactly one of several simultaneous registrations succeeds.
    * @param gone aborts when the client has left
    */
   async register(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {
     const key = accountKeys.user(username)
-    // Spares the hash in the usual case of a taken name. It decides nothing: SET NX does.
+    // Avoids the hash in the usual case of a taken name. SET NX makes the decision.
     if ((await this.redis.exists(key)) === 1) return undefined
     const passwordHash = await this.hasher.hash(password, gone)
     const createdAt = new Date().toISOString()
@@ -45,7 +45,7 @@ export class Accounts {
   }
 
   /**
-   * The account if the password is right; undefined, after the same time, if either is wrong.
+   * The account if the password is right; undefined, after the same time, if the name or the password is wrong.
    * @param gone aborts when the client has left
    */
   async verify(username: string, password: string, gone?: AbortSignal): Promise<Account | undefined> {

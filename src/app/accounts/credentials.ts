@@ -7,7 +7,7 @@ const MAX_USERNAME = 64
 
 /**
  * Usernames are compared in one normal form: Unicode NFC, lower case. So "José" is one account however it is typed,
- * and nobody can register "ALICE" beside "alice". Some letters come apart in lower case, hence NFC once more.
+ * and nobody can register "ALICE" beside "alice". Lower case decomposes some letters, so NFC is applied again.
  */
 const username = z
   .string('must be a string')

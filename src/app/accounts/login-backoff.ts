@@ -1,13 +1,13 @@
 import type { Redis } from 'ioredis'
 import { accountKeys } from './account-keys.js'
 
-/** Wrong passwords without a wait, for people who mistype. */
+/** The number of wrong passwords without a wait, for people who mistype. */
 const FREE_FAILURES = 5
 const MAX_WAIT_SECONDS = 15 * 60
 
 /**
- * Makes guessing one account's password slower and slower. Counted by account and client together: by account alone,
- * anybody could lock anybody out.
+ * Makes guessing one account's password slower and slower. Failures count by account and client together: by account
+ * alone, anybody could lock anybody out.
  */
 export class LoginBackoff {
   constructor(private readonly redis: Redis) {}
@@ -19,8 +19,8 @@ export class LoginBackoff {
   }
 
   /**
-   * Notes a wrong password.
-   * @returns seconds to wait owed to others that failed meanwhile; 0 when the caller may learn that it was wrong.
+   * Records a wrong password.
+   * @returns seconds to wait, if others have failed in the meantime; 0 when the caller may learn that it was wrong.
    *   Without it, passwords guessed all at once would each get their answer.
    */
   async failed(username: string, client: string): Promise<number> {
@@ -30,7 +30,7 @@ export class LoginBackoff {
 
   /**
    * Forgets the failures.
-   * @returns seconds to wait owed to others that failed meanwhile, and nothing is forgotten; 0 when the caller is in.
+   * @returns seconds to wait, if others have failed in the meantime: nothing is forgotten; 0 when the caller is in.
    */
   async succeeded(username: string, client: string): Promise<number> {
     const seconds = await this.wait(username, client)
@@ -50,7 +50,7 @@ function waitLeft(replies: [error: Error | null, reply: unknown][] | null): numb
   return failures === 0 ? 0 : Math.max(0, waitAfter(failures) - since)
 }
 
-/** Each failure starts the time anew; what is left of it tells how long ago the last one was. */
+/** Each failure restarts the time to live, so the rest of it shows how long ago the last failure was. */
 const MEMORY_SECONDS = 60 * 60
 
 /** 0 for the first five, then 1, 2, 4 … seconds, at most a quarter of an hour. */

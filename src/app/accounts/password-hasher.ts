@@ -16,12 +16,12 @@ export interface HashLimits {
   waiting: number
 }
 
-/** Over all workers of a machine. */
+/** The queue of all workers of a machine together. */
 const WAIT_LIMIT = 64
 const MIN_WAIT_LIMIT = 8
 
 /**
- * One worker's share. Hashing is the one thing that keeps a core busy for long: more hashes at once than cores would
+ * The share of one worker. Only hashing keeps a core busy for long: more hashes at once than cores would
  * not be faster, and would slow down everything else.
  */
 export function hashLimits(cores: number, workers: number): HashLimits {
@@ -36,7 +36,7 @@ const COST = 10
 /** bcrypt reads no further. */
 export const MAX_PASSWORD_BYTES = 72
 
-/** A valid hash of an unknown password: comparing with a malformed one would return at once, which tells a guesser. */
+/** A valid hash of an unknown password. Comparing with a malformed one would return at once and give the answer away. */
 const HASH_OF_NOTHING = '$2b$10$jas1T7BxDenKJiOjSY4FMukrZL0fxoYAVH1ykzv8ChlEkpotPYrQa'
 
 /**

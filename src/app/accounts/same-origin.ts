@@ -5,8 +5,8 @@ import { HttpError } from '../errors.js'
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
- * Refuses requests that change something, come with a cookie and from a page of another origin. Browsers tell the
- * origin of such requests by themselves; clients that are no browsers send neither header, and no cookie by accident.
+ * Refuses requests with a cookie that change something and come from a page of another origin. Browsers send the origin
+ * of such requests by themselves. Other clients send neither header, and no cookie by accident.
  */
 export const requireSameOrigin: RequestHandler = function requireSameOrigin(request, _response, next) {
   if (request.headers.cookie === undefined || SAFE_METHODS.has(request.method)) return next()

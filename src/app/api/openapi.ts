@@ -22,7 +22,7 @@ const inPath = (name: string, pattern: string): object => ({
   schema: { type: 'string', pattern },
 })
 
-/** Either is enough. */
+/** Either of the two is enough. */
 const signedIn = [{ bearer: [] }, { session: [] }]
 
 const unauthenticated = problem('Not signed in')
@@ -33,7 +33,7 @@ const counted = { 429: limited, 503: problem('What it needs is away or busy; `Re
 const changing = { 403: problem('A page of another origin may not do this with your session'), ...counted }
 const withBody = {
   413: problem('The body is too large'),
-  415: problem('This kind of body is not understood'),
+  415: problem('This type of body is not supported'),
   ...changing,
 }
 
@@ -54,7 +54,7 @@ const accounts = {
       requestBody: body('Credentials'),
       responses: {
         201: { description: 'Made', content: json('Account') },
-        400: problem('A value cannot be used'),
+        400: problem('A value is invalid'),
         409: problem('The username is taken; of any number at once exactly one gets it'),
         ...withBody,
       },
@@ -71,7 +71,7 @@ const accounts = {
           headers: { 'Set-Cookie': header('The session, `outpost.sid`') },
           content: json('Token'),
         },
-        400: problem('A value cannot be used'),
+        400: problem('A value is invalid'),
         401: problem('The username or the password is wrong, without telling which'),
         ...withBody,
       },
@@ -84,7 +84,7 @@ const accounts = {
       security: [...signedIn, {}],
       responses: {
         204: { description: 'Signed out' },
-        400: problem('A body that is not what its headers say; none is needed'),
+        400: problem('The body does not match its headers. No body is needed'),
         ...withBody,
       },
     },
@@ -125,7 +125,7 @@ const products = {
       requestBody: body('ProductFields'),
       responses: {
         200: { description: 'Stored', content: json('Product') },
-        400: problem('A value cannot be used'),
+        400: problem('A value is invalid'),
         401: unauthenticated,
         ...withBody,
       },
@@ -165,7 +165,7 @@ const uploads = {
     parameters: [uploadKey],
     get: {
       operationId: 'download',
-      summary: 'The file, to anyone who knows its key; also in ranges',
+      summary: 'The file, for any client that has its key; also in ranges',
       parameters: [{ name: 'Range', in: 'header', schema: { type: 'string' } }],
       responses: {
         200: { description: 'All of it', headers: fileHeaders, content: { '*/*': {} } },

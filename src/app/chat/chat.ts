@@ -1,9 +1,9 @@
 import type { Server, Socket } from 'socket.io'
 import { TokenBucket, type BucketOptions } from './token-bucket.js'
 
-/** A message and all around it. */
+/** A message with its envelope. */
 export const MAX_MESSAGE_BYTES = 64 * 1024
-/** Encoders recurse: a deeper message could overflow the stack, here or in another worker. */
+/** Encoders are recursive: a deeper message could overflow the stack, here or in another worker. */
 const MAX_DEPTH = 32
 type Session = Socket['conn']
 
@@ -21,7 +21,7 @@ export interface ChatOptions {
  * disconnected.
  */
 export function relayMessages(io: Server, { limited, now = () => performance.now() }: ChatOptions): void {
-  /** The socket to refuse, by connection. On one connection a client may join any number of times, or never. */
+  /** The socket to refuse, by connection. A client may join any number of times on one connection, or never. */
   const joined = new WeakMap<Session, Socket>()
   if (limited) {
     io.engine.on('connection', (session: Session) => {
@@ -63,14 +63,14 @@ export function isDeeperThan(value: unknown, limit: number): boolean {
   return false
 }
 
-/** Of attachments, each of which came in a frame of its own. At most as deep as a message may be. */
+/** The bytes of all attachments, each of which came in a frame of its own. */
 function binaryBytes(value: unknown): number {
   if (ArrayBuffer.isView(value)) return value.byteLength
   if (!isContainer(value)) return 0
   return Object.values(value).reduce<number>((sum, item) => sum + binaryBytes(item), 0)
 }
 
-/** The decoder makes no functions: the only one is the one that answers. */
+/** The decoder makes no functions, so the only one is the acknowledgement. */
 function isAcknowledgement(value: unknown): value is (answer: object) => void {
   return typeof value === 'function'
 }

@@ -1,10 +1,10 @@
 export interface BucketOptions {
-  /** How many may come at once. */
+  /** The largest burst. */
   burst: number
   perSecond: number
 }
 
-/** Lets a burst through, and after it a steady rate. Times in milliseconds of any steady clock. */
+/** Passes a burst, and after it a steady rate. Times in milliseconds of any steady clock. */
 export class TokenBucket {
   #tokens: number
   #at: number
@@ -17,7 +17,7 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** Takes one, if there is one. */
+  /** Takes a token, if there is one. */
   take(now: number): boolean {
     const { burst, perSecond } = this.options
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * perSecond) / 1_000)

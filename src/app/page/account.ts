@@ -2,7 +2,7 @@ import { ask, explain } from './answer.js'
 import { element } from './elements.js'
 import { busy, Notice } from './notice.js'
 
-/** Set while a user is signed in. Spares visitors a request that would be refused. */
+/** Set while a user is signed in, so that other visitors send no request that would be refused. */
 const REMEMBERED = 'outpost.signed-in'
 
 /** Registration, sign-in, sign-out and the name of the user. */

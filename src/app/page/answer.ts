@@ -3,7 +3,7 @@ export interface Answer {
   /** 0 when there was no answer at all. */
   status: number
   body: Record<string, unknown>
-  /** Undefined unless the service tells (EXPOSE_WORKER=1). */
+  /** Undefined unless the service reports it (EXPOSE_WORKER=1). */
   worker: string | undefined
   /** HIT, MISS or STALE where the answer may come from the cache. */
   cache: string | undefined

@@ -4,7 +4,7 @@ import { create, element } from './elements.js'
 import { Notice } from './notice.js'
 
 declare global {
-  /** Put there by the script that Socket.IO serves itself; missing when that could not be loaded. */
+  /** Set by the script that Socket.IO serves; missing when that could not be loaded. */
   var io: typeof Io | undefined
 }
 
@@ -39,7 +39,7 @@ export class Chat {
     socket.on('connect', () => this.#showLive(true, `live at worker ${workerOf(socket)}`))
     socket.on('disconnect', reason => {
       this.#showLive(false, 'reconnecting…')
-      // Sent away, the library does not come back by itself.
+      // After a disconnect by the server, the library does not reconnect by itself.
       if (reason === 'io server disconnect') socket.connect()
     })
     socket.on('connect_error', () => this.#showLive(false, 'reconnecting…'))

@@ -1,4 +1,4 @@
-/** The element with this id, of the kind that the page has it as. */
+/** The element with this id and class. */
 export function element<T extends HTMLElement>(id: string, kind: abstract new () => T): T {
   const found = document.getElementById(id)
   if (!(found instanceof kind)) throw new Error(`the page has no #${id} of this kind`)

@@ -11,10 +11,10 @@ export interface StoredFile {
 
 const KEPT_IN = 'outpost.uploads'
 const KEPT = 24
-/** The kinds that the service shows in place; it hands out any other as a download. */
+/** The types that the service shows in place. It sends all others as downloads. */
 const PICTURE = /^image\/(png|jpeg|gif|webp|avif)$/
 
-/** The files uploaded from this browser, which alone remembers them. */
+/** The files uploaded from this browser. Only the browser keeps this list. */
 export class Gallery {
   readonly #list = element('gallery', HTMLUListElement)
   #files = readFiles()

@@ -24,10 +24,10 @@ export class Notice {
   }
 }
 
-/** Runs one request at a time for a form: its buttons rest meanwhile. */
+/** Runs one request at a time for a form. Its buttons are disabled in the meantime. */
 export async function busy(form: HTMLElement, work: () => Promise<void>): Promise<void> {
   const buttons = [...form.querySelectorAll('button')]
-  // Not `disabled` at once on the one with the focus: a keyboard would lose its place.
+  // The button with the focus is not disabled at once, because a keyboard user would lose the focus.
   if (form.ariaBusy === 'true') return
   form.ariaBusy = 'true'
   for (const button of buttons) button.ariaDisabled = 'true'

@@ -1,8 +1,8 @@
 import { answerOf, NO_ANSWER, type Answer } from './answer.js'
 
 /**
- * Sends a file as the multipart field `file`. By XMLHttpRequest: `fetch` does not tell how far an upload is.
- * @param onProgress is told the share that has been sent, from 0 to 1
+ * Sends a file as the multipart field `file`. Uses XMLHttpRequest, because `fetch` does not report the progress.
+ * @param onProgress called with the share that has been sent, from 0 to 1
  */
 export function uploadFile(file: File, onProgress: (share: number) => void): Promise<Answer> {
   return new Promise(resolve => {

@@ -39,7 +39,7 @@ export function startUploads(): void {
     if (answer.status === 204) forget(file, `Deleted ${file.name}.`, answer)
     else if (answer.status === 401) notice.show('bad', 'Sign in to delete files.', answer)
     else if (answer.status !== 404) notice.show('bad', explain(answer), answer)
-    // It does not exist or belongs to another account. A GET tells which.
+    // The file does not exist or belongs to another account. A GET shows which.
     else if ((await ask('HEAD', file.url)).status === 404) forget(file, `${file.name} was gone already.`, answer)
     else notice.show('bad', `${file.name} belongs to another account.`, answer)
   }

@@ -1,8 +1,8 @@
-/** Enough of a file to tell which of these it is. */
+/** The number of bytes that identify one of these types. */
 export const SNIFFED_BYTES = 16
 
 /**
- * The type of an image that browsers show and that cannot carry scripts, by how the file begins; undefined for
+ * The type of an image that browsers show and that cannot carry scripts, by its first bytes; undefined for
  * everything else. The type that the uploader declares is ignored.
  */
 export function safeImageType(head: Buffer): string | undefined {

@@ -10,7 +10,7 @@ import { isStorageUnavailable, StorageUnavailableError } from '../../services/st
 import { nameOf, type Uploads } from './uploads.js'
 import { HttpError } from '../errors.js'
 
-/** Headers that may ask for less than the whole file: its facts must be known before it is fetched. */
+/** Headers that may ask for less than the whole file. With one of these, its facts are needed first. */
 const SELECTIVE = ['range', 'if-none-match', 'if-modified-since'] as const
 
 /** Headers of a file, which an error must not carry. */
@@ -72,14 +72,14 @@ function describe(info: ObjectInfo, response: Response): void {
     'Cache-Control': 'private, no-cache',
     'Content-Disposition': disposition(mayBeShown(contentType) ? 'inline' : 'attachment', nameOf(info)),
     'X-Content-Type-Options': 'nosniff',
-    // Should a browser show it after all, it runs nothing and belongs to no origin.
+    // If a browser shows the file anyway, it runs no script and has no origin.
     'Content-Security-Policy': "default-src 'none'; sandbox",
   })
   // Not by `set`, which would add a charset.
   response.setHeader('Content-Type', contentType)
 }
 
-/** RFC 6266: the name in ASCII for those that know no other form, and as it is. */
+/** RFC 6266: the name in ASCII for old clients, and the exact name. */
 function disposition(kind: 'inline' | 'attachment', name: string | undefined): string {
   if (name === undefined) return kind
   const plain = name.replace(/[^\x20-\x7e]|["\\%]/g, '_')
@@ -87,7 +87,7 @@ function disposition(kind: 'inline' | 'attachment', name: string | undefined): s
   return `${kind}; filename="${plain}"; filename*=UTF-8''${exact}`
 }
 
-/** Of several ranges none is served: the whole file is a right answer, too (RFC 9110, section 14.2). */
+/** Several ranges are ignored: the whole file is a correct answer as well (RFC 9110, section 14.2). */
 function rangeOf(request: Request, info: ObjectInfo): ByteRange | 'outside' | undefined {
   if (!rangeApplies(request.get('if-range'), info)) return undefined
   const ranges = request.range(info.size)
@@ -101,7 +101,7 @@ function rangeApplies(ifRange: string | undefined, { etag, lastModified }: Objec
   return ifRange.startsWith('"') ? ifRange === `"${etag}"` : ifRange === lastModified.toUTCString()
 }
 
-/** The same object, once its first byte has come or its client has left. A failure before that can still be answered. */
+/** Resolves once the first byte has come or the client has left. A failure before that can still be answered. */
 async function begun(object: StoredObject, response: Response): Promise<StoredObject> {
   const { body } = object
   const over = new AbortController()
@@ -111,7 +111,7 @@ async function begun(object: StoredObject, response: Response): Promise<StoredOb
     await Promise.race([happens(body, 'readable'), happens(body, 'end'), happens(response, 'close')])
     return object
   } catch (error) {
-    throw isStorageUnavailable(error) ? error : new StorageUnavailableError('it broke off', error)
+    throw isStorageUnavailable(error) ? error : new StorageUnavailableError('the connection broke', error)
   } finally {
     over.abort()
   }

@@ -61,7 +61,7 @@ export class UploadForm {
     return this.#file
   }
 
-  /** Nothing more of the body is wanted. */
+  /** Stops reading the body. */
   refuse(error: Error): void {
     if (this.#failure !== undefined) return
     this.#failure = error
@@ -99,7 +99,7 @@ export class UploadForm {
   }
 
   #found(field: string | undefined, stream: Readable, name: string | undefined, declaredType: string): void {
-    stream.on('error', () => undefined) // told to whoever reads it
+    stream.on('error', () => undefined) // the reader gets the error
     // A browser sends a file without a name when none was chosen.
     if (this.#stream !== undefined || field !== 'file' || name === undefined) {
       stream.resume()
@@ -122,14 +122,14 @@ export class UploadForm {
         yield chunk
       }
     } catch (error) {
-      // Of a form that ends within the file the parser tells the file first, and in its own words.
+      // When a form ends within the file, the parser reports that to the file first, with an error of its own.
       throw this.#failure ?? (error instanceof HttpError ? error : new HttpError('MALFORMED_BODY', { cause: error }))
     }
     await this.#complete
   }
 }
 
-/** The library's types say that there always is one. */
+/** The library's types wrongly say that there is always one. */
 function isNamed(field: string | undefined): field is string {
   return field !== undefined && field !== ''
 }

@@ -5,7 +5,7 @@ import { takeLease } from '../../services/lease.js'
 import { UPLOAD_LIVES_MS } from '../../services/live-uploads.js'
 import type { IncompleteUpload } from '../../services/object-storage.js'
 
-/** Where the litter is. */
+/** The storage to sweep. */
 export interface LitterStore {
   incompleteUploads(prefix: string): AsyncIterable<IncompleteUpload>
   removeIncompleteUpload(upload: IncompleteUpload): Promise<void>
@@ -15,16 +15,16 @@ export interface SweeperOptions {
   redis: Redis
   storage: LitterStore
   log: Logger
-  /** Keys that begin so are swept, no others. */
+  /** Only keys with this prefix are swept. */
   prefix: string
-  /** Between two sweeps of the cluster. */
+  /** The interval between two sweeps of the cluster. */
   intervalMs?: number
-  /** Younger ones are left alone: the clocks of worker and storage may differ. */
+  /** Younger uploads are kept, because the clocks of worker and storage may differ. */
   minAgeMs?: number
 }
 
 const INTERVAL_MS = 5 * 60_000
-/** A start may follow a crash; a worker that has just begun has better things to do for a moment. */
+/** The first sweep comes soon, since a start may follow a crash, but not while the worker is busy starting. */
 const FIRST_MS = 15_000
 const MIN_AGE_MS = 5 * UPLOAD_LIVES_MS
 
@@ -81,9 +81,9 @@ export class UploadSweeper {
       // A little shorter than the interval, or every other turn would find the lease of the turn before.
       if (!(await takeLease(redis, 'sweep-uploads', this.#intervalMs * 0.9))) return
       const removed = await this.sweep()
-      if (removed > 0) log.info({ removed }, 'removed uploads that were left unfinished')
+      if (removed > 0) log.info({ removed }, 'unfinished uploads were removed')
     } catch (error) {
-      log.debug({ err: error }, 'left-over uploads could not be swept')
+      log.debug({ err: error }, 'unfinished uploads could not be removed')
     }
   }
 }

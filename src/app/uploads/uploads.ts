@@ -9,7 +9,7 @@ import { StorageUnavailableError } from '../../services/storage-errors.js'
 
 /** A file as it arrives. */
 export interface IncomingFile {
-  /** As the client calls it; kept as data, never used as a name. */
+  /** The client's name for the file. It is stored as data and never used as a path. */
   name: string | undefined
   declaredType: string
   /** Throws when the file, or the form around it, is not whole. */
@@ -24,7 +24,7 @@ export interface StoredUpload {
   contentType: string
 }
 
-/** All places for uploads are taken, and too many wait or this one has waited too long. */
+/** All places for uploads are taken, and the queue is full or this upload has waited too long. */
 export class UploadsBusyError extends Error {
   constructor() {
     super('too many uploads at once')
@@ -32,7 +32,7 @@ export class UploadsBusyError extends Error {
   }
 }
 
-/** Each may hold a part in memory. */
+/** The number of simultaneous uploads. Each may hold a part in memory. */
 const AT_ONCE = 32
 const WAITING = 224
 const WAIT_MS = 5_000
@@ -43,7 +43,7 @@ const MAX_ENCODED_NAME = 900
 
 export const UPLOAD_PREFIX = 'uploads/'
 
-/** Files of users, under keys that nobody can guess. */
+/** Files of users, under unguessable keys. */
 export class Uploads {
   readonly #semaphore = new Semaphore(AT_ONCE, WAITING)
 
@@ -143,7 +143,7 @@ async function* rejoined(head: Buffer[], source: AsyncIterator<Buffer>): AsyncGe
   }
 }
 
-/** In a form in UTF-16, half of a pair can come alone. It is no character, and cannot be encoded. */
+/** A form in UTF-16 can have half of a surrogate pair, which is not a character and cannot be encoded. */
 const HALF_CHARACTER = /\p{Surrogate}/gu
 
 /** Metadata travel as headers: printable ASCII. */

@@ -14,7 +14,7 @@ const META = 'x-amz-meta-'
 const MAX_METADATA_BYTES = 2048
 const STORAGE_CLASSES = ['STANDARD', 'REDUCED_REDUNDANCY']
 const PRIVATE_ACLS = ['private', 'bucket-owner-full-control']
-/** These change who may read an object, or how long it stays. They must not be accepted without effect. */
+/** Headers that change the access to an object or its lifetime. They must not be accepted and ignored. */
 const REFUSED = [
   'x-amz-server-side-encryption',
   'x-amz-object-lock',
@@ -57,7 +57,7 @@ export function attributesOf(request: S3Request): Attributes {
   return { headers, metadata }
 }
 
-/** Response headers for an object; the response-* parameters of the (signed) query take the place of what is stored. */
+/** Response headers for an object. The response-* parameters of a signed query override the stored values. */
 export function attributeHeaders(attributes: Attributes, request: S3Request): OutgoingHttpHeaders {
   const headers: OutgoingHttpHeaders = { ...attributes.headers }
   for (const [name, value] of Object.entries(attributes.metadata)) headers[META + name] = value
@@ -74,7 +74,7 @@ export function attributeHeaders(attributes: Attributes, request: S3Request): Ou
   return headers
 }
 
-/** aws-chunked is how the body travelled, and no property of the object. */
+/** aws-chunked is an encoding of the transfer, not of the object. */
 function withoutAwsChunked(encoding: string | undefined): string | undefined {
   return encoding
     ?.split(',')

@@ -39,7 +39,7 @@ export class Bucket {
     this.uploads = new MultipartUploads(this, this.folders, context)
   }
 
-  /** Rebuilds the index from the records, and settles what a crash left half-way in the uploads. */
+  /** Rebuilds the index from the records, and repairs the uploads after a crash. */
   async recover(): Promise<void> {
     const objects = join(this.path, 'objects')
     let unreadable = 0
@@ -68,7 +68,7 @@ export class Bucket {
     }
   }
 
-  /** The rename in here is the moment at which an object comes to be; of several at once the last one stays. */
+  /** An object exists from the rename in here. Of several simultaneous writes, the last one stays. */
   async publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void> {
     this.#requireOpen()
     this.#publishing++
@@ -114,7 +114,7 @@ export class Bucket {
     })
   }
 
-  /** From here on nothing can be published, so that an empty bucket stays empty while it is being removed. */
+  /** Nothing can be published from now on, so an empty bucket stays empty while it is removed. */
   close(): void {
     this.#requireOpen()
     if (this.index.size > 0 || this.#publishing > 0) throw new S3Error('BucketNotEmpty')
@@ -133,7 +133,7 @@ export class Bucket {
     this.index.set(key, { size, etag, lastModified, uploadId: multipart?.uploadId })
   }
 
-  /** Only damage is passed over: an error of the system may be gone next time, and must not cost an object its parts. */
+  /** Skips only damaged records. A system error may be temporary, and must not lead to the loss of an object's parts. */
   #recoverObject(path: string): boolean {
     try {
       const record = asObjectRecord(readRecordSync(path).record)

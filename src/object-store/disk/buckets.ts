@@ -11,7 +11,7 @@ import type { StoreContext } from './store-context.js'
 
 const BUCKET_FILE = 'bucket'
 
-/** All buckets. One is made in the temporary folder and renamed, and removed the other way round: never half of it. */
+/** All buckets. They are made in the temporary folder and renamed, and removed in reverse: none is incomplete. */
 export class Buckets {
   readonly #buckets = new Map<string, Bucket>()
   readonly #locks = new KeyedMutex()
@@ -57,7 +57,7 @@ export class Buckets {
     })
   }
 
-  /** As on S3, uploads that are still under way go with an otherwise empty bucket. */
+  /** As on S3, uploads under way do not prevent the removal of a bucket, and are removed with it. */
   async remove(name: string): Promise<void> {
     const removeFiles = await this.#locks.run(name, async () => {
       const bucket = this.get(name)

@@ -15,7 +15,7 @@ export async function syncDirectory(path: string): Promise<void> {
   }
 }
 
-/** Makes one directory, durably; one that is already there is fine. */
+/** Makes one directory, durably, unless it exists. */
 export async function makeDirectory(path: string): Promise<void> {
   try {
     await mkdir(path, { mode: 0o700 })
@@ -26,13 +26,13 @@ export async function makeDirectory(path: string): Promise<void> {
   await syncDirectory(dirname(path))
 }
 
-/** Moves a file or directory to its final name, durably, in place of what had that name. */
+/** Moves a file or directory to its final name, durably, and replaces an existing one. */
 export async function moveInto(from: string, to: string): Promise<void> {
   await rename(from, to)
   await syncDirectory(dirname(to))
 }
 
-/** Makes a small file whose content is on the disk when this returns. Its name is there once the directory is synced. */
+/** Makes a small file, whose content is on the disk when this returns. Its name is durable after a directory sync. */
 export async function writeSynced(path: string, bytes: Buffer): Promise<void> {
   const handle = await open(path, 'wx', 0o600)
   try {
@@ -47,7 +47,7 @@ export async function writeSynced(path: string, bytes: Buffer): Promise<void> {
  * Claims a directory for this process: a second store would remove the temporary files of the first and not see its
  * writes. The claim is a name in Linux's abstract socket space. The kernel frees it however the process ends, so there
  * is no stale lock. Elsewhere there is no such space, and no claim is made.
- * @returns frees the directory
+ * @returns a function that frees the directory
  */
 export async function claimDirectory(directory: string): Promise<() => Promise<void>> {
   if (process.platform !== 'linux') return () => Promise.resolve()

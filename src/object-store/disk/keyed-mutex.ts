@@ -4,7 +4,7 @@ export class KeyedMutex {
 
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
     const before = this.#tails.get(name) ?? Promise.resolve()
-    // Both arms run the work: a failed holder must not fail the ones behind it.
+    // Both handlers run the work, because a failed holder must not fail those that wait.
     const mine = before.then(work, work)
     this.#tails.set(name, mine)
     try {

@@ -34,7 +34,7 @@ export interface Publisher {
 
 /**
  * The multipart uploads of a bucket. Each has a folder with its parts and, while it is under way, a file `upload`.
- * To complete one is to publish an object record that refers to the folder: no part is copied.
+ * An upload is completed by an object record that refers to the folder. No part is copied.
  */
 export class MultipartUploads {
   readonly #uploads = new Map<string, Upload>()
@@ -120,7 +120,7 @@ export class MultipartUploads {
         await file.seal(record)
         await this.publisher.publish(file, record, conditions)
       } catch (error) {
-        // Once the record has its name the object is there, even if the disk then fails to confirm it.
+        // The object exists once the record has its name, even if the disk then fails to confirm it.
         if (file.moved) this.#uploads.delete(id)
         else this.folders.disown(id)
         await file.discard()
@@ -160,7 +160,7 @@ export class MultipartUploads {
     }
   }
 
-  /** A folder without the file `upload` cannot be completed by anyone: its object has gone. */
+  /** A folder without the file `upload` cannot be completed, and its object is gone. */
   #recoverUpload(folder: string): 'recovered' | 'no upload' | 'damaged' {
     try {
       const record = asUploadRecord(readRecordSync(join(folder, UPLOAD_FILE)).record)
@@ -193,7 +193,7 @@ function chooseParts(upload: Upload, listed: readonly ListedPart[]): PartRecord[
   return parts
 }
 
-/** S3's: the MD5 of the parts' MD5s, and how many they are. */
+/** The ETag as S3 makes it: the MD5 of the parts' MD5s, and the number of parts. */
 function multipartEtag(parts: readonly PartRecord[]): string {
   const hash = createHash('md5')
   for (const { etag } of parts) hash.update(etag, 'hex')

@@ -1,7 +1,7 @@
 import type { Attributes } from './attributes.js'
 import { CorruptRecordError } from './record-file.js'
 
-/** All that is known of an object, as it stands behind the object's body on the disk. */
+/** The record of an object, stored after its body on the disk. */
 export interface ObjectRecord extends Attributes {
   readonly key: string
   /** Without quotes. */
@@ -33,7 +33,7 @@ export interface UploadRecord extends Attributes {
   readonly initiated: number
 }
 
-// A record's checksum has been verified by now, so these tell one kind of record from another; they need not be deep.
+// The checksum of the record has been verified, so shallow checks are enough to distinguish the kinds of records.
 
 export function asObjectRecord(record: unknown): ObjectRecord {
   return withFields<ObjectRecord>(record, { key: 'string', etag: 'string', size: 'number', lastModified: 'number' })

@@ -6,8 +6,8 @@ export function partName(partNumber: number): string {
 }
 
 /**
- * The folders that multipart objects are read from. An object that is replaced or deleted gives its folder up at once,
- * but the folder goes only when its last reader has finished: a download always ends with the version it began with.
+ * The folders that multipart objects are read from. A replaced or deleted object gives up its folder at once,
+ * but the folder is removed only after its last reader: a download always ends with the version that it began with.
  */
 export class PartFolders {
   readonly #folders = new Map<string, { readers: number; doomed: boolean }>()
@@ -27,7 +27,7 @@ export class PartFolders {
     this.#folders.set(uploadId, { readers: 0, doomed: false })
   }
 
-  /** Takes an adoption back; the folder stays what it was, an upload under way. */
+  /** Undoes an adoption. The folder stays that of an upload under way. */
   disown(uploadId: string): void {
     this.#folders.delete(uploadId)
   }

@@ -4,12 +4,12 @@ import { crc32 } from 'node:zlib'
 
 /**
  * Body and metadata record in one file, so that one rename publishes both: body, then the record as JSON, then 16
- * bytes of trailer (magic, the record's length, its CRC-32). The record stands behind the body because it holds the
+ * bytes of trailer (magic, the record's length, its CRC-32). The record comes after the body because it contains the
  * body's hash, which is known last.
  */
 const MAGIC = Buffer.from('OUTPOST1', 'latin1')
 const TRAILER = 16
-/** One read of the file's tail brings in nearly every record; only objects of hundreds of parts need a second one. */
+/** One read of this size gets nearly every record. Only objects of hundreds of parts need a second read. */
 const TAIL = 4096
 const MAX_RECORD = 4 * 1024 * 1024
 
@@ -53,8 +53,8 @@ export async function openRecord(path: string): Promise<ReadRecord & { readonly 
 }
 
 /**
- * The same, for the scan at start: nobody is being served yet, and for tens of thousands of small reads the plain
- * calls take a tenth of the time that as many trips through the thread pool do.
+ * The same, for the scan at start. No client is served yet, and for tens of thousands of small reads the synchronous
+ * calls take a tenth of the time of the thread pool.
  */
 export function readRecordSync(path: string): ReadRecord {
   const fd = openSync(path, 'r')

@@ -5,7 +5,7 @@ import { moveInto, syncDirectory } from './directories.js'
 import { requireMd5, type Body } from '../request/payload.js'
 import { encodeRecord } from './record-file.js'
 
-/** Everything that is not whole yet. Nothing in here is ever referenced, so a start empties it without looking. */
+/** The folder for incomplete files. Nothing refers to it, so a start empties it without a check. */
 export class TempFolder {
   constructor(private readonly path: string) {}
 
@@ -19,7 +19,7 @@ export class TempFolder {
     return new TempFile(path, await open(path, 'wx', 0o600))
   }
 
-  /** Fills a new directory, then moves it to its final name: it is there whole or not at all. */
+  /** Fills a new directory, then moves it to its final name, where it is always complete. */
   async directory(target: string, fill: (path: string) => Promise<void>): Promise<void> {
     const path = join(this.path, randomUUID())
     await mkdir(path, { mode: 0o700 })
@@ -33,7 +33,7 @@ export class TempFolder {
     }
   }
 
-  /** Removes a directory in one step. Returns the slow rest of the work: the removal of its content. */
+  /** Removes a directory in one step. Returns a function for the slow part, the removal of its content. */
   async takeAway(directory: string, parent: string): Promise<() => Promise<void>> {
     const path = join(this.path, randomUUID())
     await rename(directory, path)
@@ -44,7 +44,7 @@ export class TempFolder {
 
 export class TempFile {
   #open = true
-  /** It has its final name. */
+  /** The file has its final name. */
   moved = false
 
   constructor(
@@ -52,7 +52,7 @@ export class TempFile {
     private readonly handle: FileHandle,
   ) {}
 
-  /** Writes a body as it comes; the next piece is asked for once this one is with the system. */
+  /** Writes a body as it arrives. The next piece is read once the system has taken this one. */
   async write(body: Body): Promise<{ size: number; md5: string }> {
     const hash = createHash('md5')
     let size = 0
@@ -66,14 +66,14 @@ export class TempFile {
     return { size, md5 }
   }
 
-  /** Adds the record and brings all of it to the disk. */
+  /** Adds the record and syncs the whole file to the disk. */
   async seal(record: object): Promise<void> {
     await this.#append(encodeRecord(record))
     await this.handle.sync()
     await this.#close()
   }
 
-  /** Gives the sealed file its final name; the caller syncs that directory once its own books agree with the disk. */
+  /** Gives the sealed file its final name. The caller syncs the directory after it has updated its index. */
   async moveTo(target: string): Promise<void> {
     await rename(this.path, target)
     this.moved = true

@@ -39,20 +39,20 @@ export async function deleteBucket({ request, reply, buckets }: Operation): Prom
   reply.empty(204)
 }
 
-/** us-east-1 is written as an empty constraint, for reasons of S3's own history. */
+/** S3 writes us-east-1 as an empty constraint, for historical reasons. */
 export function getLocation(operation: Operation): void {
   const { region } = operation.limits
   operation.bucket()
   operation.reply.xml('LocationConstraint', region === 'us-east-1' ? '' : region)
 }
 
-/** No status at all is how S3 says that a bucket never had versions. */
+/** An empty status is S3's answer for a bucket that never had versions. */
 export function getVersioning(operation: Operation): void {
   operation.bucket()
   operation.reply.xml('VersioningConfiguration', '')
 }
 
-/** Each key is its own little deletion with its own result; a key that was never there counts as deleted. */
+/** Each key is deleted separately and has its own result. A key that does not exist counts as deleted. */
 export async function deleteObjects(operation: Operation): Promise<void> {
   const bucket = operation.bucket()
   const root = parseXml(await readText(operation.document(MAX_DELETE_BYTES)))

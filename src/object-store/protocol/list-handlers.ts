@@ -8,7 +8,7 @@ import type { XmlFields } from './xml-writer.js'
 
 export const MAX_ENTRIES = 1000
 
-/** How keys are written in a listing: `encoding-type=url` is for those that XML 1.0 cannot carry. */
+/** The encoding of keys in a listing: `encoding-type=url` is for keys that XML 1.0 cannot carry. */
 export function keyEncoder(request: S3Request): (key: string) => string {
   const type = request.parameter('encoding-type')
   if (type !== undefined && type !== 'url') throw new S3Error('InvalidArgument', 'encoding-type must be url.')

@@ -4,7 +4,7 @@ export interface ListQuery {
   readonly prefix: string
   /** Empty: no grouping. */
   readonly delimiter: string
-  /** What comes after this key (or this common prefix, with all that is under it). Empty: from the beginning. */
+  /** The page begins after this key (or this common prefix and all keys under it). Empty: at the beginning. */
   readonly after: string
   readonly maxKeys: number
 }
@@ -58,7 +58,7 @@ function startOf(prefix: string, delimiter: string, after: string): string {
   return common === undefined ? `${after}\0` : successor(common)
 }
 
-/** The first string behind all that begin with `bytes`: UTF-8 has no byte 0xff, so the last one can always be raised. */
+/** The first string after all that begin with `bytes`. UTF-8 has no byte 0xff, so the last byte can be incremented. */
 function successor(bytes: string): string {
   return bytes.slice(0, -1) + String.fromCharCode(bytes.charCodeAt(bytes.length - 1) + 1)
 }

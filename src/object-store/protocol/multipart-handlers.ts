@@ -13,7 +13,7 @@ import { childText, parseXml } from './xml-parser.js'
 import type { XmlFields } from './xml-writer.js'
 
 const MAX_PARTS = 10_000
-/** Ten thousand parts with checksums, written as roomily as any client does. */
+/** Enough for ten thousand parts with checksums, in the longest form that clients write. */
 const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
 
 export async function createUpload(operation: Operation): Promise<void> {

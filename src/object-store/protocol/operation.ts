@@ -6,7 +6,7 @@ import type { S3Request } from '../request/s3-request.js'
 import type { VerifiedSignature } from '../request/signature-v4.js'
 import type { Reply } from './reply.js'
 
-/** The largest object that S3 takes, or copies, in one request. */
+/** The largest object that S3 accepts or copies in one request. */
 export const MAX_SINGLE_BYTES = 5 * 1024 ** 3
 
 export interface Limits {
@@ -59,7 +59,7 @@ export function quoted(etag: string): string {
   return `"${etag}"`
 }
 
-/** A date as S3's XML documents have it. */
+/** A date in the format of S3's XML documents. */
 export function isoDate(milliseconds: number): string {
   return new Date(milliseconds).toISOString()
 }

@@ -4,12 +4,12 @@ import { pipeline } from 'node:stream/promises'
 import type { S3Error } from '../errors.js'
 import { xmlDocument, type XmlFields } from './xml-writer.js'
 
-/** How long a refused client may go on sending before its connection is cut: long enough for it to read the answer. */
+/** How long a refused client may keep sending before its connection is cut. It has time to read the answer. */
 const LINGER_MS = 5_000
 
 /** The answer to one request. */
 export class Reply {
-  /** True while the client holds its body back until it hears `100 Continue`. */
+  /** True while the client waits for `100 Continue` before it sends its body. */
   #awaitsContinue: boolean
 
   constructor(
@@ -22,7 +22,7 @@ export class Reply {
     response.setHeader('x-amz-request-id', requestId)
   }
 
-  /** Asks for the body, if the client waits to be asked. */
+  /** Sends `100 Continue` if the client waits for it. */
   inviteBody(): void {
     if (this.#awaitsContinue) this.response.writeContinue()
     this.#awaitsContinue = false
@@ -39,7 +39,7 @@ export class Reply {
     this.response.end()
   }
 
-  /** Sends chunks as fast as the client takes them. */
+  /** Sends chunks as fast as the client reads them. */
   async stream(status: number, headers: OutgoingHttpHeaders, chunks: AsyncIterable<Buffer>): Promise<void> {
     this.response.writeHead(status, headers)
     await pipeline(chunks, this.response)
@@ -48,7 +48,7 @@ export class Reply {
   /** Passes chunks on while the client is connected: a long copy must not outlive its client, or `stop`. */
   async *whileWanted(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, undefined> {
     for await (const chunk of chunks) {
-      if (this.response.destroyed) throw new Error('the client has gone')
+      if (this.response.destroyed) throw new Error('the client has left')
       yield chunk
     }
   }
@@ -78,6 +78,6 @@ export class Reply {
 async function discard(incoming: IncomingMessage): Promise<void> {
   incoming.resume()
   const deadline = AbortSignal.timeout(LINGER_MS)
-  // Rejects at the deadline and when the client has left. Both end the reading.
+  // This rejects at the deadline and when the client has left. Both end the reading.
   await once(incoming, 'end', { signal: deadline }).catch(() => undefined)
 }

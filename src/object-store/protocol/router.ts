@@ -23,7 +23,7 @@ import { copyObject, deleteObject, getObject, putObject } from './object-handler
 import type { S3Request } from '../request/s3-request.js'
 
 /**
- * The query parameters that make another operation of a request (S3 API reference, "Operations"). One of them that a
+ * The query parameters that turn a request into another operation (S3 API reference, "Operations"). One of them that a
  * route does not name means 501: to serve an object in place of its ACL, say, would be worse than an error. All other
  * parameters are options or, like the SDKs' `x-id`, decoration.
  */
@@ -61,7 +61,7 @@ const ROUTES: Readonly<Record<string, Handler>> = {
 export function route(request: S3Request): Handler {
   const { bucket, key } = request.target
   const level = bucket === undefined ? 'service' : key === undefined ? 'bucket' : 'object'
-  // Without versioning every object has the one version `null`, and clients may say so.
+  // Without versioning every object has one version, `null`, and clients may name it.
   const named = SUBRESOURCES.filter(
     name => request.has(name) && !(name === 'versionId' && request.parameter(name) === 'null'),
   )

@@ -1,12 +1,12 @@
 export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 type XmlScalar = string | number | boolean | undefined
-/** Fields in their order; a list repeats its element, and what is undefined is left out. */
+/** Fields in order. A list repeats its element, and undefined fields are left out. */
 export interface XmlFields {
   readonly [element: string]: XmlScalar | XmlFields | readonly (XmlScalar | XmlFields)[]
 }
 
-/** A whole XML document, in S3's namespace unless told otherwise (error documents have none). */
+/** A whole XML document, by default in S3's namespace (error documents have none). */
 export function xmlDocument(root: string, content: string | XmlFields, namespace: string = S3_NAMESPACE): string {
   const attribute = namespace === '' ? '' : ` xmlns="${namespace}"`
   return `<?xml version="1.0" encoding="UTF-8"?>\n<${root}${attribute}>${write(content)}</${root}>`
@@ -29,7 +29,7 @@ function isList(value: XmlFields[string]): value is readonly (XmlScalar | XmlFie
 
 const NAMED: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
-/** Control characters become references as on S3: not XML 1.0, and the reason why clients ask for encoding-type=url. */
+/** Writes control characters as references, as S3 does. XML 1.0 forbids them, so clients ask for encoding-type=url. */
 export function escapeXml(text: string): string {
   return text.replace(/[&<>"'\u0000-\u001f\u007f]/g, found => NAMED[found] ?? `&#x${found.charCodeAt(0).toString(16)};`)
 }

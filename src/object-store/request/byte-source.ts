@@ -1,6 +1,6 @@
 import { S3Error } from '../errors.js'
 
-/** Reads a stream of buffers by lines and by counts, holding back no more than what one buffer had too much. */
+/** Reads a stream of buffers by lines and by counts. Keeps only the rest of one buffer. */
 export class ByteSource {
   readonly #iterator: AsyncIterator<Buffer>
   #rest: Buffer = Buffer.alloc(0)
@@ -9,7 +9,7 @@ export class ByteSource {
     this.#iterator = source[Symbol.asyncIterator]()
   }
 
-  /** The text up to the next CRLF, which is taken too. */
+  /** The text up to the next CRLF, which is consumed. */
   async line(maxBytes: number): Promise<string> {
     for (;;) {
       const end = this.#rest.indexOf('\r\n')

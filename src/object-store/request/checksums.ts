@@ -7,7 +7,7 @@ export interface Checksum {
   digest(): string
 }
 
-/** S3's five, by the end of the header's name: `x-amz-checksum-crc32c`. */
+/** The five checksums of S3, by the end of the header's name: `x-amz-checksum-crc32c`. */
 export const CHECKSUMS: Readonly<Record<string, () => Checksum>> = {
   crc32: () => {
     let value = 0

@@ -17,8 +17,8 @@ export const STREAMING_PAYLOADS: Readonly<Record<string, { readonly signed: bool
 
 /**
  * Decodes `size[;chunk-signature=…]CRLF data CRLF … 0 …` ("Transferring Payload in Multiple Chunks", S3 API
- * reference). A chunk's bytes are handed on before its signature has been seen, so that a chunk of any size needs no
- * memory: the consumer must keep nothing of it unless the whole generator ends well. Trailers go to `onTrailer`.
+ * reference). A chunk's bytes are passed on before its signature has been read, so a chunk of any size needs no
+ * memory. The consumer must keep nothing of it unless the whole generator succeeds. Trailers go to `onTrailer`.
  */
 export async function* decodeChunks(
   source: AsyncIterable<Buffer>,

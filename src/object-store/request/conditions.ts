@@ -35,7 +35,7 @@ export function requireReadable(object: Validators, conditions: ReadConditions):
   } else if (changedSince(object, conditions.ifModifiedSince) === false) throw new S3Error('NotModified')
 }
 
-/** Conditional writes as S3 has them: `If-None-Match: *` makes, `If-Match: "etag"` replaces; nothing else. */
+/** Conditional writes as in S3: only `If-None-Match: *` (create) and `If-Match: "etag"` (replace). */
 export function requireWritable(current: Validators | undefined, conditions: WriteConditions): void {
   const { ifMatch, ifNoneMatch } = conditions
   if (ifNoneMatch !== undefined) {
@@ -59,9 +59,9 @@ export function matches(list: string, etag: string): boolean {
   return tags.includes('*') || tags.includes(etag)
 }
 
-/** Undefined where there is no usable date: such a condition is to be ignored (RFC 9110, 13.1.3). */
+/** Undefined for an invalid date, because such a condition is ignored (RFC 9110, 13.1.3). */
 function changedSince(object: Validators, date: string | undefined): boolean | undefined {
   const since = Date.parse(date ?? '')
-  // The header's dates have whole seconds, the object's own has more.
+  // Dates in headers have whole seconds. The date of the object is more precise.
   return Number.isNaN(since) ? undefined : Math.floor(object.lastModified / 1000) * 1000 > since
 }

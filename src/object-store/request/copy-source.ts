@@ -2,7 +2,7 @@ import { requireReadable, type Validators } from './conditions.js'
 import { S3Error } from '../errors.js'
 import { requireUsableKey, type S3Request } from './s3-request.js'
 
-/** Where x-amz-copy-source points: `[/]bucket/key`, percent-encoded. */
+/** The object that x-amz-copy-source names: `[/]bucket/key`, percent-encoded. */
 export function copySource(request: S3Request): { bucket: string; key: string } {
   const header = request.header('x-amz-copy-source') ?? ''
   const [path = '', version] = header.split('?versionId=')

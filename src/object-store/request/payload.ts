@@ -5,16 +5,16 @@ import { S3Error } from '../errors.js'
 import type { S3Request } from './s3-request.js'
 import { sameHex, type VerifiedSignature } from './signature-v4.js'
 
-/** Bytes to be stored. Reading `chunks` to its end proves them: it throws when length, hash or checksum are wrong. */
+/** Bytes to be stored. Reading `chunks` to its end checks them: it throws when length, hash or checksum are wrong. */
 export interface Body {
   /** Bytes that `chunks` will yield. */
   readonly length: number
-  /** Lower-case hex that the client's Content-MD5 asks for; the consumer computes the MD5 anyhow, and compares. */
+  /** The client's Content-MD5 in lower-case hex. The consumer computes the MD5 anyway, and compares. */
   readonly expectedMd5: string | undefined
   readonly chunks: AsyncIterable<Buffer>
 }
 
-/** Asks the client for the body, if it waits to be asked. */
+/** Sends `100 Continue` if the client waits for it. */
 interface Inviting {
   inviteBody(): void
 }
@@ -25,7 +25,7 @@ interface Proof {
   readonly code: 'XAmzContentSHA256Mismatch' | 'BadDigest'
 }
 
-/** The body of a request whose headers were verified. Nothing is read, and no `100 Continue` sent, before it is iterated. */
+/** The body of a request with verified headers. Nothing is read or answered with `100 Continue` before the iteration. */
 export function requestBody(request: S3Request, reply: Inviting, verified: VerifiedSignature, maxBytes: number): Body {
   const streaming = Object.hasOwn(STREAMING_PAYLOADS, verified.contentSha256)
   if (!streaming && verified.contentSha256 !== 'UNSIGNED-PAYLOAD' && !/^[0-9a-f]{64}$/.test(verified.contentSha256)) {
@@ -42,7 +42,7 @@ export function requestBody(request: S3Request, reply: Inviting, verified: Verif
 
   async function* chunks(): AsyncGenerator<Buffer, void, undefined> {
     reply.inviteBody()
-    // The stream must outlive a refusal: destroying it would take the socket, and with it the answer, along.
+    // The stream is not destroyed on a refusal, because that would close the socket before the answer is sent.
     const raw = request.incoming.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>
     try {
       let received = 0

@@ -7,8 +7,8 @@ export interface HalfOpenRange {
 }
 
 /**
- * The one range a request asks for, or undefined for the whole object. As on S3, a list of ranges or one that cannot be
- * understood is ignored (RFC 9110, 14.2), and one outside the object is refused with 416.
+ * The one range that a request asks for, or undefined for the whole object. As on S3, a list of ranges or a malformed
+ * range is ignored (RFC 9110, 14.2), and a range outside the object is refused with 416.
  */
 export function parseRange(header: string | undefined, size: number): HalfOpenRange | undefined {
   const [, first = '', last = ''] = /^bytes=(\d*)-(\d*)$/.exec(header?.replaceAll(' ', '') ?? '') ?? []
@@ -23,7 +23,7 @@ export function parseRange(header: string | undefined, size: number): HalfOpenRa
   return { start: Number(first), end: last === '' ? size : Math.min(Number(last) + 1, size) }
 }
 
-/** x-amz-copy-source-range knows only `bytes=first-last`, both inside the source. */
+/** x-amz-copy-source-range allows only `bytes=first-last`, both inside the source. */
 export function parseCopyRange(header: string | undefined, size: number): HalfOpenRange | undefined {
   if (header === undefined) return undefined
   const [, first, last] = /^bytes=(\d+)-(\d+)$/.exec(header) ?? []

@@ -4,7 +4,7 @@ import type { NamedValues, SignedRequest } from './signature-v4.js'
 
 const MAX_KEY_BYTES = 1024
 
-/** Where a request goes, path-style only: `/bucket/key?query`. */
+/** The target of a request, path-style only: `/bucket/key?query`. */
 export interface RequestTarget {
   /** Percent-decoded. */
   readonly path: string
@@ -77,7 +77,7 @@ export function requireUsableKey(key: string | undefined): void {
   if (key.includes('\0')) throw new S3Error('InvalidArgument', 'A key must not contain a NUL character.')
 }
 
-/** The request as the signature covers it: repeated headers count, so the raw list and not Node's merged one. */
+/** The request as the signature covers it. Repeated headers count, so the raw list is used, not Node's merged one. */
 export function signedView(incoming: IncomingMessage, target: RequestTarget): SignedRequest {
   const { rawHeaders } = incoming
   const headers: [string, string][] = []

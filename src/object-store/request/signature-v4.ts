@@ -20,7 +20,7 @@ export interface SignedRequest {
   readonly path: string
   /** Percent-decoded, in any order. */
   readonly query: NamedValues
-  /** As received, repeated names included; names in lower case. */
+  /** The headers as received, including repeated names; names in lower case. */
   readonly headers: NamedValues
 }
 
@@ -100,7 +100,7 @@ export function signRequest(
   return hmac(signingKey, [ALGORITHM, timestamp, scope, sha256(canonical)].join('\n')).toString('hex')
 }
 
-/** Compares in the same time wherever the two differ. */
+/** Compares in constant time, wherever the two texts differ. */
 export function sameHex(expected: string, claimed: string): boolean {
   const given = Buffer.from(claimed, 'latin1')
   return given.length === expected.length && timingSafeEqual(Buffer.from(expected, 'latin1'), given)
@@ -178,7 +178,7 @@ function queryClaim(request: SignedRequest, nowMs: number): Claim {
   }
 }
 
-/** An x-amz-* header that the signature does not cover could have been added by anyone on the way. */
+/** Anyone on the way could have added an x-amz-* header that the signature does not cover. */
 function requireSigned(request: SignedRequest, signedHeaders: readonly string[]): void {
   const amz = request.headers.map(([name]) => name).filter(name => name.startsWith('x-amz-'))
   if (signedHeaders.includes('host') && amz.every(name => signedHeaders.includes(name))) return

@@ -15,7 +15,7 @@ export class RedisMissingError extends Error {
 export interface EmbeddedRedisOptions extends Pick<ManagedServerOptions, 'stopTimeoutMs' | 'log'> {
   /** The folder of its append-only file. */
   directory: string
-  /** The unix socket it listens on; it has no port. */
+  /** The unix socket that Redis listens on. It has no port. */
   socketPath: string
   /** Path of the named pipe whose end stops it. */
   lifeline: string
@@ -30,7 +30,7 @@ const PROBE_TIMEOUT_MS = 1_000
 export function embeddedRedis({ directory, socketPath, lifeline, ...options }: EmbeddedRedisOptions): ManagedServer {
   if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).error !== undefined) throw new RedisMissingError()
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
-  // One fsync a write: an acknowledged write is on the disk, whatever is killed afterwards.
+  // One fsync per write: an acknowledged write is on the disk, even if Redis is killed right after it.
   const persistence = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']
   const listen = ['--port', '0', '--unixsocket', socketPath, '--unixsocketperm', '700']
   const rest = ['--dir', directory, '--daemonize', 'no', '--loglevel', 'notice']

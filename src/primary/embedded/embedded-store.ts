@@ -8,7 +8,7 @@ export interface EmbeddedStoreOptions extends StoreSettings, Pick<ManagedServerO
 
 const PROBE_TIMEOUT_MS = 1_000
 
-/** The object store of one machine: the one that comes with Outpost, or a MinIO. */
+/** The object store of one machine: Outpost's own, or a MinIO. */
 export function embeddedStore({ backend, stopTimeoutMs, log, ...settings }: EmbeddedStoreOptions): ManagedServer {
   return new ManagedServer({
     name: 'object store',
@@ -19,7 +19,7 @@ export function embeddedStore({ backend, stopTimeoutMs, log, ...settings }: Embe
   })
 }
 
-/** Any HTTP answer under 500 will do: a request without a signature is refused by a store that serves. */
+/** Any HTTP answer under 500 is good: a store that serves refuses a request without a signature. */
 function probe(port: number): Promise<ProbeResult> {
   return new Promise(resolve => {
     const request = http.get({ host: '127.0.0.1', port, agent: false, timeout: PROBE_TIMEOUT_MS }, response => {
@@ -30,7 +30,7 @@ function probe(port: number): Promise<ProbeResult> {
       resolve('silent')
       request.destroy()
     })
-    // A store with as many connections as it takes cuts this one, which shows that it does not hang.
+    // A store at its limit of connections cuts this one. That shows that it does not hang.
     const failed = (error: NodeJS.ErrnoException): void => {
       resolve(error.code === 'ECONNRESET' ? 'busy' : probeFailure(error))
     }

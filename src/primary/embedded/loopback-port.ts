@@ -1,14 +1,14 @@
 import fs from 'node:fs'
 import net from 'node:net'
 
-/** Below the range from which Linux picks ports for outgoing connections, so that none of them takes it meanwhile. */
+/** Below the range from which Linux picks ports for outgoing connections, so none of these takes the port. */
 const FIRST = 20_000
 const LAST = 32_767
 const TRIES = 100
 
 /**
- * A port of 127.0.0.1 for an embedded server. It is kept in `file` and taken again as long as it is free: the workers
- * know it by number, and so may other programs on the machine.
+ * A port of 127.0.0.1 for an embedded server. It is kept in `file` and taken again as long as it is free, because
+ * workers and other programs on the machine use its number.
  */
 export async function loopbackPort(file: string): Promise<number> {
   const kept = keptPort(file)

@@ -7,11 +7,11 @@ import { readOutput } from '../processes/lines.js'
 import { killGroup, onceEnded, spawned } from '../processes/spawn.js'
 
 /**
- * What a probe found:
+ * The result of a probe:
  * - `serves`: the server takes requests
- * - `busy`: it answers, but takes none yet, e.g. because it is loading its data
+ * - `busy`: the server answers, but takes no requests yet, e.g. because it is loading its data
  * - `silent`: no answer within the probe's own deadline, or nothing listens
- * - `unasked`: this process had no open file or memory to spare for the question
+ * - `unasked`: this process had no open file or memory left to send the probe
  */
 export type ProbeResult = 'serves' | 'busy' | 'silent' | 'unasked'
 
@@ -20,19 +20,19 @@ export interface ManagedServerOptions {
   name: string
   /** Starts the server, as the leader of a process group. May throw. */
   command: () => ChildProcess
-  /** Over within about a second, and never rejects. */
+  /** Resolves within about a second, and never rejects. */
   probe: () => Promise<ProbeResult>
-  /** How long a stop may take, in milliseconds; asked for at the stop. */
+  /** How long a stop may take, in milliseconds. Called when the stop begins. */
   stopTimeoutMs: () => number
   log: Logger
 }
 
 const STARTING_PROBE_MS = 25
 const PROBE_MS = 1_000
-/** Silent probes in a row before the server counts as hanging. Counted, not timed: this process may have slept. */
+/** Silent probes in a row after which the server is killed. They are counted, not timed, as this process may sleep. */
 const MAX_SILENT = 10
 
-/** One server of this machine: started, watched, restarted with a back-off, killed when it hangs, stopped. */
+/** A server that the primary starts, probes, restarts with a back-off, kills when it hangs, and stops. */
 export class ManagedServer implements Service {
   #restarts = noRestarts
   #process: ChildProcess | undefined
@@ -43,7 +43,7 @@ export class ManagedServer implements Service {
 
   constructor(private readonly options: ManagedServerOptions) {}
 
-  /** Does not wait until the server serves: a large data set takes its time to load. */
+  /** Does not wait until the server serves, because a large data set takes long to load. */
   start(): Promise<void> {
     this.#spawn()
     return Promise.resolve()
@@ -54,7 +54,7 @@ export class ManagedServer implements Service {
     return this.#stopped
   }
 
-  /** Over when the server serves; false when that takes longer than `timeoutMs`. */
+  /** Resolves with true when the server serves, or with false after `timeoutMs`. */
   async serving(timeoutMs: number): Promise<boolean> {
     const deadline = performance.now() + timeoutMs
     while (this.#servesSince === undefined && performance.now() < deadline) await sleep(STARTING_PROBE_MS)
@@ -70,7 +70,7 @@ export class ManagedServer implements Service {
     void this.#watch(child)
   }
 
-  /** Until it ends: probes often until it serves, and every second from then on. */
+  /** Probes the server until it exits: often until it serves, then every second. */
   async #watch(child: ChildProcess): Promise<void> {
     const { name, probe, log } = this.options
     let heard = false
@@ -81,7 +81,7 @@ export class ManagedServer implements Service {
       if (!this.#watches(child)) return
       if (result === 'serves') this.#servesSince ??= performance.now()
       heard ||= result === 'serves' || result === 'busy'
-      // Before its first answer it may not even listen yet.
+      // Before its first answer the server may not even listen yet.
       if (result !== 'unasked') silent = result === 'silent' && heard ? silent + 1 : 0
       const everyMs = this.#servesSince === undefined ? STARTING_PROBE_MS : PROBE_MS
       await sleep(Math.max(everyMs - (performance.now() - asked), 1))
@@ -96,7 +96,7 @@ export class ManagedServer implements Service {
   }
 
   #exited(child: ChildProcess, ending: string, lastLines: readonly string[]): void {
-    killGroup(child) // a guard may have been killed alone, and two servers on the same data would corrupt them
+    killGroup(child) // if only the guard was killed, the server still runs: two of them would corrupt the data
     this.#process = undefined
     const servedMs = this.#servesSince === undefined ? 0 : performance.now() - this.#servesSince
     this.#servesSince = undefined
@@ -125,7 +125,7 @@ export class ManagedServer implements Service {
 
 const OWN_FAULTS = new Set<string | undefined>(['EMFILE', 'ENFILE', 'ENOMEM'])
 
-/** What a failed probe says: whether the fault is this process's own or the server's. */
+/** The result of a failed probe, by whether this process or the server is at fault. */
 export function probeFailure({ code }: NodeJS.ErrnoException): ProbeResult {
   return OWN_FAULTS.has(code) ? 'unasked' : 'silent'
 }

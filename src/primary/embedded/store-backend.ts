@@ -5,7 +5,7 @@ import type { Config } from '../../config/config.js'
 import { parseReport, sendOrder } from '../../ipc/messages.js'
 import { spawnGuarded } from '../host/lifeline.js'
 
-/** A minio wrote the data, and this machine has no minio any more. */
+/** The data were written by a minio, and this machine no longer has one. */
 export class MinioMissingError extends Error {
   constructor(directory: string) {
     super(`${directory} holds objects that a minio wrote, but no minio is found: install it, or set S3_ENDPOINT`)
@@ -26,7 +26,7 @@ export interface StoreSettings {
 
 /** One kind of object store, as a process of its own session. */
 export interface StoreBackend {
-  /** For people. */
+  /** Shown in the start summary. */
   readonly name: string
   spawn(settings: StoreSettings): ChildProcess
 }
@@ -40,7 +40,7 @@ export interface BackendPlace {
 }
 
 /**
- * A minio if one is found, else the store that comes with Outpost. Existing data stay with the server that wrote them: with
+ * A minio if one is found, else Outpost's own store. Existing data stay with the server that wrote them: with
  * another one, every object would seem lost.
  * @throws {MinioMissingError}
  */
@@ -63,7 +63,7 @@ function hasData(directory: string): boolean {
   }
 }
 
-/** In PATH, or where scripts/install-minio.sh has built one. */
+/** The minio in PATH, or the one that scripts/install-minio.sh has built. */
 function findMinio(cacheDir: string): string | undefined {
   const { stdout, status } = spawnSync('sh', ['-c', 'command -v minio'], { encoding: 'utf8' })
   if (status === 0) return stdout.trim()

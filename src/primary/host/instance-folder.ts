@@ -7,18 +7,18 @@ import { dirname, join } from 'node:path'
 const MAX_SOCKET_PATH = 103
 const LONGEST_SOCKET_NAME = 'worker-1234567890.sock'
 
-/** Where an instance keeps its things: what has to last in DATA_DIR, sockets in a folder with a short path. */
+/** The folders of an instance: DATA_DIR for lasting data, and a folder with a short path for sockets. */
 export class InstanceFolder {
-  /** For sockets and pipes, which mean nothing after the instance. Nobody else may enter it. */
+  /** The folder for sockets and pipes, which are useless after the instance. No other user may enter it. */
   readonly runDir: string
 
-  /** Creates both folders. Throws an error that names DATA_DIR when it may not. */
+  /** Creates both folders. @throws {Error} names DATA_DIR when they cannot be created */
   constructor(readonly dataDir: string) {
     makeFolder(dataDir)
     this.runDir = join(dataDir, 'run')
     if (Buffer.byteLength(join(this.runDir, LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH) this.runDir = shortRunDir(dataDir)
     makeFolder(this.runDir)
-    // In the temporary directory somebody else may have been there first.
+    // In the temporary directory, another user may have created the folder first.
     const { uid, mode } = fs.lstatSync(this.runDir)
     if (uid !== userInfo().uid || (mode & 0o077) !== 0) throw new Error(`${this.runDir} must belong to this user alone`)
   }
@@ -39,22 +39,22 @@ export class InstanceFolder {
     return join(this.runDir, 'redis.sock')
   }
 
-  /** Where the primary takes commands. */
+  /** The socket of the control API. */
   get controlSocket(): string {
     return join(this.runDir, 'control.sock')
   }
 
-  /** The embedded object store's data. */
+  /** The data of the embedded object store. */
   get objectsDir(): string {
     return join(this.dataDir, 'objects')
   }
 
-  /** The port on 127.0.0.1 of whichever of the two serves. */
+  /** The file with the port on 127.0.0.1 of the object store or the minio. */
   get storePortFile(): string {
     return join(this.dataDir, 'store-port')
   }
 
-  /** A minio's data. */
+  /** The data of a minio. */
   get minioDir(): string {
     return join(this.dataDir, 'minio')
   }
@@ -63,22 +63,22 @@ export class InstanceFolder {
     return join(this.runDir, `worker-${id}.sock`)
   }
 
-  /** Removes the sockets of an instance that is gone. */
+  /** Removes the sockets of an earlier instance. */
   clearSockets(): void {
     for (const name of fs.readdirSync(this.runDir)) {
       if (name.endsWith('.sock')) fs.rmSync(join(this.runDir, name), { force: true })
     }
   }
 
-  /** Removes the folder for sockets when it is not one of DATA_DIR's, which would hardly be noticed there. */
+  /** Removes the folder for sockets if it is in the temporary directory, where it would be forgotten. */
   leave(): void {
     this.clearSockets()
     if (this.runDir !== join(this.dataDir, 'run')) fs.rmSync(this.runDir, { recursive: true, force: true })
   }
 
   /**
-   * A secret that is made at the first start and kept, readable by this user alone. Throws an error that names its file
-   * when it cannot be had.
+   * A secret that is made at the first start and kept, readable by this user alone.
+   * @throws {Error} names the file of a secret that cannot be read or made
    */
   secret(name: string): string {
     const path = join(this.dataDir, name)
@@ -108,8 +108,8 @@ function makeSecret(path: string): string {
 }
 
 /**
- * With all that leads to it, made one by one: Node's own recursion never ends where the file system says of a folder
- * in one that exists that there is none (as Linux does in /proc).
+ * Creates the folder and its parents, one by one. Node's own recursion never ends where the file system reports ENOENT
+ * for a new folder in an existing one (as Linux does in /proc).
  */
 function makeFolder(path: string): void {
   const missing: string[] = []
@@ -119,7 +119,7 @@ function makeFolder(path: string): void {
     fs.accessSync(`${path}/`, fs.constants.W_OK | fs.constants.X_OK)
   } catch (error) {
     const { message } = error as Error
-    throw new Error(`DATA_DIR: accepted is a folder that this user can make and write to: ${message}`, { cause: error })
+    throw new Error(`DATA_DIR: must be a folder that this user can make and write to: ${message}`, { cause: error })
   }
 }
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 
-/** Another primary is at work on the same DATA_DIR. */
+/** Another primary uses the same DATA_DIR. */
 export class InstanceRunningError extends Error {
   constructor(dataDir: string, holder: string) {
     super(`another Outpost (pid ${holder}) runs on ${dataDir}: stop it first, or set DATA_DIR to another folder`)
@@ -10,11 +10,11 @@ export class InstanceRunningError extends Error {
 }
 
 /**
- * One instance per DATA_DIR. The lock is the kernel's (flock(2) on an open file): it goes with the process that holds
- * it, however that ends, so there is no stale lock and no guessing from process ids. Node has no call for it; the
+ * One instance per DATA_DIR. The lock is the kernel's (flock(2) on an open file). It ends with the process that holds
+ * it, so there is no stale lock and no guessing from process ids. Node has no call for it; the
  * `flock` command (util-linux, on every Debian) locks the file that this process has opened and hands to it.
  *
- * @returns releases the lock
+ * @returns a function that releases the lock
  * @throws {InstanceRunningError}
  */
 export function lockInstance(lockFile: string, dataDir: string): () => void {

@@ -12,7 +12,7 @@ import { guardScript } from '../guard-script.js'
 export class Lifeline {
   private constructor(
     readonly path: string,
-    /** Given to children as an open file. */
+    /** The open file that children inherit. */
     readonly fd: number,
   ) {}
 
@@ -20,7 +20,7 @@ export class Lifeline {
     fs.rmSync(path, { force: true })
     const { status, error } = spawnSync('mkfifo', ['-m', '600', path])
     if (error !== undefined || status !== 0) throw new Error(`cannot create the named pipe ${path}`)
-    // For reading, too: opening one for writing alone would wait for a reader.
+    // Also opened for reading, because opening a pipe for writing alone would wait for a reader.
     return new Lifeline(path, fs.openSync(path, fs.constants.O_RDWR))
   }
 
@@ -66,7 +66,7 @@ function holds(pid: number, path: string): boolean {
   try {
     return fs.readdirSync(`/proc/${pid}/fd`).some(fd => linkOf(`/proc/${pid}/fd/${fd}`) === path)
   } catch {
-    return false // it has exited, or belongs to another user
+    return false // the process has exited, or belongs to another user
   }
 }
 
@@ -83,7 +83,7 @@ function signal(pids: readonly number[], name: NodeJS.Signals): void {
     try {
       process.kill(pid, name)
     } catch {
-      // It has just exited.
+      // The process has just exited.
     }
   }
 }
@@ -97,7 +97,7 @@ export function spawnGuarded(
   command: readonly string[],
   env?: NodeJS.ProcessEnv,
 ): ChildProcessByStdio<null, Readable, Readable> {
-  // Opened here: a guard that opened it late might wait for a writer that was killed in the meantime.
+  // Opened here, because a guard that opens it later might wait for a writer that has been killed by then.
   const pipe = fs.openSync(lifeline, 'r')
   try {
     return spawn('sh', [guardScript('server-guard'), ...command], {

@@ -1,19 +1,19 @@
 import fs from 'node:fs'
 
-/** Pipes and channels that are made for a fork, and what else the primary opens now and then. */
+/** Open files for the pipes and channels of a fork, and for other work of the primary. */
 const RESERVE = 64
-/** As many a child as long as it lives, with its successor beside it. */
+/** Open files for each child and its successor. */
 const PER_CHILD = 8
 
 /**
- * How many of its open files the primary can do without: the rest is for its children, however many clients come. No
- * less than half of them: the reserve is of no use to anybody where nobody is let in.
+ * How many of its open files the primary may use for connections. The rest is reserved for its children, however many
+ * clients come. At least half may be used, because an instance that accepts no client needs no reserve.
  */
 export function openFilesToSpare(children: number, limit = openFilesLimit()): number {
   return Math.max(limit - RESERVE - children * PER_CHILD, Math.floor(limit / 2))
 }
 
-/** The soft limit of this process (proc(5)), which Node has raised to the hard one; infinite where nobody tells. */
+/** The soft limit of this process (proc(5)), which Node has raised to the hard one; infinite where it is unknown. */
 export function openFilesLimit(): number {
   try {
     const soft = /^Max open files +(\d+)/m.exec(fs.readFileSync('/proc/self/limits', 'utf8'))?.[1]

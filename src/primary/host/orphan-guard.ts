@@ -10,7 +10,7 @@ import type { Lifeline } from './lifeline.js'
  * the primary on its own standard input, gives all processes their time, and kills what then has the lifeline open.
  */
 export function guardAgainstOrphans(lifeline: Lifeline): void {
-  // Opened here: a guard that opened it late by its path might find the pipe of the next instance.
+  // Opened here, because a guard that opens it later by its path might get the pipe of the next instance.
   const pipe = fs.openSync(lifeline.path, fs.constants.O_RDONLY | fs.constants.O_NONBLOCK)
   const script = guardScript('orphan-guard')
   const guard = spawn('sh', [script], { detached: true, stdio: ['pipe', 'ignore', 'ignore', pipe] })

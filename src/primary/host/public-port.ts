@@ -3,14 +3,14 @@ import { lookup } from 'node:dns/promises'
 
 /** An accepted connection, not read from yet. */
 export interface Connection {
-  /** The number of its open file. */
+  /** The number of the open file. */
   readonly fd: number
   close(): void
-  /** Not 0 once the client has broken it off. */
+  /** Not 0 once the client has reset the connection. */
   getpeername(out: object): number
 }
 
-/** A bound socket, as Node keeps it inside a server (there is no public class for one that does not accept). */
+/** A bound socket, as Node keeps it inside a server. Node has no public class for a socket that does not accept. */
 interface BoundHandle {
   getsockname(out: { port?: number; address?: string }): number
   listen(backlog: number): number
@@ -20,7 +20,7 @@ interface BoundHandle {
 
 type CreateHandle = (host: string, port: number, addressType: 4 | 6) => BoundHandle | number
 
-/** The public port cannot be had. */
+/** The public port cannot be bound. */
 export class PortError extends Error {
   constructor(host: string, port: number, reason: string) {
     super(`PORT=${port}: cannot be bound on HOST=${host}: ${reason}`)
@@ -29,9 +29,9 @@ export class PortError extends Error {
 }
 
 /**
- * The public port, bound by the primary and kept for as long as it lives. The primary does not accept on it: it hands
- * it to the balancers, which do. As long as one of them has listened on it, the kernel goes on taking connections in,
- * even while the last balancer is being replaced.
+ * The public port. The primary binds it and keeps it open until its own end. It does not accept on the port, but passes
+ * it to the balancers, which do. Once one of them has listened on it, the kernel accepts connections, even while the
+ * last balancer is being replaced.
  */
 export class PublicPort {
   private constructor(
@@ -49,7 +49,7 @@ export class PublicPort {
     const handle = createHandle(address.address, port, isIPv6(address.address) ? 6 : 4)
     if (typeof handle === 'number') throw new PortError(host, port, reasonOf(handle))
     const name: { port?: number } = {}
-    // That the port is taken is told late by libuv: by the first call after the bind.
+    // libuv reports a taken port late, by the first call after the bind.
     const error = handle.getsockname(name)
     if (error !== 0) {
       handle.close()
@@ -58,7 +58,7 @@ export class PublicPort {
     return new PublicPort(handle, host, name.port ?? port)
   }
 
-  /** Two may bind a port as long as neither listens: what to tell whoever is too late for that. */
+  /** The error for an instance that bound the port but listened too late: two can bind a port, but only one listens. */
   lost(errno = -98): PortError {
     return new PortError(this.host, this.port, reasonOf(errno))
   }

@@ -1,9 +1,9 @@
-/** A third of the time is for ends that are not waited for, but no more than this. */
+/** The longest time that is reserved for killing processes. It is a third of a short shutdown. */
 const MAX_RESERVE_MS = 2_000
 
 /**
- * Shares out the time of a shutdown, so that all of it is over within SHUTDOWN_TIMEOUT_MS: requests in flight have most
- * of it; then come the end of the balancers, of the workers and of the services, each of which may have to be killed.
+ * Divides the time of a shutdown, which ends within SHUTDOWN_TIMEOUT_MS. Requests in flight get most of it. The rest is
+ * for the balancers, the workers and the services, in this order. Each of them may have to be killed.
  */
 export class ShutdownClock {
   readonly #graceMs: number
@@ -19,12 +19,12 @@ export class ShutdownClock {
     return { cutAt: this.#endsAt - 4 * this.#graceMs, graceMs: this.#graceMs }
   }
 
-  /** How long a service may take that is stopped now, in milliseconds: what is left, but not longer than it asks for. */
+  /** The time for a service that is stopped now, in milliseconds: the time left, up to what the service asks for. */
   patience(wantedMs: number): number {
     const left = this.#endsAt === undefined ? Infinity : this.#endsAt - performance.now() - EXIT_MS
     return Math.max(0, Math.min(wantedMs, Math.max(left, this.#graceMs / 2)))
   }
 }
 
-/** For what comes after the last service. */
+/** Time for the work after the last service. */
 const EXIT_MS = 100

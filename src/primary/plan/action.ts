@@ -1,7 +1,7 @@
 import type { ChildRole, History } from './observed.js'
 import type { RestartVerdict } from './restart-policy.js'
 
-/** A process that is to be started. */
+/** A process to be started. */
 export interface StartSpec {
   readonly role: ChildRole
   readonly release: string
@@ -13,35 +13,35 @@ export interface StartSpec {
 export interface Route {
   /** Name of the child. */
   readonly child: string
-  /** It takes nothing new. */
+  /** The worker gets no new requests. */
   readonly draining: boolean
 }
 
-/** What the executor does, in the order of the list. Times in milliseconds. */
+/** The steps that the executor carries out, in the order of the list. Times in milliseconds. */
 export type Action =
   | { readonly type: 'start'; readonly spec: StartSpec }
-  /** It is to have a successor from now on. */
+  /** The child is to be replaced by a successor. */
   | { readonly type: 'retire'; readonly child: string; readonly reason: string }
-  /** It stays although it is over the memory limit, since the one before it in this place was, too. */
+  /** The child is over the memory limit and is kept, because its predecessor was replaced for the same reason. */
   | { readonly type: 'tolerate'; readonly child: string }
   | { readonly type: 'drain'; readonly child: string }
-  /** What has not ended by the deadline is cut; the process is killed a grace later. */
+  /** The child cuts its open requests at the deadline. It is killed if it has not exited a grace period later. */
   | { readonly type: 'stop'; readonly child: string; readonly deadlineMs: number; readonly graceMs: number }
-  /** Without a reason it has merely missed the deadline of its stop. */
+  /** Without a reason, the child has merely missed the deadline of its stop. */
   | { readonly type: 'kill'; readonly child: string; readonly reason?: string }
-  /** It has exited, or crashed, without being asked to; its place is filled again as the verdict says. */
+  /** The child exited or crashed without being asked to. The verdict says when its place is filled again. */
   | { readonly type: 'lose'; readonly child: string; readonly verdict: RestartVerdict }
-  /** Reloads up to this generation have failed, since this worker did not last. */
+  /** Reloads up to this generation have failed, because this worker did not last. */
   | { readonly type: 'abandon'; readonly child: string; readonly generation: number; readonly replaced: number }
-  /** All workers are of this generation. */
+  /** All workers are of this generation now. */
   | { readonly type: 'settle'; readonly generation: number; readonly workers: number }
-  /** It has exited, and nothing of it is of interest any more. */
+  /** The child has exited and is no longer needed. */
   | { readonly type: 'forget'; readonly child: string }
   | { readonly type: 'route'; readonly routes: readonly Route[] }
   /** Nothing is due before this time. */
   | { readonly type: 'wait'; readonly until: number }
 
-/** What one pass has decided. */
+/** The result of one pass. */
 export interface Plan {
   readonly actions: readonly Action[]
   /** For the next pass. */

@@ -1,7 +1,7 @@
 import type { ObservedChild } from './observed.js'
 import type { Pass } from './pass.js'
 
-/** Kills what will not come to anything by itself: a start that takes too long, a hang, a stop that is overdue. */
+/** Kills processes that start too slowly, hang, or are overdue to stop. */
 export function killStuck(pass: Pass): void {
   for (const child of pass.children) {
     if (child.state === 'stopping') {
@@ -13,30 +13,30 @@ export function killStuck(pass: Pass): void {
   }
 }
 
-/** Why a process has to be killed. After a sleep of the primary everybody's time begins anew. */
+/** The reason to kill a process, if there is one. After a sleep of the primary all deadlines begin anew. */
 function stuckReason(pass: Pass, child: ObservedChild): string | undefined {
   const { startTimeoutMs, hangTimeoutMs } = pass.limits
   const { awakeSince } = pass.observed
   if (child.state === 'exited') return undefined
   const startDue = Math.max(child.startedAt, awakeSince) + startTimeoutMs
   if (child.state === 'starting') {
-    // A process may well be silent while it loads an app.
+    // A process may be silent while it loads an app.
     return isDue(pass, startDue) ? `not ready within ${seconds(startTimeoutMs)}` : undefined
   }
   if (isDue(pass, Math.max(child.heardAt, awakeSince) + hangTimeoutMs)) {
-    return `not heard of for ${seconds(hangTimeoutMs)}`
+    return `no heartbeat for ${seconds(hangTimeoutMs)}`
   }
   const isSuccessor = pass.places().some(({ successor }) => successor === child)
   if (isSuccessor && !child.reachable && isDue(pass, startDue)) return `not healthy within ${seconds(startTimeoutMs)}`
   return undefined
 }
 
-/** Stops processes that drain as soon as nothing is in flight at them, or when that takes too long. */
+/** Stops a draining process as soon as nothing is in flight at it, or when the drain takes too long. */
 export function stopDrained(pass: Pass): void {
   const { drainTimeoutMs, stopTimeoutMs, cutMs, killGraceMs: graceMs } = pass.limits
   for (const { name: child, state, drained, drainingSince } of pass.children) {
     if (drainingSince === undefined) continue
-    // One that has crashed exits by itself, unless it takes too long.
+    // A crashed process exits by itself. It is stopped only if that takes too long.
     if (state === 'draining' && drained) {
       pass.act({ type: 'stop', child, deadlineMs: stopTimeoutMs, graceMs })
     } else if ((state === 'draining' || state === 'crashed') && isDue(pass, drainingSince + drainTimeoutMs)) {

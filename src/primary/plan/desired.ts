@@ -1,14 +1,14 @@
-/** What an instance is to be like. Reloads, scaling and the shutdown change it; nothing else does. */
+/** The desired state of an instance. Only reloads, scaling and the shutdown change it. */
 export interface Desired {
   /** Workers of an older generation are replaced, one place after another. Each reload raises it. */
   readonly generation: number
   readonly releases: readonly Release[]
   readonly balancers: number
-  /** Set once, when all of it is to end. */
+  /** Set once, when the instance is to stop. */
   readonly shutdown?: Shutdown
 }
 
-/** Code that workers run. */
+/** A version of the code that workers run. */
 export interface Release {
   readonly id: string
   /** How many workers run it. */
@@ -16,7 +16,7 @@ export interface Release {
 }
 
 export interface Shutdown {
-  /** Requests in flight are cut then, in the clock of `performance.now()`. */
+  /** The time at which requests in flight are cut, in the clock of `performance.now()`. */
   readonly cutAt: number
   /** How long each process may take to exit after that, in milliseconds. */
   readonly graceMs: number
@@ -28,17 +28,17 @@ export interface Limits {
   readonly workerMaxMemory: number
   /** Requests in flight at a worker that is being replaced may take this long. */
   readonly drainTimeoutMs: number
-  /** A process that has nothing in flight any more may take this long to end. */
+  /** A process that has nothing in flight may take this long to exit. */
   readonly stopTimeoutMs: number
-  /** A process that is not ready by then is killed, and so is a successor that no balancer finds healthy. */
+  /** A process that is not ready within this time is killed. So is a successor that no balancer finds healthy. */
   readonly startTimeoutMs: number
-  /** A process that was not heard of for this long is killed. */
+  /** A process that sends no message for this long is killed. */
   readonly hangTimeoutMs: number
-  /** What is in flight at the end of a drain is cut; its process has this long to say so. */
+  /** Requests in flight at the end of a drain are cut. The process has this long to answer them. */
   readonly cutMs: number
   /** A process that has not exited this long after the deadline of its stop is killed. */
   readonly killGraceMs: number
-  /** A process that has served this long is proven: its exit is no sign of a crash loop, and it may succeed another. */
+  /** A process that has served this long is proven. Its exit is no sign of a crash loop, and it may succeed another. */
   readonly provenMs: number
 }
 

@@ -3,7 +3,7 @@ import type { Pass } from './pass.js'
 import { forgiven, judgeLoss } from './restart-policy.js'
 import { abandonIfFailed } from './rollout.js'
 
-/** Takes account of processes that have exited or crashed: when their places are filled again, and what it means. */
+/** Records processes that exited or crashed, and decides when their places are filled again. */
 export function countLosses(pass: Pass): void {
   for (const child of pass.children) {
     if (isLost(child) && pass.desired.shutdown === undefined) lose(pass, child)
@@ -13,14 +13,14 @@ export function countLosses(pass: Pass): void {
   forgive(pass)
 }
 
-/** It has gone from its place without being asked to. */
+/** Whether a process has left its place without being asked to. */
 function isLost(child: ObservedChild): boolean {
   if (child.counted) return false
   return child.state === 'crashed' || (child.state === 'exited' && !child.leaving)
 }
 
 function lose(pass: Pass, child: ObservedChild): void {
-  // The place is not empty: whoever holds it serves on, and the failure is told as the reload's.
+  // The old worker still holds the place and keeps serving, so only the reload reports the failure.
   if (abandonIfFailed(pass, child) && pass.places().some(({ key, holder }) => key === placeKey(child) && holder)) return
   const { restarts } = pass.history
   const loss = { place: placeKey(child), servedMs: child.servedMs, generation: child.generation }
@@ -30,7 +30,7 @@ function lose(pass: Pass, child: ObservedChild): void {
 }
 
 function forgive(pass: Pass): void {
-  // A holder that was there before says nothing about a successor that was lost.
+  // A holder that started before the loss does not show that a new successor would last.
   const isFine = (key: string, since: number): boolean => {
     const place = pass.places().find(each => each.key === key)
     return place === undefined || ((place.holder?.startedAt ?? 0) > since && pass.isProven(place.holder))

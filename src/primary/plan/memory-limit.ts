@@ -1,10 +1,10 @@
 import { placeKey } from './observed.js'
 import type { Pass } from './pass.js'
 
-/** A place whose worker was replaced for its memory is left alone for this long, however large the next one grows. */
+/** After a worker was replaced for its memory, its successor is kept for this long, however large it grows. */
 const PAUSE_MS = 60_000
 
-/** Has workers over the memory limit replaced, one at a time: each successor needs memory of its own beside them. */
+/** Replaces workers over the memory limit, one at a time, because each successor needs memory beside them. */
 export function retireOverMemory(pass: Pass): void {
   const { workerMaxMemory } = pass.limits
   if (workerMaxMemory === 0 || isReplacing(pass)) return
@@ -23,7 +23,7 @@ export function retireOverMemory(pass: Pass): void {
   }
 }
 
-/** A worker is being replaced, or its predecessor has not gone yet. */
+/** Whether a worker is being replaced, or one that was replaced has not exited yet. */
 function isReplacing(pass: Pass): boolean {
   if (pass.places('worker').some(({ holder, successor }) => (successor ?? holder?.retiring) !== undefined)) return true
   return pass.children.some(({ role, leaving, state }) => role === 'worker' && leaving && state !== 'exited')

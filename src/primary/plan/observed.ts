@@ -4,10 +4,10 @@ export type ChildRole = 'worker' | 'balancer'
 
 /**
  * - `starting`: forked, not ready yet
- * - `ready`: serves
+ * - `ready`: serving
  * - `crashed`: threw an uncaught exception, hands over what it can, and exits by itself (mesh mode)
- * - `draining`: takes nothing new, what it has goes on
- * - `stopping`: told to end, or killed
+ * - `draining`: takes no new requests and finishes those that it has
+ * - `stopping`: ordered to exit, or killed
  * - `exited`
  */
 export type ChildState = 'starting' | 'ready' | 'crashed' | 'draining' | 'stopping' | 'exited'
@@ -17,32 +17,32 @@ export interface ObservedChild {
   /** Unique over all roles and the life of the primary, e.g. "worker 3". */
   readonly name: string
   readonly role: ChildRole
-  /** The release that it runs; of a balancer the program's own. */
+  /** The release that the process runs; for a balancer, the program's own. */
   readonly release: string
-  /** Which of the places of its role and release it was started for: 0, 1 … */
+  /** The place, among those of its role and release, that it was started for: 0, 1 … */
   readonly place: number
   readonly generation: number
   readonly state: ChildState
   readonly startedAt: number
-  /** Undefined until it was ready. */
+  /** Undefined before the process is ready. */
   readonly readyAt: number | undefined
   readonly heardAt: number
-  /** Undefined until it was told to drain. */
+  /** Undefined before the order to drain. */
   readonly drainingSince: number | undefined
-  /** When it is killed unless it has ended; undefined until it was told to stop. */
+  /** The time at which it is killed unless it has exited; undefined before the order to stop. */
   readonly killAt: number | undefined
-  /** It has given up its place: told to drain or to stop, or crashed. */
+  /** The process has given up its place: it was ordered to drain or stop, or has crashed. */
   readonly leaving: boolean
-  /** How long it served, in milliseconds, from ready to now or to its end; 0 when it never was ready. */
+  /** How long the process has served, in milliseconds, from ready to now or to its end; 0 if it never was ready. */
   readonly servedMs: number
-  /** Ready, and every balancing process has found it so. */
+  /** The process is ready, and every balancing process has found it ready. */
   readonly reachable: boolean
-  /** Nothing is in flight at it, or will be. */
+  /** Nothing is in flight at the process, and nothing new will be sent to it. */
   readonly drained: boolean
   readonly rssBytes: number
-  /** Why it is to be replaced; undefined when it is not. */
+  /** The reason to replace the process; undefined when there is none. */
   readonly retiring: string | undefined
-  /** It is over the memory limit, and the log says that it stays. */
+  /** The process is over the memory limit, and the log says that it is kept. */
   readonly tolerated: boolean
   /** The plan has taken its loss into account. */
   readonly counted: boolean
@@ -51,16 +51,16 @@ export interface ObservedChild {
 export interface Observed {
   readonly children: readonly ObservedChild[]
   readonly history: History
-  /** When the primary last woke from a sleep of its own: nobody could be heard of before. */
+  /** The time at which the primary last woke from a sleep. It received no messages before. */
   readonly awakeSince: number
 }
 
-/** What the plan has to know of the past. It makes a new one in each pass, for the next. */
+/** The past, as far as the plan needs it. Each pass returns a new history for the next. */
 export interface History {
-  /** The generation that all workers were brought to last. */
+  /** The generation of the last reload that replaced all workers. */
   readonly settled: number
   readonly restarts: Readonly<Record<ChildRole, RestartHistory>>
-  /** When a worker was last replaced for its memory, by its place. */
+  /** The time at which a worker was last replaced for its memory, by place. */
   readonly memoryReplacedAt: ReadonlyMap<string, number>
 }
 

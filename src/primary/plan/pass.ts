@@ -2,13 +2,13 @@ import type { Action, Plan, StartSpec } from './action.js'
 import type { Desired, Limits } from './desired.js'
 import { placeKey, type ChildRole, type History, type Observed, type ObservedChild } from './observed.js'
 
-/** A place that is to be filled by one serving process, always. */
+/** A place that one serving process is always to fill. */
 export interface Place {
   readonly key: string
   readonly role: ChildRole
   readonly release: string
   readonly index: number
-  /** The process that fills it: the oldest that has not given it up. */
+  /** The process that fills the place: the oldest that has not given it up. */
   readonly holder: ObservedChild | undefined
   /** Started to succeed the holder, which serves until this one is proven. */
   readonly successor: ObservedChild | undefined
@@ -17,14 +17,14 @@ export interface Place {
 /** The program's own code, which balancers run. */
 export const OWN_RELEASE = 'outpost'
 
-/** One pass of the plan: what is known, the places that are wanted, and what has been decided so far. */
+/** One pass of the plan: the known facts, the wanted places, and the decisions so far. */
 export class Pass {
   readonly #actions: Action[] = []
   readonly #places: readonly Place[]
   #nextDue = Infinity
   #history: History
   #generation: number
-  /** Processes that are killed in this pass: nothing else is to be done about them. */
+  /** Processes that are killed in this pass. No other action concerns them. */
   readonly #killed = new Set<string>()
 
   constructor(
@@ -50,7 +50,7 @@ export class Pass {
     this.#history = { ...this.#history, ...changed }
   }
 
-  /** In their order: balancers first, then the workers of each release. */
+  /** Places in order: balancers first, then the workers of each release. */
   places(role?: ChildRole): readonly Place[] {
     return role === undefined ? this.#places : this.#places.filter(place => place.role === role)
   }
@@ -60,12 +60,12 @@ export class Pass {
     return this.#places.some(place => place.key === key)
   }
 
-  /** The generation that workers are brought to. */
+  /** The generation that all workers are to have. */
   get generation(): number {
     return this.#generation
   }
 
-  /** Leaves workers of the generation before as they are. */
+  /** Keeps workers of the previous generation as they are. */
   abandonGeneration(): void {
     this.#generation = this.#history.settled
   }
@@ -80,12 +80,12 @@ export class Pass {
     this.act({ type: 'start', spec })
   }
 
-  /** Asks for a pass at this time, if it is still to come. */
+  /** Requests a pass at this time, unless the time is over. */
   lookAgainAt(time: number): void {
     if (time > this.now) this.#nextDue = Math.min(this.#nextDue, time)
   }
 
-  /** Whether this process serves, and has for long enough to be relied on. */
+  /** Whether this process is ready and has served long enough to count as proven. */
   isProven(child: ObservedChild | undefined): boolean {
     if (child?.reachable !== true || child.readyAt === undefined) return false
     this.lookAgainAt(child.readyAt + this.limits.provenMs)

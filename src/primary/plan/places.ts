@@ -3,19 +3,19 @@ import type { Pass, Place } from './pass.js'
 import { failedBefore, notBefore } from './restart-policy.js'
 import { isOutdated, placeInTurn } from './rollout.js'
 
-/** Starts a process for each place that is empty, as soon as its losses allow it. */
+/** Starts a process for each empty place, as soon as the restart policy allows it. */
 export function fillPlaces(pass: Pass): void {
   const inTurn = placeInTurn(pass)
   for (const place of pass.places()) if (place.holder === undefined) startFor(pass, place, inTurn)
 }
 
-/** Start, ready, healthy, proven, swap, drain: the holder serves until its successor does. */
+/** Replaces holders that are to go. A holder serves until its successor is proven; then it drains. */
 export function replaceHolders(pass: Pass): void {
   const inTurn = placeInTurn(pass)
   for (const place of pass.places()) {
     const { holder, successor } = place
     if (holder === undefined) continue
-    // One that was started for its place goes on, although the turn may have changed.
+    // A successor that has been started goes on, even if another place is in turn now.
     const isWanted =
       holder.retiring !== undefined || (isOutdated(pass, place) && (place === inTurn || successor !== undefined))
     if (successor === undefined) {
@@ -27,7 +27,7 @@ export function replaceHolders(pass: Pass): void {
   }
 }
 
-/** Lets go of what is not wanted any more, once all that is wanted is there. */
+/** Drains processes that are no longer wanted, once all wanted places have a proven holder. */
 export function removeSurplus(pass: Pass): void {
   const surplus = pass.children.filter(child => isServing(child) && !pass.isWanted(child))
   if (surplus.length === 0 || !pass.places().every(({ holder }) => pass.isProven(holder))) return
@@ -39,7 +39,7 @@ function startFor(pass: Pass, place: Place, inTurn: Place | undefined): void {
   const restarts = pass.history.restarts[role]
   const due = notBefore(restarts, key)
   pass.lookAgainAt(due)
-  // What exited early was older code, which may have been mended.
+  // The process that exited early ran older code, which may be fixed by now.
   const isNewCode = place === inTurn && failedBefore(restarts, key, pass.generation)
   if (pass.now < due && !isNewCode) return
   pass.start({ role, release, place: index, generation: pass.generation })

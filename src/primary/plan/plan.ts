@@ -11,9 +11,9 @@ import { shutDown } from './shutdown-order.js'
 import { killStuck, stopDrained } from './deadlines.js'
 
 /**
- * Decides what is to be done now so that what is observed comes to what is desired. Pure: the same arguments give the
- * same plan. Each rule adds its actions, and says when it wants to be asked again.
- * @param now in milliseconds, of the clock that the observed times are of
+ * Decides which actions bring the observed state closer to the desired state. Pure: the same arguments give the same
+ * plan. Each rule adds its actions, and the time at which it has to be applied again.
+ * @param now in milliseconds, in the clock of the observed times
  */
 export function plan(desired: Desired, observed: Observed, limits: Limits, now: number): Plan {
   const pass = new Pass(desired, observed, limits, now)

@@ -1,22 +1,22 @@
-/** When a place whose process was lost is filled again. Times in milliseconds. */
+/** The time at which the place of a lost process is filled again. Times in milliseconds. */
 export interface RestartVerdict {
   /**
    * - `now`: the process had proven itself
-   * - `backoff`: it exited early
-   * - `park`: a crash loop: one try now and then
+   * - `backoff`: the process exited early
+   * - `park`: the place is in a crash loop, and gets one try now and then
    */
   readonly kind: 'now' | 'backoff' | 'park'
   readonly delayMs: number
-  /** The first place of its role that is parked: they run the same code, so one message says it for all. */
+  /** This is the first parked place of its role. All of them run the same code, so one message is enough. */
   readonly isNews: boolean
 }
 
 export interface RestartOptions {
-  /** A process that has served this long is proven: its exit is no sign of a loop. */
+  /** A process that has served this long is proven. Its exit is not a sign of a crash loop. */
   provenMs: number
   firstDelayMs: number
   maxDelayMs: number
-  /** So many early exits within the window, and at least two for each place that has had any, park the place. */
+  /** A place is parked after this many early exits in the window, if there were two or more per place that had any. */
   parkAfter: number
   windowMs: number
   parkMs: number
@@ -31,10 +31,10 @@ export const defaultRestartOptions: RestartOptions = {
   parkMs: 60_000,
 }
 
-/** What is remembered of the places of one role, which all run the same code. */
+/** The history of the places of one role, which all run the same code. */
 export interface RestartHistory {
   readonly places: ReadonlyMap<string, PlaceHistory>
-  /** When processes exited early, within the window. */
+  /** The times of early exits within the window. */
   readonly earlyExits: readonly number[]
 }
 
@@ -53,12 +53,12 @@ export const noRestarts: RestartHistory = { places: new Map(), earlyExits: [] }
 /** A process that was lost. */
 export interface Loss {
   readonly place: string
-  /** From ready to its end; 0 when it never was ready. */
+  /** The time from ready to the end; 0 if the process never was ready. */
   readonly servedMs: number
   readonly generation: number
 }
 
-/** Judges a loss. @param now in any steady clock */
+/** Decides when to fill the place of a lost process. @param now in any steady clock */
 export function judgeLoss(
   history: RestartHistory,
   { place, servedMs, generation }: Loss,
@@ -76,7 +76,7 @@ export function judgeLoss(
   const known = history.places.get(place)
   const earlyInARow = (known?.earlyInARow ?? 0) + 1
   const failing = known === undefined ? places.size + 1 : places.size
-  // One each, of many places, is no loop: what they all need may have been away for a moment.
+  // One early exit in each of many places is not a loop: a service that all of them need may have been away.
   const parked = known?.parked === true || earlyExits.length >= Math.max(parkAfter, 2 * failing)
   const isNews = !parked || ![...places.values()].some(each => each.parked)
   const delayMs = parked ? parkMs : Math.min(firstDelayMs * 2 ** (earlyInARow - 1), maxDelayMs)
@@ -84,18 +84,18 @@ export function judgeLoss(
   return { verdict: { kind: parked ? 'park' : 'backoff', delayMs, isNews }, history: { places, earlyExits } }
 }
 
-/** When the place may be filled; the past when nothing speaks against it. */
+/** The time from which the place may be filled; in the past if it may be filled now. */
 export function notBefore(history: RestartHistory, place: string): number {
   return history.places.get(place)?.notBefore ?? -Infinity
 }
 
-/** Whether the last process of the place was lost early, and ran older code than `generation`. */
+/** Whether the last process of the place exited early and ran code older than `generation`. */
 export function failedBefore(history: RestartHistory, place: string, generation: number): boolean {
   const known = history.places.get(place)
   return known !== undefined && known.generation < generation
 }
 
-/** Forgets the losses of places that have been fine since, or are not wanted any more. */
+/** Forgets the losses of places that have recovered or are no longer wanted. */
 export function forgiven(history: RestartHistory, isFine: (place: string, since: number) => boolean): RestartHistory {
   if (history.places.size === 0) return history
   const left = [...history.places].filter(([place, { lostAt }]) => !isFine(place, lostAt))

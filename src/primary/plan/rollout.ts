@@ -2,7 +2,7 @@ import type { ObservedChild } from './observed.js'
 import type { Pass, Place } from './pass.js'
 import { failedBefore } from './restart-policy.js'
 
-/** How long the next place waits for the worker that was replaced: a long download must not hold up a reload. */
+/** How long the next place waits for the replaced worker to drain. A long download must not hold up a reload. */
 const DRAIN_PATIENCE_MS = 10_000
 
 /** Whether workers are being brought to a new generation. */
@@ -10,27 +10,27 @@ function isUnderWay({ generation, history }: Pass): boolean {
   return generation > history.settled
 }
 
-/** The one place whose worker of an older generation is replaced now, if it is time for one. */
+/** The one place whose outdated worker may be replaced now; undefined if none may. */
 export function placeInTurn(pass: Pass): Place | undefined {
   const places = pass.places('worker')
   const outdated = places.filter(place => isOutdated(pass, place))
-  // What was begun is finished first.
+  // A replacement that has begun is finished first.
   const next = outdated.find(({ successor }) => successor !== undefined) ?? outdated[0]
-  // Those before it are new: each has to be ready before another is touched.
+  // The places before it have new workers. All of them have to be ready before the next one is replaced.
   if (next === undefined) return undefined
   const before = places.slice(0, places.indexOf(next))
   if (before.some(({ holder }) => holder?.state !== 'ready')) return undefined
   return pass.children.some(child => isHoldingUp(pass, child, pass.generation)) ? undefined : next
 }
 
-/** Whether its worker is of an older generation, or was when it was lost early: the code may have been mended. */
+/** Whether the worker of a place is of an older generation, or exited early in one: its code may be fixed by now. */
 export function isOutdated({ generation, history }: Pass, { key, role, holder }: Place): boolean {
   if (role === 'balancer') return false
   if (holder === undefined) return failedBefore(history.restarts.worker, key, generation)
   return holder.generation < generation
 }
 
-/** Whether it is older than this generation, and has been draining for so short a time that it is waited for. */
+/** Whether a reload to this generation still waits for an older worker to drain. */
 function isHoldingUp(pass: Pass, child: ObservedChild, generation: number): boolean {
   const { role, state, drainingSince } = child
   if (role !== 'worker' || child.generation >= generation) return false
@@ -39,11 +39,11 @@ function isHoldingUp(pass: Pass, child: ObservedChild, generation: number): bool
   return pass.now - drainingSince < DRAIN_PATIENCE_MS
 }
 
-/** Says so when every place has a ready worker of a newer generation, and nothing of the reload is left. */
+/** Ends the reload once every place has a ready worker of a newer generation and the old ones have drained. */
 export function settle(pass: Pass): void {
   const places = pass.places('worker')
   if (!isUnderWay(pass) || places.some(({ holder }) => holder?.state !== 'ready')) return
-  // Another reload may have been asked for meanwhile: this one is over all the same.
+  // This reload is over even if another one has been requested in the meantime.
   const generation = Math.min(pass.generation, ...places.map(({ holder }) => holder?.generation ?? 0))
   if (generation <= pass.history.settled) return
   if (pass.children.some(child => isHoldingUp(pass, child, generation))) return
@@ -52,7 +52,7 @@ export function settle(pass: Pass): void {
 }
 
 /**
- * A reload whose new worker does not come up, or does not last, has failed: nothing more is replaced.
+ * Ends a reload as failed when a new worker does not become ready or does not last. Nothing more is replaced.
  * @returns whether this loss is such a failure
  */
 export function abandonIfFailed(pass: Pass, lost: ObservedChild): boolean {

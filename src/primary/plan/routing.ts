@@ -1,7 +1,7 @@
 import type { Route } from './action.js'
 import type { Pass } from './pass.js'
 
-/** Tells balancers which workers there are, and which of them take nothing new. */
+/** Gives balancers the list of workers, and marks those that take no new requests. */
 export function route(pass: Pass): void {
   const routes: Route[] = []
   for (const { name, role, state } of pass.children) {

@@ -2,10 +2,10 @@ import type { Shutdown } from './desired.js'
 import type { ChildRole } from './observed.js'
 import type { Pass } from './pass.js'
 
-/** Balancers take the traffic in, so they end first; the workers that serve it end when nothing comes any more. */
+/** Balancers accept the traffic, so they end first. The workers that serve it end when no more requests come. */
 const ORDER: readonly ChildRole[] = ['balancer', 'worker']
 
-/** Brings all processes to their end within the time of the shutdown. */
+/** Ends all processes within the time of the shutdown. */
 export function shutDown(pass: Pass, { cutAt, graceMs }: Shutdown): void {
   const alive = pass.children.filter(({ state }) => state !== 'exited')
   for (const { name, role, leaving } of alive) {

@@ -4,7 +4,7 @@ import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
 import { Child, type ChildObserver, type ForkOptions } from './child.js'
 
-/** What the processes of an instance are started with. */
+/** The settings that the processes of an instance are started with. */
 export interface ChildFactoryOptions {
   config: Config
   fork: ForkOptions

@@ -7,7 +7,7 @@ import { forkProcess } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
-/** Told what happens to a child. It records; the next pass acts. */
+/** Called when something happens to a child. Observers only record it; the next pass acts. */
 export interface ChildObserver {
   childReported(child: Child, report: Report): void
   childExited(child: Child): void
@@ -20,7 +20,7 @@ export interface ForkOptions {
   lifelineFd: number
 }
 
-/** As of the last heartbeat of a process. */
+/** Measurements of a process, from its last heartbeat. */
 export interface Vitals {
   /** How long its event loop was held up, in milliseconds. */
   readonly loopDelayMs: number
@@ -28,10 +28,10 @@ export interface Vitals {
   readonly rssBytes: number
 }
 
-/** What else the primary knows of a child, from the processes that balance. */
+/** Facts about a child that the balancing processes report. */
 export type Reachability = Pick<ObservedChild, 'reachable' | 'drained'>
 
-/** A balancer or a worker as the primary sees it. The only place where its state changes. */
+/** A balancer or a worker as the primary sees it. Its state changes here only. */
 export class Child {
   #state: ChildState = 'starting'
   readonly #startedAt = performance.now()
@@ -47,11 +47,11 @@ export class Child {
   #vitals: Vitals = { loopDelayMs: 0, rssBytes: 0 }
   #ending = ''
   #killedFor: string | undefined
-  /** Orders given before the process said hello. */
+  /** Orders that were given before the `hello` of the process. */
   #early: Array<[order: Order, handle: object | undefined]> | undefined = []
   /** Connections on their way to the process, in their order. */
   readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
-  /** What the process printed last, for the report of its end. */
+  /** The last output of the process, for the report of its end. */
   readonly lastLines: readonly string[]
   readonly exited: Promise<void>
 
@@ -89,7 +89,7 @@ export class Child {
     return this.spec.role
   }
 
-  /** For people, e.g. "worker 3". */
+  /** The name in messages, e.g. "worker 3". */
   get name(): string {
     return `${this.role} ${this.id}`
   }
@@ -110,17 +110,17 @@ export class Child {
     return this.#vitals
   }
 
-  /** How it ended: an exit code, the name of a signal, "uncaught exception", why it was killed, or why it never ran. */
+  /** An exit code, the name of a signal, "uncaught exception", or the reason why it was killed or never ran. */
   get ending(): string {
     return this.#ending
   }
 
-  /** How long it has served, or had when it ended, in milliseconds; 0 when it never became ready. */
+  /** How long the process has served, up to now or its end, in milliseconds; 0 if it never became ready. */
   get servedMs(): number {
     return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt
   }
 
-  /** What the plan is made from. */
+  /** The facts that the plan uses. */
   observe(reachability: Reachability): ObservedChild {
     return {
       ...this.spec,
@@ -147,10 +147,10 @@ export class Child {
   }
 
   /**
-   * Hands over a connection, and lets go of it here once the child says that it has it: what is on the way to a process
-   * that dies is lost without a word.
-   * @param undelivered called when the child has gone without having taken it
-   * @returns false when the child is not there any more
+   * Passes a connection to the child. The connection stays open here until the child confirms it, because a message to
+   * a process that exits is lost without an error.
+   * @param undelivered called when the child has exited without taking the connection
+   * @returns false when the child has exited already
    */
   give(connection: Connection, undelivered: () => void): boolean {
     if (!this.process.connected) return false
@@ -169,7 +169,7 @@ export class Child {
     this.#readyAt = performance.now()
   }
 
-  /** It threw an exception that nobody caught: it hands over what it can, and exits by itself. */
+  /** The process threw an uncaught exception. It hands over its connections and exits by itself. */
   markCrashed(): void {
     if (!this.#isServing) return
     this.#state = 'crashed'
@@ -178,7 +178,7 @@ export class Child {
     this.#ending = 'uncaught exception'
   }
 
-  /** Its loss was taken account of. */
+  /** The plan has counted the loss of this process. */
   markCounted(): void {
     this.#counted = true
   }
@@ -188,8 +188,8 @@ export class Child {
   }
 
   /**
-   * It is to have a successor.
-   * @returns false when that was known
+   * Marks the process as one to be replaced.
+   * @returns false when it was marked before, or has given up its place
    */
   retire(reason: string): boolean {
     if (this.#retiring !== undefined || this.#leaving) return false
@@ -197,7 +197,7 @@ export class Child {
     return true
   }
 
-  /** Takes nothing new from now on. One that has crashed stays so: its word does not count any more. */
+  /** Orders the process to drain. A crashed process stays `crashed`, so its reports are still ignored. */
   beginDrain(): void {
     if (!this.#isServing && this.#state !== 'crashed') return
     if (this.#state !== 'crashed') this.#state = 'draining'
@@ -207,8 +207,8 @@ export class Child {
   }
 
   /**
-   * Asks it to cut what has not ended by the deadline, and to exit.
-   * @param graceMs after the deadline it may be killed
+   * Orders the process to cut the requests that are open at the deadline, and to exit.
+   * @param graceMs the process may be killed this long after the deadline
    */
   stop(deadlineMs: number, graceMs: number): void {
     if (this.#state === 'stopping' || this.#state === 'exited') return
@@ -218,7 +218,7 @@ export class Child {
     this.send({ type: 'stop', deadlineMs })
   }
 
-  /** @param reason told as its ending */
+  /** @param reason becomes the `ending` */
   kill(reason?: string): void {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
@@ -237,7 +237,7 @@ export class Child {
     this.#state = 'exited'
   }
 
-  /** Once all that it said is read: Node tells of an exit before, and does not tell of a channel's end in mid-handover. */
+  /** Waits until the channel is closed, and so read to its end: the `exit` event comes earlier. */
   #takeBackGiven(): void {
     if (this.process.connected) setImmediate(() => this.#takeBackGiven())
     else for (const { undelivered } of this.#given.splice(0)) undelivered()

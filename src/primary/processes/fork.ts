@@ -20,11 +20,11 @@ function forkBalancer(program: string, id: string, lifelineFd: number): ChildPro
 
 function forkWorker(program: string, id: string, lifelineFd: number): ChildProcess {
   const { maxHeaderBytes } = targetHeaderLimits(edgeHeaderLimits)
-  // Files that pass through leave the less behind the smaller the space for young objects is.
+  // With a smaller space for young objects, streamed files leave less garbage in memory.
   const execArgv = [...process.execArgv, `--max-http-header-size=${maxHeaderBytes}`, '--max-semi-space-size=8']
   cluster.setupPrimary({ exec: program, args: ['worker', id], execArgv, stdio: stdioWith(lifelineFd) })
   const worker = cluster.fork()
-  // It repeats what its process says, and nobody would listen. One that never was is never taken off the list either.
+  // The worker re-emits errors of its process, which would be uncaught. Node also never unlists a failed fork.
   worker.on('error', () => {
     if (worker.process.pid === undefined) Reflect.deleteProperty(cluster.workers ?? {}, worker.id)
   })

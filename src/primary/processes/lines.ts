@@ -2,14 +2,14 @@ import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
 
-/** What is longer is cut: a child that never ends a line must not fill the memory of this process. */
+/** Longer lines are cut: a child that never ends a line must not fill the memory of this process. */
 export const MAX_LINE_LENGTH = 64 * 1024
 
 const LAST_LINES = 20
 
 /**
  * Reads both outputs of a child, line by line.
- * @returns the last 20 lines, at any time: they change as it prints
+ * @returns the last 20 lines; the array changes as the child prints
  */
 export function readOutput(
   { stdout, stderr }: Pick<ChildProcess, 'stdout' | 'stderr'>,
@@ -28,7 +28,7 @@ export function readOutput(
 
 /**
  * Reads one stream, line by line.
- * @param stream none when the child could not be given one, for want of open files
+ * @param stream null or undefined when the child has none, for lack of open files
  */
 export function readLines(stream: Readable | null | undefined, onLine: (line: string) => void): void {
   if (stream === null || stream === undefined) return
@@ -49,7 +49,7 @@ export function readLines(stream: Readable | null | undefined, onLine: (line: st
   stream.on('error', () => undefined)
 }
 
-/** Hands over as many whole lines as there are in a text without an end, and returns what is left. */
+/** Passes on pieces of the maximal length of a line while the text is longer than that, and returns the rest. */
 function cut(text: string, onLine: (line: string) => void): string {
   let from = 0
   for (; text.length - from > MAX_LINE_LENGTH; from += MAX_LINE_LENGTH) onLine(text.slice(from, from + MAX_LINE_LENGTH))

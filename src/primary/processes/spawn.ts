@@ -1,6 +1,6 @@
 import { ChildProcess } from 'node:child_process'
 
-/** Starts a process. Some reasons why it cannot be Node throws, as when there is no memory: here all are told alike. */
+/** Starts a process. Node throws some errors, such as a lack of memory. Here every failure is an `error` event. */
 export function spawned(start: () => ChildProcess): ChildProcess {
   try {
     return start()
@@ -12,22 +12,22 @@ export function spawned(start: () => ChildProcess): ChildProcess {
 }
 
 /**
- * Tells once how a process ended: its exit code, the name of a signal, or why it could not be started, in which case
- * it has no pid and nobody tells of an exit.
+ * Reports once how a process ended: its exit code, the name of a signal, or the reason why it could not be started. A
+ * process that could not be started has no pid and no `exit` event.
  */
 export function onceEnded(child: ChildProcess, told: (ending: string) => void): void {
   child.once('exit', (code, signal) => told(signal ?? `exit code ${String(code)}`))
   child.on('error', (error: NodeJS.ErrnoException) => {
-    // With a pid it is a message to a process that has just gone.
-    if (child.pid === undefined) told(`it cannot be forked: ${error.code ?? error.message}`)
+    // With a pid, the error is of a message to a process that has just exited.
+    if (child.pid === undefined) told(`could not be started: ${error.code ?? error.message}`)
   })
 }
 
-/** Kills a process that leads a group, and all that are in it. */
+/** Kills all processes of the group that this process leads. */
 export function killGroup({ pid }: ChildProcess): void {
   try {
     if (pid !== undefined) process.kill(-pid, 'SIGKILL')
   } catch {
-    // All of the group have gone.
+    // All processes of the group have exited.
   }
 }

@@ -2,21 +2,21 @@ import type { Connection, PublicPort } from '../host/public-port.js'
 
 export type { Connection } from '../host/public-port.js'
 
-/** Somebody who takes connections. */
+/** A receiver of connections. */
 export interface ConnectionTaker {
   /**
-   * @param undelivered called when it could not be handed over after all
-   * @returns false when that is known at once
+   * @param undelivered called if the connection turns out not to have arrived
+   * @returns false if that is known at once
    */
   give(connection: Connection, undelivered: () => void): boolean
 }
 
-/** How a connection is answered that cannot wait, or not any longer. */
+/** Answers a connection that cannot wait, or has waited too long. */
 export type Refuse = (connection: Connection, code: 'NO_TARGET_READY' | 'WAITING_ROOM_FULL') => void
 
-/** The kernel's own queue, in front of the one here. */
+/** The length of the kernel's own queue, in front of the one here. */
 const BACKLOG = 511
-/** As many and as long as requests wait at a balancer. */
+/** The same bounds as for requests that wait at a balancer. */
 const MAX_WAITING = 1_024
 const MAX_WAIT_MS = 10_000
 
@@ -27,9 +27,9 @@ interface Waiting {
 }
 
 /**
- * Mesh mode: accepts on the public port and deals the connections out in turn, as node:cluster's own round robin
- * does, with two differences: only workers that are ready are dealt to, and while there is none the connections wait
- * here instead of being refused. Not a byte of a connection is looked at in this process.
+ * Mesh mode: accepts on the public port and deals the connections in turn, as the round robin of node:cluster does,
+ * with two differences. Only ready workers get connections, and while there is none, connections wait here instead of
+ * being refused. This process never reads from a connection.
  */
 export class ConnectionDealer {
   #waiting: Waiting[] = []
@@ -40,16 +40,16 @@ export class ConnectionDealer {
   constructor(
     private readonly publicPort: PublicPort,
     private readonly refuse: Refuse,
-    /** How many of this process's open files connections that are held here may use. */
+    /** How many open files the waiting connections may use. */
     private readonly openFiles: () => number = () => Infinity,
   ) {}
 
-  /** @throws {PortError} another program began to listen since the port was bound */
+  /** @throws {PortError} another program has begun to listen since the port was bound */
   start(): void {
     const { handle } = this.publicPort
     handle.onconnection = (error, connection) => {
       if (error !== 0) return
-      // The kernel gives out the lowest number that is free. An answer would keep it for longer.
+      // The kernel gives out the lowest free number. Answering would keep this one open for longer.
       if (connection.fd >= this.openFiles()) connection.close()
       else this.#deal({ connection, until: performance.now() + MAX_WAIT_MS })
     }
@@ -57,7 +57,7 @@ export class ConnectionDealer {
     if (error !== 0) throw this.publicPort.lost(error)
   }
 
-  /** Those that connections are dealt to from now on. */
+  /** Sets the receivers that connections are dealt to from now on. */
   setTakers(takers: readonly ConnectionTaker[]): void {
     this.#takers = takers
     if (takers.length === 0) return
@@ -75,7 +75,7 @@ export class ConnectionDealer {
 
   #deal(arrival: Waiting): void {
     const again = (): void => this.#deal(arrival)
-    // Each of them once: that one has gone is known here before the list is made anew.
+    // Each receiver is tried once. One that has exited may still be in the list.
     for (let untried = this.#takers.length; untried > 0; untried--) {
       const taker = this.#takers[this.#turn % this.#takers.length]
       this.#turn += 1
@@ -90,13 +90,13 @@ export class ConnectionDealer {
       this.refuse(arrival.connection, 'WAITING_ROOM_FULL')
       return
     }
-    // One that a worker died with has waited since before the others came.
+    // A connection that came back from a worker that exited is older than the others.
     const place = this.#waiting.findLastIndex(({ until }) => until <= arrival.until) + 1
     this.#waiting.splice(place, 0, arrival)
     if (place === 0) this.#refuseInTime()
   }
 
-  /** A client that has merely said its last word is told apart from one that waits for the answer by nobody. */
+  /** Removes connections that their clients have reset. A client that has only closed its own direction stays. */
   #forgetTheGone(): void {
     const gone = ({ connection }: Waiting): boolean => connection.getpeername({}) !== 0
     for (const { connection } of this.#waiting.filter(gone)) connection.close()

@@ -1,13 +1,13 @@
 import type { TargetSpec } from '../../ipc/messages.js'
 import type { Child } from '../processes/child.js'
 
-/** What the balancing processes have been told of the targets, and what each of them has found out about them. */
+/** The targets that each balancing process has been sent, and the states that each has reported. */
 export class TargetBoard {
   readonly #told = new WeakMap<Child, string>()
   readonly #ready = new Map<Child, Set<string>>()
   readonly #drained = new Map<Child, Set<string>>()
 
-  /** Each gets the whole list, so that one that has just started knows as much as the others. */
+  /** Sends the whole list to each process, so a process that has just started has the same targets as the others. */
   tell(balancing: readonly Child[], targets: TargetSpec[]): void {
     const balancers = balancing.length
     const text = JSON.stringify([targets, balancers])
@@ -32,12 +32,12 @@ export class TargetBoard {
     this.#drained.delete(child)
   }
 
-  /** All of them have found it ready. */
+  /** Whether all balancing processes have found the target ready. */
   readyAtAll(balancing: readonly Child[], targetId: string): boolean {
     return balancing.every(child => this.#ready.get(child)?.has(targetId) === true)
   }
 
-  /** None of them has a request of it in flight any more, or will have. */
+  /** Whether no balancing process has, or will have, a request in flight at the target. */
   drainedAtAll(balancing: readonly Child[], targetId: string): boolean {
     return balancing.every(child => this.#drained.get(child)?.has(targetId) === true)
   }

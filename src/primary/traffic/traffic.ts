@@ -4,17 +4,17 @@ import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
 import { TargetBoard } from './target-board.js'
 
-/** A worker is dealt no connections when it was silent for so long and others were not; heartbeats come each second. */
+/** A worker that was silent for this long gets no connections unless all were. Heartbeats come each second. */
 const SILENT_MS = 4_000
 
-/** Who passes requests on, and to whom: the balancers, or in mesh mode the workers among themselves. */
+/** The routing of requests: which processes balance, and over which targets. In mesh mode every worker balances. */
 export class Traffic {
   readonly board = new TargetBoard()
 
   /**
-   * @param children all that there are, by their names
-   * @param dealer mesh mode: deals out the connections that the primary takes
-   * @param socketOf where a worker is reached
+   * @param children all children, by name
+   * @param dealer in mesh mode, deals the connections that the primary accepts
+   * @param socketOf the path of a worker's unix socket
    */
   constructor(
     private readonly children: ReadonlyMap<string, Child>,
@@ -22,7 +22,7 @@ export class Traffic {
     private readonly socketOf: (workerId: string) => string,
   ) {}
 
-  /** What the processes that balance have found out about a child. A balancer has nobody who would. */
+  /** The reports of the balancing processes about a child. There are none about a balancer. */
   reachabilityOf(child: Child): Reachability {
     const isReady = child.state === 'ready'
     if (child.role === 'balancer') return { reachable: isReady, drained: true }
@@ -33,7 +33,7 @@ export class Traffic {
     }
   }
 
-  /** Tells every process that balances which workers there are. */
+  /** Sends the list of workers to every balancing process. */
   direct(routes: readonly Route[]): void {
     const targets = routes.flatMap(({ child: name, draining }) => {
       const child = this.children.get(name)
@@ -49,7 +49,7 @@ export class Traffic {
     return this.#ready().some(child => this.dealer !== undefined || this.reachabilityOf(child).reachable)
   }
 
-  /** In mesh mode connections go to workers that were heard of and find their own app well, else to any that is ready. */
+  /** Mesh mode: connections go to workers with heartbeats and a healthy app; if there is none, to any ready one. */
   #fittest(): Child[] {
     const ready = this.#ready()
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
@@ -65,13 +65,13 @@ export class Traffic {
     return [...this.children.values()].filter(child => child.role === role)
   }
 
-  /** The processes that pick targets. One that has crashed still forwards what it holds. */
+  /** The processes that pick targets. A crashed one still forwards the requests that it has. */
   #forwarding(): Child[] {
     const states = this.dealer === undefined ? BALANCERS_THAT_PICK : WORKERS_THAT_PICK
     return this.#all(this.dealer === undefined ? 'balancer' : 'worker').filter(({ state }) => states.has(state))
   }
 
-  /** Those of them whose word counts. */
+  /** The balancing processes whose reports count. */
   #balancing(): Child[] {
     return this.#forwarding().filter(({ state }) => state !== 'crashed')
   }

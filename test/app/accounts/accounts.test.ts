@@ -6,7 +6,7 @@ import { RedisServer } from '../../helpers/redis-server.js'
 const server = await RedisServer.start(t)
 const redis = await server.connect(t)
 
-/** As two workers have them, over connections of their own. */
+/** The accounts of two workers, over separate connections. */
 const hasher = new PasswordHasher({ atOnce: 1, waiting: 8 })
 const accounts = new Accounts(redis, hasher)
 const elsewhere = new Accounts(await server.connect(t), hasher)

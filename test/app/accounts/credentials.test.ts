@@ -8,7 +8,7 @@ void t.test('all spellings of a username are one name', t => {
   for (const [one, other] of [
     ['José', 'JOSE\u0301'],
     ['alice', 'ALICE'],
-    // No single letter in upper case, one in lower case.
+    // This is not a single letter in upper case, but it is in lower case.
     ['x\u01f0', 'XJ\u030c'],
     ['\u1e96', 'H\u0331'],
     ['\u1e98', 'W\u030a'],

@@ -16,7 +16,7 @@ async function fail(times: number, username: string, client: string): Promise<vo
   )
 }
 
-/** As if the last failure were so long ago: what is left of its hour tells the time. */
+/** Moves the last failure into the past, by shortening the time to live of its record. */
 async function passed(seconds: number, username: string, client: string): Promise<void> {
   await redis.expire(accountKeys.failedLogins(username, client), HOUR - seconds)
 }

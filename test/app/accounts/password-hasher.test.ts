@@ -11,7 +11,7 @@ void t.test('a password matches its own hash and no other', async t => {
 })
 
 void t.test('a missing account matches nothing and takes the same work', async t => {
-  // Processor time, and not the time of day: what else the machine does is not in it.
+  // Processor time is measured, because other work on the machine would change the elapsed time.
   const workOf = async (matching: Promise<boolean>): Promise<number> => {
     const before = process.cpuUsage()
     t.notOk(await matching)

@@ -33,7 +33,7 @@ class FakeServer extends EventEmitter {
   readonly said: unknown[] = []
   readonly engine = new EventEmitter()
 
-  /** A session that is open, and has joined nothing yet. */
+  /** An open session that has joined no namespace. */
   connect(): FakeConnection {
     const conn = new FakeConnection()
     this.engine.emit('connection', conn)

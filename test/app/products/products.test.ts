@@ -18,7 +18,7 @@ const storage = new ObjectStorage({ ...access, bucket: 'things', endpoint: `http
 t.teardown(() => storage.close())
 const redis = await server.connect(t)
 
-/** As two workers have them. */
+/** The products of two workers. */
 const products = new Products(storage, new Cache(redis, pino({ level: 'silent' })))
 const elsewhere = new Products(storage, new Cache(await server.connect(t), pino({ level: 'silent' })))
 

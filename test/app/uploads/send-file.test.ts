@@ -11,7 +11,7 @@ import { serveRoute } from '../../helpers/route-server.js'
 const SIZE = 1_000
 const access = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1', bucket: 'things' }
 
-/** What becomes of an object's body once its headers are out. */
+/** The behaviour of an object's body after its headers were sent. */
 let fate: (response: http.ServerResponse) => void = () => undefined
 
 const s3 = http.createServer((request, response) => {

@@ -31,7 +31,7 @@ await storage.check()
 
 const witness = new LiveUploads(redis, log)
 t.teardown(() => witness.stop())
-/** A worker that nobody hears of is as good as one that has died. */
+/** A worker whose registration has expired, like that of a killed worker. */
 const nobody: UploadWitness = { begun: () => undefined, ended: () => undefined }
 
 t.afterEach(async () => {
@@ -53,7 +53,7 @@ async function unfinishedKeys(): Promise<string[]> {
   return (await unfinished()).map(({ key }) => key).sort()
 }
 
-/** To most of these tests every upload is old enough. */
+/** In most of these tests every upload is old enough to be swept. */
 function sweeperOf(options: Partial<SweeperOptions> = {}): UploadSweeper {
   return new UploadSweeper({ redis, storage, log, prefix: 'uploads/', minAgeMs: -60_000, ...options })
 }
@@ -92,7 +92,7 @@ void t.test('an upload that ends while it is swept does no harm', async t => {
   t.equal(await sweeper.sweep(), 2)
 })
 
-/** Sweepers of a cluster's workers whose turns come when the test says so, in a storage without litter. */
+/** Sweepers of a cluster's workers, in a storage without old uploads. The test decides when their turns come. */
 function started(t: Test, count: number): { clock: FakeClock; sweeps: () => number; stop: () => Promise<unknown> } {
   const clock = new FakeClock(t)
   let sweeps = 0

@@ -13,7 +13,7 @@ const store = new ObjectStore({ ...access, directory: temporaryFolder(t), port: 
 const { port } = await store.start()
 t.teardown(() => store.stop())
 
-/** Lets every request through and, while `cut` says so, none of the answers to a PUT or POST with a body. */
+/** A proxy that passes every request. While `cut` is set, it drops the answers to a PUT or POST with a body. */
 class DeafProxy {
   cut = false
   readonly #server = net.createServer(client => {

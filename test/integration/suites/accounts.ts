@@ -22,7 +22,7 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
   const { url } = cluster
   const me = (headers: AskOptions['headers'] = {}): Promise<Answer> => ask(url, '/me', { headers })
 
-  await t.test('register, sign in, be known, sign out', async t => {
+  await t.test('a user can register, sign in, be recognised and sign out', async t => {
     const { username, password } = somebody('Zoë')
     const registered = await register(url, { username, password })
     t.equal(registered.status, 201)
@@ -46,17 +46,17 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
 
     t.match(await ask(url, '/logout', { method: 'POST', headers: { cookie } }), { status: 204, text: '' })
     t.match(await me({ cookie }), { status: 401 })
-    t.match(await me(bearer(token)), { status: 401 }, 'the token of the same sign-in has gone with it')
+    t.match(await me(bearer(token)), { status: 401 }, 'the token of the same sign-in has ended')
   })
 
-  await t.test('a sign-out by token ends the session, too', async t => {
+  await t.test('a sign-out by token also ends the session', async t => {
     const { token, cookie } = await member(url)
     t.match(await ask(url, '/logout', { method: 'POST', headers: bearer(token) }), { status: 204 })
     t.match(await me({ cookie }), { status: 401 })
     t.match(await me(bearer(token)), { status: 401 })
   })
 
-  await t.test('a sign-out ends one sign-in and no other', async t => {
+  await t.test('a sign-out ends only its own sign-in', async t => {
     const first = await member(url)
     const second = await signIn(url, first)
     t.match(await ask(url, '/logout', { method: 'POST', headers: bearer(first.token) }), { status: 204 })
@@ -64,20 +64,20 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
     t.match(await me({ cookie: second.cookie }), { status: 200 })
   })
 
-  await t.test('who signs in again in the same browser leaves nothing of the first sign-in behind', async t => {
+  await t.test('a second sign-in in the same browser ends the first', async t => {
     const first = await member(url)
     const second = await signIn(url, first, { headers: { cookie: first.cookie } })
     t.not(second.cookie, first.cookie)
     t.match(await me({ cookie: first.cookie }), { status: 401 })
-    t.match(await me(bearer(first.token)), { status: 401 }, 'token and session live and die together')
+    t.match(await me(bearer(first.token)), { status: 401 }, 'token and session end together')
     t.match(await me({ cookie: second.cookie }), { status: 200 })
   })
 
-  await t.test('signing out without having signed in is no error', async t => {
+  await t.test('a sign-out without a sign-in is not an error', async t => {
     t.match(await ask(url, '/logout', { method: 'POST' }), { status: 204 })
   })
 
-  await t.test('an account is one account however its name is typed', async t => {
+  await t.test('all spellings of a username are one account', async t => {
     const { username, password } = somebody('josé')
     t.match(await register(url, { username: username.normalize('NFD'), password }), { status: 201 })
     t.match(await register(url, { username: username.normalize('NFC').toUpperCase(), password }), { status: 409 })
@@ -97,7 +97,7 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
     t.ok(wrong.every(({ headers }) => headers['set-cookie'] === undefined))
   })
 
-  await t.test('of twenty that register one name at once exactly one wins', async t => {
+  await t.test('exactly one of twenty simultaneous registrations of a name succeeds', async t => {
     const body = JSON.stringify(somebody())
     const bytes = requestBytes('POST /register', ['Content-Type: application/json'], body)
     const connections = await Promise.all(Array.from({ length: 20 }, () => RawConnection.open(cluster.port)))
@@ -108,7 +108,7 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
     t.equal(statuses.filter(status => status === 409).length, 19)
   })
 
-  await t.test('what is written through one worker is seen by every other at once', async t => {
+  await t.test('every worker sees accounts, sign-ins and sign-outs of the others at once', async t => {
     await cluster.workersTakePart(workers)
     for (let round = 0; round < 3; round++) {
       const credentials = somebody()
@@ -131,7 +131,7 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
     }
   })
 
-  await t.test('every answer has a request id of the program’s own, and errors are problem details', async t => {
+  await t.test('every answer has a request id made by Outpost, and errors are problem documents', async t => {
     await checkAnswer(t, await ask(url, '/health'), 200)
     await checkAnswer(t, await ask(url, '/health', { headers: { 'x-request-id': 'mine' } }), 200)
     await checkAnswer(t, await register(url, somebody()), 201)
@@ -141,12 +141,12 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
     await checkAnswer(t, await ask(url, '/login', { json: [] }), 400, 'VALIDATION_FAILED')
   })
 
-  await t.test('a refusal names every value that cannot be used', async t => {
+  await t.test('a refusal names every invalid value', async t => {
     const answer = jsonOf(await ask(url, '/register', { json: { username: 'a b', password: 'short' } }))
     t.match(answer, { errors: [{ field: 'username' }, { field: 'password', reason: /6 characters/ }] })
   })
 
-  await t.test('without a limit nobody is limited', async t => {
+  await t.test('with RATE_LIMIT_MAX=0 no request is limited', async t => {
     const credentials = somebody()
     const answers = [
       ...(await many(150, () => ask(url, '/me'))),

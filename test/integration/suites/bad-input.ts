@@ -9,7 +9,7 @@ import { RawConnection, rawExchange } from '../../helpers/raw-http.js'
 interface Row {
   name: string
   bytes: string | Buffer
-  /** The statuses that are right. */
+  /** The statuses that are accepted. */
   status: number[]
 }
 
@@ -134,7 +134,7 @@ const RAW_HTTP: Row[] = [
   { name: 'TLS hello', bytes: Buffer.from('16030100a5010000a10303', 'hex'), status: [400] },
 ]
 
-/** The worst that was ever sent, on a cluster of any mode that has no rate limit. */
+/** Malformed and hostile requests, on a cluster of any mode without a rate limit. */
 export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
   const { url, port } = cluster
   const alice = await member(url)
@@ -146,18 +146,18 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
       t.ok(status.includes(answer.status), `${answer.status} is one of ${status.join(', ')}`)
       t.match(answer.headers, { 'x-request-id': /./ })
       if (answer.status >= 400) t.match(answer.headers, { 'content-type': /^application\/problem\+json/ })
-      t.match(await ask(url, '/health'), { status: 200 }, 'the next good one')
+      t.match(await ask(url, '/health'), { status: 200 }, 'the next good request is served')
     })
   }
 
-  await t.test('a doubled Authorization header is nobody', async t => {
+  await t.test('a doubled Authorization header signs nobody in', async t => {
     const header = `Authorization: Bearer ${alice.token}`
     t.match(await rawExchange(port, get('/me', header)), { status: 200 })
     t.match(await rawExchange(port, get('/me', header, header)), { status: 401 })
     t.match(await rawExchange(port, get('/me', `${header}, Bearer ${alice.token}`)), { status: 401 })
   })
 
-  await t.test('what a body says beside name and password is ignored', async t => {
+  await t.test('other fields of a body than name and password are ignored', async t => {
     const { username, password } = somebody()
     const body = `{"username":"${username}","password":"${password}","role":"admin","__proto__":{"admin":true}}`
     const registered = await rawExchange(port, post('/register', body))
@@ -167,7 +167,7 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
     t.strictSame(Object.keys(jsonOf(me)).sort(), ['createdAt', 'username'])
   })
 
-  await t.test('72 bytes of password are all looked at', async t => {
+  await t.test('all 72 bytes of a password count', async t => {
     const { username } = somebody()
     const password = 'x'.repeat(71)
     t.match(await register(url, { username, password: `${password}1` }), { status: 201 })
@@ -175,7 +175,7 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
     t.match(await login(url, { username, password: `${password}1` }), { status: 200 })
   })
 
-  await t.test('a session id that was set beforehand is not taken over', async t => {
+  await t.test('a session id that the client chose is not used', async t => {
     const planted = 's%3Aplanted-session-id.c2lnbmF0dXJl'
     for (const cookie of [`outpost.sid=${planted}`, 'outpost.sid=planted', alice.cookie]) {
       const answer = await login(url, alice, { headers: { cookie } })
@@ -200,7 +200,7 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
     t.match(await logout({ origin: `http://${host}`, 'sec-fetch-site': 'same-origin' }), { status: 204 })
   })
 
-  await t.test('a client that leaves in the middle of its body', async t => {
+  await t.test('a client that leaves in the middle of its body frees its connection', async t => {
     for (const body of ['', '{"u']) {
       const connection = await RawConnection.open(port)
       connection.write(
@@ -211,7 +211,7 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
     t.match(await ask(url, '/health'), { status: 200 })
   })
 
-  t.strictSame(cluster.supervision(), before, 'nobody died of any of it')
+  t.strictSame(cluster.supervision(), before, 'no process has exited')
   await until(() => connectionsTo(port) === 0, 'all connections to be closed', 10_000)
 }
 

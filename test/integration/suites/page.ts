@@ -12,7 +12,7 @@ const PICTURE = Buffer.from(
   'base64',
 )
 
-/** What depends on the mode: several workers seen by several browsers. */
+/** The part that depends on the mode: several browsers at several workers. */
 export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browser): Promise<void> {
   await t.test('two browsers chat over different workers', async t => {
     const visitors = [await Visitor.open(browser, cluster.url)]
@@ -33,7 +33,7 @@ export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browse
     )
   })
 
-  await t.test('whatever others send is shown, and none of it in full length', async t => {
+  await t.test('messages of any kind are shown, and long ones are shortened', async t => {
     const visitor = await Visitor.open(browser, cluster.url)
     const other = await ChatClient.connect(t, cluster.url, 'websocket')
     const odd = { toString: 1, valueOf: 1 }
@@ -63,13 +63,13 @@ export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browse
     t.equal(await visitor.page.locator('#gallery li').count(), 1)
   })
 
-  await t.test('an uploaded picture appears, stays, and goes', async t => {
+  await t.test('an uploaded picture is shown, also after a reload, until it is deleted', async t => {
     const visitor = await Visitor.open(browser, cluster.url)
     await visitor.register(somebody().username)
     await visitor.page.setInputFiles('#file', { name: 'dot.png', mimeType: 'image/png', buffer: PICTURE })
     await visitor.page.click('#upload button')
     await visitor.told('uploads', 'Stored dot.png')
-    // Asked from outside: what the library would run inside the page to wait for it, the page's policy forbids.
+    // Polled from outside: the page's policy forbids the code that the library would run inside the page.
     const shown = (): Promise<boolean> =>
       visitor.page.evaluate(
         `[...document.images].some(({ alt, naturalWidth }) => alt === 'dot.png' && naturalWidth === 1)`,
@@ -84,9 +84,9 @@ export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browse
   })
 }
 
-/** What one visitor sees and does. */
+/** The part that one visitor sees. */
 export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Promise<void> {
-  await t.test('somebody registers, is known after a reload, signs out and in again', async t => {
+  await t.test('a visitor can register, is still signed in after a reload, and can sign out and in again', async t => {
     const visitor = await Visitor.open(browser, cluster.url)
     const { username, password } = somebody()
     await visitor.register(username, password)
@@ -105,7 +105,7 @@ export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Pr
     t.strictSame(visitor.complaints, [])
   })
 
-  await t.test('a wrong password is told in words', async () => {
+  await t.test('a wrong password is reported in words', async () => {
     const visitor = await Visitor.open(browser, cluster.url)
     await visitor.page.fill('#username', somebody().username)
     await visitor.page.fill('#password', 'not the password')
@@ -113,7 +113,7 @@ export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Pr
     await visitor.told('account', 'The username or the password is wrong.')
   })
 
-  await t.test('the keyboard is enough', async t => {
+  await t.test('the page can be used by keyboard alone', async t => {
     const visitor = await Visitor.open(browser, cluster.url)
     const { keyboard } = visitor.page
     const { username, password } = somebody()
@@ -129,7 +129,7 @@ export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Pr
     await tabTo('register')
     await keyboard.press('Enter')
     await visitor.told('account', 'Registered')
-    t.equal(await focused(), 'name', 'the focus goes where the news is')
+    t.equal(await focused(), 'name', 'the focus moves to the result')
     await tabTo('text')
     await keyboard.type('by keyboard')
     await keyboard.press('Enter')
@@ -143,7 +143,7 @@ export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Pr
     t.strictSame(visitor.complaints, [])
   })
 
-  await t.test('a phone shows all of it without scrolling sideways', async t => {
+  await t.test('a phone shows the whole page without scrolling sideways', async t => {
     const viewport = { width: 360, height: 740 }
     const visitor = await Visitor.open(browser, cluster.url, { viewport, isMobile: true, hasTouch: true })
     await visitor.page.tap('#text')
@@ -154,7 +154,7 @@ export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Pr
     const heights = await visitor.page.evaluate<number[]>(
       '[...document.querySelectorAll("button, input")].filter(e => e.offsetParent).map(e => e.offsetHeight)',
     )
-    t.ok(Math.min(...heights) >= 44, 'a finger hits every button and field')
+    t.ok(Math.min(...heights) >= 44, 'every button and field is tall enough for a finger')
     t.strictSame(visitor.complaints, [])
   })
 

@@ -3,7 +3,7 @@ import { ask, bearer, jsonOf, member, type Answer } from '../../helpers/client.j
 import { StorageView, storageAddressOf } from '../../helpers/cluster-storage.js'
 import type { Cluster } from '../../helpers/cluster.js'
 
-/** What products promise, on a cluster of any mode that has no rate limit. */
+/** The promises of products, on a cluster of any mode without a rate limit. */
 export async function productSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   const base = cluster.url
   const { token } = await member(base)
@@ -13,14 +13,14 @@ export async function productSuite(t: Test, cluster: Cluster, workers: number): 
   const put = (id: string, json: unknown) =>
     ask(base, `/products/${id}`, { method: 'PUT', json, headers: bearer(token) })
 
-  await t.test('what is not there is 404, and remembered for a moment', async t => {
+  await t.test('a missing product is 404, and that is cached for a moment', async t => {
     const first = await get('tea')
     t.match(jsonOf(first), { status: 404, code: 'NOT_FOUND' })
     t.equal(first.headers['x-cache'], 'MISS')
     t.equal((await get('tea')).headers['x-cache'], 'HIT')
   })
 
-  await t.test('a product that is put is there for every reader, at every worker', async t => {
+  await t.test('a product that was put can be read at every worker', async t => {
     const answer = await put('tea', { name: 'Grüner Tee', price: 499, extra: 'ignored' })
     t.equal(answer.status, 200, answer.text)
     const product = jsonOf(answer)
@@ -37,7 +37,7 @@ export async function productSuite(t: Test, cluster: Cluster, workers: number): 
     t.strictSame(await view.storage.getJson('products/tea.json'), product)
   })
 
-  await t.test('every write is seen by every reader as soon as it is answered', async t => {
+  await t.test('every reader sees a write as soon as it is answered', async t => {
     let written = 0
     const reading = { on: true }
     const stale: string[] = []
@@ -59,7 +59,7 @@ export async function productSuite(t: Test, cluster: Cluster, workers: number): 
     t.strictSame(stale, [])
   })
 
-  await t.test('of writes at once one wins, in the storage and in the cache alike', async t => {
+  await t.test('after simultaneous writes, storage and cache hold the same value', async t => {
     for (let round = 0; round < 5; round++) {
       const prices = Array.from({ length: 8 }, (_, i) => round * 100 + i)
       const answers = await Promise.all(prices.map(price => put('fought', { name: 'n', price })))
@@ -68,7 +68,7 @@ export async function productSuite(t: Test, cluster: Cluster, workers: number): 
     }
   })
 
-  await t.test('of a hundred readers of what is not in the cache one loads', async t => {
+  await t.test('one of a hundred readers loads a product that is not cached', async t => {
     const product = { id: 'cold', name: 'n', price: 1, updatedAt: new Date().toISOString() }
     await view.storage.putJson('products/cold.json', product)
     const answers = await Promise.all(Array.from({ length: 100 }, () => get('cold')))
@@ -77,7 +77,7 @@ export async function productSuite(t: Test, cluster: Cluster, workers: number): 
     t.equal(answers.filter(isMiss).length, 1)
   })
 
-  await t.test('bad input is refused', async t => {
+  await t.test('invalid products are refused', async t => {
     t.equal((await ask(base, '/products/tea', { method: 'PUT', json: { name: 'x', price: 1 } })).status, 401)
     for (const id of ['a.b', 'a%20b', '%2e%2e%2fx', 'x'.repeat(65), '%00']) {
       t.equal((await get(id)).status, 400, id)

@@ -4,7 +4,7 @@ import { ask } from '../../helpers/client.js'
 import type { Cluster } from '../../helpers/cluster.js'
 import { until } from '../../helpers/deadline.js'
 
-/** What realtime promises, on a cluster of any mode, which ends with it. */
+/** The promises of realtime, on a cluster of any mode. Stops the cluster. */
 export async function realtimeSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   await t.test('a message reaches every client of every worker over both transports', async t => {
     const clients = await clientsOnAllWorkers(t, cluster.url, workers)
@@ -24,7 +24,7 @@ export async function realtimeSuite(t: Test, cluster: Cluster, workers: number):
     t.strictSame(clients.flatMap(troubleOf), [])
   })
 
-  await t.test('hundreds of polling sessions stay where they are', async t => {
+  await t.test('hundreds of polling sessions stay at their workers', async t => {
     const clients = Array.from({ length: 300 }, () => ChatClient.open(t, cluster.url, ['polling']))
     for (const client of clients) await client.connected()
     t.equal(new Set(clients.map(({ worker }) => worker)).size, workers, 'over all workers')
@@ -44,13 +44,13 @@ export async function realtimeSuite(t: Test, cluster: Cluster, workers: number):
     t.equal((await ask(cluster.url, `${PATH}polling`, { headers: { origin: cluster.url } })).status, 200)
   })
 
-  await t.test('the session of a worker that is not there is unknown', async t => {
+  await t.test('a session id of a missing worker is unknown', async t => {
     const answer = await ask(cluster.url, `${PATH}polling&sid=99.aaaaaaaaaaaaaaaaaaaa`)
     t.equal(answer.status, 400)
     t.match(answer.text, /Session ID unknown/)
   })
 
-  await t.test('the clients of a killed worker come back by themselves', async t => {
+  await t.test('the clients of a killed worker reconnect by themselves', async t => {
     const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     const before = clients.map(({ worker }) => worker)
     const killed = cluster.kill('worker')
@@ -60,7 +60,7 @@ export async function realtimeSuite(t: Test, cluster: Cluster, workers: number):
     for (const client of clients) await client.receives('still there?')
   })
 
-  await t.test('a worker that drains sends its clients elsewhere, and is not kept by them', async t => {
+  await t.test('a draining worker moves its clients to others and exits', async t => {
     const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     const before = clients.map(({ worker }) => worker)
     const drained = cluster.kill('worker', 'SIGTERM')
@@ -72,10 +72,10 @@ export async function realtimeSuite(t: Test, cluster: Cluster, workers: number):
     for (const client of clients) await client.receives('moved')
   })
 
-  await t.test('the end of the program does not wait for polls', async t => {
+  await t.test('a stop does not wait for polls', async t => {
     const clients = await clientsOnAllWorkers(t, cluster.url, workers)
     t.equal((await cluster.stop()).code, 0)
-    // Either way the client goes on trying by itself, as it would not after a disconnect in so many words.
+    // In both cases the client reconnects by itself. After an explicit disconnect it would not.
     for (const client of clients) t.match(client.disconnects[0], /^transport (close|error)$/)
   })
 }
@@ -88,7 +88,7 @@ const UPGRADE = {
   'sec-websocket-key': 'AAAAAAAAAAAAAAAAAAAAAA==',
 }
 
-/** Until all clients of one of the workers they had `before` have lost it, and every client is connected. */
+/** Waits until one of the workers of `before` has lost all its clients, and every client is connected. */
 async function comeBack(clients: readonly ChatClient[], before: readonly string[]): Promise<void> {
   function areDone(): boolean {
     const lost = clients.map(({ disconnects }) => disconnects.length > 0)

@@ -12,7 +12,7 @@ const KEY = /^[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12
 const OCTETS = 'application/octet-stream'
 const PNG = Buffer.concat([Buffer.from('\x89PNG\r\n\x1a\n', 'latin1'), Buffer.alloc(32)])
 
-/** What uploads promise, on a cluster of any mode with `MAX_BYTES` and no rate limit. */
+/** The promises of uploads, on a cluster of any mode with `MAX_BYTES` and no rate limit. */
 export async function uploadSuite(t: Test, cluster: Cluster, workers: number): Promise<void> {
   const base = cluster.url
   const { token } = await member(base)
@@ -21,7 +21,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
   const send = (...parts: Part[]) => sendForm(base, form(...parts), { token })
   const before = cluster.supervision()
 
-  await t.test('a file comes back as it was, from every worker, in one part and in several', async t => {
+  await t.test('every worker returns a file unchanged, in one part or in several', async t => {
     for (const size of [0, 1, 1_000, 5 * 1024 ** 2, 5 * 1024 ** 2 + 1, 11 * 1024 ** 2]) {
       const content = randomBytes(size)
       const answer = await send({ name: 'file', filename: 'data.bin', type: 'application/octet-stream', content })
@@ -40,7 +40,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     }
   })
 
-  await t.test('parts of it, conditions, and what it is', async t => {
+  await t.test('ranges, conditions and headers of a file are served', async t => {
     const content = randomBytes(6 * 1024 ** 2)
     const url = String(
       jsonOf(await send({ name: 'file', filename: 'é \\"x\\".txt', type: 'text/plain', content }))['url'],
@@ -82,7 +82,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     t.equal((await fetchBytes(base, url, { range: 'bytes=0-1', 'if-range': '"another"' })).status, 200)
   })
 
-  await t.test('only what really is a picture is shown', async t => {
+  await t.test('only real images are shown in place', async t => {
     const cases: Array<[content: Buffer | string, type: string, served: string, shown: boolean]> = [
       [PNG, 'image/png', 'image/png', true],
       [PNG, 'text/html', 'image/png', true],
@@ -105,7 +105,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     }
   })
 
-  await t.test('only who has sent it may delete it', async t => {
+  await t.test('only the owner may delete a file', async t => {
     const other = await member(base)
     const url = String(jsonOf(await send({ name: 'file', filename: 'x', content: 'mine' }))['url'])
     const remove = (headers = {}) => ask(base, url, { method: 'DELETE', headers })
@@ -120,7 +120,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     }
   })
 
-  await t.test('bad forms are refused and leave nothing', async t => {
+  await t.test('malformed forms are refused and leave no file', async t => {
     const there = await view.keys()
     const file = { name: 'file', filename: 'x', content: 'x' }
     const type = 'multipart/form-data'
@@ -164,7 +164,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     t.strictSame(await view.incomplete(), [])
   })
 
-  await t.test('what fits exactly is taken, and names are data', async t => {
+  await t.test('a file of exactly the limit is stored, and file names are only data', async t => {
     t.equal((await send({ name: 'file', filename: 'x', content: Buffer.alloc(MAX_BYTES) })).status, 201)
     t.equal((await send({ name: 'a', content: 'x' }, { name: 'file', filename: 'x', content: 'x' })).status, 201)
     t.equal((await send({ name: 'file', filename: 'x', content: 'x' }, { name: 'a', content: 'x' })).status, 201)
@@ -178,7 +178,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     }
   })
 
-  await t.test('an upload that is broken off leaves nothing, and does no harm', async t => {
+  await t.test('an upload that breaks off leaves no file', async t => {
     const there = await view.keys()
     for (const breakOff of [
       (upload: UploadRequest) => upload.request.destroy(),
@@ -195,7 +195,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     t.strictSame(await view.keys(), there)
   })
 
-  await t.test('one that is too large is told so while it is sent, though it does not tell its length', async t => {
+  await t.test('a chunked upload that is too large is refused while it is sent', async t => {
     const upload = new UploadRequest(base, { token })
     await upload.write(partHead({ name: 'file', filename: 'x' }))
     const block = Buffer.alloc(1024 ** 2)
@@ -206,7 +206,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     await view.hasIncomplete(0)
   })
 
-  await t.test('uploads of many at once do not mix', async t => {
+  await t.test('simultaneous uploads do not mix', async t => {
     const contents = Array.from({ length: 24 }, (_, i) => Buffer.alloc(300_000, String.fromCharCode(65 + i)))
     const answers = await Promise.all(contents.map(content => send({ name: 'file', filename: 'x', content })))
     for (const [index, answer] of answers.entries()) {
@@ -215,7 +215,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     }
   })
 
-  await t.test('a worker that is killed in the middle of an upload leaves nothing that can be seen', async t => {
+  await t.test('a worker that is killed during an upload leaves no visible file', async t => {
     const there = await view.keys()
     const uploads = Array.from({ length: 4 }, () => new UploadRequest(base, { token }))
     for (const upload of uploads) {

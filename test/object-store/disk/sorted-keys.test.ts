@@ -7,7 +7,7 @@ function contents(keys: SortedKeys): string[] {
   return found
 }
 
-/** A fixed sequence that looks like chance, so that a failure can be seen again. */
+/** A fixed pseudo-random sequence, so that a failure can be reproduced. */
 function* numbers(count: number): Generator<number> {
   let state = 12_345
   for (let index = 0; index < count; index++) yield (state = (state * 1_103_515_245 + 12_345) % 2_147_483_648)

@@ -5,7 +5,7 @@ import t from 'tap'
 import { InstanceFolder } from '#src/primary/host/instance-folder.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
-void t.test('what is made is for this user alone', t => {
+void t.test('folders and files are made for this user only', t => {
   const dataDir = join(temporaryFolder(t), 'a', 'b')
   const folder = new InstanceFolder(dataDir)
   t.equal(statSync(dataDir).mode & 0o777, 0o700)
@@ -24,7 +24,7 @@ void t.test('a secret is made once and kept', t => {
   t.end()
 })
 
-void t.test('a path too long for a socket is replaced by a short one, the same each time', t => {
+void t.test('a path too long for a socket is replaced by a short one, always the same', t => {
   const dataDir = join(temporaryFolder(t), 'x'.repeat(100))
   const folder = new InstanceFolder(dataDir)
   t.teardown(() => rmSync(folder.runDir, { recursive: true, force: true }))
@@ -51,7 +51,7 @@ void t.test('sockets of an earlier instance are cleared, and nothing else', t =>
   t.end()
 })
 
-void t.test('a folder that cannot be made is an error in words', t => {
+void t.test('a folder that cannot be made is an error that names DATA_DIR', t => {
   const file = join(temporaryFolder(t), 'file')
   mkdirSync(join(file, '..'), { recursive: true })
   writeFileSync(file, '')
@@ -74,7 +74,7 @@ void t.test('a secret that cannot be used is an error that names its file', t =>
   t.end()
 })
 
-void t.test('the folder in the temporary directory goes with the instance, the one in DATA_DIR stays', t => {
+void t.test('the folder in the temporary directory is removed with the instance, and that in DATA_DIR stays', t => {
   const short = new InstanceFolder(join(temporaryFolder(t), 'x'.repeat(100)))
   const usual = new InstanceFolder(temporaryFolder(t))
   for (const folder of [short, usual]) {

@@ -6,7 +6,7 @@ import t from 'tap'
 import { InstanceRunningError, lockInstance } from '#src/primary/host/instance-lock.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
-void t.test('one holder at a time, and it says who', t => {
+void t.test('a second lock fails with the pid of the holder', t => {
   const file = join(temporaryFolder(t), 'lock')
   const release = lockInstance(file, '/data')
   t.equal(readFileSync(file, 'utf8'), `${process.pid}\n`)
@@ -17,7 +17,7 @@ void t.test('one holder at a time, and it says who', t => {
   t.end()
 })
 
-void t.test('the lock goes with its holder, however that ends', async t => {
+void t.test('the lock ends with its holder, however the holder ends', async t => {
   const file = join(temporaryFolder(t), 'lock')
   const module = new URL('../../../../dist/primary/host/instance-lock.js', import.meta.url).href
   const code = `import(${JSON.stringify(module)}).then(({ lockInstance }) => {

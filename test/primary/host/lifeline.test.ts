@@ -8,7 +8,7 @@ import { until } from '../../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../../helpers/harness.js'
 import { isAlive } from '../../helpers/processes.js'
 
-/** A process that has the pipe open, as a worker has. */
+/** A process that has the pipe open, like a worker. */
 function holder(t: Harness, path: string, script = 'exec sleep 60'): ChildProcess {
   const pipe = openSync(path, 'r+')
   const child = spawn('sh', ['-c', script], { stdio: ['ignore', 'pipe', 'ignore', pipe] })
@@ -49,7 +49,7 @@ void t.test('a start without an earlier lifeline ends nothing', async t => {
 void t.test('a guarded server ends when the last holder of the lifeline has exited', async t => {
   const path = join(temporaryFolder(t), 'lifeline')
   const lifeline = Lifeline.open(path)
-  // With a holder of its own between the test and the guard: the test itself is one, too.
+  // The pipe is held by a separate process, because the test itself also has it open.
   const worker = holder(t, path)
   const guard = spawnGuarded(path, ['sh', '-c', 'echo $$; exec sleep 60'])
   const [first] = (await once(guard.stdout, 'data')) as [Buffer]
@@ -65,7 +65,7 @@ void t.test('a guarded server ends when the last holder of the lifeline has exit
   await until(() => !isAlive(server), 'the end of the server')
 })
 
-void t.test('a server guard passes signals on and the exit code back', async t => {
+void t.test('a server guard forwards signals to its server and returns its exit code', async t => {
   const path = join(temporaryFolder(t), 'lifeline')
   const lifeline = Lifeline.open(path)
   t.teardown(() => lifeline.close())

@@ -2,13 +2,13 @@ import { spawnSync } from 'node:child_process'
 import t from 'tap'
 import { openFilesLimit, openFilesToSpare } from '#src/primary/host/open-files.js'
 
-void t.test('the limit is the one that this process has', t => {
+void t.test('the limit of open files is that of this process', t => {
   const { stdout } = spawnSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })
   t.equal(openFilesLimit(), Number(stdout))
   t.end()
 })
 
-void t.test('what children need is kept for them, but no more than half', t => {
+void t.test('open files are reserved for children, but at most half of them', t => {
   t.equal(openFilesToSpare(2, 400), 320)
   t.equal(openFilesToSpare(64, 1_024), 512)
   t.equal(openFilesToSpare(2, 100), 50)

@@ -3,13 +3,13 @@ import net from 'node:net'
 import t from 'tap'
 import { PortError, PublicPort } from '#src/primary/host/public-port.js'
 
-void t.test('port 0 is any free one, and it is known', async t => {
+void t.test('port 0 binds a free port and reports its number', async t => {
   const port = await PublicPort.bind('127.0.0.1', 0)
   t.teardown(() => port.close())
   t.ok(port.port > 0)
 })
 
-void t.test('it does not accept before somebody listens on it, and then it does', async t => {
+void t.test('the public port accepts only once a process listens on it', async t => {
   const port = await PublicPort.bind('127.0.0.1', 0)
   t.teardown(() => port.close())
   const refused = net.connect(port.port, '127.0.0.1')
@@ -23,7 +23,7 @@ void t.test('it does not accept before somebody listens on it, and then it does'
   t.equal(data.toString(), 'hello')
 })
 
-void t.test('a port that cannot be had is an error in words', async t => {
+void t.test('a port that cannot be bound is an error with the reason', async t => {
   const taken = net.createServer().listen(0, '127.0.0.1')
   await once(taken, 'listening')
   t.teardown(() => taken.close())

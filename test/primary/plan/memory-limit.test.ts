@@ -10,19 +10,19 @@ void t.test('workers over the memory limit are replaced, one at a time', t => {
   story.proves('worker 3').settle()
   story.child('worker 1').drained = true
   story.settle()
-  t.strictSame(story.settle(), [], 'the first has not gone yet')
+  t.strictSame(story.settle(), [], 'the first has not exited yet')
   t.match(story.exits('worker 1').settle(), ['forget worker 1', /^retire worker 2/, 'start worker 4'])
   t.end()
 })
 
-void t.test('a worker that is at its limit stays', t => {
+void t.test('a worker at its memory limit is kept', t => {
   const story = PlanStory.serving(1, { workerMaxMemory: LIMIT })
   story.child('worker 1').rssBytes = LIMIT
   t.strictSame(story.settle(), [])
   t.end()
 })
 
-void t.test('a limit that no worker can hold is one replacement a minute in each place', t => {
+void t.test('a limit that every worker exceeds causes one replacement a minute in each place', t => {
   const story = PlanStory.serving(1, { workerMaxMemory: LIMIT })
   story.child('worker 1').rssBytes = LIMIT + 1
   story.settle()

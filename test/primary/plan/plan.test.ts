@@ -31,7 +31,7 @@ void t.test('a successor that fails again and again is not started without a pau
   t.end()
 })
 
-void t.test('a worker that has crashed is replaced before it is gone, and its exit is no second loss', t => {
+void t.test('a crashed worker is replaced before it exits, and its exit is not a second loss', t => {
   const story = PlanStory.serving(1)
   story.child('worker 1').crash(story.now)
   t.strictSame(story.settle(), ['lose worker 1: now', 'drain worker 1', 'start worker 2'])
@@ -47,7 +47,7 @@ void t.test('a worker that asks to be replaced serves until its successor is pro
   t.end()
 })
 
-void t.test('a successor that is to be replaced itself is, once it holds the place', t => {
+void t.test('a successor that is to be replaced is replaced once it holds the place', t => {
   const story = PlanStory.serving(1)
   story.child('worker 1').retiring = 'SIGTERM'
   story.settle()
@@ -57,7 +57,7 @@ void t.test('a successor that is to be replaced itself is, once it holds the pla
   t.end()
 })
 
-void t.test('more workers are started at once; fewer are drained when all that is wanted serves', t => {
+void t.test('additional workers start at once, and surplus ones drain once all wanted ones serve', t => {
   const story = PlanStory.serving(2)
   story.desired = { ...story.desired, releases: [{ id: 'live', workers: 3 }] }
   t.strictSame(story.settle(), ['start worker 3'])
@@ -78,7 +78,7 @@ void t.test('a release takes the place of another when its workers are proven', 
   t.end()
 })
 
-void t.test('a drain that takes too long is cut, and a stop that takes too long is a kill', t => {
+void t.test('a drain that takes too long is cut, and a process that stops too slowly is killed', t => {
   const story = PlanStory.serving(1, { drainTimeoutMs: 5_000 })
   story.child('worker 1').retiring = 'SIGTERM'
   story.settle()

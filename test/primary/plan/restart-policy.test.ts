@@ -10,7 +10,7 @@ import {
 
 const options: RestartOptions = { ...defaultRestartOptions, maxDelayMs: 3_000, parkAfter: 5 }
 
-/** Losses one after the other. */
+/** A series of losses. */
 class Losses {
   #history: RestartHistory = noRestarts
 
@@ -33,11 +33,11 @@ void t.test('a process that has served for a while is replaced at once', t => {
 void t.test('processes that had served are replaced at once however often they are killed', t => {
   const losses = new Losses()
   for (let i = 0; i < 20; i++) for (const place of ['a', 'b']) t.match(losses.judge(place, 1_000, i), { kind: 'now' })
-  t.match(losses.judge('a', 0, 20), { kind: 'backoff', delayMs: 200 }, 'nor are they held against the next one')
+  t.match(losses.judge('a', 0, 20), { kind: 'backoff', delayMs: 200 }, 'and they do not count against the next process')
   t.end()
 })
 
-void t.test('early exits wait longer each time, up to a limit, each place for itself', t => {
+void t.test('each early exit of a place makes its back-off longer, up to a limit', t => {
   const losses = new Losses({ ...options, parkAfter: 100 })
   const delays = Array.from({ length: 6 }, () => losses.judge('a', 0, 0).delayMs)
   t.strictSame(delays, [200, 400, 800, 1_600, 3_000, 3_000])
@@ -54,7 +54,7 @@ void t.test('the count of early exits begins anew once a process has served', t 
   t.end()
 })
 
-void t.test('many early exits in little time, of whichever places, are a crash loop, told once', t => {
+void t.test('many early exits in a short time, in any places, are a crash loop that is reported once', t => {
   const losses = new Losses()
   for (const place of ['a', 'b', 'a', 'b']) t.equal(losses.judge(place, 0, 1_000).kind, 'backoff')
   t.strictSame(losses.judge('a', 0, 2_000), { kind: 'park', delayMs: 60_000, isNews: true })
@@ -62,7 +62,7 @@ void t.test('many early exits in little time, of whichever places, are a crash l
   t.end()
 })
 
-void t.test('one early exit each, of however many places, is no crash loop', t => {
+void t.test('one early exit in each of many places is not a crash loop', t => {
   const losses = new Losses()
   const places = Array.from({ length: 32 }, (_, place) => String(place))
   for (const place of places) t.match(losses.judge(place, 0, 0), { kind: 'backoff', delayMs: 200 })
@@ -72,7 +72,7 @@ void t.test('one early exit each, of however many places, is no crash loop', t =
   t.end()
 })
 
-void t.test('many early exits over a long time are no crash loop', t => {
+void t.test('many early exits over a long time are not a crash loop', t => {
   const losses = new Losses()
   for (let i = 0; i < 20; i++) t.equal(losses.judge('a', 0, i * 20_000).kind, 'backoff')
   t.end()

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { PlanStory } from '../../helpers/plan-story.js'
 
-/** Brings the one place in turn to its new worker, up to the end of the old one. */
+/** Replaces the worker of the place in turn, up to the exit of the old one. */
 function replace(story: PlanStory, old: string, fresh: string): void {
   story.settle()
   story.proves(fresh).settle()
@@ -36,7 +36,7 @@ void t.test('the next place waits for a worker that still drains, but for no lon
   t.end()
 })
 
-void t.test('a successor that no balancer reaches takes nobody’s place', t => {
+void t.test('a successor that no balancer reaches does not replace its predecessor', t => {
   const story = PlanStory.serving(1).reload()
   story.settle()
   story.child('worker 2').ready(story.now)
@@ -47,7 +47,7 @@ void t.test('a successor that no balancer reaches takes nobody’s place', t => 
   t.end()
 })
 
-void t.test('a reload whose new worker does not come up is abandoned, and the old workers serve on', t => {
+void t.test('a reload whose new worker does not become ready is abandoned, and the old workers keep serving', t => {
   const story = PlanStory.serving(3).reload()
   replace(story, 'worker 1', 'worker 4')
   t.ok(story.child('worker 5'), 'the second place is in turn')
@@ -64,7 +64,7 @@ void t.test('a reload whose new worker does not come up is abandoned, and the ol
   t.end()
 })
 
-void t.test('a reload ends when a new worker dies that has served already, and what it had begun ends with it', t => {
+void t.test('a reload fails when a new worker exits after it has served, and a begun replacement is stopped', t => {
   const story = PlanStory.serving(2).reload()
   replace(story, 'worker 1', 'worker 3')
   t.equal(story.child('worker 4').state, 'starting')
@@ -78,7 +78,7 @@ void t.test('a reload ends when a new worker dies that has served already, and w
   t.end()
 })
 
-void t.test('an old worker that dies during a reload is replaced by a new one', t => {
+void t.test('an old worker that exits during a reload is replaced by a new one', t => {
   const story = PlanStory.serving(2).reload()
   story.settle()
   story.exits('worker 2')
@@ -87,7 +87,7 @@ void t.test('an old worker that dies during a reload is replaced by a new one', 
   t.end()
 })
 
-void t.test('an old worker that dies while its successor starts leaves its place to that one', t => {
+void t.test('the successor takes the place of an old worker that exits while it starts', t => {
   const story = PlanStory.serving(1).reload()
   story.settle()
   t.strictSame(story.exits('worker 1').settle(), ['lose worker 1: now', 'forget worker 1'])
@@ -95,7 +95,7 @@ void t.test('an old worker that dies while its successor starts leaves its place
   t.end()
 })
 
-void t.test('a reload fills a parked place at once: the code may have been mended', t => {
+void t.test('a reload fills a parked place at once, because the code may be fixed', t => {
   const story = new PlanStory(1)
   story.settle()
   const parked = (): boolean =>
@@ -112,7 +112,7 @@ void t.test('a reload fills a parked place at once: the code may have been mende
   t.end()
 })
 
-void t.test('a reload that was asked for during another replaces the workers that were new to that one', t => {
+void t.test('a reload that is requested during another replaces the new workers of that one', t => {
   const story = PlanStory.serving(2).reload()
   replace(story, 'worker 1', 'worker 3')
   story.reload()

@@ -6,7 +6,7 @@ import { program } from '../../helpers/cluster.js'
 import { within } from '../../helpers/deadline.js'
 
 for (const role of ['balancer', 'worker'] as ChildRole[]) {
-  void t.test(`a ${role} that cannot be forked has ended, and says why`, async t => {
+  void t.test(`a ${role} that could not be started counts as exited, with the reason`, async t => {
     const { execPath } = process
     const lifelineFd = openSync('/dev/null', 'r+')
     t.teardown(() => {
@@ -29,7 +29,7 @@ for (const role of ['balancer', 'worker'] as ChildRole[]) {
     child.stop(0, 0)
     await within(child.exited, 'its end')
     t.strictSame(exits, [child])
-    t.match(child, { state: 'exited', ending: 'it cannot be forked: ENOENT', servedMs: 0 })
+    t.match(child, { state: 'exited', ending: 'could not be started: ENOENT', servedMs: 0 })
     child.kill()
   })
 }

@@ -3,7 +3,7 @@ import { PassThrough } from 'node:stream'
 import t from 'tap'
 import { MAX_LINE_LENGTH, readLines } from '#src/primary/processes/lines.js'
 
-/** The lines in what comes in these chunks. */
+/** The lines that are read from these chunks. */
 async function linesOf(...chunks: Array<string | Buffer>): Promise<string[]> {
   const lines: string[] = []
   const stream = new PassThrough()
@@ -14,21 +14,21 @@ async function linesOf(...chunks: Array<string | Buffer>): Promise<string[]> {
   return lines
 }
 
-void t.test('a line is a line, however it comes', async t => {
+void t.test('lines are the same however they are cut into chunks', async t => {
   t.strictSame(await linesOf('one\ntw', 'o', '\r\n\nfour\n'), ['one', 'two', '', 'four'])
   t.strictSame(await linesOf(Buffer.from([0xe2, 0x82]), Buffer.from([0xac, 0x0a])), ['€'])
   t.strictSame(await linesOf('one\nnot ended'), ['one', 'not ended'])
   t.strictSame(await linesOf(), [])
 })
 
-void t.test('one that is too long is cut', async t => {
+void t.test('a line that is too long is cut', async t => {
   const longest = 'x'.repeat(MAX_LINE_LENGTH)
   t.strictSame(await linesOf(`${longest}\n`), [longest])
   t.strictSame(await linesOf(`${longest}y\nz`), [longest, 'y', 'z'])
   t.strictSame(await linesOf(longest, longest, 'y'), [longest, longest, 'y'])
 })
 
-void t.test('a child without a stream says nothing, and one whose stream breaks nothing more', async t => {
+void t.test('a child without a stream has no lines, and one whose stream breaks has no more', async t => {
   readLines(undefined, () => t.fail())
   readLines(null, () => t.fail())
   const stream = new PassThrough()

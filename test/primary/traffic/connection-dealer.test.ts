@@ -35,7 +35,7 @@ class FakeTaker implements ConnectionTaker {
   }
 }
 
-/** A dealer on a port that listens to nobody but the test. */
+/** A dealer on a port that only the test connects to. */
 function createDealer(openFiles?: number): {
   dealer: ConnectionDealer
   connect: (name: string, fd?: number) => FakeConnection
@@ -63,7 +63,7 @@ function createDealer(openFiles?: number): {
   return { dealer, connect }
 }
 
-void t.test('connections are dealt out in turn', async t => {
+void t.test('connections are dealt in turn', async t => {
   const { dealer, connect } = createDealer()
   const takers = [new FakeTaker(), new FakeTaker()]
   dealer.setTakers(takers)
@@ -77,7 +77,7 @@ void t.test('connections are dealt out in turn', async t => {
   )
 })
 
-void t.test('while there is nobody they wait, first come first served', async t => {
+void t.test('connections wait while there is no receiver, and are dealt in order', async t => {
   const { dealer, connect } = createDealer()
   connect('a')
   connect('b')
@@ -86,7 +86,7 @@ void t.test('while there is nobody they wait, first come first served', async t 
   t.strictSame(taker.taken, ['a', 'b'])
 })
 
-void t.test('one who has gone is passed over', async t => {
+void t.test('a receiver that has gone is skipped', async t => {
   const { dealer, connect } = createDealer()
   const [gone, there] = [new FakeTaker(), new FakeTaker()]
   gone.there = false
@@ -96,7 +96,7 @@ void t.test('one who has gone is passed over', async t => {
   t.strictSame(there.taken, ['a', 'b'])
 })
 
-void t.test('when all have gone, and nobody has said so yet, connections wait', async t => {
+void t.test('connections wait when all receivers have gone, even before the list changes', async t => {
   const { dealer, connect } = createDealer()
   const gone = [new FakeTaker(), new FakeTaker()]
   for (const taker of gone) taker.there = false
@@ -109,7 +109,7 @@ void t.test('when all have gone, and nobody has said so yet, connections wait', 
   t.strictSame(next.taken, ['a'])
 })
 
-void t.test('a connection that did not arrive is given to the next', async t => {
+void t.test('a connection that did not arrive is dealt to the next receiver', async t => {
   const { dealer, connect } = createDealer()
   const [first, second] = [new FakeTaker(), new FakeTaker()]
   dealer.setTakers([first, second])
@@ -119,7 +119,7 @@ void t.test('a connection that did not arrive is given to the next', async t => 
   t.strictSame(second.taken, ['a'])
 })
 
-void t.test('the first to have come are the first to be dealt, whatever became of them meanwhile', async t => {
+void t.test('connections that come back are dealt before newer ones', async t => {
   const clock = new FakeClock(t)
   const { dealer, connect } = createDealer()
   const dying = new FakeTaker()
@@ -134,7 +134,7 @@ void t.test('the first to have come are the first to be dealt, whatever became o
   t.strictSame(next.taken, ['a', 'b'])
 })
 
-void t.test('a connection waits for ten seconds, and is answered then', async t => {
+void t.test('a connection that waits for ten seconds is refused', async t => {
   const clock = new FakeClock(t)
   const { dealer, connect } = createDealer()
   const early = connect('early')
@@ -150,7 +150,7 @@ void t.test('a connection waits for ten seconds, and is answered then', async t 
   t.strictSame(taker.taken, [])
 })
 
-void t.test('no more wait than at a balancer, and none after the end', async t => {
+void t.test('connections over the limit are refused, and all are after the stop', async t => {
   const { dealer, connect } = createDealer()
   const connections = Array.from({ length: 1_025 }, (_, index) => connect(String(index)))
   t.equal(connections.at(-1)?.refused, 'WAITING_ROOM_FULL')
@@ -160,7 +160,7 @@ void t.test('no more wait than at a balancer, and none after the end', async t =
   t.ok(waiting.every(({ closed }) => closed))
 })
 
-void t.test('clients that have gone keep no place from others', async t => {
+void t.test('clients that have left free their places', async t => {
   new FakeClock(t)
   const { connect } = createDealer()
   const connections = Array.from({ length: 1_024 }, (_, index) => connect(String(index)))
@@ -169,7 +169,7 @@ void t.test('clients that have gone keep no place from others', async t => {
   t.equal(connections.filter(({ closed }) => closed).length, 500)
 })
 
-void t.test('a connection that would use an open file kept for others is closed', t => {
+void t.test('a connection that would use a reserved open file is closed', t => {
   const { dealer, connect } = createDealer(20)
   const taker = new FakeTaker()
   dealer.setTakers([taker])

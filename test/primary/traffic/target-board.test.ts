@@ -16,7 +16,7 @@ const target = (id: string, draining = false): { id: string; socketPath: string;
   return { id, socketPath: `/run/${id}.sock`, draining }
 }
 
-void t.test('tells each the whole list, and only what is new to it', async t => {
+void t.test('each balancing process gets the whole list, and only when it has changed', async t => {
   const board = new TargetBoard()
   const [first, late] = [balancer(), balancer()]
   board.tell([first], [target('1')])
@@ -26,7 +26,7 @@ void t.test('tells each the whole list, and only what is new to it', async t => 
   t.same(late.orders, [{ type: 'targets', targets: [target('1'), target('2')], balancers: 2 }])
 })
 
-void t.test('a target is ready at all when each has found it so, and not any more when one takes it back', async t => {
+void t.test('a target is ready while every balancing process finds it ready', async t => {
   const board = new TargetBoard()
   const both = [balancer(), balancer()] as const
   board.noteState(both[0], '1', 'ready')
@@ -37,12 +37,12 @@ void t.test('a target is ready at all when each has found it so, and not any mor
   t.notOk(board.readyAtAll(both, '1'))
 })
 
-void t.test('a target is drained when each of those that are left has said so', async t => {
+void t.test('a target is drained when every remaining balancing process has reported it', async t => {
   const board = new TargetBoard()
   const [first, second] = [balancer(), balancer()]
   board.noteDrained(first, '1')
   t.notOk(board.drainedAtAll([first, second], '1'))
-  t.ok(board.drainedAtAll([first], '1'), 'one that has died is not waited for')
+  t.ok(board.drainedAtAll([first], '1'), 'a process that has exited is not waited for')
   board.forget(first)
-  t.notOk(board.drainedAtAll([first], '1'), 'what a dead one said is forgotten')
+  t.notOk(board.drainedAtAll([first], '1'), 'the report of an exited process is forgotten')
 })

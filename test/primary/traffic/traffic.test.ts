@@ -15,7 +15,7 @@ function child(role: ChildRole, id: string, facts: Partial<Child> = {}): FakeChi
   return { role, id, state: 'ready', name: `${role} ${id}`, heardAt: 0, orders, send, ...facts } as unknown as FakeChild
 }
 
-/** `dealt` names the workers that connections are dealt to in mesh mode. */
+/** `dealt` returns the workers that connections are dealt to in mesh mode. */
 function trafficOf(children: FakeChild[], mesh = false): { traffic: Traffic; dealt: () => string[] } {
   let takers: ConnectionTaker[] = []
   const dealer = { setTakers: (given: ConnectionTaker[]) => (takers = given) } as unknown as ConnectionDealer
@@ -41,7 +41,7 @@ void t.test('a worker is reachable when every balancer has found it ready', t =>
   t.end()
 })
 
-void t.test('the word of a balancer that ends does not count', t => {
+void t.test('reports of a balancer that is stopping do not count', t => {
   const [one, two, worker] = [
     child('balancer', '1'),
     child('balancer', '2', { state: 'stopping' }),
@@ -54,7 +54,7 @@ void t.test('the word of a balancer that ends does not count', t => {
   t.end()
 })
 
-void t.test('a worker that does not serve is not reachable, and balancers are told which ones drain', t => {
+void t.test('a worker that does not serve is not reachable, and draining workers are marked for balancers', t => {
   const balancer = child('balancer', '1')
   const workers = [child('worker', '1', { state: 'starting' }), child('worker', '2', { state: 'draining' })] as const
   const { traffic } = trafficOf([balancer, ...workers])
@@ -66,7 +66,7 @@ void t.test('a worker that does not serve is not reachable, and balancers are to
   t.end()
 })
 
-void t.test('a worker that has crashed is told the targets, and its word does not count', t => {
+void t.test('a crashed worker still gets the list of targets, and its reports do not count', t => {
   const [crashed, well] = [child('worker', '1', { state: 'crashed' }), child('worker', '2')]
   const { traffic } = trafficOf([crashed, well], true)
   traffic.direct([route('worker 1', true), route('worker 2')])
@@ -76,27 +76,24 @@ void t.test('a worker that has crashed is told the targets, and its word does no
   t.end()
 })
 
-void t.test(
-  'in mesh mode connections are dealt to workers that are heard of and well, else to any that is ready',
-  t => {
-    const clock = new FakeClock(t)
-    const [silent, ill, well] = ['silent', 'ill', 'well'].map(id => child('worker', id)) as [
-      FakeChild,
-      FakeChild,
-      FakeChild,
-    ]
-    const { traffic, dealt } = trafficOf([silent, ill, well], true)
-    traffic.direct([])
-    t.ok(traffic.isServing)
-    t.same(dealt(), ['silent', 'ill', 'well'], 'nobody is well yet')
-    clock.advance(5_000)
-    ill.heardAt = clock.now
-    well.heardAt = clock.now
-    traffic.direct([])
-    t.same(dealt(), ['ill', 'well'])
-    traffic.board.noteState(well, 'well', 'ready')
-    traffic.direct([])
-    t.same(dealt(), ['well'])
-    t.end()
-  },
-)
+void t.test('in mesh mode connections are dealt to healthy workers with heartbeats, else to any ready one', t => {
+  const clock = new FakeClock(t)
+  const [silent, ill, well] = ['silent', 'ill', 'well'].map(id => child('worker', id)) as [
+    FakeChild,
+    FakeChild,
+    FakeChild,
+  ]
+  const { traffic, dealt } = trafficOf([silent, ill, well], true)
+  traffic.direct([])
+  t.ok(traffic.isServing)
+  t.same(dealt(), ['silent', 'ill', 'well'], 'no worker is healthy yet')
+  clock.advance(5_000)
+  ill.heardAt = clock.now
+  well.heardAt = clock.now
+  traffic.direct([])
+  t.same(dealt(), ['ill', 'well'])
+  traffic.board.noteState(well, 'well', 'ready')
+  traffic.direct([])
+  t.same(dealt(), ['well'])
+  t.end()
+})

@@ -1,9 +1,9 @@
 # Kills what is left of an instance whose primary was killed: sh orphan-guard.sh
-# Standard input ends when the primary exits. The lifeline is open as file 3, and tells the processes of this instance.
+# Standard input ends when the primary exits. The lifeline is open as file 3, and marks the processes of this instance.
 #
 # Balancers and workers have it open for reading and writing: the last octal digit of their flags in fdinfo is 2, see
 # proc(5). The embedded servers and their guards only read from it, and leave when the others have. The object store may
-# take 8 seconds for that, so whatever still has the pipe open after 9 hangs.
+# take 8 seconds for that, so a process that still has the pipe open after 9 hangs.
 
 holders() {
   exec 3<&-

@@ -114,7 +114,7 @@ export class WebAttempt implements Attempt {
 
   #pass(answer: IncomingMessage): void {
     if (this.#settled) answer.once('error', () => undefined).destroy()
-    else if (answer.complete) this.#passWhole(answer, answer.read() as Buffer | null)
+    else if (answer.complete) this.#passWhole(answer, readWhole(answer))
     else if (Number(answer.headers['content-length']) <= JOINED_BYTES) this.#passWhenWhole(answer)
     else if (this.#beginAnswer(answer)) {
       // Headers that arrive before their body are passed on before it: an event stream opens before its first event.
@@ -221,3 +221,10 @@ const JOINED_BYTES = 2_048
 
 /** http-proxy reads this to notice a client that left. The exchange does that itself. */
 const NEVER_DESTROYED = { destroyed: false }
+
+/** All that has arrived. Since Node 26 one read returns one chunk, before it returned all of them. */
+function readWhole(answer: IncomingMessage): Buffer | null {
+  const parts: Buffer[] = []
+  for (let part = answer.read() as Buffer | null; part !== null; part = answer.read() as Buffer | null) parts.push(part)
+  return parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? null)
+}

@@ -5,7 +5,9 @@ import t from 'tap'
 import { Upstream } from '#balancer/transports/upstream.js'
 import type { ForwardedUpgrade } from '#balancer/transports/transport.js'
 import { resolveOptions } from '#balancer/options.js'
-import { socketPathFor } from '../../helpers/fake-target.js'
+import { RawTarget, socketPathFor } from '../../helpers/fake-target.js'
+import { rawExchange, requestBytes } from '../../helpers/raw-http.js'
+import { RunningBalancer } from '../../helpers/running-balancer.js'
 
 const LISTENS = `require('node:net').createServer().listen(process.argv[1], () => console.log('listens'))`
 
@@ -25,4 +27,13 @@ void t.test('a target that dies with a connection in its backlog is found dead',
     while (readFileSync('/proc/net/unix', 'utf8').includes(socketPath)) continue
   })
   t.equal(refused, 1)
+})
+
+void t.test('chunks of an answer that arrive together are all passed on', async t => {
+  const target = await RawTarget.start(t, 'a', socket => {
+    socket.write('HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\none\r\n3\r\ntwo\r\n5\r\nthree\r\n0\r\n\r\n')
+  })
+  const running = await RunningBalancer.start(t, [target])
+  const answer = await rawExchange(running.port, requestBytes('GET /page'))
+  t.match(answer, { status: 200, body: Buffer.from('onetwothree'), whole: true })
 })

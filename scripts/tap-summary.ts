@@ -36,7 +36,7 @@ process.exitCode = counted && count('fail') === 0 ? 0 : 1
 function diffAfter(index: number): string[] {
   const end = lines.findIndex((line, at) => at > index && /^ *(\.\.\.|not ok|ok) ?/.test(line))
   const block = lines.slice(index + 1, end < 0 ? undefined : end)
-  const start = block.findIndex(line => /^ *diff: \|/.test(line))
+  const start = block.findIndex(line => /^ *diff: [|>]/.test(line))
   if (start < 0) return []
   const indent = block[start]?.search(/\S/) ?? 0
   const length = block.slice(start + 1).findIndex(line => line.search(/\S/) <= indent && line.trim() !== '')

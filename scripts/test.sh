@@ -18,5 +18,7 @@ for name in $names; do unset "$name"; done
 
 status=0
 node_modules/.bin/tap --reporter=terse --output-file=build/test-results.tap "$@" || status=$?
+# What the reporter wrote last has no end of line: it shows the cursor again.
+echo
 node dist/scripts/tap-summary.js build/test-results.tap
 exit "$status"

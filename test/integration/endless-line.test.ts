@@ -8,11 +8,14 @@ import { temporaryFolder } from '../helpers/harness.js'
 /** More characters than the longest possible string, without a line break. */
 const app = `
 import { writeSync } from 'node:fs'
+import { setTimeout as pause } from 'node:timers/promises'
 const chunk = Buffer.alloc(1024 ** 2, 'x')
-export default (request, response) => {
+export default async (request, response) => {
   const length = request.url === '/print' ? 600 : 0
+  // The pauses let the event loop beat, however slow the reader is: a worker that blocks is replaced.
   for (let written = 0; written < length * chunk.length; ) {
     try { written += writeSync(1, chunk) } catch (error) { if (error.code !== 'EAGAIN') throw error }
+    await pause(0)
   }
   response.end('printed')
 }

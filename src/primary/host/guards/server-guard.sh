@@ -3,9 +3,13 @@
 # SIGTERM. Signals are passed on to the server, and its exit code is passed back.
 
 guard() {
+  server=''
+  asked=''
+  # Set before the server is started: a signal in between is passed on as soon as the server has an id.
+  trap 'asked=yes; [ -z "$server" ] || kill -TERM $server 2>/dev/null' TERM INT HUP
   "$@" &
   server=$!
-  trap 'kill -TERM $server 2>/dev/null' TERM INT HUP
+  [ -z "$asked" ] || kill -TERM $server 2>/dev/null
   (read -r _ <&3; kill -TERM $server 2>/dev/null) &
   watcher=$!
   # A signal ends `wait`, too.

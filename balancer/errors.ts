@@ -18,9 +18,9 @@ export const balancerErrors = {
   HEADERS_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large, or too many.' },
   UPSTREAM_BROKEN: { status: 502, detail: 'The application broke off before it answered.' },
   NO_TARGET_READY: { status: 503, detail: 'No worker is ready to take the request.' },
-  WAITING_ROOM_FULL: { status: 503, detail: 'Too many requests wait already.' },
+  WAITING_ROOM_FULL: { status: 503, detail: 'Too many requests are waiting.' },
   OVERLOADED: { status: 503, detail: 'Every worker is at its limit of requests in flight.' },
-  TOO_MANY_CONNECTIONS: { status: 503, detail: 'As many connections are open as are allowed.' },
+  TOO_MANY_CONNECTIONS: { status: 503, detail: 'The limit of open connections is reached.' },
   UPSTREAM_TIMEOUT: { status: 504, detail: 'The application did not answer in time.' },
 } as const
 

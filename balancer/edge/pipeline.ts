@@ -29,7 +29,7 @@ export class Pipeline {
 
   /**
    * Calls `begin` when the turn of this request has come, or never if the connection ends first.
-   * @returns false if too many requests wait already
+   * @returns false if too many requests are waiting
    */
   enter({ socket }: IncomingMessage, response: ServerResponse, begin: () => void): boolean {
     const line = this.#lines.get(socket) ?? this.#begunOn(socket)

@@ -2,24 +2,24 @@ import { within } from './deadline.js'
 import { RawConnection, rawExchange, requestBytes, type RawResponse } from './raw-http.js'
 import { UPGRADE_HEADERS } from './websocket.js'
 
-/** A status; or that the application, not the edge, gave the answer, whichever it was. */
+/** A status, or `app`: any answer of the application. */
 type Answer = number | 'served'
 
 export interface BadRequest {
   name: string
   /** What the client sends, or does. */
   send: string | Buffer | ((client: RawConnection) => Promise<unknown>)
-  /** The answers in their order, interim ones included. `any`: how it ends does not matter, only that it does no harm. */
+  /** The answers in their order, interim ones included. `any`: every outcome is accepted that does no harm. */
   answers: Answer[] | 'any'
   /** The server closes the connection after the last answer. */
   closes?: boolean
-  /** How many requests reach an application: exactly, or from and to. */
+  /** How many requests reach an application: a number or a range. */
   arrive: number | [from: number, to: number]
-  /** How the last of them must look, for servers whose application can be asked. */
+  /** The expected headers of the last of them, for servers whose application can be asked. */
   arrivesAs?: (headers: Record<string, string | string[] | undefined>) => boolean
 }
 
-/** What is known of the server beyond its port. */
+/** What the server's application has received. */
 export interface Counters {
   /** Requests that have reached an application so far. */
   arrived?(): number
@@ -40,7 +40,7 @@ const hiddenChunk = `${HIDDEN.length.toString(16)}\r\n${HIDDEN}\r\n0\r\n\r\n`
 const refused = (name: string, send: BadRequest['send'], status = 400): BadRequest => {
   return { name, send, answers: [status], closes: true, arrive: 0 }
 }
-/** The request has begun to go through when its body turns out to be broken. */
+/** The body proves broken after the request has been forwarded in part. */
 const refusedBody = (name: string, body: string): BadRequest => {
   return { ...refused(name, chunkedPost(body)), arrive: [0, 1] }
 }

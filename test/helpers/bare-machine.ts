@@ -6,7 +6,7 @@ import { temporaryFolder, type Harness } from './harness.js'
 /** What the scripts call besides node, npm and the system's package manager. */
 const TOOLS = ['bash', 'cat', 'dirname', 'env', 'flock', 'id', 'ln', 'mkdir', 'readlink', 'sed', 'sh', 'true']
 
-/** Prints what it was started with, in the place of the program. */
+/** A stand-in for the program that prints its arguments and environment. */
 const PROGRAM = `
 const { cwd, env, execPath } = process
 console.log(JSON.stringify({ cwd: cwd(), DATA_DIR: env.DATA_DIR, PATH: env.PATH }))
@@ -14,13 +14,13 @@ console.log(JSON.stringify({ cwd: cwd(), DATA_DIR: env.DATA_DIR, PATH: env.PATH 
 
 export interface Run {
   code: number | null
-  /** Standard error, which carries what the scripts say. */
+  /** Standard error, with the messages of the scripts. */
   said: string[]
   /** Undefined when the program was not started. */
   started: { cwd: string; DATA_DIR?: string; PATH: string } | undefined
 }
 
-/** A clone that needs no build, and a machine that has the tools above and what a test adds to them. */
+/** A built clone on a machine that has only the tools above and those that a test adds. */
 export class BareMachine {
   readonly clone: string
   readonly bin: string
@@ -75,7 +75,7 @@ export class BareMachine {
   }
 }
 
-/** A Node that runs programs as this one does and claims another version. */
+/** This Node under another version number. */
 export function nodeThatSays(version: string): string {
   return `[ "$1" = -p ] && echo ${version} || exec '${process.execPath}' "$@"`
 }

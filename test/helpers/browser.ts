@@ -17,14 +17,14 @@ const FLAGS = [
 /** Why tests that need a browser cannot run here; false when they can. */
 export const noBrowser = existsSync(EXECUTABLE) ? false : `there is no ${EXECUTABLE} (apt-get install chromium)`
 
-/** A headless Chromium with a profile of its own, which goes when the test does. */
+/** A headless Chromium with a profile of its own, which is removed after the test. */
 export async function openBrowser(t: Harness): Promise<Browser> {
   const browser = await chromium.launch({ executablePath: EXECUTABLE, headless: true, args: FLAGS })
   t.teardown(() => browser.close())
   return browser
 }
 
-/** The page at `/` in a window of a visitor's own, and what the browser complained about. */
+/** The page at `/` in a window of its own, and the errors that the browser reported. */
 export class Visitor {
   readonly complaints: string[] = []
 
@@ -36,7 +36,7 @@ export class Visitor {
     page.setDefaultTimeout(20_000)
   }
 
-  /** Opens the page and waits until its live connection stands. */
+  /** Opens the page and waits until its live connection is open. */
   static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
     const visitor = new Visitor(await (await browser.newContext(options)).newPage())
     await visitor.page.goto(url)
@@ -49,7 +49,7 @@ export class Visitor {
     return (await this.page.textContent('#live'))?.replace('live at worker ', '') ?? ''
   }
 
-  /** Makes an account by mouse and types, and waits until the page says so. */
+  /** Registers through the page's form, and waits for the confirmation. */
   async register(username: string, password = 'correct horse'): Promise<void> {
     const { page } = this
     await page.fill('#username', username)
@@ -67,7 +67,7 @@ export class Visitor {
     await this.page.waitForSelector(`#messages li:has-text("${text}")`)
   }
 
-  /** Waits until a section says something like it. */
+  /** Waits until the text of a section matches. */
   async told(section: string, text: string): Promise<void> {
     await this.page.waitForSelector(`#${section} .notice:has-text("${text}")`)
   }

@@ -13,14 +13,14 @@ interface Events {
   disconnected: [reason: string]
 }
 
-/** Short pauses, so that a test does not wait for what a person would. */
+/** Short pauses between attempts to reconnect: a test need not wait as a person would. */
 const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 200, forceNew: true }
 
-/** A client of the official library, and the record of what happened to it. */
+/** A client of the official library, and the record of its events. */
 export class ChatClient extends EventEmitter<Events> {
   readonly messages: unknown[] = []
   readonly disconnects: string[] = []
-  /** What went wrong on the way to a connection, e.g. "400 Session ID unknown". */
+  /** The failures of attempts to connect, e.g. "400 Session ID unknown". */
   readonly errors: string[] = []
   /** The codes of `refused` events. */
   readonly refusals: string[] = []
@@ -84,12 +84,12 @@ export class ChatClient extends EventEmitter<Events> {
     }
   }
 
-  /** Sends, and waits until the server has said that it passed it on. */
+  /** Sends a message, and waits until the server has acknowledged it. */
   async say(message: unknown): Promise<void> {
     await within(this.socket.emitWithAck('message', message), 'the acknowledgement of a message', 20_000)
   }
 
-  /** Answers with an error status have it, and the text of the answer, in here. */
+  /** Carries the status and text of an answer with an error status. */
   #note(error: unknown): void {
     const { context, description } = error as {
       context?: { status?: number; responseText?: string }
@@ -100,7 +100,7 @@ export class ChatClient extends EventEmitter<Events> {
   }
 }
 
-/** Clients over `transports` in turn, until every one of `count` workers has one of each. */
+/** Clients over `transports` in turn, until each of `count` workers has one of each kind. */
 export async function clientsOnAllWorkers(
   t: Harness,
   url: string,
@@ -121,8 +121,8 @@ export async function clientsOnAllWorkers(
 }
 
 /**
- * Takes a few turns of the round robin. Clients that are all alike take the same number each, and that may be one that
- * leads back to the same worker every time.
+ * Advances the round robin by a few turns. Clients that are alike take the same number of turns each, which could lead
+ * them to the same worker every time.
  */
 export async function takeTurns(url: string): Promise<void> {
   for (let i = randomInt(5); i > 0; i -= 1) await ask(url, '/health')

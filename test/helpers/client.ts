@@ -18,7 +18,7 @@ export interface Credentials {
   password: string
 }
 
-/** What signing in gives: either is enough to be known by. */
+/** The proofs of a sign-in. Either one suffices. */
 export interface Signed {
   token: string
   /** As it goes into a Cookie header. */
@@ -72,10 +72,10 @@ export interface LoadReport {
   failures: Error[]
 }
 
-/** Between an answer and the next request of the same client: steady traffic is wanted, not a machine with no time for anything else. */
+/** The pause between an answer and the next request of a client: steady traffic leaves the machine time for other work. */
 const PAUSE_MS = 4
 
-/** Requests one after the other over a few kept connections, until it is stopped. */
+/** Requests one after the other over a few kept-alive connections, until it is stopped. */
 export class Load {
   readonly #report: LoadReport = { answers: [], failures: [] }
   readonly #clients: Promise<void>[]

@@ -18,7 +18,7 @@ export function storageAddressOf({ dataDir }: Pick<Cluster, 'dataDir'>): Storage
   }
 }
 
-/** What there is in a storage, past the program that keeps it. */
+/** The contents of a storage, read without the program that owns it. */
 export class StorageView {
   readonly storage: ObjectStorage
 

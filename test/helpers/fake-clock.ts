@@ -7,7 +7,7 @@ interface FakeTimer {
   ref(): FakeTimer
 }
 
-/** Stands in for `setTimeout` and `performance.now` during one test: time passes when the test says so. */
+/** Replaces `setTimeout` and `performance.now` for one test. Time passes only when the test advances it. */
 export class FakeClock {
   #now = 1_000_000
   readonly #timers = new Set<FakeTimer>()
@@ -36,7 +36,7 @@ export class FakeClock {
     this.#now += ms
   }
 
-  /** Lets time pass, and runs what falls due on the way, in its order. */
+  /** Lets time pass, and runs the timers that fall due, in their order. */
   advance(ms: number): void {
     const end = this.#now + ms
     for (;;) {

@@ -3,7 +3,7 @@ import { TargetPool } from '#balancer/targets/target-pool.js'
 import type { InFlight, Target } from '#balancer/targets/target.js'
 import type { Transport, UpgradedConnection } from '#balancer/transports/transport.js'
 
-/** Reaches nothing; counts how often it was closed. */
+/** A transport to nowhere that counts its closings. */
 export class NoTransport implements Transport {
   closed = 0
 

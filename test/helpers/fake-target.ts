@@ -14,7 +14,7 @@ export interface SeenRequest {
   headers: http.IncomingHttpHeaders
   rawHeaders: string[]
   body: Buffer
-  /** The body arrived to its end. */
+  /** The whole body has arrived. */
   complete: boolean
   /** The request was cut before it was answered. */
   aborted: boolean
@@ -23,14 +23,14 @@ export interface SeenRequest {
 export type TargetHandler = (request: IncomingMessage, response: ServerResponse, seen: SeenRequest) => void
 export type TargetUpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void
 
-/** A path for a unix socket, in a folder that goes when the test does. */
+/** A path for a unix socket, in a folder that is removed after the test. */
 export function socketPathFor(t: Harness, name = 't'): string {
   const folder = mkdtempSync(join(tmpdir(), 'op-'))
   t.teardown(() => rmSync(folder, { recursive: true, force: true }))
   return join(folder, `${name}.sock`)
 }
 
-/** A node:http server on a unix socket that keeps a record of what it was sent. Probes are not in the record. */
+/** A node:http server on a unix socket that records its requests, probes excepted. */
 export class FakeTarget {
   readonly requests: SeenRequest[] = []
   readonly server: http.Server
@@ -73,7 +73,7 @@ export class FakeTarget {
     return { id: this.name, socketPath: this.socketPath, draining: false }
   }
 
-  /** Acts as if the process had exited: stops listening and cuts every connection. */
+  /** Behaves as if the process had exited: stops listening and cuts every connection. */
   kill(): Promise<void> {
     return new Promise(resolve => {
       this.server.close(() => resolve())
@@ -117,7 +117,7 @@ export class FakeTarget {
     const seen = { method, url, headers, rawHeaders, body: Buffer.alloc(0), complete: false, aborted: false }
     const chunks: Buffer[] = []
     const push = request.push.bind(request)
-    // Watched where it comes in, so that the handler alone decides when the body is read.
+    // The raw data is watched: the handler alone decides when the body is read.
     request.push = (chunk: Buffer | null, encoding) => {
       if (chunk === null) {
         seen.body = Buffer.concat(chunks)
@@ -131,17 +131,17 @@ export class FakeTarget {
   }
 }
 
-/** What a misbehaving target does with a connection, once the head of a request is there. */
+/** What a misbehaving target does with a connection after the head of a request has arrived. */
 export type RawScript = (socket: net.Socket, head: string, rest: Buffer) => void
 
 /**
  * A bare server on a unix socket that answers probes well and everything else as its script says. Script and test
- * talk to each other by its events.
+ * communicate by its events.
  */
 export class RawTarget extends EventEmitter {
   /** The heads of the requests it was sent. */
   readonly heads: string[] = []
-  /** Acts like a process that is exiting: accepts connections for a moment and drops them. */
+  /** Behaves like a process that is exiting: accepts connections for a moment and drops them. */
   dying = false
   readonly #server: net.Server
   readonly #sockets = new Set<net.Socket>()

@@ -11,7 +11,7 @@ export interface Part {
   content: Buffer | string
 }
 
-/** The head of a part, up to its content. Names are taken as they are: they may be as bad as a test wants them. */
+/** The head of a part, up to its content. Names are not escaped: a test may want bad ones. */
 export function partHead({ name, filename, type }: Omit<Part, 'content'>): string {
   const named = name === undefined ? '' : `; name="${name}"`
   const disposition = `form-data${named}${filename === undefined ? '' : `; filename="${filename}"`}`
@@ -36,7 +36,7 @@ export interface SendOptions {
   headers?: http.OutgoingHttpHeaders
 }
 
-/** A POST /upload in the making, for tests that stop in the middle of it. */
+/** An unfinished POST /upload, for tests that stop in the middle of one. */
 export class UploadRequest {
   readonly request: http.ClientRequest
   /** Rejects when the connection breaks before the answer is whole. */
@@ -56,7 +56,7 @@ export class UploadRequest {
     this.answer.catch(() => undefined)
   }
 
-  /** Over when the bytes are on their way: the other end takes no more than it can use. */
+  /** Resolves when the bytes have been handed to the socket. The server may read slowly. */
   write(bytes: Buffer | string): Promise<void> {
     return new Promise((resolve, reject) => {
       this.request.write(bytes, error => {

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { readdirSync } from 'node:fs'
 
-/** From now on a running process can open a file only when it has closed another. Returns what lets it go on as before. */
+/** Lets a running process open a file only after it has closed another. Returns a function that lifts the limit. */
 export function useUpOpenFiles(pid: number): () => void {
   const open = new Set(readdirSync(`/proc/${pid}/fd`))
   let free = 0

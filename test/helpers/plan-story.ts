@@ -4,7 +4,7 @@ import { noHistory, type History } from '#src/primary/plan/observed.js'
 import { plan } from '#src/primary/plan/plan.js'
 import { FakeChild } from '../simulation/fake-child.js'
 
-/** A plan told step by step: a test says what happens to processes, and asks what the plan does about it. */
+/** A world of fake processes for tests of the plan: a test lets things happen to them, and compares the plan's actions. */
 export class PlanStory {
   now = 0
   awakeSince = 0
@@ -39,7 +39,7 @@ export class PlanStory {
     return child
   }
 
-  /** Goes on by so many milliseconds; everything that does not hang is heard of. */
+  /** Advances the clock by so many milliseconds. All processes that do not hang send their heartbeats. */
   wait(ms: number): this {
     this.now += ms
     for (const child of this.#children.values()) if (!child.hung) child.heardAt = this.now
@@ -51,7 +51,7 @@ export class PlanStory {
     return this
   }
 
-  /** It becomes ready, is found healthy, and serves until it is proven. */
+  /** The process becomes ready, is found healthy, and serves until it is proven. */
   proves(name: string): this {
     this.child(name).ready(this.now)
     this.child(name).reachable = true

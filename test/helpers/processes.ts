@@ -9,8 +9,8 @@ export interface ProcessInfo {
 }
 
 /**
- * The processes of one instance, whatever started them and whatever their parent is now: those that were given its
- * DATA_DIR, and those that work in it (redis-server writes its title over its environment).
+ * The processes of one instance, whatever their parent is now: those with its DATA_DIR in the environment, and those
+ * with their working directory in it (redis-server overwrites its environment with its title).
  */
 export function processesOf(dataDir: string): ProcessInfo[] {
   const pids = allPids()
@@ -26,9 +26,9 @@ export function processesOf(dataDir: string): ProcessInfo[] {
 }
 
 /**
- * A process that has just been forked still has its parent's environment and folder, on a busy machine for a while:
- * one look is not enough. After the first few, only every second, fourth, eighth … counts: tests ask many times a
- * second, of a whole machine.
+ * A process that was just forked still has its parent's environment and folder, for a while on a busy machine, so one
+ * look is not enough. After the first few looks only every second, fourth, eighth … is taken, because tests list all
+ * processes of the machine many times a second.
  */
 function isLookedAt(looksBefore: number): boolean {
   return looksBefore < 5 || Number.isInteger(Math.log2(looksBefore))

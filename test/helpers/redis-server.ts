@@ -23,7 +23,7 @@ export class RedisServer {
     return server
   }
 
-  /** Only the port is chosen: nobody listens on it yet. */
+  /** Only the port is chosen. Nothing listens on it yet. */
   static async notStarted(t: Harness): Promise<RedisServer> {
     const server = new RedisServer(await freePort(), temporaryFolder(t, 'outpost-redis-'))
     t.teardown(() => server.kill())
@@ -34,7 +34,7 @@ export class RedisServer {
     return `redis://127.0.0.1:${this.port}`
   }
 
-  /** A client such as every worker has one, which goes when the test does. */
+  /** A client like a worker's, closed after the test. */
   async connect(t: Harness): Promise<Redis> {
     const redis = createRedis({ url: this.url }, pino({ level: 'silent' }))
     t.teardown(() => redis.disconnect())
@@ -50,7 +50,7 @@ export class RedisServer {
     await until(async () => (await this.send('PING')).startsWith('+PONG'), 'redis to answer', 20_000)
   }
 
-  /** Sends one command by hand; empty when nobody answers. */
+  /** Sends one command over a plain socket. Returns an empty string if nothing answers. */
   send(...command: string[]): Promise<string> {
     return new Promise(resolve => {
       const socket = net.connect(this.port, '127.0.0.1', () => socket.write(`${command.join(' ')}\r\n`))
@@ -63,7 +63,7 @@ export class RedisServer {
     })
   }
 
-  /** It stops answering, and its connections stay. */
+  /** Suspends the server: it answers nothing, and its connections stay open. */
   freeze(): void {
     this.#process?.kill('SIGSTOP')
   }

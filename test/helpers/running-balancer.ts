@@ -14,7 +14,7 @@ interface TargetLike {
   readonly spec: TargetSpec
 }
 
-/** Short enough for a test; the probes stay out of the way unless a test is about them. */
+/** Short deadlines. Probes are rare unless a test is about them. */
 const QUICK: Partial<BalancerOptions> = { joinIntervalMs: 5, holdMs: 1_000, overloadWaitMs: 50 }
 
 /** A balancer on a port of its own, with the record of its events. */
@@ -67,7 +67,7 @@ export class RunningBalancer extends EventEmitter<Events> {
     return Number(this.#where)
   }
 
-  /** Makes `targets` the whole set, and waits until they are ready. */
+  /** Replaces all targets by `targets`, and waits until they are ready. */
   async setTargets(...targets: readonly TargetLike[]): Promise<void> {
     this.balancer.setTargets(targets.map(({ spec }) => spec))
     await Promise.all(targets.map(({ spec }) => this.becomes(spec.id, 'ready')))

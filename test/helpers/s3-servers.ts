@@ -8,7 +8,7 @@ import { ObjectStore } from '#src/object-store/object-store.js'
 const run = promisify(execFile)
 const INSTALL_MINIO = fileURLToPath(new URL('../../../scripts/install-minio.sh', import.meta.url))
 
-/** Ends the server when the test does, however the test ends: even killed, its end of the pipe closes. */
+/** Ends the server after the test, even if the test process is killed: then its end of the pipe closes. */
 const UNTIL_STDIN_ENDS = '"$0" "$@" 2>&1 & cat >/dev/null; kill $!; wait $!'
 
 export interface S3Server {
@@ -21,7 +21,7 @@ export interface S3Server {
 
 export interface S3ServerKind {
   readonly name: 'embedded' | 'minio'
-  /** Why this server cannot be had on this machine; undefined when it can. */
+  /** The reason why this server is missing on this machine; undefined if it is there. */
   missing(): Promise<string | undefined>
   /** Starts one on a free loopback port, with its data in the folder. */
   start(directory: string): Promise<S3Server>

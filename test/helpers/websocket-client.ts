@@ -37,10 +37,10 @@ export class RawWebSocket {
     return this
   }
 
-  /** All that comes until the server ends the connection, or says that it wants to and hears the same. */
+  /** All bytes until the server ends the connection or both sides have sent a close frame. */
   async untilClosed(): Promise<{ text: string; closeCode: number | undefined }> {
     const answerClose = (): void => {
-      // What the server sends otherwise is ASCII, so the byte is the beginning of that frame.
+      // All other bytes of the server are ASCII, so this byte begins the close frame.
       if (this.connection.unread.includes(0x80 | CLOSE)) this.send('', { opcode: CLOSE }).connection.end()
     }
     this.connection.socket.on('data', answerClose)

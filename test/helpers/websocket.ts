@@ -29,7 +29,7 @@ export function frame(payload: Buffer | string, { masked = false, opcode = BINAR
   return masked ? Buffer.concat([header, MASK, mask(data, MASK)]) : Buffer.concat([header, data])
 }
 
-/** Puts frames together again from the pieces of a stream. */
+/** Reassembles frames from the chunks of a stream. */
 export class FrameReader {
   #received: Buffer = Buffer.alloc(0)
 
@@ -76,7 +76,7 @@ export function acceptUpgrade(request: IncomingMessage, socket: Duplex): void {
   )
 }
 
-/** Accepts, and sends every frame back; answers a close frame with one of its own and ends. */
+/** Accepts the handshake and echoes every frame. Answers a close frame with its own and ends. */
 export function echoWebSocket(request: IncomingMessage, socket: Duplex, head: Buffer): void {
   acceptUpgrade(request, socket)
   const reader = new FrameReader()

@@ -51,7 +51,7 @@ const faults: Fault[] = [
 
 const emptySecret = temporaryFolder(t)
 writeFileSync(join(emptySecret, 'session-secret'), '')
-faults.push({ env: { DATA_DIR: emptySecret }, says: [join(emptySecret, 'session-secret'), 'it is empty'] })
+faults.push({ env: { DATA_DIR: emptySecret }, says: [join(emptySecret, 'session-secret'), 'the file is empty'] })
 
 for (const { env, says } of faults) {
   const name = Object.entries(env).map(([key, value]) => `${key}=${value.replace(folder, '…')}`)

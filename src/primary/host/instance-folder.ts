@@ -92,7 +92,7 @@ export class InstanceFolder {
 
 function readSecret(path: string): string {
   const secret = fs.readFileSync(path, 'utf8').trim()
-  if (secret === '') throw new Error('it is empty: remove it, or write the secret into it')
+  if (secret === '') throw new Error('the file is empty: remove it, or write the secret into it')
   return secret
 }
 

@@ -70,7 +70,7 @@ export class PublicPort {
 
 const REASONS: Record<number, string> = {
   [-13]: 'permission denied (ports under 1024 belong to root)',
-  [-98]: 'it is taken by another program',
+  [-98]: 'the port is taken by another program',
   [-99]: 'this machine does not have that address',
 }
 

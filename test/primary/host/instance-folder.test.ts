@@ -66,7 +66,7 @@ void t.test('a secret that cannot be used is an error that names its file', t =>
   const path = join(dataDir, 'session-secret')
   for (const content of ['', '\n']) {
     writeFileSync(path, content)
-    t.throws(() => folder.secret('session-secret'), { message: `${path}: it is empty` })
+    t.throws(() => folder.secret('session-secret'), { message: `${path}: the file is empty` })
   }
   rmSync(path)
   mkdirSync(path)

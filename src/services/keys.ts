@@ -11,6 +11,8 @@ export const keys = {
   cache: (name: string) => `outpost:cache:{${name}}`,
   /** Held by the process that does a piece of work for the whole cluster. */
   lease: (name: string) => `outpost:lease:{${name}}`,
+  /** Written by readiness checks, for a second: a Redis that can be read may refuse writes. */
+  readiness: 'outpost:readiness',
   /** Present while the worker of a multipart upload is alive. */
   liveUpload: (uploadId: string) => `outpost:live-upload:{${uploadId}}`,
 } as const

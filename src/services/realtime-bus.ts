@@ -3,6 +3,7 @@ import type { Redis } from 'ioredis'
 import type { Server } from 'socket.io'
 import type { Logger } from '../process/log.js'
 import { realtimeParser } from './realtime-parser.js'
+import { LEFT } from './redis-failover.js'
 import { createSubscriber, type RedisAddress } from './redis.js'
 
 /** How often the subscriber checks its connection. */
@@ -16,8 +17,16 @@ export class RealtimeBus {
   readonly #pulse: NodeJS.Timeout
   readonly adapter: Parameters<Server['adapter']>[0]
 
-  constructor(address: RedisAddress, redis: Redis, log: Logger) {
+  readonly #leave = (): void => this.#subscriber.disconnect(true)
+
+  constructor(
+    address: RedisAddress,
+    private readonly redis: Redis,
+    log: Logger,
+  ) {
     this.#subscriber = createSubscriber(address, log)
+    // A subscriber is refused nothing, so it does not notice that Redis has moved.
+    redis.on(LEFT, this.#leave)
     this.#pulse = setInterval(() => {
       if (this.#subscriber.status === 'ready') this.#subscriber.ping().catch(() => undefined)
     }, PULSE_MS)
@@ -35,6 +44,7 @@ export class RealtimeBus {
 
   stop(): void {
     clearInterval(this.#pulse)
+    this.redis.off(LEFT, this.#leave)
     this.#subscriber.disconnect()
   }
 }

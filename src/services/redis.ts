@@ -1,5 +1,6 @@
 import { Redis, type RedisOptions } from 'ioredis'
 import type { Logger } from '../process/log.js'
+import { RedisFailover } from './redis-failover.js'
 import { watchSilence } from './redis-silence.js'
 import { sendByTurns } from './redis-turns.js'
 
@@ -25,8 +26,14 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
     maxRetriesPerRequest: 0,
     connectTimeout: CONNECT_TIMEOUT_MS,
     retryStrategy: () => RECONNECT_MS,
+    reconnectOnError: error => {
+      if (MAY_HAVE_MOVED.test(refusal(error))) failover.refused(error.message)
+      return false
+    },
   } satisfies RedisOptions
+  const failover = new RedisFailover(log)
   const redis = connect(address, common)
+  failover.watch(redis)
   logTransitions(redis, log)
   return redis
 }
@@ -100,6 +107,9 @@ const CONNECTION_TROUBLE =
   /isn't writeable|Connection is closed|Socket timeout|Command timed out|ECONNREFUSED|ECONNRESET|ENOENT|EPIPE|ETIMEDOUT/
 
 const NO_WRITES = /^(OOM|READONLY|MISCONF|NOREPLICAS)\b/
+
+/** Replies of a server that is now a replica, or a replica without its primary: another server may have taken over. */
+const MAY_HAVE_MOVED = /^(READONLY|MASTERDOWN|LOADING)\b/
 
 /** The prefix with which a Redis older than 7 reports an error inside a script. */
 const IN_A_SCRIPT = /^ERR Error running script .*?: -/s

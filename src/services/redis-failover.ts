@@ -1,0 +1,67 @@
+import type { Redis } from 'ioredis'
+import type { Logger } from '../process/log.js'
+
+/** Emitted by a client that leaves a server, because the service may have moved to another one. */
+export const LEFT = 'outpost:left'
+
+const FIRST_PAUSE_MS = 1_000
+const LONGEST_PAUSE_MS = 30_000
+
+/**
+ * Follows a Redis that moves. A server that refuses writes or serves no data has often been replaced by another one
+ * behind the same name, while the connection to it stays. This leaves the server, so that the name is resolved again,
+ * until it finds one that takes writes. The pause between two tries grows from 1 s to 30 s: a Redis that is read-only for
+ * long is still read from.
+ */
+export class RedisFailover {
+  #redis: Redis | undefined
+  #pauseMs = FIRST_PAUSE_MS
+  #following = false
+
+  constructor(private readonly log: Logger) {}
+
+  watch(redis: Redis): void {
+    this.#redis = redis
+  }
+
+  /** A reply has told that this server cannot serve. Many may come at once; the first one counts. */
+  refused(reason: string): void {
+    if (this.#following) return
+    this.#following = true
+    this.log.warn({ error: reason }, 'redis refuses commands: its address is resolved again')
+    void this.#follow()
+  }
+
+  async #follow(): Promise<void> {
+    while (this.#redis !== undefined && this.#redis.status !== 'end') {
+      this.#leave(this.#redis)
+      await pause(this.#pauseMs)
+      this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
+      if (!(await takesWrites(this.#redis))) continue
+      this.log.info('redis accepts commands again')
+      this.#pauseMs = FIRST_PAUSE_MS
+      break
+    }
+    this.#following = false
+  }
+
+  #leave(redis: Redis): void {
+    redis.disconnect(true)
+    redis.emit(LEFT)
+  }
+}
+
+/** A server that does not tell its role counts as one that takes writes: its next refusal is noticed. */
+async function takesWrites(redis: Redis): Promise<boolean> {
+  if (redis.status !== 'ready') return false
+  try {
+    const [role] = await redis.role()
+    return role === 'master'
+  } catch (error) {
+    return error instanceof Error && error.name === 'ReplyError'
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise(resolve => setTimeout(resolve, ms).unref())
+}

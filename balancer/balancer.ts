@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import { Listener } from './edge/listener.js'
+import type { FatalRequest } from './requests/fatal-requests.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { Dispatcher } from './requests/dispatcher.js'
 import { HealthCheck, HealthThresholds } from './targets/health-check.js'
@@ -17,6 +18,13 @@ export interface TargetSpec {
   draining: boolean
 }
 
+/** How the process of a target has ended. */
+export interface EndedTarget {
+  id: string
+  /** By itself or in a hang, so perhaps because of a request; not because somebody killed it. */
+  fault: boolean
+}
+
 /** What is open at this moment. All counts are zero when the balancer is idle. */
 export interface Ledger {
   inFlight: number
@@ -28,6 +36,8 @@ export interface BalancerEvents {
   /** The last request in flight at a draining target has ended. */
   onDrained?(id: string): void
   onTargetState?(id: string, state: string): void
+  /** Requests of this method and path have ended targets. Called at most 20 times a minute. */
+  onFatalRequest?(request: FatalRequest): void
 }
 
 /**
@@ -52,7 +62,7 @@ export class Balancer {
     this.#pool = new TargetPool(this.options)
     this.#pool.on('drained', target => events.onDrained?.(target.id))
     this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
-    this.#dispatcher = new Dispatcher(this.#pool, this.options)
+    this.#dispatcher = new Dispatcher(this.#pool, this.options, request => events.onFatalRequest?.(request))
     this.#listener = new Listener(this.#dispatcher)
   }
 
@@ -88,23 +98,29 @@ export class Balancer {
   dropLocal(patienceMs: number): void {
     const local = this.#localId === undefined ? undefined : this.#pool.get(this.#localId)
     if (local === undefined) return
+    this.#pool.noteEnd(local.id, 'fault')
     this.#remove(local.id)
     local.closeUpgraded()
     setTimeout(() => local.breakOff(), patienceMs).unref()
   }
 
-  /** Makes `specs` the whole set of targets. Those that are missing from it are removed. */
-  setTargets(specs: readonly TargetSpec[]): void {
+  /**
+   * Makes `specs` the whole set of targets. Those that are missing from it are removed.
+   * @param ended the last that have ended, as far as that is known
+   */
+  setTargets(specs: readonly TargetSpec[], ended: readonly EndedTarget[] = []): void {
     const wanted = new Set(specs.map(spec => spec.id))
     for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
     for (const spec of specs) {
       if (this.#pool.get(spec.id) === undefined && spec.id !== this.#localId) this.#add(spec)
       if (spec.draining) this.#pool.get(spec.id)?.beginDrain()
     }
+    const news = ended.filter(({ id, fault }) => this.#pool.noteEnd(id, fault ? 'fault' : 'killed'))
+    if (news.length > 0) this.#dispatcher.suspects.review()
   }
 
   ledger(): Ledger {
-    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size + this.#listener.pipelined }
+    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.waiting + this.#listener.pipelined }
     for (const target of this.#pool.targets()) {
       ledger.inFlight += target.inFlight + target.bound
       ledger.upgraded += target.upgraded

@@ -1,5 +1,6 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
+import { createLog } from './process/log.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { workerOfSession } from './ipc/session-affinity.js'
 import type { Config } from './config/config.js'
@@ -26,7 +27,7 @@ export async function runBalancer(): Promise<void> {
   }
   parent.on('order', (order, handle) => {
     if (order.type === 'listen') void listen(handle as object)
-    else if (order.type === 'targets') balancer.setTargets(order.targets)
+    else if (order.type === 'targets') balancer.setTargets(order.targets, order.ended)
     else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.whenGone(leave)
@@ -35,11 +36,12 @@ export async function runBalancer(): Promise<void> {
 
 /** A balancer with the settings of this instance, which tells the primary what it finds out about its targets. */
 export function createBalancer(
-  { config, identityKey }: StartOrder,
+  { id, mesh, config, identityKey }: StartOrder,
   parent: Parent,
   events: BalancerEvents = {},
   options: Partial<BalancerOptions> = {},
 ): Balancer {
+  const log = createLog(`${mesh ? 'worker' : 'balancer'} ${id}`, config.logLevel)
   return new Balancer(
     {
       balance: config.balance,
@@ -57,6 +59,10 @@ export function createBalancer(
     {
       onDrained: id => parent.report({ type: 'drained', id }),
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
+      onFatalRequest: ({ method, path, count, seconds }) => {
+        const workers = count === 1 ? '1 worker' : `${count} workers`
+        log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)
+      },
       ...events,
     },
   )

@@ -5,6 +5,7 @@ import { judgeRetry, type Failure, type RetryBudget } from './retry.js'
 /** The failed tries of one request. Created when the first try fails. */
 export class Tries {
   readonly #targets = new Set<Target>()
+  readonly #lost: Target[] = []
   #failed = 0
   /** Tries that ended because their target died or hung. */
   #losses = 0
@@ -24,6 +25,11 @@ export class Tries {
     return this.#targets
   }
 
+  /** Targets that died or hung while they had the request. */
+  get lost(): readonly Target[] {
+    return this.#lost
+  }
+
   /**
    * Records a failed try.
    * @param repeatable the request may be sent twice
@@ -35,6 +41,8 @@ export class Tries {
     if (failure !== 'down' && !targetGone) this.#failed += 1
     // An ejected target still runs: other requests failed there. If it dies of this one later, that is the loss.
     if (failure !== 'connect' && target.state !== 'ejected') this.#losses += 1
+    if (failure !== 'connect' && target.state !== 'ejected' && (failure === 'down' || targetGone))
+      this.#lost.push(target)
     const verdict = judgeRetry({ failure, repeatable, targetGone, failedTries: this.#failed, retries })
     // All targets that were there may have been killed together. When their replacements die too, the request kills them.
     if (verdict === 'no' || this.#losses > Math.max(retries, this.targetsAtArrival)) return false

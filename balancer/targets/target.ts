@@ -18,6 +18,14 @@ import { LinkedList, type Entry } from './linked-list.js'
  */
 export type TargetState = 'joining' | 'ready' | 'unhealthy' | 'unreachable' | 'ejected' | 'draining' | 'gone'
 
+/**
+ * How a process ended:
+ * - `fault`: by itself, or it hung; perhaps because of a request
+ * - `killed`: by somebody else
+ * - `explained`: because of a request that is known
+ */
+export type Ending = 'fault' | 'killed' | 'explained'
+
 /** A request or a handshake in flight at a target. */
 export interface InFlight {
   /** The target was found hung or gone, or was ejected. */
@@ -42,6 +50,9 @@ export class Target implements Places {
   /** It has refused a connection since it was last ready. Kept apart from the state, because a drain is never left. */
   #refused = false
   #readySince = 0
+  #ending: Ending | undefined
+  /** The place of a request that may have ended another target. */
+  #alone: Entry | undefined
 
   constructor(
     readonly id: string,
@@ -77,6 +88,16 @@ export class Target implements Places {
     return this.#state === 'gone' || this.#refused
   }
 
+  /** How its process ended; undefined as long as that is not known. */
+  get ending(): Ending | undefined {
+    return this.#ending
+  }
+
+  /** It has a request that may have ended another target, and takes no second one of that kind. */
+  get hasSuspect(): boolean {
+    return this.#alone !== undefined
+  }
+
   /** When it last became ready, in the clock of `performance.now()`. */
   get readySince(): number {
     return this.#readySince
@@ -85,6 +106,12 @@ export class Target implements Places {
   /** Takes a place for a request. Returns the place, which is given back to `end`. */
   begin(request: InFlight, bound = false): Entry {
     return (bound ? this.#bound : this.#unbound).add(request)
+  }
+
+  /** Takes a place for a request that may have ended another target. */
+  beginAlone(request: InFlight): Entry {
+    this.#alone = this.begin(request)
+    return this.#alone
   }
 
   send(request: ForwardedRequest): void {
@@ -99,8 +126,10 @@ export class Target implements Places {
   end(place: Entry | undefined): void {
     const wasFull = this.full
     if (!this.#unbound.remove(place) && !this.#bound.remove(place)) return
+    const wasAlone = place === this.#alone
+    if (wasAlone) this.#alone = undefined
     if (this.#state === 'draining') this.#settleDrain()
-    else if (wasFull) this.observer.targetHasRoom(this)
+    else if (wasFull || wasAlone) this.observer.targetHasRoom(this)
   }
 
   holdUntilNextTurn(): void {
@@ -121,14 +150,30 @@ export class Target implements Places {
   markReady(): void {
     if (this.#state === 'ready' || this.#state === 'draining' || this.#state === 'gone') return
     this.#refused = false
+    this.#ending = undefined
     this.#readySince = performance.now()
     this.#become('ready')
   }
 
+  /** Records how its process ended. A process that has crashed may serve on for a moment, but not what it had. */
+  noteEnd(ending: 'fault' | 'killed'): void {
+    this.#ending ??= ending
+    this.markUnreachable()
+    if (this.#state === 'draining') this.#sendElsewhere()
+  }
+
+  /** The request that ended it is known. */
+  explainEnd(): void {
+    this.#ending = 'explained'
+  }
+
   /** Probes are bad. A drain goes on, but requests that can be tried elsewhere are. */
   markUnhealthy(): void {
-    if (this.#state === 'ready' || this.#state === 'ejected') this.#goDown('unhealthy')
-    else if (this.#state === 'draining') this.#sendElsewhere()
+    const isUp = this.#state === 'ready' || this.#state === 'ejected'
+    if (!isUp && this.#state !== 'draining') return
+    this.#ending ??= 'fault'
+    if (isUp) this.#goDown('unhealthy')
+    else this.#sendElsewhere()
   }
 
   /** Nothing listens on its socket. */

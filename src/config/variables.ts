@@ -147,7 +147,7 @@ export const variables = {
     '1: the built-in app names its worker in `X-Outpost-Worker`'),
   production: withDefault('NODE_ENV', whether('production'), '', worker,
     '`production`: session cookies and HSTS for HTTPS only'),
-  logLevel: withDefault('LOG_LEVEL', oneOf(logLevels), 'info', primaryAndWorker,
+  logLevel: withDefault('LOG_LEVEL', oneOf(logLevels), 'info', everybody,
     'least severe level that is logged'),
 }
 

@@ -5,6 +5,9 @@ import type { Config } from '../config/config.js'
 /** A target, as every balancing process gets it. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
+/** How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else. */
+const endedSchema = z.object({ id: z.string(), fault: z.boolean() })
+
 /** The object storage, as every worker reaches it. */
 const storageSchema = z.object({
   /** `http://host[:port]` or `https://…` */
@@ -54,8 +57,12 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
-  /** All the targets there are, each time. */
-  z.object({ type: z.literal('targets'), targets: z.array(targetSchema) }),
+  /** All the targets there are, each time, and those that have ended of late. */
+  z.object({
+    type: z.literal('targets'),
+    targets: z.array(targetSchema),
+    ended: z.array(endedSchema).optional(),
+  }),
   /** Nothing new will come. Ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
@@ -79,6 +86,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('retire-me'), reason: z.string() }),
 ])
 
+export type EndedTarget = z.infer<typeof endedSchema>
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>
 export type StorageAddress = z.infer<typeof storageSchema>

@@ -57,7 +57,9 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') adopt(handle)
-    else if (order.type === 'targets') balancer.setTargets(crashed ? order.targets.filter(isSibling) : order.targets)
+    else if (order.type === 'targets') {
+      balancer.setTargets(crashed ? order.targets.filter(isSibling) : order.targets, order.ended)
+    }
   })
   const isSibling = ({ id }: { id: string }): boolean => id !== start.id
 

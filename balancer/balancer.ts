@@ -1,9 +1,8 @@
 import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import { Listener } from './edge/listener.js'
-import type { FatalRequest } from './requests/fatal-requests.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
-import { Dispatcher } from './requests/dispatcher.js'
+import { Dispatcher, type DispatcherEvents } from './requests/dispatcher.js'
 import { HealthCheck, HealthThresholds } from './targets/health-check.js'
 import type { Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
@@ -32,12 +31,10 @@ export interface Ledger {
   waiting: number
 }
 
-export interface BalancerEvents {
+export interface BalancerEvents extends DispatcherEvents {
   /** The last request in flight at a draining target has ended. */
   onDrained?(id: string): void
   onTargetState?(id: string, state: string): void
-  /** Requests of this method and path have ended targets. Called at most 20 times a minute. */
-  onFatalRequest?(request: FatalRequest): void
 }
 
 /**
@@ -62,7 +59,7 @@ export class Balancer {
     this.#pool = new TargetPool(this.options)
     this.#pool.on('drained', target => events.onDrained?.(target.id))
     this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
-    this.#dispatcher = new Dispatcher(this.#pool, this.options, request => events.onFatalRequest?.(request))
+    this.#dispatcher = new Dispatcher(this.#pool, this.options, events)
     this.#listener = new Listener(this.#dispatcher)
   }
 

@@ -59,6 +59,7 @@ export function createBalancer(
     {
       onDrained: id => parent.report({ type: 'drained', id }),
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
+      onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
       onFatalRequest: ({ method, path, count, seconds }) => {
         const workers = count === 1 ? '1 worker' : `${count} workers`
         log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)

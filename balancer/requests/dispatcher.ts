@@ -25,6 +25,13 @@ export interface Supervised extends HasDeadline {
   deadlinePassed(): void
 }
 
+export interface DispatcherEvents {
+  /** Requests of this method and path have ended targets. Called at most 20 times a minute. */
+  onFatalRequest?(request: FatalRequest): void
+  /** A request has ended this target. */
+  onTargetExplained?(id: string): void
+}
+
 /** The progress of a body is checked this often within the time that it may stand still. */
 const PROGRESS_CHECKS = 4
 
@@ -47,10 +54,10 @@ export class Dispatcher {
   constructor(
     readonly pool: TargetPool,
     readonly options: BalancerOptions,
-    onFatalRequest: (request: FatalRequest) => void = () => undefined,
+    events: DispatcherEvents = {},
   ) {
-    this.#fatal = new FatalRequests(onFatalRequest)
-    this.suspects = new Suspects(pool, this.#fatal, options.holdMs)
+    this.#fatal = new FatalRequests(request => events.onFatalRequest?.(request))
+    this.suspects = new Suspects(pool, this.#fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)

@@ -37,6 +37,7 @@ export class Suspects {
     private readonly pool: TargetPool,
     private readonly fatal: FatalRequests,
     holdMs: number,
+    private readonly onExplained: (target: Target) => void,
   ) {
     this.#forWord = new Deadlines(WORD_MS, suspect => this.#judge(suspect, 'fault'))
     this.#forTurn = new Deadlines(holdMs, suspect => {
@@ -104,7 +105,11 @@ export class Suspects {
   }
 
   #blame(suspect: Suspect, targets: number): void {
-    for (const target of suspect.lost) target.explainEnd()
+    for (const target of suspect.lost) {
+      if (target.ending === 'killed' || target.ending === 'explained') continue
+      target.explainEnd()
+      this.onExplained(target)
+    }
     this.fatal.record(suspect.request, targets, performance.now())
     suspect.giveUp('UPSTREAM_BROKEN')
     this.review()

@@ -78,6 +78,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** A request has ended this worker. */
+  z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** It has the connection that it was given longest ago (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */

@@ -83,7 +83,7 @@ export class Balancer {
    */
   setLocal(id: string, app: LocalApp, socketPath?: string): void {
     this.#localId = id
-    const target = this.#pool.add(id, new LocalTarget(app, this.options), true)
+    const target = this.#pool.add(id, new LocalTarget(app), true)
     target.markReady()
     if (socketPath !== undefined) this.#watch(target, socketPath)
   }

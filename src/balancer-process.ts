@@ -50,6 +50,7 @@ export function createBalancer(
       healthPath: config.healthPath,
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
+      maxHeaderBytes: config.maxHeaderBytes,
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: Math.ceil(config.maxWebSocketsPerClient / balancingProcesses(config)),

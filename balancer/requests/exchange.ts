@@ -64,6 +64,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     return this.dispatcher.closing
   }
 
+  get answering(): boolean {
+    return this.#response.headersSent
+  }
+
   get tried(): ReadonlySet<Target> | undefined {
     return this.#tries?.targets
   }
@@ -138,6 +142,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#state = 'answering'
     this.#waitWithin(undefined)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
+    // An answer that streams has freed its place.
+    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
   }
 
   answerComplete(): void {

@@ -59,7 +59,7 @@ export class FatalRequests {
       method: request.method ?? '',
       path: pathOf(request),
       ends: [],
-      reportedAt: 0,
+      reportedAt: -Infinity,
     }
     kind.ends = [...withinWindow(kind.ends, now), ...Array<number>(targets).fill(now)].slice(-MAX_ENDS)
     // The one that was heard of last comes last.

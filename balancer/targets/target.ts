@@ -28,6 +28,8 @@ export type Ending = 'fault' | 'killed' | 'explained'
 
 /** A request or a handshake in flight at a target. */
 export interface InFlight {
+  /** Its answer has begun, and streams. */
+  readonly answering: boolean
   /** The target was found hung or gone, or was ejected. */
   targetWentDown(): void
   /** The target will not finish this. */
@@ -49,6 +51,8 @@ export class Target implements Places {
   readonly #upgraded = new Set<UpgradedConnection>()
   /** It has refused a connection since it was last ready. Kept apart from the state, because a drain is never left. */
   #refused = false
+  /** Of the unbound ones, how many are answered with a stream, when that was last counted. */
+  #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
   /** The place of a request that may have ended another target. */
@@ -79,8 +83,12 @@ export class Target implements Places {
     return this.#upgraded.size
   }
 
+  /** Whether as many requests wait for an answer as may. An answer that streams holds no place. */
   get full(): boolean {
-    return this.#unbound.size >= this.maxInFlight
+    if (this.#unbound.size - this.#streaming < this.maxInFlight) return false
+    // Counted only when it matters.
+    this.#streaming = this.#unbound.count(({ answering }) => answering)
+    return this.#unbound.size - this.#streaming >= this.maxInFlight
   }
 
   /** Whether its process has died, as far as is known. */
@@ -126,6 +134,7 @@ export class Target implements Places {
   end(place: Entry | undefined): void {
     const wasFull = this.full
     if (!this.#unbound.remove(place) && !this.#bound.remove(place)) return
+    if (this.#streaming > 0) this.#streaming -= 1
     const wasAlone = place === this.#alone
     if (wasAlone) this.#alone = undefined
     if (this.#state === 'draining') this.#settleDrain()
@@ -238,7 +247,7 @@ export class Target implements Places {
   }
 }
 
-const NOTHING: InFlight = { targetWentDown: () => undefined, targetBrokeOff: () => undefined }
+const NOTHING: InFlight = { answering: false, targetWentDown: () => undefined, targetBrokeOff: () => undefined }
 
 const UPGRADED_CLOSED_AT_ONCE = 50
 const UPGRADED_PAUSE_MS = 50

@@ -60,7 +60,7 @@ const ignore = (): undefined => undefined
 
 /** A request that nothing happens to. */
 function aRequest(): InFlight {
-  return { targetWentDown: ignore, targetBrokeOff: ignore }
+  return { answering: false, targetWentDown: ignore, targetBrokeOff: ignore }
 }
 
 function poolOf(balance: Policy, count: number): TargetPool {

@@ -86,6 +86,22 @@ export const redisUrl: Parser<string> = {
   },
 }
 
+const numberOfProxies = wholeNumber(0, 32)
+
+export const trustedProxies: Parser<number | string[]> = {
+  accepted: 'a whole number from 0 to 32, or IP addresses and CIDR ranges with commas between them',
+  parse: text => {
+    const ranges = text.split(',').map(range => range.trim())
+    return numberOfProxies.parse(text) ?? (ranges.every(isRange) ? ranges : undefined)
+  },
+}
+
+function isRange(text: string): boolean {
+  const [address = '', prefix = '0', ...others] = text.split('/')
+  const bits = isIP(address) === 6 ? 128 : 32
+  return isIP(address) !== 0 && others.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
+}
+
 /** The origin of the URL. */
 export const httpOrigin: Parser<string> = {
   accepted: 'a URL like http://host[:port] or https://host[:port], without keys or a path',

@@ -8,6 +8,7 @@ import type { Action } from './plan/action.js'
 import { defaultLimits, type Desired, type Limits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
+import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { ReloadError, Reloads } from './reloads.js'
@@ -144,6 +145,9 @@ export class Supervisor implements Service, ChildObserver {
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break
+      case 'ended-by-request':
+        this.#pardon(`worker ${report.id}`)
+        break
       case 'crashed':
         child.markCrashed()
         break
@@ -234,6 +238,12 @@ export class Supervisor implements Service, ChildObserver {
 
   #retire(child: Child, reason: string): void {
     if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  }
+
+  /** The loss of this process is no sign of a crash loop. */
+  #pardon(name: string): void {
+    const { restarts } = this.#history
+    this.#history = { ...this.#history, restarts: { ...restarts, worker: pardoned(restarts.worker, name) } }
   }
 
   #settled(generation: number, workers: number): void {

@@ -25,13 +25,16 @@ export class WorkerServer {
   constructor(
     private readonly server: Server,
     /** The socket it listens on, and the key of the balancers' envelopes. */
-    private readonly options: { socketPath: string; identityKey: string },
+    private readonly options: { socketPath: string; identityKey: string; config?: { maxHeaderBytes: number } },
     private readonly door: Door,
   ) {
     server.keepAliveTimeout = WORKER_KEEP_ALIVE_MS
     // The balancers have limits of their own for slow clients.
     server.requestTimeout = 0
-    server.maxHeadersCount = targetHeaderLimits(edgeHeaderLimits).maxHeaders
+    const limits = targetHeaderLimits({ ...edgeHeaderLimits, ...options.config })
+    server.maxHeadersCount = limits.maxHeaders
+    // Read for each connection.
+    Object.assign(server, { maxHeaderSize: limits.maxHeaderBytes })
     this.messages = bearExpressMessages(server)
     server.on('newListener', event => {
       if (event === 'request') this.#othersListen = true
@@ -58,6 +61,13 @@ export class WorkerServer {
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client)
     this.server.emit('request', request, response)
+  }
+
+  /** The same for a request whose client waits for "100 Continue". Returns false if the app leaves that to Node. */
+  checkContinue(request: IncomingMessage, response: ServerResponse, client: Client): boolean {
+    if (this.server.listenerCount('checkContinue') === 0) return false
+    identify(request, client)
+    return this.server.emit('checkContinue', request, response)
   }
 
   /** Whether Socket.IO or a listener of the app would take the upgrade. */

@@ -34,6 +34,7 @@ void t.test('every variable may be left out', t => {
     drainTimeoutMs: 300_000,
     upstreamTimeoutMs: 30_000,
     maxInFlight: 256,
+    maxHeaderBytes: 16_384,
     maxSockets: 20_000,
     maxWebSocketsPerClient: 4_000,
     workerMaxMemory: 0,
@@ -254,9 +255,11 @@ void t.test('a role is handed the settings that it needs and no others', t => {
     trustProxy: 0,
     upstreamTimeoutMs: 30_000,
     maxInFlight: 256,
+    maxHeaderBytes: 16_384,
     maxSockets: 20_000,
     maxWebSocketsPerClient: 4_000,
     healthPath: '/health',
+    logLevel: config.logLevel,
   })
   t.match(configFor('worker', config), { app: undefined, uploadMaxBytes: 1024 ** 3, trustProxy: 0, production: false })
   t.strictSame(configFor('primary', config).s3, config.s3)

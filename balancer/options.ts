@@ -1,8 +1,10 @@
 import { randomBytes } from 'node:crypto'
 import type { IncomingMessage, ServerOptions } from 'node:http'
 import { edgeHeaderLimits } from './contract/header-limits.js'
-import type { TrustProxy } from './edge/trusted-proxies.js'
 import { WORKER_KEEP_ALIVE_MS } from './contract/keep-alive.js'
+
+/** How many proxies in front are trusted, or the addresses and ranges (CIDR) of those that are. */
+export type TrustProxy = number | readonly string[]
 
 /** The settings of a balancer. Times are in milliseconds, sizes in bytes. */
 export interface BalancerOptions {

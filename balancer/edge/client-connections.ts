@@ -4,7 +4,8 @@ import type { Socket } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket } from '../errors.js'
 import { identify } from './identify.js'
-import { TrustedProxies, type TrustProxy } from './trusted-proxies.js'
+import type { TrustProxy } from '../options.js'
+import { TrustedProxies } from './trusted-proxies.js'
 
 /** At most so many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
 const REFUSED_AT_ONCE = 100

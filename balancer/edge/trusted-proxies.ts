@@ -1,7 +1,5 @@
 import { BlockList, isIP } from 'node:net'
-
-/** How many proxies in front are trusted, or the addresses and ranges (CIDR) of those that are. */
-export type TrustProxy = number | readonly string[]
+import type { TrustProxy } from '../options.js'
 
 /** The proxies in front whose word about the client is taken. */
 export class TrustedProxies {

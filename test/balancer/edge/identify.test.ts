@@ -2,7 +2,8 @@ import t from 'tap'
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ClientIdentity } from '#balancer'
 import { identify as identifyBehind, type Peer } from '#balancer/edge/identify.js'
-import { TrustedProxies, type TrustProxy } from '#balancer/edge/trusted-proxies.js'
+import { TrustedProxies } from '#balancer/edge/trusted-proxies.js'
+import type { TrustProxy } from '#balancer/options.js'
 
 const identify = (peer: Peer, headers: IncomingHttpHeaders, trust: TrustProxy): ClientIdentity =>
   identifyBehind(peer, headers, new TrustedProxies(trust))

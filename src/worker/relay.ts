@@ -16,7 +16,7 @@ type Listen = (this: Server, ...args: unknown[]) => Server
 /** An open socket whose connections are delivered to a server of the app. */
 export class Relay {
   readonly #server = net.createServer()
-  /** Resolves when connections are accepted. */
+  /** Resolves when connections are accepted, or never will be. */
   readonly opened: Promise<void>
 
   private constructor(
@@ -30,6 +30,7 @@ export class Relay {
         this.#accept()
         resolve()
       })
+      this.#server.once('close', resolve)
     })
     listen.apply(this.#server, [...args])
     this.#accept()

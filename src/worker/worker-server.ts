@@ -79,6 +79,8 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client)
+    // Some apps find their server by the request.
+    Object.assign(request.socket, { server: this.server })
     this.server.emit('request', request, response)
   }
 

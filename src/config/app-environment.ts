@@ -1,4 +1,5 @@
 import { realpathSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
 
 type Environment = Record<string, string | undefined>
 
@@ -35,6 +36,15 @@ export function appPort(env: Environment = process.env): number {
 /** Whether Node loads modules through hooks of the person's: the app is loaded later then. */
 export function hasModuleHooks(env: Environment = process.env): boolean {
   return /--(import|loader|experimental-loader)\b/.test(env['NODE_OPTIONS'] ?? '')
+}
+
+/** Not every user has an entry in the list of users, nor HOME in the environment. */
+export function homeFolder(): string {
+  try {
+    return homedir()
+  } catch {
+    return tmpdir()
+  }
 }
 
 /** The folder in which the command was typed, by the name that the person knows it by: links in it may be moved. */

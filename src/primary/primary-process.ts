@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import { readConfig, type Config } from '../config/config.js'
+import { isHostOfApp, readConfig, type Config, type ConfigFault } from '../config/config.js'
 import { exit, exitCodes, type ExitCode } from '../process/exit.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
@@ -29,6 +29,7 @@ const REDIS_STOP_MS = 5_000
 /** Longer than the embedded store waits for the requests that it has begun. */
 const STORE_STOP_MS = 8_000
 const STORE_USER = 'outpost'
+const defaultHost = '0.0.0.0'
 
 /** Starts an instance and keeps it until a signal ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
@@ -38,7 +39,9 @@ export async function runPrimary(): Promise<never> {
   const signals = new SignalRecord()
   let instance: Instance
   try {
-    instance = await startInstance(readConfig())
+    const leftToApp: ConfigFault[] = []
+    const config = readConfig(undefined, fault => leftToApp.push(fault))
+    instance = await startInstance(config, leftToApp)
   } catch (error) {
     // Whatever keeps it from starting is the environment or the machine: the person at the keyboard can mend it.
     process.stderr.write(`outpost: ${(error as Error).message}\n`)
@@ -56,15 +59,18 @@ interface Instance {
   release(): void
 }
 
-async function startInstance(config: Config): Promise<Instance> {
+async function startInstance(config: Config, leftToApp: readonly ConfigFault[]): Promise<Instance> {
   const folder = new InstanceFolder(config.dataDir)
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const log = createLog('primary', config.logLevel)
+  for (const { name, value, accepted } of leftToApp) {
+    log.warn(`${name}=${value} is left to the app: accepted is ${accepted}; OUTPOST_${name} is never the app's`)
+  }
   const leftovers = await endLeftovers(folder.lifeline)
   if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance ended')
   folder.clearSockets()
 
-  const publicPort = await PublicPort.bind(config.host, config.port)
+  const publicPort = await bindPublicPort(config, log)
   const lifeline = Lifeline.open(folder.lifeline)
   guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
@@ -107,6 +113,19 @@ async function startInstance(config: Config): Promise<Instance> {
   }
   const { serving } = supervisor
   return { services, serving, log, release, reload: () => void supervisor.reload().catch(() => undefined) }
+}
+
+/** A HOST that is the app's name for itself, e.g. shop.example.org, is no address to bind. */
+async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> {
+  const { host, port } = config
+  try {
+    return await PublicPort.bind(host, port)
+  } catch (error) {
+    const bound = isHostOfApp(config) ? await PublicPort.bind(defaultHost, port).catch(() => undefined) : undefined
+    if (bound === undefined) throw error
+    log.warn(`HOST=${host} is left to the app: ${(error as Error).message}; OUTPOST_HOST is never the app's`)
+    return bound
+  }
 }
 
 function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {

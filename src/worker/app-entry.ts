@@ -68,7 +68,7 @@ export class AppEntry {
   async idle(): Promise<void> {
     const { listeners, file } = this.options
     await this.#decide()
-    if (listeners.isPublished) return
+    if (listeners.isPublished()) return
     this.#fail(new AppError(file, `it ended: it does not listen, and its default export is ${this.#shown}, no app`))
   }
 
@@ -83,9 +83,9 @@ export class AppEntry {
   async #choose(): Promise<void> {
     const { listeners, entry, lend, lentReady } = this.options
     if (entry !== 'export') listeners.decide()
-    if (listeners.isPublished || entry === 'listen') return
+    if (listeners.isPublished() || entry === 'listen') return
     this.#exported = await Promise.race([this.#exports.read(), sleep(IMPORT_MS)])
-    if (listeners.isPublished) return
+    if (listeners.isPublished()) return
     const server = await this.#exports.server(this.#exported, lend)
     await lentReady()
     listeners.decide()

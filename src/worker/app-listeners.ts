@@ -53,7 +53,7 @@ export class AppListeners {
     } as typeof net.Server.prototype.listen
   }
 
-  get isPublished(): boolean {
+  isPublished(): boolean {
     return this.#public !== undefined
   }
 

@@ -15,7 +15,7 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   const services = new AppServices(start, log)
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
 
-  let worker: WorkerServer | undefined
+  let worker: WorkerServer | undefined = undefined as WorkerServer | undefined
   let latest: Server | undefined
   const first = new Promise<Server>(resolve => {
     listeners.observe({

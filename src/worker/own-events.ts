@@ -13,6 +13,7 @@ const doNothing = (): void => undefined
  * added: the app has its process to itself.
  */
 export class OwnEvents extends EventEmitter implements Channel {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #emit = process.emit as unknown as Emit
   /** Called once the event loop has nothing else to wait for. The app does not hear of it. */
   whenIdle: (() => void) | undefined

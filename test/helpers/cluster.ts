@@ -113,12 +113,7 @@ export class Cluster {
   }
 
   /** Starts the program and waits until all of it serves. */
-  static async start(
-    t: Harness,
-    env: Record<string, string> = {},
-    openFiles?: number,
-    cwd?: string,
-  ): Promise<Cluster> {
+  static async start(t: Harness, env: Record<string, string> = {}, openFiles?: number, cwd?: string): Promise<Cluster> {
     const cluster = Cluster.spawn(t, env, openFiles, cwd)
     await cluster.serving()
     await cluster.has('worker', cluster.#workers)

@@ -1,6 +1,10 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { temporaryFolder } from '../helpers/harness.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
@@ -90,4 +94,59 @@ void t.test('START_TIMEOUT_MS ends the wait', async t => {
   const env = { APP: 'slow.cjs', WORKERS: '1', START_TIMEOUT_MS: '3000' }
   const cluster = Cluster.spawn(t, env, undefined, strangers)
   await cluster.printed(/not ready within 3 s/)
+})
+
+void t.test('NODE_OPTIONS are for the workers, and are found from the folder of the app', async t => {
+  const cluster = await start(t, 'preloaded.cjs', { OUTPOST_NODE_OPTIONS: '--require ./preloaded-first.cjs' })
+  t.equal((await ask(cluster.url, '/')).text, 'preloaded')
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+for (const hook of ['--require', '--import']) {
+  void t.test(`an app that exports is found behind NODE_OPTIONS with ${hook}`, async t => {
+    const options = `${hook} ./preloaded-first.cjs`
+    for (const name of ['exports-an-app.mjs', 'exports-an-app.cjs']) {
+      const cluster = await start(t, name, { OUTPOST_NODE_OPTIONS: options, WORKERS: '1' })
+      t.equal((await ask(cluster.url, '/')).text, 'exported', name)
+      t.match(await cluster.stop(), { code: 0 })
+    }
+  })
+}
+
+void t.test('APP_ENTRY=export serves an export at once, and a later listen takes its place', async t => {
+  const cluster = await start(t, 'late-listen.cjs', { APP_ENTRY: 'export', WORKERS: '1', BALANCERS: '0' })
+  t.equal((await ask(cluster.url, '/')).text, '{"database":false,"own":false}')
+  const last = async (): Promise<boolean> => (await ask(cluster.url, '/')).text === '{"database":true,"own":true}'
+  await until(last, 'the server of the app')
+})
+
+void t.test('an app that ends without a listener and without an export is told so at once', async t => {
+  const cluster = Cluster.spawn(t, { APP: 'ends.cjs', WORKERS: '1' }, undefined, strangers)
+  await cluster.printed(/APP=.*ends\.cjs: it ended: it does not listen, and its default export is \{.*\}, no app/)
+})
+
+void t.test('what apps use the environment for does not keep Outpost from starting', async t => {
+  const env = {
+    LOG_LEVEL: 'verbose',
+    NODE_ENV: 'production',
+    SESSION_SECRET: 'short',
+    S3_ENDPOINT: 'https://s3.example.org',
+    REDIS_URL: '127.0.0.1:6379',
+    HOST: 'shop.invalid',
+    HOME: '',
+  }
+  const cluster = await start(t, 'environment.cjs', { ...env, WORKERS: '1' })
+  t.match(JSON.parse((await ask(cluster.url, '/')).text), { ...env, PORT: String(cluster.port) })
+  await cluster.printed(/LOG_LEVEL=verbose is left to the app: accepted is one of .*; OUTPOST_LOG_LEVEL is never/)
+  await cluster.printed(/HOST=shop.invalid is left to the app/)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a folder is started as its package.json says', async t => {
+  const folder = temporaryFolder(t)
+  const source = `require('http').createServer((q, r) => r.end(process.argv.slice(2).join())).listen(process.env.PORT)`
+  writeFileSync(join(folder, 'www.js'), source)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: 'node ./www one' } }))
+  const cluster = await start(t, folder, { WORKERS: '1', APP_ARGS: 'two' })
+  t.equal((await ask(cluster.url, '/')).text, 'one,two')
 })

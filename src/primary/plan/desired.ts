@@ -46,7 +46,7 @@ export const defaultLimits: Limits = {
   workerMaxMemory: 0,
   drainTimeoutMs: 300_000,
   stopTimeoutMs: 30_000,
-  startTimeoutMs: 60_000,
+  startTimeoutMs: 30_000,
   hangTimeoutMs: 10_000,
   cutMs: 500,
   killGraceMs: 1_000,

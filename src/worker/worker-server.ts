@@ -79,9 +79,15 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client)
-    // Some apps find their server by the request.
-    Object.assign(request.socket, { server: this.server })
-    this.server.emit('request', request, response)
+    const socket = request.socket as Socket & { server?: Server }
+    const { server: edge } = socket
+    try {
+      // Some apps find their server by the request. Node finds the one to tell of a broken request by it, too.
+      Object.assign(socket, { server: this.server })
+      this.server.emit('request', request, response)
+    } finally {
+      Object.assign(socket, { server: edge })
+    }
   }
 
   /** Whether Socket.IO or a listener of the app would take the upgrade. */

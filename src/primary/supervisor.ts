@@ -61,9 +61,16 @@ export class Supervisor implements Service, ChildObserver {
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort, log } = options
-    const { balancers, workers, workerMaxMemory, drainTimeoutMs, shutdownTimeoutMs: stopTimeoutMs } = config
+    const {
+      balancers,
+      workers,
+      workerMaxMemory,
+      startTimeoutMs,
+      drainTimeoutMs,
+      shutdownTimeoutMs: stopTimeoutMs,
+    } = config
     this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
-    this.#limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs, stopTimeoutMs }
+    this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#factory = new ChildFactory(options, this)
     this.#log = new SupervisorLog(log)
     if (balancers === 0) {

@@ -4,8 +4,8 @@ import type { Config } from '../../config/config.js'
 import type { StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
-import { Child, type ChildObserver, type ForkOptions } from './child.js'
-import type { AppLaunch } from './fork.js'
+import { Child, type ChildObserver } from './child.js'
+import type { AppLaunch, ForkOptions } from './fork.js'
 
 /** The settings that the processes of an instance are started with. */
 export interface ChildFactoryOptions {

@@ -3,7 +3,7 @@ import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messa
 import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { Connection } from '../traffic/connection-dealer.js'
-import { forkProcess, type AppLaunch } from './fork.js'
+import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
@@ -12,14 +12,6 @@ export interface ChildObserver {
   childReported(child: Child, report: Report): void
   childExited(child: Child): void
   childPrinted(child: Child, line: string): void
-}
-
-export interface ForkOptions {
-  /** The program: `dist/main.js`. */
-  program: string
-  lifelineFd: number
-  /** What workers run in place of the built-in app; asked for each of them. */
-  app?: (place: number) => AppLaunch
 }
 
 /** Measurements of a process, from its last heartbeat. */

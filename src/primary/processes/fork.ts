@@ -4,7 +4,6 @@ import { dirname, join } from 'node:path'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { nodeOptions } from '../../config/app-environment.js'
 import type { StartSpec } from '../plan/action.js'
-import type { ForkOptions } from './child.js'
 import { spawned } from './spawn.js'
 
 /** A worker that runs somebody else's app as its main module. */
@@ -14,6 +13,14 @@ export interface AppLaunch {
   cwd: string
   /** Beside the primary's own environment. */
   env: Readonly<Record<string, string>>
+}
+
+export interface ForkOptions {
+  /** The program: `dist/main.js`. */
+  program: string
+  lifelineFd: number
+  /** What workers run in place of the built-in app; asked for each of them. */
+  app?: (place: number) => AppLaunch
 }
 
 type Stdio = Array<'ignore' | 'pipe' | 'ipc' | number>

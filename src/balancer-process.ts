@@ -18,7 +18,7 @@ export async function runBalancer(): Promise<void> {
   const listen = async (handle: object): Promise<void> => {
     try {
       await balancer.listen(handle)
-      parent.report({ type: 'ready' })
+      parent.report({ type: 'listening' })
     } catch (error) {
       parent.report({ type: 'failed', reason: (error as Error).message })
       exit(exitCodes.failure)
@@ -31,6 +31,8 @@ export async function runBalancer(): Promise<void> {
   })
   parent.whenGone(leave)
   parent.begin()
+  // An app may take long to say where to listen, and that is no slow start of the balancer.
+  parent.report({ type: 'ready' })
 }
 
 /** A balancer with the settings of this instance. It reports the states of its targets to the primary. */

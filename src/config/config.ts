@@ -103,7 +103,7 @@ export function readConfig(
 
 /** Whether HOST may be the app's own: a name by which people know it, which is no address of this machine. */
 export function isHostOfApp({ app, host }: Config, env: Environment = process.env): boolean {
-  return app !== undefined && env[`${PREFIX}HOST`] === undefined && isIP(host) === 0
+  return app !== undefined && host !== undefined && env[`${PREFIX}HOST`] === undefined && isIP(host) === 0
 }
 
 /** The part that a process of this role needs. No process gets a secret that it does not use. Frozen. */

@@ -92,8 +92,8 @@ const REGION = textLike(/^[a-z0-9-]{1,64}$/i, 'a region like us-east-1')
 export const variables = {
   port: withDefault('PORT', wholeNumber(0, 65_535), '3000', primary,
     'public port; 0 takes a free one, which the start summary names'),
-  host: withDefault('HOST', host, '0.0.0.0', primary,
-    'address that the public port is bound to', appsUse),
+  host: optional('HOST', host, 'all addresses', primary,
+    'address of the public port; unset: the one that your app listens on', appsUse),
   workers: withDefault('WORKERS', workerCount, 'auto', everybody,
     'number of worker processes'),
   balancers: withDefault('BALANCERS', wholeNumber(0, 64), '1', everybody,

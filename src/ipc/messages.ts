@@ -74,7 +74,13 @@ const orderSchema = z.discriminatedUnion('type', [
 const reportSchema = z.discriminatedUnion('type', [
   /** The first report: the child listens for orders from now on. */
   z.object({ type: z.literal('hello') }),
-  z.object({ type: z.literal('ready') }),
+  z.object({
+    type: z.literal('ready'),
+    /** The address that an app asked for with its listen on the public port. */
+    host: z.string().optional(),
+  }),
+  /** The balancer accepts connections. */
+  z.object({ type: z.literal('listening') }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
   /** Sent each second: the longest delay of the event loop in that second, and the resident memory. */
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),

@@ -28,7 +28,6 @@ const REDIS_STOP_MS = 5_000
 /** Longer than the embedded store waits for the requests that it has begun. */
 const STORE_STOP_MS = 8_000
 const STORE_USER = 'outpost'
-const DEFAULT_HOST = '0.0.0.0'
 
 /** One running Outpost: all that it has started. */
 export interface Instance {
@@ -83,7 +82,8 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   await services.start()
   void Promise.all([supervisor.serving, redis?.serving(REDIS_PATIENCE_MS)]).then(
     () => {
-      const facts = { config, port: publicPort.port, redisEmbedded: redis !== undefined, storage: storage.name }
+      const { host, port } = publicPort
+      const facts = { config, host, port, redisEmbedded: redis !== undefined, storage: storage.name }
       process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
     },
     () => undefined,
@@ -103,7 +103,7 @@ async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> 
   try {
     return await PublicPort.bind(host, port)
   } catch (error) {
-    const bound = isHostOfApp(config) ? await PublicPort.bind(DEFAULT_HOST, port).catch(() => undefined) : undefined
+    const bound = isHostOfApp(config) ? await PublicPort.bind(undefined, port).catch(() => undefined) : undefined
     if (bound === undefined) throw error
     log.warn(`HOST=${host} is left to the app: ${(error as Error).message}; OUTPOST_HOST is never the app's`)
     return bound

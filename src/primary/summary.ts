@@ -2,6 +2,8 @@ import type { Config } from '../config/config.js'
 
 export interface SummaryFacts {
   config: Config
+  /** The address that the public port is bound to. */
+  host: string
   port: number
   redisEmbedded: boolean
   /** The place of the objects, as shown to people. */
@@ -10,8 +12,8 @@ export interface SummaryFacts {
 }
 
 /** The text that the console shows once a request can be served. */
-export function summaryOf({ config, port, redisEmbedded, storage, startedInMs }: SummaryFacts): string {
-  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host
+export function summaryOf({ config, host: bound, port, redisEmbedded, storage, startedInMs }: SummaryFacts): string {
+  const host = ['0.0.0.0', '::'].includes(bound) ? 'localhost' : bound
   const rows = [
     ['public', `http://${host.includes(':') ? `[${host}]` : host}:${port}`],
     ['app', config.app ?? 'built-in'],

@@ -4,10 +4,19 @@ import type { Child } from './processes/child.js'
 
 /** Every message of the supervisor, in one place: operators search their logs for them. */
 export class SupervisorLog {
+  #hostIsNoted = false
+
   constructor(private readonly log: Logger) {}
 
   failedToStart(child: Child, reason: string): void {
     this.log.error({ child: child.name, reason }, `${child.role} failed to start`)
+  }
+
+  /** HOST is set, and counts: the public port may be open to more than the app asked for. */
+  appAsksFor(host: string | undefined, bound: string): void {
+    if (this.#hostIsNoted || host === undefined || host === bound || !['::', '0.0.0.0'].includes(bound)) return
+    this.#hostIsNoted = true
+    this.log.warn(`app listens on ${host}, and the public port is open on HOST=${bound}: unset HOST to keep to ${host}`)
   }
 
   targetState(by: Child, { id, state }: { id: string; state: string }): void {

@@ -58,6 +58,8 @@ export class Supervisor implements Service, ChildObserver {
   readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
   #portLost: (error: Error) => void = () => undefined
+  /** With HOST unset, an app says where to listen, and the port is opened when it does. */
+  #port: 'bound' | 'opening' | 'open' | 'accepting' = 'bound'
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort, log } = options
@@ -86,7 +88,8 @@ export class Supervisor implements Service, ChildObserver {
 
   start(): Promise<void> {
     this.#state = 'running'
-    this.#dealer?.start()
+    const { app, host } = this.options.config
+    if (app === undefined || host !== undefined) this.#letListen()
     this.#look = setInterval(() => this.#ask(), LOOK_INTERVAL_MS)
     this.#pass()
     return Promise.resolve()
@@ -136,6 +139,10 @@ export class Supervisor implements Service, ChildObserver {
         return
       case 'ready':
         child.markReady()
+        if (child.role === 'worker') this.#openPort(report.host)
+        break
+      case 'listening':
+        this.#port = 'accepting'
         break
       case 'failed':
         this.#log.failedToStart(child, report.reason)
@@ -193,7 +200,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#history = history
     clearTimeout(this.#wakeUp)
     for (const action of actions) this.#carryOut(action, now)
-    if (this.#traffic.isServing) this.#nowServing()
+    if (this.#traffic.isServing && this.#port === 'accepting') this.#nowServing()
     if (this.#desired.shutdown !== undefined && this.#children.size === 0) this.#end()
   }
 
@@ -245,6 +252,24 @@ export class Supervisor implements Service, ChildObserver {
 
   #retire(child: Child, reason: string): void {
     if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  }
+
+  /** @param host the address that the app asked for; HOST counts before it */
+  #openPort(host: string | undefined): void {
+    const { publicPort } = this.options
+    if (this.#port !== 'bound') return this.#log.appAsksFor(host, publicPort.host)
+    this.#port = 'opening'
+    const isThere = host === undefined || host === publicPort.host
+    const moved = isThere ? Promise.resolve() : publicPort.moveTo(host)
+    moved.then(() => this.#letListen(), this.#portLost)
+  }
+
+  #letListen(): void {
+    if (this.#desired.shutdown !== undefined) return this.options.publicPort.close()
+    this.#port = this.#dealer === undefined ? 'open' : 'accepting'
+    this.#factory.openPort(this.children().filter(({ role }) => role === 'balancer'))
+    this.#dealer?.start()
+    this.#ask()
   }
 
   /** The loss of this process is no sign of a crash loop. */

@@ -2,7 +2,7 @@ import { Server } from 'node:http'
 import net from 'node:net'
 import tls from 'node:tls'
 import { AppHandle, type Address } from './app-handle.js'
-import { isEverywhere, isLoopback, listenCall, type ListenCall } from './listen-call.js'
+import { isEverywhere, listenCall, type ListenCall } from './listen-call.js'
 import { Relay } from './relay.js'
 
 /** A server on PORT that speaks no HTTP is a probe of the port when it is closed within this time. */
@@ -33,6 +33,7 @@ export class AppListeners {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #listen = net.Server.prototype.listen as (this: net.Server, ...args: unknown[]) => net.Server
   #public: AppHandle | undefined
+  #host: string | undefined
   /** Public, but not by a listen on PORT: one on PORT takes its place. */
   #standIn: Candidate | 'export' | undefined
   readonly #candidates: Candidate[] = []
@@ -55,6 +56,11 @@ export class AppListeners {
 
   isPublished(): boolean {
     return this.#public !== undefined
+  }
+
+  /** The address that the app asked for with its listen on PORT; undefined for all addresses. */
+  get host(): string | undefined {
+    return this.#host
   }
 
   /** Ports of the listeners that may become public. */
@@ -80,7 +86,7 @@ export class AppListeners {
   publish(server: Server): void {
     if (this.#public !== undefined) return
     this.#standIn = 'export'
-    this.#setPublic(AppHandle.listen(server, this.#publicAddress(), handle => this.#closed(handle)))
+    this.#setPublic(this.#fakeListen(server))
   }
 
   /** Opens the worker's socket. Resolves when balancers can connect. */
@@ -119,11 +125,9 @@ export class AppListeners {
       this.#refuseUnlessProbe(server)
       return true
     }
-    const handle = this.#fakeListen(server)
+    const handle = this.#fakeListen(server, call.host)
     if (this.#public !== undefined && this.#standIn === undefined) return true
-    if (call.host !== undefined && isLoopback(call.host)) {
-      this.#remark(`the app listens on ${call.host} only: HOST=${call.host} keeps PORT=${this.port} to this machine`)
-    }
+    this.#host = call.host === '' ? undefined : call.host
     this.#replaceStandIn()
     this.#setPublic(handle)
     return true
@@ -135,12 +139,13 @@ export class AppListeners {
     signal?.addEventListener('abort', () => server.close())
   }
 
-  #fakeListen(server: net.Server): AppHandle {
-    return AppHandle.listen(server, this.#publicAddress(), handle => this.#closed(handle))
+  #fakeListen(server: net.Server, host?: string): AppHandle {
+    return AppHandle.listen(server, this.#publicAddress(host), handle => this.#closed(handle))
   }
 
-  #publicAddress(): Address {
-    return { address: '::', family: 'IPv6', port: this.port }
+  #publicAddress(host = ''): Address {
+    const address = net.isIP(host) === 0 ? '::' : host
+    return { address, family: `IPv${net.isIP(address)}`, port: this.port }
   }
 
   /** Probes (detect-port, get-port, portfinder) listen with a bare server, and close it at once. */

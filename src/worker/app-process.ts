@@ -4,7 +4,7 @@ import { exit, exitCodes } from '../process/exit.js'
 import { AppEntry } from './app-entry.js'
 import { AppServices } from './app-services.js'
 import type { Preloaded } from './preload.js'
-import { WorkerLife } from './worker-life.js'
+import { WorkerLife, type Leaving } from './worker-life.js'
 import { WorkerServer } from './worker-server.js'
 
 /** The body of a worker process with somebody else's app, which is its main module and has begun already. */
@@ -53,7 +53,7 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   worker = served
   if (latest !== undefined) served.adopt(latest)
   await listeners.serve(start.socketPath)
-  await life.serve(served, {
+  const leaving: Leaving = {
     drain: () => services.drain(),
     async leave(deadlineMs, mesh) {
       const deadline = performance.now() + deadlineMs
@@ -76,5 +76,6 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
         exit(exitCodes.ok)
       }
     },
-  })
+  }
+  await life.serve(served, leaving, listeners.host)
 }

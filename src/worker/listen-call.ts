@@ -1,5 +1,3 @@
-import { isIP } from 'node:net'
-
 /** What an app asked `server.listen` for. */
 export type ListenCall =
   | { kind: 'port'; port: number; host: string | undefined; callback: ListenCallback | undefined; signal?: AbortSignal }
@@ -40,10 +38,6 @@ function portOf(value: unknown): number | undefined {
   if (typeof value === 'string' && !/^\s*\d+\s*$/.test(value)) return undefined
   const port = Number(value)
   return Number.isInteger(port) && port >= 0 && port <= 65_535 ? port : undefined
-}
-
-export function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 }
 
 /** Whether clients of any interface would be accepted. */

@@ -36,8 +36,11 @@ export class WorkerLife {
     })
   }
 
-  /** The app listens: takes part from now on. */
-  async serve(server: WorkerServer, leaving: Leaving): Promise<void> {
+  /**
+   * The app listens: takes part from now on.
+   * @param host the address that it asked for
+   */
+  async serve(server: WorkerServer, leaving: Leaving, host?: string): Promise<void> {
     const { parent, start, log } = this
     if (start.mesh) this.#mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
     const leave = (deadlineMs: number): Promise<void> => leaving.leave(deadlineMs, this.#mesh)
@@ -47,7 +50,7 @@ export class WorkerLife {
     })
     parent.whenGone(leave)
     parent.begin()
-    parent.report({ type: 'ready' })
+    parent.report({ type: 'ready', ...(host === undefined ? {} : { host }) })
   }
 
   /** The app cannot be served. */

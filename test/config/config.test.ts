@@ -18,7 +18,7 @@ function faultsOf(env: NodeJS.ProcessEnv): ConfigError['faults'] {
 void t.test('every variable may be left out', t => {
   t.match(readConfig({}), {
     port: 3_000,
-    host: '0.0.0.0',
+    host: undefined,
     workers: availableParallelism(),
     balancers: 1,
     balance: 'round-robin',

@@ -77,6 +77,31 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
   })
 }
 
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  void t.test(`without HOST, an app that listens on 127.0.0.1 is reached there only, in ${mode}`, async t => {
+    const cluster = await start(t, 'loopback-only.cjs', { BALANCERS, HOST: '' })
+    t.match(await ask(cluster.url, '/'), { status: 200, text: '127.0.0.1' })
+    for (const other of ['127.0.0.2', '[::1]']) {
+      await t.rejects(ask(`http://${other}:${cluster.port}`, '/'), { code: 'ECONNREFUSED' }, other)
+    }
+    t.match(await cluster.stop(), { code: 0 })
+  })
+
+  void t.test(`without HOST, an app that names no address is reached by both families, in ${mode}`, async t => {
+    const cluster = await start(t, 'listen-again.cjs', { BALANCERS, HOST: '' })
+    for (const host of ['127.0.0.1', '[::1]'])
+      t.match(await ask(`http://${host}:${cluster.port}`, '/'), { status: 200 })
+    t.match(await cluster.stop(), { code: 0 })
+  })
+}
+
+void t.test('HOST counts before the address that an app listens on', async t => {
+  const cluster = await start(t, 'loopback-only.cjs', { HOST: '0.0.0.0' })
+  t.match(await ask(`http://127.0.0.2:${cluster.port}`, '/'), { status: 200 })
+  await cluster.printed(/app listens on 127.0.0.1, and the public port is open on HOST=0.0.0.0/)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
 void t.test('an app that knows nothing of PORT is served there, and told', async t => {
   const cluster = await start(t, 'own-port.cjs', {})
   await cluster.printed(/app does not listen on PORT=\d+: its listener on port 4390 is served there/)

@@ -6,6 +6,7 @@ function summary(env: NodeJS.ProcessEnv): string {
   const config = readConfig(env)
   return summaryOf({
     config,
+    host: config.host ?? '::',
     port: 3_000,
     redisEmbedded: !('REDIS_URL' in env),
     storage: 'embedded',

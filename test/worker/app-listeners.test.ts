@@ -58,6 +58,20 @@ void t.test('a server that listens on PORT is public, and sees that port', async
   t.equal(await answer(socketPath), 'app')
 })
 
+void t.test('the address that a server asks for with PORT is known, and seen by the server', async t => {
+  const { listeners } = await install(t)
+  const app = server(t, 'app').listen(PORT, '127.0.0.1')
+  t.equal(listeners.host, '127.0.0.1')
+  t.strictSame(app.address(), { address: '127.0.0.1', family: 'IPv4', port: PORT })
+})
+
+void t.test('a server without an address asks for none', async t => {
+  const { listeners } = await install(t)
+  const app = server(t, 'app').listen(PORT)
+  t.equal(listeners.host, undefined)
+  t.match(app.address(), { address: '::', family: 'IPv6' })
+})
+
 void t.test('a server on a loopback address is left to Node', async t => {
   const { listeners, published } = await install(t)
   const admin = server(t, 'admin').listen(0, '127.0.0.1')

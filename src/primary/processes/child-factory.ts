@@ -23,6 +23,7 @@ export interface ChildFactoryOptions {
 export class ChildFactory {
   readonly #forkOptions: ForkOptions
   readonly #nextId = { worker: 1, balancer: 1 }
+  #portIsOpen = false
 
   constructor(
     private readonly options: ChildFactoryOptions,
@@ -44,8 +45,18 @@ export class ChildFactory {
     const mesh = config.balancers === 0
     const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }
     child.send({ type: 'start', ...facts, redis, storage, sessionSecret, identityKey })
-    if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
+    if (role === 'balancer' && this.#portIsOpen) this.#letListen(child)
     return child
+  }
+
+  /** Balancers listen from now on: those that run, and each that is started. */
+  openPort(balancers: readonly Child[]): void {
+    this.#portIsOpen = true
+    for (const balancer of balancers) this.#letListen(balancer)
+  }
+
+  #letListen(balancer: Child): void {
+    balancer.send({ type: 'listen' }, this.options.publicPort.handle)
   }
 }
 

@@ -35,6 +35,8 @@ export interface BalancerEvents extends DispatcherEvents {
   /** The last request in flight at a draining target has ended. */
   onDrained?(id: string): void
   onTargetState?(id: string, state: string): void
+  /** A target stays out of use. */
+  onTargetOut?(id: string, reason: string): void
 }
 
 /**
@@ -54,11 +56,18 @@ export class Balancer {
   #localId: string | undefined
   #stopped: Promise<void> | undefined
 
-  constructor(options: Partial<BalancerOptions> = {}, events: BalancerEvents = {}) {
+  constructor(
+    options: Partial<BalancerOptions> = {},
+    private readonly events: BalancerEvents = {},
+  ) {
     this.options = resolveOptions(options)
     this.#pool = new TargetPool(this.options)
     this.#pool.on('drained', target => events.onDrained?.(target.id))
-    this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
+    this.#pool.on('changed', target => {
+      events.onTargetState?.(target.id, target.state)
+      if (target.state === 'ejected')
+        events.onTargetOut?.(target.id, `${this.options.ejectAfter} requests in a row failed`)
+    })
     this.#dispatcher = new Dispatcher(this.#pool, this.options, events)
     this.#listener = new Listener(this.#dispatcher)
   }
@@ -158,7 +167,8 @@ export class Balancer {
   }
 
   #watch(target: Target, socketPath: string): void {
-    const check = new HealthCheck(socketPath, new HealthThresholds(target, this.options), this.options)
+    const out = (reason: string): void => this.events.onTargetOut?.(target.id, reason)
+    const check = new HealthCheck(socketPath, new HealthThresholds(target, this.options, out), this.options)
     this.#checks.set(target.id, check)
     check.start()
   }

@@ -48,7 +48,8 @@ export function createBalancer(
       balance: config.balance,
       trustProxy: config.trustProxy,
       identityKey,
-      healthPath: config.healthPath,
+      // A worker answers for an app without a path of its own.
+      healthPath: config.healthPath ?? '/',
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
       maxHeaderBytes: config.maxHeaderBytes,
@@ -61,6 +62,7 @@ export function createBalancer(
     {
       onDrained: id => parent.report({ type: 'drained', id }),
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
+      onTargetOut: (id, reason) => parent.report({ type: 'target-out', id, reason }),
       onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
       onFatalRequest: ({ method, path, count, seconds }) => {
         const workers = count === 1 ? '1 worker' : `${count} workers`

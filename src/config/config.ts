@@ -69,8 +69,8 @@ export function readConfig(
   for (const { name } of allVariables()) given[name] = set[PREFIX + name] ?? set[name]
   const faults: ConfigFault[] = []
   const values = new Map<string, unknown>()
-  const read = ({ name, parser, default: standIn, masked }: AnyVariable): void => {
-    const text = given[name] ?? standIn
+  const read = ({ name, parser, default: standIn, builtIn, masked }: AnyVariable): void => {
+    const text = given[name] ?? standIn ?? (given['APP'] === undefined ? builtIn : undefined)
     if (text === undefined) return
     const value = parser.parse(text)
     values.set(name, value)

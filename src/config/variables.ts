@@ -37,13 +37,15 @@ export interface Variable<Value, Seer extends Role> {
   seenBy: readonly Seer[]
   /** The part of a value that a message may show; all of it when undefined. */
   masked?: (text: string) => string
+  /** The default with the built-in app, where it is another. */
+  builtIn?: string
   /** Other programs read the variable as well, so the tests do not unset it. */
   shared?: boolean
   /** Apps use this name for things of their own. */
   appsUse?: boolean
 }
 
-type Details = Pick<Variable<unknown, Role>, 'shownDefault' | 'masked' | 'shared' | 'appsUse'>
+type Details = Pick<Variable<unknown, Role>, 'shownDefault' | 'masked' | 'builtIn' | 'shared' | 'appsUse'>
 
 function withDefault<Value, const Seer extends Role>(
   name: string,
@@ -154,8 +156,8 @@ export const variables = {
     'upgraded connections of one client address; then 429'),
   workerMaxMemory: withDefault('WORKER_MAX_MEMORY', byteSize, '0', primary,
     'resident memory at which a worker is replaced; 0 is no limit'),
-  healthPath: withDefault('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), '/health', balancing,
-    'path that balancers probe; an answer under 500 is good', appsUse),
+  healthPath: optional('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), '/health, built-in app', balancing,
+    'path that balancers probe; an answer under 500 is good', { builtIn: '/health', ...appsUse }),
   exposeWorker: withDefault('EXPOSE_WORKER', flag, '0', worker,
     '1: the built-in app names its worker in `X-Outpost-Worker`'),
   production: withDefault('NODE_ENV', whether('production'), '', worker,

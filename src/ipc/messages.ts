@@ -85,6 +85,8 @@ const reportSchema = z.discriminatedUnion('type', [
   /** Sent each second: the longest delay of the event loop in that second, and the resident memory. */
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
+  /** A target stays out of use. */
+  z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
   /** A request has ended this worker. */
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),

@@ -5,6 +5,8 @@ import type { Child } from './processes/child.js'
 /** Every message of the supervisor, in one place: operators search their logs for them. */
 export class SupervisorLog {
   #hostIsNoted = false
+  /** Ids of workers that are out of use, as far as is known, and why. */
+  readonly #out = new Map<string, string>()
 
   constructor(private readonly log: Logger) {}
 
@@ -21,6 +23,15 @@ export class SupervisorLog {
 
   targetState(by: Child, { id, state }: { id: string; state: string }): void {
     this.log.debug({ by: by.name, worker: id, state }, 'target changed state')
+    if (state === 'ready' && this.#out.delete(id))
+      this.log.info({ child: `worker ${id}` }, 'worker gets requests again')
+  }
+
+  /** Every balancing process tells it. */
+  targetOut({ id, reason }: { id: string; reason: string }): void {
+    if (this.#out.get(id) === reason) return
+    this.#out.set(id, reason)
+    this.log.warn({ child: `worker ${id}`, reason }, `worker gets no requests: ${reason}`)
   }
 
   retires(child: Child, reason: string): void {
@@ -50,6 +61,7 @@ export class SupervisorLog {
   }
 
   lost(child: Child, { kind, delayMs, isNews }: RestartVerdict): void {
+    this.#out.delete(child.id)
     const { name, role, pid, ending, lastLines } = child
     const servedMs = Math.round(child.servedMs)
     const facts = { child: name, pid, ending, servedMs }

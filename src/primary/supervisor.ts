@@ -156,6 +156,8 @@ export class Supervisor implements Service, ChildObserver {
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)
         break
+      case 'target-out':
+        return this.#log.targetOut(report)
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break

@@ -6,7 +6,7 @@ import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { cameBySideDoor } from './side-door.js'
-import { adoptClient, takeClient, type Client } from './client-identity.js'
+import { adoptClient, PROBE, takeClient, type Client } from './client-identity.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -15,6 +15,17 @@ export interface Door {
   owns(request: IncomingMessage): boolean
   handleRequest(request: IncomingMessage, response: ServerResponse): void
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
+}
+
+export interface WorkerServerOptions {
+  socketPath: string
+  /** Of the balancers' envelopes. */
+  identityKey: string
+  config?: {
+    maxHeaderBytes: number
+    /** Undefined: health checks are answered here, and the app does not hear of them. */
+    healthPath: string | undefined
+  }
 }
 
 /** The app's server, on the unix socket that the balancers reach it by. */
@@ -27,8 +38,7 @@ export class WorkerServer {
 
   constructor(
     private server: Server,
-    /** The socket it listens on, and the key of the balancers' envelopes. */
-    private readonly options: { socketPath: string; identityKey: string; config?: { maxHeaderBytes: number } },
+    private readonly options: WorkerServerOptions,
     private readonly door: Door,
   ) {
     this.messages = bearExpressMessages(server)
@@ -143,7 +153,8 @@ export class WorkerServer {
   /** In `emit`, so that it comes before every listener of the app, whenever that was added. */
   #interceptArrivals(server: Server): void {
     const { door } = this
-    const { identityKey } = this.options
+    const { identityKey, config } = this.options
+    const answersProbes = config !== undefined && config.healthPath === undefined
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
     const arrived = (event: string, ...args: unknown[]): boolean => {
       if (!ARRIVALS.has(event)) return emit(event, ...args)
@@ -153,6 +164,10 @@ export class WorkerServer {
         const client = takeClient(request, identityKey)
         if (client === undefined) {
           refuse(second)
+          return true
+        }
+        if (answersProbes && client === PROBE && second instanceof ServerResponse) {
+          second.writeHead(204).end()
           return true
         }
         identify(request, client)

@@ -35,8 +35,11 @@ if [ -z "${DATA_DIR:-}" ] && [ ! -e .outpost ] && [ -d "$root/.outpost" ]; then
 fi
 
 need_node
-# Another form of it is the app's own.
-case ${OUTPOST_REDIS_URL:-${REDIS_URL:-}} in redis://* | rediss://*) ;; *) need_redis ;; esac
+# Another form of REDIS_URL is the app's own.
+case ${OUTPOST_EMBED:-${EMBED:-auto}},${OUTPOST_REDIS_URL:-${REDIS_URL:-}} in
+  none,* | storage,* | *,redis://* | *,rediss://*) ;;
+  *) need_redis ;;
+esac
 # A running instance keeps the files that it runs from: the program refuses the second start.
 if ! [ -e "$root/dist/main.js" ] || ! is_running "${DATA_DIR:-.outpost}"; then install_and_build; fi
 exec node "$root/dist/main.js"

@@ -80,7 +80,7 @@ export function readConfig(
   }
   const rows = allVariables()
   for (const row of rows) read(row)
-  faults.push(...weakSecret(given), ...missingS3Keys(given))
+  faults.push(...weakSecret(given), ...missingS3Keys(given), ...missingServers(given))
 
   const isForApp = ({ name }: ConfigFault): boolean => {
     const row = rows.find(row => row.name === name)
@@ -135,6 +135,15 @@ function weakSecret({ NODE_ENV, SESSION_SECRET }: Environment): ConfigFault[] {
   if (SESSION_SECRET.length >= MIN_SECRET_IN_PRODUCTION) return []
   const accepted = `at least ${MIN_SECRET_IN_PRODUCTION} characters in production, or unset`
   return [{ name: 'SESSION_SECRET', value: `(${SESSION_SECRET.length} characters)`, accepted }]
+}
+
+/** The built-in app needs both servers. */
+function missingServers({ APP, EMBED = 'auto', REDIS_URL, S3_ENDPOINT }: Environment): ConfigFault[] {
+  const lacksRedis = REDIS_URL === undefined && (EMBED === 'none' || EMBED === 'storage')
+  const lacksStorage = S3_ENDPOINT === undefined && (EMBED === 'none' || EMBED === 'redis')
+  if (APP !== undefined || (!lacksRedis && !lacksStorage)) return []
+  const others = [...(lacksRedis ? ['REDIS_URL'] : []), ...(lacksStorage ? ['S3_ENDPOINT'] : [])]
+  return [{ name: 'EMBED', value: EMBED, accepted: `auto or all for the built-in app without ${others.join(' and ')}` }]
 }
 
 /** Every server but the embedded store needs keys from the environment. */

@@ -112,6 +112,8 @@ export const variables = {
     'longest duration of the start of a worker'),
   redisUrl: optional('REDIS_URL', redisUrl, 'embedded', primary,
     'Redis to use; unset: a redis-server of its own', secret),
+  embed: withDefault('EMBED', oneOf(['auto', 'none', 'redis', 'storage', 'all']), 'auto', primaryAndWorker,
+    'embedded servers that run; auto: those that the app uses'),
   s3: {
     endpoint: optional('S3_ENDPOINT', httpOrigin, 'embedded', primary,
       'S3-compatible server to use; unset: a store of its own',

@@ -1,6 +1,7 @@
 import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
 import type { Config } from '../config/config.js'
+import { embeddables } from '../config/embedding.js'
 
 /** A target, as sent to every balancing process. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
@@ -29,7 +30,7 @@ const startSchema = z.object({
   publicPort: z.number(),
   /** Every worker balances for itself. */
   mesh: z.boolean(),
-  redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
+  redis: z.union([z.object({ path: z.string(), password: z.string().optional() }), z.object({ url: z.string() })]),
   storage: storageSchema,
   sessionSecret: z.string(),
   /** The key of the balancers' envelopes, made anew at each start. */
@@ -84,6 +85,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('failed'), reason: z.string() }),
   /** Sent each second: the longest delay of the event loop in that second, and the resident memory. */
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
+  /** The app uses a server that may not run yet. */
+  z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),

@@ -5,17 +5,12 @@ import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
 import type { Status } from '../control/protocol.js'
 import { ControlServer } from '../control/server.js'
-import type { StorageAddress } from '../ipc/messages.js'
-import { embeddedRedis } from './embedded/embedded-redis.js'
-import { embeddedStore } from './embedded/embedded-store.js'
-import type { ManagedServer } from './embedded/managed-server.js'
+import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { InstanceFolder } from './host/instance-folder.js'
 import { lockInstance } from './host/instance-lock.js'
 import { endLeftovers, Lifeline } from './host/lifeline.js'
-import { loopbackPort } from './embedded/loopback-port.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { PublicPort } from './host/public-port.js'
-import { chooseBackend } from './embedded/store-backend.js'
 import { ShutdownClock } from './host/shutdown-clock.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
@@ -24,10 +19,6 @@ const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
 /** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
-const REDIS_STOP_MS = 5_000
-/** Longer than the embedded store waits for the requests that it has begun. */
-const STORE_STOP_MS = 8_000
-const STORE_USER = 'outpost'
 
 /** One running Outpost: all that it has started. */
 export interface Instance {
@@ -55,16 +46,17 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const lifeline = Lifeline.open(folder.lifeline)
   guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
-  const house = { config, folder, lifeline, shutdown, log }
-  const redis = config.redisUrl === undefined ? privateRedis(house) : undefined
-  const storage = await objectStorage(house)
+  const embedded = await EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
+  const { redis, storage } = embedded
   const supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
     publicPort,
     socketOf: id => folder.workerSocket(id),
-    redis: config.redisUrl === undefined ? { path: folder.redisSocket } : { url: config.redisUrl },
-    storage: storage.address,
+    redis,
+    storage,
+    appEnvironment: embedded.environment(),
+    need: service => embedded.need(service),
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey: randomBytes(32).toString('base64url'),
     shutdown,
@@ -76,14 +68,12 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack(
-    [redis, storage.service, supervisor, control].filter(service => service !== undefined),
-  )
+  const services = new ServiceStack([embedded, supervisor, control])
   await services.start()
-  void Promise.all([supervisor.serving, redis?.serving(REDIS_PATIENCE_MS)]).then(
+  void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
       const { host, port } = publicPort
-      const facts = { config, host, port, redisEmbedded: redis !== undefined, storage: storage.name }
+      const facts = { config, host, port, redis: embedded.redisName, storage: embedded.storageName }
       process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
     },
     () => undefined,
@@ -117,45 +107,4 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {
     return { role, id, release, generation, place, ...known, state, servedMs: Math.round(servedMs), ...vitals }
   })
   return { pid: process.pid, host, port, processes }
-}
-
-/** The parts that every service of an instance is built from. */
-interface House {
-  config: Config
-  folder: InstanceFolder
-  lifeline: Lifeline
-  shutdown: ShutdownClock
-  log: Logger
-}
-
-function privateRedis({ folder, lifeline, shutdown, log }: House): ManagedServer {
-  const { redisDir: directory, redisSocket: socketPath } = folder
-  const stopTimeoutMs = (): number => shutdown.patience(REDIS_STOP_MS)
-  return embeddedRedis({ directory, socketPath, lifeline: lifeline.path, stopTimeoutMs, log })
-}
-
-interface ObjectStorage {
-  /** Shown in the start summary. */
-  name: string
-  address: StorageAddress
-  /** Undefined for a server that Outpost does not run. */
-  service: Service | undefined
-}
-
-async function objectStorage({ config, folder, lifeline, shutdown, log }: House): Promise<ObjectStorage> {
-  const { s3, cacheDir, logLevel } = config
-  const { endpoint, accessKey = '', secretKey = '', bucket, region } = s3
-  if (endpoint !== undefined) {
-    return { name: endpoint, address: { endpoint, accessKey, secretKey, bucket, region }, service: undefined }
-  }
-  const { objectsDir, minioDir } = folder
-  const backend = chooseBackend({ program, objectsDir, minioDir, cacheDir })
-  const port = await loopbackPort(folder.storePortFile)
-  const keys = { accessKey: STORE_USER, secretKey: folder.secret('store-secret') }
-  const options = { backend, port, region, ...keys, lifeline: lifeline.path, logLevel, log }
-  return {
-    name: backend.name,
-    address: { endpoint: `http://127.0.0.1:${port}`, bucket, region, ...keys },
-    service: embeddedStore({ ...options, stopTimeoutMs: () => shutdown.patience(STORE_STOP_MS) }),
-  }
 }

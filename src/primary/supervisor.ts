@@ -1,3 +1,4 @@
+import type { Embeddable } from '../config/embedding.js'
 import type { Progress } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
@@ -20,6 +21,8 @@ import { Traffic } from './traffic/traffic.js'
 export interface SupervisorOptions extends ChildFactoryOptions {
   shutdown: ShutdownClock
   log: Logger
+  /** An app uses a server that may not run yet. */
+  need(service: Embeddable): void
   /** A line that a child printed. */
   print(child: Child, line: string): void
 }
@@ -152,6 +155,8 @@ export class Supervisor implements Service, ChildObserver {
       case 'heartbeat':
         child.noteVitals(report)
         return
+      case 'needs':
+        return this.options.need(report.service)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)

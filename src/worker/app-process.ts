@@ -12,7 +12,7 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   const life = await WorkerLife.join(events)
   const { parent, start, log } = life
   if (process.title === title) process.title = `outpost worker ${start.id}`
-  const services = new AppServices(start, log)
+  const services = new AppServices(start, service => parent.report({ type: 'needs', service }), log)
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
 
   let worker: WorkerServer | undefined = undefined as WorkerServer | undefined

@@ -8,7 +8,7 @@ function summary(env: NodeJS.ProcessEnv): string {
     config,
     host: config.host ?? '::',
     port: 3_000,
-    redisEmbedded: !('REDIS_URL' in env),
+    redis: 'REDIS_URL' in env ? undefined : 'embedded',
     storage: 'embedded',
     startedInMs: 612.4,
   })

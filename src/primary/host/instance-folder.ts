@@ -40,6 +40,16 @@ export class InstanceFolder {
     return join(this.runDir, 'redis.sock')
   }
 
+  /** The file with the port on 127.0.0.1 of the embedded Redis. */
+  get redisPortFile(): string {
+    return join(this.dataDir, 'redis-port')
+  }
+
+  /** The settings of the embedded Redis that nobody else may read. */
+  get redisLoginFile(): string {
+    return join(this.runDir, 'redis.conf')
+  }
+
   /** The socket of the control API. */
   get controlSocket(): string {
     return join(this.runDir, 'control.sock')

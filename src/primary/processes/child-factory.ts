@@ -12,6 +12,8 @@ export interface ChildFactoryOptions {
   config: Config
   fork: ForkOptions
   publicPort: PublicPort
+  /** What an app finds in its environment of the servers that run for it. */
+  appEnvironment: Readonly<Record<string, string>>
   socketOf: (workerId: string) => string
   redis: StartOrder['redis']
   storage: StartOrder['storage']
@@ -29,10 +31,13 @@ export class ChildFactory {
     private readonly options: ChildFactoryOptions,
     private readonly observer: ChildObserver,
   ) {
-    const { config, fork, publicPort } = options
+    const { config, fork, publicPort, appEnvironment } = options
     const { app, appArgs } = config
     const cwd = startFolder()
-    const env = (place: number): Record<string, string> => workerEnvironment(publicPort.port, place)
+    const env = (place: number): Record<string, string> => ({
+      ...appEnvironment,
+      ...workerEnvironment(publicPort.port, place),
+    })
     this.#forkOptions = app === undefined ? fork : { ...fork, app: place => launchOf(app, appArgs, cwd, env(place)) }
   }
 

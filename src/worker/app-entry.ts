@@ -22,7 +22,7 @@ export interface AppEntryOptions {
   /** Modules come through hooks of the person's, so the main module may not have begun. */
   hooked: boolean
   /** The argument of a factory. */
-  lend: () => object
+  lend: () => Promise<object>
   /** Awaited before what was made of lent services is served. */
   lentReady: () => Promise<void>
   log: { warn(message: string): void }

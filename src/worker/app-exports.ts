@@ -31,10 +31,10 @@ export class AppExports {
    * @returns undefined when it is none of these
    * @throws {AppError} from a function of the app
    */
-  async server(exported: unknown, lend: () => object): Promise<http.Server | undefined> {
+  async server(exported: unknown, lend: () => Promise<object>): Promise<http.Server | undefined> {
     if (!isFactory(exported)) return serverOf(exported)
     try {
-      return serverOf(unwrapDefault(await exported(lend())))
+      return serverOf(unwrapDefault(await exported(await lend())))
     } catch (error) {
       throw new AppError(this.file, `its default export threw: ${messageOf(error)}`, error)
     }

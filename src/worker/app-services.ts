@@ -1,7 +1,7 @@
 import { mayEmbed, type Embeddable } from '../config/embedding.js'
 import type { StartOrder } from '../ipc/messages.js'
 import type { Logger } from '../process/log.js'
-import { LentServices, type Outpost } from './lent-services.js'
+import type { LentServices, Outpost } from './lent-services.js'
 import { ShutdownWork } from './shutdown-work.js'
 import type { Door } from './worker-server.js'
 
@@ -27,9 +27,11 @@ export class AppServices {
     handleUpgrade: (request, socket, head) => this.#lent?.realtime.handleUpgrade(request, socket, head),
   }
 
-  /** The argument of the app's function. What it does not use costs nothing. */
-  lend(): Outpost {
-    const use = (name: keyof Outpost): LentServices => this.#use(name)
+  /** The argument of the app's function. What it does not use costs nothing; for other apps not even the modules do. */
+  async lend(): Promise<Outpost> {
+    const { LentServices } = await import('./lent-services.js')
+    const make = (): LentServices => new LentServices(this.start, this.log, this.#shutdownWork)
+    const use = (name: keyof Outpost): LentServices => this.#use(name, make)
     const { log } = this
     return {
       get redis() {
@@ -50,10 +52,10 @@ export class AppServices {
   }
 
   /** @throws {Error} nobody runs the server that it needs */
-  #use(name: keyof Outpost): LentServices {
+  #use(name: keyof Outpost, make: () => LentServices): LentServices {
     this.#need('redis', name)
     if (name === 'storage') this.#need('storage', name)
-    this.#lent ??= new LentServices(this.start, this.log, this.#shutdownWork)
+    this.#lent ??= make()
     return this.#lent
   }
 

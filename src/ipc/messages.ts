@@ -71,6 +71,9 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
 ])
 
+/** State that an app keeps in the memory of one worker. */
+const localStates = ['sessions', 'rate limits', 'rooms'] as const
+
 /** From a child to the primary. */
 const reportSchema = z.discriminatedUnion('type', [
   /** The first report: the child listens for orders from now on. */
@@ -87,6 +90,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   /** The app uses a server that may not run yet. */
   z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
+  /** The app keeps this in each worker, and the others do not see it. */
+  z.object({ type: z.literal('keeps-locally'), state: z.enum(localStates) }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),
@@ -101,6 +106,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('retire-me'), reason: z.string() }),
 ])
 
+export type LocalState = (typeof localStates)[number]
 export type EndedTarget = z.infer<typeof endedSchema>
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>

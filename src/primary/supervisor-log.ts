@@ -1,10 +1,18 @@
 import type { Logger } from '../process/log.js'
+import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
+
+const REMEDIES: Record<LocalState, string> = {
+  sessions: 'outpost.session(), a shared store or STICKY=cookie keeps users signed in',
+  'rate limits': 'outpost.rateLimit() or a shared store counts over all workers',
+  rooms: 'outpost.io() or an adapter such as @socket.io/redis-adapter reaches the clients of all workers',
+}
 
 /** Every message of the supervisor, in one place: operators search their logs for them. */
 export class SupervisorLog {
   #hostIsNoted = false
+  readonly #local = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
 
@@ -19,6 +27,13 @@ export class SupervisorLog {
     if (this.#hostIsNoted || host === undefined || host === bound || !['::', '0.0.0.0'].includes(bound)) return
     this.#hostIsNoted = true
     this.log.warn(`app listens on ${host}, and the public port is open on HOST=${bound}: unset HOST to keep to ${host}`)
+  }
+
+  /** Every worker tells it. */
+  keepsLocally(state: LocalState): void {
+    if (this.#local.has(state)) return
+    this.#local.add(state)
+    this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
   }
 
   targetState(by: Child, { id, state }: { id: string; state: string }): void {

@@ -157,6 +157,8 @@ export class Supervisor implements Service, ChildObserver {
         return
       case 'needs':
         return this.options.need(report.service)
+      case 'keeps-locally':
+        return this.#log.keepsLocally(report.state)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)

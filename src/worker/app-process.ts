@@ -2,7 +2,9 @@ import type { Server } from 'node:http'
 import { hasModuleHooks } from '../config/app-environment.js'
 import { exit, exitCodes } from '../process/exit.js'
 import { AppEntry } from './app-entry.js'
+import type { LocalState } from '../ipc/messages.js'
 import { AppServices } from './app-services.js'
+import { MemoryState } from './memory-state.js'
 import type { Preloaded } from './preload.js'
 import { WorkerLife, type Leaving } from './worker-life.js'
 import { WorkerServer } from './worker-server.js'
@@ -76,6 +78,10 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
         exit(exitCodes.ok)
       }
     },
+  }
+  if (start.config.workers > 1) {
+    const tell = (state: LocalState): void => parent.report({ type: 'keeps-locally', state })
+    new MemoryState(() => services.areUsed, tell).start()
   }
   await life.serve(served, leaving, listeners.host)
 }

@@ -75,6 +75,11 @@ export class AppServices {
     await this.#lent?.reachable()
   }
 
+  /** Whether the app uses what it is lent. */
+  get areUsed(): boolean {
+    return this.#lent !== undefined
+  }
+
   drain(): void {
     this.#lent?.realtime.drain()
   }

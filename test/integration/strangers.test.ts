@@ -193,6 +193,29 @@ void t.test('what apps use the environment for does not keep Outpost from starti
   t.match(await cluster.stop(), { code: 0 })
 })
 
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  void t.test(
+    `what an app keeps in the memory of each worker is in the log once, with the remedy, in ${mode}`,
+    async t => {
+      const cluster = await start(t, 'local-state.cjs', { BALANCERS })
+      for (const path of ['/', '/', '/', '/', '/socket.io/?EIO=4&transport=polling']) await ask(cluster.url, path)
+      const local = /app keeps its (sessions|rate limits|rooms) in the memory of each worker: /
+      await cluster.printed(/keeps its rooms .*: outpost.io\(\) or an adapter/)
+      await cluster.printed(/keeps its sessions .*: outpost.session\(\), a shared store or STICKY=cookie/)
+      await cluster.printed(/keeps its rate limits .*: outpost.rateLimit\(\) or a shared store/)
+      t.equal(cluster.lines.filter(line => local.test(line)).length, 3)
+      t.match(await cluster.stop(), { code: 0 })
+    },
+  )
+}
+
+void t.test('nothing is said about the memory of an only worker', async t => {
+  const cluster = await start(t, 'local-state.cjs', { WORKERS: '1' })
+  for (const path of ['/', '/socket.io/?EIO=4&transport=polling']) await ask(cluster.url, path)
+  t.match(await cluster.stop(), { code: 0 })
+  t.notOk(cluster.lines.find(line => line.includes('app keeps its')))
+})
+
 void t.test('a plain app costs no Redis and no store', async t => {
   const cluster = await start(t, 'relative-files.cjs', {})
   t.match(cluster.supervision(), { redis: [], store: [] })

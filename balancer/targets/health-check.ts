@@ -6,7 +6,8 @@ import type { BalancerOptions } from '../options.js'
 export interface HealthCheckConsumer {
   /** The target is not in use yet, so it is probed more often. */
   readonly joining: boolean
-  probeCompleted(good: boolean): void
+  /** @param fault why the probe is bad */
+  probeCompleted(good: boolean, fault?: string): void
 }
 
 export type HealthCheckOptions = Pick<
@@ -37,15 +38,18 @@ export class HealthCheck {
   }
 
   async #check(): Promise<void> {
-    const good = await this.#probeOnce()
+    const fault = await this.#probeOnce()
     if (this.#stopped) return
-    this.consumer.probeCompleted(good)
+    this.consumer.probeCompleted(fault === undefined, fault)
     const { joinIntervalMs, healthIntervalMs } = this.options
     this.#timer = setTimeout(() => void this.#check(), this.consumer.joining ? joinIntervalMs : healthIntervalMs)
   }
 
-  /** Opens a new connection each time, because the target must accept new ones to be healthy. */
-  #probeOnce(): Promise<boolean> {
+  /**
+   * Opens a new connection each time, because the target must accept new ones to be healthy.
+   * @returns why the probe is bad, or undefined
+   */
+  #probeOnce(): Promise<string | undefined> {
     const { healthPath: path, healthyBelow, healthTimeoutMs, identityKey } = this.options
     return new Promise(resolve => {
       const probe = http.get({
@@ -58,36 +62,65 @@ export class HealthCheck {
           'user-agent': 'outpost-health-check',
         },
       })
-      const timeout = setTimeout(() => probe.destroy(), healthTimeoutMs)
+      const timeout = setTimeout(() => {
+        resolve(`GET ${path} was not answered within ${healthTimeoutMs / 1_000} s`)
+        probe.destroy()
+      }, healthTimeoutMs)
       probe.once('response', answer => {
-        resolve((answer.statusCode ?? 500) < healthyBelow)
+        const { statusCode = 500 } = answer
+        resolve(statusCode < healthyBelow ? undefined : `GET ${path} was answered ${statusCode}`)
         answer.resume().once('error', () => undefined)
       })
-      probe.once('error', () => resolve(false))
+      probe.once('error', error => resolve(`GET ${path} failed: ${error.message}`))
       probe.once('close', () => {
         clearTimeout(timeout)
-        resolve(false)
+        resolve(`GET ${path} was not answered`)
       })
       this.#probe = probe
     })
   }
 }
 
+/** Bad probes for this long are told: a target that is out of use is so for a reason that people want to know. */
+const TOLD_AFTER_MS = 2_500
+
+/** States of a target that takes no requests because of its probes. */
+const OUT = new Set(['joining', 'unhealthy', 'unreachable'])
+
 /** Counts probes in a row, and changes the state of the target when enough of them agree. */
 export class HealthThresholds implements HealthCheckConsumer {
   #goodInARow = 0
   #badInARow = 0
+  #badSince: number | undefined
+  #isTold = false
 
+  /** @param onOut told once why the target stays out of use, until a probe is good again */
   constructor(
     private readonly target: { readonly state: string; markReady(): void; markUnhealthy(): void },
     private readonly options: Pick<BalancerOptions, 'healthFall' | 'healthRise'>,
+    private readonly onOut: (reason: string) => void = () => undefined,
+    private readonly now: () => number = () => performance.now(),
   ) {}
 
   get joining(): boolean {
     return this.target.state === 'joining' || this.target.state === 'unreachable'
   }
 
-  probeCompleted(good: boolean): void {
+  probeCompleted(good: boolean, fault?: string): void {
+    this.#count(good)
+    if (good) this.#badSince = undefined
+    else this.#tell(fault ?? 'a probe failed')
+  }
+
+  #tell(fault: string): void {
+    this.#badSince ??= this.now()
+    if (this.#isTold || !OUT.has(this.target.state) || this.now() - this.#badSince < TOLD_AFTER_MS) return
+    this.#isTold = true
+    this.onOut(fault)
+  }
+
+  #count(good: boolean): void {
+    if (good) this.#isTold = false
     this.#goodInARow = good ? this.#goodInARow + 1 : 0
     this.#badInARow = good ? 0 : this.#badInARow + 1
     // An ejected target comes back when its time is over, not when a probe is good.

@@ -1,9 +1,13 @@
 import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
 import type { Config } from '../config/config.js'
+import { embeddables } from '../config/embedding.js'
 
 /** A target, as sent to every balancing process. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
+
+/** How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else. */
+const endedSchema = z.object({ id: z.string(), fault: z.boolean() })
 
 /** The address and keys of the object storage, as sent to every worker. */
 const storageSchema = z.object({
@@ -26,7 +30,7 @@ const startSchema = z.object({
   publicPort: z.number(),
   /** Every worker balances for itself. */
   mesh: z.boolean(),
-  redis: z.union([z.object({ path: z.string() }), z.object({ url: z.string() })]),
+  redis: z.union([z.object({ path: z.string(), password: z.string().optional() }), z.object({ url: z.string() })]),
   storage: storageSchema,
   sessionSecret: z.string(),
   /** The key of the balancers' envelopes, made anew at each start. */
@@ -54,28 +58,46 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
-  /** The complete list of targets, each time. */
+  /** The complete list of targets, each time, and those that have ended of late. */
   z.object({
     type: z.literal('targets'),
     targets: z.array(targetSchema),
     /** How many processes balance. */
     balancers: z.number(),
+    ended: z.array(endedSchema).optional(),
   }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
 ])
 
+/** State that an app keeps in the memory of one worker. */
+const localStates = ['sessions', 'rate limits', 'rooms'] as const
+
 /** From a child to the primary. */
 const reportSchema = z.discriminatedUnion('type', [
   /** The first report: the child listens for orders from now on. */
   z.object({ type: z.literal('hello') }),
-  z.object({ type: z.literal('ready') }),
+  z.object({
+    type: z.literal('ready'),
+    /** The address that an app asked for with its listen on the public port. */
+    host: z.string().optional(),
+  }),
+  /** The balancer accepts connections. */
+  z.object({ type: z.literal('listening') }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
   /** Sent each second: the longest delay of the event loop in that second, and the resident memory. */
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
+  /** The app uses a server that may not run yet. */
+  z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
+  /** The app keeps this in each worker, and the others do not see it. */
+  z.object({ type: z.literal('keeps-locally'), state: z.enum(localStates) }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
+  /** A target stays out of use. */
+  z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** A request has ended this worker. */
+  z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
@@ -84,6 +106,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('retire-me'), reason: z.string() }),
 ])
 
+export type LocalState = (typeof localStates)[number]
+export type EndedTarget = z.infer<typeof endedSchema>
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>
 export type StorageAddress = z.infer<typeof storageSchema>

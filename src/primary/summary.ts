@@ -2,16 +2,19 @@ import type { Config } from '../config/config.js'
 
 export interface SummaryFacts {
   config: Config
+  /** The address that the public port is bound to. */
+  host: string
   port: number
-  redisEmbedded: boolean
+  /** The embedded Redis, as shown to people; undefined for that of REDIS_URL. */
+  redis: string | undefined
   /** The place of the objects, as shown to people. */
   storage: string
   startedInMs: number
 }
 
 /** The text that the console shows once a request can be served. */
-export function summaryOf({ config, port, redisEmbedded, storage, startedInMs }: SummaryFacts): string {
-  const host = ['0.0.0.0', '::'].includes(config.host) ? 'localhost' : config.host
+export function summaryOf({ config, host: bound, port, redis, storage, startedInMs }: SummaryFacts): string {
+  const host = ['0.0.0.0', '::'].includes(bound) ? 'localhost' : bound
   const rows = [
     ['public', `http://${host.includes(':') ? `[${host}]` : host}:${port}`],
     ['app', config.app ?? 'built-in'],
@@ -20,7 +23,7 @@ export function summaryOf({ config, port, redisEmbedded, storage, startedInMs }:
       'balancers',
       config.balancers === 0 ? 'none (mesh: every worker balances)' : `${config.balancers} (${config.balance})`,
     ],
-    ['redis', redisEmbedded ? 'embedded' : withoutPassword(config.redisUrl ?? '')],
+    ['redis', redis ?? withoutPassword(config.redisUrl ?? '')],
     ['storage', storage],
     ['data', config.dataDir],
   ]

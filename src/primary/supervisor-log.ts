@@ -1,17 +1,52 @@
 import type { Logger } from '../process/log.js'
+import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
 
+const REMEDIES: Record<LocalState, string> = {
+  sessions: 'outpost.session(), a shared store or STICKY=cookie keeps users signed in',
+  'rate limits': 'outpost.rateLimit() or a shared store counts over all workers',
+  rooms: 'outpost.io() or an adapter such as @socket.io/redis-adapter reaches the clients of all workers',
+}
+
 /** Every message of the supervisor, in one place: operators search their logs for them. */
 export class SupervisorLog {
+  #hostIsNoted = false
+  readonly #local = new Set<LocalState>()
+  /** Ids of workers that are out of use, as far as is known, and why. */
+  readonly #out = new Map<string, string>()
+
   constructor(private readonly log: Logger) {}
 
   failedToStart(child: Child, reason: string): void {
     this.log.error({ child: child.name, reason }, `${child.role} failed to start`)
   }
 
+  /** HOST is set, and counts: the public port may be open to more than the app asked for. */
+  appAsksFor(host: string | undefined, bound: string): void {
+    if (this.#hostIsNoted || host === undefined || host === bound || !['::', '0.0.0.0'].includes(bound)) return
+    this.#hostIsNoted = true
+    this.log.warn(`app listens on ${host}, and the public port is open on HOST=${bound}: unset HOST to keep to ${host}`)
+  }
+
+  /** Every worker tells it. */
+  keepsLocally(state: LocalState): void {
+    if (this.#local.has(state)) return
+    this.#local.add(state)
+    this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
+  }
+
   targetState(by: Child, { id, state }: { id: string; state: string }): void {
     this.log.debug({ by: by.name, worker: id, state }, 'target changed state')
+    if (state === 'ready' && this.#out.delete(id))
+      this.log.info({ child: `worker ${id}` }, 'worker gets requests again')
+  }
+
+  /** Every balancing process tells it. */
+  targetOut({ id, reason }: { id: string; reason: string }): void {
+    if (this.#out.get(id) === reason) return
+    this.#out.set(id, reason)
+    this.log.warn({ child: `worker ${id}`, reason }, `worker gets no requests: ${reason}`)
   }
 
   retires(child: Child, reason: string): void {
@@ -41,6 +76,7 @@ export class SupervisorLog {
   }
 
   lost(child: Child, { kind, delayMs, isNews }: RestartVerdict): void {
+    this.#out.delete(child.id)
     const { name, role, pid, ending, lastLines } = child
     const servedMs = Math.round(child.servedMs)
     const facts = { child: name, pid, ending, servedMs }

@@ -1,3 +1,4 @@
+import type { Embeddable } from '../config/embedding.js'
 import type { Progress } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
@@ -8,6 +9,7 @@ import type { Action } from './plan/action.js'
 import { defaultLimits, type Desired, type Limits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
+import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { ReloadError, Reloads } from './reloads.js'
@@ -19,6 +21,8 @@ import { Traffic } from './traffic/traffic.js'
 export interface SupervisorOptions extends ChildFactoryOptions {
   shutdown: ShutdownClock
   log: Logger
+  /** An app uses a server that may not run yet. */
+  need(service: Embeddable): void
   /** A line that a child printed. */
   print(child: Child, line: string): void
 }
@@ -57,12 +61,21 @@ export class Supervisor implements Service, ChildObserver {
   readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
   #portLost: (error: Error) => void = () => undefined
+  /** With HOST unset, an app says where to listen, and the port is opened when it does. */
+  #port: 'bound' | 'opening' | 'open' | 'accepting' = 'bound'
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort, log } = options
-    const { balancers, workers, workerMaxMemory, drainTimeoutMs, shutdownTimeoutMs: stopTimeoutMs } = config
+    const {
+      balancers,
+      workers,
+      workerMaxMemory,
+      startTimeoutMs,
+      drainTimeoutMs,
+      shutdownTimeoutMs: stopTimeoutMs,
+    } = config
     this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
-    this.#limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs, stopTimeoutMs }
+    this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#factory = new ChildFactory(options, this)
     this.#log = new SupervisorLog(log)
     if (balancers === 0) {
@@ -78,7 +91,8 @@ export class Supervisor implements Service, ChildObserver {
 
   start(): Promise<void> {
     this.#state = 'running'
-    this.#dealer?.start()
+    const { app, host } = this.options.config
+    if (app === undefined || host !== undefined) this.#letListen()
     this.#look = setInterval(() => this.#ask(), LOOK_INTERVAL_MS)
     this.#pass()
     return Promise.resolve()
@@ -128,6 +142,10 @@ export class Supervisor implements Service, ChildObserver {
         return
       case 'ready':
         child.markReady()
+        if (child.role === 'worker') this.#openPort(report.host)
+        break
+      case 'listening':
+        this.#port = 'accepting'
         break
       case 'failed':
         this.#log.failedToStart(child, report.reason)
@@ -137,12 +155,21 @@ export class Supervisor implements Service, ChildObserver {
       case 'heartbeat':
         child.noteVitals(report)
         return
+      case 'needs':
+        return this.options.need(report.service)
+      case 'keeps-locally':
+        return this.#log.keepsLocally(report.state)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)
         break
+      case 'target-out':
+        return this.#log.targetOut(report)
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
+        break
+      case 'ended-by-request':
+        this.#pardon(`worker ${report.id}`)
         break
       case 'crashed':
         child.markCrashed()
@@ -182,7 +209,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#history = history
     clearTimeout(this.#wakeUp)
     for (const action of actions) this.#carryOut(action, now)
-    if (this.#traffic.isServing) this.#nowServing()
+    if (this.#traffic.isServing && this.#port === 'accepting') this.#nowServing()
     if (this.#desired.shutdown !== undefined && this.#children.size === 0) this.#end()
   }
 
@@ -234,6 +261,30 @@ export class Supervisor implements Service, ChildObserver {
 
   #retire(child: Child, reason: string): void {
     if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  }
+
+  /** @param host the address that the app asked for; HOST counts before it */
+  #openPort(host: string | undefined): void {
+    const { publicPort } = this.options
+    if (this.#port !== 'bound') return this.#log.appAsksFor(host, publicPort.host)
+    this.#port = 'opening'
+    const isThere = host === undefined || host === publicPort.host
+    const moved = isThere ? Promise.resolve() : publicPort.moveTo(host)
+    moved.then(() => this.#letListen(), this.#portLost)
+  }
+
+  #letListen(): void {
+    if (this.#desired.shutdown !== undefined) return this.options.publicPort.close()
+    this.#port = this.#dealer === undefined ? 'open' : 'accepting'
+    this.#factory.openPort(this.children().filter(({ role }) => role === 'balancer'))
+    this.#dealer?.start()
+    this.#ask()
+  }
+
+  /** The loss of this process is no sign of a crash loop. */
+  #pardon(name: string): void {
+    const { restarts } = this.#history
+    this.#history = { ...this.#history, restarts: { ...restarts, worker: pardoned(restarts.worker, name) } }
   }
 
   #settled(generation: number, workers: number): void {

@@ -5,12 +5,14 @@ import { watchSilence } from './redis-silence.js'
 import { sendByTurns } from './redis-turns.js'
 
 /** The address of Redis: the unix socket of the embedded one, or a URL. */
-export type RedisAddress = { path: string } | { url: string }
+export type RedisAddress = { path: string; password?: string | undefined } | { url: string }
 
 /** A connection is cut after this time without a reply while commands wait. */
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
 const CONNECT_TIMEOUT_MS = 2_000
+/** How long a first connection may take without a word in the log. */
+const START_MS = 1_000
 /** The interval of tries while Redis loads its data. The library would guess in whole seconds, up to ten. */
 const ASK_LOADING_EVERY_MS = 100
 
@@ -54,11 +56,18 @@ export function createSubscriber(address: RedisAddress, log: Logger): Redis {
 
 function connect(address: RedisAddress, options: Omit<RedisOptions, 'replyMapping'>): Redis {
   const all = { ...options, maxLoadingRetryTime: ASK_LOADING_EVERY_MS }
-  const redis = 'path' in address ? new Redis(address.path, all) : new Redis(address.url, all)
+  const redis = 'path' in address ? new Redis(address.path, withPassword(all, address)) : new Redis(address.url, all)
   watchSilence(redis, SILENCE_MS)
   sendByTurns(redis)
   leaveOtherDatabase(redis)
   return redis
+}
+
+function withPassword<Options extends object>(
+  options: Options,
+  { password }: { password?: string | undefined },
+): Options {
+  return password === undefined ? options : { ...options, password }
 }
 
 /** If the database cannot be selected, the library would continue in database 0, which is not that of this instance. */
@@ -74,28 +83,50 @@ function leaveOtherDatabase(redis: Redis): void {
  * would refuse requests that it could serve a moment later.
  */
 export function firstConnection(redis: Redis, patienceMs: number): Promise<void> {
+  return whenHeard(redis, patienceMs, ['ready', 'error', 'close'])
+}
+
+/** Resolves when commands work, or after `patienceMs`. */
+export function untilReady(redis: Redis, patienceMs: number): Promise<void> {
+  return whenHeard(redis, patienceMs, ['ready'])
+}
+
+function whenHeard(
+  redis: Redis,
+  patienceMs: number,
+  events: ReadonlyArray<'ready' | 'error' | 'close'>,
+): Promise<void> {
   if (redis.status === 'ready') return Promise.resolve()
   return new Promise(resolve => {
     const settled = (): void => {
       clearTimeout(patience)
-      for (const event of ['ready', 'error', 'close'] as const) redis.off(event, settled)
+      for (const event of events) redis.off(event, settled)
       resolve()
     }
     const patience = setTimeout(settled, patienceMs)
-    for (const event of ['ready', 'error', 'close'] as const) redis.on(event, settled)
+    for (const event of events) redis.on(event, settled)
   })
+}
+
+/** An embedded Redis is started when it is first used: it may have no socket yet, or load its data. */
+function isStarting({ message }: Error): boolean {
+  return /ENOENT|ECONNREFUSED|LOADING/.test(message)
 }
 
 /** Logs one line when the connection is lost and one when it is back, however many tries there are in between. */
 function logTransitions(redis: Redis, log: Logger): void {
   let away = false
+  let isNew = true
+  const began = performance.now()
   redis.on('error', (error: Error) => {
+    if (isNew && isStarting(error) && performance.now() - began < START_MS) return
     if (!away) log.warn({ error: error.message }, 'redis is away')
     away = true
   })
   redis.on('ready', () => {
     if (away) log.info('redis is back')
     away = false
+    isNew = false
   })
 }
 

@@ -66,11 +66,11 @@ export function takeClient(request: IncomingMessage, key: string): Client | unde
   const sender = openEnvelope(request.rawHeaders, key)
   removeEnvelope(request)
   Object.defineProperty(request, 'headersDistinct', DISTINCT)
-  return sender?.kind === 'probe' ? LOCAL : sender
+  return sender?.kind === 'probe' ? PROBE : sender
 }
 
-/** Probes come from this machine, and the app sees them so. */
-const LOCAL: Client = { address: '127.0.0.1', port: 0, protocol: 'http' }
+/** The sender of a health check: this machine, and the app sees it so. */
+export const PROBE: Client = { address: '127.0.0.1', port: 0, protocol: 'http' }
 
 /**
  * Node makes `headersDistinct` when it is first asked for, of as many raw headers as once came, and fails when one of

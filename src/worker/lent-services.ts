@@ -11,11 +11,14 @@ import { LiveUploads } from '../services/live-uploads.js'
 import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
 import { Realtime } from '../services/realtime.js'
-import { createRedis, firstConnection } from '../services/redis.js'
+import { createRedis, firstConnection, untilReady } from '../services/redis.js'
 import { createSessions, createSessionStore } from '../services/sessions.js'
+import { ShutdownWork } from './shutdown-work.js'
 
 /** How long a start waits for Redis at most: the first answer should come within two seconds. */
 const REDIS_PATIENCE_MS = 1_000
+/** The same for one that has just been started, or loads its data. */
+const EMBEDDED_REDIS_PATIENCE_MS = 1_500
 
 /**
  * The services that an app is lent: the argument of its default export.
@@ -92,12 +95,14 @@ export class LentServices {
   readonly #liveUploads: LiveUploads
   readonly #config: Config
   readonly #sessionSecret: string
-  readonly #shutdownWork: Array<() => unknown> = []
+  readonly #isEmbedded: boolean
 
   constructor(
     { id: workerId, config, redis: address, storage, sessionSecret }: StartOrder,
-    private readonly log: Logger,
+    log: Logger,
+    private readonly shutdownWork = new ShutdownWork(log),
   ) {
+    this.#isEmbedded = 'path' in address
     this.#config = config
     this.#sessionSecret = sessionSecret
     this.redis = createRedis(address, log)
@@ -111,7 +116,8 @@ export class LentServices {
 
   /** Over when the services can be used, or when Redis is known to be away or does not answer. */
   async reachable(): Promise<void> {
-    await firstConnection(this.redis, REDIS_PATIENCE_MS)
+    if (this.#isEmbedded) await untilReady(this.redis, EMBEDDED_REDIS_PATIENCE_MS)
+    else await firstConnection(this.redis, REDIS_PATIENCE_MS)
     if (this.redis.status === 'ready') await this.realtime.joined()
   }
 
@@ -125,38 +131,27 @@ export class LentServices {
   }
 
   onShutdown(work: () => unknown): void {
-    this.#shutdownWork.push(work)
+    this.shutdownWork.add(work)
   }
 
-  toOutpost(): Outpost {
-    const { rateLimitMax, rateLimitWindowMs } = this.#config
-    return {
-      redis: this.redis,
-      cache: this.cache,
-      storage: this.storage,
-      log: this.log,
-      session: options => this.#sessions(createSessionStore(this.redis, { extend: true }), options),
-      rateLimit: ({ rule = 'app', max = rateLimitMax, windowMs = rateLimitWindowMs } = {}) =>
-        createRateLimit(this.redis, {
-          rule,
-          max,
-          windowMs,
-          onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
-        }),
-      io: options => this.realtime.io(options),
-      onShutdown: work => this.onShutdown(work),
-    }
+  /** Sessions of an app: see `Outpost`. */
+  session(options?: Partial<SessionOptions>): RequestHandler {
+    return this.#sessions(createSessionStore(this.redis, { extend: true }), options)
   }
 
-  /** Runs the app's shutdown work, last registered first, then closes storage and Redis. */
+  /** A limit of an app: see `Outpost`. */
+  rateLimit({ rule = 'app', max, windowMs }: { rule?: string; max?: number; windowMs?: number } = {}): RequestHandler {
+    return createRateLimit(this.redis, {
+      rule,
+      max: max ?? this.#config.rateLimitMax,
+      windowMs: windowMs ?? this.#config.rateLimitWindowMs,
+      onLimit: (_request, response) => void response.status(429).type('text/plain').send('Too Many Requests\n'),
+    })
+  }
+
+  /** Runs the shutdown work that has not run yet, then closes storage and Redis. */
   async stop(): Promise<void> {
-    for (const work of this.#shutdownWork.splice(0).reverse()) {
-      try {
-        await work()
-      } catch (error) {
-        this.log.error({ err: error }, 'work of onShutdown failed')
-      }
-    }
+    await this.shutdownWork.run()
     await this.cache.stop()
     this.#liveUploads.stop()
     this.storage.close()

@@ -6,8 +6,9 @@ function summary(env: NodeJS.ProcessEnv): string {
   const config = readConfig(env)
   return summaryOf({
     config,
+    host: config.host ?? '::',
     port: 3_000,
-    redisEmbedded: !('REDIS_URL' in env),
+    redis: 'REDIS_URL' in env ? undefined : 'embedded',
     storage: 'embedded',
     startedInMs: 612.4,
   })

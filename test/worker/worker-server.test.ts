@@ -67,6 +67,25 @@ void t.test('the app sees the client and not the envelope', async t => {
   t.equal(await bodyOf(path, 'GET /', []), '["192.0.2.1",null]')
 })
 
+void t.test('a health check is answered for an app without a path of its own, and reaches one that has it', async t => {
+  for (const healthPath of [undefined, '/health']) {
+    const heard: string[] = []
+    const app = http.createServer(({ url = '' }, response) => {
+      heard.push(url)
+      response.writeHead(500).end()
+    })
+    const path = socketPathFor(t)
+    const options = { socketPath: path, identityKey: KEY, config: { maxHeaderBytes: 16_384, healthPath } }
+    await new WorkerServer(app, options, door).start()
+    const { status } = await rawExchange(path, requestBytes('GET /health', [envelope('probe'), 'Connection: close']))
+    t.equal(status, healthPath === undefined ? 204 : 500)
+    t.strictSame(heard, healthPath === undefined ? [] : ['/health'])
+    await rawExchange(path, requestBytes('GET /page', [envelope(), 'Connection: close']))
+    t.equal(heard.at(-1), '/page', 'a request of a client reaches it')
+    app.close()
+  }
+})
+
 void t.test('a request without a valid envelope reaches neither the app nor realtime', async t => {
   const { app, path } = await start(t)
   for (const event of ['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation']) {

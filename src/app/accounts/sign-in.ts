@@ -57,8 +57,10 @@ export class SignIn {
 
 const BEARER = /^Bearer ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i
 
+/** Undefined for two headers, of which Node shows the first: another reader of the request may take the second. */
 function bearerToken(request: Request): string | undefined {
-  return BEARER.exec(request.headers.authorization ?? '')?.[1]?.toLowerCase()
+  const [authorization = '', ...others] = request.headersDistinct['authorization'] ?? []
+  return others.length > 0 ? undefined : BEARER.exec(authorization)?.[1]?.toLowerCase()
 }
 
 function promisify(start: (done: (error?: unknown) => void) => void): Promise<void> {

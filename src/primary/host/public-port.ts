@@ -22,11 +22,24 @@ type CreateHandle = (host: string, port: number, addressType: 4 | 6) => BoundHan
 
 /** The public port cannot be bound. */
 export class PortError extends Error {
-  constructor(host: string, port: number, reason: string) {
+  constructor(
+    host: string,
+    port: number,
+    reason: string,
+    private readonly errno = 0,
+  ) {
     super(`PORT=${port}: cannot be bound on HOST=${host}: ${reason}`)
     this.name = 'PortError'
   }
+
+  /** This machine has no address of that family. */
+  get lacksFamily(): boolean {
+    return NO_FAMILY.has(this.errno)
+  }
 }
+
+/** Where Node listens unless it is told where: on both families, or on IPv4 where there is no IPv6. */
+const EVERYWHERE = ['::', '0.0.0.0'] as const
 
 /**
  * The public port. The primary binds it and keeps it open until its own end. It does not accept on the port, but passes
@@ -34,28 +47,44 @@ export class PortError extends Error {
  * last balancer is being replaced.
  */
 export class PublicPort {
-  private constructor(
-    readonly handle: BoundHandle,
-    readonly host: string,
-    readonly port: number,
-  ) {}
+  #handle: BoundHandle
+  #host: string
+  readonly port: number
 
-  /** @throws {PortError} */
-  static async bind(host: string, port: number): Promise<PublicPort> {
-    const address = await lookup(host).catch(() => undefined)
-    if (address === undefined) throw new PortError(host, port, 'no such host')
-    // Node's own way to share a port with its cluster workers, and the only one that binds without accepting.
-    const createHandle = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle
-    const handle = createHandle(address.address, port, isIPv6(address.address) ? 6 : 4)
-    if (typeof handle === 'number') throw new PortError(host, port, reasonOf(handle))
-    const name: { port?: number } = {}
-    // libuv reports a taken port late, by the first call after the bind.
-    const error = handle.getsockname(name)
-    if (error !== 0) {
-      handle.close()
-      throw new PortError(host, port, reasonOf(error))
-    }
-    return new PublicPort(handle, host, name.port ?? port)
+  private constructor({ handle, host, port }: Bound) {
+    this.#handle = handle
+    this.#host = host
+    this.port = port
+  }
+
+  /**
+   * @param host undefined for all addresses of both families
+   * @throws {PortError}
+   */
+  static async bind(host: string | undefined, port: number): Promise<PublicPort> {
+    if (host !== undefined) return new PublicPort(await bind(host, port))
+    const [both, ipv4] = EVERYWHERE
+    const bound = await bind(both, port).catch((error: unknown) => {
+      if (error instanceof PortError && error.lacksFamily) return bind(ipv4, port)
+      throw error
+    })
+    return new PublicPort(bound)
+  }
+
+  get handle(): BoundHandle {
+    return this.#handle
+  }
+
+  get host(): string {
+    return this.#host
+  }
+
+  /** Binds the port to another address, before anybody listens on it. @throws {PortError} */
+  async moveTo(host: string): Promise<void> {
+    this.#handle.close()
+    const { handle } = await bind(host, this.port)
+    this.#handle = handle
+    this.#host = host
   }
 
   /** The error for an instance that bound the port but listened too late: two can bind a port, but only one listens. */
@@ -64,9 +93,35 @@ export class PublicPort {
   }
 
   close(): void {
-    this.handle.close()
+    this.#handle.close()
   }
 }
+
+interface Bound {
+  handle: BoundHandle
+  host: string
+  port: number
+}
+
+async function bind(host: string, port: number): Promise<Bound> {
+  const address = await lookup(host).catch(() => undefined)
+  if (address === undefined) throw new PortError(host, port, 'no such host')
+  // Node's own way to share a port with its cluster workers, and the only one that binds without accepting.
+  const createHandle = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle
+  const handle = createHandle(address.address, port, isIPv6(address.address) ? 6 : 4)
+  if (typeof handle === 'number') throw new PortError(host, port, reasonOf(handle), handle)
+  const name: { port?: number } = {}
+  // libuv reports a taken port late, by the first call after the bind.
+  const error = handle.getsockname(name)
+  if (error !== 0) {
+    handle.close()
+    throw new PortError(host, port, reasonOf(error), error)
+  }
+  return { handle, host, port: name.port ?? port }
+}
+
+/** EAFNOSUPPORT, EADDRNOTAVAIL */
+const NO_FAMILY = new Set([-97, -99])
 
 const REASONS: Record<number, string> = {
   [-13]: 'permission denied (ports under 1024 belong to root)',

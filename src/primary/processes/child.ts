@@ -3,7 +3,7 @@ import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messa
 import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { Connection } from '../traffic/connection-dealer.js'
-import { forkProcess } from './fork.js'
+import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
@@ -12,12 +12,6 @@ export interface ChildObserver {
   childReported(child: Child, report: Report): void
   childExited(child: Child): void
   childPrinted(child: Child, line: string): void
-}
-
-export interface ForkOptions {
-  /** The program: `dist/main.js`. */
-  program: string
-  lifelineFd: number
 }
 
 /** Measurements of a process, from its last heartbeat. */
@@ -81,8 +75,8 @@ export class Child {
     this.lastLines = readOutput(process, line => observer.childPrinted(this, line))
   }
 
-  static fork(id: string, spec: StartSpec, { program, lifelineFd }: ForkOptions, observer: ChildObserver): Child {
-    return new Child(id, spec, forkProcess(spec.role, program, id, lifelineFd), observer)
+  static fork(id: string, spec: StartSpec, options: ForkOptions, observer: ChildObserver): Child {
+    return new Child(id, spec, forkProcess(id, spec, options), observer)
   }
 
   get role(): ChildRole {

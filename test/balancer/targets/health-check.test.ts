@@ -42,6 +42,34 @@ void t.test('one good probe is enough for a new target and for one that refused 
   t.end()
 })
 
+void t.test('why a target stays out of use is told once, until it is back', t => {
+  const { pool } = readyPool([])
+  const target = pool.add('a', new NoTransport())
+  const told: string[] = []
+  let now = 0
+  const thresholds = new HealthThresholds(
+    target,
+    limits,
+    reason => told.push(reason),
+    () => now,
+  )
+  thresholds.probeCompleted(false, 'too soon')
+  now = 2_500
+  for (const reason of ['was answered 503', 'was answered 500']) thresholds.probeCompleted(false, reason)
+  t.strictSame(told, ['was answered 503'])
+  thresholds.probeCompleted(true)
+  for (const reason of ['once', 'twice']) {
+    thresholds.probeCompleted(false, reason)
+    now += 2_500
+  }
+  t.equal(target.state, 'ready')
+  t.equal(told.length, 1, 'it is in use as long as too few probes were bad')
+  thresholds.probeCompleted(false, 'was not answered')
+  t.equal(target.state, 'unhealthy')
+  t.strictSame(told.slice(1), ['was not answered'])
+  t.end()
+})
+
 void t.test('good probes do not end an ejection, and bad ones make the target unhealthy', t => {
   const { targets } = readyPool(['a'])
   const thresholds = new HealthThresholds(targets[0]!, limits)
@@ -75,9 +103,11 @@ const quick = {
 class Results implements HealthCheckConsumer {
   readonly joining = false
   readonly seen: boolean[] = []
+  fault: string | undefined
 
-  probeCompleted(good: boolean): void {
+  probeCompleted(good: boolean, fault?: string): void {
     this.seen.push(good)
+    this.fault = fault
   }
 }
 
@@ -90,10 +120,12 @@ void t.test('a target is probed until the health check stops', async t => {
   t.ok(results.seen.every(Boolean))
   target.healthy = false
   await until(() => results.seen.at(-1) === false, 'a bad probe')
+  t.match(results.fault, /^GET \/health /)
   target.healthy = true
   await until(() => results.seen.at(-1) === true, 'a good probe')
   await target.kill()
   await until(() => results.seen.at(-1) === false, 'a refused probe')
+  t.match(results.fault, /^GET \/health failed: /)
   check.stop()
 })
 

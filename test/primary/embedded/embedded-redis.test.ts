@@ -4,6 +4,8 @@ import { pino } from 'pino'
 import t from 'tap'
 import { embeddedRedis } from '#src/primary/embedded/embedded-redis.js'
 import type { ManagedServer } from '#src/primary/embedded/managed-server.js'
+import { loopbackPort } from '#src/primary/embedded/loopback-port.js'
+import { readProc } from '#scripts/lib/proc.js'
 import { Lifeline } from '#src/primary/host/lifeline.js'
 import { until, within } from '../../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../../helpers/harness.js'
@@ -66,6 +68,31 @@ void t.test('the embedded Redis keeps its data over a stop and a start', async t
     'what is acknowledged is on the disk',
   )
   await second.stop()
+})
+
+void t.test('a Redis with a login is reached by a port with its password, which its arguments do not show', async t => {
+  const folder = temporaryFolder(t)
+  const lifeline = Lifeline.open(join(folder, 'lifeline'))
+  t.teardown(() => lifeline.close())
+  const port = await loopbackPort(join(folder, 'port'))
+  const redis = embeddedRedis({
+    directory: join(folder, 'redis'),
+    socketPath: join(folder, 'redis.sock'),
+    login: { port, password: 'secret-of-redis', file: join(folder, 'redis.conf') },
+    lifeline: lifeline.path,
+    stopTimeoutMs: () => 5_000,
+    log: silent,
+  })
+  t.teardown(() => redis.stop())
+  await redis.start()
+  t.ok(await redis.serving(20_000))
+  const client = new Redis(`redis://:secret-of-redis@127.0.0.1:${port}`)
+  const nobody = new Redis(port, '127.0.0.1')
+  for (const each of [client, nobody]) each.on('error', () => undefined)
+  t.equal(await client.ping(), 'PONG')
+  await t.rejects(nobody.set('key', 'value'), { message: /NOAUTH/ })
+  for (const each of [client, nobody]) each.disconnect()
+  for (const { pid } of processesOf(folder)) t.notMatch(readProc(`${pid}/cmdline`), 'secret-of-redis')
 })
 
 void t.test('a Redis that was killed is restarted with its data', async t => {

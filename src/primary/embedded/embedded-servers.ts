@@ -1,0 +1,164 @@
+import type { Config } from '../../config/config.js'
+import { embeddables, embedsAtStart, hasServerOfItsOwn, mayEmbed, type Embeddable } from '../../config/embedding.js'
+import type { StartOrder } from '../../ipc/messages.js'
+import type { Logger } from '../../process/log.js'
+import type { Service } from '../../process/service.js'
+import type { InstanceFolder } from '../host/instance-folder.js'
+import type { ShutdownClock } from '../host/shutdown-clock.js'
+import { embeddedRedis, type RedisLogin } from './embedded-redis.js'
+import { embeddedStore } from './embedded-store.js'
+import { loopbackPort } from './loopback-port.js'
+import type { ManagedServer } from './managed-server.js'
+import { chooseBackend } from './store-backend.js'
+
+export interface EmbeddedServersOptions {
+  config: Config
+  folder: InstanceFolder
+  /** Path of the named pipe whose end stops them. */
+  lifeline: string
+  shutdown: ShutdownClock
+  log: Logger
+  /** The program: `dist/main.js`. */
+  program: string
+}
+
+const REDIS_STOP_MS = 5_000
+/** Longer than the embedded store waits for the requests that it has begun. */
+const STORE_STOP_MS = 8_000
+const STORE_USER = 'outpost'
+const UNUSED = 'not running: nothing uses it'
+
+/** Redis and the object store: where they are, and those that Outpost runs itself, from the start or once they are used. */
+export class EmbeddedServers implements Service {
+  readonly #running = new Map<Embeddable, ManagedServer>()
+  #storeName = 'embedded'
+  #stopped: Promise<void> | undefined
+
+  private constructor(
+    private readonly options: EmbeddedServersOptions,
+    /** Apps of other people reach Redis by a port. */
+    private readonly login: RedisLogin | undefined,
+    readonly storage: StartOrder['storage'],
+  ) {}
+
+  /** Finds a place for each. Nothing runs yet. */
+  static async prepare(options: EmbeddedServersOptions): Promise<EmbeddedServers> {
+    const { config, folder } = options
+    const { endpoint, accessKey = '', secretKey = '', bucket, region } = config.s3
+    const storage =
+      endpoint === undefined
+        ? {
+            endpoint: `http://127.0.0.1:${await loopbackPort(folder.storePortFile)}`,
+            ...{ accessKey: STORE_USER, secretKey: folder.secret('store-secret') },
+            ...{ bucket, region },
+          }
+        : { endpoint, accessKey, secretKey, bucket, region }
+    const hasPort = config.app !== undefined && mayEmbed(config, 'redis')
+    const login = hasPort
+      ? {
+          port: await loopbackPort(folder.redisPortFile),
+          password: folder.secret('redis-secret'),
+          file: folder.redisLoginFile,
+        }
+      : undefined
+    return new EmbeddedServers(options, login, storage)
+  }
+
+  /** The address of Redis, as workers get it. */
+  get redis(): StartOrder['redis'] {
+    const { config, folder } = this.options
+    if (config.redisUrl !== undefined) return { url: config.redisUrl }
+    return { path: folder.redisSocket, ...(this.login && { password: this.login.password }) }
+  }
+
+  /** What an app finds in its environment of the servers that run for it. Nothing that the person has set is among it. */
+  environment(): Record<string, string> {
+    const found: Record<string, string> = {}
+    const { login, storage } = this
+    if (login !== undefined && this.#isFor('redis')) {
+      found['REDIS_URL'] = `redis://:${login.password}@127.0.0.1:${login.port}`
+    }
+    if (this.#isFor('storage')) {
+      const { endpoint, accessKey, secretKey, bucket, region } = storage
+      Object.assign(found, { S3_ENDPOINT: endpoint, S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey })
+      Object.assign(found, { S3_BUCKET: bucket, S3_REGION: region })
+    }
+    return found
+  }
+
+  /** For the start summary. */
+  get storageName(): string {
+    const { endpoint } = this.options.config.s3
+    return endpoint ?? (this.#running.has('storage') ? this.#storeName : UNUSED)
+  }
+
+  /** For the start summary; undefined for the Redis of REDIS_URL. */
+  get redisName(): string | undefined {
+    if (this.options.config.redisUrl !== undefined) return undefined
+    return this.#running.has('redis') ? 'embedded' : UNUSED
+  }
+
+  /** Starts those that are needed from the start. */
+  start(): Promise<void> {
+    for (const service of embeddables) if (embedsAtStart(this.options.config, service)) this.#run(service)
+    return Promise.resolve()
+  }
+
+  /** Starts one that an app has begun to use. */
+  need(service: Embeddable): void {
+    const { config, log } = this.options
+    if (this.#stopped !== undefined || this.#running.has(service) || !mayEmbed(config, service)) return
+    try {
+      this.#run(service)
+      log.info({ service }, `${service} is started: the app uses it`)
+    } catch (error) {
+      log.error({ service }, `${service} cannot be started: ${(error as Error).message}`)
+    }
+  }
+
+  /** Resolves when the Redis that was started serves, or after `timeoutMs`. */
+  async redisServing(timeoutMs: number): Promise<void> {
+    await this.#running.get('redis')?.serving(timeoutMs)
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  async #stop(): Promise<void> {
+    // Redis ends last: the store's users may still note something there.
+    await this.#running.get('storage')?.stop()
+    await this.#running.get('redis')?.stop()
+  }
+
+  #isFor(service: Embeddable): boolean {
+    return embedsAtStart(this.options.config, service) && !hasServerOfItsOwn(service)
+  }
+
+  #run(service: Embeddable): void {
+    const server = service === 'redis' ? this.#makeRedis() : this.#makeStore()
+    this.#running.set(service, server)
+    void server.start()
+  }
+
+  #makeRedis(): ManagedServer {
+    const { folder, lifeline, shutdown, log } = this.options
+    const { redisDir: directory, redisSocket: socketPath } = folder
+    const stopTimeoutMs = (): number => shutdown.patience(REDIS_STOP_MS)
+    const login = this.login && { login: this.login }
+    return embeddedRedis({ directory, socketPath, ...login, lifeline, stopTimeoutMs, log })
+  }
+
+  #makeStore(): ManagedServer {
+    const { config, folder, lifeline, shutdown, log, program } = this.options
+    const { objectsDir, minioDir } = folder
+    const { cacheDir, logLevel } = config
+    const backend = chooseBackend({ program, objectsDir, minioDir, cacheDir })
+    this.#storeName = backend.name
+    const { accessKey, secretKey, region } = this.storage
+    const port = Number(new URL(this.storage.endpoint).port)
+    const stopTimeoutMs = (): number => shutdown.patience(STORE_STOP_MS)
+    return embeddedStore({ backend, port, region, accessKey, secretKey, lifeline, logLevel, log, stopTimeoutMs })
+  }
+}

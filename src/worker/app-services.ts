@@ -1,0 +1,99 @@
+import { mayEmbed, type Embeddable } from '../config/embedding.js'
+import type { StartOrder } from '../ipc/messages.js'
+import type { Logger } from '../process/log.js'
+import type { LentServices, Outpost } from './lent-services.js'
+import { ShutdownWork } from './shutdown-work.js'
+import type { Door } from './worker-server.js'
+
+/** The services of a worker with somebody else's app. They are made when the app uses them: most do not. */
+export class AppServices {
+  #lent: LentServices | undefined
+  readonly #asked = new Set<Embeddable>()
+  readonly #shutdownWork: ShutdownWork
+
+  /** @param ask has the primary run a server, if it does not yet */
+  constructor(
+    private readonly start: StartOrder,
+    private readonly ask: (service: Embeddable) => void,
+    private readonly log: Logger,
+  ) {
+    this.#shutdownWork = new ShutdownWork(log)
+  }
+
+  /** Takes the requests of the lent Socket.IO server. */
+  readonly door: Door = {
+    owns: request => this.#lent?.realtime.owns(request) === true,
+    handleRequest: (request, response) => this.#lent?.realtime.handleRequest(request, response),
+    handleUpgrade: (request, socket, head) => this.#lent?.realtime.handleUpgrade(request, socket, head),
+  }
+
+  /** The argument of the app's function. What it does not use costs nothing; for other apps not even the modules do. */
+  async lend(): Promise<Outpost> {
+    const { LentServices } = await import('./lent-services.js')
+    const make = (): LentServices => new LentServices(this.start, this.log, this.#shutdownWork)
+    const use = (name: keyof Outpost): LentServices => this.#use(name, make)
+    const { log } = this
+    return {
+      get redis() {
+        return use('redis').redis
+      },
+      get cache() {
+        return use('cache').cache
+      },
+      get storage() {
+        return use('storage').storage
+      },
+      session: options => use('session').session(options),
+      rateLimit: options => use('rateLimit').rateLimit(options),
+      io: options => use('io').realtime.io(options),
+      log,
+      onShutdown: work => this.#shutdownWork.add(work),
+    }
+  }
+
+  /** @throws {Error} nobody runs the server that it needs */
+  #use(name: keyof Outpost, make: () => LentServices): LentServices {
+    this.#need('redis', name)
+    if (name === 'storage') this.#need('storage', name)
+    this.#lent ??= make()
+    return this.#lent
+  }
+
+  #need(service: Embeddable, name: keyof Outpost): void {
+    const { config } = this.start
+    if ((service === 'redis' ? config.redisUrl : config.s3.endpoint) !== undefined || this.#asked.has(service)) return
+    if (!mayEmbed(config, service)) {
+      const [what, variable] = service === 'redis' ? ['Redis', 'REDIS_URL'] : ['object store', 'S3_ENDPOINT']
+      throw new Error(`outpost.${name} has no ${what} with EMBED=${config.embed}: set ${variable}, or EMBED=auto`)
+    }
+    this.#asked.add(service)
+    this.ask(service)
+  }
+
+  /** Over when what was lent can be used, or is known to be away. */
+  async reachable(): Promise<void> {
+    await this.#lent?.reachable()
+  }
+
+  /** Whether the app uses what it is lent. */
+  get areUsed(): boolean {
+    return this.#lent !== undefined
+  }
+
+  drain(): void {
+    this.#lent?.realtime.drain()
+  }
+
+  endRealtime(): void {
+    this.#lent?.realtime.stop()
+  }
+
+  runShutdownWork(): Promise<void> {
+    return this.#shutdownWork.run()
+  }
+
+  async stop(): Promise<void> {
+    await this.runShutdownWork()
+    await this.#lent?.stop()
+  }
+}

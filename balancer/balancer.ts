@@ -2,7 +2,7 @@ import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import { Listener } from './edge/listener.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
-import { Dispatcher } from './requests/dispatcher.js'
+import { Dispatcher, type DispatcherEvents } from './requests/dispatcher.js'
 import { HealthCheck, HealthThresholds } from './targets/health-check.js'
 import type { Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
@@ -17,6 +17,13 @@ export interface TargetSpec {
   draining: boolean
 }
 
+/** How the process of a target has ended. */
+export interface EndedTarget {
+  id: string
+  /** By itself or in a hang, so perhaps because of a request; not because somebody killed it. */
+  fault: boolean
+}
+
 /** What is open at this moment. All counts are zero when the balancer is idle. */
 export interface Ledger {
   inFlight: number
@@ -24,7 +31,7 @@ export interface Ledger {
   waiting: number
 }
 
-export interface BalancerEvents {
+export interface BalancerEvents extends DispatcherEvents {
   /** The last request in flight at a draining target has ended. */
   onDrained?(id: string): void
   onTargetState?(id: string, state: string): void
@@ -52,7 +59,7 @@ export class Balancer {
     this.#pool = new TargetPool(this.options)
     this.#pool.on('drained', target => events.onDrained?.(target.id))
     this.#pool.on('changed', target => events.onTargetState?.(target.id, target.state))
-    this.#dispatcher = new Dispatcher(this.#pool, this.options)
+    this.#dispatcher = new Dispatcher(this.#pool, this.options, events)
     this.#listener = new Listener(this.#dispatcher)
   }
 
@@ -76,7 +83,7 @@ export class Balancer {
    */
   setLocal(id: string, app: LocalApp, socketPath?: string): void {
     this.#localId = id
-    const target = this.#pool.add(id, new LocalTarget(app, this.options), true)
+    const target = this.#pool.add(id, new LocalTarget(app), true)
     target.markReady()
     if (socketPath !== undefined) this.#watch(target, socketPath)
   }
@@ -88,6 +95,7 @@ export class Balancer {
   dropLocal(patienceMs: number): void {
     const local = this.#localId === undefined ? undefined : this.#pool.get(this.#localId)
     if (local === undefined) return
+    this.#pool.noteEnd(local.id, 'fault')
     this.#remove(local.id)
     local.closeUpgraded()
     setTimeout(() => local.breakOff(), patienceMs).unref()
@@ -96,8 +104,9 @@ export class Balancer {
   /**
    * Makes `specs` the whole set of targets. Those that are missing from it are removed.
    * @param balancers how many balancers share the clients, this one included
+   * @param ended the last that have ended, as far as that is known
    */
-  setTargets(specs: readonly TargetSpec[], balancers = 1): void {
+  setTargets(specs: readonly TargetSpec[], balancers = 1, ended: readonly EndedTarget[] = []): void {
     this.#listener.shareClientsAmong(balancers)
     const wanted = new Set(specs.map(spec => spec.id))
     for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
@@ -105,10 +114,12 @@ export class Balancer {
       if (this.#pool.get(spec.id) === undefined && spec.id !== this.#localId) this.#add(spec)
       if (spec.draining) this.#pool.get(spec.id)?.beginDrain()
     }
+    const news = ended.filter(({ id, fault }) => this.#pool.noteEnd(id, fault ? 'fault' : 'killed'))
+    if (news.length > 0) this.#dispatcher.suspects.review()
   }
 
   ledger(): Ledger {
-    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.room.size + this.#listener.pipelined }
+    const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.waiting + this.#listener.pipelined }
     for (const target of this.#pool.targets()) {
       ledger.inFlight += target.inFlight + target.bound
       ledger.upgraded += target.upgraded

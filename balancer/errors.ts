@@ -7,7 +7,10 @@ import type { Duplex } from 'node:stream'
  */
 export const balancerErrors = {
   BAD_REQUEST: { status: 400, detail: 'The request is not well-formed HTTP/1.1.' },
-  BAD_REQUEST_TARGET: { status: 400, detail: 'The request target must be a path that begins with "/".' },
+  BAD_REQUEST_TARGET: {
+    status: 400,
+    detail: 'The request target must be a path, or a URL of the host that Host names.',
+  },
   BAD_HOST: { status: 400, detail: 'Exactly one valid Host header is required.' },
   BAD_FRAMING: { status: 400, detail: 'The length of the request body is ambiguous.' },
   BAD_UPGRADE: { status: 400, detail: 'An upgrade request is a GET without a body.' },

@@ -3,12 +3,18 @@ import type { IncomingMessage, ServerOptions } from 'node:http'
 import { edgeHeaderLimits } from './contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from './contract/keep-alive.js'
 
+/** How many proxies in front are trusted, or the addresses and ranges (CIDR) of those that are. */
+export type TrustProxy = number | readonly string[]
+
 /** The settings of a balancer. Times are in milliseconds, sizes in bytes. */
 export interface BalancerOptions {
   /** `round-robin` by request, or `least-busy`: of two targets drawn at random, the one with fewer requests in flight. */
   balance: 'round-robin' | 'least-busy'
-  /** Number of trusted proxies in front. With 0 the client's own X-Forwarded-* headers are ignored. */
-  trustProxy: number
+  /**
+   * Number of trusted proxies in front, or their addresses and ranges. With 0 the client's own X-Forwarded-* headers are
+   * ignored.
+   */
+  trustProxy: TrustProxy
   /** Secret shared with the targets, which seals the identity of a request's client. Without spaces. */
   identityKey: string
 

@@ -1,5 +1,6 @@
 /**
- * Bundles the modules of each process into few files: `dist/main.js` and one chunk per role under `dist/chunks`. A worker that
+ * Bundles the modules of each process into few files: `dist/main.js`, the two parts of a worker with somebody else's
+ * app, and one chunk per role under `dist/chunks`. A worker that
  * finds its modules in a thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
 import { build } from 'esbuild'
@@ -16,7 +17,7 @@ const banner = `import { createRequire as createRequire__ } from 'node:module'; 
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: ['src/main.ts'],
+  entryPoints: ['src/main.ts', 'src/worker/app-process.ts'],
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
@@ -29,6 +30,18 @@ const { metafile } = await build({
   legalComments: 'none',
   logLevel: 'warning',
   metafile: true,
+})
+
+/** What runs in a worker before the app. Only a CommonJS module can be done before the app's first line. */
+await build({
+  absWorkingDir: root,
+  entryPoints: ['src/worker/preload.ts'],
+  outfile: 'dist/preload.cjs',
+  bundle: true,
+  platform: 'node',
+  target: 'node20',
+  format: 'cjs',
+  logLevel: 'warning',
 })
 
 // Old chunks are removed last, because a running instance forks its processes from them.

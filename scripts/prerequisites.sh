@@ -39,7 +39,7 @@ node_version() { "${1:-node}" -p process.versions.node 2>/dev/null || true; }
 
 # A Node of the major version given, by the npm package `node`, which carries the binary. Prints its folder.
 cached_node() {
-  local prefix=${XDG_CACHE_HOME:-$HOME/.cache}/outpost/node/$1
+  local prefix=${XDG_CACHE_HOME:-${HOME:-/tmp}/.cache}/outpost/node/$1
   local bin=$prefix/node_modules/node/bin
   if ! is_supported_node "$(node_version "$bin/node")"; then
     say "fetching Node.js $1 into $prefix"

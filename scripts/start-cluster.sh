@@ -1,10 +1,32 @@
 #!/usr/bin/env bash
 # From a clone to a serving cluster: installs Node, redis-server and packages where they are missing, builds, and then
 # becomes the program. APP and DATA_DIR are relative to where it was called. A symbolic link may lead here.
+# Usage: start-cluster.sh [APP] [-- ARGUMENTS OF APP]
 set -euo pipefail
 root=$(dirname "$(dirname "$(readlink -f "${BASH_SOURCE[0]}")")")
 # shellcheck source=scripts/prerequisites.sh
 . "$root/scripts/prerequisites.sh"
+
+# As APP_ARGS takes them.
+quoted() {
+  local word
+  for word; do printf "'%s' " "${word//\'/\'\\\'\'}"; done
+}
+
+if [ $# -gt 0 ] && [ "$1" != -- ]; then
+  export OUTPOST_APP=$1
+  shift
+fi
+if [ $# -gt 0 ]; then
+  [ "$1" = -- ] || die "usage: start-cluster.sh [APP] [-- ARGUMENTS OF APP]"
+  shift
+  OUTPOST_APP_ARGS=$(quoted "$@")
+  export OUTPOST_APP_ARGS
+fi
+
+# It is meant for the app: npm, the build and the primary could not find what it names.
+if [ -n "${NODE_OPTIONS:-}" ]; then export OUTPOST_NODE_OPTIONS=${OUTPOST_NODE_OPTIONS:-$NODE_OPTIONS}; fi
+unset NODE_OPTIONS
 
 # An earlier version kept its data in the clone, wherever it was called.
 if [ -z "${DATA_DIR:-}" ] && [ ! -e .outpost ] && [ -d "$root/.outpost" ]; then
@@ -13,7 +35,8 @@ if [ -z "${DATA_DIR:-}" ] && [ ! -e .outpost ] && [ -d "$root/.outpost" ]; then
 fi
 
 need_node
-[ -n "${REDIS_URL:-}" ] || need_redis
+# Another form of it is the app's own.
+case ${OUTPOST_REDIS_URL:-${REDIS_URL:-}} in redis://* | rediss://*) ;; *) need_redis ;; esac
 # A running instance keeps the files that it runs from: the program refuses the second start.
 if ! [ -e "$root/dist/main.js" ] || ! is_running "${DATA_DIR:-.outpost}"; then install_and_build; fi
 exec node "$root/dist/main.js"

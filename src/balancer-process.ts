@@ -1,5 +1,6 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
+import { createLog } from './process/log.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { workerOfSession } from './ipc/session-affinity.js'
 import type { StartOrder } from './ipc/messages.js'
@@ -25,7 +26,7 @@ export async function runBalancer(): Promise<void> {
   }
   parent.on('order', (order, handle) => {
     if (order.type === 'listen') void listen(handle as object)
-    else if (order.type === 'targets') balancer.setTargets(order.targets, order.balancers)
+    else if (order.type === 'targets') balancer.setTargets(order.targets, order.balancers, order.ended)
     else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.whenGone(leave)
@@ -34,11 +35,12 @@ export async function runBalancer(): Promise<void> {
 
 /** A balancer with the settings of this instance. It reports the states of its targets to the primary. */
 export function createBalancer(
-  { config, identityKey }: StartOrder,
+  { id, mesh, config, identityKey }: StartOrder,
   parent: Parent,
   events: BalancerEvents = {},
   options: Partial<BalancerOptions> = {},
 ): Balancer {
+  const log = createLog(`${mesh ? 'worker' : 'balancer'} ${id}`, config.logLevel)
   return new Balancer(
     {
       balance: config.balance,
@@ -47,6 +49,7 @@ export function createBalancer(
       healthPath: config.healthPath,
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
+      maxHeaderBytes: config.maxHeaderBytes,
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: config.maxWebSocketsPerClient,
@@ -56,6 +59,11 @@ export function createBalancer(
     {
       onDrained: id => parent.report({ type: 'drained', id }),
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
+      onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
+      onFatalRequest: ({ method, path, count, seconds }) => {
+        const workers = count === 1 ? '1 worker' : `${count} workers`
+        log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)
+      },
       ...events,
     },
   )

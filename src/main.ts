@@ -12,5 +12,6 @@ switch (process.send === undefined ? 'primary' : process.argv[2]) {
     await (await import('./store-process.js')).runStore()
     break
   default:
+    ;(await import('./config/app-environment.js')).keepNodeOptionsForApps()
     await (await import('./primary/primary-process.js')).runPrimary()
 }

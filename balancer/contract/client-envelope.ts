@@ -11,10 +11,11 @@ export interface ClientIdentity {
   /** 0 if unknown: a trusted proxy does not report it. */
   port: number
   protocol: 'http' | 'https'
-  /** The value of X-Forwarded-For that the target gets: the client first, then the trusted hops. */
-  forwardedFor: string
-  /** The host that a trusted hop reports as the one the client asked for. Without it, Host is forwarded. */
+  /** The value of X-Forwarded-For that the target gets: the client alone. Only behind a trusted proxy. */
+  forwardedFor?: string
+  /** The host and port that a trusted hop reports as those the client asked for. Without it, those of Host. */
   forwardedHost?: string
+  forwardedPort?: string
 }
 
 /** The sender of a request as a target reads it: a client, or a health check of the edge. */

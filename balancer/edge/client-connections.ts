@@ -4,9 +4,12 @@ import type { Socket } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket } from '../errors.js'
 import { identify } from './identify.js'
+import type { TrustProxy } from '../options.js'
+import { TrustedProxies } from './trusted-proxies.js'
 
 /** At most so many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
 const REFUSED_AT_ONCE = 100
+const NOBODY = new TrustedProxies(0)
 const IDLE_CHECK_MS = 100
 const GONE_CHECK_MS = 20
 
@@ -18,14 +21,16 @@ export class ClientConnections {
   readonly #clients = new Map<Socket, ClientIdentity>()
   readonly #serve: (socket: Socket) => void
   readonly #closeNodesIdle: () => void
+  readonly #trusted: TrustedProxies
   #refused = 0
   #adopting = false
 
   constructor(
     private readonly server: Server,
     private readonly limit: number,
-    private readonly trustProxy: number,
+    trustProxy: TrustProxy,
   ) {
+    this.#trusted = new TrustedProxies(trustProxy)
     const [serve] = server.listeners('connection') as Array<(socket: Socket) => void>
     if (serve === undefined) throw new TypeError("http.Server has no 'connection' listener")
     this.#serve = serve.bind(server)
@@ -60,10 +65,10 @@ export class ClientConnections {
    */
   clientOf({ socket, headers }: IncomingMessage): ClientIdentity {
     const peer = this.#clients.get(socket)
-    if (peer === undefined) return identify(socket, headers, this.trustProxy)
-    if (this.trustProxy === 0) return peer
+    if (peer === undefined) return identify(socket, headers, this.#trusted)
+    if (this.#trusted.none) return peer
     const { address: remoteAddress, port: remotePort, protocol } = peer
-    return identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.trustProxy)
+    return identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.#trusted)
   }
 
   /** Lets requests in flight end, closes idle connections, and cuts the rest at the deadline. */
@@ -87,7 +92,7 @@ export class ClientConnections {
       this.#refuse(socket)
       return
     }
-    this.#clients.set(socket, identify(socket, {}, 0))
+    this.#clients.set(socket, identify(socket, {}, NOBODY))
     socket.once('close', () => this.#clients.delete(socket))
     this.#serve(socket)
   }

@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
-import { isIP } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { listOf } from '../contract/raw-headers.js'
+import type { TrustedProxies } from './trusted-proxies.js'
 
 /** The other end of a connection, as a socket describes it. */
 export interface Peer {
@@ -11,32 +11,31 @@ export interface Peer {
 }
 
 /**
- * Finds the client behind `trustProxy` hops. With 0 hops it is the peer. With n hops it is the n-th address from the
- * right of X-Forwarded-For, or the leftmost if there are fewer. An entry that is not an address is ignored, and so is
- * everything left of it. The host is taken from X-Forwarded-Host in the same way.
+ * Finds the client behind the trusted proxies; in front of none it is the peer. Behind n hops it is the n-th address
+ * from the right of X-Forwarded-For, or the leftmost if there are fewer; behind proxies that are known by their addresses
+ * it is the first from the right that is none of them. An entry that is not an address is ignored, and so is everything
+ * left of it. The host is taken from X-Forwarded-Host in the same way.
  */
-export function identify(peer: Peer, headers: IncomingHttpHeaders, trustProxy: number): ClientIdentity {
+export function identify(peer: Peer, headers: IncomingHttpHeaders, trusted: TrustedProxies): ClientIdentity {
   const peerAddress = plainAddress(peer.remoteAddress ?? '')
   const peerProtocol = peer.encrypted === true ? 'https' : 'http'
   const port = peer.remotePort ?? 0
-  if (trustProxy === 0) return { address: peerAddress, port, protocol: peerProtocol, forwardedFor: peerAddress }
+  if (!trusted.includes(peerAddress)) return { address: peerAddress, port, protocol: peerProtocol }
 
-  const claimed = trustedHops(headers['x-forwarded-for'], trustProxy)
+  const claimed = trusted.claimsIn(listOf(headers['x-forwarded-for']).map(plainAddress))
+  const hops = Math.max(1, claimed.length)
   const protocol = listOf(headers['x-forwarded-proto']).at(-1)
-  const [forwardedHost] = listOf(headers['x-forwarded-host']).slice(-trustProxy)
+  const [forwardedHost] = listOf(headers['x-forwarded-host']).slice(-hops)
+  const [forwardedPort] = listOf(headers['x-forwarded-port']).slice(-hops)
+  const address = claimed[0] ?? peerAddress
   return {
-    address: claimed[0] ?? peerAddress,
+    address,
     port: claimed.length === 0 ? port : 0,
     protocol: protocol === 'https' || protocol === 'http' ? protocol : peerProtocol,
-    forwardedFor: [...claimed, peerAddress].join(', '),
+    forwardedFor: address,
     ...(forwardedHost === undefined ? {} : { forwardedHost }),
+    ...(forwardedPort === undefined ? {} : { forwardedPort }),
   }
-}
-
-/** The entries that the trusted hops have written, the client's first. */
-function trustedHops(forwardedFor: string | string[] | undefined, hops: number): string[] {
-  const claimed = listOf(forwardedFor).slice(-hops).map(plainAddress)
-  return claimed.slice(claimed.findLastIndex(address => isIP(address) === 0) + 1)
 }
 
 /** The address without brackets and without the port that some proxies add. */

@@ -3,6 +3,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answerProblem, answerProblemOnSocket } from '../errors.js'
+import type { ClientIdentity } from '../contract/client-envelope.js'
 import type { BalancerOptions } from '../options.js'
 import type { Dispatcher } from '../requests/dispatcher.js'
 import { Exchange } from '../requests/exchange.js'
@@ -91,8 +92,6 @@ export class Listener {
       connectionsCheckingInterval: Math.min(HEADERS_CHECK_MS, headersTimeoutMs),
       // The guard refuses a missing Host header with an error code.
       requireHostHeader: false,
-      // Otherwise Node would silently keep the first of two Authorization headers.
-      joinDuplicateHeaders: true,
     })
     server.maxHeadersCount = 0
     server.on('request', (request, response) => this.#serve(request, response, false))
@@ -120,7 +119,8 @@ export class Listener {
       return
     }
     const client = this.#connections.clientOf(request)
-    const exchange = new Exchange(this.dispatcher, request, response, client, requestId, continueWanted)
+    const id = requestIdOf(request, client) ?? requestId
+    const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted)
     if (!Pipeline.isBehind(response)) exchange.start()
     else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
       answerProblem(response, 'WAITING_ROOM_FULL', requestId)
@@ -142,7 +142,8 @@ export class Listener {
         return
       }
       const release = this.#releasedAtEnd(client.address, socket)
-      new Handshake(this.dispatcher, request, socket, head, client, requestId, () => {
+      const id = requestIdOf(request, client) ?? requestId
+      new Handshake(this.dispatcher, request, socket, head, client, id, () => {
         release()
         this.#declineUpgrade(request, socket, head)
       }).start()
@@ -168,6 +169,14 @@ export class Listener {
     this.#connections.serveAgain(socket as Socket)
   }
 }
+
+/** A trusted proxy has named the request already. */
+function requestIdOf({ headers }: IncomingMessage, { forwardedFor }: ClientIdentity): string | undefined {
+  const given = forwardedFor === undefined ? undefined : headers['x-request-id']
+  return typeof given === 'string' && REQUEST_ID.test(given) ? given : undefined
+}
+
+const REQUEST_ID = /^[!-~]{1,200}$/
 
 function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1

@@ -13,7 +13,7 @@ export function refusalOf(request: IncomingMessage, maxHeaders: number): Balance
   const { rawHeaders } = request
   if (rawHeaders.length > maxHeaders * 2) return 'HEADERS_TOO_LARGE'
   if (REFUSED_METHODS.has(request.method ?? '')) return 'METHOD_REFUSED'
-  if (request.url?.charCodeAt(0) !== SLASH) return 'BAD_REQUEST_TARGET'
+  if (request.url?.charCodeAt(0) !== SLASH && !isServedTarget(request)) return 'BAD_REQUEST_TARGET'
   if (request.httpVersionMajor !== 1 || request.httpVersionMinor > 1) return 'BAD_REQUEST'
 
   let hosts = 0
@@ -36,6 +36,16 @@ export function refusalOf(request: IncomingMessage, maxHeaders: number): Balance
 }
 
 const SLASH = 0x2f
+
+/** `OPTIONS *`, or an absolute target that names the same host as Host does (RFC 9112, section 3.2). */
+function isServedTarget({ method, url = '', headers: { host } }: IncomingMessage): boolean {
+  if (url === '*') return method === 'OPTIONS'
+  const authority = ABSOLUTE.exec(url)?.[1]
+  if (authority === undefined || !URL.canParse(url)) return false
+  return host === undefined || host.toLowerCase() === authority.toLowerCase()
+}
+
+const ABSOLUTE = /^https?:\/\/([^/?#@]+)(?:[/?]|$)/i
 
 /** Refuses an upgrade that is not a GET without a body. The body would be read as frames of the new protocol. */
 export function upgradeRefusalOf(request: IncomingMessage): BalancerErrorCode | undefined {

@@ -4,7 +4,9 @@ import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
 import type { TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
+import { FatalRequests, type FatalRequest } from './fatal-requests.js'
 import { RetryBudget } from './retry.js'
+import { Suspects } from './suspects.js'
 import { WaitingRoom, type Waiter } from './waiting-room.js'
 
 /** What is sent to a target: a request, or the handshake of an upgrade. */
@@ -23,12 +25,21 @@ export interface Supervised extends HasDeadline {
   deadlinePassed(): void
 }
 
+export interface DispatcherEvents {
+  /** Requests of this method and path have ended targets. Called at most 20 times a minute. */
+  onFatalRequest?(request: FatalRequest): void
+  /** A request has ended this target. */
+  onTargetExplained?(id: string): void
+}
+
 /** The progress of a body is checked this often within the time that it may stand still. */
 const PROGRESS_CHECKS = 4
 
 /** Finds a target for every request, or a place in the waiting room. Holds what all requests share. */
 export class Dispatcher {
   readonly room: WaitingRoom
+  /** Requests whose targets died or hung. */
+  readonly suspects: Suspects
   readonly outliers: OutlierDetection
   readonly retryBudget: RetryBudget
   /** Requests that were sent and have no answer yet. */
@@ -37,12 +48,16 @@ export class Dispatcher {
   readonly progressing: Deadlines<Supervised>
   /** Upgrades that are not complete yet. */
   readonly handshakes: Deadlines<Supervised>
+  readonly #fatal: FatalRequests
   #closing = false
 
   constructor(
     readonly pool: TargetPool,
     readonly options: BalancerOptions,
+    events: DispatcherEvents = {},
   ) {
+    this.#fatal = new FatalRequests(request => events.onFatalRequest?.(request))
+    this.suspects = new Suspects(pool, this.#fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
@@ -51,12 +66,20 @@ export class Dispatcher {
     this.awaiting = new Deadlines(upstreamTimeoutMs, onDeadline)
     this.progressing = new Deadlines(Math.min(upstreamTimeoutMs, bodyIdleMs) / PROGRESS_CHECKS, onDeadline)
     this.handshakes = new Deadlines(upgradeTimeoutMs, onDeadline)
-    pool.on('available', () => this.room.admit())
+    pool.on('available', () => {
+      this.suspects.admit()
+      this.room.admit()
+    })
   }
 
   /** Whether answers that begin now end their connection. */
   get closing(): boolean {
     return this.#closing
+  }
+
+  /** Requests that wait for a target. */
+  get waiting(): number {
+    return this.room.size + this.suspects.size
   }
 
   dispatch(item: Dispatchable): void {
@@ -66,7 +89,7 @@ export class Dispatcher {
       else item.giveUp('OVERLOADED')
       return
     }
-    const picked = this.pool.pick(item.tried)
+    const picked = this.pool.pick(this.#avoidedBy(item))
     if (typeof picked === 'string') this.room.enter(item, picked)
     else item.takeTo(picked, false)
   }
@@ -77,10 +100,18 @@ export class Dispatcher {
 
   stop(): void {
     this.room.close()
+    this.suspects.stop()
     this.outliers.stop()
     this.awaiting.stop()
     this.progressing.stop()
     this.handshakes.stop()
+  }
+
+  /** A request that is known to end its target is kept away from those that have to get through a second try. */
+  #avoidedBy({ request, tried }: Dispatchable): ReadonlySet<Target> | undefined {
+    if (this.#fatal.size === 0 || !this.#fatal.has(request)) return tried
+    const busy = this.pool.withSuspects()
+    return busy.length === 0 ? tried : new Set([...(tried ?? []), ...busy])
   }
 
   #ownerOf({ request, tried, isUpgrade }: Dispatchable): Target | undefined {

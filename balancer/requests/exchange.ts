@@ -7,6 +7,7 @@ import { reset } from '../transports/reset.js'
 import type { Attempt, AttemptFailure, ForwardedRequest, RequestBody } from '../transports/transport.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
+import type { Suspect } from './suspects.js'
 import { bodyByHeaders, holdBody } from './request-body.js'
 import { isRepeatable, type Failure } from './retry.js'
 import { ANSWER_TO, Tries } from './tries.js'
@@ -21,7 +22,7 @@ import { ANSWER_TO, Tries } from './tries.js'
 type ExchangeState = 'arriving' | 'waiting' | 'sent' | 'answering' | 'over'
 
 /** One request from its arrival to the end of its answer, over as many tries as it takes. */
-export class Exchange implements Dispatchable, InFlight, Supervised, ForwardedRequest {
+export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, ForwardedRequest {
   #state: ExchangeState = 'arriving'
   #response: ServerResponse
   #body: RequestBody = { kind: 'none' }
@@ -63,8 +64,16 @@ export class Exchange implements Dispatchable, InFlight, Supervised, ForwardedRe
     return this.dispatcher.closing
   }
 
+  get answering(): boolean {
+    return this.#response.headersSent
+  }
+
   get tried(): ReadonlySet<Target> | undefined {
     return this.#tries?.targets
+  }
+
+  get lost(): readonly Target[] {
+    return this.#tries?.lost ?? []
   }
 
   start(): void {
@@ -83,11 +92,15 @@ export class Exchange implements Dispatchable, InFlight, Supervised, ForwardedRe
     }
   }
 
-  takeTo(target: Target, bound: boolean): void {
+  takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
-    this.#place = target.begin(this, bound)
+    this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
+  }
+
+  retry(): void {
+    this.dispatcher.dispatch(this)
   }
 
   admitted(): void {
@@ -129,6 +142,8 @@ export class Exchange implements Dispatchable, InFlight, Supervised, ForwardedRe
     this.#state = 'answering'
     this.#waitWithin(undefined)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
+    // An answer that streams has freed its place.
+    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
   }
 
   answerComplete(): void {
@@ -203,8 +218,12 @@ export class Exchange implements Dispatchable, InFlight, Supervised, ForwardedRe
     if (failure !== 'down') outliers.failed(target)
     if (failure === 'connect') this.#sentAt = 0
     this.#tries ??= new Tries(retryBudget, options.retries, this.#targetsAtArrival)
-    if (this.#tries.mayRepeat(target, failure, this.#repeatable)) this.#dispatch(this.#body)
-    else this.giveUp(ANSWER_TO[failure])
+    if (!this.#tries.mayRepeat(target, failure, this.#repeatable)) this.giveUp(ANSWER_TO[failure])
+    else if (this.#tries.lost.length === 0) this.#dispatch(this.#body)
+    else {
+      this.#state = 'waiting'
+      this.dispatcher.suspects.enter(this)
+    }
   }
 
   get #repeatable(): boolean {
@@ -235,7 +254,10 @@ export class Exchange implements Dispatchable, InFlight, Supervised, ForwardedRe
 
   /** Also happens when the client leaves: then everything that still goes on for it ends. */
   #responseClosed(): void {
-    if (this.#state === 'waiting') this.dispatcher.room.leave(this)
+    if (this.#state === 'waiting') {
+      this.dispatcher.room.leave(this)
+      this.dispatcher.suspects.leave(this)
+    }
     this.#state = 'over'
     this.#endAttempt()
   }

@@ -27,6 +27,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #tries: Tries | undefined
   readonly #closed = (): void => this.#over()
   readonly isUpgrade = true
+  readonly answering = false
   deadline: Entry | undefined
 
   /** @param onDecline the target does not upgrade: the request is to be handled as an ordinary one */

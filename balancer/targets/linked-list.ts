@@ -50,6 +50,12 @@ export class LinkedList<T> {
     while (this.remove(this.#ends.next));
   }
 
+  count(matches: (item: T) => boolean): number {
+    let count = 0
+    for (let link = this.#ends.next; link !== this.#ends; link = link.next) if (matches(link.item as T)) count += 1
+    return count
+  }
+
   /** A copy of the items, so the list may change while they are visited. */
   items(): T[] {
     const items: T[] = []

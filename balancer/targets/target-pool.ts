@@ -17,6 +17,8 @@ interface PoolEvents {
 /** The targets, and the choice of one for a request. */
 export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserver {
   readonly #targets = new Map<string, Target>()
+  /** The last that were removed: how a process ended may become known after that. */
+  readonly #removed = new Map<string, Target>()
   #pickable: Target[] = []
   #turn = 0
   /** Mesh mode: the app in this process, which is preferred to its siblings. */
@@ -41,11 +43,21 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     if (target === undefined) return
     this.#targets.delete(id)
     if (target === this.#local) this.#local = undefined
+    this.#removed.set(id, target)
+    for (const oldest of this.#removed.keys()) if (this.#removed.size > REMEMBERED) this.#removed.delete(oldest)
     target.markGone()
   }
 
   get(id: string): Target | undefined {
     return this.#targets.get(id)
+  }
+
+  /** Records how the process of a target ended. Returns false for an unknown target, or when that is known. */
+  noteEnd(id: string, ending: 'fault' | 'killed'): boolean {
+    const target = this.#targets.get(id) ?? this.#removed.get(id)
+    if (target === undefined || target.ending !== undefined) return false
+    target.noteEnd(ending)
+    return true
   }
 
   targets(): IterableIterator<Target> {
@@ -73,6 +85,22 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     const index = this.#choose(tried)
     if (index >= 0) return this.#pickable[index] as Target
     return tried === undefined ? 'full' : this.pick()
+  }
+
+  /**
+   * The target with the fewest requests in flight of those that have no suspect.
+   * @param tried targets that are picked only if there is no other
+   */
+  pickAlone(tried?: ReadonlySet<Target>): Target | undefined {
+    const free = this.#pickable.filter(target => !target.full && !target.hasSuspect)
+    const untried = free.filter(target => tried?.has(target) !== true)
+    const [first, ...others] = untried.length > 0 ? untried : free
+    return first && others.reduce((least, target) => (target.inFlight < least.inFlight ? target : least), first)
+  }
+
+  /** The targets that have a suspect. */
+  withSuspects(): Target[] {
+    return this.#pickable.filter(target => target.hasSuspect)
   }
 
   /** How many targets may be ejected now. At most half of them may be out at a time. */
@@ -120,5 +148,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return joined
   }
 }
+
+const REMEMBERED = 64
 
 const PICKABLE_IN_PANIC = new Set<TargetState>(['ready', 'unhealthy', 'ejected'])

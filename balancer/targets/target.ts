@@ -18,8 +18,18 @@ import { LinkedList, type Entry } from './linked-list.js'
  */
 export type TargetState = 'joining' | 'ready' | 'unhealthy' | 'unreachable' | 'ejected' | 'draining' | 'gone'
 
+/**
+ * How a process ended:
+ * - `fault`: by itself, or it hung; perhaps because of a request
+ * - `killed`: by somebody else
+ * - `explained`: because of a request that is known
+ */
+export type Ending = 'fault' | 'killed' | 'explained'
+
 /** A request or a handshake in flight at a target. */
 export interface InFlight {
+  /** Its answer has begun, and streams. */
+  readonly answering: boolean
   /** The target was found hung or gone, or was ejected. */
   targetWentDown(): void
   /** The target will not finish this. */
@@ -41,7 +51,12 @@ export class Target implements Places {
   readonly #upgraded = new Set<UpgradedConnection>()
   /** It has refused a connection since it was last ready. Kept apart from the state, because a drain is never left. */
   #refused = false
+  /** Of the unbound ones, how many are answered with a stream, when that was last counted. */
+  #streaming = 0
   #readySince = 0
+  #ending: Ending | undefined
+  /** The place of a request that may have ended another target. */
+  #alone: Entry | undefined
 
   constructor(
     readonly id: string,
@@ -68,13 +83,27 @@ export class Target implements Places {
     return this.#upgraded.size
   }
 
+  /** Whether as many requests wait for an answer as may. An answer that streams holds no place. */
   get full(): boolean {
-    return this.#unbound.size >= this.maxInFlight
+    if (this.#unbound.size - this.#streaming < this.maxInFlight) return false
+    // Counted only when it matters.
+    this.#streaming = this.#unbound.count(({ answering }) => answering)
+    return this.#unbound.size - this.#streaming >= this.maxInFlight
   }
 
   /** Whether its process has died, as far as is known. */
   get gone(): boolean {
     return this.#state === 'gone' || this.#refused
+  }
+
+  /** How its process ended; undefined as long as that is not known. */
+  get ending(): Ending | undefined {
+    return this.#ending
+  }
+
+  /** It has a request that may have ended another target, and takes no second one of that kind. */
+  get hasSuspect(): boolean {
+    return this.#alone !== undefined
   }
 
   /** When it last became ready, in the clock of `performance.now()`. */
@@ -85,6 +114,12 @@ export class Target implements Places {
   /** Takes a place for a request. Returns the place, which is given back to `end`. */
   begin(request: InFlight, bound = false): Entry {
     return (bound ? this.#bound : this.#unbound).add(request)
+  }
+
+  /** Takes a place for a request that may have ended another target. */
+  beginAlone(request: InFlight): Entry {
+    this.#alone = this.begin(request)
+    return this.#alone
   }
 
   send(request: ForwardedRequest): void {
@@ -99,8 +134,11 @@ export class Target implements Places {
   end(place: Entry | undefined): void {
     const wasFull = this.full
     if (!this.#unbound.remove(place) && !this.#bound.remove(place)) return
+    if (this.#streaming > 0) this.#streaming -= 1
+    const wasAlone = place === this.#alone
+    if (wasAlone) this.#alone = undefined
     if (this.#state === 'draining') this.#settleDrain()
-    else if (wasFull) this.observer.targetHasRoom(this)
+    else if (wasFull || wasAlone) this.observer.targetHasRoom(this)
   }
 
   holdUntilNextTurn(): void {
@@ -121,14 +159,30 @@ export class Target implements Places {
   markReady(): void {
     if (this.#state === 'ready' || this.#state === 'draining' || this.#state === 'gone') return
     this.#refused = false
+    this.#ending = undefined
     this.#readySince = performance.now()
     this.#become('ready')
   }
 
+  /** Records how its process ended. A process that has crashed may serve on for a moment, but not what it had. */
+  noteEnd(ending: 'fault' | 'killed'): void {
+    this.#ending ??= ending
+    this.markUnreachable()
+    if (this.#state === 'draining') this.#sendElsewhere()
+  }
+
+  /** The request that ended it is known. */
+  explainEnd(): void {
+    this.#ending = 'explained'
+  }
+
   /** Probes are bad. A drain goes on, but requests that can be tried elsewhere are. */
   markUnhealthy(): void {
-    if (this.#state === 'ready' || this.#state === 'ejected') this.#goDown('unhealthy')
-    else if (this.#state === 'draining') this.#sendElsewhere()
+    const isUp = this.#state === 'ready' || this.#state === 'ejected'
+    if (!isUp && this.#state !== 'draining') return
+    this.#ending ??= 'fault'
+    if (isUp) this.#goDown('unhealthy')
+    else this.#sendElsewhere()
   }
 
   /** Nothing listens on its socket. */
@@ -193,7 +247,7 @@ export class Target implements Places {
   }
 }
 
-const NOTHING: InFlight = { targetWentDown: () => undefined, targetBrokeOff: () => undefined }
+const NOTHING: InFlight = { answering: false, targetWentDown: () => undefined, targetBrokeOff: () => undefined }
 
 const UPGRADED_CLOSED_AT_ONCE = 50
 const UPGRADED_PAUSE_MS = 50

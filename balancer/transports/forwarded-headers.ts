@@ -19,6 +19,9 @@ const HOP_BY_HOP = new Set([
 /** Lengths of the names that `responseHeaders` has to compare. */
 const SUSPECT_LENGTHS = new Set([...HOP_BY_HOP, 'x-request-id'].map(name => name.length))
 
+/** A trusted proxy's word about these goes on. */
+const OF_A_PROXY = new Set(['forwarded', 'x-forwarded-port'])
+
 /** Headers that a client must not be able to set or to remove by naming them in `Connection`. */
 const SET_BY_THE_EDGE = [
   'x-forwarded-for',
@@ -36,21 +39,21 @@ const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, IDENTITY_HEADE
 const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'upgrade'])
 
 /** What the forwarded headers depend on. */
-export type ForwardingOptions = Pick<BalancerOptions, 'identityKey' | 'trustProxy'>
+export type ForwardingOptions = Pick<BalancerOptions, 'identityKey'>
 
 /** The headers of the request as the target gets them. Does not change `headers`. */
 export function requestHeaders(
   headers: IncomingHttpHeaders,
   client: ClientIdentity,
   requestId: string,
-  { identityKey, trustProxy }: ForwardingOptions,
+  { identityKey }: ForwardingOptions,
 ): OutgoingHttpHeaders {
   const named = namedInConnection(headers.connection)
   // Headers are added, never deleted: a `delete` turns the object into a hash table, which is slower to use.
   // The envelope comes first, so a reader that stops early has read it.
   const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
   for (const name in headers) {
-    if (!isDropped(name, trustProxy) && named?.includes(name) !== true) forwarded[name] = headers[name]
+    if (!isDropped(name, client) && named?.includes(name) !== true) forwarded[name] = headers[name]
   }
   setForwarded(forwarded, client, requestId)
   return forwarded
@@ -61,13 +64,12 @@ export function rewriteRequestHeaders(
   request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>,
   client: ClientIdentity,
   requestId: string,
-  { trustProxy }: ForwardingOptions,
 ): void {
   const { headers } = request
   const named = namedInConnection(headers.connection)
   let unwanted: string[] | undefined
   for (const name in headers) {
-    const isUnwanted = isDropped(name, trustProxy) || named?.includes(name) === true
+    const isUnwanted = isDropped(name, client) || named?.includes(name) === true
     if (isUnwanted && !OF_THE_MESSAGE.has(name)) (unwanted ??= []).push(name)
   }
   if (unwanted !== undefined) {
@@ -82,9 +84,9 @@ export function rewriteRequestHeaders(
 /** Does the same for the trailers once the body has ended. Some readers treat them as headers. */
 export function rewriteTrailers(
   request: Pick<IncomingMessage, 'trailers' | 'rawTrailers' | 'trailersDistinct'>,
-  { trustProxy }: ForwardingOptions,
+  client: ClientIdentity,
 ): void {
-  const unwanted = Object.keys(request.trailers).filter(name => isDropped(name, trustProxy))
+  const unwanted = Object.keys(request.trailers).filter(name => isDropped(name, client))
   if (unwanted.length === 0) return
   for (const name of unwanted) Reflect.deleteProperty(request.trailers, name)
   request.rawTrailers = withoutNames(request.rawTrailers, unwanted)
@@ -92,8 +94,9 @@ export function rewriteTrailers(
 }
 
 /** Whether this header of a client is dropped. A trusted proxy's is kept, unless the edge sets that header itself. */
-function isDropped(name: string, trustProxy: number): boolean {
-  return NOT_FORWARDED.has(name) || (trustProxy === 0 && name.startsWith('x-forwarded-'))
+function isDropped(name: string, { forwardedFor }: ClientIdentity): boolean {
+  if (forwardedFor === undefined) return NOT_FORWARDED.has(name) || name.startsWith('x-forwarded-')
+  return NOT_FORWARDED.has(name) && !OF_A_PROXY.has(name)
 }
 
 function setForwarded(
@@ -101,32 +104,60 @@ function setForwarded(
   client: ClientIdentity,
   requestId: string,
 ): void {
+  headers['x-request-id'] = requestId
+  // In front of nobody the app's socket is the client's, and these would be a second word about one hop.
+  if (client.forwardedFor === undefined) return
   headers['x-forwarded-for'] = client.forwardedFor
   headers['x-forwarded-proto'] = client.protocol
   const host = client.forwardedHost ?? headers['host']
   if (host !== undefined) headers['x-forwarded-host'] = host
+  headers['x-forwarded-port'] = client.forwardedPort ?? portOf(host, client.protocol)
   headers['x-real-ip'] = client.address
-  headers['x-request-id'] = requestId
+}
+
+function portOf(host: string | undefined, protocol: string): string {
+  return /:(\d+)$/.exec(host ?? '')?.[1] ?? (protocol === 'https' ? '443' : '80')
 }
 
 /**
  * The raw headers of an answer without those of its connection.
  * @param rawHeaders names and values in turn, as in `IncomingMessage.rawHeaders`
  * @param connection the answer's `Connection` header
+ * @param requestId added when the app has none of its own
+ * @param kept headers of the connection that stay all the same
  */
-export function responseHeaders(rawHeaders: string[], connection: string | undefined, requestId: string): string[] {
+export function responseHeaders(
+  rawHeaders: string[],
+  connection: string | undefined,
+  requestId: string | undefined,
+  kept: ReadonlySet<string> = NONE_KEPT,
+): string[] {
   const named = namedInConnection(connection)
-  const kept: string[] = []
+  const headers: string[] = []
+  let isNamed = false
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     // Comparing lengths is cheaper than lower-casing every name.
     if (named !== undefined || SUSPECT_LENGTHS.has(name.length)) {
       const lower = name.toLowerCase()
-      if (HOP_BY_HOP.has(lower) || lower === 'x-request-id' || named?.includes(lower)) continue
+      if ((HOP_BY_HOP.has(lower) || named?.includes(lower) === true) && !kept.has(lower)) continue
+      if (lower === 'x-request-id') isNamed = true
     }
-    kept.push(name, rawHeaders[i + 1] as string)
+    headers.push(name, rawHeaders[i + 1] as string)
   }
-  kept.push('X-Request-Id', requestId)
+  if (!isNamed && requestId !== undefined) headers.push('X-Request-Id', requestId)
+  return headers
+}
+
+const NONE_KEPT: ReadonlySet<string> = new Set()
+
+/** Trailers of a request without what a client may not say. */
+export function forwardedTrailers(rawTrailers: string[], client: ClientIdentity): Array<[string, string]> {
+  const kept: Array<[string, string]> = []
+  for (let i = 0; i < rawTrailers.length; i += 2) {
+    const [name, value] = [rawTrailers[i] as string, rawTrailers[i + 1] as string]
+    if (!isDropped(name.toLowerCase(), client) && !END_TO_END.has(name.toLowerCase())) kept.push([name, value])
+  }
   return kept
 }
 

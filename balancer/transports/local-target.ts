@@ -1,13 +1,15 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
-import { rewriteRequestHeaders, rewriteTrailers, type ForwardingOptions } from './forwarded-headers.js'
+import { rewriteRequestHeaders, rewriteTrailers } from './forwarded-headers.js'
 import type { ForwardedRequest, ForwardedUpgrade, Places, Transport, UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
 
 /** The app in this process, called directly. */
 export interface LocalApp {
   handleRequest(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): void
+  /** Lets the app decide whether a client is to send its body. Returns false if the app leaves that to Node. */
+  checkContinue?(request: IncomingMessage, response: ServerResponse, client: ClientIdentity): boolean
   /** Whether the app handles upgrades. If not, the request is handled as an ordinary one. */
   upgrades(request: IncomingMessage): boolean
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: ClientIdentity): void
@@ -15,23 +17,23 @@ export interface LocalApp {
 
 /** Mesh mode: the target is a function call away, with no proxy and no copy in between. */
 export class LocalTarget implements Transport {
-  constructor(
-    private readonly app: LocalApp,
-    private readonly options: ForwardingOptions,
-  ) {}
+  constructor(private readonly app: LocalApp) {}
 
   send(forwarded: ForwardedRequest, places: Places): void {
     const { request, response, client, requestId, body } = forwarded
     forwarded.attemptBegun({ abort: () => detach(forwarded) })
-    rewriteRequestHeaders(request, client, requestId, this.options)
-    if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, this.options))
+    rewriteRequestHeaders(request, client, requestId)
+    if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, client))
     response.setHeader('X-Request-Id', requestId)
     if (forwarded.closing) response.shouldKeepAlive = false
-    if (forwarded.continueWanted) response.writeContinue()
     if (body.kind !== 'stream') forwarded.bodySent()
     else {
       forwarded.bodyBegun()
       request.once('end', () => forwarded.bodySent())
+    }
+    if (forwarded.continueWanted) {
+      if (this.app.checkContinue?.(request, response, client) === true) return
+      response.writeContinue()
     }
     const calledAt = performance.now()
     this.app.handleRequest(body.kind === 'held' ? replay(request, body.bytes) : request, response, client)
@@ -46,7 +48,7 @@ export class LocalTarget implements Transport {
       upgrade.decline()
       return
     }
-    rewriteRequestHeaders(request, client, requestId, this.options)
+    rewriteRequestHeaders(request, client, requestId)
     upgrade.upgraded(new LocalUpgraded(socket))
     this.app.handleUpgrade(request, socket, head, client)
   }

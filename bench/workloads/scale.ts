@@ -60,7 +60,7 @@ const ignore = (): undefined => undefined
 
 /** A request without effect. */
 function aRequest(): InFlight {
-  return { targetWentDown: ignore, targetBrokeOff: ignore }
+  return { answering: false, targetWentDown: ignore, targetBrokeOff: ignore }
 }
 
 function poolOf(balance: Policy, count: number): TargetPool {

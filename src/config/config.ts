@@ -1,3 +1,4 @@
+import { isIP } from 'node:net'
 import {
   allVariables,
   isVariable,
@@ -50,26 +51,59 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const MIN_SECRET_IN_PRODUCTION = 32
 
+/** What is Outpost's alone is given with this in front, and then counts before the bare name. */
+const PREFIX = 'OUTPOST_'
+
 /**
  * Reads the environment once. An empty variable counts as unset.
- * @throws {ConfigError} with all faults
+ * @param leftToApp told of a value that cannot be used, under a name that apps use as well: with an app it is taken for
+ *   the app's, and the default is used
+ * @throws {ConfigError} with all other faults
  */
-export function readConfig(env: Environment = process.env): Config {
-  const given = Object.fromEntries(Object.entries(env).filter(([, text]) => text !== ''))
-  const values = new Map<string, unknown>()
+export function readConfig(
+  env: Environment = process.env,
+  leftToApp: (fault: ConfigFault) => void = () => undefined,
+): Config {
+  const set = Object.fromEntries(Object.entries(env).filter(([, text]) => text !== ''))
+  const given: Record<string, string | undefined> = {}
+  for (const { name } of allVariables()) given[name] = set[PREFIX + name] ?? set[name]
   const faults: ConfigFault[] = []
-  for (const { name, parser, default: standIn, masked } of allVariables()) {
+  const values = new Map<string, unknown>()
+  const read = ({ name, parser, default: standIn, masked }: AnyVariable): void => {
     const text = given[name] ?? standIn
-    if (text === undefined) continue
+    if (text === undefined) return
     const value = parser.parse(text)
     values.set(name, value)
-    if (value !== undefined) continue
+    if (value !== undefined) return
     const shown = given[name] ?? ''
     faults.push({ name, value: masked?.(shown) ?? shown, accepted: parser.accepted })
   }
+  const rows = allVariables()
+  for (const row of rows) read(row)
   faults.push(...weakSecret(given), ...missingS3Keys(given))
+
+  const isForApp = ({ name }: ConfigFault): boolean => {
+    const row = rows.find(row => row.name === name)
+    return given['APP'] !== undefined && set[PREFIX + name] === undefined && row?.appsUse === true
+  }
+  for (const fault of faults.splice(0)) {
+    if (!isForApp(fault)) faults.push(fault)
+    else {
+      leftToApp(fault)
+      // Keys that are missing are those of an endpoint that is the app's.
+      const name = fault.value === '' && fault.name.startsWith('S3_') ? 'S3_ENDPOINT' : fault.name
+      Reflect.deleteProperty(given, name)
+      values.delete(name)
+      for (const row of rows) if (row.name === name) read(row)
+    }
+  }
   if (faults.length > 0) throw new ConfigError(faults)
   return fill(variables, ({ name }) => values.get(name)) as Config
+}
+
+/** Whether HOST may be the app's own: a name by which people know it, which is no address of this machine. */
+export function isHostOfApp({ app, host }: Config, env: Environment = process.env): boolean {
+  return app !== undefined && env[`${PREFIX}HOST`] === undefined && isIP(host) === 0
 }
 
 /** The part that a process of this role needs. No process gets a secret that it does not use. Frozen. */

@@ -2,6 +2,9 @@ import { accessSync, constants, statSync } from 'node:fs'
 import { isIP } from 'node:net'
 import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { startFolder } from './app-environment.js'
+import { findAppModule } from './app-module.js'
+import { shellWords } from './shell-words.js'
 
 /** Turns the text of a variable into its value. */
 export interface Parser<Value> {
@@ -86,6 +89,22 @@ export const redisUrl: Parser<string> = {
   },
 }
 
+const numberOfProxies = wholeNumber(0, 32)
+
+export const trustedProxies: Parser<number | string[]> = {
+  accepted: 'a whole number from 0 to 32, or IP addresses and CIDR ranges with commas between them',
+  parse: text => {
+    const ranges = text.split(',').map(range => range.trim())
+    return numberOfProxies.parse(text) ?? (ranges.every(isRange) ? ranges : undefined)
+  },
+}
+
+function isRange(text: string): boolean {
+  const [address = '', prefix = '0', ...others] = text.split('/')
+  const bits = isIP(address) === 6 ? 128 : 32
+  return isIP(address) !== 0 && others.length === 0 && /^\d{1,3}$/.test(prefix) && Number(prefix) <= bits
+}
+
 /** The origin of the URL. */
 export const httpOrigin: Parser<string> = {
   accepted: 'a URL like http://host[:port] or https://host[:port], without keys or a path',
@@ -100,18 +119,28 @@ export const httpOrigin: Parser<string> = {
   },
 }
 
-/** The absolute path. */
-export const readableFile: Parser<string> = {
-  accepted: 'the path of a module that can be read',
+/** The absolute path, links in it as they are. */
+export const appPath: Parser<string> = {
+  accepted: 'the path of a module that can be read, or of a folder with one',
   parse: text => {
-    const path = resolve(text)
-    try {
-      accessSync(path, constants.R_OK)
-      return statSync(path).isFile() ? path : undefined
-    } catch {
-      return undefined
-    }
+    const path = resolve(startFolder(), text)
+    const file = findAppModule(path)?.file
+    return file !== undefined && isReadable(file) ? path : undefined
   },
+}
+
+function isReadable(path: string): boolean {
+  try {
+    accessSync(path, constants.R_OK)
+    return true
+  } catch {
+    return false
+  }
+}
+
+export const words: Parser<readonly string[]> = {
+  accepted: 'words, of which quotes keep blanks together',
+  parse: shellWords,
 }
 
 /** The absolute path of a folder, which need not exist yet. */

@@ -1,19 +1,21 @@
-import { homedir } from 'node:os'
 import { join } from 'node:path'
+import { homeFolder } from './app-environment.js'
 import { logLevels } from '../process/log.js'
 import {
   anyText,
+  appPath,
   byteSize,
   flag,
   host,
   httpOrigin,
   milliseconds,
   oneOf,
-  readableFile,
   redisUrl,
   textLike,
+  trustedProxies,
   whether,
   wholeNumber,
+  words,
   workerCount,
   writableFolder,
   type Parser,
@@ -37,9 +39,11 @@ export interface Variable<Value, Seer extends Role> {
   masked?: (text: string) => string
   /** Other programs read the variable as well, so the tests do not unset it. */
   shared?: boolean
+  /** Apps use this name for things of their own. */
+  appsUse?: boolean
 }
 
-type Details = Pick<Variable<unknown, Role>, 'shownDefault' | 'masked' | 'shared'>
+type Details = Pick<Variable<unknown, Role>, 'shownDefault' | 'masked' | 'shared' | 'appsUse'>
 
 function withDefault<Value, const Seer extends Role>(
   name: string,
@@ -63,7 +67,8 @@ function optional<Value, const Seer extends Role>(
   return { name, parser, default: undefined, shownDefault, doc, seenBy, ...details }
 }
 
-const secret: Details = { masked: text => `(${text.length} characters)` }
+const appsUse: Details = { appsUse: true }
+const secret: Details = { masked: text => `(${text.length} characters)`, ...appsUse }
 
 const primary = ['primary'] as const
 const worker = ['worker'] as const
@@ -88,45 +93,51 @@ export const variables = {
   port: withDefault('PORT', wholeNumber(0, 65_535), '3000', primary,
     'public port; 0 takes a free one, which the start summary names'),
   host: withDefault('HOST', host, '0.0.0.0', primary,
-    'address that the public port is bound to'),
+    'address that the public port is bound to', appsUse),
   workers: withDefault('WORKERS', workerCount, 'auto', everybody,
     'number of worker processes'),
   balancers: withDefault('BALANCERS', wholeNumber(0, 64), '1', everybody,
     'number of balancer processes; 0 is mesh mode'),
   balance: withDefault('BALANCE', oneOf(['round-robin', 'least-busy']), 'round-robin', everybody,
     'how a balancer picks a worker'),
-  app: optional('APP', readableFile, 'built-in app', primaryAndWorker,
-    'module of your app'),
+  app: optional('APP', appPath, 'built-in app', primaryAndWorker,
+    'your app: a module, or a folder with a package.json'),
+  appArgs: withDefault('APP_ARGS', words, '', primary,
+    'arguments of your app, as a shell takes them'),
+  appEntry: optional('APP_ENTRY', oneOf(['listen', 'export']), 'found out', worker,
+    'whether your app is what listens or what is exported by default'),
+  startTimeoutMs: withDefault('START_TIMEOUT_MS', milliseconds, '60000', primary,
+    'longest duration of the start of a worker'),
   redisUrl: optional('REDIS_URL', redisUrl, 'embedded', primary,
     'Redis to use; unset: a redis-server of its own', secret),
   s3: {
     endpoint: optional('S3_ENDPOINT', httpOrigin, 'embedded', primary,
       'S3-compatible server to use; unset: a store of its own',
       // Some people write the keys into the URL, which is an error.
-      { masked: text => text.replace(/^.*@/s, '…@') }),
+      { masked: text => text.replace(/^.*@/s, '…@'), ...appsUse }),
     accessKey: optional('S3_ACCESS_KEY', anyText, 'made at first start', primary,
       'access key; required with `S3_ENDPOINT`', secret),
     secretKey: optional('S3_SECRET_KEY', anyText, 'made at first start', primary,
       'secret key; required with `S3_ENDPOINT`', secret),
     bucket: withDefault('S3_BUCKET', BUCKET, 'outpost', primary,
-      'bucket for all objects; created when it does not exist'),
+      'bucket for all objects; created when it does not exist', appsUse),
     region: withDefault('S3_REGION', REGION, 'us-east-1', primary,
-      'region that requests are signed for'),
+      'region that requests are signed for', appsUse),
   },
   uploadMaxBytes: withDefault('UPLOAD_MAX_BYTES', wholeNumber(1, MAX_UPLOAD_BYTES, 'bytes'), String(1024 ** 3), worker,
-    'largest upload; a larger one is answered 413 and not kept'),
-  cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homedir(), '.cache'), primary,
+    'largest upload; a larger one is answered 413 and not kept', appsUse),
+  cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homeFolder(), '.cache'), primary,
     'folder below which a built MinIO is looked for', { shownDefault: '~/.cache', shared: true }),
   dataDir: withDefault('DATA_DIR', writableFolder, './.outpost', primary,
     'folder for everything the program writes; one instance each'),
   sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
     'key that signs session cookies', secret),
   rateLimitMax: withDefault('RATE_LIMIT_MAX', wholeNumber(0, 1_000_000_000), '100', worker,
-    'requests of one client address in a window; 0 turns limits off'),
+    'requests of one client address in a window; 0 turns limits off', appsUse),
   rateLimitWindowMs: withDefault('RATE_LIMIT_WINDOW_MS', wholeNumber(1_000, 86_400_000, 'milliseconds'), '900000', worker,
-    'length of that window'),
-  trustProxy: withDefault('TRUST_PROXY', wholeNumber(0, 32), '0', balancing,
-    'number of trusted proxies in front'),
+    'length of that window', appsUse),
+  trustProxy: withDefault('TRUST_PROXY', trustedProxies, '0', balancing,
+    'number of trusted proxies in front, or their addresses and ranges', appsUse),
   shutdownTimeoutMs: withDefault('SHUTDOWN_TIMEOUT_MS', milliseconds, '30000', primary,
     'longest duration of a stop'),
   drainTimeoutMs: withDefault('DRAIN_TIMEOUT_MS', milliseconds, '300000', primary,
@@ -135,6 +146,8 @@ export const variables = {
     'time from the end of a request to the first byte of its answer; then 504'),
   maxInFlight: withDefault('MAX_IN_FLIGHT', wholeNumber(1, 1_000_000), '256', balancing,
     'requests at one worker at once, per balancing process'),
+  maxHeaderBytes: withDefault('MAX_HEADER_BYTES', wholeNumber(1_024, 1_048_576, 'bytes'), '16384', balancing,
+    'request line and headers of a request; then 431'),
   maxSockets: withDefault('MAX_SOCKETS', wholeNumber(1, 1_000_000), '20000', balancing,
     'client connections at once, per balancing process; then 503'),
   maxWebSocketsPerClient: withDefault('MAX_WEBSOCKETS_PER_CLIENT', wholeNumber(1, 1_000_000), '4000', balancing,
@@ -142,13 +155,13 @@ export const variables = {
   workerMaxMemory: withDefault('WORKER_MAX_MEMORY', byteSize, '0', primary,
     'resident memory at which a worker is replaced; 0 is no limit'),
   healthPath: withDefault('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), '/health', balancing,
-    'path that balancers probe; an answer under 500 is good'),
+    'path that balancers probe; an answer under 500 is good', appsUse),
   exposeWorker: withDefault('EXPOSE_WORKER', flag, '0', worker,
     '1: the built-in app names its worker in `X-Outpost-Worker`'),
   production: withDefault('NODE_ENV', whether('production'), '', worker,
     '`production`: session cookies and HSTS for HTTPS only'),
-  logLevel: withDefault('LOG_LEVEL', oneOf(logLevels), 'info', primaryAndWorker,
-    'least severe level that is logged'),
+  logLevel: withDefault('LOG_LEVEL', oneOf(logLevels), 'info', everybody,
+    'least severe level that is logged', appsUse),
 }
 
 export type Variables = typeof variables

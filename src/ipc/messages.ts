@@ -5,6 +5,9 @@ import type { Config } from '../config/config.js'
 /** A target, as sent to every balancing process. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
+/** How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else. */
+const endedSchema = z.object({ id: z.string(), fault: z.boolean() })
+
 /** The address and keys of the object storage, as sent to every worker. */
 const storageSchema = z.object({
   /** `http://host[:port]` or `https://…` */
@@ -54,12 +57,13 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
-  /** The complete list of targets, each time. */
+  /** The complete list of targets, each time, and those that have ended of late. */
   z.object({
     type: z.literal('targets'),
     targets: z.array(targetSchema),
     /** How many processes balance. */
     balancers: z.number(),
+    ended: z.array(endedSchema).optional(),
   }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
@@ -76,6 +80,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** A request has ended this worker. */
+  z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
@@ -84,6 +90,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('retire-me'), reason: z.string() }),
 ])
 
+export type EndedTarget = z.infer<typeof endedSchema>
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>
 export type StorageAddress = z.infer<typeof storageSchema>

@@ -10,6 +10,9 @@ interface ParentEvents {
   gone: []
 }
 
+/** Where messages of the primary and signals arrive: the process, or what takes them before an app sees them. */
+export type Channel = Pick<EventEmitter, 'on'>
+
 const HEARTBEAT_MS = 1_000
 
 /** How long requests in flight may take after the primary has exited. */
@@ -26,8 +29,8 @@ export class Parent extends EventEmitter<ParentEvents> {
   #leaveEarly: () => void = () => exit(exitCodes.ok)
 
   /** Opens the channel. Signals that are meant for the primary are ignored here from now on. */
-  static async join(): Promise<{ parent: Parent; start: StartOrder }> {
-    const parent = new Parent()
+  static async join(channel: Channel = process): Promise<{ parent: Parent; start: StartOrder }> {
+    const parent = new Parent(channel)
     if (!process.connected) parent.#left()
     // Only now may the primary send anything: a cluster worker drops messages while its modules load.
     parent.report({ type: 'hello' })
@@ -35,13 +38,13 @@ export class Parent extends EventEmitter<ParentEvents> {
     return { parent, start }
   }
 
-  private constructor() {
+  private constructor(channel: Channel) {
     super()
     // A terminal sends these to every process of the group; the primary decides what they mean.
-    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => undefined)
-    process.on('SIGTERM', () => this.#terminated())
-    process.on('disconnect', () => this.#left())
-    process.on('message', (message, handle) => {
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) channel.on(signal, () => undefined)
+    channel.on('SIGTERM', () => this.#terminated())
+    channel.on('disconnect', () => this.#left())
+    channel.on('message', (message: unknown, handle: unknown) => {
       if (isClusterInternal(message)) return
       const order = parseOrder(message)
       if (order.type === 'start') this.emit('start', order)

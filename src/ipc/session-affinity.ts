@@ -1,5 +1,8 @@
 import { randomBytes } from 'node:crypto'
 
+/** Where Socket.IO serves unless an app says otherwise. */
+const SOCKET_IO_PATH = '/socket.io/'
+
 /** A dot separates the parts; it needs no escape in a query. */
 const SESSION_ID = /[?&]sid=([\w-]{1,64})\.[\w-]{20}(?:&|$)/
 
@@ -13,6 +16,6 @@ export function newSessionId(workerId: string): string {
 
 /** The worker named by the session id in a URL's query (`sid`); undefined without such an id. */
 export function workerOfSession(url: string | undefined): string | undefined {
-  // This runs for every request, and most of them have no such id.
-  return url?.includes('sid=') === true ? SESSION_ID.exec(url)?.[1] : undefined
+  // This runs for every request, and most of them have no such id. An app may use `sid` for something of its own.
+  return url?.startsWith(SOCKET_IO_PATH) === true ? SESSION_ID.exec(url)?.[1] : undefined
 }

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
-import type { Config } from '../config/config.js'
+import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
 import type { Status } from '../control/protocol.js'
@@ -28,6 +28,7 @@ const REDIS_STOP_MS = 5_000
 /** Longer than the embedded store waits for the requests that it has begun. */
 const STORE_STOP_MS = 8_000
 const STORE_USER = 'outpost'
+const DEFAULT_HOST = '0.0.0.0'
 
 /** One running Outpost: all that it has started. */
 export interface Instance {
@@ -40,15 +41,18 @@ export interface Instance {
 }
 
 /** Starts everything, in order. @throws {Error} what a person can mend: the environment, or the machine */
-export async function startInstance(config: Config): Promise<Instance> {
+export async function startInstance(config: Config, leftToApp: readonly ConfigFault[]): Promise<Instance> {
   const folder = new InstanceFolder(config.dataDir)
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const log = createLog('primary', config.logLevel)
+  for (const { name, value, accepted } of leftToApp) {
+    log.warn(`${name}=${value} is left to the app: accepted is ${accepted}; OUTPOST_${name} is never the app's`)
+  }
   const leftovers = await endLeftovers(folder.lifeline)
   if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')
   folder.clearSockets()
 
-  const publicPort = await PublicPort.bind(config.host, config.port)
+  const publicPort = await bindPublicPort(config, log)
   const lifeline = Lifeline.open(folder.lifeline)
   guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
@@ -91,6 +95,19 @@ export async function startInstance(config: Config): Promise<Instance> {
   }
   const { serving } = supervisor
   return { services, serving, log, release, reload: () => void supervisor.reload().catch(() => undefined) }
+}
+
+/** A HOST that is the app's name for itself, e.g. shop.example.org, is no address to bind. */
+async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> {
+  const { host, port } = config
+  try {
+    return await PublicPort.bind(host, port)
+  } catch (error) {
+    const bound = isHostOfApp(config) ? await PublicPort.bind(DEFAULT_HOST, port).catch(() => undefined) : undefined
+    if (bound === undefined) throw error
+    log.warn(`HOST=${host} is left to the app: ${(error as Error).message}; OUTPOST_HOST is never the app's`)
+    return bound
+  }
 }
 
 function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {

@@ -1,4 +1,4 @@
-import { readConfig } from '../config/config.js'
+import { readConfig, type ConfigFault } from '../config/config.js'
 import { exit, exitCodes, type ExitCode } from '../process/exit.js'
 import { startInstance, type Instance } from './instance.js'
 import { SignalRecord } from './signal-record.js'
@@ -11,7 +11,9 @@ export async function runPrimary(): Promise<never> {
   const signals = new SignalRecord()
   let instance: Instance
   try {
-    instance = await startInstance(readConfig())
+    const leftToApp: ConfigFault[] = []
+    const config = readConfig(undefined, fault => leftToApp.push(fault))
+    instance = await startInstance(config, leftToApp)
   } catch (error) {
     // A start fails because of the environment or the machine, which the user can correct.
     process.stderr.write(`outpost: ${(error as Error).message}\n`)

@@ -8,6 +8,7 @@ import type { Action } from './plan/action.js'
 import { defaultLimits, type Desired, type Limits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
+import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { ReloadError, Reloads } from './reloads.js'
@@ -60,9 +61,16 @@ export class Supervisor implements Service, ChildObserver {
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort, log } = options
-    const { balancers, workers, workerMaxMemory, drainTimeoutMs, shutdownTimeoutMs: stopTimeoutMs } = config
+    const {
+      balancers,
+      workers,
+      workerMaxMemory,
+      startTimeoutMs,
+      drainTimeoutMs,
+      shutdownTimeoutMs: stopTimeoutMs,
+    } = config
     this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
-    this.#limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs, stopTimeoutMs }
+    this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#factory = new ChildFactory(options, this)
     this.#log = new SupervisorLog(log)
     if (balancers === 0) {
@@ -143,6 +151,9 @@ export class Supervisor implements Service, ChildObserver {
         break
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
+        break
+      case 'ended-by-request':
+        this.#pardon(`worker ${report.id}`)
         break
       case 'crashed':
         child.markCrashed()
@@ -234,6 +245,12 @@ export class Supervisor implements Service, ChildObserver {
 
   #retire(child: Child, reason: string): void {
     if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  }
+
+  /** The loss of this process is no sign of a crash loop. */
+  #pardon(name: string): void {
+    const { restarts } = this.#history
+    this.#history = { ...this.#history, restarts: { ...restarts, worker: pardoned(restarts.worker, name) } }
   }
 
   #settled(generation: number, workers: number): void {

@@ -148,8 +148,8 @@ export class LentServices {
     }
   }
 
-  /** Runs the app's shutdown work, last registered first, then closes storage and Redis. */
-  async stop(): Promise<void> {
+  /** Runs the app's shutdown work, last registered first. */
+  async runShutdownWork(): Promise<void> {
     for (const work of this.#shutdownWork.splice(0).reverse()) {
       try {
         await work()
@@ -157,6 +157,11 @@ export class LentServices {
         this.log.error({ err: error }, 'work of onShutdown failed')
       }
     }
+  }
+
+  /** Runs the shutdown work that has not run yet, then closes storage and Redis. */
+  async stop(): Promise<void> {
+    await this.runShutdownWork()
     await this.cache.stop()
     this.#liveUploads.stop()
     this.storage.close()

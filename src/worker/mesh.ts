@@ -58,7 +58,8 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') adopt(handle)
     else if (order.type === 'targets') {
-      balancer.setTargets(crashed ? order.targets.filter(isSibling) : order.targets, order.balancers)
+      const targets = crashed ? order.targets.filter(isSibling) : order.targets
+      balancer.setTargets(targets, order.balancers, order.ended)
     }
   })
   const isSibling = ({ id }: { id: string }): boolean => id !== start.id

@@ -1,9 +1,11 @@
 import { IncomingMessage, ServerResponse, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
+import { cameBySideDoor } from './side-door.js'
 import { adoptClient, takeClient, type Client } from './client-identity.js'
 
 const IDLE_CHECK_MS = 50
@@ -21,25 +23,48 @@ export class WorkerServer {
   readonly messages: MessageClasses | undefined
   /** Another listener for requests was added beside the Express app that the messages are made for. */
   #othersListen = false
+  readonly #prepared = new WeakSet<Server>()
 
   constructor(
-    private readonly server: Server,
+    private server: Server,
     /** The socket it listens on, and the key of the balancers' envelopes. */
-    private readonly options: { socketPath: string; identityKey: string },
+    private readonly options: { socketPath: string; identityKey: string; config?: { maxHeaderBytes: number } },
     private readonly door: Door,
   ) {
-    server.keepAliveTimeout = WORKER_KEEP_ALIVE_MS
-    // The balancers have limits of their own for slow clients.
-    server.requestTimeout = 0
-    server.maxHeadersCount = targetHeaderLimits(edgeHeaderLimits).maxHeaders
     this.messages = bearExpressMessages(server)
     server.on('newListener', event => {
       if (event === 'request') this.#othersListen = true
     })
-    this.#interceptArrivals()
+    this.#prepare(server)
+  }
+
+  /** Another server of the app answers from now on, also what still comes over connections of the one before. */
+  adopt(server: Server): void {
+    if (server === this.server) return
+    if (this.messages !== undefined) this.#othersListen = true
+    if (!this.#prepared.has(server)) this.#prepare(server)
+    this.server = server
+  }
+
+  #prepare(server: Server): void {
+    this.#prepared.add(server)
+    server.keepAliveTimeout = WORKER_KEEP_ALIVE_MS
+    // The balancers have limits of their own for slow clients.
+    server.requestTimeout = 0
+    const limits = targetHeaderLimits({ ...edgeHeaderLimits, ...this.options.config })
+    server.maxHeadersCount = limits.maxHeaders
+    // Read for each connection.
+    Object.assign(server, { maxHeaderSize: limits.maxHeaderBytes })
+    this.#interceptArrivals(server)
     // Without a listener Node would never call it an upgrade.
-    server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(request, socket))
+    server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(server, request, socket))
     server.on('clientError', (_error, socket) => socket.destroy())
+  }
+
+  /** Over when the app has closed its server. */
+  get closed(): Promise<void> {
+    if (!this.server.listening) return Promise.resolve()
+    return new Promise(resolve => this.server.once('close', () => resolve()))
   }
 
   start(): Promise<void> {
@@ -57,7 +82,22 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client)
-    this.server.emit('request', request, response)
+    const socket = request.socket as Socket & { server?: Server }
+    const { server: edge } = socket
+    try {
+      // Some apps find their server by the request. Node finds the one to tell of a broken request by it, too.
+      Object.assign(socket, { server: this.server })
+      this.server.emit('request', request, response)
+    } finally {
+      Object.assign(socket, { server: edge })
+    }
+  }
+
+  /** The same for a request whose client waits for "100 Continue". Returns false if the app leaves that to Node. */
+  checkContinue(request: IncomingMessage, response: ServerResponse, client: Client): boolean {
+    if (this.server.listenerCount('checkContinue') === 0) return false
+    identify(request, client)
+    return this.server.emit('checkContinue', request, response)
   }
 
   /** Whether Socket.IO or a listener of the app would take the upgrade. */
@@ -69,6 +109,21 @@ export class WorkerServer {
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     identify(request, client)
     this.server.emit('upgrade', request, socket, head)
+  }
+
+  /** Over when no connection is left: requests in flight end, or are cut at the deadline. The server goes on listening. */
+  async drain(deadlineMs: number): Promise<void> {
+    const deadline = performance.now() + deadlineMs
+    for (;;) {
+      this.server.closeIdleConnections()
+      if ((await this.#connections()) === 0) return
+      if (performance.now() >= deadline) return this.server.closeAllConnections()
+      await sleep(IDLE_CHECK_MS)
+    }
+  }
+
+  #connections(): Promise<number> {
+    return new Promise(resolve => this.server.getConnections((_error, count) => resolve(count)))
   }
 
   /** Accepts nothing new, lets requests in flight end, and cuts those that have not ended by the deadline. */
@@ -86,13 +141,14 @@ export class WorkerServer {
   }
 
   /** In `emit`, so that it comes before every listener of the app, whenever that was added. */
-  #interceptArrivals(): void {
-    const { server, door } = this
+  #interceptArrivals(server: Server): void {
+    const { door } = this
     const { identityKey } = this.options
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
     const arrived = (event: string, ...args: unknown[]): boolean => {
       if (!ARRIVALS.has(event)) return emit(event, ...args)
       const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
+      if (cameBySideDoor(request.socket)) return emit(event, ...args)
       if ((request as Identified)[identified] !== true) {
         const client = takeClient(request, identityKey)
         if (client === undefined) {
@@ -102,6 +158,7 @@ export class WorkerServer {
         identify(request, client)
         if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
       }
+      if (server !== this.server) return this.server.emit(event, ...args)
       const owned = door.owns(request)
       if (this.messages !== undefined && (owned || event !== 'request' || this.#othersListen)) {
         for (const message of [request, second]) if (isMessage(message)) asNodesOwn(message)
@@ -115,8 +172,8 @@ export class WorkerServer {
   }
 
   /** Without a listener of the app, an upgrade is an ordinary request (RFC 9110, section 7.8). */
-  #noteUpgrade(request: IncomingMessage, socket: Duplex): void {
-    if (this.server.listenerCount('upgrade') > 1) return
+  #noteUpgrade(server: Server, request: IncomingMessage, socket: Duplex): void {
+    if (server.listenerCount('upgrade') > 1) return
     socket.on('error', () => socket.destroy())
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
@@ -126,7 +183,7 @@ export class WorkerServer {
       response.detachSocket(socket as Socket)
       ;(socket as Socket).destroySoon()
     })
-    this.server.emit('request', request, response)
+    server.emit('request', request, response)
   }
 }
 

@@ -162,8 +162,8 @@ void t.test('a request with Expect carries the headers of the edge, and the clie
   )
   t.equal((await client.response()).status, 100)
   t.equal((await client.write('abc').response()).status, 200)
-  t.match(target.requests[0], { complete: true, headers: { 'x-forwarded-for': '127.0.0.1', 'content-length': '3' } })
-  t.equal(target.requests[0]?.headers.expect, undefined)
+  t.match(target.requests[0], { complete: true, headers: { 'x-forwarded-for': undefined, 'content-length': '3' } })
+  t.equal(target.requests[0]?.headers.expect, '100-continue', 'the app decides')
 })
 
 void t.test('a refused upgrade is a complete answer', async t => {
@@ -233,7 +233,7 @@ void t.test('hop-by-hop headers are not forwarded in either direction', async t 
   t.not(answer.headers['keep-alive'], 'timeout=99')
 })
 
-void t.test('X-Forwarded-* headers of a client are overwritten, not appended to', async t => {
+void t.test('X-Forwarded-* headers of a client are dropped', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target])
   const forged = ['X-Forwarded-For: 203.0.113.9', 'X-Forwarded-Proto: https', 'X-Forwarded-Host: evil.example']
@@ -242,10 +242,10 @@ void t.test('X-Forwarded-* headers of a client are overwritten, not appended to'
     requestBytes('GET /', [...forged, 'Forwarded: for=203.0.113.9', 'X-Real-IP: 203.0.113.9']),
   )
   t.match(target.requests[0]?.headers, {
-    'x-forwarded-for': '127.0.0.1',
-    'x-forwarded-proto': 'http',
-    'x-forwarded-host': 'a.example',
-    'x-real-ip': '127.0.0.1',
+    'x-forwarded-for': undefined,
+    'x-forwarded-proto': undefined,
+    'x-forwarded-host': undefined,
+    'x-real-ip': undefined,
   })
   t.equal(target.requests[0]?.headers['forwarded'], undefined)
 })

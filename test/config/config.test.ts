@@ -34,6 +34,7 @@ void t.test('every variable may be left out', t => {
     drainTimeoutMs: 300_000,
     upstreamTimeoutMs: 30_000,
     maxInFlight: 256,
+    maxHeaderBytes: 16_384,
     maxSockets: 20_000,
     maxWebSocketsPerClient: 4_000,
     workerMaxMemory: 0,
@@ -139,7 +140,7 @@ const unusable: Array<[name: string, value: string]> = [
   ['BALANCE', 'fair'],
   ['BALANCE', 'ROUND-ROBIN'],
   ['APP', '/no/such/app.js'],
-  ['APP', '.'],
+  ['APP', 'docs'],
   ['REDIS_URL', 'localhost:6379'],
   ['REDIS_URL', 'http://localhost:6379'],
   ['REDIS_URL', 'REDISS://localhost:6379'],
@@ -245,6 +246,36 @@ void t.test('a short secret is refused in production only', t => {
   t.end()
 })
 
+const leftToApp: Array<[env: Record<string, string>, name: string, kept: object]> = [
+  [{ LOG_LEVEL: 'verbose' }, 'LOG_LEVEL', { logLevel: 'info' }],
+  [{ NODE_ENV: 'production', SESSION_SECRET: 'short' }, 'SESSION_SECRET', { sessionSecret: undefined }],
+  [{ S3_ENDPOINT: 'https://s3.example.org', S3_ACCESS_KEY: 'a' }, 'S3_SECRET_KEY', { s3: { endpoint: undefined } }],
+  [{ REDIS_URL: '127.0.0.1:6379' }, 'REDIS_URL', { redisUrl: undefined }],
+  [{ TRUST_PROXY: 'true' }, 'TRUST_PROXY', { trustProxy: 0 }],
+]
+
+void t.test('with an app, a value that only the app can use is left to it', t => {
+  const APP = join(temporaryFolder(t), 'app.js')
+  writeFileSync(APP, '')
+  for (const [env, name, kept] of leftToApp) {
+    const left: string[] = []
+    const config = readConfig({ APP, ...env }, fault => left.push(fault.name))
+    t.strictSame(left, [name])
+    t.match(config, kept)
+    t.throws(() => readConfig(env), ConfigError, `${name} without an app`)
+  }
+  t.throws(() => readConfig({ APP, PORT: 'abc' }), ConfigError, 'nobody else reads PORT')
+  t.end()
+})
+
+void t.test('a name with OUTPOST_ in front counts before the bare one, and its faults stop the start', t => {
+  const APP = join(temporaryFolder(t), 'app.js')
+  writeFileSync(APP, '')
+  t.match(readConfig({ LOG_LEVEL: 'verbose', OUTPOST_LOG_LEVEL: 'debug' }), { logLevel: 'debug' })
+  t.match(faultsOf({ APP, OUTPOST_LOG_LEVEL: 'verbose' }), [{ name: 'LOG_LEVEL' }])
+  t.end()
+})
+
 void t.test('a role is handed the settings that it needs and no others', t => {
   const config = readConfig({ S3_ENDPOINT: 'http://s3', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' })
   t.strictSame(configFor('balancer', config), {
@@ -254,9 +285,11 @@ void t.test('a role is handed the settings that it needs and no others', t => {
     trustProxy: 0,
     upstreamTimeoutMs: 30_000,
     maxInFlight: 256,
+    maxHeaderBytes: 16_384,
     maxSockets: 20_000,
     maxWebSocketsPerClient: 4_000,
     healthPath: '/health',
+    logLevel: config.logLevel,
   })
   t.match(configFor('worker', config), { app: undefined, uploadMaxBytes: 1024 ** 3, trustProxy: 0, production: false })
   t.strictSame(configFor('primary', config).s3, config.s3)

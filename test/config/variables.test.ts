@@ -49,9 +49,10 @@ void t.test('no two variables have the same name', t => {
 })
 
 void t.test('the defaults of a balancer’s options are those of its variables', t => {
-  const { balance, trustProxy, upstreamTimeoutMs, maxInFlight, maxSockets, healthPath, ...others } = defaultOptions
+  const { balance, trustProxy, upstreamTimeoutMs, maxInFlight, maxSockets, maxHeaderBytes, healthPath, ...others } =
+    defaultOptions
   const config = readConfig({})
-  t.match(config, { balance, trustProxy, upstreamTimeoutMs, maxInFlight, maxSockets, healthPath })
+  t.match(config, { balance, trustProxy, upstreamTimeoutMs, maxInFlight, maxSockets, maxHeaderBytes, healthPath })
   t.equal(config.maxWebSocketsPerClient, others.maxUpgradedPerClient)
   t.end()
 })

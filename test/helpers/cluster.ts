@@ -64,12 +64,13 @@ export class Cluster {
     readonly dataDir: string,
     env: Record<string, string>,
     openFiles: number | undefined,
+    cwd: string | undefined,
   ) {
     this.#workers = Number(env['WORKERS'])
     // A session of its own: a test may signal it as a group, as a terminal or a service manager does.
     const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles} && `
     const command = ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program]
-    this.#process = spawn('sh', command, { env, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
+    this.#process = spawn('sh', command, { env, cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#guard(this.#process.pid!)
     this.#printed.setMaxListeners(0)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
@@ -99,20 +100,21 @@ export class Cluster {
   /**
    * Starts the program and waits for nothing.
    * @param openFiles how many each of its processes may have
+   * @param cwd where the command is typed
    */
-  static spawn(t: Harness, env: Record<string, string> = {}, openFiles?: number): Cluster {
+  static spawn(t: Harness, env: Record<string, string> = {}, openFiles?: number, cwd?: string): Cluster {
     const dataDir = env['DATA_DIR'] ?? temporaryFolder(t)
     const { PATH = '', HOME = '', TMPDIR } = process.env
     const basics = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), XDG_CACHE_HOME: dataDir }
     const defaults = { HOST: '127.0.0.1', PORT: '0', WORKERS: DEFAULT_WORKERS, EXPOSE_WORKER: '1', DATA_DIR: dataDir }
-    const cluster = new Cluster(dataDir, { ...basics, ...defaults, ...env }, openFiles)
+    const cluster = new Cluster(dataDir, { ...basics, ...defaults, ...env }, openFiles, cwd)
     t.teardown(() => cluster.#endAll())
     return cluster
   }
 
   /** Starts the program and waits until all of it serves. */
-  static async start(t: Harness, env: Record<string, string> = {}, openFiles?: number): Promise<Cluster> {
-    const cluster = Cluster.spawn(t, env, openFiles)
+  static async start(t: Harness, env: Record<string, string> = {}, openFiles?: number, cwd?: string): Promise<Cluster> {
+    const cluster = Cluster.spawn(t, env, openFiles, cwd)
     await cluster.serving()
     await cluster.has('worker', cluster.#workers)
     if (env['APP'] === undefined) await cluster.workersTakePart(cluster.#workers)

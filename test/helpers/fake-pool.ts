@@ -23,6 +23,7 @@ export class NoTransport implements Transport {
 /** A request that counts how often its target went down. */
 export class FakeRequest implements InFlight {
   downs = 0
+  answering = false
 
   targetBrokeOff(): void {}
 

@@ -36,8 +36,9 @@ for (const BALANCERS of ['1', '0']) {
       const answer = jsonOf(await ask(url, '/whoami', { headers: FORGED }))
       t.match(answer, { ip: '127.0.0.1', protocol: 'http', secure: false })
       const headers = answer['headers'] as Record<string, string>
-      t.match(headers, { 'x-forwarded-for': '127.0.0.1', 'x-forwarded-proto': 'http', 'x-real-ip': '127.0.0.1' })
-      t.equal(headers['x-forwarded-host'], new URL(url).host)
+      for (const name of ['x-forwarded-for', 'x-forwarded-proto', 'x-forwarded-host', 'x-real-ip']) {
+        t.notOk(name in headers, name)
+      }
       t.equal(headers['forwarded'], undefined)
       t.equal(headers['x-outpost-client'], undefined)
     })
@@ -53,7 +54,7 @@ for (const BALANCERS of ['1', '0']) {
       'only the entry of the trusted proxy counts',
     )
     const headers = answer['headers'] as Record<string, string>
-    t.match(headers, { 'x-forwarded-for': '203.0.113.7, 127.0.0.1', 'x-forwarded-proto': 'https' })
+    t.match(headers, { 'x-forwarded-for': '203.0.113.7', 'x-forwarded-proto': 'https' })
     t.equal(headers['x-forwarded-host'], 'evil.example', 'which a proxy would have overwritten')
     t.match(
       jsonOf(await ask(url, '/whoami')),

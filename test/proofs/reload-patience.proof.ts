@@ -28,7 +28,7 @@ for (const [what, { code, error }] of Object.entries(releases)) {
     void t.test(`a reload fails when the release ${what}, with BALANCERS=${BALANCERS}`, async t => {
       const APP = join(temporaryFolder(t), 'app.mjs')
       writeFileSync(APP, GOOD)
-      const cluster = await Cluster.start(t, { APP, BALANCERS })
+      const cluster = await Cluster.start(t, { APP, BALANCERS, START_TIMEOUT_MS: '30000' })
       const bothAnswer = async (): Promise<boolean> => pids.add((await ask(cluster.url, '/')).text).size === 2
       const pids = new Set<string>()
       await until(bothAnswer, 'both to have loaded the good one')

@@ -102,3 +102,26 @@ async function publicUrl(output: NodeJS.ReadableStream): Promise<string> {
   }
   throw new Error('the program ended before it served')
 }
+
+void t.test('the app, its arguments and its NODE_OPTIONS are taken as under node', async t => {
+  const { script } = cloneOf(t)
+  const folder = temporaryFolder(t)
+  const source = `require('http').createServer((q, r) => r.end(JSON.stringify([process.argv.slice(2), globalThis.early])))
+    .listen(process.env.PORT)`
+  writeFileSync(join(folder, 'server.js'), source)
+  writeFileSync(join(folder, 'early.js'), 'globalThis.early = true')
+  const { PATH = '', HOME = '' } = process.env
+  const settings = { HOST: '127.0.0.1', PORT: '0', WORKERS: '1', NODE_OPTIONS: '--require ./early.js' }
+  const words = ['two words', "it's", '--flag=$HOME', '']
+  const primary = spawn(script, ['server.js', '--', ...words], {
+    cwd: folder,
+    env: { PATH, HOME, ...settings },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(primary, 'exit')
+  t.teardown(() => primary.kill('SIGKILL'))
+  const url = await within(publicUrl(primary.stdout), 'the summary', START_MS)
+  t.strictSame(JSON.parse((await ask(url, '/')).text), [words, true])
+  primary.kill('SIGTERM')
+  t.strictSame(await within(exited, 'the end', START_MS), [0, null])
+})

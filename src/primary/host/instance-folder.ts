@@ -1,6 +1,6 @@
 import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
-import { tmpdir, userInfo } from 'node:os'
+import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
@@ -20,7 +20,8 @@ export class InstanceFolder {
     makeFolder(this.runDir)
     // In the temporary directory, another user may have created the folder first.
     const { uid, mode } = fs.lstatSync(this.runDir)
-    if (uid !== userInfo().uid || (mode & 0o077) !== 0) throw new Error(`${this.runDir} must belong to this user alone`)
+    if (uid !== process.getuid?.() || (mode & 0o077) !== 0)
+      throw new Error(`${this.runDir} must belong to this user alone`)
   }
 
   get lockFile(): string {
@@ -133,5 +134,5 @@ function makeUnlessThere(folder: string): void {
 
 function shortRunDir(dataDir: string): string {
   const hash = createHash('sha256').update(fs.realpathSync(dataDir)).digest('hex').slice(0, 12)
-  return join(tmpdir(), `outpost-${userInfo().uid}-${hash}`)
+  return join(tmpdir(), `outpost-${process.getuid?.() ?? 0}-${hash}`)
 }

@@ -39,6 +39,8 @@ export interface RestartHistory {
 }
 
 interface PlaceHistory {
+  /** Name of the process that was lost. */
+  readonly child: string
   readonly earlyInARow: number
   readonly parked: boolean
   readonly lostAt: number
@@ -52,6 +54,8 @@ export const noRestarts: RestartHistory = { places: new Map(), earlyExits: [] }
 
 /** A process that was lost. */
 export interface Loss {
+  /** Its name, by which the loss may be pardoned. */
+  readonly child?: string
   readonly place: string
   /** The time from ready to the end; 0 if the process never was ready. */
   readonly servedMs: number
@@ -61,7 +65,7 @@ export interface Loss {
 /** Decides when to fill the place of a lost process. @param now in any steady clock */
 export function judgeLoss(
   history: RestartHistory,
-  { place, servedMs, generation }: Loss,
+  { child = '', place, servedMs, generation }: Loss,
   now: number,
   options: RestartOptions = defaultRestartOptions,
 ): { verdict: RestartVerdict; history: RestartHistory } {
@@ -80,7 +84,7 @@ export function judgeLoss(
   const parked = known?.parked === true || earlyExits.length >= Math.max(parkAfter, 2 * failing)
   const isNews = !parked || ![...places.values()].some(each => each.parked)
   const delayMs = parked ? parkMs : Math.min(firstDelayMs * 2 ** (earlyInARow - 1), maxDelayMs)
-  places.set(place, { earlyInARow, parked, lostAt: now, notBefore: now + delayMs, generation })
+  places.set(place, { child, earlyInARow, parked, lostAt: now, notBefore: now + delayMs, generation })
   return { verdict: { kind: parked ? 'park' : 'backoff', delayMs, isNews }, history: { places, earlyExits } }
 }
 
@@ -93,6 +97,18 @@ export function notBefore(history: RestartHistory, place: string): number {
 export function failedBefore(history: RestartHistory, place: string, generation: number): boolean {
   const known = history.places.get(place)
   return known !== undefined && known.generation < generation
+}
+
+/** Forgets the last loss of a place: a request ended that process, which says nothing about the code that all run. */
+export function pardoned(history: RestartHistory, child: string): RestartHistory {
+  const [place, lost] = [...history.places].find(([, known]) => known.child === child) ?? []
+  if (place === undefined || lost === undefined) return history
+  const places = new Map(history.places)
+  const earlyInARow = lost.earlyInARow - 1
+  if (earlyInARow === 0) places.delete(place)
+  else places.set(place, { ...lost, child: '', earlyInARow, parked: false, notBefore: -Infinity })
+  const at = history.earlyExits.indexOf(lost.lostAt)
+  return { places, earlyExits: history.earlyExits.filter((_, i) => i !== at) }
 }
 
 /** Forgets the losses of places that have recovered or are no longer wanted. */

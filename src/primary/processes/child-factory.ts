@@ -1,8 +1,11 @@
+import { startFolder, workerEnvironment } from '../../config/app-environment.js'
+import { findAppModule } from '../../config/app-module.js'
 import type { Config } from '../../config/config.js'
 import type { StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
 import { Child, type ChildObserver, type ForkOptions } from './child.js'
+import type { AppLaunch } from './fork.js'
 
 /** The settings that the processes of an instance are started with. */
 export interface ChildFactoryOptions {
@@ -18,18 +21,25 @@ export interface ChildFactoryOptions {
 
 /** Starts balancers and workers, each with an id of its own and its first orders. */
 export class ChildFactory {
+  readonly #forkOptions: ForkOptions
   readonly #nextId = { worker: 1, balancer: 1 }
 
   constructor(
     private readonly options: ChildFactoryOptions,
     private readonly observer: ChildObserver,
-  ) {}
+  ) {
+    const { config, fork, publicPort } = options
+    const { app, appArgs } = config
+    const cwd = startFolder()
+    const env = (place: number): Record<string, string> => workerEnvironment(publicPort.port, place)
+    this.#forkOptions = app === undefined ? fork : { ...fork, app: place => launchOf(app, appArgs, cwd, env(place)) }
+  }
 
   start(spec: StartSpec): Child {
-    const { config, fork, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
+    const { config, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
     const { role } = spec
     const id = String(this.#nextId[role]++)
-    const child = Child.fork(id, spec, fork, this.observer)
+    const child = Child.fork(id, spec, this.#forkOptions, this.observer)
     const socketPath = role === 'worker' ? socketOf(id) : ''
     const mesh = config.balancers === 0
     const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }
@@ -37,4 +47,10 @@ export class ChildFactory {
     if (role === 'balancer') child.send({ type: 'listen' }, publicPort.handle)
     return child
   }
+}
+
+/** An app that is not there any more is left to Node, which says so. */
+function launchOf(path: string, args: readonly string[], cwd: string, env: Record<string, string>): AppLaunch {
+  const found = findAppModule(path) ?? { file: path, args: [] }
+  return { file: found.file, args: [...found.args, ...args], cwd, env }
 }

@@ -3,7 +3,7 @@ import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messa
 import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { Connection } from '../traffic/connection-dealer.js'
-import { forkProcess } from './fork.js'
+import { forkProcess, type AppLaunch } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
@@ -18,6 +18,8 @@ export interface ForkOptions {
   /** The program: `dist/main.js`. */
   program: string
   lifelineFd: number
+  /** What workers run in place of the built-in app; asked for each of them. */
+  app?: (place: number) => AppLaunch
 }
 
 /** Measurements of a process, from its last heartbeat. */
@@ -81,8 +83,8 @@ export class Child {
     this.lastLines = readOutput(process, line => observer.childPrinted(this, line))
   }
 
-  static fork(id: string, spec: StartSpec, { program, lifelineFd }: ForkOptions, observer: ChildObserver): Child {
-    return new Child(id, spec, forkProcess(spec.role, program, id, lifelineFd), observer)
+  static fork(id: string, spec: StartSpec, options: ForkOptions, observer: ChildObserver): Child {
+    return new Child(id, spec, forkProcess(id, spec, options), observer)
   }
 
   get role(): ChildRole {

@@ -1,36 +1,45 @@
 import cluster from 'node:cluster'
 import { fork, type ChildProcess } from 'node:child_process'
+import { dirname, join } from 'node:path'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
+import { nodeOptions } from '../../config/app-environment.js'
+import type { StartSpec } from '../plan/action.js'
+import type { ForkOptions } from './child.js'
 import { spawned } from './spawn.js'
 
-/** Forks this program in a role: standard input closed, output and errors to the primary, the channel, the lifeline. */
-export function forkProcess(
-  role: 'balancer' | 'worker',
-  program: string,
-  id: string,
-  lifelineFd: number,
-): ChildProcess {
-  const start = role === 'balancer' ? forkBalancer : forkWorker
-  return spawned(() => start(program, id, lifelineFd))
+/** A worker that runs somebody else's app as its main module. */
+export interface AppLaunch {
+  file: string
+  args: readonly string[]
+  cwd: string
+  /** Beside the primary's own environment. */
+  env: Readonly<Record<string, string>>
 }
 
-function forkBalancer(program: string, id: string, lifelineFd: number): ChildProcess {
-  return fork(program, ['balancer', id], { stdio: stdioWith(lifelineFd) })
+type Stdio = Array<'ignore' | 'pipe' | 'ipc' | number>
+
+/** Forks a process in a role: standard input closed, output and errors to the primary, the channel, the lifeline. */
+export function forkProcess(id: string, { role, place }: StartSpec, options: ForkOptions): ChildProcess {
+  const { program, lifelineFd, app } = options
+  const stdio: Stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd]
+  if (role === 'balancer') return spawned(() => fork(program, ['balancer', id], { stdio }))
+  return spawned(() => forkWorker(program, id, stdio, app?.(place)))
 }
 
-function forkWorker(program: string, id: string, lifelineFd: number): ChildProcess {
+function forkWorker(program: string, id: string, stdio: Stdio, app: AppLaunch | undefined): ChildProcess {
   const { maxHeaderBytes } = targetHeaderLimits(edgeHeaderLimits)
   // With a smaller space for young objects, streamed files leave less garbage in memory.
   const execArgv = [...process.execArgv, `--max-http-header-size=${maxHeaderBytes}`, '--max-semi-space-size=8']
-  cluster.setupPrimary({ exec: program, args: ['worker', id], execArgv, stdio: stdioWith(lifelineFd) })
-  const worker = cluster.fork()
+  if (app === undefined) cluster.setupPrimary({ exec: program, args: ['worker', id], execArgv, stdio })
+  else {
+    const { file, args, cwd } = app
+    const preload = join(dirname(program), 'preload.cjs')
+    cluster.setupPrimary({ exec: file, args: [...args], execArgv: [...execArgv, '--require', preload], stdio, cwd })
+  }
+  const worker = cluster.fork({ ...nodeOptions(), ...app?.env })
   // The worker re-emits errors of its process, which would be uncaught. Node also never unlists a failed fork.
   worker.on('error', () => {
     if (worker.process.pid === undefined) Reflect.deleteProperty(cluster.workers ?? {}, worker.id)
   })
   return worker.process
-}
-
-function stdioWith(lifelineFd: number): Array<'ignore' | 'pipe' | 'ipc' | number> {
-  return ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd]
 }

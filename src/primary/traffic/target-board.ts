@@ -1,20 +1,26 @@
-import type { TargetSpec } from '../../ipc/messages.js'
+import type { EndedTarget, TargetSpec } from '../../ipc/messages.js'
 import type { Child } from '../processes/child.js'
 
 /** The targets that each balancing process has been sent, and the states that each has reported. */
 export class TargetBoard {
   readonly #told = new WeakMap<Child, string>()
+  /** Workers that have exited, the last ones. */
+  #ended: readonly EndedTarget[] = []
   readonly #ready = new Map<Child, Set<string>>()
   readonly #drained = new Map<Child, Set<string>>()
 
-  /** Sends the whole list to each process, so a process that has just started has the same targets as the others. */
-  tell(balancing: readonly Child[], targets: TargetSpec[]): void {
+  /**
+   * Sends the whole list to each process, so a process that has just started has the same targets as the others.
+   * @param crashed targets whose processes are about to exit
+   */
+  tell(balancing: readonly Child[], targets: TargetSpec[], crashed: readonly EndedTarget[] = []): void {
+    const ended = [...this.#ended, ...crashed]
     const balancers = balancing.length
-    const text = JSON.stringify([targets, balancers])
+    const text = JSON.stringify([targets, balancers, ended])
     for (const child of balancing) {
       if (this.#told.get(child) === text) continue
       this.#told.set(child, text)
-      child.send({ type: 'targets', targets, balancers })
+      child.send({ type: 'targets', targets, balancers, ...(ended.length === 0 ? {} : { ended }) })
     }
   }
 
@@ -28,6 +34,7 @@ export class TargetBoard {
   }
 
   forget(child: Child): void {
+    if (child.role === 'worker') this.#ended = [...this.#ended, endOf(child)].slice(-REMEMBERED)
     this.#ready.delete(child)
     this.#drained.delete(child)
   }
@@ -41,6 +48,16 @@ export class TargetBoard {
   drainedAtAll(balancing: readonly Child[], targetId: string): boolean {
     return balancing.every(child => this.#drained.get(child)?.has(targetId) === true)
   }
+}
+
+/** Nothing before these is in flight any more. */
+const REMEMBERED = 32
+
+/** Signals by which a process ends because of what it does. */
+const OF_ITS_OWN = new Set(['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'])
+
+function endOf({ id, ending }: Child): EndedTarget {
+  return { id, fault: !ending.startsWith('SIG') || OF_ITS_OWN.has(ending) }
 }
 
 function setOf(map: Map<Child, Set<string>>, child: Child): Set<string> {

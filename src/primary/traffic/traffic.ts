@@ -39,7 +39,9 @@ export class Traffic {
       const child = this.children.get(name)
       return child === undefined ? [] : [{ id: child.id, socketPath: this.socketOf(child.id), draining }]
     })
-    this.board.tell(this.#forwarding(), targets)
+    const crashed = this.#all('worker').filter(({ state }) => state === 'crashed')
+    const ended = crashed.map(({ id }) => ({ id, fault: true }))
+    this.board.tell(this.#forwarding(), targets, ended)
     this.dealer?.setTakers(this.#fittest())
   }
 

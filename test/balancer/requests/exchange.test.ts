@@ -110,7 +110,8 @@ void t.test('a GET is held when all targets die, even if one was ejected before'
   await holder.kill()
   await running.becomes(holder.name, 'unreachable')
   const fresh = await FakeTarget.start(t, 'fresh')
-  await running.setTargets(fresh)
+  const killed = [first, second].map(({ name }) => ({ id: name, fault: false }))
+  running.balancer.setTargets([fresh.spec], 1, killed)
   t.match(await client.response(), { status: 200, headers: { 'x-target': 'fresh' } })
 })
 

@@ -3,6 +3,8 @@ import {
   defaultRestartOptions,
   judgeLoss,
   noRestarts,
+  notBefore,
+  pardoned,
   type RestartHistory,
   type RestartOptions,
   type RestartVerdict,
@@ -85,5 +87,16 @@ void t.test('a parked place gets one try at a time until a process has served', 
   t.match(losses.judge('a', 0, 200_000), { kind: 'park', delayMs: 60_000 })
   t.match(losses.judge('a', 1_000, 300_000), { kind: 'now' })
   t.equal(losses.judge('a', 0, 400_000).kind, 'backoff')
+  t.end()
+})
+
+void t.test('a loss that is pardoned counts for nothing', t => {
+  const lost = (child: string, history = noRestarts, now = 0): RestartHistory =>
+    judgeLoss(history, { child, place: 'a', servedMs: 0, generation: 0 }, now).history
+  t.strictSame(pardoned(lost('worker 1'), 'worker 1'), noRestarts)
+  t.strictSame(pardoned(lost('worker 1'), 'worker 2'), lost('worker 1'), 'unless it is of another process')
+  const twice = pardoned(lost('worker 2', lost('worker 1'), 300), 'worker 2')
+  t.strictSame(twice.earlyExits, [0])
+  t.equal(notBefore(twice, 'a'), -Infinity, 'the place may be filled at once')
   t.end()
 })

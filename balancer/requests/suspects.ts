@@ -1,0 +1,117 @@
+import type { IncomingMessage } from 'node:http'
+import type { BalancerErrorCode } from '../errors.js'
+import type { Target } from '../targets/target.js'
+import type { TargetPool } from '../targets/target-pool.js'
+import { Deadlines, type HasDeadline } from './deadlines.js'
+import type { FatalRequests } from './fatal-requests.js'
+
+/** A request whose target died or hung, perhaps of this request. It may be tried once more. */
+export interface Suspect extends HasDeadline {
+  readonly request: IncomingMessage
+  /** The targets that have failed it. */
+  readonly tried: ReadonlySet<Target> | undefined
+  /** Those of them that died or hung while they had it. */
+  readonly lost: readonly Target[]
+  /** Tries it as any other request. */
+  retry(): void
+  takeTo(target: Target, bound: boolean, alone: boolean): void
+  giveUp(code: BalancerErrorCode): void
+}
+
+/** The primary tells how a process ended as soon as it knows. Without its word the process is taken to have failed. */
+const WORD_MS = 1_000
+
+/**
+ * Tells requests that end their targets from those that were there when it happened. While a target's end is
+ * unexplained, each request that it had is tried again on its own: a target has one such second try at a time. A request
+ * that ends its second target is the reason for both, and the others are free again.
+ */
+export class Suspects {
+  /** For the word of how their targets ended. */
+  readonly #forWord: Deadlines<Suspect>
+  /** For a target that has no second try. */
+  readonly #forTurn: Deadlines<Suspect>
+  #admitting = false
+
+  constructor(
+    private readonly pool: TargetPool,
+    private readonly fatal: FatalRequests,
+    holdMs: number,
+    private readonly onExplained: (target: Target) => void,
+  ) {
+    this.#forWord = new Deadlines(WORD_MS, suspect => this.#judge(suspect, 'fault'))
+    this.#forTurn = new Deadlines(holdMs, suspect => {
+      // The request that ended the target would have been found by now.
+      if (this.pool.open) suspect.retry()
+      else suspect.giveUp('NO_TARGET_READY')
+    })
+  }
+
+  get size(): number {
+    return this.#forWord.size + this.#forTurn.size
+  }
+
+  enter(suspect: Suspect): void {
+    this.#judge(suspect, undefined)
+  }
+
+  leave(suspect: Suspect): void {
+    if (!this.#forWord.delete(suspect)) this.#forTurn.delete(suspect)
+  }
+
+  /** More is known of how targets ended. */
+  review(): void {
+    for (const queue of [this.#forWord, this.#forTurn]) {
+      for (const suspect of queue.items()) if (queue.delete(suspect)) this.#judge(suspect, undefined)
+    }
+  }
+
+  /** A target may be free for a second try. */
+  admit(): void {
+    if (this.#admitting || this.#forTurn.size === 0) return
+    this.#admitting = true
+    for (const suspect of this.#forTurn.items()) {
+      const target = this.pool.pickAlone(suspect.tried)
+      if (target === undefined) break
+      if (this.#forTurn.delete(suspect)) suspect.takeTo(target, false, true)
+    }
+    this.#admitting = false
+  }
+
+  stop(): void {
+    for (const queue of [this.#forWord, this.#forTurn]) {
+      const suspects = queue.items()
+      queue.stop()
+      for (const suspect of suspects) suspect.giveUp('NO_TARGET_READY')
+    }
+  }
+
+  /** @param assumed how a target ended whose end is unknown */
+  #judge(suspect: Suspect, assumed: 'fault' | undefined): void {
+    const ends = suspect.lost.map(target => target.ending ?? assumed)
+    const faults = ends.filter(ending => ending === 'fault').length
+    const unknown = ends.filter(ending => ending === undefined).length
+    const allowance = this.fatal.allowanceOf(suspect.request, performance.now())
+    if (faults >= allowance) this.#blame(suspect, faults)
+    else if (faults + unknown >= allowance) this.#forWord.add(suspect)
+    else if (faults + unknown === 0) suspect.retry()
+    else this.#tryAlone(suspect)
+  }
+
+  #tryAlone(suspect: Suspect): void {
+    const target = this.pool.pickAlone(suspect.tried)
+    if (target === undefined) this.#forTurn.add(suspect)
+    else suspect.takeTo(target, false, true)
+  }
+
+  #blame(suspect: Suspect, targets: number): void {
+    for (const target of suspect.lost) {
+      if (target.ending === 'killed' || target.ending === 'explained') continue
+      target.explainEnd()
+      this.onExplained(target)
+    }
+    this.fatal.record(suspect.request, targets, performance.now())
+    suspect.giveUp('UPSTREAM_BROKEN')
+    this.review()
+  }
+}

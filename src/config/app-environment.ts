@@ -1,0 +1,58 @@
+import { realpathSync } from 'node:fs'
+import { homedir, tmpdir } from 'node:os'
+
+type Environment = Record<string, string | undefined>
+
+/** The name under which start-cluster.sh passes on what the person set as NODE_OPTIONS. */
+const KEPT = 'OUTPOST_NODE_OPTIONS'
+
+let kept: string | undefined
+
+/**
+ * Takes NODE_OPTIONS out of this process's environment, which all others inherit: it is meant for the workers. A
+ * `--import tsx` is found from the app's folder, and not by a balancer or the store.
+ */
+export function keepNodeOptionsForApps(env: Environment = process.env): void {
+  kept = env[KEPT] ?? env['NODE_OPTIONS']
+  Reflect.deleteProperty(env, KEPT)
+  Reflect.deleteProperty(env, 'NODE_OPTIONS')
+}
+
+/** NODE_OPTIONS as a worker gets it. */
+export function nodeOptions(): Record<string, string> {
+  return kept === undefined ? {} : { NODE_OPTIONS: kept }
+}
+
+/** What an app finds in its environment beside the person's own variables. */
+export function workerEnvironment(port: number, place: number): Record<string, string> {
+  return { PORT: String(port), NODE_APP_INSTANCE: String(place) }
+}
+
+/** The public port, in a worker. */
+export function appPort(env: Environment = process.env): number {
+  return Number(env['PORT'])
+}
+
+/** Whether Node loads modules through hooks of the person's: the app is loaded later then. */
+export function hasModuleHooks(env: Environment = process.env): boolean {
+  return /--(import|loader|experimental-loader)\b/.test(env['NODE_OPTIONS'] ?? '')
+}
+
+/** Not every user has an entry in the list of users, nor HOME in the environment. */
+export function homeFolder(): string {
+  try {
+    return homedir()
+  } catch {
+    return tmpdir()
+  }
+}
+
+/** The folder in which the command was typed, by the name that the person knows it by: links in it may be moved. */
+export function startFolder({ PWD }: Environment = process.env): string {
+  const folder = process.cwd()
+  try {
+    return PWD !== undefined && realpathSync(PWD) === folder ? PWD : folder
+  } catch {
+    return folder
+  }
+}

@@ -1,0 +1,57 @@
+import { existsSync, readFileSync, statSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { shellWords } from './shell-words.js'
+
+/** The file that Node is to run, and its arguments. */
+export interface AppModule {
+  file: string
+  args: readonly string[]
+}
+
+interface PackageJson {
+  main?: unknown
+  scripts?: { start?: unknown }
+}
+
+/**
+ * Finds the file of an app. A folder is what its package.json says: the `start` script where that is plain
+ * `node FILE ARGS`, else `main`, else index.js. Asked anew for each worker: a link may lead elsewhere by then.
+ * @param path of a file or a folder; undefined is returned when it leads to no file
+ */
+export function findAppModule(path: string): AppModule | undefined {
+  if (!isFolder(path)) return moduleAt(path)
+  const { main, scripts } = packageOf(path)
+  const started = typeof scripts?.start === 'string' ? startedBy(scripts.start, path) : undefined
+  if (started !== undefined) return started
+  return (typeof main === 'string' ? findMain(join(path, main)) : undefined) ?? findMain(path)
+}
+
+function startedBy(script: string, folder: string): AppModule | undefined {
+  const words = /[;&|<>$`*?()]/.test(script) ? undefined : shellWords(script)
+  const [node, file, ...args] = words ?? []
+  if (node !== 'node' || file === undefined || file.startsWith('-')) return undefined
+  const found = findMain(resolve(folder, file))
+  return found && { ...found, args }
+}
+
+/** As Node does with a main module that is a folder. */
+function findMain(path: string): AppModule | undefined {
+  return isFolder(path) ? moduleAt(join(path, 'index.js')) : moduleAt(path)
+}
+
+function moduleAt(path: string): AppModule | undefined {
+  const file = [path, `${path}.js`, `${path}.mjs`, `${path}.cjs`].find(name => existsSync(name) && !isFolder(name))
+  return file === undefined ? undefined : { file, args: [] }
+}
+
+function packageOf(folder: string): PackageJson {
+  try {
+    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageJson
+  } catch {
+    return {}
+  }
+}
+
+function isFolder(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isDirectory() === true
+}

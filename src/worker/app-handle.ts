@@ -1,0 +1,77 @@
+import type { Server } from 'node:net'
+
+/** Where a server believes to listen. */
+export interface Address {
+  address: string
+  family: string
+  port: number
+}
+
+/** What Node's server puts on a handle that it listens with: takes an accepted connection. */
+type OnConnection = (status: number, connection: object) => void
+
+/** The part of a server that Node keeps to itself. */
+interface Internals {
+  _handle: unknown
+  _listen2(address: null, port: number, addressType: number, backlog: number, fd: number): void
+}
+
+/**
+ * A handle that a server of the app listens with in place of an open socket, as node:cluster gives to a server whose
+ * connections the primary accepts. All that the server says about itself (`listening`, `address`, `close`) follows.
+ */
+export class AppHandle {
+  /** Set by Node as soon as the server listens. */
+  onconnection: OnConnection | undefined
+  #closed = false
+
+  private constructor(
+    readonly server: Server,
+    public address: Address,
+    private readonly onClose: (handle: AppHandle) => void,
+  ) {}
+
+  /**
+   * Has a server listen. The event comes in the next tick, as ever.
+   * @param onClose called when the server is closed
+   */
+  static listen(server: Server, address: Address, onClose: (handle: AppHandle) => void): AppHandle {
+    const handle = new AppHandle(server, address, onClose)
+    const internals = server as unknown as Internals
+    internals._handle = handle
+    internals._listen2(null, -1, -1, 0, -1)
+    return handle
+  }
+
+  get isOpen(): boolean {
+    return !this.#closed
+  }
+
+  /** Hands a connection to the server, as if it had been accepted here. */
+  deliver(connection: object): void {
+    this.onconnection?.(0, connection)
+  }
+
+  listen(): number {
+    return 0
+  }
+
+  close(): void {
+    if (this.#closed) return
+    this.#closed = true
+    this.onClose(this)
+  }
+
+  ref(): void {
+    // The process has reasons of its own to stay.
+  }
+
+  unref(): void {
+    // See `ref`.
+  }
+
+  getsockname(address: Partial<Address>): number {
+    Object.assign(address, this.address)
+    return 0
+  }
+}

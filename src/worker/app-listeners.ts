@@ -1,0 +1,218 @@
+import { Server } from 'node:http'
+import net from 'node:net'
+import tls from 'node:tls'
+import { AppHandle, type Address } from './app-handle.js'
+import { isEverywhere, isLoopback, listenCall, type ListenCall } from './listen-call.js'
+import { Relay } from './relay.js'
+
+/** A server on PORT that speaks no HTTP is a probe of the port when it is closed within this time. */
+const PROBE_MS = 1_000
+
+/** Told of what the app does with its listeners. */
+export interface ListenersObserver {
+  /** The server that answers on the public port from now on. */
+  published(server: Server): void
+  /** Something about a listener that people should know. */
+  remarked(remark: string): void
+}
+
+interface Candidate {
+  handle: AppHandle
+  port: number
+  /** As the app called `listen`, for a port of its own. */
+  args: readonly unknown[]
+}
+
+type PortCall = Extract<ListenCall, { kind: 'port' }>
+
+/**
+ * The listeners of an app. The one on PORT is public. While none is, the first on another port and all interfaces is a
+ * candidate, which `decide` makes public. Every other listener is the app's own and is left to Node.
+ */
+export class AppListeners {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
+  readonly #listen = net.Server.prototype.listen as (this: net.Server, ...args: unknown[]) => net.Server
+  #public: AppHandle | undefined
+  /** Public, but not by a listen on PORT: one on PORT takes its place. */
+  #standIn: Candidate | 'export' | undefined
+  readonly #candidates: Candidate[] = []
+  #decided = false
+  #socketPath: string | undefined
+  #socket: Relay | undefined
+  #observer: ListenersObserver | undefined
+  readonly #remarks: string[] = []
+
+  /** @param port the public one, which the app finds in its environment */
+  constructor(private readonly port: number) {}
+
+  install(): void {
+    const takes = (server: net.Server, args: unknown[]): boolean => this.#takes(server, args)
+    const listen = this.#listen
+    net.Server.prototype.listen = function (this: net.Server, ...args: unknown[]) {
+      return takes(this, args) ? this : Reflect.apply(listen, this, args)
+    } as typeof net.Server.prototype.listen
+  }
+
+  isPublished(): boolean {
+    return this.#public !== undefined
+  }
+
+  /** Ports of the listeners that may become public. */
+  get candidatePorts(): number[] {
+    return this.#candidates.map(({ port }) => port)
+  }
+
+  /** Tells all that happened so far, and then what happens. */
+  observe(observer: ListenersObserver): void {
+    this.#observer = observer
+    for (const remark of this.#remarks.splice(0)) observer.remarked(remark)
+    if (this.#public !== undefined) observer.published(this.#public.server as Server)
+  }
+
+  /** From now on no listen on PORT is waited for: the first candidate is made public, and each later one is at once. */
+  decide(): void {
+    this.#decided = true
+    const [first] = this.#candidates
+    if (first !== undefined && this.#public === undefined) this.#publishCandidate(first)
+  }
+
+  /** Makes the server public that the app exports. It listens already if the app says so. */
+  publish(server: Server): void {
+    if (this.#public !== undefined) return
+    this.#standIn = 'export'
+    this.#setPublic(AppHandle.listen(server, this.#publicAddress(), handle => this.#closed(handle)))
+  }
+
+  /** Opens the worker's socket. Resolves when balancers can connect. */
+  async serve(socketPath: string): Promise<void> {
+    this.#socketPath = socketPath
+    this.#openSocket()
+    await this.#socket?.opened
+  }
+
+  /** Takes no new connections. The app's server does not notice. */
+  retire(): void {
+    this.#socketPath = undefined
+    this.#closeSocket()
+  }
+
+  /** @returns false for a listen that is left to Node */
+  #takes(server: net.Server, args: unknown[]): boolean {
+    const call = listenCall(args)
+    if (call.kind === 'path' && server instanceof Server && this.#public === undefined) {
+      this.#remark(`the app listens on the unix path ${call.path}: only a listen on PORT=${this.port} is served`)
+    }
+    // Node has an error for a server that listens already.
+    if (call.kind !== 'port' || server.listening) return false
+    if (call.port === this.port) return this.#takesPublicPort(server, call)
+    if (!(server instanceof Server) || this.#public !== undefined || !isEverywhere(call.host)) return false
+    this.#announce(server, call)
+    const candidate = { handle: this.#fakeListen(server), port: call.port, args }
+    this.#candidates.push(candidate)
+    if (this.#decided) this.#publishCandidate(candidate)
+    return true
+  }
+
+  #takesPublicPort(server: net.Server, call: PortCall): boolean {
+    this.#announce(server, call)
+    if (!(server instanceof Server)) {
+      this.#refuseUnlessProbe(server)
+      return true
+    }
+    const handle = this.#fakeListen(server)
+    if (this.#public !== undefined && this.#standIn === undefined) return true
+    if (call.host !== undefined && isLoopback(call.host)) {
+      this.#remark(`the app listens on ${call.host} only: HOST=${call.host} keeps PORT=${this.port} to this machine`)
+    }
+    this.#replaceStandIn()
+    this.#setPublic(handle)
+    return true
+  }
+
+  /** Node's own checks of `listen` are passed; its callback and its signal are as ever. */
+  #announce(server: net.Server, { callback, signal }: PortCall): void {
+    if (callback !== undefined) server.once('listening', callback)
+    signal?.addEventListener('abort', () => server.close())
+  }
+
+  #fakeListen(server: net.Server): AppHandle {
+    return AppHandle.listen(server, this.#publicAddress(), handle => this.#closed(handle))
+  }
+
+  #publicAddress(): Address {
+    return { address: '::', family: 'IPv6', port: this.port }
+  }
+
+  /** Probes (detect-port, get-port, portfinder) listen with a bare server, and close it at once. */
+  #refuseUnlessProbe(server: net.Server): void {
+    const protocol = protocolOf(server)
+    if (protocol !== 'TCP') {
+      process.nextTick(() => server.emit('error', this.#refusal(protocol)))
+      return
+    }
+    const patience = setTimeout(() => server.emit('error', this.#refusal(protocol)), PROBE_MS).unref()
+    AppHandle.listen(server, this.#publicAddress(), () => clearTimeout(patience))
+  }
+
+  #refusal(protocol: string): Error {
+    const advice = 'listen with http.createServer on PORT, or with this server on another port'
+    return new Error(`the app listens on PORT=${this.port} with ${protocol}, where Outpost serves HTTP: ${advice}`)
+  }
+
+  #publishCandidate(candidate: Candidate): void {
+    this.#candidates.splice(this.#candidates.indexOf(candidate), 1)
+    this.#standIn = candidate
+    this.#remark(`the app does not listen on PORT=${this.port}: its listener on port ${candidate.port} is served there`)
+    this.#setPublic(candidate.handle)
+  }
+
+  /** The first server on PORT is the app's public one, and what stood in for it gets the port that it asked for. */
+  #replaceStandIn(): void {
+    const standIn = this.#standIn
+    this.#standIn = undefined
+    if (standIn !== undefined && standIn !== 'export') this.#openSideDoor(standIn)
+  }
+
+  #openSideDoor({ handle, args }: Candidate): void {
+    if (!handle.isOpen) return
+    const relay = Relay.sideDoor(handle, this.#listen, args)
+    handle.server.once('close', () => relay.close())
+  }
+
+  #setPublic(handle: AppHandle): void {
+    this.#public = handle
+    for (const candidate of this.#candidates.splice(0)) this.#openSideDoor(candidate)
+    this.#observer?.published(handle.server as Server)
+    this.#openSocket()
+  }
+
+  #closed(handle: AppHandle): void {
+    const candidate = this.#candidates.findIndex(known => known.handle === handle)
+    if (candidate >= 0) this.#candidates.splice(candidate, 1)
+    if (handle !== this.#public) return
+    this.#public = undefined
+    this.#standIn = undefined
+    this.#closeSocket()
+  }
+
+  #openSocket(): void {
+    if (this.#socketPath === undefined || this.#public === undefined || this.#socket !== undefined) return
+    this.#socket = Relay.atSocket(this.#socketPath, this.#listen, () => this.#public)
+    this.#socket.opened.catch((error: unknown) => this.#public?.server.emit('error', error))
+  }
+
+  #closeSocket(): void {
+    this.#socket?.close()
+    this.#socket = undefined
+  }
+
+  #remark(remark: string): void {
+    if (this.#observer === undefined) this.#remarks.push(remark)
+    else this.#observer.remarked(remark)
+  }
+}
+
+function protocolOf(server: net.Server): string {
+  if (server instanceof tls.Server) return 'TLS'
+  return server.constructor === net.Server ? 'TCP' : 'HTTP/2'
+}

@@ -1,0 +1,59 @@
+import { EventEmitter } from 'node:events'
+import type { Channel } from '../ipc/parent.js'
+
+/** What the primary or the terminal says to a worker: for Outpost, and not for the app. */
+const DIVERTED = new Set<string | symbol>(['message', 'disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP'])
+
+type Emit = (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) => boolean
+
+const doNothing = (): void => undefined
+
+/**
+ * The events of a worker process that are Outpost's. They never reach the listeners of the app, whenever those were
+ * added: the app has its process to itself.
+ */
+export class OwnEvents extends EventEmitter implements Channel {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
+  readonly #emit = process.emit as unknown as Emit
+  /** Called once the event loop has nothing else to wait for. The app does not hear of it. */
+  whenIdle: (() => void) | undefined
+
+  install(): void {
+    const arrives = (event: string | symbol, args: unknown[]): boolean => this.#arrives(event, args)
+    const emit = this.#emit
+    process.emit = function (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) {
+      return arrives(event, args) || emit.call(this, event, ...args)
+    } as typeof process.emit
+    // Node keeps messages back, and lets signals end the process, where nobody listens.
+    for (const event of DIVERTED) if (event !== 'disconnect') process.on(event as 'message', doNothing)
+  }
+
+  /**
+   * Has the app's own listeners of SIGTERM run, or of SIGINT where there are none.
+   * @returns false when the app listens to neither
+   */
+  tellAppToEnd(): boolean {
+    for (const [signal, number] of [
+      ['SIGTERM', 15],
+      ['SIGINT', 2],
+    ] as const) {
+      const listeners = process.listeners(signal).filter(listener => listener !== doNothing)
+      if (listeners.length === 0) continue
+      process.off(signal, doNothing)
+      this.#emit.call(process, signal, signal, number)
+      process.on(signal, doNothing)
+      return true
+    }
+    return false
+  }
+
+  #arrives(event: string | symbol, args: unknown[]): boolean {
+    if (DIVERTED.has(event)) {
+      this.emit(event, ...args)
+      return true
+    }
+    if (event !== 'beforeExit' || this.whenIdle === undefined) return false
+    this.whenIdle()
+    return true
+  }
+}

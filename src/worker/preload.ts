@@ -1,0 +1,51 @@
+import cluster from 'node:cluster'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { isMainThread } from 'node:worker_threads'
+import { appPort } from '../config/app-environment.js'
+import { AppListeners } from './app-listeners.js'
+import { OwnEvents } from './own-events.js'
+
+/** What the preload has put in place before the first line of the app ran. */
+export interface Preloaded {
+  listeners: AppListeners
+  events: OwnEvents
+  /** The title of the process as Node made it. */
+  title: string
+}
+
+/**
+ * Runs in a worker before the app, which is the main module: `node --require preload.cjs app.js`. It does what has to
+ * be done first, and has everything else loaded once the app's own first turn is over.
+ */
+function preload(): void {
+  hideOwnFlags()
+  // The app's threads inherit the flags; so do the processes that it forks with flags of its own.
+  if (!isMainThread || cluster.worker === undefined) return
+  // Node's cluster would end a worker in mid-request when its primary dies. It leaves in its own time.
+  cluster.worker.exitedAfterDisconnect = true
+  process.channel?.ref()
+  const { title } = process
+  const events = new OwnEvents()
+  events.install()
+  const listeners = new AppListeners(appPort())
+  listeners.install()
+  setImmediate(() => void runBody({ listeners, events, title }))
+}
+
+async function runBody(preloaded: Preloaded): Promise<void> {
+  const body = pathToFileURL(join(__dirname, 'worker', 'app-process.js')).href
+  const { runAppProcess } = (await import(body)) as { runAppProcess: (preloaded: Preloaded) => Promise<void> }
+  await runAppProcess(preloaded)
+}
+
+/** `fork` and the app's own worker threads take over what is here. */
+function hideOwnFlags(): void {
+  const flags = process.execArgv
+  const preloadAt = flags.indexOf(__filename)
+  if (preloadAt > 0) flags.splice(preloadAt - 1, 2)
+  const own = /^--(max-http-header-size|max-semi-space-size)=/
+  for (let at = flags.length - 1; at >= 0; at -= 1) if (own.test(flags[at] ?? '')) flags.splice(at, 1)
+}
+
+preload()

@@ -1,0 +1,16 @@
+import type { Socket } from 'node:net'
+import type { AppHandle } from './app-handle.js'
+
+/** By its name: the preload and the modules of the worker are two programs. */
+const sideDoor = Symbol.for('outpost.side-door')
+
+/** The next connection that is delivered did not come from a balancer. */
+export function noteSideDoor(handle: AppHandle): AppHandle {
+  handle.server.prependOnceListener('connection', (socket: Socket) => Object.assign(socket, { [sideDoor]: true }))
+  return handle
+}
+
+/** Whether the app's own port took the connection: nothing is known of its client but what Node knows. */
+export function cameBySideDoor(socket: Socket): boolean {
+  return sideDoor in socket
+}

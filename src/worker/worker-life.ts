@@ -1,0 +1,65 @@
+import { exit, exitCodes } from '../process/exit.js'
+import { createLog, type Logger } from '../process/log.js'
+import type { StartOrder } from '../ipc/messages.js'
+import { Parent, type Channel } from '../ipc/parent.js'
+import type { Mesh } from './mesh.js'
+import type { WorkerServer } from './worker-server.js'
+
+/** How a worker ends. */
+export interface Leaving {
+  /** Ends long-lived sessions, so that their clients go to other workers. */
+  drain(): void
+  /** Ends the process, once the clients of mesh mode have left. */
+  leave(deadlineMs: number, mesh: Mesh | undefined): Promise<void>
+}
+
+/** What every worker does, whatever it serves: follows the primary, balances in mesh mode, ends at a bug. */
+export class WorkerLife {
+  readonly log: Logger
+  #mesh: Mesh | undefined
+
+  static async join(channel?: Channel): Promise<WorkerLife> {
+    const { parent, start } = await Parent.join(channel)
+    return new WorkerLife(parent, start)
+  }
+
+  private constructor(
+    readonly parent: Parent,
+    readonly start: StartOrder,
+  ) {
+    this.log = createLog(`worker ${start.id}`, start.config.logLevel)
+    // Only when it comes to that: an app that listens for it itself decides, and some decide by whether others listen.
+    process.on('uncaughtExceptionMonitor', () => {
+      if (process.listenerCount('uncaughtException') === 0) {
+        process.once('uncaughtException', error => this.#crash(error))
+      }
+    })
+  }
+
+  /** The app listens: takes part from now on. */
+  async serve(server: WorkerServer, leaving: Leaving): Promise<void> {
+    const { parent, start, log } = this
+    if (start.mesh) this.#mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
+    const leave = (deadlineMs: number): Promise<void> => leaving.leave(deadlineMs, this.#mesh)
+    parent.on('order', order => {
+      if (order.type === 'drain') leaving.drain()
+      else if (order.type === 'stop') void leave(order.deadlineMs)
+    })
+    parent.whenGone(leave)
+    parent.begin()
+    parent.report({ type: 'ready' })
+  }
+
+  /** The app cannot be served. */
+  fail(error: Error): never {
+    this.parent.report({ type: 'failed', reason: error.message })
+    this.log.fatal({ err: error }, 'app cannot be loaded')
+    exit(exitCodes.failure)
+  }
+
+  #crash(error: Error): void {
+    if (this.#mesh !== undefined) return this.#mesh.crash(error)
+    this.log.fatal({ err: error }, 'uncaught exception')
+    exit(exitCodes.failure)
+  }
+}

@@ -1,0 +1,59 @@
+import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t, { type Test } from 'tap'
+import { findAppModule } from '#src/config/app-module.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+/** A folder with these files; of a package.json its content. */
+function folder(t: Test, files: readonly string[], packageJson?: object): string {
+  const path = temporaryFolder(t)
+  mkdirSync(join(path, 'lib'))
+  for (const file of files) writeFileSync(join(path, file), '')
+  if (packageJson !== undefined) writeFileSync(join(path, 'package.json'), JSON.stringify(packageJson))
+  return path
+}
+
+const start = (script: string): object => ({ scripts: { start: script }, main: 'main.js' })
+
+const folders: Array<[what: string, packageJson: object | undefined, file: string, args?: string[]]> = [
+  ['a start script that is plain node', start('node lib/www.js'), 'lib/www.js'],
+  ['its arguments', start(`node ./lib/www -p 'two words'`), 'lib/www.js', ['-p', 'two words']],
+  ['main where the script has flags of Node', start('node --inspect lib/www.js'), 'main.js'],
+  ['main where the script is of a shell', start('node lib/www.js && echo done'), 'main.js'],
+  ['main where the script runs something else', start('nodemon lib/www.js'), 'main.js'],
+  ['main', { main: './main' }, 'main.js'],
+  ['main that is a folder', { main: 'lib' }, 'lib/index.js'],
+  ['index.js', {}, 'index.js'],
+  ['index.js without a package.json', undefined, 'index.js'],
+]
+
+for (const [what, packageJson, file, args = []] of folders) {
+  void t.test(`of a folder is run: ${what}`, t => {
+    const path = folder(t, ['index.js', 'main.js', 'lib/www.js', 'lib/index.js'], packageJson)
+    t.strictSame(findAppModule(path), { file: join(path, file), args })
+    t.end()
+  })
+}
+
+void t.test('a file may be named without its extension', t => {
+  const path = folder(t, ['server.mjs'])
+  t.strictSame(findAppModule(join(path, 'server')), { file: join(path, 'server.mjs'), args: [] })
+  t.end()
+})
+
+void t.test('a path that leads to no file is none', t => {
+  const path = folder(t, [])
+  t.equal(findAppModule(path), undefined)
+  t.equal(findAppModule(join(path, 'none.js')), undefined)
+  t.end()
+})
+
+void t.test('a link leads where it leads at the time', t => {
+  const path = folder(t, ['index.js', 'lib/www.js'], {})
+  const current = join(path, 'current')
+  symlinkSync(path, current)
+  t.equal(findAppModule(current)?.file, join(current, 'index.js'))
+  unlinkSync(current)
+  t.equal(findAppModule(current), undefined)
+  t.end()
+})

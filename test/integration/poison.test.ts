@@ -1,0 +1,84 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { ask, jsonOf, Load, type LoadReport } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
+
+const ROUNDS = 12
+const PAUSE_MS = 1_000
+
+/** So many workers a kind of request may end before it is not tried a second time. */
+const ENDED_BY_RETRIES = 3
+
+void t.test('a request that ends its worker is answered 502, and costs no other request anything', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: '4' })
+  const load = new Load(cluster.url, '/', 8)
+  await until(() => load.answered > 50, 'some answers')
+  for (let round = 0; round < ROUNDS; round += 1) {
+    const answer = await ask(cluster.url, `/bug?round=${round}`)
+    t.equal(answer.status, 502)
+    t.equal(jsonOf(answer)['code'], 'UPSTREAM_BROKEN')
+    await sleep(PAUSE_MS)
+  }
+  lossless(t, await load.stop())
+  const ended = cluster.lines.filter(line => /worker exited/.test(line)).length
+  t.ok(ended <= ROUNDS + ENDED_BY_RETRIES, `${ended} workers ended`)
+  const named = cluster.lines.filter(line => /GET \/bug ended \d+ workers? in \d+ s/.test(line))
+  t.ok(named.length >= 1 && named.length <= 3, named.join('\n'))
+  t.notOk(
+    cluster.lines.some(line => line.includes('crash loop')),
+    'the places are filled again',
+  )
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a request that holds up the event loop hangs two workers and no more', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: '4' })
+  const load = new Load(cluster.url, '/', 8)
+  await until(() => load.answered > 50, 'some answers')
+  const answer = await ask(cluster.url, '/hang')
+  t.equal(answer.status, 502)
+  lossless(t, await load.stop())
+  await cluster.printed(/GET \/hang ended 2 workers in \d+ s/)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('in mesh mode a request that crashes its worker is answered 502 at once', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: '4', BALANCERS: '0' })
+  for (let round = 0; round < 3; round += 1) {
+    const begun = performance.now()
+    t.equal((await ask(cluster.url, '/bug')).status, 502)
+    const tookMs = performance.now() - begun
+    t.ok(tookMs < 3_000, `${tookMs} ms`)
+    t.equal((await ask(cluster.url, '/')).status, 200)
+    await sleep(PAUSE_MS)
+  }
+  const ended = cluster.lines.filter(line => line.includes('"msg":"uncaught exception"')).length
+  t.ok(ended <= 6, `${ended} workers crashed`)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('requests whose workers are killed are tried as often as there were workers', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: '4' })
+  const load = new Load(cluster.url, '/', 8)
+  for (let round = 0; round < 3; round += 1) {
+    const before = cluster.pids('worker')
+    for (const pid of before) process.kill(pid, 'SIGKILL')
+    await cluster.has('worker', 4, before)
+    // What is killed before it serves is not killed with a request, and holds the waiting ones up for longer.
+    const served = load.answered
+    await until(() => load.answered > served + 50, 'the next workers to serve')
+    await sleep(PAUSE_MS)
+  }
+  lossless(t, await load.stop())
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+function lossless(t: Test, { answers, failures }: LoadReport): void {
+  t.strictSame(
+    failures.map(({ message }) => message),
+    [],
+  )
+  t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
+}

@@ -1,0 +1,164 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import http2 from 'node:http2'
+import net, { type AddressInfo } from 'node:net'
+import t, { type Test } from 'tap'
+import { AppListeners } from '#src/worker/app-listeners.js'
+import { within } from '../helpers/deadline.js'
+import { FakeClock } from '../helpers/fake-clock.js'
+import { socketPathFor } from '../helpers/fake-target.js'
+import { rawExchange, requestBytes } from '../helpers/raw-http.js'
+
+const PORT = 3_000
+
+interface Installed {
+  listeners: AppListeners
+  socketPath: string
+  published: http.Server[]
+  remarks: string[]
+}
+
+/** Installed for one test; listens of all others are real. */
+async function install(t: Test): Promise<Installed> {
+  // eslint-disable-next-line @typescript-eslint/unbound-method -- put back as it was
+  const { listen } = net.Server.prototype
+  t.teardown(() => (net.Server.prototype.listen = listen))
+  const socketPath = socketPathFor(t)
+  const listeners = new AppListeners(PORT)
+  const published: http.Server[] = []
+  const remarks: string[] = []
+  listeners.install()
+  listeners.observe({ published: server => published.push(server), remarked: remark => remarks.push(remark) })
+  await listeners.serve(socketPath)
+  t.teardown(() => listeners.retire())
+  return { listeners, socketPath, published, remarks }
+}
+
+function server(t: Test, text: string): http.Server {
+  const server = http.createServer((_request, response) => response.end(text))
+  t.teardown(() => server.close())
+  return server
+}
+
+async function answer(target: string | number): Promise<string> {
+  const { body } = await rawExchange(target, requestBytes('GET /', ['Connection: close']))
+  return body.toString()
+}
+
+const portOf = (server: net.Server): number => (server.address() as AddressInfo).port
+
+void t.test('a server that listens on PORT is public, and sees that port', async t => {
+  const { socketPath, published } = await install(t)
+  const app = server(t, 'app')
+  const told = new Promise<void>(resolve => app.listen(String(PORT), resolve))
+  t.ok(app.listening)
+  await within(told, 'its callback')
+  t.equal(portOf(app), PORT)
+  t.strictSame(published, [app])
+  t.equal(await answer(socketPath), 'app')
+})
+
+void t.test('a server on a loopback address is left to Node', async t => {
+  const { listeners, published } = await install(t)
+  const admin = server(t, 'admin').listen(0, '127.0.0.1')
+  await once(admin, 'listening')
+  listeners.decide()
+  t.strictSame(published, [])
+  t.equal(await answer(portOf(admin)), 'admin')
+})
+
+void t.test('a server on another port keeps it when another listens on PORT', async t => {
+  const { socketPath } = await install(t)
+  const [metrics, app] = [server(t, 'metrics').listen(0), server(t, 'app')]
+  app.listen(PORT)
+  t.equal(await answer(socketPath), 'app')
+  t.equal(await answer(portOf(metrics)), 'metrics')
+})
+
+void t.test('the first server on another port is public when none comes on PORT', async t => {
+  const { listeners, socketPath, remarks } = await install(t)
+  const [app, metrics] = [server(t, 'app').listen(0), server(t, 'metrics').listen(0)]
+  listeners.decide()
+  t.equal(await answer(socketPath), 'app')
+  t.equal(await answer(portOf(metrics)), 'metrics')
+  t.equal(portOf(app), PORT)
+  t.match(remarks, [/does not listen on PORT=3000: its listener on port 0 is served there/])
+})
+
+void t.test('a listen on PORT takes the place of what stood in for it', async t => {
+  const { listeners, socketPath, published } = await install(t)
+  const [first, app] = [server(t, 'first').listen(0), server(t, 'app')]
+  listeners.decide()
+  t.equal(await answer(socketPath), 'first')
+  app.listen(PORT)
+  t.equal(await answer(socketPath), 'app')
+  t.equal(await answer(portOf(first)), 'first')
+  t.strictSame(published, [first, app])
+})
+
+void t.test('a listen on PORT takes the place of an exported server', async t => {
+  const { listeners, socketPath } = await install(t)
+  listeners.publish(server(t, 'exported'))
+  t.equal(await answer(socketPath), 'exported')
+  server(t, 'app').listen(PORT)
+  t.equal(await answer(socketPath), 'app')
+  listeners.publish(server(t, 'too late'))
+  t.equal(await answer(socketPath), 'app')
+})
+
+void t.test('a further listen on PORT succeeds without effect', async t => {
+  const { socketPath } = await install(t)
+  server(t, 'app').listen(PORT)
+  const second = server(t, 'second').listen(PORT)
+  await once(second, 'listening')
+  t.equal(await answer(socketPath), 'app')
+})
+
+void t.test('a server that was closed may listen again', async t => {
+  const { socketPath } = await install(t)
+  const app = server(t, 'app').listen(PORT)
+  await once(app, 'listening')
+  await new Promise(resolve => app.close(resolve))
+  await t.rejects(answer(socketPath), { code: 'ENOENT' })
+  app.listen(PORT)
+  t.equal(await answer(socketPath), 'app')
+})
+
+void t.test('a probe of PORT finds it free', async t => {
+  const { published } = await install(t)
+  for (const host of [undefined, '127.0.0.1', '::']) {
+    const probe = net.createServer().listen({ port: PORT, host })
+    await once(probe, 'listening')
+    await new Promise(resolve => probe.close(resolve))
+  }
+  t.strictSame(published, [])
+})
+
+void t.test('a server on PORT that speaks no HTTP is told what to do', async t => {
+  await install(t)
+  const advice = /PORT=3000 with (TCP|HTTP\/2), where Outpost serves HTTP: listen with http.createServer on PORT/
+  const [error] = (await once(http2.createServer().listen(PORT), 'error')) as [Error]
+  t.match(error.message, advice)
+  const clock = new FakeClock(t)
+  const told = once(net.createServer().listen(PORT), 'error')
+  clock.advance(1_000)
+  t.match(((await told) as [Error])[0].message, advice)
+})
+
+void t.test('a unix path is left to Node, and remarked upon', async t => {
+  const { remarks } = await install(t)
+  const path = socketPathFor(t)
+  await once(server(t, 'unix').listen(path), 'listening')
+  t.equal(await answer(path), 'unix')
+  t.match(remarks, [/only a listen on PORT=3000 is served/])
+})
+
+void t.test('a worker that retires accepts nothing more, and the app does not notice', async t => {
+  const { listeners, socketPath } = await install(t)
+  const app = server(t, 'app').listen(PORT)
+  t.equal(await answer(socketPath), 'app')
+  listeners.retire()
+  await t.rejects(answer(socketPath), { code: 'ENOENT' })
+  t.ok(app.listening)
+  t.equal(await new Promise(resolve => app.close(resolve)), undefined)
+})

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import type { Attributes } from './attributes.js'
 import type { WriteConditions } from '../request/conditions.js'
 import { syncDirectory, writeSynced } from './directories.js'
-import { S3Error, systemCode } from '../errors.js'
+import { isShortage, S3Error, systemCode } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
 import { asPartRecord, asUploadRecord, type ObjectRecord, type PartRecord, type UploadRecord } from './object-record.js'
 import { partName, type PartFolders } from './part-folders.js'
 import type { Body } from '../request/payload.js'
-import { CorruptRecordError, encodeRecord, readRecordSync } from './record-file.js'
+import { encodeRecord, readRecordSync } from './record-file.js'
 import type { StoreContext } from './store-context.js'
 import type { TempFile } from './temp-folder.js'
 
@@ -29,6 +29,8 @@ export interface ListedPart {
 
 /** Makes an object of a finished upload. */
 export interface Publisher {
+  /** @throws {S3Error} NoSuchBucket once the bucket is being removed */
+  requireOpen(): void
   publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void>
 }
 
@@ -51,10 +53,9 @@ export class MultipartUploads {
     const root = this.folders.pathOf('')
     for (const id of readdirSync(root)) {
       const folder = this.folders.pathOf(id)
-      if (this.folders.has(id)) await rm(join(folder, UPLOAD_FILE), { force: true })
-      else if (this.#recoverUpload(folder) === 'no upload' && removeUnreferenced) {
-        await rm(folder, { recursive: true, force: true })
-      }
+      if (!/^[0-9a-f]{32}$/.test(id)) this.context.warn(`a foreign file is left alone: ${folder}`)
+      else if (this.folders.has(id)) await this.#removeLeftOver(join(folder, UPLOAD_FILE))
+      else if (this.#recoverUpload(folder) === 'no upload' && removeUnreferenced) await this.#removeLeftOver(folder)
     }
     await syncDirectory(root)
   }
@@ -62,9 +63,11 @@ export class MultipartUploads {
   async create(key: string, attributes: Attributes): Promise<Upload> {
     const id = randomBytes(16).toString('hex')
     const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes }
-    await this.context.temp.directory(this.folders.pathOf(id), async path => {
-      await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
-    })
+    await this.#inBucket(() =>
+      this.context.temp.directory(this.folders.pathOf(id), async path => {
+        await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
+      }),
+    )
     const upload = { ...record, parts: new Map<number, PartRecord>() }
     this.#uploads.set(id, upload)
     return upload
@@ -83,8 +86,8 @@ export class MultipartUploads {
   async putPart(upload: Upload, partNumber: number, body: Body): Promise<PartRecord> {
     const file = await this.context.temp.file()
     try {
-      const { size, md5 } = await file.write(body)
-      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now() }
+      const { size, md5, blocks } = await file.write(body)
+      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now(), blocks }
       await file.seal(part)
       await this.#exclusive(upload, async () => {
         const folder = this.folders.pathOf(upload.id)
@@ -144,8 +147,19 @@ export class MultipartUploads {
   async #exclusive<T>(upload: Upload, work: () => Promise<T>): Promise<T> {
     return this.#locks.run(upload.id, async () => {
       if (!this.#uploads.has(upload.id)) throw new S3Error('NoSuchUpload')
-      return work()
+      return this.#inBucket(work)
     })
+  }
+
+  /** A bucket is removed with its uploads at any moment. What then finds no folder was not a fault of the disk. */
+  async #inBucket<T>(work: () => Promise<T>): Promise<T> {
+    this.publisher.requireOpen()
+    try {
+      return await work()
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') this.publisher.requireOpen()
+      throw error
+    }
   }
 
   /** Removes the leftovers of a completed upload: its record, and parts that were not listed. */
@@ -166,16 +180,35 @@ export class MultipartUploads {
       const record = asUploadRecord(readRecordSync(join(folder, UPLOAD_FILE)).record)
       const parts = new Map<number, PartRecord>()
       for (const name of readdirSync(folder).filter(name => name !== UPLOAD_FILE)) {
-        const part = asPartRecord(readRecordSync(join(folder, name)).record)
-        parts.set(part.partNumber, part)
+        const part = this.#recoverPart(join(folder, name))
+        if (part && partName(part.partNumber) === name) parts.set(part.partNumber, part)
       }
       this.#uploads.set(record.id, { ...record, parts })
       return 'recovered'
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return 'no upload'
-      if (!(error instanceof CorruptRecordError)) throw error
+      if (isShortage(error)) throw error
       this.context.warn(`an upload is damaged and is left out: ${folder}`, error)
       return 'damaged'
+    }
+  }
+
+  /** A client that completes the upload is told which part is missing, and can send it again. */
+  #recoverPart(path: string): PartRecord | undefined {
+    try {
+      return asPartRecord(readRecordSync(path).record)
+    } catch (error) {
+      if (isShortage(error)) throw error
+      this.context.warn(`a part is damaged or foreign and is left out: ${path}`, error)
+      return undefined
+    }
+  }
+
+  async #removeLeftOver(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true })
+    } catch (cause) {
+      this.context.warn(`left-overs of an upload could not be removed: ${path}`, cause)
     }
   }
 }

@@ -1,7 +1,8 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
-import { rewriteRequestHeaders, rewriteTrailers } from './forwarded-headers.js'
+import { rewriteRequestHeaders } from './forwarded-headers.js'
+import { rewriteTrailers } from './trailers.js'
 import type { ForwardedRequest, ForwardedUpgrade, Places, Transport, UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
 

@@ -57,7 +57,9 @@ export class SignIn {
 
 const BEARER = /^Bearer ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i
 
+/** Undefined also where there are two: nobody could tell which of them was meant. */
 function bearerToken(request: Request): string | undefined {
+  if ((request.headersDistinct['authorization']?.length ?? 0) > 1) return undefined
   return BEARER.exec(request.headers.authorization ?? '')?.[1]?.toLowerCase()
 }
 

@@ -4,7 +4,7 @@ import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
 import type { TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
-import { FatalRequests, type FatalRequest } from './fatal-requests.js'
+import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { RetryBudget } from './retry.js'
 import { Suspects } from './suspects.js'
 import { WaitingRoom, type Waiter } from './waiting-room.js'
@@ -26,8 +26,8 @@ export interface Supervised extends HasDeadline {
 }
 
 export interface DispatcherEvents {
-  /** Requests of this method and path have ended targets. Called at most 20 times a minute. */
-  onFatalRequest?(request: FatalRequest): void
+  /** A request has ended targets. */
+  onFatalRequest?(request: FatalRequestFound): void
   /** A request has ended this target. */
   onTargetExplained?(id: string): void
 }
@@ -48,7 +48,7 @@ export class Dispatcher {
   readonly progressing: Deadlines<Supervised>
   /** Upgrades that are not complete yet. */
   readonly handshakes: Deadlines<Supervised>
-  readonly #fatal: FatalRequests
+  readonly fatal: FatalRequests
   #closing = false
 
   constructor(
@@ -56,8 +56,8 @@ export class Dispatcher {
     readonly options: BalancerOptions,
     events: DispatcherEvents = {},
   ) {
-    this.#fatal = new FatalRequests(request => events.onFatalRequest?.(request))
-    this.suspects = new Suspects(pool, this.#fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
+    this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
+    this.suspects = new Suspects(pool, this.fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
@@ -109,7 +109,7 @@ export class Dispatcher {
 
   /** A request that is known to end its target is kept away from those that have to get through a second try. */
   #avoidedBy({ request, tried }: Dispatchable): ReadonlySet<Target> | undefined {
-    if (this.#fatal.size === 0 || !this.#fatal.has(request)) return tried
+    if (this.fatal.size === 0 || !this.fatal.has(request)) return tried
     const busy = this.pool.withSuspects()
     return busy.length === 0 ? tried : new Set([...(tried ?? []), ...busy])
   }

@@ -165,7 +165,8 @@ export class Target implements Places {
   }
 
   /** Records how its process ended. A process that has crashed may serve on for a moment, but not what it had. */
-  noteEnd(ending: 'fault' | 'killed'): void {
+  noteEnd(ending: Ending): void {
+    if (ending === 'explained') this.explainEnd()
     this.#ending ??= ending
     this.markUnreachable()
     if (this.#state === 'draining') this.#sendElsewhere()

@@ -1,6 +1,7 @@
 import type { Logger } from '../process/log.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
+import type { FatalRequestNews } from './traffic/fatal-requests.js'
 
 /** Every message of the supervisor, in one place: operators search their logs for them. */
 export class SupervisorLog {
@@ -24,6 +25,11 @@ export class SupervisorLog {
       { child: child.name, rssBytes },
       'worker is kept over WORKER_MAX_MEMORY: its place got a new worker less than a minute ago',
     )
+  }
+
+  fatalRequest({ method, path, count, seconds }: FatalRequestNews): void {
+    const workers = count === 1 ? '1 worker' : `${count} workers`
+    this.log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)
   }
 
   reloaded(replaced: number): void {

@@ -156,7 +156,10 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
-    for (const target of this.#pool.targets()) target.closeUpgraded()
+    for (const target of this.#pool.targets()) {
+      target.closeUpgraded()
+      target.endPolls()
+    }
     await this.#listener.close(deadlineMs)
     this.#dispatcher.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)

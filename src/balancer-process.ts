@@ -1,7 +1,6 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
-import { workerOfSession } from './ipc/session-affinity.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
@@ -52,15 +51,18 @@ export function createBalancer(
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: config.maxWebSocketsPerClient,
-      affinity: ({ url }) => workerOfSession(url),
       ...options,
     },
     {
       onDrained: id => parent.report({ type: 'drained', id }),
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
       onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
+      onOldPoll: () => parent.report({ type: 'hint', message: OLD_POLL }),
       onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
       ...events,
     },
   )
 }
+
+const OLD_POLL =
+  'client of Socket.IO 1 or 2 polls (EIO=3): its session is lost between workers without STICKY=cookie or STICKY=ip'

@@ -4,6 +4,7 @@ import { requestHeaders, responseHeaders, type ForwardingOptions } from './forwa
 import { streamAnswer } from './answer-stream.js'
 import { frameInChunks, isChunked, restoreLength, sendBody } from './outgoing-body.js'
 import { passInterim } from './interim-answer.js'
+import { namedAnswer } from './session-answer.js'
 import { collectShort, readWhole } from './short-answer.js'
 import { keptForTrailers, passTrailers } from './trailers.js'
 import type { Attempt, ForwardedRequest } from './transport.js'
@@ -202,9 +203,11 @@ export class WebAttempt implements Attempt {
   }
 
   /** The whole answer is here and cannot break any more, so it needs no listeners. */
-  #passWhole(answer: IncomingMessage, body: Buffer | null): void {
+  #passWhole(answer: IncomingMessage, received: Buffer | null): void {
+    const { forwarded } = this
+    const body = forwarded.opensSession ? namedAnswer(answer, received, text => forwarded.nameSession(text)) : received
     if (!this.#beginAnswer(answer)) return
-    const { response } = this.forwarded
+    const { response } = forwarded
     if (answer.rawTrailers.length > 0) passTrailers(answer, this.forwarded)
     if (body === null) response.end()
     // Node sends a string in one piece with the headers, which costs less than a gathered write.

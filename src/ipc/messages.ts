@@ -93,6 +93,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
+  /** Advice for the log, once for all processes. */
+  z.object({ type: z.literal('hint'), message: z.string() }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
   /** The child got a SIGTERM of its own and asks to be replaced. */

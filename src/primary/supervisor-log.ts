@@ -3,9 +3,21 @@ import type { RestartVerdict } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
 import type { FatalRequestNews } from './traffic/fatal-requests.js'
 
+/** An app in a worker could make up any number. */
+const MAX_HINTS = 100
+
 /** Every message of the supervisor, in one place: operators search their logs for them. */
 export class SupervisorLog {
+  readonly #hints = new Set<string>()
+
   constructor(private readonly log: Logger) {}
+
+  /** Each once, whichever process gives it. */
+  hint(message: string): void {
+    if (this.#hints.has(message) || this.#hints.size >= MAX_HINTS) return
+    this.#hints.add(message)
+    this.log.warn(message)
+  }
 
   failedToStart(child: Child, reason: string): void {
     this.log.error({ child: child.name, reason }, `${child.role} failed to start`)

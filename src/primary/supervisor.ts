@@ -158,6 +158,9 @@ export class Supervisor implements Service, ChildObserver {
       case 'fatal-request':
         this.#traffic.fatal.note(report, Date.now())
         break
+      case 'hint':
+        this.#log.hint(report.message)
+        return
       case 'crashed':
         child.markCrashed()
         break

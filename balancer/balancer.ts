@@ -3,8 +3,9 @@ import type { ListenOptions, Socket } from 'node:net'
 import { Listener } from './edge/listener.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { Dispatcher, type DispatcherEvents } from './requests/dispatcher.js'
+import type { KnownFatalRequest } from './requests/fatal-requests.js'
 import { HealthCheck, HealthThresholds } from './targets/health-check.js'
-import type { Target } from './targets/target.js'
+import type { Ending, Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
 import { LocalTarget, type LocalApp } from './transports/local-target.js'
 import { Upstream } from './transports/upstream.js'
@@ -22,6 +23,8 @@ export interface EndedTarget {
   id: string
   /** By itself or in a hang, so perhaps because of a request; not because somebody killed it. */
   fault: boolean
+  /** The request is known. */
+  explained?: boolean | undefined
 }
 
 /** What is open at this moment. All counts are zero when the balancer is idle. */
@@ -114,8 +117,14 @@ export class Balancer {
    * Makes `specs` the whole set of targets. Those that are missing from it are removed.
    * @param balancers how many balancers share the clients, this one included
    * @param ended the last that have ended, as far as that is known
+   * @param fatal requests that have ended targets, as other balancers have found
    */
-  setTargets(specs: readonly TargetSpec[], balancers = 1, ended: readonly EndedTarget[] = []): void {
+  setTargets(
+    specs: readonly TargetSpec[],
+    balancers = 1,
+    ended: readonly EndedTarget[] = [],
+    fatal: readonly KnownFatalRequest[] = [],
+  ): void {
     this.#listener.shareClientsAmong(balancers)
     const wanted = new Set(specs.map(spec => spec.id))
     for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
@@ -123,7 +132,9 @@ export class Balancer {
       if (this.#pool.get(spec.id) === undefined && spec.id !== this.#localId) this.#add(spec)
       if (spec.draining) this.#pool.get(spec.id)?.beginDrain()
     }
-    const news = ended.filter(({ id, fault }) => this.#pool.noteEnd(id, fault ? 'fault' : 'killed'))
+    this.#dispatcher.fatal.learn(fatal, performance.now())
+    this.#dispatcher.suspects.shareTargetsAmong(balancers)
+    const news = ended.filter(target => this.#pool.noteEnd(target.id, endingOf(target)))
     if (news.length > 0) this.#dispatcher.suspects.review()
   }
 
@@ -154,7 +165,10 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
-    for (const target of this.#pool.targets()) target.closeUpgraded()
+    for (const target of this.#pool.targets()) {
+      target.closeUpgraded()
+      target.endPolls()
+    }
     await this.#listener.close(deadlineMs)
     this.#dispatcher.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)
@@ -178,4 +192,9 @@ export class Balancer {
     this.#checks.delete(id)
     this.#pool.remove(id)
   }
+}
+
+function endingOf({ fault, explained }: EndedTarget): Ending {
+  if (explained === true) return 'explained'
+  return fault ? 'fault' : 'killed'
 }

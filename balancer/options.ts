@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import type { IncomingMessage, ServerOptions } from 'node:http'
+import type { ServerOptions } from 'node:http'
 import { edgeHeaderLimits } from './contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from './contract/keep-alive.js'
 
@@ -66,11 +66,9 @@ export interface BalancerOptions {
   maxInFlight: number
   overloadWaitMs: number
   /**
-   * The id of the target that a request belongs to, if only that one can serve it because its session is there. The
-   * request goes there even while the target drains, and to any other target once that one has gone.
+   * Requests in flight per target that belong to a session there. They are counted separately: most are long polls. They
+   * go to their target even while it drains, and to any other once it has gone.
    */
-  affinity(request: IncomingMessage): string | undefined
-  /** Requests with affinity in flight per target. They are counted separately: most are long polls. */
   maxBound: number
   /** Open connections of clients. */
   maxSockets: number
@@ -122,7 +120,6 @@ export const defaultOptions: BalancerOptions = {
   holdMs: 10_000,
   maxInFlight: 256,
   overloadWaitMs: 50,
-  affinity: () => undefined,
   maxBound: 10_000,
   maxSockets: 20_000,
   maxUpgradedPerClient: 4_000,

@@ -1,8 +1,6 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
-import { createLog } from './process/log.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
-import { workerOfSession } from './ipc/session-affinity.js'
 import type { StartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
@@ -26,8 +24,9 @@ export async function runBalancer(): Promise<void> {
   }
   parent.on('order', (order, handle) => {
     if (order.type === 'listen') void listen(handle as object)
-    else if (order.type === 'targets') balancer.setTargets(order.targets, order.balancers, order.ended)
-    else if (order.type === 'stop') void leave(order.deadlineMs)
+    else if (order.type === 'targets') {
+      balancer.setTargets(order.targets, order.balancers, order.ended, order.fatal)
+    } else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.whenGone(leave)
   parent.begin()
@@ -37,12 +36,11 @@ export async function runBalancer(): Promise<void> {
 
 /** A balancer with the settings of this instance. It reports the states of its targets to the primary. */
 export function createBalancer(
-  { id, mesh, config, identityKey }: StartOrder,
+  { config, identityKey }: StartOrder,
   parent: Parent,
   events: BalancerEvents = {},
   options: Partial<BalancerOptions> = {},
 ): Balancer {
-  const log = createLog(`${mesh ? 'worker' : 'balancer'} ${id}`, config.logLevel)
   return new Balancer(
     {
       balance: config.balance,
@@ -56,7 +54,6 @@ export function createBalancer(
       maxInFlight: config.maxInFlight,
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: config.maxWebSocketsPerClient,
-      affinity: ({ url }) => workerOfSession(url),
       ...options,
     },
     {
@@ -64,11 +61,12 @@ export function createBalancer(
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
       onTargetOut: (id, reason) => parent.report({ type: 'target-out', id, reason }),
       onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
-      onFatalRequest: ({ method, path, count, seconds }) => {
-        const workers = count === 1 ? '1 worker' : `${count} workers`
-        log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)
-      },
+      onOldPoll: () => parent.report({ type: 'hint', message: OLD_POLL }),
+      onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
       ...events,
     },
   )
 }
+
+const OLD_POLL =
+  'client of Socket.IO 1 or 2 polls (EIO=3): its session is lost between workers without STICKY=cookie or STICKY=ip'

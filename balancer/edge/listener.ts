@@ -4,6 +4,7 @@ import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answerProblem, answerProblemOnSocket } from '../errors.js'
 import type { ClientIdentity } from '../contract/client-envelope.js'
+import { isOldPoll, speaksEngine } from '../contract/session-names.js'
 import type { BalancerOptions } from '../options.js'
 import type { Dispatcher } from '../requests/dispatcher.js'
 import { Exchange } from '../requests/exchange.js'
@@ -120,7 +121,8 @@ export class Listener {
     }
     const client = this.#connections.clientOf(request)
     const id = requestIdOf(request, client) ?? requestId
-    const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted)
+    const owner = this.#takeSessionName(request)
+    const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner)
     if (!Pipeline.isBehind(response)) exchange.start()
     else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
       answerProblem(response, 'WAITING_ROOM_FULL', requestId)
@@ -143,11 +145,26 @@ export class Listener {
       }
       const release = this.#releasedAtEnd(client.address, socket)
       const id = requestIdOf(request, client) ?? requestId
-      new Handshake(this.dispatcher, request, socket, head, client, id, () => {
+      const { url } = request
+      const owner = this.#takeSessionName(request)
+      new Handshake(this.dispatcher, request, socket, head, client, id, owner, () => {
         release()
+        if (url !== undefined) request.url = url
         this.#declineUpgrade(request, socket, head)
       }).start()
     }
+  }
+
+  /** The target that has the session of a request. The app gets the session's id as it gave it. */
+  #takeSessionName(request: IncomingMessage): string | undefined {
+    if (!speaksEngine(request)) return undefined
+    const session = this.dispatcher.sessions.read(request.url ?? '')
+    if (session === undefined) {
+      if (isOldPoll(request)) this.dispatcher.oldPollSeen()
+      return undefined
+    }
+    request.url = session.url
+    return session.owner
   }
 
   /**

@@ -1,10 +1,11 @@
 import type { IncomingMessage } from 'node:http'
+import { SessionNames } from '../contract/session-names.js'
 import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
 import type { TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
-import { FatalRequests, type FatalRequest } from './fatal-requests.js'
+import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { RetryBudget } from './retry.js'
 import { Suspects } from './suspects.js'
 import { WaitingRoom, type Waiter } from './waiting-room.js'
@@ -12,6 +13,8 @@ import { WaitingRoom, type Waiter } from './waiting-room.js'
 /** What is sent to a target: a request, or the handshake of an upgrade. */
 export interface Dispatchable extends Waiter {
   readonly request: IncomingMessage
+  /** The id of the target that alone can serve it, because its session is there. */
+  readonly owner: string | undefined
   /** An upgrade lasts, so a draining target does not get one. */
   readonly isUpgrade: boolean
   /** Targets that have failed it. */
@@ -26,10 +29,12 @@ export interface Supervised extends HasDeadline {
 }
 
 export interface DispatcherEvents {
-  /** Requests of this method and path have ended targets. Called at most 20 times a minute. */
-  onFatalRequest?(request: FatalRequest): void
+  /** A request has ended targets. */
+  onFatalRequest?(request: FatalRequestFound): void
   /** A request has ended this target. */
   onTargetExplained?(id: string): void
+  /** A client of Socket.IO 1 or 2 polls, and its session lives at one of several targets. Called once. */
+  onOldPoll?(): void
 }
 
 /** The progress of a body is checked this often within the time that it may stand still. */
@@ -46,18 +51,22 @@ export class Dispatcher {
   readonly awaiting: Deadlines<Supervised>
   /** Requests whose body is on its way, or that were sent a second time, until their next check. */
   readonly progressing: Deadlines<Supervised>
+  /** The names of sessions that live in one target. */
+  readonly sessions: SessionNames
   /** Upgrades that are not complete yet. */
   readonly handshakes: Deadlines<Supervised>
-  readonly #fatal: FatalRequests
+  readonly fatal: FatalRequests
   #closing = false
+  #oldPollSeen = false
 
   constructor(
     readonly pool: TargetPool,
     readonly options: BalancerOptions,
-    events: DispatcherEvents = {},
+    private readonly events: DispatcherEvents = {},
   ) {
-    this.#fatal = new FatalRequests(request => events.onFatalRequest?.(request))
-    this.suspects = new Suspects(pool, this.#fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
+    this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
+    this.suspects = new Suspects(pool, this.fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
+    this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
@@ -94,6 +103,12 @@ export class Dispatcher {
     else item.takeTo(picked, false)
   }
 
+  oldPollSeen(): void {
+    if (this.#oldPollSeen || this.pool.size < 2) return
+    this.#oldPollSeen = true
+    this.events.onOldPoll?.()
+  }
+
   closeAfterAnswers(): void {
     this.#closing = true
   }
@@ -109,14 +124,13 @@ export class Dispatcher {
 
   /** A request that is known to end its target is kept away from those that have to get through a second try. */
   #avoidedBy({ request, tried }: Dispatchable): ReadonlySet<Target> | undefined {
-    if (this.#fatal.size === 0 || !this.#fatal.has(request)) return tried
+    if (this.fatal.size === 0 || !this.fatal.has(request)) return tried
     const busy = this.pool.withSuspects()
     return busy.length === 0 ? tried : new Set([...(tried ?? []), ...busy])
   }
 
-  #ownerOf({ request, tried, isUpgrade }: Dispatchable): Target | undefined {
-    const id = this.options.affinity(request)
-    const target = id === undefined ? undefined : this.pool.get(id)
+  #ownerOf({ owner, tried, isUpgrade }: Dispatchable): Target | undefined {
+    const target = owner === undefined ? undefined : this.pool.get(owner)
     if (target === undefined || target.gone || tried?.has(target) === true) return undefined
     return isUpgrade && target.state === 'draining' ? undefined : target
   }

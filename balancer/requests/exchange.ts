@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
+import { opensSession } from '../contract/session-names.js'
 import { answerProblem, type BalancerErrorCode } from '../errors.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
@@ -48,6 +49,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     readonly client: ClientIdentity,
     readonly requestId: string,
     readonly continueWanted: boolean,
+    readonly owner: string | undefined,
   ) {
     this.#response = response
   }
@@ -66,6 +68,14 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   get answering(): boolean {
     return this.#response.headersSent
+  }
+
+  get opensSession(): boolean {
+    return this.owner === undefined && opensSession(this.request)
+  }
+
+  nameSession(body: string): string {
+    return this.#target === undefined ? body : this.dispatcher.sessions.write(body, this.#target.id)
   }
 
   get tried(): ReadonlySet<Target> | undefined {
@@ -174,6 +184,16 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     else this.#tryFailed('down')
   }
 
+  endPoll(): boolean {
+    const isWaiting = this.#state === 'sent' && this.owner !== undefined && this.request.method === 'GET'
+    // What the target has for the client is sent at once.
+    if (!isWaiting || this.#response.headersSent || performance.now() - this.#sentAt < POLL_MS) return false
+    this.#endAttempt()
+    this.#state = 'over'
+    this.#response.writeHead(200, CLOSE_HEADERS).end(CLOSE_PACKET)
+    return true
+  }
+
   deadlinePassed(): void {
     if (this.#response.headersSent) this.answerBegun()
     else if (this.#sentAt === 0) this.#checkBody()
@@ -262,3 +282,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#endAttempt()
   }
 }
+
+/** A poll is left this long, so that it takes what waits for it. */
+const POLL_MS = 50
+
+/** A packet of Engine.IO that closes its session. Clients open a new one by themselves. */
+const CLOSE_PACKET = '1'
+const CLOSE_HEADERS = { 'content-type': 'text/plain; charset=UTF-8', 'content-length': 1, 'cache-control': 'no-store' }

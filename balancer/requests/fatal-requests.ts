@@ -3,26 +3,22 @@ export interface FatalRequest {
   method: string
   /** Without the query, cut to a length that a log can take. */
   path: string
-  /** Targets that it ended within the window. */
-  count: number
-  /** Since the first of these. */
-  seconds: number
 }
 
-interface Kind {
-  method: string
-  path: string
-  /** When targets ended, in the clock of `performance.now()`. */
-  ends: number[]
-  reportedAt: number
+/** What another balancer has found of a kind of request. */
+export interface KnownFatalRequest extends FatalRequest {
+  /** When targets ended, the last three at least; in milliseconds since 1970. */
+  endedAt: readonly number[]
+}
+
+/** A request that has ended targets now. */
+export interface FatalRequestFound extends FatalRequest {
+  targets: number
 }
 
 const WINDOW_MS = 60_000
 const MAX_KINDS = 100
 const MAX_PATH = 200
-/** One kind is reported once in this time. */
-const REPORT_MS = 10_000
-const REPORTS_PER_WINDOW = 20
 
 /** So many targets within the window, and a kind of request is not tried a second time. */
 const FATAL_COUNT = 3
@@ -31,11 +27,10 @@ const TARGETS_OF_ONE = 2
 
 /** Remembers for a minute which methods and paths ended their targets. Bounded, since clients choose the paths. */
 export class FatalRequests {
-  readonly #kinds = new Map<string, Kind>()
-  #reports: number[] = []
+  /** When targets ended, in the clock of `performance.now()`; the last that was heard of comes last. */
+  readonly #kinds = new Map<string, number[]>()
 
-  /** @param onReport called at most 20 times a minute */
-  constructor(private readonly onReport: (request: FatalRequest) => void) {}
+  constructor(private readonly onFound: (request: FatalRequestFound) => void) {}
 
   get size(): number {
     return this.#kinds.size
@@ -47,43 +42,33 @@ export class FatalRequests {
 
   /** How many targets such a request may end until it is given up. */
   allowanceOf(request: Requested, now: number): number {
-    const kind = this.#kinds.get(keyOf(request))
-    const ended = kind === undefined ? 0 : withinWindow(kind.ends, now).length
+    const ended = withinWindow(this.#kinds.get(keyOf(request)), now).length
     return Math.max(1, Math.min(TARGETS_OF_ONE, FATAL_COUNT - ended))
   }
 
   /** Records that a request has ended so many targets. */
   record(request: Requested, targets: number, now: number): void {
     const key = keyOf(request)
-    const kind = this.#kinds.get(key) ?? {
-      method: request.method ?? '',
-      path: pathOf(request),
-      ends: [],
-      reportedAt: -Infinity,
+    this.#remember(key, [...withinWindow(this.#kinds.get(key), now), ...Array<number>(targets).fill(now)], now)
+    this.onFound({ method: request.method ?? '', path: pathOf(request), targets })
+  }
+
+  /** Takes over what other balancers have found. @param origin of this clock, in milliseconds since 1970 */
+  learn(known: readonly KnownFatalRequest[], now: number, origin = performance.timeOrigin): void {
+    for (const { method, path, endedAt } of known) {
+      const key = keyOf({ method, url: path })
+      const told = endedAt.map(at => at - origin).filter(at => at > now - WINDOW_MS)
+      if (told.length > withinWindow(this.#kinds.get(key), now).length) this.#remember(key, told, now)
     }
-    kind.ends = [...withinWindow(kind.ends, now), ...Array<number>(targets).fill(now)].slice(-MAX_ENDS)
-    // The one that was heard of last comes last.
+  }
+
+  #remember(key: string, ends: number[], now: number): void {
     this.#kinds.delete(key)
-    this.#kinds.set(key, kind)
-    this.#forgetOld(now)
-    this.#report(kind, now)
-  }
-
-  #forgetOld(now: number): void {
-    for (const [key, { ends }] of this.#kinds) {
-      if (this.#kinds.size <= MAX_KINDS && (ends.at(-1) ?? 0) > now - WINDOW_MS) return
-      this.#kinds.delete(key)
+    this.#kinds.set(key, ends.slice(-FATAL_COUNT))
+    for (const [oldest, times] of this.#kinds) {
+      if (this.#kinds.size <= MAX_KINDS && (times.at(-1) ?? 0) > now - WINDOW_MS) return
+      this.#kinds.delete(oldest)
     }
-  }
-
-  #report(kind: Kind, now: number): void {
-    this.#reports = withinWindow(this.#reports, now)
-    if (this.#reports.length >= REPORTS_PER_WINDOW || now - kind.reportedAt < REPORT_MS) return
-    this.#reports.push(now)
-    kind.reportedAt = now
-    const { method, path, ends } = kind
-    const seconds = Math.max(1, Math.ceil((now - (ends[0] ?? now)) / 1_000))
-    this.onReport({ method, path, count: ends.length, seconds })
   }
 }
 
@@ -92,10 +77,8 @@ interface Requested {
   url?: string | undefined
 }
 
-const MAX_ENDS = 1_000
-
-function withinWindow(times: number[], now: number): number[] {
-  return times.filter(at => at > now - WINDOW_MS)
+function withinWindow(times: readonly number[] | undefined, now: number): readonly number[] {
+  return times?.filter(at => at > now - WINDOW_MS) ?? []
 }
 
 function pathOf({ url = '' }: Requested): string {

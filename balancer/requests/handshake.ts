@@ -38,6 +38,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     readonly head: Buffer,
     readonly client: ClientIdentity,
     readonly requestId: string,
+    readonly owner: string | undefined,
     private readonly onDecline: () => void,
   ) {}
 
@@ -109,6 +110,10 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.socket.off('close', this.#closed)
     this.#over()
     this.onDecline()
+  }
+
+  endPoll(): boolean {
+    return false
   }
 
   /** Does nothing: a handshake that was sent is not repeated, and its connection to the target ends by itself. */

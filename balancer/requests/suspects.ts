@@ -18,8 +18,16 @@ export interface Suspect extends HasDeadline {
   giveUp(code: BalancerErrorCode): void
 }
 
-/** The primary tells how a process ended as soon as it knows. Without its word the process is taken to have failed. */
+/** How processes ended, and of what, is told from outside. It is waited for this long. */
 const WORD_MS = 1_000
+
+/**
+ * - `wait`: for the word of how its targets ended, or for another balancer to find the reason
+ * - `blame`: it is the reason, and not tried again
+ * - `free`: others ended its targets
+ * - `alone`: it may be the reason, and is tried once more on its own
+ */
+type Verdict = 'wait' | 'blame' | 'free' | 'alone'
 
 /**
  * Tells requests that end their targets from those that were there when it happened. While a target's end is
@@ -32,6 +40,8 @@ export class Suspects {
   /** For a target that has no second try. */
   readonly #forTurn: Deadlines<Suspect>
   #admitting = false
+  /** Other balancers send requests to the same targets, and may find that one of theirs has ended a target. */
+  #hasOthers = false
 
   constructor(
     private readonly pool: TargetPool,
@@ -39,7 +49,7 @@ export class Suspects {
     holdMs: number,
     private readonly onExplained: (target: Target) => void,
   ) {
-    this.#forWord = new Deadlines(WORD_MS, suspect => this.#judge(suspect, 'fault'))
+    this.#forWord = new Deadlines(WORD_MS, suspect => this.#carryOut(suspect, this.#verdictOn(suspect, 'fault')))
     this.#forTurn = new Deadlines(holdMs, suspect => {
       // The request that ended the target would have been found by now.
       if (this.pool.open) suspect.retry()
@@ -52,7 +62,11 @@ export class Suspects {
   }
 
   enter(suspect: Suspect): void {
-    this.#judge(suspect, undefined)
+    this.#carryOut(suspect, this.#verdictOn(suspect))
+  }
+
+  shareTargetsAmong(balancers: number): void {
+    this.#hasOthers = balancers > 1
   }
 
   leave(suspect: Suspect): void {
@@ -61,9 +75,8 @@ export class Suspects {
 
   /** More is known of how targets ended. */
   review(): void {
-    for (const queue of [this.#forWord, this.#forTurn]) {
-      for (const suspect of queue.items()) if (queue.delete(suspect)) this.#judge(suspect, undefined)
-    }
+    this.#reviewQueue(this.#forWord, 'wait')
+    this.#reviewQueue(this.#forTurn, 'alone')
   }
 
   /** A target may be free for a second try. */
@@ -86,16 +99,34 @@ export class Suspects {
     }
   }
 
-  /** @param assumed how a target ended whose end is unknown */
-  #judge(suspect: Suspect, assumed: 'fault' | undefined): void {
+  /** What stays where it is keeps its deadline. */
+  #reviewQueue(queue: Deadlines<Suspect>, staying: Verdict): void {
+    for (const suspect of queue.items()) {
+      const verdict = this.#verdictOn(suspect)
+      if (verdict !== staying && queue.delete(suspect)) this.#carryOut(suspect, verdict)
+    }
+  }
+
+  /** @param assumed how a target ended whose end is unknown: all has been waited for */
+  #verdictOn(suspect: Suspect, assumed?: 'fault'): Verdict {
     const ends = suspect.lost.map(target => target.ending ?? assumed)
     const faults = ends.filter(ending => ending === 'fault').length
     const unknown = ends.filter(ending => ending === undefined).length
     const allowance = this.fatal.allowanceOf(suspect.request, performance.now())
-    if (faults >= allowance) this.#blame(suspect, faults)
-    else if (faults + unknown >= allowance) this.#forWord.add(suspect)
-    else if (faults + unknown === 0) suspect.retry()
-    else this.#tryAlone(suspect)
+    if (faults >= allowance) return this.#mayBeExplained(suspect, assumed) ? 'wait' : 'blame'
+    if (faults + unknown >= allowance) return 'wait'
+    return faults + unknown === 0 ? 'free' : 'alone'
+  }
+
+  #mayBeExplained({ request }: Suspect, assumed: 'fault' | undefined): boolean {
+    return assumed === undefined && this.#hasOthers && !this.fatal.has(request)
+  }
+
+  #carryOut(suspect: Suspect, verdict: Verdict): void {
+    if (verdict === 'wait') this.#forWord.add(suspect)
+    else if (verdict === 'free') suspect.retry()
+    else if (verdict === 'alone') this.#tryAlone(suspect)
+    else this.#blame(suspect)
   }
 
   #tryAlone(suspect: Suspect): void {
@@ -104,9 +135,11 @@ export class Suspects {
     else suspect.takeTo(target, false, true)
   }
 
-  #blame(suspect: Suspect, targets: number): void {
+  #blame(suspect: Suspect): void {
+    let targets = 0
     for (const target of suspect.lost) {
       if (target.ending === 'killed' || target.ending === 'explained') continue
+      targets += 1
       target.explainEnd()
       this.onExplained(target)
     }

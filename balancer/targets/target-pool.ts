@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { BalancerOptions } from '../options.js'
 import type { Transport } from '../transports/transport.js'
 import { leastBusy, roundRobin, weighedLoad } from './pick.js'
-import { Target, type TargetObserver, type TargetState } from './target.js'
+import { Target, type Ending, type TargetObserver, type TargetState } from './target.js'
 
 /** `none-ready`: no target may take the request. `full`: some may, but all of them are at their limit. */
 export type NoPick = 'none-ready' | 'full'
@@ -52,10 +52,11 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return this.#targets.get(id)
   }
 
-  /** Records how the process of a target ended. Returns false for an unknown target, or when that is known. */
-  noteEnd(id: string, ending: 'fault' | 'killed'): boolean {
+  /** Records how the process of a target ended. Returns false for an unknown target, or when this is no news. */
+  noteEnd(id: string, ending: Ending): boolean {
     const target = this.#targets.get(id) ?? this.#removed.get(id)
-    if (target === undefined || target.ending !== undefined) return false
+    if (target === undefined || target.ending === ending) return false
+    if (target.ending !== undefined && ending !== 'explained') return false
     target.noteEnd(ending)
     return true
   }

@@ -34,6 +34,8 @@ export interface InFlight {
   targetWentDown(): void
   /** The target will not finish this. */
   targetBrokeOff(): void
+  /** Ends a poll that waits, so that its client opens a session elsewhere. Returns false for anything else. */
+  endPoll(): boolean
 }
 
 /** Hears of every change that may affect which target is picked. */
@@ -55,6 +57,8 @@ export class Target implements Places {
   #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
+  #endsPolls = false
+  #endingPolls: NodeJS.Timeout | undefined
   /** The place of a request that may have ended another target. */
   #alone: Entry | undefined
 
@@ -113,6 +117,7 @@ export class Target implements Places {
 
   /** Takes a place for a request. Returns the place, which is given back to `end`. */
   begin(request: InFlight, bound = false): Entry {
+    if (bound && this.#endsPolls) this.#endPollsSoon()
     return (bound ? this.#bound : this.#unbound).add(request)
   }
 
@@ -165,7 +170,8 @@ export class Target implements Places {
   }
 
   /** Records how its process ended. A process that has crashed may serve on for a moment, but not what it had. */
-  noteEnd(ending: 'fault' | 'killed'): void {
+  noteEnd(ending: Ending): void {
+    if (ending === 'explained') this.explainEnd()
     this.#ending ??= ending
     this.markUnreachable()
     if (this.#state === 'draining') this.#sendElsewhere()
@@ -202,6 +208,7 @@ export class Target implements Places {
     if (this.#state === 'draining' || this.#state === 'gone') return
     this.#become('draining')
     this.closeUpgraded()
+    this.endPolls()
     this.#settleDrain()
   }
 
@@ -214,8 +221,23 @@ export class Target implements Places {
 
   /** Closes a few at a time, so that their clients do not all reconnect at once. */
   closeUpgraded(connections = [...this.#upgraded]): void {
-    for (const connection of connections.splice(0, UPGRADED_CLOSED_AT_ONCE)) connection.closeForRestart()
-    if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), UPGRADED_PAUSE_MS).unref()
+    for (const connection of connections.splice(0, CLOSED_AT_ONCE)) connection.closeForRestart()
+    if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), CLOSING_PAUSE_MS).unref()
+  }
+
+  /** Ends polls from now on, a few at a time. */
+  endPolls(): void {
+    this.#endsPolls = true
+    if (this.#bound.size > 0) this.#endPollsSoon()
+  }
+
+  #endPollsSoon(): void {
+    this.#endingPolls ??= setTimeout(() => {
+      this.#endingPolls = undefined
+      let left = CLOSED_AT_ONCE
+      for (const request of this.#bound.items()) if (left > 0 && request.endPoll()) left -= 1
+      if (this.#bound.size > 0) this.#endPollsSoon()
+    }, CLOSING_PAUSE_MS).unref()
   }
 
   /** Ends what is in flight at a target whose connections would not end by themselves. */
@@ -247,7 +269,12 @@ export class Target implements Places {
   }
 }
 
-const NOTHING: InFlight = { answering: false, targetWentDown: () => undefined, targetBrokeOff: () => undefined }
+const NOTHING: InFlight = {
+  answering: false,
+  targetWentDown: () => undefined,
+  targetBrokeOff: () => undefined,
+  endPoll: () => false,
+}
 
-const UPGRADED_CLOSED_AT_ONCE = 50
-const UPGRADED_PAUSE_MS = 50
+const CLOSED_AT_ONCE = 50
+const CLOSING_PAUSE_MS = 50

@@ -19,8 +19,8 @@ const HOP_BY_HOP = new Set([
 /** Lengths of the names that `responseHeaders` has to compare. */
 const SUSPECT_LENGTHS = new Set([...HOP_BY_HOP, 'x-request-id'].map(name => name.length))
 
-/** A trusted proxy's word about these goes on. */
-const OF_A_PROXY = new Set(['forwarded', 'x-forwarded-port'])
+/** A trusted proxy's word about the client goes on in this header, too. */
+const OF_A_PROXY = 'forwarded'
 
 /** Headers that a client must not be able to set or to remove by naming them in `Connection`. */
 const SET_BY_THE_EDGE = [
@@ -41,22 +41,64 @@ const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'upgrade'])
 /** What the forwarded headers depend on. */
 export type ForwardingOptions = Pick<BalancerOptions, 'identityKey'>
 
-/** The headers of the request as the target gets them. Does not change `headers`. */
+/**
+ * The headers of the request as the target gets them: in their order and their letters, repeated ones repeated. Does not
+ * change those of the request.
+ */
 export function requestHeaders(
-  headers: IncomingHttpHeaders,
+  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
   client: ClientIdentity,
   requestId: string,
   { identityKey }: ForwardingOptions,
 ): OutgoingHttpHeaders {
+  const { headers, rawHeaders } = request
   const named = namedInConnection(headers.connection)
   // Headers are added, never deleted: a `delete` turns the object into a hash table, which is slower to use.
   // The envelope comes first, so a reader that stops early has read it.
   const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
-  for (const name in headers) {
-    if (!isDropped(name, client) && named?.includes(name) !== true) forwarded[name] = headers[name]
+  const repeated = hasRepeated(headers, rawHeaders) ? new Map<string, string>() : undefined
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (named !== undefined || mayBeDropped(name)) {
+      const lower = name.toLowerCase()
+      if (isDropped(lower, client) || named?.includes(lower) === true) continue
+    }
+    if (repeated === undefined) forwarded[name] = rawHeaders[i + 1]
+    else addOne(forwarded, repeated, name, rawHeaders[i + 1] as string)
   }
-  setForwarded(forwarded, client, requestId)
+  setForwarded(forwarded, headers.host, client, requestId)
   return forwarded
+}
+
+function hasRepeated(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean {
+  return Object.keys(headers).length * 2 < rawHeaders.length
+}
+
+/** Comparing lengths is cheaper than lower-casing every name. */
+function mayBeDropped(name: string): boolean {
+  if (NOT_FORWARDED_LENGTHS.has(name.length)) return true
+  return name.length > X_FORWARDED.length && (name.charCodeAt(0) | LOWER_CASE) === X_FORWARDED.charCodeAt(0)
+}
+
+const NOT_FORWARDED_LENGTHS = new Set([...NOT_FORWARDED].map(name => name.length))
+const X_FORWARDED = 'x-forwarded-'
+const LOWER_CASE = 0x20
+
+/**
+ * Collects the values of a repeated header in a list. Node would keep the last of two names that differ in their letters.
+ * @param names as they came first, by those in lower case
+ */
+function addOne(headers: OutgoingHttpHeaders, names: Map<string, string>, name: string, value: string): void {
+  const lower = name.toLowerCase()
+  // A list under this name would change what the object inherits.
+  if (lower === '__proto__') return
+  const first = names.get(lower)
+  const before = first === undefined ? undefined : headers[first]
+  if (first === undefined) {
+    names.set(lower, name)
+    headers[name] = value
+  } else if (Array.isArray(before)) before.push(value)
+  else headers[first] = [String(before), value]
 }
 
 /** Does the same for a local app, which is given the request itself. */
@@ -78,29 +120,18 @@ export function rewriteRequestHeaders(
     // Node makes this on first use, of as many raw headers as the request had at first.
     request.headersDistinct = headersDistinctOf(request.rawHeaders)
   }
-  setForwarded(headers, client, requestId)
+  setForwarded(headers, headers.host, client, requestId)
 }
 
-/** Does the same for the trailers once the body has ended. Some readers treat them as headers. */
-export function rewriteTrailers(
-  request: Pick<IncomingMessage, 'trailers' | 'rawTrailers' | 'trailersDistinct'>,
-  client: ClientIdentity,
-): void {
-  const unwanted = Object.keys(request.trailers).filter(name => isDropped(name, client))
-  if (unwanted.length === 0) return
-  for (const name of unwanted) Reflect.deleteProperty(request.trailers, name)
-  request.rawTrailers = withoutNames(request.rawTrailers, unwanted)
-  request.trailersDistinct = headersDistinctOf(request.rawTrailers)
-}
-
-/** Whether this header of a client is dropped. A trusted proxy's is kept, unless the edge sets that header itself. */
-function isDropped(name: string, { forwardedFor }: ClientIdentity): boolean {
-  if (forwardedFor === undefined) return NOT_FORWARDED.has(name) || name.startsWith('x-forwarded-')
-  return NOT_FORWARDED.has(name) && !OF_A_PROXY.has(name)
+/** Whether this header of a client, named in lower case, is dropped. A trusted proxy's is kept, unless the edge sets that header itself. */
+export function isDropped(name: string, { forwardedFor }: ClientIdentity): boolean {
+  if (forwardedFor === undefined) return NOT_FORWARDED.has(name) || name.startsWith(X_FORWARDED)
+  return NOT_FORWARDED.has(name) && name !== OF_A_PROXY
 }
 
 function setForwarded(
   headers: OutgoingHttpHeaders | IncomingHttpHeaders,
+  hostAsked: string | undefined,
   client: ClientIdentity,
   requestId: string,
 ): void {
@@ -109,7 +140,7 @@ function setForwarded(
   if (client.forwardedFor === undefined) return
   headers['x-forwarded-for'] = client.forwardedFor
   headers['x-forwarded-proto'] = client.protocol
-  const host = client.forwardedHost ?? headers['host']
+  const host = client.forwardedHost ?? hostAsked
   if (host !== undefined) headers['x-forwarded-host'] = host
   headers['x-forwarded-port'] = client.forwardedPort ?? portOf(host, client.protocol)
   headers['x-real-ip'] = client.address
@@ -151,16 +182,6 @@ export function responseHeaders(
 
 const NONE_KEPT: ReadonlySet<string> = new Set()
 
-/** Trailers of a request without what a client may not say. */
-export function forwardedTrailers(rawTrailers: string[], client: ClientIdentity): Array<[string, string]> {
-  const kept: Array<[string, string]> = []
-  for (let i = 0; i < rawTrailers.length; i += 2) {
-    const [name, value] = [rawTrailers[i] as string, rawTrailers[i + 1] as string]
-    if (!isDropped(name.toLowerCase(), client) && !END_TO_END.has(name.toLowerCase())) kept.push([name, value])
-  }
-  return kept
-}
-
 /** Names listed in `Connection`, lower-cased. Undefined in the usual case, a single keyword. */
 function namedInConnection(connection: string | undefined): string[] | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
@@ -170,3 +191,8 @@ function namedInConnection(connection: string | undefined): string[] | undefined
 
 /** Naming these in `Connection` does not remove them: they frame the message or are set by the edge. */
 const END_TO_END = new Set(['host', 'content-length', ...SET_BY_THE_EDGE])
+
+/** Whether naming this header in `Connection` does not remove it. @param name in lower case */
+export function isEndToEnd(name: string): boolean {
+  return END_TO_END.has(name)
+}

@@ -1,7 +1,9 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
-import { rewriteRequestHeaders, rewriteTrailers } from './forwarded-headers.js'
+import { rewriteRequestHeaders } from './forwarded-headers.js'
+import { nameSessionIn } from './session-answer.js'
+import { rewriteTrailers } from './trailers.js'
 import type { ForwardedRequest, ForwardedUpgrade, Places, Transport, UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
 
@@ -26,6 +28,7 @@ export class LocalTarget implements Transport {
     if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, client))
     response.setHeader('X-Request-Id', requestId)
     if (forwarded.closing) response.shouldKeepAlive = false
+    if (forwarded.opensSession) nameSessionIn(response, text => forwarded.nameSession(text))
     if (body.kind !== 'stream') forwarded.bodySent()
     else {
       forwarded.bodyBegun()

@@ -52,6 +52,10 @@ export interface ForwardedRequest extends Forwarded {
   readonly continueWanted: boolean
   /** The connection closes after this answer. */
   readonly closing: boolean
+  /** The answer opens a session of Engine.IO over polling. */
+  readonly opensSession: boolean
+  /** The body of such an answer with the session's name in it. */
+  nameSession(body: string): string
   /** No answer will come of `attempt`. Ignored when that is no longer the current try. */
   attemptFailed(attempt: Attempt, failure: AttemptFailure): void
   /** The body has started to flow to the target. */

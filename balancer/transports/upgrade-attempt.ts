@@ -19,7 +19,7 @@ export class UpgradeAttempt {
     options: ForwardingOptions,
   ) {
     const { request, client, requestId } = upgrade
-    this.headers = requestHeaders(request.headers, client, requestId, options)
+    this.headers = requestHeaders(request, client, requestId, options)
     // These are hop-by-hop headers, and the hop to the target is upgraded too.
     this.headers['connection'] = 'Upgrade'
     this.headers['upgrade'] = request.headers.upgrade

@@ -6,8 +6,14 @@ import { embeddables } from '../config/embedding.js'
 /** A target, as sent to every balancing process. */
 const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
 
-/** How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else. */
-const endedSchema = z.object({ id: z.string(), fault: z.boolean() })
+/**
+ * How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else; and whether a balancer
+ * has found the request that ended it (`explained`).
+ */
+const endedSchema = z.object({ id: z.string(), fault: z.boolean(), explained: z.boolean().optional() })
+
+/** A kind of request that has ended workers. `endedAt` in milliseconds since 1970. */
+const fatalSchema = z.object({ method: z.string(), path: z.string(), endedAt: z.array(z.number()) })
 
 /** The address and keys of the object storage, as sent to every worker. */
 const storageSchema = z.object({
@@ -65,6 +71,7 @@ const orderSchema = z.discriminatedUnion('type', [
     /** How many processes balance. */
     balancers: z.number(),
     ended: z.array(endedSchema).optional(),
+    fatal: z.array(fatalSchema).optional(),
   }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
@@ -98,8 +105,12 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('drained'), id: z.string() }),
   /** A request has ended this worker. */
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),
+  /** A request of this method and path has ended so many workers. */
+  z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
+  /** Advice for the log, once for all processes. */
+  z.object({ type: z.literal('hint'), message: z.string() }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
   /** The child got a SIGTERM of its own and asks to be replaced. */
@@ -108,6 +119,7 @@ const reportSchema = z.discriminatedUnion('type', [
 
 export type LocalState = (typeof localStates)[number]
 export type EndedTarget = z.infer<typeof endedSchema>
+export type KnownFatalRequest = z.infer<typeof fatalSchema>
 export type TargetSpec = z.infer<typeof targetSchema>
 export type StartOrder = z.infer<typeof startSchema>
 export type StorageAddress = z.infer<typeof storageSchema>

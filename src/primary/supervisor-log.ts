@@ -2,6 +2,10 @@ import type { Logger } from '../process/log.js'
 import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
+import type { FatalRequestNews } from './traffic/fatal-requests.js'
+
+/** An app in a worker could make up any number. */
+const MAX_HINTS = 100
 
 const REMEDIES: Record<LocalState, string> = {
   sessions: 'outpost.session(), a shared store or STICKY=cookie keeps users signed in',
@@ -15,8 +19,16 @@ export class SupervisorLog {
   readonly #local = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
+  readonly #hints = new Set<string>()
 
   constructor(private readonly log: Logger) {}
+
+  /** Each once, whichever process gives it. */
+  hint(message: string): void {
+    if (this.#hints.has(message) || this.#hints.size >= MAX_HINTS) return
+    this.#hints.add(message)
+    this.log.warn(message)
+  }
 
   failedToStart(child: Child, reason: string): void {
     this.log.error({ child: child.name, reason }, `${child.role} failed to start`)
@@ -59,6 +71,11 @@ export class SupervisorLog {
       { child: child.name, rssBytes },
       'worker is kept over WORKER_MAX_MEMORY: its place got a new worker less than a minute ago',
     )
+  }
+
+  fatalRequest({ method, path, count, seconds }: FatalRequestNews): void {
+    const workers = count === 1 ? '1 worker' : `${count} workers`
+    this.log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)
   }
 
   reloaded(replaced: number): void {

@@ -82,7 +82,7 @@ export class Supervisor implements Service, ChildObserver {
       const limit = openFilesLimit()
       this.#dealer = new ConnectionDealer(publicPort, refuse, () => openFilesToSpare(this.#children.size, limit))
     }
-    this.#traffic = new Traffic(this.#children, this.#dealer, options.socketOf)
+    this.#traffic = new Traffic(this.#children, this.#dealer, options.socketOf, news => this.#log.fatalRequest(news))
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -169,8 +169,14 @@ export class Supervisor implements Service, ChildObserver {
         this.#traffic.board.noteDrained(child, report.id)
         break
       case 'ended-by-request':
-        this.#pardon(`worker ${report.id}`)
+        this.#pardon(report.id)
         break
+      case 'fatal-request':
+        this.#traffic.fatal.note(report, Date.now())
+        break
+      case 'hint':
+        this.#log.hint(report.message)
+        return
       case 'crashed':
         child.markCrashed()
         break
@@ -282,7 +288,10 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   /** The loss of this process is no sign of a crash loop. */
-  #pardon(name: string): void {
+  #pardon(id: string): void {
+    const name = `worker ${id}`
+    this.#traffic.board.noteReason(id)
+    this.#children.get(name)?.markPardoned()
     const { restarts } = this.#history
     this.#history = { ...this.#history, restarts: { ...restarts, worker: pardoned(restarts.worker, name) } }
   }

@@ -1,10 +1,10 @@
+import { randomBytes } from 'node:crypto'
 import http, { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { Server, type ServerOptions } from 'socket.io'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../process/log.js'
 import { isSameOrigin } from './origin.js'
-import { newSessionId } from '../ipc/session-affinity.js'
 import { RealtimeBus } from './realtime-bus.js'
 import type { RedisAddress } from './redis.js'
 import { limitBacklog, type Session } from './session-backlog.js'
@@ -31,7 +31,7 @@ const SUBSCRIBE_PATIENCE_MS = 2_000
 
 /**
  * One worker's Socket.IO server, joined to the servers of all other workers and machines. It is created at the first call
- * of `io`. Its session ids name the worker, so that polls find it.
+ * of `io`. Its session ids name the worker, so that people see it; polls find it by the name that the edge adds.
  */
 export class Realtime {
   #io: Server | undefined
@@ -116,7 +116,7 @@ export class Realtime {
     })
     this.#ownOriginRule = given.cors !== undefined || given.allowRequest !== undefined
     io.attach(this.#inner)
-    io.engine.generateId = () => newSessionId(workerId)
+    io.engine.generateId = () => sessionIdOf(workerId)
     io.engine.on('connection', (session: Session) => limitBacklog(session))
     return io
   }
@@ -134,6 +134,10 @@ export class Realtime {
     )
     for (const session of polling.slice(0, CLOSED_AT_ONCE)) session.close()
   }
+}
+
+function sessionIdOf(workerId: string): string {
+  return `${workerId}.${randomBytes(15).toString('base64url')}`
 }
 
 /** The session id as Engine.IO reads it: the last one counts, and without one Engine.IO makes a new session. */

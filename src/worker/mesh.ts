@@ -11,8 +11,8 @@ import type { WorkerServer } from './worker-server.js'
 const CRASH_PATIENCE_MS = 500
 /** How long it then forwards for clients that keep their connections. */
 const CRASH_LINGER_MS = 3_000
-/** How long the requests that it forwarded may take after that. */
-const CRASH_FINISH_MS = 10_000
+/** How long the requests that it forwarded may take after that. They may wait for their turn and then for a worker. */
+const CRASH_FINISH_MS = 30_000
 const CONNECTIONS_CHECK_MS = 100
 
 /** How a worker ends in mesh mode. */
@@ -59,7 +59,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     if (order.type === 'connection') adopt(handle)
     else if (order.type === 'targets') {
       const targets = crashed ? order.targets.filter(isSibling) : order.targets
-      balancer.setTargets(targets, order.balancers, order.ended)
+      balancer.setTargets(targets, order.balancers, order.ended, order.fatal)
     }
   })
   const isSibling = ({ id }: { id: string }): boolean => id !== start.id

@@ -1,6 +1,7 @@
 import { once } from 'node:events'
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import type { ServerResponse } from 'node:http'
 import t from 'tap'
+import { SessionNames } from '#balancer/contract/session-names.js'
 import { until } from '../helpers/deadline.js'
 import { FakeTarget } from '../helpers/fake-target.js'
 import type { Harness } from '../helpers/harness.js'
@@ -8,16 +9,26 @@ import { requestBytes } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 import { echoWebSocket, UPGRADE_HEADERS } from '../helpers/websocket.js'
 
-/** The first part of the path names the target: `/a/page`. */
-const affinity = ({ url }: IncomingMessage): string | undefined => url?.split('/')[1]
+const identityKey = 'key'
+const names = new SessionNames(identityKey)
 
-const get = (path: string): string => requestBytes(`GET ${path}`)
+/** A URL of the session that the target `owner` has. */
+function urlOf(owner: string, path: string): string {
+  const named = names.write('0{"sid":"lv_VI97HAXpY6yYWAAAC"}', owner)
+  return `${path}?EIO=4&transport=polling&sid=${/"sid":"([^"]*)"/.exec(named)?.[1] ?? ''}`
+}
+
+/** The first part of the path names the target: `/a/page`. */
+const get = (path: string): string => {
+  const [, owner = '', ...rest] = path.split('/')
+  return requestBytes(`GET ${owner === '' ? path : urlOf(owner, `/${rest.join('/')}`)}`)
+}
 
 /** Answers `/…/wait` when the test releases it, and anything else at once. */
 async function targetThatWaits(t: Harness, name: string): Promise<FakeTarget> {
   const target: FakeTarget = await FakeTarget.start(t, name, (request, response: ServerResponse) => {
     const answer = (): void => void response.writeHead(200, { 'x-target': name }).end(name)
-    if (request.url?.endsWith('/wait') === true) target.server.once('release', answer)
+    if (request.url?.startsWith('/wait') === true) target.server.once('release', answer)
     else answer()
   })
   return target
@@ -28,7 +39,7 @@ async function three(t: Harness): Promise<FakeTarget[]> {
 }
 
 void t.test('a request goes to the target that it names, and other requests take turns', async t => {
-  const running = await RunningBalancer.start(t, await three(t), { affinity })
+  const running = await RunningBalancer.start(t, await three(t), { identityKey })
   const client = await running.connect()
   for (let i = 0; i < 5; i += 1) t.equal((await client.write(get('/b/page')).response()).headers['x-target'], 'b')
   const served = []
@@ -37,14 +48,14 @@ void t.test('a request goes to the target that it names, and other requests take
 })
 
 void t.test('a request that names an unknown target goes to any target', async t => {
-  const running = await RunningBalancer.start(t, await three(t), { affinity })
+  const running = await RunningBalancer.start(t, await three(t), { identityKey })
   const client = await running.connect()
   t.equal((await client.write(get('/x/page')).response()).status, 200)
 })
 
 void t.test('a request whose target has just died goes to another', async t => {
   const [a, b, c] = await three(t)
-  const running = await RunningBalancer.start(t, [a!, b!, c!], { affinity })
+  const running = await RunningBalancer.start(t, [a!, b!, c!], { identityKey })
   await b!.kill()
   const client = await running.connect()
   const answer = await client.write(get('/b/page')).response()
@@ -54,9 +65,9 @@ void t.test('a request whose target has just died goes to another', async t => {
 
 void t.test('a draining target still gets its own requests and is drained after the last one', async t => {
   const [a, b] = await three(t)
-  const running = await RunningBalancer.start(t, [a!, b!], { affinity })
+  const running = await RunningBalancer.start(t, [a!, b!], { identityKey })
   const waiting = await running.connect()
-  waiting.write(get('/a/wait'))
+  waiting.write(requestBytes(`POST ${urlOf('a', '/wait')}`))
   await until(() => a!.requests.length === 1, 'the request to arrive')
   running.balancer.setTargets([{ ...a!.spec, draining: true }, b!.spec])
   const client = await running.connect()
@@ -71,7 +82,7 @@ void t.test('a draining target still gets its own requests and is drained after 
 
 void t.test('requests that wait at their own target do not make it full', async t => {
   const [a] = await three(t)
-  const running = await RunningBalancer.start(t, [a!], { affinity, maxInFlight: 2 })
+  const running = await RunningBalancer.start(t, [a!], { identityKey, maxInFlight: 2 })
   const waiting = await Promise.all(Array.from({ length: 5 }, () => running.connect()))
   for (const client of waiting) client.write(get('/a/wait'))
   await until(() => a!.requests.length === 5, 'all of them to arrive')
@@ -85,7 +96,7 @@ void t.test('requests that wait at their own target do not make it full', async 
 
 void t.test('a target takes at most `maxBound` requests of its own', async t => {
   const [a] = await three(t)
-  const running = await RunningBalancer.start(t, [a!], { affinity, maxBound: 1 })
+  const running = await RunningBalancer.start(t, [a!], { identityKey, maxBound: 1 })
   const waiting = await running.connect()
   waiting.write(get('/a/wait'))
   await until(() => a!.requests.length === 1, 'the request to arrive')
@@ -97,7 +108,7 @@ void t.test('a target takes at most `maxBound` requests of its own', async t => 
 
 void t.test('requests that wait at a removed target are tried elsewhere', async t => {
   const [a, b] = await three(t)
-  const running = await RunningBalancer.start(t, [a!, b!], { affinity })
+  const running = await RunningBalancer.start(t, [a!, b!], { identityKey })
   const client = await running.connect()
   client.write(get('/a/wait'))
   await until(() => a!.requests.length === 1, 'the request to arrive')
@@ -119,14 +130,63 @@ void t.test('an upgrade goes to the target that it names, unless that target dra
       }),
     ),
   )
-  const running = await RunningBalancer.start(t, targets, { affinity })
+  const running = await RunningBalancer.start(t, targets, { identityKey })
   const upgrade = async (): Promise<void> => {
     const client = await running.connect()
-    t.equal((await client.write(requestBytes('GET /a/socket', UPGRADE_HEADERS)).response()).status, 101)
+    t.equal((await client.write(requestBytes(`GET ${urlOf('a', '/socket')}`, UPGRADE_HEADERS)).response()).status, 101)
   }
   for (let i = 0; i < 3; i += 1) await upgrade()
   t.strictSame(seen, ['a', 'a', 'a'])
   running.balancer.setTargets(targets.map(({ spec }) => ({ ...spec, draining: spec.id === 'a' })))
   await upgrade()
   t.strictSame(seen, ['a', 'a', 'a', 'b'])
+})
+
+void t.test('the app gets the session id as it gave it, whatever the client sends beside it', async t => {
+  const [a, b] = await three(t)
+  const running = await RunningBalancer.start(t, [a!, b!], { identityKey })
+  const client = await running.connect()
+  await client.write(get('/b/page')).response()
+  t.equal(b!.requests[0]?.url, '/page?EIO=4&transport=polling&sid=lv_VI97HAXpY6yYWAAAC')
+})
+
+void t.test('an id that the edge has not made names no target', async t => {
+  const running = await RunningBalancer.start(t, await three(t), { identityKey })
+  const client = await running.connect()
+  const good = urlOf('b', '/page')
+  for (const url of [good.replace('sid=b', 'sid=c'), good.replace(/.$/, 'X'), '/page?EIO=4&sid=b.x', `${good}.x`]) {
+    const served = []
+    for (let i = 0; i < 3; i += 1) {
+      served.push((await client.write(requestBytes(`GET ${url}`)).response()).headers['x-target'])
+    }
+    t.equal(new Set(served).size, 3, url)
+  }
+})
+
+void t.test('the answer that opens a session names its target, and no other answer is changed', async t => {
+  const opened = '0{"sid":"lv_VI97HAXpY6yYWAAAC","upgrades":["websocket"]}'
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    response.writeHead(200, { 'Content-Type': 'text/plain', 'Content-Length': opened.length }).end(opened)
+  })
+  const running = await RunningBalancer.start(t, [target], { identityKey })
+  const client = await running.connect()
+  const ask = async (url: string): Promise<string> =>
+    (await client.write(requestBytes(`GET ${url}`)).response()).body.toString()
+  t.equal(await ask('/any/?EIO=4&transport=polling'), names.write(opened, 'a'))
+  for (const url of ['/any/?EIO=3&transport=polling', '/any/?transport=polling', '/?EIO=4&transport=polling&sid=x']) {
+    t.equal(await ask(url), opened, url)
+  }
+})
+
+void t.test('polls of a draining target are ended, so that their clients open sessions elsewhere', async t => {
+  const [a, b] = await three(t)
+  const running = await RunningBalancer.start(t, [a!, b!], { identityKey })
+  const waiting = await Promise.all(Array.from({ length: 120 }, () => running.connect()))
+  for (const client of waiting) client.write(get('/a/wait'))
+  await until(() => a!.requests.length === 120, 'all of them to arrive')
+  const drained = once(running, 'drained')
+  running.balancer.setTargets([{ ...a!.spec, draining: true }, b!.spec])
+  for (const client of waiting) t.match(await client.response(), { status: 200, body: Buffer.from('1') })
+  t.strictSame(await drained, ['a'])
+  await until(() => a!.requests.every(({ aborted }) => aborted), 'the end of the polls at the target')
 })

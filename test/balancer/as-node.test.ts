@@ -112,6 +112,31 @@ void t.test('absolute targets and an asterisk arrive as they were sent', async t
   }
 })
 
+void t.test(
+  'header names keep their letters and their order, and repeated ones arrive as often as they were sent',
+  async t => {
+    const running = await before(t, ({ rawHeaders }, response) => void response.end(JSON.stringify(rawHeaders)))
+    const headers = ['x-LETTERS: 1', 'Authorization: a', 'X-Letters: 2', 'AUTHORIZATION: b', 'CONTENT-Length: 0']
+    for (const method of ['POST', 'DELETE', 'OPTIONS']) {
+      const answer = await rawExchange(running.port, requestBytes(`${method} /`, headers))
+      const raw = JSON.parse(answer.body.toString()) as string[]
+      const sent = ['Host', 'a.example', 'x-LETTERS', '1', 'x-LETTERS', '2', 'Authorization', 'a', 'Authorization', 'b']
+      // The envelope comes first, and the number of the request and the edge's own Connection come last.
+      t.strictSame(raw.slice(2, 2 + sent.length), sent, method)
+      t.ok(raw.includes('CONTENT-Length'), method)
+      t.strictSame(raw.filter(name => /^content-length$/i.test(name)).length, 1, method)
+    }
+  },
+)
+
+void t.test('a DELETE or OPTIONS without a body arrives without a length', async t => {
+  const running = await before(t, ({ headers }, response) => void response.end(JSON.stringify(headers)))
+  for (const method of ['DELETE', 'OPTIONS']) {
+    const answer = await rawExchange(running.port, requestBytes(`${method} /`))
+    t.notMatch(answer.body.toString(), /content-length|transfer-encoding/, method)
+  }
+})
+
 void t.test('of two Content-Type headers the app gets the first', async t => {
   const running = await before(t, ({ headers }, response) => void response.end(headers['content-type']))
   const answer = await rawExchange(running.port, requestBytes('GET /', ['Content-Type: a/b', 'Content-Type: c/d']))

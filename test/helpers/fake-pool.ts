@@ -27,6 +27,10 @@ export class FakeRequest implements InFlight {
 
   targetBrokeOff(): void {}
 
+  endPoll(): boolean {
+    return false
+  }
+
   targetWentDown(): void {
     this.downs += 1
   }

@@ -15,6 +15,7 @@ export class FakeChild {
   rssBytes = 100
   retiring: string | undefined
   tolerated = false
+  pardoned = false
   counted = false
   /** The process sends no heartbeat and ignores orders. */
   hung = false
@@ -55,6 +56,7 @@ export class FakeChild {
       rssBytes: this.rssBytes,
       retiring: this.retiring,
       tolerated: this.tolerated,
+      pardoned: this.pardoned,
       counted: this.counted,
     }
   }

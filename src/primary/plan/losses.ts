@@ -23,7 +23,8 @@ function lose(pass: Pass, child: ObservedChild): void {
   // The old worker still holds the place and keeps serving, so only the reload reports the failure.
   if (abandonIfFailed(pass, child) && pass.places().some(({ key, holder }) => key === placeKey(child) && holder)) return
   const { restarts } = pass.history
-  const loss = { child: child.name, place: placeKey(child), servedMs: child.servedMs, generation: child.generation }
+  const { name, generation, pardoned } = child
+  const loss = { child: name, place: placeKey(child), servedMs: pardoned ? Infinity : child.servedMs, generation }
   const { verdict, history } = judgeLoss(restarts[child.role], loss, pass.now)
   pass.remember({ restarts: { ...restarts, [child.role]: history } })
   pass.act({ type: 'lose', child: child.name, verdict })

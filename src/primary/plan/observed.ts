@@ -44,6 +44,8 @@ export interface ObservedChild {
   readonly retiring: string | undefined
   /** The process is over the memory limit, and the log says that it is kept. */
   readonly tolerated: boolean
+  /** A request ended the process, so its end is no sign of a crash loop. */
+  readonly pardoned: boolean
   /** The plan has taken its loss into account. */
   readonly counted: boolean
 }

@@ -37,6 +37,7 @@ export class Child {
   #leaving = false
   #retiring: string | undefined
   #tolerated = false
+  #pardoned = false
   #counted = false
   #vitals: Vitals = { loopDelayMs: 0, rssBytes: 0 }
   #ending = ''
@@ -131,6 +132,7 @@ export class Child {
       rssBytes: this.#vitals.rssBytes,
       retiring: this.#retiring,
       tolerated: this.#tolerated,
+      pardoned: this.#pardoned,
       counted: this.#counted,
     }
   }
@@ -175,6 +177,11 @@ export class Child {
   /** The plan has counted the loss of this process. */
   markCounted(): void {
     this.#counted = true
+  }
+
+  /** A request has ended the process, or is about to. */
+  markPardoned(): void {
+    this.#pardoned = true
   }
 
   markTolerated(): void {

@@ -1,4 +1,4 @@
-import type { EndedTarget, TargetSpec } from '../../ipc/messages.js'
+import type { EndedTarget, KnownFatalRequest, TargetSpec } from '../../ipc/messages.js'
 import type { Child } from '../processes/child.js'
 
 /** The targets that each balancing process has been sent, and the states that each has reported. */
@@ -6,22 +6,36 @@ export class TargetBoard {
   readonly #told = new WeakMap<Child, string>()
   /** Workers that have exited, the last ones. */
   #ended: readonly EndedTarget[] = []
+  /** Of these and of those that are about to exit, the ones that a request has ended. */
+  #explained: readonly string[] = []
   readonly #ready = new Map<Child, Set<string>>()
   readonly #drained = new Map<Child, Set<string>>()
 
   /**
    * Sends the whole list to each process, so a process that has just started has the same targets as the others.
    * @param crashed targets whose processes are about to exit
+   * @param fatal requests that ended workers
    */
-  tell(balancing: readonly Child[], targets: TargetSpec[], crashed: readonly EndedTarget[] = []): void {
-    const ended = [...this.#ended, ...crashed]
+  tell(
+    balancing: readonly Child[],
+    targets: TargetSpec[],
+    crashed: readonly EndedTarget[] = [],
+    fatal: KnownFatalRequest[] = [],
+  ): void {
+    const ended = [...this.#ended, ...crashed].map(each => this.#withReason(each))
     const balancers = balancing.length
-    const text = JSON.stringify([targets, balancers, ended])
+    const news = { ...(ended.length === 0 ? {} : { ended }), ...(fatal.length === 0 ? {} : { fatal }) }
+    const text = JSON.stringify([targets, balancers, ended, fatal])
     for (const child of balancing) {
       if (this.#told.get(child) === text) continue
       this.#told.set(child, text)
-      child.send({ type: 'targets', targets, balancers, ...(ended.length === 0 ? {} : { ended }) })
+      child.send({ type: 'targets', targets, balancers, ...news })
     }
+  }
+
+  /** A balancing process has found the request that ended this worker. */
+  noteReason(targetId: string): void {
+    this.#explained = [...this.#explained, targetId].slice(-REMEMBERED)
   }
 
   noteState(balancing: Child, targetId: string, state: string): void {
@@ -37,6 +51,10 @@ export class TargetBoard {
     if (child.role === 'worker') this.#ended = [...this.#ended, endOf(child)].slice(-REMEMBERED)
     this.#ready.delete(child)
     this.#drained.delete(child)
+  }
+
+  #withReason(ended: EndedTarget): EndedTarget {
+    return this.#explained.includes(ended.id) ? { ...ended, explained: true } : ended
   }
 
   /** Whether all balancing processes have found the target ready. */

@@ -2,6 +2,7 @@ import type { Route } from '../plan/action.js'
 import type { ChildState } from '../plan/observed.js'
 import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
+import { FatalRequests, type FatalRequestNews } from './fatal-requests.js'
 import { TargetBoard } from './target-board.js'
 
 /** A worker that was silent for this long gets no connections unless all were. Heartbeats come each second. */
@@ -10,17 +11,22 @@ const SILENT_MS = 4_000
 /** The routing of requests: which processes balance, and over which targets. In mesh mode every worker balances. */
 export class Traffic {
   readonly board = new TargetBoard()
+  readonly fatal: FatalRequests
 
   /**
    * @param children all children, by name
    * @param dealer in mesh mode, deals the connections that the primary accepts
    * @param socketOf the path of a worker's unix socket
+   * @param onFatalRequest called at most 20 times a minute
    */
   constructor(
     private readonly children: ReadonlyMap<string, Child>,
     private readonly dealer: ConnectionDealer | undefined,
     private readonly socketOf: (workerId: string) => string,
-  ) {}
+    onFatalRequest: (news: FatalRequestNews) => void = () => undefined,
+  ) {
+    this.fatal = new FatalRequests(onFatalRequest)
+  }
 
   /** The reports of the balancing processes about a child. There are none about a balancer. */
   reachabilityOf(child: Child): Reachability {
@@ -41,7 +47,7 @@ export class Traffic {
     })
     const crashed = this.#all('worker').filter(({ state }) => state === 'crashed')
     const ended = crashed.map(({ id }) => ({ id, fault: true }))
-    this.board.tell(this.#forwarding(), targets, ended)
+    this.board.tell(this.#forwarding(), targets, ended, this.fatal.known)
     this.dealer?.setTakers(this.#fittest())
   }
 

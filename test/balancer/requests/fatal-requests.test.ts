@@ -1,5 +1,5 @@
 import t from 'tap'
-import { FatalRequests, type FatalRequest } from '#balancer/requests/fatal-requests.js'
+import { FatalRequests, type FatalRequestFound } from '#balancer/requests/fatal-requests.js'
 
 const BUG = { method: 'GET', url: '/bug?id=1' }
 
@@ -15,25 +15,29 @@ void t.test('a request may end two targets, and none beyond the third of its kin
   t.end()
 })
 
-void t.test('each kind is reported once in ten seconds, and all together twenty times a minute', t => {
-  const reports: FatalRequest[] = []
-  const fatal = new FatalRequests(request => reports.push(request))
-  fatal.record(BUG, 2, 0)
-  fatal.record(BUG, 1, 5_000)
-  fatal.record(BUG, 1, 11_000)
-  t.strictSame(reports, [
-    { method: 'GET', path: '/bug', count: 2, seconds: 1 },
-    { method: 'GET', path: '/bug', count: 4, seconds: 11 },
-  ])
-  for (let i = 0; i < 200; i += 1) fatal.record({ method: 'GET', url: `/${i}` }, 2, 12_000 + i)
-  t.equal(reports.length, 20)
-  t.ok(fatal.size <= 101)
+void t.test('what another balancer has found counts, and is not counted twice', t => {
+  const fatal = new FatalRequests(() => undefined)
+  const known = [{ method: 'GET', path: '/bug', endedAt: [1_000_000, 1_000_000] }]
+  fatal.learn(known, 5_000, 1_000_000)
+  t.equal(fatal.allowanceOf(BUG, 5_000), 1)
+  t.ok(fatal.has(BUG))
+  const own = new FatalRequests(() => undefined)
+  own.record(BUG, 1, 4_000)
+  own.learn([{ method: 'GET', path: '/bug', endedAt: [1_004_000] }], 5_000, 1_000_000)
+  t.equal(own.allowanceOf(BUG, 5_000), 2, 'its own finding came back')
+  own.learn(known, 70_000, 1_000_000)
+  t.equal(own.allowanceOf(BUG, 70_000), 2, 'what is older than a minute is no news')
   t.end()
 })
 
-void t.test('a long path is cut', t => {
-  const reports: FatalRequest[] = []
-  new FatalRequests(request => reports.push(request)).record({ method: 'GET', url: `/${'a'.repeat(5_000)}` }, 2, 0)
-  t.equal(reports[0]?.path.length, 200)
+void t.test('each finding is reported, its path without the query and cut', t => {
+  const found: FatalRequestFound[] = []
+  const fatal = new FatalRequests(request => found.push(request))
+  fatal.record(BUG, 2, 0)
+  t.strictSame(found, [{ method: 'GET', path: '/bug', targets: 2 }])
+  fatal.record({ method: 'GET', url: `/${'a'.repeat(5_000)}` }, 2, 0)
+  t.equal(found[1]?.path.length, 200)
+  for (let i = 0; i < 200; i += 1) fatal.record({ method: 'GET', url: `/${i}` }, 2, i)
+  t.ok(fatal.size <= 100, 'memory is bounded')
   t.end()
 })

@@ -108,6 +108,36 @@ void t.test('requests whose target was killed do not wait for their turn', async
   for (const client of clients) t.equal((await client.response()).status, 200)
 })
 
+void t.test('a request that another balancer has cleared is tried on', async t => {
+  const { targets } = await targetsWithABug(t)
+  const running = await RunningBalancer.start(t, targets)
+  running.balancer.setTargets(specs(targets), 2)
+  const client = await running.connect()
+  client.write(requestBytes('GET /bug'))
+  await until(() => targets.filter(hadBug).length === 2, 'the second try')
+  const two = targets.filter(hadBug)
+  running.balancer.setTargets(specs(targets), 2, ended(two, true))
+  running.balancer.setTargets(
+    specs(targets),
+    2,
+    ended(two, true).map(each => ({ ...each, explained: true })),
+  )
+  await until(() => targets.filter(hadBug).length > 2, 'the third try')
+})
+
+void t.test('a request that no other balancer clears is answered 502, and at once when its kind is known', async t => {
+  const { targets } = await targetsWithABug(t)
+  const running = await RunningBalancer.start(t, targets)
+  running.balancer.setTargets(specs(targets), 2)
+  const client = await running.connect()
+  t.equal((await client.write(requestBytes('GET /bug')).response()).status, 502)
+  t.equal(targets.filter(hadBug).length, 2)
+  const answered = client.write(requestBytes('GET /bug')).response()
+  await until(() => targets.filter(hadBug).length === 3, 'the next of its kind')
+  running.balancer.setTargets(specs(targets), 2, ended(targets, true))
+  t.equal((await answered).status, 502)
+})
+
 void t.test('a client that leaves while its request waits for its turn leaves nothing behind', async t => {
   const { targets, release } = await targetsWithABug(t, false)
   const running = await RunningBalancer.start(t, targets.slice(0, 2))

@@ -1,15 +1,16 @@
 import t from 'tap'
 import type { ClientIdentity } from '#balancer'
-import {
-  requestHeaders,
-  responseHeaders,
-  rewriteRequestHeaders,
-  rewriteTrailers,
-} from '#balancer/transports/forwarded-headers.js'
+import { requestHeaders, responseHeaders, rewriteRequestHeaders } from '#balancer/transports/forwarded-headers.js'
+import { rewriteTrailers } from '#balancer/transports/trailers.js'
 
 const client: ClientIdentity = { address: '192.0.2.7', port: 4711, protocol: 'https', forwardedFor: '192.0.2.7' }
 const stranger: ClientIdentity = { address: '192.0.2.7', port: 4711, protocol: 'https' }
 const options = { identityKey: 'key' }
+
+/** A request with these headers, as Node makes it. */
+function sent(headers: Record<string, string>): { headers: Record<string, string>; rawHeaders: string[] } {
+  return { headers, rawHeaders: Object.entries(headers).flat() }
+}
 
 void t.test('a request is forwarded without its hop-by-hop headers', t => {
   const given = {
@@ -29,7 +30,7 @@ void t.test('a request is forwarded without its hop-by-hop headers', t => {
     accept: '*/*',
   }
   const before = { ...given }
-  t.same(requestHeaders(given, client, 'id-1', options), {
+  t.same(requestHeaders(sent(given), client, 'id-1', options), {
     host: 'a.example',
     'content-length': '3',
     accept: '*/*',
@@ -56,7 +57,7 @@ void t.test('a client cannot set or remove the headers of the edge', t => {
     'x-outpost-client': 'key https 0 203.0.113.9',
     connection: 'x-outpost-client, x-real-ip, x-request-id',
   }
-  const headers = requestHeaders(forged, client, 'ours', options)
+  const headers = requestHeaders(sent(forged), client, 'ours', options)
   t.same(headers, {
     host: 'a.example',
     'x-forwarded-for': '192.0.2.7',
@@ -72,15 +73,15 @@ void t.test('a client cannot set or remove the headers of the edge', t => {
 
 void t.test('what a trusted proxy says beside the address goes on', t => {
   const given = { host: 'a', 'x-forwarded-prefix': '/shop', forwarded: 'for=192.0.2.7', traceparent: '00-1-2-03' }
-  t.match(requestHeaders(given, client, 'id', options), { ...given, 'x-forwarded-port': '443' })
-  const behind = requestHeaders({ host: 'a' }, { ...client, forwardedPort: '8443' }, 'id', options)
+  t.match(requestHeaders(sent(given), client, 'id', options), { ...given, 'x-forwarded-port': '443' })
+  const behind = requestHeaders(sent({ host: 'a' }), { ...client, forwardedPort: '8443' }, 'id', options)
   t.equal(behind['x-forwarded-port'], '8443')
   t.end()
 })
 
 void t.test('in front of nobody an app gets no word about its client beside the socket', t => {
   const given = { host: 'a', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-x': '1', 'x-real-ip': 'x', forwarded: 'x' }
-  t.strictSame(Object.keys(requestHeaders(given, stranger, 'id', options)), [
+  t.strictSame(Object.keys(requestHeaders(sent(given), stranger, 'id', options)), [
     'x-outpost-client',
     'host',
     'x-request-id',
@@ -127,7 +128,7 @@ void t.test('there is no X-Forwarded-Host without a Host header', t => {
   rewriteRequestHeaders(request, client, 'id')
   t.notOk('x-forwarded-host' in request.headers)
   t.same(request.rawHeaders, [])
-  t.notOk('x-forwarded-host' in requestHeaders({ 'x-forwarded-host': 'evil.example' }, client, 'id', options))
+  t.notOk('x-forwarded-host' in requestHeaders(sent({ 'x-forwarded-host': 'evil.example' }), client, 'id', options))
   t.end()
 })
 
@@ -158,8 +159,33 @@ void t.test('naming Content-Length in Connection does not remove it', t => {
   t.end()
 })
 
+void t.test('headers keep their order and their letters, and repeated ones are repeated', t => {
+  const rawHeaders = ['HOST', 'a', 'X-B', '1', 'x-b', '2', 'Content-Type', 'a/b', 'CONTENT-TYPE', 'c/d', 'X-B', '3']
+  const headers = { host: 'a', 'x-b': '1, 2, 3', 'content-type': 'a/b' }
+  t.same(Object.entries(requestHeaders({ headers, rawHeaders }, stranger, 'id', options)).slice(1, -1), [
+    ['HOST', 'a'],
+    ['X-B', ['1', '2', '3']],
+    ['Content-Type', ['a/b', 'c/d']],
+  ])
+  const forged = [
+    'X-FORWARDED-FOR',
+    'x',
+    'X-Forwarded-Any',
+    'x',
+    'X-Outpost-CLIENT',
+    'x',
+    'EXPECT',
+    'x',
+    'X-Real-Ip',
+    'x',
+  ]
+  const dropped = requestHeaders({ headers: { 'x-forwarded-for': 'x' }, rawHeaders: forged }, stranger, 'id', options)
+  t.same(Object.keys(dropped), ['x-outpost-client', 'x-request-id'])
+  t.end()
+})
+
 void t.test('the envelope comes before the headers of the client', t => {
-  const forwarded = requestHeaders({ host: 'a', accept: '*/*' }, client, 'id', options)
+  const forwarded = requestHeaders(sent({ host: 'a', accept: '*/*' }), client, 'id', options)
   t.equal(Object.keys(forwarded)[0], 'x-outpost-client')
   t.end()
 })
@@ -180,8 +206,15 @@ void t.test('names of object properties are ordinary header names', t => {
     string,
     string
   >
-  const forwarded = requestHeaders(headers, client, 'id', options)
+  const forwarded = requestHeaders(sent(headers), client, 'id', options)
   t.equal(forwarded['constructor'], 'y')
   t.equal(Object.getPrototypeOf(forwarded), Object.prototype)
+  const twice = {
+    headers: { constructor: 'z, y' },
+    rawHeaders: ['__proto__', 'x', '__proto__', 'y', 'constructor', 'z', 'constructor', 'y'],
+  }
+  const repeated = requestHeaders(twice, client, 'id', options)
+  t.same(repeated['constructor'], ['z', 'y'])
+  t.equal(Object.getPrototypeOf(repeated), Object.prototype)
   t.end()
 })

@@ -20,6 +20,14 @@ void t.test('a process that exits early is started again after a back-off', t =>
   t.end()
 })
 
+void t.test('a process that a request has ended early is replaced at once', t => {
+  const story = new PlanStory(1)
+  story.settle()
+  story.child('worker 1').pardoned = true
+  t.strictSame(story.exits('worker 1').settle(), ['lose worker 1: now', 'forget worker 1', 'start worker 2'])
+  t.end()
+})
+
 void t.test('a successor that fails again and again is not started without a pause', t => {
   const story = PlanStory.serving(1)
   story.child('worker 1').retiring = 'SIGTERM'

@@ -26,6 +26,29 @@ void t.test('each balancing process gets the whole list, and only when it has ch
   t.same(late.orders, [{ type: 'targets', targets: [target('1'), target('2')], balancers: 2 }])
 })
 
+void t.test('each balancing process hears how workers ended, and of which a request was the reason', async t => {
+  const board = new TargetBoard()
+  const first = balancer()
+  const worker = (id: string, ending: string): Child => ({ id, ending, role: 'worker' }) as unknown as Child
+  board.forget(worker('1', '1'))
+  board.forget(worker('2', 'SIGKILL'))
+  board.tell([first], [], [{ id: '3', fault: true }])
+  board.noteReason('1')
+  board.noteReason('3')
+  board.tell([first], [], [{ id: '3', fault: true }])
+  const [before, after] = first.orders.map(order => (order.type === 'targets' ? order.ended : undefined))
+  t.strictSame(before, [
+    { id: '1', fault: true },
+    { id: '2', fault: false },
+    { id: '3', fault: true },
+  ])
+  t.strictSame(after, [
+    { id: '1', fault: true, explained: true },
+    { id: '2', fault: false },
+    { id: '3', fault: true, explained: true },
+  ])
+})
+
 void t.test('a target is ready while every balancing process finds it ready', async t => {
   const board = new TargetBoard()
   const both = [balancer(), balancer()] as const

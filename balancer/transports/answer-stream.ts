@@ -1,0 +1,46 @@
+import type { IncomingMessage } from 'node:http'
+import { passTrailers } from './trailers.js'
+import type { ForwardedRequest } from './transport.js'
+
+/** Both are called, in any order, and `sent` perhaps twice. */
+export interface AnswerStreamEvents {
+  /** The last of the answer was given to the client's connection. */
+  sent(): void
+  /** No more of it will come. Without `sent` before, it broke off. */
+  closed(): void
+}
+
+/**
+ * Passes the body of an answer on as it arrives, no faster than its client reads.
+ * @param passed bytes of the body that were passed on already
+ */
+export function streamAnswer(
+  answer: IncomingMessage,
+  forwarded: ForwardedRequest,
+  passed: number,
+  events: AnswerStreamEvents,
+): void {
+  const { response } = forwarded
+  const length = answer.headers['content-length']
+  let left = length === undefined ? Infinity : Number(length) - passed
+  const onDrain = (): void => void answer.resume()
+  answer.on('data', (chunk: Buffer) => {
+    left -= chunk.length
+    if (left > 0) {
+      if (!response.write(chunk)) answer.pause()
+      return
+    }
+    // Sends the last piece and the end in one write.
+    response.end(chunk)
+    events.sent()
+  })
+  response.on('drain', onDrain)
+  answer.once('end', () => {
+    response.off('drain', onDrain)
+    if (answer.rawTrailers.length > 0 && !response.writableEnded) passTrailers(answer, forwarded)
+    if (!response.writableEnded) response.end()
+    events.sent()
+  })
+  answer.once('error', () => undefined)
+  answer.once('close', () => events.closed())
+}

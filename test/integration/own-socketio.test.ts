@@ -1,0 +1,79 @@
+import t from 'tap'
+import { ChatClient, type Transport } from '../helpers/chat-client.js'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { strangers } from '../helpers/plain-node.js'
+
+const MODES = { 'default mode': '1', 'mesh mode': '0' }
+const PATHS = ['/socket.io/', '/live/feed']
+const TRANSPORTS: Record<string, Transport[]> = {
+  'default transports': ['polling', 'websocket'],
+  'polling alone': ['polling'],
+}
+const CLIENTS = 12
+
+/** A reload would take as long as a poll, if it waited for one. */
+const POLL_MS = 20_000
+
+async function who(client: ChatClient): Promise<{ pid: number; id: string }> {
+  return (await client.socket.emitWithAck('who')) as { pid: number; id: string }
+}
+
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  void t.test(`clients of an app's own Socket.IO stay connected over many workers, in ${mode}`, async t => {
+    const cluster = await Cluster.start(t, { APP: 'socketio.cjs', WORKERS: '3', BALANCERS }, undefined, strangers)
+    for (const path of PATHS) {
+      for (const [name, transports] of Object.entries(TRANSPORTS)) {
+        await t.test(`${path} with ${name}`, async t => {
+          const open = (): ChatClient => ChatClient.open(t, cluster.url, transports, { path })
+          const clients = Array.from({ length: CLIENTS }, open)
+          for (const client of clients) await client.connected()
+          if (transports.includes('websocket')) {
+            await until(() => clients.every(({ transport }) => transport === 'websocket'), 'all to be upgraded')
+          }
+          const seen = await Promise.all(clients.map(who))
+          t.strictSame(
+            seen.map(({ id }) => id),
+            clients.map(({ socket }) => socket.id),
+          )
+          t.ok(new Set(seen.map(({ pid }) => pid)).size > 1, 'over several workers')
+          for (let i = 0; i < 5; i += 1) {
+            const echoes = await Promise.all(clients.map(({ socket }) => socket.emitWithAck('echo', `schön ${i}`)))
+            t.strictSame(new Set(echoes), new Set([`schön ${i}`]))
+          }
+          t.strictSame(
+            clients.flatMap(({ errors, disconnects }) => [...errors, ...disconnects]),
+            [],
+          )
+          for (const { socket } of clients) socket.disconnect()
+        })
+      }
+    }
+    t.match(await cluster.stop(), { code: 0 })
+  })
+
+  void t.test(`a reload does not wait for polls, and their clients go to the new workers, in ${mode}`, async t => {
+    const cluster = await Cluster.start(t, { APP: 'socketio.cjs', WORKERS: '2', BALANCERS }, undefined, strangers)
+    const clients = Array.from({ length: CLIENTS }, () => ChatClient.open(t, cluster.url, ['polling']))
+    for (const client of clients) await client.connected()
+    const before = new Set((await Promise.all(clients.map(who))).map(({ pid }) => pid))
+    const begun = performance.now()
+    await cluster.reload()
+    await cluster.has('worker', 2, [...before])
+    t.ok(performance.now() - begun < POLL_MS)
+    await until(() => clients.every(({ socket }) => socket.connected), 'all to be connected again')
+    for (const client of clients) t.notOk(before.has((await who(client)).pid))
+    const stopped = performance.now()
+    t.match(await cluster.stop(), { code: 0 })
+    t.ok(performance.now() - stopped < POLL_MS / 2, 'nor does a stop')
+  })
+
+  void t.test(`a client of Socket.IO 2 gets a word in the log, once, in ${mode}`, async t => {
+    const cluster = await Cluster.start(t, { APP: 'socketio.cjs', WORKERS: '2', BALANCERS }, undefined, strangers)
+    for (let i = 0; i < 6; i += 1) await ask(cluster.url, '/socket.io/?EIO=3&transport=polling')
+    await cluster.printed(/Socket\.IO 1 or 2 polls.*STICKY=cookie/)
+    t.match(await cluster.stop(), { code: 0 })
+    t.equal(cluster.lines.filter(line => /Socket\.IO 1 or 2 polls/.test(line)).length, 1)
+  })
+}

@@ -25,7 +25,7 @@ function lose(pass: Pass, child: ObservedChild): void {
   const { restarts } = pass.history
   const { name, generation, pardoned } = child
   const loss = { child: name, place: placeKey(child), servedMs: pardoned ? Infinity : child.servedMs, generation }
-  const { verdict, history } = judgeLoss(restarts[child.role], loss, pass.now)
+  const { verdict, history } = judgeLoss(restarts[child.role], loss, pass.now, pass.limits.provenMs)
   pass.remember({ restarts: { ...restarts, [child.role]: history } })
   pass.act({ type: 'lose', child: child.name, verdict })
 }

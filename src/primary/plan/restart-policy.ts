@@ -12,8 +12,6 @@ export interface RestartVerdict {
 }
 
 export interface RestartOptions {
-  /** A process that has served this long is proven. Its exit is not a sign of a crash loop. */
-  provenMs: number
   firstDelayMs: number
   maxDelayMs: number
   /** A place is parked after this many early exits in the window, if there were two or more per place that had any. */
@@ -23,7 +21,6 @@ export interface RestartOptions {
 }
 
 export const defaultRestartOptions: RestartOptions = {
-  provenMs: 1_000,
   firstDelayMs: 200,
   maxDelayMs: 30_000,
   parkAfter: 10,
@@ -62,14 +59,19 @@ export interface Loss {
   readonly generation: number
 }
 
-/** Decides when to fill the place of a lost process. @param now in any steady clock */
+/**
+ * Decides when to fill the place of a lost process.
+ * @param now in any steady clock
+ * @param provenMs a process that has served this long is proven; its exit is no sign of a crash loop
+ */
 export function judgeLoss(
   history: RestartHistory,
   { child = '', place, servedMs, generation }: Loss,
   now: number,
+  provenMs: number,
   options: RestartOptions = defaultRestartOptions,
 ): { verdict: RestartVerdict; history: RestartHistory } {
-  const { provenMs, firstDelayMs, maxDelayMs, parkAfter, windowMs, parkMs } = options
+  const { firstDelayMs, maxDelayMs, parkAfter, windowMs, parkMs } = options
   const places = new Map(history.places)
   const earlyExits = history.earlyExits.filter(at => at > now - windowMs)
   if (servedMs >= provenMs) {

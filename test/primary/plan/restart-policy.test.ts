@@ -1,4 +1,5 @@
 import t from 'tap'
+import { defaultLimits } from '#src/primary/plan/desired.js'
 import {
   defaultRestartOptions,
   judgeLoss,
@@ -10,6 +11,7 @@ import {
   type RestartVerdict,
 } from '#src/primary/plan/restart-policy.js'
 
+const { provenMs } = defaultLimits
 const options: RestartOptions = { ...defaultRestartOptions, maxDelayMs: 3_000, parkAfter: 5 }
 
 /** A series of losses. */
@@ -19,7 +21,7 @@ class Losses {
   constructor(private readonly of: RestartOptions = options) {}
 
   judge(place: string, servedMs: number, now: number): RestartVerdict {
-    const { verdict, history } = judgeLoss(this.#history, { place, servedMs, generation: 0 }, now, this.of)
+    const { verdict, history } = judgeLoss(this.#history, { place, servedMs, generation: 0 }, now, provenMs, this.of)
     this.#history = history
     return verdict
   }
@@ -92,7 +94,7 @@ void t.test('a parked place gets one try at a time until a process has served', 
 
 void t.test('a loss that is pardoned counts for nothing', t => {
   const lost = (child: string, history = noRestarts, now = 0): RestartHistory =>
-    judgeLoss(history, { child, place: 'a', servedMs: 0, generation: 0 }, now).history
+    judgeLoss(history, { child, place: 'a', servedMs: 0, generation: 0 }, now, provenMs).history
   t.strictSame(pardoned(lost('worker 1'), 'worker 1'), noRestarts)
   t.strictSame(pardoned(lost('worker 1'), 'worker 2'), lost('worker 1'), 'unless it is of another process')
   const twice = pardoned(lost('worker 2', lost('worker 1'), 300), 'worker 2')

@@ -301,14 +301,10 @@ export class Supervisor implements Service, ChildObserver {
     this.#log.reloaded(workers)
   }
 
-  /** Restores the generation from before the reload, unless another reload has been requested in the meantime. */
   #abandoned(child: Child, generation: number, replaced: number): void {
     const error = new ReloadError(child, replaced)
     this.#reloads.abandoned(generation, error)
     this.#log.reloadFailed(error)
-    if (this.#desired.generation === generation) {
-      this.#desired = { ...this.#desired, generation: this.#history.settled }
-    }
   }
 
   #end(): void {

@@ -106,9 +106,6 @@ export class PlanStory {
         return `${said}: ${action.verdict.kind}`
       case 'abandon':
         child.counted = true
-        if (this.desired.generation === action.generation) {
-          this.desired = { ...this.desired, generation: this.history.settled }
-        }
         return `abandon ${action.generation} after ${action.replaced}`
       case 'forget':
         this.#children.delete(child.name)

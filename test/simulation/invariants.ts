@@ -20,6 +20,7 @@ export class Invariants {
   readonly #starts = new Map<string, number[]>()
   /** Reloads give places a new chance. */
   readonly #reloads: number[] = []
+  #abandonedUpTo = 0
 
   constructor(private readonly world: World) {}
 
@@ -34,6 +35,7 @@ export class Invariants {
     const child = this.world.child(action.child)
     ensure(child !== undefined, `${action.type} of ${action.child}, which is not there`)
     this.#checkOnce(action.type, child)
+    if (action.type === 'abandon') this.#abandonedUpTo = Math.max(this.#abandonedUpTo, action.generation)
     if (action.type === 'drain') this.#checkDrain(child)
     if (action.type === 'stop') this.#checkStop(child)
     if (action.type === 'kill') this.#checkKill(child, action.reason)
@@ -61,15 +63,16 @@ export class Invariants {
   /** The difference between the observed and the desired state; undefined when there is none. */
   unlikeDesired(): string | undefined {
     const { desired, history } = this.world
+    const generation = desired.generation > this.#abandonedUpTo ? desired.generation : history.settled
     const children = this.world.children()
     const wanted = this.world.wantedPlaces()
     if (children.length !== wanted.size) return `there are ${children.length} processes for ${wanted.size} places`
     for (const { name, spec, state, leaving } of children) {
       if (!wanted.delete(placeKey(spec))) return `${name} has no place of its own`
       if (state !== 'ready' || leaving) return `${name} is ${state}`
-      if (spec.role === 'worker' && spec.generation < desired.generation) return `${name} is of old code`
+      if (spec.role === 'worker' && spec.generation < generation) return `${name} is of old code`
     }
-    return history.settled === desired.generation ? undefined : 'a reload is still under way'
+    return history.settled === generation ? undefined : 'a reload is still under way'
   }
 
   checkEnded(): void {

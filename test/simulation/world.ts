@@ -178,12 +178,7 @@ export class World {
       child.kill()
       this.#later(1, 5, () => this.#exit(child, 'killed'))
     } else if (action.type === 'forget') this.#children.delete(child.name)
-    else {
-      child.counted = true
-      if (action.type === 'abandon' && this.desired.generation === action.generation) {
-        this.desired = { ...this.desired, generation: this.history.settled }
-      }
-    }
+    else child.counted = true
   }
 
   #start(spec: StartSpec): void {

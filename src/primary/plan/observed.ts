@@ -61,6 +61,8 @@ export interface Observed {
 export interface History {
   /** The generation of the last reload that replaced all workers. */
   readonly settled: number
+  /** Reloads up to this generation that have not settled have failed. */
+  readonly abandonedUpTo: number
   readonly restarts: Readonly<Record<ChildRole, RestartHistory>>
   /** The time at which a worker was last replaced for its memory, by place. */
   readonly memoryReplacedAt: ReadonlyMap<string, number>
@@ -68,6 +70,7 @@ export interface History {
 
 export const noHistory: History = {
   settled: 0,
+  abandonedUpTo: 0,
   restarts: { worker: { places: new Map(), earlyExits: [] }, balancer: { places: new Map(), earlyExits: [] } },
   memoryReplacedAt: new Map(),
 }

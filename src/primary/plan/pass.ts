@@ -23,7 +23,6 @@ export class Pass {
   readonly #places: readonly Place[]
   #nextDue = Infinity
   #history: History
-  #generation: number
   /** Processes that are killed in this pass. No other action concerns them. */
   readonly #killed = new Set<string>()
 
@@ -34,7 +33,6 @@ export class Pass {
     readonly now: number,
   ) {
     this.#history = observed.history
-    this.#generation = desired.generation
     this.#places = placesOf(desired, this.children)
   }
 
@@ -60,14 +58,10 @@ export class Pass {
     return this.#places.some(place => place.key === key)
   }
 
-  /** The generation that all workers are to have. */
+  /** The generation that all workers are to have. After a failed reload it is the one before, until the next reload. */
   get generation(): number {
-    return this.#generation
-  }
-
-  /** Keeps workers of the previous generation as they are. */
-  abandonGeneration(): void {
-    this.#generation = this.#history.settled
+    const { settled, abandonedUpTo } = this.#history
+    return this.desired.generation > abandonedUpTo ? this.desired.generation : settled
   }
 
   act(action: Action): void {

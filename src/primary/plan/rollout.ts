@@ -45,7 +45,8 @@ export function settle(pass: Pass): void {
   if (!isUnderWay(pass) || places.some(({ holder }) => holder?.state !== 'ready')) return
   // This reload is over even if another one has been requested in the meantime.
   const generation = Math.min(pass.generation, ...places.map(({ holder }) => holder?.generation ?? 0))
-  if (generation <= pass.history.settled) return
+  const { settled, abandonedUpTo } = pass.history
+  if (generation <= Math.max(settled, abandonedUpTo)) return
   if (pass.children.some(child => isHoldingUp(pass, child, generation))) return
   pass.act({ type: 'settle', generation, workers: places.length })
   pass.remember({ settled: generation })
@@ -61,6 +62,6 @@ export function abandonIfFailed(pass: Pass, lost: ObservedChild): boolean {
   const { generation } = lost
   const replaced = pass.places('worker').filter(({ holder }) => (holder?.generation ?? -1) >= generation).length
   pass.act({ type: 'abandon', child: lost.name, generation, replaced })
-  if (generation === pass.generation) pass.abandonGeneration()
+  pass.remember({ abandonedUpTo: Math.max(pass.history.abandonedUpTo, generation) })
   return true
 }

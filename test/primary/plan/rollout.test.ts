@@ -130,3 +130,12 @@ void t.test('a reload of no workers is over at once', t => {
   t.strictSame(story.settle(), ['settle 1'])
   t.end()
 })
+
+void t.test('a reload that is requested after a failed one is of a new generation', t => {
+  const story = PlanStory.serving(1).reload()
+  story.settle()
+  t.strictSame(story.exits('worker 2').settle(), ['abandon 1 after 0', 'forget worker 2'])
+  t.strictSame(story.reload().settle(), ['start worker 3'])
+  t.equal(story.child('worker 3').spec.generation, 2)
+  t.end()
+})

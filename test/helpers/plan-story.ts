@@ -1,4 +1,4 @@
-import type { Action, StartSpec } from '#src/primary/plan/action.js'
+import type { Action, Route, StartSpec } from '#src/primary/plan/action.js'
 import { defaultLimits, type Desired, type Limits } from '#src/primary/plan/desired.js'
 import { noHistory, type History } from '#src/primary/plan/observed.js'
 import { plan } from '#src/primary/plan/plan.js'
@@ -11,6 +11,8 @@ export class PlanStory {
   history: History = noHistory
   desired: Desired
   readonly limits: Limits
+  /** The last list of workers for the balancers. */
+  routes: readonly Route[] = []
   readonly #children = new Map<string, FakeChild>()
   readonly #nextId = { worker: 1, balancer: 1 }
 
@@ -80,6 +82,7 @@ export class PlanStory {
   }
 
   #carryOut(action: Action): string | undefined {
+    if (action.type === 'route') this.routes = action.routes
     if (action.type === 'route' || action.type === 'wait') return undefined
     if (action.type === 'settle') return `settle ${action.generation}`
     if (action.type === 'start') return `start ${this.#start(action.spec)}`

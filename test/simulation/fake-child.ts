@@ -1,8 +1,10 @@
 import type { StartSpec } from '#src/primary/plan/action.js'
-import type { ChildState, ObservedChild } from '#src/primary/plan/observed.js'
+import { placeKey, type ChildRole, type ChildState, type ObservedChild } from '#src/primary/plan/observed.js'
 
 /** A process of the simulated world: the same transitions as those of `Child`, with the world's clock. */
 export class FakeChild {
+  /** Names the place that it was started for. */
+  readonly key: string
   state: ChildState = 'starting'
   readyAt: number | undefined
   endedAt: number | undefined
@@ -28,11 +30,26 @@ export class FakeChild {
     readonly spec: StartSpec,
     readonly startedAt: number,
   ) {
+    this.key = placeKey(spec)
     this.heardAt = startedAt
   }
 
   get isServing(): boolean {
     return this.state === 'starting' || this.state === 'ready'
+  }
+
+  /** The process has not given up its place. */
+  get isStaying(): boolean {
+    return !this.leaving && this.state !== 'exited'
+  }
+
+  get isReachable(): boolean {
+    return this.state === 'ready' && (this.reachable || this.spec.role === 'balancer')
+  }
+
+  /** Whether the process has exited or is of this role. */
+  isGoneOr(role: ChildRole): boolean {
+    return this.state === 'exited' || this.spec.role === role
   }
 
   observe(now: number): ObservedChild {
@@ -51,7 +68,7 @@ export class FakeChild {
       killAt: this.killAt,
       leaving: this.leaving,
       servedMs: this.readyAt === undefined ? 0 : (this.endedAt ?? now) - this.readyAt,
-      reachable: this.state === 'ready' && (this.reachable || role === 'balancer'),
+      reachable: this.isReachable,
       drained: this.drained || role === 'balancer',
       rssBytes: this.rssBytes,
       retiring: this.retiring,

@@ -3,7 +3,8 @@ import { defaultLimits, type Desired, type Limits } from '#src/primary/plan/desi
 import { noHistory, placeKey, type ChildRole, type History, type Observed } from '#src/primary/plan/observed.js'
 import { Chance } from './chance.js'
 import { FakeChild } from './fake-child.js'
-import { BrokenInvariant, Invariants } from './invariants.js'
+import { Invariants } from './invariants.js'
+import { BrokenInvariant, type SimulatedWorld } from './simulated-world.js'
 
 export type PlanFunction = (desired: Desired, observed: Observed, limits: Limits, now: number) => Plan
 
@@ -34,7 +35,7 @@ export class SimulationError extends Error {
  * An instance without processes: fake children, a fake clock, seeded chance. For a while processes exit, hang, crash,
  * grow, start slowly or never, and commands come at any moment. Then the faults end, and the desired state must be reached.
  */
-export class World {
+export class World implements SimulatedWorld {
   readonly #chance: Chance
   readonly #children = new Map<string, FakeChild>()
   readonly #story: string[] = []
@@ -45,6 +46,7 @@ export class World {
   /** A service that every process needs is away, so every process that starts exits at once. */
   #hasNoDatabase = false
   #generation = 0
+  #wanted: { desired: Desired; places: ReadonlySet<string> } | undefined
   #wakeUp = Infinity
   #nextLook = 0
   now = 0
@@ -99,8 +101,13 @@ export class World {
     return this.#children.get(name)
   }
 
-  wantedPlaces(): Set<string> {
-    const { balancers, releases } = this.desired
+  wantedPlaces(): ReadonlySet<string> {
+    const { desired } = this
+    if (this.#wanted?.desired !== desired) this.#wanted = { desired, places: this.#placesOf(desired) }
+    return this.#wanted.places
+  }
+
+  #placesOf({ balancers, releases }: Desired): Set<string> {
     const places = (role: ChildRole, release: string, count: number): string[] =>
       Array.from({ length: count }, (_, place) => placeKey({ role, release, place }))
     return new Set([
@@ -146,9 +153,9 @@ export class World {
       this.history = history
       this.#wakeUp = Infinity
       let changed = false
+      this.#invariants.checkPlan(actions)
       for (const action of actions) changed = this.#carryOut(action) || changed
-      this.#invariants.checkAll()
-      if (!changed) return
+      if (!changed) return this.#invariants.checkAtRest(this.#wakeUp)
     }
   }
 
@@ -202,7 +209,8 @@ export class World {
     this.#later(5, 300, () => (child.reachable = true))
     if (this.#calm) return
     const fate = this.#chance.next()
-    if (fate < 0.15) this.#later(1, 900, () => this.#exit(child, 'an early exit'))
+    if (fate < 0.12) this.#later(1, 900, () => this.#exit(child, 'an early exit'))
+    else if (fate < 0.15) this.#later(1, 900, () => this.#endByRequest(child))
     else if (fate < 0.4) this.#later(1_000, 30_000, () => this.#exit(child, 'an exit'))
     else if (fate < 0.5) this.#later(100, 30_000, () => this.#hang(child))
     else if (fate < 0.6 && child.spec.role === 'worker') this.#later(10, 30_000, () => this.#crash(child))
@@ -227,6 +235,11 @@ export class World {
     child.exit(this.now)
   }
 
+  #endByRequest(child: FakeChild): void {
+    child.pardoned = true
+    this.#exit(child, 'ended by a request')
+  }
+
   #crash(child: FakeChild): void {
     if (child.state === 'exited') return
     this.#tell(`${child.name} crashes`)
@@ -247,9 +260,8 @@ export class World {
     child.retiring ??= 'SIGTERM'
   }
 
-  /** Processes that do not hang but would never become ready do so now. */
+  /** Processes that no balancer finds healthy are healthy from now on. What hangs or is too large stays so. */
   #recover(child: FakeChild): void {
-    if (child.rssBytes > 200) child.rssBytes = 100
     if (child.hung || child.state === 'exited') return
     if (child.state === 'ready') this.#later(5, 300, () => (child.reachable = true))
   }

@@ -26,7 +26,7 @@ function stuckReason(pass: Pass, child: ObservedChild): string | undefined {
   if (isDue(pass, Math.max(child.heardAt, awakeSince) + hangTimeoutMs)) {
     return `no heartbeat for ${seconds(hangTimeoutMs)}`
   }
-  const isSuccessor = pass.places().some(({ successor }) => successor === child)
+  const isSuccessor = pass.places.some(({ successor }) => successor === child)
   if (isSuccessor && !child.reachable && isDue(pass, startDue)) return `not healthy within ${seconds(startTimeoutMs)}`
   return undefined
 }

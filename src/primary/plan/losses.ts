@@ -21,7 +21,7 @@ function isLost(child: ObservedChild): boolean {
 
 function lose(pass: Pass, child: ObservedChild): void {
   // The old worker still holds the place and keeps serving, so only the reload reports the failure.
-  if (abandonIfFailed(pass, child) && pass.places().some(({ key, holder }) => key === placeKey(child) && holder)) return
+  if (abandonIfFailed(pass, child) && pass.places.some(place => place.isOf(child) && place.holder)) return
   const { restarts } = pass.history
   const { name, generation, pardoned } = child
   const loss = { child: name, place: placeKey(child), servedMs: pardoned ? Infinity : child.servedMs, generation }
@@ -33,7 +33,7 @@ function lose(pass: Pass, child: ObservedChild): void {
 function forgive(pass: Pass): void {
   // A holder that started before the loss does not show that a new successor would last.
   const isFine = (key: string, since: number): boolean => {
-    const place = pass.places().find(each => each.key === key)
+    const place = pass.places.find(each => each.key === key)
     return place === undefined || ((place.holder?.startedAt ?? 0) > since && pass.isProven(place.holder))
   }
   const { worker, balancer } = pass.history.restarts

@@ -8,7 +8,7 @@ const PAUSE_MS = 60_000
 export function retireOverMemory(pass: Pass): void {
   const { workerMaxMemory } = pass.limits
   if (workerMaxMemory === 0 || isReplacing(pass)) return
-  for (const { holder } of pass.places('worker')) {
+  for (const { holder } of pass.workers) {
     if (holder?.state !== 'ready' || holder.rssBytes <= workerMaxMemory) continue
     const key = placeKey(holder)
     const last = pass.history.memoryReplacedAt.get(key) ?? -Infinity
@@ -23,8 +23,11 @@ export function retireOverMemory(pass: Pass): void {
   }
 }
 
-/** Whether a worker is being replaced, or one that was replaced has not exited yet. */
+/** Whether a worker is being replaced, or one that gave up its place has not exited yet. */
 function isReplacing(pass: Pass): boolean {
-  if (pass.places('worker').some(({ holder, successor }) => (successor ?? holder?.retiring) !== undefined)) return true
-  return pass.children.some(({ role, leaving, state }) => role === 'worker' && leaving && state !== 'exited')
+  if (pass.workers.some(({ successor }) => successor !== undefined)) return true
+  return pass.children.some(
+    ({ role, leaving, retiring, state }) =>
+      role === 'worker' && state !== 'exited' && (leaving || retiring !== undefined),
+  )
 }

@@ -1,30 +1,19 @@
 import type { Action, Plan, StartSpec } from './action.js'
 import type { Desired, Limits } from './desired.js'
-import { placeKey, type ChildRole, type History, type Observed, type ObservedChild } from './observed.js'
-
-/** A place that one serving process is always to fill. */
-export interface Place {
-  readonly key: string
-  readonly role: ChildRole
-  readonly release: string
-  readonly index: number
-  /** The process that fills the place: the oldest that has not given it up. */
-  readonly holder: ObservedChild | undefined
-  /** Started to succeed the holder, which serves until this one is proven. */
-  readonly successor: ObservedChild | undefined
-}
-
-/** The program's own code, which balancers run. */
-export const OWN_RELEASE = 'outpost'
+import type { History, Observed, ObservedChild } from './observed.js'
+import { placesOf, type Place } from './place.js'
 
 /** One pass of the plan: the known facts, the wanted places, and the decisions so far. */
 export class Pass {
   readonly #actions: Action[] = []
   readonly #places: readonly Place[]
+  readonly #workers: readonly Place[]
   #nextDue = Infinity
   #history: History
   /** Processes that are killed in this pass. No other action concerns them. */
   readonly #killed = new Set<string>()
+  /** Processes that are ordered to drain in this pass. */
+  readonly #drained = new Set<string>()
 
   constructor(
     readonly desired: Desired,
@@ -34,6 +23,7 @@ export class Pass {
   ) {
     this.#history = observed.history
     this.#places = placesOf(desired, this.children)
+    this.#workers = this.#places.filter(({ role }) => role === 'worker')
   }
 
   get children(): readonly ObservedChild[] {
@@ -48,14 +38,18 @@ export class Pass {
     this.#history = { ...this.#history, ...changed }
   }
 
-  /** Places in order: balancers first, then the workers of each release. */
-  places(role?: ChildRole): readonly Place[] {
-    return role === undefined ? this.#places : this.#places.filter(place => place.role === role)
+  /** The wanted places in order: balancers first, then the workers of each release. */
+  get places(): readonly Place[] {
+    return this.#places
+  }
+
+  /** The wanted places of workers. */
+  get workers(): readonly Place[] {
+    return this.#workers
   }
 
   isWanted(child: ObservedChild): boolean {
-    const key = placeKey(child)
-    return this.#places.some(place => place.key === key)
+    return this.#places.some(place => place.isOf(child))
   }
 
   /** The generation that all workers are to have. After a failed reload it is the one before, until the next reload. */
@@ -67,7 +61,13 @@ export class Pass {
   act(action: Action): void {
     if (action.type === 'kill') this.#killed.add(action.child)
     else if ((action.type === 'drain' || action.type === 'stop') && this.#killed.has(action.child)) return
+    if (action.type === 'drain') this.#drained.add(action.child)
     this.#actions.push(action)
+  }
+
+  /** The time since which a process drains, including an order of this pass; undefined if it does not. */
+  drainingSince({ name, drainingSince }: ObservedChild): number | undefined {
+    return drainingSince ?? (this.#drained.has(name) ? this.now : undefined)
   }
 
   start(spec: StartSpec): void {
@@ -90,25 +90,4 @@ export class Pass {
     if (this.#nextDue < Infinity) this.act({ type: 'wait', until: this.#nextDue })
     return { actions: this.#actions, history: this.#history }
   }
-}
-
-function placesOf(desired: Desired, children: readonly ObservedChild[]): Place[] {
-  const holders = new Map<string, ObservedChild[]>()
-  for (const child of children) {
-    if (child.leaving || child.state === 'exited') continue
-    const key = placeKey(child)
-    const others = holders.get(key)
-    if (others === undefined) holders.set(key, [child])
-    else others.push(child)
-  }
-  const place = (role: ChildRole, release: string, index: number): Place => {
-    const key = placeKey({ role, release, place: index })
-    const [holder, successor] = (holders.get(key) ?? []).sort((a, b) => a.startedAt - b.startedAt)
-    return { key, role, release, index, holder, successor }
-  }
-  const balancers = Array.from({ length: desired.balancers }, (_, index) => place('balancer', OWN_RELEASE, index))
-  const workers = desired.releases.flatMap(({ id, workers }) =>
-    Array.from({ length: workers }, (_, index) => place('worker', id, index)),
-  )
-  return [...balancers, ...workers]
 }

@@ -1,18 +1,19 @@
 import type { ObservedChild } from './observed.js'
-import type { Pass, Place } from './pass.js'
+import type { Pass } from './pass.js'
+import type { Place } from './place.js'
 import { failedBefore, notBefore } from './restart-policy.js'
 import { isOutdated, placeInTurn } from './rollout.js'
 
 /** Starts a process for each empty place, as soon as the restart policy allows it. */
 export function fillPlaces(pass: Pass): void {
   const inTurn = placeInTurn(pass)
-  for (const place of pass.places()) if (place.holder === undefined) startFor(pass, place, inTurn)
+  for (const place of pass.places) if (place.holder === undefined) startFor(pass, place, inTurn)
 }
 
 /** Replaces holders that are to go. A holder serves until its successor is proven; then it drains. */
 export function replaceHolders(pass: Pass): void {
   const inTurn = placeInTurn(pass)
-  for (const place of pass.places()) {
+  for (const place of pass.places) {
     const { holder, successor } = place
     if (holder === undefined) continue
     // A successor that has been started goes on, even if another place is in turn now.
@@ -30,7 +31,7 @@ export function replaceHolders(pass: Pass): void {
 /** Drains processes that are no longer wanted, once all wanted places have a proven holder. */
 export function removeSurplus(pass: Pass): void {
   const surplus = pass.children.filter(child => isServing(child) && !pass.isWanted(child))
-  if (surplus.length === 0 || !pass.places().every(({ holder }) => pass.isProven(holder))) return
+  if (surplus.length === 0 || !pass.places.every(({ holder }) => pass.isProven(holder))) return
   for (const { name } of surplus) pass.act({ type: 'drain', child: name })
 }
 

@@ -1,5 +1,6 @@
 import type { ObservedChild } from './observed.js'
-import type { Pass, Place } from './pass.js'
+import type { Pass } from './pass.js'
+import type { Place } from './place.js'
 import { failedBefore } from './restart-policy.js'
 
 /** How long the next place waits for the replaced worker to drain. A long download must not hold up a reload. */
@@ -12,7 +13,7 @@ function isUnderWay({ generation, history }: Pass): boolean {
 
 /** The one place whose outdated worker may be replaced now; undefined if none may. */
 export function placeInTurn(pass: Pass): Place | undefined {
-  const places = pass.places('worker')
+  const places = pass.workers
   const outdated = places.filter(place => isOutdated(pass, place))
   // A replacement that has begun is finished first.
   const next = outdated.find(({ successor }) => successor !== undefined) ?? outdated[0]
@@ -24,15 +25,17 @@ export function placeInTurn(pass: Pass): Place | undefined {
 }
 
 /** Whether the worker of a place is of an older generation, or exited early in one: its code may be fixed by now. */
-export function isOutdated({ generation, history }: Pass, { key, role, holder }: Place): boolean {
+export function isOutdated({ generation, history }: Pass, place: Place): boolean {
+  const { role, holder } = place
   if (role === 'balancer') return false
-  if (holder === undefined) return failedBefore(history.restarts.worker, key, generation)
+  if (holder === undefined) return failedBefore(history.restarts.worker, place.key, generation)
   return holder.generation < generation
 }
 
 /** Whether a reload to this generation still waits for an older worker to drain. */
 function isHoldingUp(pass: Pass, child: ObservedChild, generation: number): boolean {
-  const { role, state, drainingSince } = child
+  const { role, state } = child
+  const drainingSince = pass.drainingSince(child)
   if (role !== 'worker' || child.generation >= generation) return false
   if (drainingSince === undefined || state === 'exited') return false
   pass.lookAgainAt(drainingSince + DRAIN_PATIENCE_MS)
@@ -41,7 +44,7 @@ function isHoldingUp(pass: Pass, child: ObservedChild, generation: number): bool
 
 /** Ends the reload once every place has a ready worker of a newer generation and the old ones have drained. */
 export function settle(pass: Pass): void {
-  const places = pass.places('worker')
+  const places = pass.workers
   if (!isUnderWay(pass) || places.some(({ holder }) => holder?.state !== 'ready')) return
   // This reload is over even if another one has been requested in the meantime.
   const generation = Math.min(pass.generation, ...places.map(({ holder }) => holder?.generation ?? 0))
@@ -57,11 +60,12 @@ export function settle(pass: Pass): void {
  * @returns whether this loss is such a failure
  */
 export function abandonIfFailed(pass: Pass, lost: ObservedChild): boolean {
-  const { settled } = pass.history
-  if (!isUnderWay(pass) || lost.role !== 'worker' || lost.generation <= settled) return false
-  const { generation } = lost
-  const replaced = pass.places('worker').filter(({ holder }) => (holder?.generation ?? -1) >= generation).length
+  const { generation, role } = lost
+  const { settled, abandonedUpTo } = pass.history
+  // A worker of an earlier reload that failed says nothing about this one.
+  if (!isUnderWay(pass) || role !== 'worker' || generation <= Math.max(settled, abandonedUpTo)) return false
+  const replaced = pass.workers.filter(({ holder }) => (holder?.generation ?? -1) >= generation).length
   pass.act({ type: 'abandon', child: lost.name, generation, replaced })
-  pass.remember({ abandonedUpTo: Math.max(pass.history.abandonedUpTo, generation) })
+  pass.remember({ abandonedUpTo: generation })
   return true
 }

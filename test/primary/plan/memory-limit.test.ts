@@ -37,3 +37,13 @@ void t.test('a limit that every worker exceeds causes one replacement a minute i
   t.match(story.wait(60_000 - (story.now - replacedAt)).settle(), [/^retire worker 2/, 'start worker 3'])
   t.end()
 })
+
+void t.test('no worker is replaced for its memory while a surplus one is about to leave', t => {
+  const story = PlanStory.serving(2, { workerMaxMemory: LIMIT })
+  story.child('worker 1').rssBytes = LIMIT + 1
+  story.child('worker 2').retiring = 'SIGTERM'
+  story.desired = { ...story.desired, releases: [{ id: 'live', workers: 1 }] }
+  t.strictSame(story.settle(), ['drain worker 2'])
+  t.match(story.exits('worker 2').settle(), ['forget worker 2', /^retire worker 1/, 'start worker 3'])
+  t.end()
+})

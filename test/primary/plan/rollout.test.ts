@@ -139,3 +139,23 @@ void t.test('a reload that is requested after a failed one is of a new generatio
   t.equal(story.child('worker 3').spec.generation, 2)
   t.end()
 })
+
+void t.test('a reload is not over while an old worker that has just crashed drains', t => {
+  const story = PlanStory.serving(1).reload()
+  story.settle()
+  story.child('worker 2').ready(story.now)
+  story.child('worker 1').crash(story.now)
+  t.strictSame(story.settle(), ['lose worker 1: now', 'drain worker 1'])
+  t.strictSame(story.exits('worker 1').settle(), ['forget worker 1', 'settle 1'])
+  t.end()
+})
+
+void t.test('a worker of a failed reload that exits does not fail the next reload', t => {
+  const story = PlanStory.serving(2).reload()
+  replace(story, 'worker 1', 'worker 3')
+  t.match(story.exits('worker 4').settle(), ['abandon 1 after 1', 'forget worker 4'])
+  story.reload()
+  t.strictSame(story.exits('worker 3').settle(), ['lose worker 3: now', 'forget worker 3', 'start worker 5'])
+  t.equal(story.child('worker 5').spec.generation, 2)
+  t.end()
+})

@@ -1,0 +1,71 @@
+import type { StartSpec } from '#src/primary/plan/action.js'
+import { placeKey, type ChildRole } from '#src/primary/plan/observed.js'
+import type { RestartVerdict } from '#src/primary/plan/restart-policy.js'
+import type { FakeChild } from './fake-child.js'
+import { ensure, isProven, occupantsOf, type SimulatedWorld } from './simulated-world.js'
+
+const SPIN_WINDOW_MS = 10_000
+/** A process that exits early is started this often within the window, at the most, by the back-off; with a margin. */
+const MAX_STARTS = 16
+/** With so many early exits within the window, a place stays empty for the time after its own. */
+const LOOP_EXITS = 10
+const LOOP_WINDOW_MS = 60_000
+const PARKED_MS = 60_000
+
+interface Parked {
+  readonly at: number
+  readonly generation: number
+}
+
+/** The promises about starts: for wanted places only, and never in a tight loop. */
+export class RestartInvariants {
+  readonly #starts = new Map<string, number[]>()
+  /** Reloads give places a new chance. */
+  readonly #reloads: number[] = []
+  readonly #earlyExits: Record<ChildRole, number[]> = { worker: [], balancer: [] }
+  readonly #parked = new Map<string, Parked>()
+
+  constructor(private readonly world: SimulatedWorld) {}
+
+  noteReload(): void {
+    this.#reloads.push(this.world.now)
+  }
+
+  /** Places whose process has proven itself since are in no crash loop. */
+  noteRecovered(): void {
+    for (const [key, { at }] of this.#parked) {
+      const isFine = occupantsOf(this.world, key).some(each => each.startedAt > at && isProven(this.world, each))
+      if (isFine || !this.world.wantedPlaces().has(key)) this.#parked.delete(key)
+    }
+  }
+
+  checkLoss(child: FakeChild, { kind }: RestartVerdict): void {
+    const { now, limits } = this.world
+    const { name, key, spec, state } = child
+    ensure(state === 'exited' || state === 'crashed', `${name} is not lost`)
+    if (child.pardoned || child.observe(now).servedMs >= limits.provenMs) {
+      ensure(kind === 'now', `${name} says nothing about the code, and its place is not filled at once`)
+      this.#parked.delete(key)
+      return
+    }
+    ensure(kind !== 'now', `${name} exited early and is replaced at once`)
+    const exits = [...this.#earlyExits[spec.role].filter(at => at > now - LOOP_WINDOW_MS), now]
+    this.#earlyExits[spec.role] = exits
+    if (exits.length >= LOOP_EXITS) this.#parked.set(key, { at: now, generation: spec.generation })
+  }
+
+  checkStart(spec: StartSpec): void {
+    const { now } = this.world
+    const key = placeKey(spec)
+    ensure(this.world.wantedPlaces().has(key), `a process is started for ${key}, which is not wanted`)
+    ensure(occupantsOf(this.world, key).length < 2, `more than two processes for ${key}`)
+    const recent = (this.#starts.get(key) ?? []).filter(at => at > now - SPIN_WINDOW_MS)
+    recent.push(now)
+    this.#starts.set(key, recent)
+    const reloads = this.#reloads.filter(at => at > now - SPIN_WINDOW_MS).length
+    ensure(recent.length <= MAX_STARTS + 3 * reloads, `${key} spins: ${recent.length} starts in 10 s`)
+    const parked = this.#parked.get(key)
+    const isDue = parked === undefined || now >= parked.at + PARKED_MS || spec.generation > parked.generation
+    ensure(isDue, `${key} is in a crash loop and is filled`)
+  }
+}

@@ -72,8 +72,8 @@ function circlesOf(graph: Graph): string[][] {
   return circles
 }
 
-void t.test('no files of the program, its scripts and its bench import each other in a circle, not even types', t => {
-  const graph = graphOf(['balancer', 'src', 'scripts', 'bench'])
+void t.test('no files of the program, its tests, scripts and bench import each other in a circle, not even types', t => {
+  const graph = graphOf(['balancer', 'src', 'scripts', 'bench', 'test'])
   t.ok(graph.get('balancer/balancer.ts')?.includes('balancer/edge/listener.ts'), 'the graph has its edges')
   t.ok(graph.get('src/balancer-process.ts')?.includes('balancer/index.ts'), 'aliases are followed')
   t.strictSame(circlesOf(graph), [])

@@ -73,7 +73,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
 
   void t.test(`an app that serves HTTP/2 on PORT is told what to do, in ${mode}`, async t => {
     const cluster = Cluster.spawn(t, { APP: 'http2.cjs', BALANCERS, WORKERS: '1', PORT: '0' }, undefined, strangers)
-    await cluster.printed(/listens on PORT=\d+ with HTTP\/2.*: listen with http.createServer on PORT/)
+    await cluster.printed(/listens on PORT=\d+ with HTTP\/2.*: listen with http.createServer there/)
   })
 }
 
@@ -173,7 +173,7 @@ void t.test('APP_ENTRY=export serves an export at once, and a later listen takes
 
 void t.test('an app that ends without a listener and without an export is told so at once', async t => {
   const cluster = Cluster.spawn(t, { APP: 'ends.cjs', WORKERS: '1' }, undefined, strangers)
-  await cluster.printed(/APP=.*ends\.cjs: it ended: it does not listen, and its default export is \{.*\}, no app/)
+  await cluster.printed(/APP=.*ends\.cjs: app ended without a listener, and its default export is no app: \{.*\}/)
 })
 
 void t.test('what apps use the environment for does not keep Outpost from starting', async t => {

@@ -22,7 +22,7 @@ function preload(): void {
   hideOwnFlags()
   // The app's threads inherit the flags; so do the processes that it forks with flags of its own.
   if (!isMainThread || cluster.worker === undefined) return
-  // Node's cluster would end a worker in mid-request when its primary dies. It leaves in its own time.
+  // Node's cluster would end a worker in mid-request when its primary exits. The worker exits by itself.
   cluster.worker.exitedAfterDisconnect = true
   process.channel?.ref()
   const { title } = process

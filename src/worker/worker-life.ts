@@ -56,7 +56,7 @@ export class WorkerLife {
   /** The app cannot be served. */
   fail(error: Error): never {
     this.parent.report({ type: 'failed', reason: error.message })
-    this.log.fatal({ err: error }, 'app cannot be loaded')
+    this.log.fatal({ err: error }, 'app failed to start')
     exit(exitCodes.failure)
   }
 

@@ -150,7 +150,7 @@ void t.test('a probe of PORT finds it free', async t => {
 
 void t.test('a server on PORT that speaks no HTTP is told what to do', async t => {
   await install(t)
-  const advice = /PORT=3000 with (TCP|HTTP\/2), where Outpost serves HTTP: listen with http.createServer on PORT/
+  const advice = /PORT=3000 with (TCP|HTTP\/2), and Outpost serves HTTP there: listen with http.createServer/
   const [error] = (await once(http2.createServer().listen(PORT), 'error')) as [Error]
   t.match(error.message, advice)
   const clock = new FakeClock(t)
@@ -164,7 +164,7 @@ void t.test('a unix path is left to Node, and remarked upon', async t => {
   const path = socketPathFor(t)
   await once(server(t, 'unix').listen(path), 'listening')
   t.equal(await answer(path), 'unix')
-  t.match(remarks, [/only a listen on PORT=3000 is served/])
+  t.match(remarks, [/which is not served: have it listen on PORT=3000/])
 })
 
 void t.test('a worker that retires accepts nothing more, and the app does not notice', async t => {

@@ -70,6 +70,11 @@ export interface BalancerOptions {
    * go to their target even while it drains, and to any other once it has gone.
    */
   maxBound: number
+  /**
+   * What keeps the requests of a client at one target: a cookie, the client's address, or its connection. With
+   * `connection` it also has a connection of its own to that target.
+   */
+  sticky: 'off' | 'cookie' | 'ip' | 'connection'
   /** Open connections of clients. */
   maxSockets: number
   /** Upgraded connections of one client, which is an IPv4 address or an IPv6 /64. Beyond it: 429. */
@@ -121,6 +126,7 @@ export const defaultOptions: BalancerOptions = {
   maxInFlight: 256,
   overloadWaitMs: 50,
   maxBound: 10_000,
+  sticky: 'off',
   maxSockets: 20_000,
   maxUpgradedPerClient: 4_000,
   ...edgeHeaderLimits,

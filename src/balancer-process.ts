@@ -52,6 +52,7 @@ export function createBalancer(
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
       maxHeaderBytes: config.maxHeaderBytes,
       maxInFlight: config.maxInFlight,
+      sticky: config.sticky,
       maxSockets: config.maxSockets,
       maxUpgradedPerClient: config.maxWebSocketsPerClient,
       ...options,

@@ -1,4 +1,3 @@
-import type { IncomingMessage } from 'node:http'
 import { SessionNames } from '../contract/session-names.js'
 import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
@@ -7,12 +6,12 @@ import type { TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { RetryBudget } from './retry.js'
+import { Stickiness, type StickyRequest } from './stickiness.js'
 import { Suspects } from './suspects.js'
 import { WaitingRoom, type Waiter } from './waiting-room.js'
 
 /** What is sent to a target: a request, or the handshake of an upgrade. */
-export interface Dispatchable extends Waiter {
-  readonly request: IncomingMessage
+export interface Dispatchable extends Waiter, StickyRequest {
   /** The id of the target that alone can serve it, because its session is there. */
   readonly owner: string | undefined
   /** An upgrade lasts, so a draining target does not get one. */
@@ -53,6 +52,8 @@ export class Dispatcher {
   readonly progressing: Deadlines<Supervised>
   /** The names of sessions that live in one target. */
   readonly sessions: SessionNames
+  /** Undefined when a client's requests go anywhere. */
+  readonly stickiness: Stickiness | undefined
   /** Upgrades that are not complete yet. */
   readonly handshakes: Deadlines<Supervised>
   readonly fatal: FatalRequests
@@ -66,6 +67,7 @@ export class Dispatcher {
   ) {
     this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
     this.suspects = new Suspects(pool, this.fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
+    if (options.sticky !== 'off') this.stickiness = new Stickiness(pool, options)
     this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open)
     this.outliers = new OutlierDetection(pool, options)
@@ -96,6 +98,11 @@ export class Dispatcher {
     if (owner !== undefined) {
       if (owner.bound < this.options.maxBound) item.takeTo(owner, true)
       else item.giveUp('OVERLOADED')
+      return
+    }
+    const kept = this.stickiness?.targetOf(item)
+    if (kept !== undefined && item.tried?.has(kept) !== true) {
+      item.takeTo(kept, false)
       return
     }
     const picked = this.pool.pick(this.#avoidedBy(item))

@@ -29,6 +29,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #body: RequestBody = { kind: 'none' }
   #target: Target | undefined
   #place: Entry | undefined
+  #cookie: string | undefined
   #attempt: Attempt | undefined
   /** The deadlines that it is under. */
   #deadlines: Deadlines<Supervised> | undefined
@@ -70,6 +71,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     return this.#response.headersSent
   }
 
+  get addedCookie(): string | undefined {
+    return this.#cookie
+  }
+
   get opensSession(): boolean {
     return this.owner === undefined && opensSession(this.request)
   }
@@ -105,6 +110,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
+    this.#cookie = this.dispatcher.stickiness?.taken(this, target)
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
   }

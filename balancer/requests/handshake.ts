@@ -55,6 +55,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.#state = 'sent'
     this.#target = target
     this.dispatcher.handshakes.add(this)
+    this.dispatcher.stickiness?.taken(this, target)
     this.#place = target.begin(this, bound)
     target.upgrade(this)
   }

@@ -35,8 +35,8 @@ const SET_BY_THE_EDGE = [
 /** Headers of a client that are not forwarded. */
 const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, IDENTITY_HEADER, 'x-request-id', 'expect'])
 
-/** A local app gets the request itself, so these stay: they frame it or offer an upgrade. */
-const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'upgrade'])
+/** A local app gets the request itself, so these stay: they frame it, ask for its body or offer an upgrade. */
+const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'expect', 'upgrade'])
 
 /** What the forwarded headers depend on. */
 export type ForwardingOptions = Pick<BalancerOptions, 'identityKey'>

@@ -32,10 +32,13 @@ export class Proxy {
     this.#web = this.#proxy.web.bind(this.#proxy) as unknown as Web
   }
 
-  web(attempt: WebAttempt): void {
+  /** @param agent gives out the connection to the target, in place of the shared ones */
+  web(attempt: WebAttempt, agent?: http.Agent): void {
     headersOfThisCall = attempt.headers
+    const onError = (error: Error): void => attempt.failed(error)
     try {
-      this.#web(attempt, NO_RESPONSE, error => attempt.failed(error))
+      if (agent === undefined) this.#web(attempt, NO_RESPONSE, onError)
+      else this.#proxy.web(attempt as never, NO_RESPONSE as never, { agent }, onError)
     } catch (error) {
       attempt.failed(error as Error)
     }

@@ -3,6 +3,7 @@ import net from 'node:net'
 import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
 import type { BalancerOptions } from '../options.js'
 import { Proxy } from './http-proxy.js'
+import { OwnConnections } from './own-connections.js'
 import type { ForwardedRequest, ForwardedUpgrade, Transport } from './transport.js'
 import { UpgradeAttempt } from './upgrade-attempt.js'
 import { WebAttempt } from './web-attempt.js'
@@ -11,6 +12,8 @@ import { WebAttempt } from './web-attempt.js'
 export class Upstream implements Transport {
   readonly #agent: http.Agent
   readonly #proxy: Proxy
+  /** Connections that carry the requests of one connection of a client each. */
+  readonly #own: OwnConnections | undefined
   #liveness: Promise<void> | undefined
 
   /** @param onRefused called when nothing listens on `socketPath` */
@@ -24,11 +27,12 @@ export class Upstream implements Transport {
       maxFreeSockets: options.maxInFlight,
       timeout: options.upstreamIdleMs,
     })
+    if (options.sticky === 'connection') this.#own = new OwnConnections(options.upstreamIdleMs)
     this.#proxy = new Proxy(socketPath, this.#agent)
   }
 
   send(request: ForwardedRequest): void {
-    this.#proxy.web(new WebAttempt(this, request))
+    this.#proxy.web(new WebAttempt(this, request), this.#own?.agentOf(request.request.socket))
   }
 
   /** Connects before http-proxy does: the library ends the client's socket after a failed connect. */

@@ -152,6 +152,8 @@ export const variables = {
     'requests at one worker at once, per balancing process'),
   maxHeaderBytes: withDefault('MAX_HEADER_BYTES', wholeNumber(1_024, 1_048_576, 'bytes'), '16384', balancing,
     'request line and headers of a request; then 431'),
+  sticky: withDefault('STICKY', oneOf(['off', 'cookie', 'ip', 'connection']), 'off', balancing,
+    'what keeps a client at one worker, for apps with state in memory'),
   maxSockets: withDefault('MAX_SOCKETS', wholeNumber(1, 1_000_000), '20000', balancing,
     'client connections at once, per balancing process; then 503'),
   maxWebSocketsPerClient: withDefault('MAX_WEBSOCKETS_PER_CLIENT', wholeNumber(1, 1_000_000), '4000', balancing,

@@ -23,6 +23,8 @@ async function who(client: ChatClient): Promise<{ pid: number; id: string }> {
 for (const [mode, BALANCERS] of Object.entries(MODES)) {
   void t.test(`clients of an app's own Socket.IO stay connected over many workers, in ${mode}`, async t => {
     const cluster = await Cluster.start(t, { APP: 'socketio.cjs', WORKERS: '3', BALANCERS }, undefined, strangers)
+    const workers = new Set<string>()
+    await until(async () => workers.add((await ask(cluster.url, '/')).text).size === 3, 'all workers to serve')
     for (const path of PATHS) {
       for (const [name, transports] of Object.entries(TRANSPORTS)) {
         await t.test(`${path} with ${name}`, async t => {

@@ -1,0 +1,22 @@
+import http from 'node:http'
+import type { Socket } from 'node:net'
+
+/**
+ * One connection to a target for each connection of a client, for apps that keep something on `req.socket`. It ends with
+ * the client's.
+ */
+export class OwnConnections {
+  readonly #agents = new WeakMap<Socket, http.Agent>()
+
+  constructor(private readonly idleMs: number) {}
+
+  /** The agent that gives out the connection for this client's. */
+  agentOf(client: Socket): http.Agent {
+    const known = this.#agents.get(client)
+    if (known !== undefined) return known
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1, maxFreeSockets: 1, timeout: this.idleMs })
+    this.#agents.set(client, agent)
+    client.once('close', () => agent.destroy())
+    return agent
+  }
+}

@@ -69,7 +69,7 @@ export class AppEntry {
     const { listeners, file } = this.options
     await this.#decide()
     if (listeners.isPublished()) return
-    this.#fail(new AppError(file, `it ended: it does not listen, and its default export is ${this.#shown}, no app`))
+    this.#fail(new AppError(file, `module ended without a listener, and its default export is no app: ${this.#shown}`))
   }
 
   /** @returns the first decision to all who ask */

@@ -36,7 +36,7 @@ export class AppExports {
     try {
       return serverOf(unwrapDefault(await exported(await lend())))
     } catch (error) {
-      throw new AppError(this.file, `its default export threw: ${messageOf(error)}`, error)
+      throw new AppError(this.file, `default export threw: ${messageOf(error)}`, error)
     }
   }
 }

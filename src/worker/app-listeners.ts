@@ -106,7 +106,7 @@ export class AppListeners {
   #takes(server: net.Server, args: unknown[]): boolean {
     const call = listenCall(args)
     if (call.kind === 'path' && server instanceof Server && this.#public === undefined) {
-      this.#remark(`the app listens on the unix path ${call.path}: only a listen on PORT=${this.port} is served`)
+      this.#remark(`app listens on the unix path ${call.path}: only a listen on PORT=${this.port} is served`)
     }
     // Node has an error for a server that listens already.
     if (call.kind !== 'port' || server.listening) return false
@@ -161,13 +161,13 @@ export class AppListeners {
 
   #refusal(protocol: string): Error {
     const advice = 'listen with http.createServer on PORT, or with this server on another port'
-    return new Error(`the app listens on PORT=${this.port} with ${protocol}, where Outpost serves HTTP: ${advice}`)
+    return new Error(`app listens on PORT=${this.port} with ${protocol}, where Outpost serves HTTP: ${advice}`)
   }
 
   #publishCandidate(candidate: Candidate): void {
     this.#candidates.splice(this.#candidates.indexOf(candidate), 1)
     this.#standIn = candidate
-    this.#remark(`the app does not listen on PORT=${this.port}: its listener on port ${candidate.port} is served there`)
+    this.#remark(`app does not listen on PORT=${this.port}: its listener on port ${candidate.port} is served there`)
     this.#setPublic(candidate.handle)
   }
 

@@ -67,7 +67,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   return {
     leave: deadlineMs => balancer.stop(deadlineMs),
     crash(error) {
-      log.fatal({ err: error }, 'uncaught exception')
+      log.fatal({ err: error }, 'worker threw an uncaught exception')
       if (crashed) return
       crashed = true
       parent.report({ type: 'crashed' })

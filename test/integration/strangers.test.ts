@@ -173,7 +173,7 @@ void t.test('APP_ENTRY=export serves an export at once, and a later listen takes
 
 void t.test('an app that ends without a listener and without an export is told so at once', async t => {
   const cluster = Cluster.spawn(t, { APP: 'ends.cjs', WORKERS: '1' }, undefined, strangers)
-  await cluster.printed(/APP=.*ends\.cjs: it ended: it does not listen, and its default export is \{.*\}, no app/)
+  await cluster.printed(/APP=.*ends\.cjs: module ended without a listener, and its default export is no app: \{/)
 })
 
 void t.test('what apps use the environment for does not keep Outpost from starting', async t => {

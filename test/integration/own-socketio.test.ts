@@ -25,7 +25,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     const cluster = await Cluster.start(t, { APP: 'socketio.cjs', WORKERS: '3', BALANCERS }, undefined, strangers)
     for (const path of PATHS) {
       for (const [name, transports] of Object.entries(TRANSPORTS)) {
-        await t.test(`${path} with ${name}`, async t => {
+        await t.test(`clients of ${path} with ${name} stay connected`, async t => {
           const open = (): ChatClient => ChatClient.open(t, cluster.url, transports, { path })
           const clients = Array.from({ length: CLIENTS }, open)
           for (const client of clients) await client.connected()

@@ -82,7 +82,7 @@ const primaryAndWorker = ['primary', 'worker'] as const
 /** 10,000 parts, which is S3's limit, of 5 MiB each. */
 const MAX_UPLOAD_BYTES = 10_000 * 5 * 1024 ** 2
 
-/** At the first call, S3 and its clients refuse a name that looks like an address. */
+/** S3 clients refuse bucket names that look like IP addresses. */
 const BUCKET = textLike(
   /^(?!.*\.\.)(?!.*\d+\.\d+\.\d+\.\d)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
   'a bucket name: 3 to 63 of a-z, 0-9, "-" and ".", no two dots together, and no IP address',
@@ -131,9 +131,9 @@ export const variables = {
   uploadMaxBytes: withDefault('UPLOAD_MAX_BYTES', wholeNumber(1, MAX_UPLOAD_BYTES, 'bytes'), String(1024 ** 3), worker,
     'largest upload; a larger one is answered 413 and not kept', appsUse),
   cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homeFolder(), '.cache'), primary,
-    'folder below which a built MinIO is looked for', { shownDefault: '~/.cache', shared: true }),
+    'cache folder, searched for a MinIO built by install-minio.sh', { shownDefault: '~/.cache', shared: true }),
   dataDir: withDefault('DATA_DIR', writableFolder, './.outpost', primary,
-    'folder for everything the program writes; one instance each'),
+    'folder for everything the program writes; one instance per folder'),
   sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
     'key that signs session cookies', secret),
   rateLimitMax: withDefault('RATE_LIMIT_MAX', wholeNumber(0, 1_000_000_000), '100', worker,

@@ -15,6 +15,7 @@ const importRules = [
     layer: 'config',
     files: ['src/config/**/*.ts'],
     forbidden: above('process').filter(name => name !== '**/config/**'),
+    balancer: balancerButTheContract,
   },
   { layer: 'control', files: ['src/control/**/*.ts'], forbidden: [...above('services'), '**/services/**'] },
   { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },

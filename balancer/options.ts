@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import type { ServerOptions } from 'node:http'
+import { defaults } from './contract/defaults.js'
 import { edgeHeaderLimits } from './contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from './contract/keep-alive.js'
 
@@ -91,11 +92,9 @@ export interface BalancerOptions {
 }
 
 export const defaultOptions: BalancerOptions = {
-  balance: 'round-robin',
-  trustProxy: 0,
+  ...defaults,
   identityKey: randomBytes(32).toString('base64url'),
 
-  healthPath: '/health',
   healthyBelow: 500,
   healthIntervalMs: 2_000,
   healthTimeoutMs: 1_000,
@@ -107,7 +106,6 @@ export const defaultOptions: BalancerOptions = {
   ejectMs: 10_000,
   ejectMaxMs: 300_000,
 
-  upstreamTimeoutMs: 30_000,
   bodyIdleMs: 60_000,
   clientStallMs: 300_000,
   upstreamIdleMs: 60_000,
@@ -121,14 +119,9 @@ export const defaultOptions: BalancerOptions = {
   retryBudgetRatio: 0.2,
   retryBudgetFloor: 10,
 
-  holdLimit: 1_024,
-  holdMs: 10_000,
-  maxInFlight: 256,
   overloadWaitMs: 50,
   maxBound: 10_000,
   sticky: 'off',
-  maxSockets: 20_000,
-  maxUpgradedPerClient: 4_000,
   ...edgeHeaderLimits,
 
   messages: {},

@@ -53,6 +53,8 @@ const imports: Array<[from: string, what: string, allowed: boolean]> = [
   ['src/process/log.ts', '../services/redis.js', false],
   ['src/process/log.ts', '../primary/processes/child.js', false],
   ['src/config/config.ts', '../services/redis.js', false],
+  ['src/config/variables.ts', '#balancer/contract/defaults.js', true],
+  ['src/config/variables.ts', '#balancer/options.js', false],
   ['src/ipc/messages.ts', '../config/config.js', true],
   ['src/ipc/messages.ts', '../services/redis.js', false],
   ['src/ipc/messages.ts', '../worker/mesh.js', false],

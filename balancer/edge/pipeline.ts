@@ -47,7 +47,7 @@ export class Pipeline {
     return true
   }
 
-  /** Listens for the end of the connection, of which a waiting response is not told. */
+  /** A waiting response gets no close event, so the connection is watched. */
   #begunOn(socket: Socket): { waiting: number } {
     const line = { waiting: 0 }
     this.#lines.set(socket, line)

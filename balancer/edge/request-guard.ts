@@ -6,7 +6,7 @@ const REFUSED_METHODS = new Set(['TRACE', 'TRACK', 'CONNECT'])
 const VALID_HOST = /^[\w.~!$&'()*+,;=%:[\]-]+$/
 
 /**
- * Refuses what Node's parser accepts but two readers of the same bytes could take for different requests.
+ * Refuses requests that Node accepts but that two parsers could read differently.
  * @returns the reason, or undefined for a request that may pass
  */
 export function refusalOf(request: IncomingMessage, maxHeaders: number): BalancerErrorCode | undefined {

@@ -13,7 +13,7 @@ interface Deadline<T> {
 
 /**
  * Many deadlines of one fixed length behind a single timer. Items expire in the order they came, so only the oldest is
- * looked at. Adding and removing an item costs a list entry, where a timer for each request would cost a timer.
+ * looked at. Adding and removing an item is cheaper than a timer for each.
  */
 export class Deadlines<T extends HasDeadline> {
   readonly #pending = new LinkedList<Deadline<T>>()

@@ -44,13 +44,13 @@ export class Tries {
     const { retries } = this
     const targetGone = target.gone
     if (failure !== 'down' && !targetGone) this.#failed += 1
-    // An ejected target still runs: other requests failed there. If it dies of this one later, that is the loss.
+    // An ejected target still runs: other requests failed there. If this request kills it later, the loss is counted then.
     if (failure !== 'connect' && target.state !== 'ejected') {
       if (failure === 'down' || targetGone) this.#lost.push(target)
       else this.#resets += 1
     }
     const verdict = judgeRetry({ failure, repeatable, targetGone, failedTries: this.#failed, retries })
-    // All targets that were there may have been killed together. When their replacements die too, the request kills them.
+    // All targets may have been killed together. If their replacements die too, the request is the likely cause.
     if (verdict === 'no' || this.#losses > Math.max(retries, this.targetsAtArrival)) return false
     if (verdict === 'budget' && !this.budget.take(performance.now())) return false
     this.#targets.add(target)

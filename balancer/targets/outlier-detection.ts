@@ -4,7 +4,7 @@ import type { TargetPool } from './target-pool.js'
 
 type EjectionOptions = Pick<BalancerOptions, 'ejectAfter' | 'ejectMs' | 'ejectMaxMs'>
 
-/** What is remembered of a target that has failed. */
+/** The failures of one target. */
 interface FailureRecord {
   /** Failures since the last answer, or since the target became ready. */
   failuresInARow: number
@@ -35,7 +35,7 @@ export class OutlierDetection {
 
   /** A gateway failure: a reset, or no answer in time. An answer of the app never counts, whatever its status. */
   failed(target: Target): void {
-    // The count begins anew with `ready`, so other states need none; a target that is gone must leave nothing here.
+    // Failures count only in `ready`. A removed target must leave no record.
     if (target.state !== 'ready') return
     const record = this.#recordOf(target)
     record.failuresInARow += 1
@@ -77,8 +77,8 @@ function endEjection(target: Target): void {
 }
 
 /**
- * One ejection is forgotten for every `ejectMs` without one. No more count than add up to the longest time, so every
- * target is forgiven in the end.
+ * One ejection is forgotten for every `ejectMs` without one. The count is capped where the ejection time reaches
+ * `ejectMaxMs`, so a target always recovers.
  * @param quietMs time since the last ejection ended
  */
 export function ejectionsThatCount(

@@ -38,7 +38,7 @@ export interface InFlight {
   endPoll(): boolean
 }
 
-/** Hears of every change that may affect which target is picked. */
+/** Notified of each change that may affect picking. */
 export interface TargetObserver {
   targetChanged(target: Target, from: TargetState): void
   targetHasRoom(target: Target): void
@@ -51,7 +51,7 @@ export class Target implements Places {
   readonly #unbound = new LinkedList<InFlight>()
   readonly #bound = new LinkedList<InFlight>()
   readonly #upgraded = new Set<UpgradedConnection>()
-  /** It has refused a connection since it was last ready. Kept apart from the state, because a drain is never left. */
+  /** Whether it has refused a connection since it was last ready. This is no state, because a drain must not end. */
   #refused = false
   /** Of the unbound ones, how many are answered with a stream, when that was last counted. */
   #streaming = 0
@@ -182,7 +182,7 @@ export class Target implements Places {
     this.#ending = 'explained'
   }
 
-  /** Probes are bad. A drain goes on, but requests that can be tried elsewhere are. */
+  /** Probes fail. A drain continues; requests that can be retried go to other targets. */
   markUnhealthy(): void {
     const isUp = this.#state === 'ready' || this.#state === 'ejected'
     if (!isUp && this.#state !== 'draining') return
@@ -203,7 +203,7 @@ export class Target implements Places {
     if (this.#state === 'ready') this.#goDown('ejected')
   }
 
-  /** Takes nothing new from now on. The observer hears when the last request in flight has ended. */
+  /** Takes nothing new from now on. Notifies the observer when the last request in flight has ended. */
   beginDrain(): void {
     if (this.#state === 'draining' || this.#state === 'gone') return
     this.#become('draining')
@@ -212,7 +212,7 @@ export class Target implements Places {
     this.#settleDrain()
   }
 
-  /** It was removed. Requests that can be tried elsewhere are; the others end with their own connections. */
+  /** Removes the target. Retryable requests go to other targets; the rest end with their connections. */
   markGone(): void {
     if (this.#state === 'gone') return
     this.#goDown('gone')

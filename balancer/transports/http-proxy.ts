@@ -9,8 +9,8 @@ import type { WebAttempt } from './web-attempt.js'
 /**
  * The only file that touches http-proxy. The library builds the outgoing request and handles its errors. It is given
  * stand-ins for the client's request (the attempts) and never the client's own objects, except for the socket of an
- * upgrade: it reads a body before there is a connection, misses a client that leaves or a target that dies half-way,
- * rewrites paths and drops framing headers.
+ * upgrade. Given the client's objects, the library would read a body before there is a connection, miss a client that
+ * leaves or a target that dies half-way, rewrite paths and drop framing headers.
  */
 export class Proxy {
   readonly #proxy: HttpProxy

@@ -1,4 +1,6 @@
 import { join } from 'node:path'
+import { defaults } from '#balancer/contract/defaults.js'
+import { edgeHeaderLimits } from '#balancer/contract/header-limits.js'
 import { homeFolder } from './app-environment.js'
 import { logLevels } from '../process/log.js'
 import {
@@ -82,7 +84,7 @@ const primaryAndWorker = ['primary', 'worker'] as const
 /** 10,000 parts, which is S3's limit, of 5 MiB each. */
 const MAX_UPLOAD_BYTES = 10_000 * 5 * 1024 ** 2
 
-/** At the first call, S3 and its clients refuse a name that looks like an address. */
+/** S3 clients refuse bucket names that look like IP addresses. */
 const BUCKET = textLike(
   /^(?!.*\.\.)(?!.*\d+\.\d+\.\d+\.\d)[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/,
   'a bucket name: 3 to 63 of a-z, 0-9, "-" and ".", no two dots together, and no IP address',
@@ -100,7 +102,7 @@ export const variables = {
     'number of worker processes'),
   balancers: withDefault('BALANCERS', wholeNumber(0, 64), '1', everybody,
     'number of balancer processes; 0 is mesh mode'),
-  balance: withDefault('BALANCE', oneOf(['round-robin', 'least-busy']), 'round-robin', everybody,
+  balance: withDefault('BALANCE', oneOf(['round-robin', 'least-busy']), defaults.balance, everybody,
     'how a balancer picks a worker'),
   app: optional('APP', appPath, 'built-in app', primaryAndWorker,
     'your app: a module, or a folder with a package.json'),
@@ -131,37 +133,37 @@ export const variables = {
   uploadMaxBytes: withDefault('UPLOAD_MAX_BYTES', wholeNumber(1, MAX_UPLOAD_BYTES, 'bytes'), String(1024 ** 3), worker,
     'largest upload; a larger one is answered 413 and not kept', appsUse),
   cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homeFolder(), '.cache'), primary,
-    'folder below which a built MinIO is looked for', { shownDefault: '~/.cache', shared: true }),
+    'cache folder, searched for a MinIO built by install-minio.sh', { shownDefault: '~/.cache', shared: true }),
   dataDir: withDefault('DATA_DIR', writableFolder, './.outpost', primary,
-    'folder for everything the program writes; one instance each'),
+    'folder for everything the program writes; one instance per folder'),
   sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
     'key that signs session cookies', secret),
   rateLimitMax: withDefault('RATE_LIMIT_MAX', wholeNumber(0, 1_000_000_000), '100', worker,
     'requests of one client address in a window; 0 turns limits off', appsUse),
   rateLimitWindowMs: withDefault('RATE_LIMIT_WINDOW_MS', wholeNumber(1_000, 86_400_000, 'milliseconds'), '900000', worker,
     'length of that window', appsUse),
-  trustProxy: withDefault('TRUST_PROXY', trustedProxies, '0', balancing,
+  trustProxy: withDefault('TRUST_PROXY', trustedProxies, String(defaults.trustProxy), balancing,
     'number of trusted proxies in front, or their addresses and ranges', appsUse),
   shutdownTimeoutMs: withDefault('SHUTDOWN_TIMEOUT_MS', milliseconds, '30000', primary,
     'longest duration of a stop'),
   drainTimeoutMs: withDefault('DRAIN_TIMEOUT_MS', milliseconds, '300000', primary,
     'time for requests in flight at a worker that is being replaced'),
-  upstreamTimeoutMs: withDefault('UPSTREAM_TIMEOUT_MS', milliseconds, '30000', balancing,
+  upstreamTimeoutMs: withDefault('UPSTREAM_TIMEOUT_MS', milliseconds, String(defaults.upstreamTimeoutMs), balancing,
     'time from the end of a request to the first byte of its answer; then 504'),
-  maxInFlight: withDefault('MAX_IN_FLIGHT', wholeNumber(1, 1_000_000), '256', balancing,
+  maxInFlight: withDefault('MAX_IN_FLIGHT', wholeNumber(1, 1_000_000), String(defaults.maxInFlight), balancing,
     'requests at one worker at once, per balancing process'),
-  maxHeaderBytes: withDefault('MAX_HEADER_BYTES', wholeNumber(1_024, 1_048_576, 'bytes'), '16384', balancing,
+  maxHeaderBytes: withDefault('MAX_HEADER_BYTES', wholeNumber(1_024, 1_048_576, 'bytes'), String(edgeHeaderLimits.maxHeaderBytes), balancing,
     'request line and headers of a request; then 431'),
   sticky: withDefault('STICKY', oneOf(['off', 'cookie', 'ip', 'connection']), 'off', balancing,
     'what keeps a client at one worker, for apps with state in memory'),
-  maxSockets: withDefault('MAX_SOCKETS', wholeNumber(1, 1_000_000), '20000', balancing,
+  maxSockets: withDefault('MAX_SOCKETS', wholeNumber(1, 1_000_000), String(defaults.maxSockets), balancing,
     'client connections at once, per balancing process; then 503'),
-  maxWebSocketsPerClient: withDefault('MAX_WEBSOCKETS_PER_CLIENT', wholeNumber(1, 1_000_000), '4000', balancing,
+  maxWebSocketsPerClient: withDefault('MAX_WEBSOCKETS_PER_CLIENT', wholeNumber(1, 1_000_000), String(defaults.maxUpgradedPerClient), balancing,
     'upgraded connections of one client address; then 429'),
   workerMaxMemory: withDefault('WORKER_MAX_MEMORY', byteSize, '0', primary,
     'resident memory at which a worker is replaced; 0 is no limit'),
   healthPath: optional('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), '/health, built-in app', balancing,
-    'path that balancers probe; an answer under 500 is good', { builtIn: '/health', ...appsUse }),
+    'path that balancers probe; an answer under 500 is good', { builtIn: defaults.healthPath, ...appsUse }),
   exposeWorker: withDefault('EXPOSE_WORKER', flag, '0', worker,
     '1: the built-in app names its worker in `X-Outpost-Worker`'),
   production: withDefault('NODE_ENV', whether('production'), '', worker,

@@ -142,7 +142,7 @@ export class ObjectStore {
       throw error
     }
     const { scrubTimes } = this.options
-    const failed = (error: unknown): void => this.#context.warn('a scrub failed', error)
+    const failed = (error: unknown): void => this.#context.warn('scrub failed', error)
     if (scrubTimes) void repeatScrub(scrubTimes, () => this.scrub(), failed, this.#leaving.signal)
     return { port: (this.#server.address() as AddressInfo).port }
   }
@@ -181,7 +181,7 @@ export class ObjectStore {
     server.setTimeout(idleTimeoutMs)
     server.on('request', (incoming, response) => this.#accept(incoming, response, false))
     server.on('checkContinue', (incoming, response) => this.#accept(incoming, response, true))
-    server.on('error', error => this.#context.warn('the object store cannot listen', error))
+    server.on('error', error => this.#context.warn('object store cannot listen', error))
     return server
   }
 
@@ -189,7 +189,7 @@ export class ObjectStore {
     if (this.#stopping) response.shouldKeepAlive = false
     const active = this.#serve(incoming, response, expectsContinue)
       .catch((error: unknown) => {
-        this.#context.warn('a request could not be answered', error)
+        this.#context.warn('request could not be answered', error)
         response.destroy()
       })
       .finally(() => this.#active.delete(active))
@@ -214,7 +214,10 @@ export class ObjectStore {
       if (incoming.socket.destroyed && !(error instanceof DamagedError)) return
       const answer = asS3Error(error)
       if (answer.status >= 500 && answer.code !== 'NotImplemented') {
-        this.#context.warn(`${incoming.method} ${path}: ${answer.code} ${answer.message}`, answer.cause ?? error)
+        this.#context.warn(
+          `request failed: ${incoming.method} ${path}: ${answer.code} ${answer.message}`,
+          answer.cause ?? error,
+        )
       }
       await reply.error(answer, path)
     }

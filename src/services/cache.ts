@@ -66,6 +66,8 @@ export class Cache {
    * @param ttlSeconds how long the value is fresh; it may be served stale for as long again, while it is loaded anew
    * @param load undefined for "there is no such thing"; its result must survive JSON
    * @throws {CacheLoadError} when another reader loads, and fails or takes too long
+   * @example
+   * const user = await outpost.cache.getOrLoad(`user:${id}`, 60, () => database.findUser(id))
    */
   async getOrLoad<T>(name: string, ttlSeconds: number, load: () => Promise<T | undefined>): Promise<T | undefined> {
     return (await this.read(name, ttlSeconds, load)).value
@@ -100,6 +102,8 @@ export class Cache {
   /**
    * Changes the original to `value` (undefined: it is removed) and the cache with it. `work` changes the original. When
    * it throws, its outcome is unknown, so the cached value is served for a moment at most.
+   * @example
+   * await outpost.cache.write(`user:${user.id}`, 60, user, () => database.saveUser(user))
    */
   async write(name: string, ttlSeconds: number, value: unknown, work: () => Promise<void>): Promise<void> {
     const key = keys.cache(name)
@@ -110,7 +114,11 @@ export class Cache {
     await this.redis.cacheEndWrite(key, token, text, freshMs, servedMs, 1)
   }
 
-  /** Forgets a value, and the loads that are under way. */
+  /**
+   * Forgets a value, and the loads that are under way.
+   * @example
+   * await outpost.cache.invalidate(`user:${id}`)
+   */
   async invalidate(name: string): Promise<void> {
     const key = keys.cache(name)
     const token = uuid()

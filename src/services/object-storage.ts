@@ -78,6 +78,8 @@ export class ObjectStorage {
    * Stores the bytes of `source`, with one part in memory at a time: nothing is read from the source while a part is
    * being sent. The object exists once this resolves, and not before. It never exists when the source throws. When the
    * storage did not answer in time, it may exist all the same.
+   * @example
+   * await outpost.storage.put(`reports/${id}.pdf`, request, { contentType: 'application/pdf' })
    */
   put(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
     return this.putSteady(key, withIdleDeadline(source, SOURCE_IDLE_MS), options)
@@ -119,7 +121,13 @@ export class ObjectStorage {
     }
   }
 
-  /** The object's bytes as a stream, all of them or a range that lies inside it. */
+  /**
+   * The object's bytes as a stream, all of them or a range that lies inside it.
+   * @example
+   * const report = await outpost.storage.get(`reports/${id}.pdf`)
+   * if (report === undefined) response.sendStatus(404)
+   * else await pipeline(report.body, response)
+   */
   async get(key: string, range?: ByteRange): Promise<StoredObject | undefined> {
     const { bucket } = this.#client
     const [offset, length] = range === undefined ? [0, 0] : [range.start, range.end - range.start + 1]
@@ -133,6 +141,11 @@ export class ObjectStorage {
     )
   }
 
+  /**
+   * The facts of an object, without its bytes.
+   * @example
+   * const size = (await outpost.storage.stat(`reports/${id}.pdf`))?.size ?? 0
+   */
   async stat(key: string): Promise<ObjectInfo | undefined> {
     const found = await orUndefined(this.#client.call(READ, client => client.statObject(this.#client.bucket, key)))
     if (found === undefined) return undefined
@@ -141,12 +154,20 @@ export class ObjectStorage {
     return { size, etag, lastModified, contentType, metadata }
   }
 
-  /** Resolves when the object does not exist, even if it never did. */
+  /**
+   * Resolves when the object does not exist, even if it never did.
+   * @example
+   * await outpost.storage.remove(`reports/${id}.pdf`)
+   */
   async remove(key: string): Promise<void> {
     await orUndefined(this.#client.call(WRITE, client => client.removeObject(this.#client.bucket, key)))
   }
 
-  /** The objects whose keys begin with `prefix`, in the order of their keys, fetched in pages of `pageSize`. */
+  /**
+   * The objects whose keys begin with `prefix`, in the order of their keys, fetched in pages of `pageSize`.
+   * @example
+   * for await (const { key, size } of outpost.storage.list('reports/')) console.log(key, size)
+   */
   async *list(
     prefix = '',
     pageSize = 1_000,
@@ -166,7 +187,11 @@ export class ObjectStorage {
     } while (token !== '')
   }
 
-  /** A URL that gives access to this object for a while, directly at the storage. */
+  /**
+   * A URL that gives access to this object for a while, directly at the storage.
+   * @example
+   * response.redirect(await outpost.storage.presign('GET', `reports/${id}.pdf`, 300))
+   */
   presign(method: 'GET' | 'PUT', key: string, seconds: number): Promise<string> {
     return this.#client.call(READ, client => client.presignedUrl(method, this.#client.bucket, key, seconds))
   }

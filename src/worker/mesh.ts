@@ -17,7 +17,7 @@ const CONNECTIONS_CHECK_MS = 100
 
 /** How a worker ends in mesh mode. */
 export interface Mesh {
-  /** Lets clients and requests go, before the worker's own server stops. */
+  /** Waits for clients and requests to end before the worker's own server stops. */
   leave(deadlineMs: number): Promise<void>
   crash(error: unknown): void
 }
@@ -40,7 +40,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     while (balancer.connections > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
   }
 
-  /** A connection that is closed at once may be one over which a request is on its way. */
+  /** A request may be on its way over a connection, so none is closed at once. */
   async function forwardAndLeave(): Promise<void> {
     balancer.dropLocal(CRASH_PATIENCE_MS)
     await untilClientsHaveGone(CRASH_LINGER_MS)
@@ -48,7 +48,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     exit(exitCodes.failure)
   }
 
-  /** Reports the connection before the first byte is read: an unreported one is dealt to another worker. */
+  /** Reports the connection before reading from it: the primary gives an unreported connection to another worker. */
   function adopt(handle: unknown): void {
     parent.report({ type: 'connection-taken' })
     balancer.adopt(socketOf(handle))
@@ -67,7 +67,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   return {
     leave: deadlineMs => balancer.stop(deadlineMs),
     crash(error) {
-      log.fatal({ err: error }, 'uncaught exception')
+      log.fatal({ err: error }, 'worker threw an uncaught exception')
       if (crashed) return
       crashed = true
       parent.report({ type: 'crashed' })

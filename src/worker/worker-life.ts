@@ -62,7 +62,7 @@ export class WorkerLife {
 
   #crash(error: Error): void {
     if (this.#mesh !== undefined) return this.#mesh.crash(error)
-    this.log.fatal({ err: error }, 'uncaught exception')
+    this.log.fatal({ err: error }, 'worker threw an uncaught exception')
     exit(exitCodes.failure)
   }
 }

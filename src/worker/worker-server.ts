@@ -10,7 +10,7 @@ import { adoptClient, PROBE, takeClient, type Client } from './client-identity.j
 
 const IDLE_CHECK_MS = 50
 
-/** Takes its own requests before the app sees them. */
+/** Handles some requests before the app. */
 export interface Door {
   owns(request: IncomingMessage): boolean
   handleRequest(request: IncomingMessage, response: ServerResponse): void
@@ -23,16 +23,16 @@ export interface WorkerServerOptions {
   identityKey: string
   config?: {
     maxHeaderBytes: number
-    /** Undefined: health checks are answered here, and the app does not hear of them. */
+    /** Undefined: health checks are answered here, and the app gets none. */
     healthPath: string | undefined
   }
 }
 
-/** The app's server, on the unix socket that the balancers reach it by. */
+/** The app's server, on the unix socket that balancers connect to. */
 export class WorkerServer {
   /** The classes of its requests and responses, also for the balancer of mesh mode; undefined for Node's own. */
   readonly messages: MessageClasses | undefined
-  /** Another listener for requests was added beside the Express app that the messages are made for. */
+  /** The app's server also has request listeners other than Express. */
   #othersListen = false
   readonly #prepared = new WeakSet<Server>()
 
@@ -66,7 +66,7 @@ export class WorkerServer {
     // Read for each connection.
     Object.assign(server, { maxHeaderSize: limits.maxHeaderBytes })
     this.#interceptArrivals(server)
-    // Without a listener Node would never call it an upgrade.
+    // Node treats a request as an upgrade only if there is a listener.
     server.on('upgrade', (request, socket: Duplex) => this.#noteUpgrade(server, request, socket))
     server.on('clientError', (_error, socket) => socket.destroy())
   }
@@ -95,7 +95,7 @@ export class WorkerServer {
     const socket = request.socket as Socket & { server?: Server }
     const { server: edge } = socket
     try {
-      // Some apps find their server by the request. Node finds the one to tell of a broken request by it, too.
+      // Some apps find their server by the request. Node, too, finds by it the server that gets the error of a broken one.
       Object.assign(socket, { server: this.server })
       this.server.emit('request', request, response)
     } finally {
@@ -150,7 +150,7 @@ export class WorkerServer {
     clearTimeout(givenUp)
   }
 
-  /** In `emit`, so that it comes before every listener of the app, whenever that was added. */
+  /** Overrides `emit`, so that it runs before every listener, even those added earlier. */
   #interceptArrivals(server: Server): void {
     const { door } = this
     const { identityKey, config } = this.options
@@ -238,7 +238,7 @@ function leaveTheEndToTheBalancer(
 
 const HAS_LENGTH = /^(?:content-length|transfer-encoding):/im
 
-/** On a request whose client is known. By request: one connection of a balancer carries those of many clients. */
+/** Marks a request whose client is known. One connection carries requests of many clients. */
 const identified = Symbol('identified')
 
 interface Identified extends IncomingMessage {

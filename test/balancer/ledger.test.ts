@@ -156,26 +156,26 @@ void t.test('nothing stays open after the clients have left', async t => {
     ['at a target', behindASocket, [...inFlight, handshake]],
     ['at the app in this process', inThisProcess, inFlight],
   ] as const) {
-    await t.test(where, async t => {
+    await t.test(`nothing stays open ${where} after the clients have left`, async t => {
       const stage = await start(t)
       for (const moment of moments) {
-        await t.test(moment.name, () => leaveAt(stage, moment))
+        await t.test(`nothing stays open after a client that leaves: ${moment.name}`, () => leaveAt(stage, moment))
       }
       await servesOn(t, stage)
     })
   }
 
-  await t.test('waiting for a target', async t => {
+  await t.test('nothing stays open after clients that leave while they wait for a target', async t => {
     const stage: Stage = { running: await RunningBalancer.start(t, [], { holdMs: 60_000 }), app: new Unfinished() }
     for (const moment of withoutTarget) {
-      await t.test(moment.name, () => leaveAt(stage, moment))
+      await t.test(`nothing stays open after a client that leaves: ${moment.name}`, () => leaveAt(stage, moment))
     }
     stage.running.balancer.setLocal('a', stage.app)
     await servesOn(t, stage)
     t.equal(stage.app.arrived, 0, 'requests whose client has left do not reach a later target')
   })
 
-  await t.test('waiting for a place at a full target, or in one', async t => {
+  await t.test('nothing stays open after clients that leave a full target, or the queue for it', async t => {
     const maxInFlight = CLIENTS / 4
     const stage = await behindASocket(t, { maxInFlight, overloadWaitMs: 60_000 })
     const full = ({ running }: Stage): boolean => running.balancer.ledger().waiting === CLIENTS - maxInFlight
@@ -183,7 +183,7 @@ void t.test('nothing stays open after the clients have left', async t => {
     await servesOn(t, stage)
   })
 
-  await t.test('at any moment', async t => {
+  await t.test('nothing stays open after clients that leave at any moment', async t => {
     const stages = [await behindASocket(t), await inThisProcess(t)]
     const single = [GET, HALF, POST, HELD_POST, UPGRADE]
     const kinds = [...single, ...single.map(last => HALF + GET.repeat(8) + last)]

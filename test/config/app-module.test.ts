@@ -28,7 +28,7 @@ const folders: Array<[what: string, packageJson: object | undefined, file: strin
 ]
 
 for (const [what, packageJson, file, args = []] of folders) {
-  void t.test(`of a folder is run: ${what}`, t => {
+  void t.test(`APP that names a folder runs its main module: ${what}`, t => {
     const path = folder(t, ['index.js', 'main.js', 'lib/www.js', 'lib/index.js'], packageJson)
     t.strictSame(findAppModule(path), { file: join(path, file), args })
     t.end()

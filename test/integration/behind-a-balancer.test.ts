@@ -20,7 +20,7 @@ void t.test('a thousand requests are served half by each of two workers', async 
   for (const [name, served] of shares) t.ok(Math.abs(served - 500) <= 1, `${name}: ${served} of 1000`)
 })
 
-void t.test('accounts', t => accountSuite(t, cluster, WORKERS))
-void t.test('bad input', t => badInputSuite(t, cluster))
-void t.test('products', t => productSuite(t, cluster, WORKERS))
-void t.test('uploads', t => uploadSuite(t, cluster, WORKERS))
+void t.test('accounts work over several workers behind a balancer', t => accountSuite(t, cluster, WORKERS))
+void t.test('bad requests are refused and harm no other request behind a balancer', t => badInputSuite(t, cluster))
+void t.test('products work over several workers behind a balancer', t => productSuite(t, cluster, WORKERS))
+void t.test('uploads work over several workers behind a balancer', t => uploadSuite(t, cluster, WORKERS))

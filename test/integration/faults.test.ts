@@ -55,7 +55,7 @@ faults.push({ env: { DATA_DIR: emptySecret }, says: [join(emptySecret, 'session-
 
 for (const { env, says } of faults) {
   const name = Object.entries(env).map(([key, value]) => `${key}=${value.replace(folder, '…')}`)
-  void t.test(name.join(' ').replace(String(takenPort), '(taken)'), async t => {
+  void t.test(`a start is refused in one message: ${name.join(' ').replace(String(takenPort), '(taken)')}`, async t => {
     const cluster = Cluster.spawn(t, env)
     t.strictSame(await cluster.exited, { code: 78, signal: null })
 

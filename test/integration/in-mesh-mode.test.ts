@@ -19,7 +19,7 @@ void t.test('mesh mode has no balancer process and deals connections in turn', a
   for (const [name, served] of shares) t.ok(Math.abs(served - 50) <= 1, `${name}: ${served} of 100`)
 })
 
-void t.test('accounts', t => accountSuite(t, cluster, WORKERS))
-void t.test('bad input', t => badInputSuite(t, cluster))
-void t.test('products', t => productSuite(t, cluster, WORKERS))
-void t.test('uploads', t => uploadSuite(t, cluster, WORKERS))
+void t.test('accounts work over several workers in mesh mode', t => accountSuite(t, cluster, WORKERS))
+void t.test('bad requests are refused and harm no other request in mesh mode', t => badInputSuite(t, cluster))
+void t.test('products work over several workers in mesh mode', t => productSuite(t, cluster, WORKERS))
+void t.test('uploads work over several workers in mesh mode', t => uploadSuite(t, cluster, WORKERS))

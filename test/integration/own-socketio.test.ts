@@ -27,7 +27,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     await until(async () => workers.add((await ask(cluster.url, '/')).text).size === 3, 'all workers to serve')
     for (const path of PATHS) {
       for (const [name, transports] of Object.entries(TRANSPORTS)) {
-        await t.test(`${path} with ${name}`, async t => {
+        await t.test(`clients of ${path} with ${name} stay connected`, async t => {
           const open = (): ChatClient => ChatClient.open(t, cluster.url, transports, { path })
           const clients = Array.from({ length: CLIENTS }, open)
           for (const client of clients) await client.connected()

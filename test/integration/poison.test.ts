@@ -54,7 +54,7 @@ void t.test('in mesh mode a request that crashes its worker is answered 502 at o
     t.equal((await ask(cluster.url, '/')).status, 200)
     await sleep(PAUSE_MS)
   }
-  const ended = cluster.lines.filter(line => line.includes('"msg":"uncaught exception"')).length
+  const ended = cluster.lines.filter(line => line.includes('"msg":"worker threw an uncaught exception"')).length
   t.ok(ended <= 6, `${ended} workers crashed`)
   t.match(await cluster.stop(), { code: 0 })
 })

@@ -12,7 +12,7 @@ t.setTimeout(120_000)
 /** The requirements of Outpost's own client, beyond those of every client. */
 for (const kind of s3Servers) {
   const missing = await kind.missing()
-  await t.test(`${kind.name} server`, { skip: missing ?? false }, async t => {
+  await t.test(`the minio client works with the ${kind.name} server`, { skip: missing ?? false }, async t => {
     const server = await kind.start(t.testdir())
     t.teardown(() => server.stop())
     const client = connectMinio(server)

@@ -303,7 +303,7 @@ void t.test('a fault is logged in detail, and the client gets no details', async
   const answer = await send(endpoint, { path: '/bucket/key' })
   t.match(answer, { status: 500, code: 'InternalError' })
   t.notMatch(answer.text, /not a record|buckets/)
-  t.match(warnings, [/^GET \/bucket\/key: InternalError/])
+  t.match(warnings, [/^request failed: GET \/bucket\/key: InternalError/])
 })
 
 void t.test('ten writers of one key leave one whole object', async t => {

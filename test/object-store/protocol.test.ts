@@ -9,7 +9,7 @@ t.setTimeout(300_000)
 /** Compares the raw answers of the embedded store with those of a real MinIO. Clients do not show these. */
 for (const kind of s3Servers) {
   const missing = await kind.missing()
-  await t.test(`${kind.name} server`, { skip: missing ?? false }, async t => {
+  await t.test(`the protocol of S3 holds on the ${kind.name} server`, { skip: missing ?? false }, async t => {
     const server = await kind.start(t.testdir())
     t.teardown(() => server.stop())
     const md5 = (data: Buffer | string): string => createHash('md5').update(data).digest('hex')
@@ -41,7 +41,7 @@ for (const kind of s3Servers) {
       t.match(answer.headers, { 'content-type': 'text/html', 'content-disposition': 'inline' })
     })
 
-    await t.test('ranges', async t => {
+    await t.test('a range is answered 206, and one beyond the object 416', async t => {
       await put('digits', '0123456789')
       const range = (range: string) => get('digits', { range })
       t.match(await range('bytes=2-4'), { status: 206, text: '234', headers: { 'content-range': 'bytes 2-4/10' } })
@@ -52,7 +52,7 @@ for (const kind of s3Servers) {
       t.match(await range('bytes=10-'), { status: 416, code: 'InvalidRange' })
     })
 
-    await t.test('conditions on reading', async t => {
+    await t.test('a read whose conditions fail is answered 304 or 412', async t => {
       const etag = `"${md5('0123456789')}"`
       const old = 'Mon, 01 Jan 2001 00:00:00 GMT'
       const status = async (headers: Record<string, string>) => (await get('digits', headers)).status
@@ -172,7 +172,7 @@ for (const kind of s3Servers) {
       t.match(await sendRaw(server, 'GET', expired), { status: 403, code: 'AccessDenied' })
     })
 
-    await t.test('multipart: parts in order, large enough, and the ones that were sent', async t => {
+    await t.test('a multipart upload needs its parts in order, large enough, and as they were sent', async t => {
       const path = '/bucket/parts'
       const created = await send(server, { method: 'POST', path, query: { uploads: '' } })
       const uploadId = element(created.text, 'UploadId') ?? ''
@@ -211,7 +211,7 @@ for (const kind of s3Servers) {
       t.match(await complete([1, 2]), { status: 404, code: 'NoSuchUpload' })
     })
 
-    await t.test('multipart: a small part in the middle, and an abort', async t => {
+    await t.test('a multipart upload with a small part in the middle is refused, and can be aborted', async t => {
       const path = '/bucket/small-parts'
       const created = await send(server, { method: 'POST', path, query: { uploads: '' } })
       const uploadId = element(created.text, 'UploadId') ?? ''
@@ -279,7 +279,7 @@ for (const kind of s3Servers) {
       t.equal((await send(server, { path: '/listing/d&e' })).status, 404)
     })
 
-    await t.test('copies, and the conditions on them', async t => {
+    await t.test('a copy is made only if its conditions hold', async t => {
       await put('source ü', 'copied', { 'x-amz-meta-kept': 'yes' })
       const copy = (headers: Record<string, string>) => {
         const source = { 'x-amz-copy-source': `/bucket/${encodeURIComponent('source ü')}` }

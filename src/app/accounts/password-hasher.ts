@@ -33,15 +33,18 @@ export function hashLimits(cores: number, workers: number): HashLimits {
 
 const COST = 10
 
-/** bcrypt reads no further. */
+/** bcrypt ignores further bytes. */
 export const MAX_PASSWORD_BYTES = 72
 
-/** A valid hash of an unknown password. Comparing with a malformed one would return at once and give the answer away. */
+/**
+ * A valid hash of an unknown password. Comparing with a malformed hash returns at once, which would reveal that the
+ * account does not exist.
+ */
 const HASH_OF_NOTHING = '$2b$10$jas1T7BxDenKJiOjSY4FMukrZL0fxoYAVH1ykzv8ChlEkpotPYrQa'
 
 /**
- * bcrypt with a bounded queue. The libuv pool alone would take any number and make everything else wait. The signal of
- * a client that leaves frees its place in the queue, so that no other client is refused for it.
+ * bcrypt with a bounded queue. The libuv pool alone would take any number and make everything else wait. When a client
+ * leaves, its abort signal frees its place in the queue.
  */
 export class PasswordHasher {
   readonly #semaphore: Semaphore

@@ -6,7 +6,7 @@ const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /**
  * Refuses requests with a cookie that change something and come from a page of another origin. Browsers send the origin
- * of such requests by themselves. Other clients send neither header, and no cookie by accident.
+ * of such requests by themselves. Other clients send neither header, and send a cookie only on purpose.
  */
 export const requireSameOrigin: RequestHandler = function requireSameOrigin(request, _response, next) {
   if (request.headers.cookie === undefined || SAFE_METHODS.has(request.method)) return next()

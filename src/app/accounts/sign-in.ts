@@ -5,14 +5,14 @@ import { hashOfToken, type Accounts } from './accounts.js'
 declare module 'express-session' {
   interface SessionData {
     username?: string
-    /** Hash of the bearer token made by the same sign-in, so that both end together. */
+    /** Hash of the bearer token made by the same sign-in, so that both end at the same time. */
     tokenHash?: string
   }
 }
 
 /**
  * The user of a request: by the bearer token if there is an `Authorization` header, else by the session.
- * Every sign-in makes one of each, and they live and die together.
+ * Every sign-in makes one of each, and both end at the same time.
  */
 export class SignIn {
   constructor(
@@ -20,7 +20,7 @@ export class SignIn {
     private readonly sessionStore: RedisStore,
   ) {}
 
-  /** A session under a new id (one that was set before the sign-in is worth nothing after it), and a token. */
+  /** A session under a new id (one that was set before the sign-in becomes invalid), and a token. */
   async begin(request: Request, username: string): Promise<string> {
     await this.#revokeTokenOfSession(request)
     await promisify(done => request.session.regenerate(done))

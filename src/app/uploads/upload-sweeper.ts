@@ -6,14 +6,14 @@ import { UPLOAD_LIVES_MS } from '../../services/live-uploads.js'
 import type { IncompleteUpload } from '../../services/object-storage.js'
 
 /** The storage to sweep. */
-export interface LitterStore {
+export interface IncompleteUploads {
   incompleteUploads(prefix: string): AsyncIterable<IncompleteUpload>
   removeIncompleteUpload(upload: IncompleteUpload): Promise<void>
 }
 
 export interface SweeperOptions {
   redis: Redis
-  storage: LitterStore
+  storage: IncompleteUploads
   log: Logger
   /** Only keys with this prefix are swept. */
   prefix: string
@@ -29,7 +29,7 @@ const FIRST_MS = 15_000
 const MIN_AGE_MS = 5 * UPLOAD_LIVES_MS
 
 /**
- * Removes multipart uploads without a live worker: their worker was killed, or could not reach the storage to
+ * Removes multipart uploads without a living worker: it was killed, or could not reach the storage to
  * abort them. One worker of the cluster does it at a time.
  */
 export class UploadSweeper {
@@ -78,7 +78,7 @@ export class UploadSweeper {
   async #sweepInTurn(): Promise<void> {
     const { redis, log } = this.options
     try {
-      // A little shorter than the interval, or every other turn would find the lease of the turn before.
+      // Slightly shorter than the interval, so that the previous lease has expired.
       if (!(await takeLease(redis, 'sweep-uploads', this.#intervalMs * 0.9))) return
       const removed = await this.sweep()
       if (removed > 0) log.info({ removed }, 'unfinished uploads were removed')

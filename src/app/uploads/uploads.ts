@@ -36,7 +36,7 @@ export class UploadsBusyError extends Error {
 const AT_ONCE = 32
 const WAITING = 224
 const WAIT_MS = 5_000
-/** An object that the storage was slow to store may become visible after its deadline. */
+/** An object that a slow storage has stored may become visible after its deadline. */
 const REMOVED_AFTER_MS = [0, 10_000, 60_000]
 /** Metadata must not be larger than 2 KiB in all. */
 const MAX_ENCODED_NAME = 900
@@ -50,8 +50,8 @@ export class Uploads {
   constructor(private readonly storage: ObjectStorage) {}
 
   /**
-   * Streams a file to the storage. The object exists once this resolves. When this throws, the object does not exist or is
-   * removed again: a storage that did not answer in time may have stored it.
+   * Streams a file to the storage. The object exists once this resolves. If this throws, the object does not exist, or is
+   * removed soon: a slow storage may still have stored it.
    */
   async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
     const source = withIdleDeadline(file.bytes, SOURCE_IDLE_MS)

@@ -182,7 +182,7 @@ export class Bucket {
     try {
       const names = readdirSync(folder)
       const foreign = names.filter(name => !pattern.test(name))
-      for (const name of foreign) this.context.warn(`a foreign file is left alone: ${join(folder, name)}`)
+      for (const name of foreign) this.context.warn(`foreign file is left alone: ${join(folder, name)}`)
       return names.filter(name => pattern.test(name))
     } catch (error) {
       this.#leaveOut(hashPrefix, folder, error)
@@ -206,7 +206,7 @@ export class Bucket {
   #leaveOut(hashPrefix: string, path: string, error: unknown): void {
     if (isShortage(error)) throw error
     this.#damaged.add(hashPrefix, path)
-    this.context.warn(`an object of bucket ${this.name} is damaged and is left out: ${path}`, error)
+    this.context.warn(`object of bucket ${this.name} is damaged and is left out: ${path}`, error)
   }
 
   async #openFile(key: string): Promise<StoredFile<ObjectRecord> | undefined> {

@@ -28,7 +28,7 @@ export class Buckets {
       const path = join(this.root, name)
       const createdAt = this.#recoverCreation(name, path)
       if (createdAt === undefined) {
-        this.context.warn(`a foreign file is left alone: ${path}`)
+        this.context.warn(`foreign file is left alone: ${path}`)
         continue
       }
       const bucket = new Bucket(name, createdAt, path, this.context)
@@ -89,7 +89,7 @@ export class Buckets {
       if (isShortage(error)) throw error
       const birth = birthOf(join(path, 'objects'))
       if (birth === undefined) return undefined
-      this.context.warn(`the file of bucket ${name} is damaged, its objects are served: ${path}`, error)
+      this.context.warn(`file of bucket ${name} is damaged, its objects are served: ${path}`, error)
       return birth
     }
   }

@@ -44,7 +44,7 @@ export class MultipartUploads {
     const root = this.folders.pathOf('')
     for (const id of readdirSync(root)) {
       const folder = this.folders.pathOf(id)
-      if (!/^[0-9a-f]{32}$/.test(id)) this.context.warn(`a foreign file is left alone: ${folder}`)
+      if (!/^[0-9a-f]{32}$/.test(id)) this.context.warn(`foreign file is left alone: ${folder}`)
       else if (this.folders.has(id)) await this.#removeLeftOver(join(folder, UPLOAD_FILE))
       else if (this.#recoverUpload(folder) === 'no upload' && removeUnreferenced) await this.#removeLeftOver(folder)
     }
@@ -172,7 +172,7 @@ export class MultipartUploads {
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return 'no upload'
       if (isShortage(error)) throw error
-      this.context.warn(`an upload is damaged and is left out: ${folder}`, error)
+      this.context.warn(`upload is damaged and is left out: ${folder}`, error)
       return 'damaged'
     }
   }
@@ -183,7 +183,7 @@ export class MultipartUploads {
       return asPartRecord(readRecordSync(path).record)
     } catch (error) {
       if (isShortage(error)) throw error
-      this.context.warn(`a part is damaged or foreign and is left out: ${path}`, error)
+      this.context.warn(`part is damaged or foreign and is left out: ${path}`, error)
       return undefined
     }
   }

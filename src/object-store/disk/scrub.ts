@@ -109,6 +109,6 @@ export class Scrub {
 
   #report(name: string, cause?: unknown): void {
     this.#damaged.push(name)
-    this.context.warn(`an object is damaged: ${name}`, cause)
+    this.context.warn(`object is damaged: ${name}`, cause)
   }
 }

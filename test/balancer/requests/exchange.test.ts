@@ -441,7 +441,7 @@ void t.test('an answer that is not valid HTTP becomes a 502', async t => {
     '\0',
   ]
   for (const bytes of nonsense) {
-    await t.test(JSON.stringify(bytes.slice(0, 40)), async t => {
+    await t.test(`a nonsensical answer becomes a 502: ${JSON.stringify(bytes.slice(0, 40))}`, async t => {
       const raw = await RawTarget.start(t, 'raw', socket => socket.write(Buffer.from(bytes, 'latin1')))
       const running = await RunningBalancer.start(t, [raw])
       const client = await running.connect()

@@ -63,16 +63,19 @@ const table: Record<Transition, Partial<Record<TargetState, TargetState>>> = {
 for (const [transition, moves] of Object.entries(table) as [Transition, Partial<Record<TargetState, TargetState>>][]) {
   for (const [from, way] of Object.entries(ways) as [TargetState, Transition[]][]) {
     const to = moves[from] ?? from
-    void t.test(`${transition}: ${from} -> ${to}`, t => {
-      const { target, log } = newTarget()
-      for (const step of way) target[step]()
-      t.equal(target.state, from)
-      const before = log.lines.length
-      target[transition]()
-      t.equal(target.state, to)
-      t.same(log.lines.slice(before, before + 1), to === from ? [] : [`${from} -> ${to}`])
-      t.end()
-    })
+    void t.test(
+      `${transition}() ${to === from ? 'leaves' : 'turns'} a target that is ${from}${to === from ? ' as it is' : ` to ${to}`}`,
+      t => {
+        const { target, log } = newTarget()
+        for (const step of way) target[step]()
+        t.equal(target.state, from)
+        const before = log.lines.length
+        target[transition]()
+        t.equal(target.state, to)
+        t.same(log.lines.slice(before, before + 1), to === from ? [] : [`${from} -> ${to}`])
+        t.end()
+      },
+    )
   }
 }
 

@@ -182,16 +182,19 @@ async function throughEveryWorker(
 const requestIds = new Set<string>()
 
 async function checkAnswer(t: Test, answer: Answer, status: number, code?: string): Promise<void> {
-  await t.test(`${status} ${code ?? ''}`, t => {
-    const id = String(answer.headers['x-request-id'])
-    t.equal(answer.status, status)
-    t.match(id, UUID_V4)
-    t.notOk(requestIds.has(id), 'one of its own')
-    requestIds.add(id)
-    if (code !== undefined) {
-      t.match(answer.headers['content-type'], /^application\/problem\+json/)
-      t.match(jsonOf(answer), { type: 'about:blank', title: /./, status, code, detail: /./, requestId: id })
-    }
-    t.end()
-  })
+  await t.test(
+    `an answer with status ${status} has a request id of its own, and a problem body if it is an error`,
+    t => {
+      const id = String(answer.headers['x-request-id'])
+      t.equal(answer.status, status)
+      t.match(id, UUID_V4)
+      t.notOk(requestIds.has(id), 'one of its own')
+      requestIds.add(id)
+      if (code !== undefined) {
+        t.match(answer.headers['content-type'], /^application\/problem\+json/)
+        t.match(jsonOf(answer), { type: 'about:blank', title: /./, status, code, detail: /./, requestId: id })
+      }
+      t.end()
+    },
+  )
 }

@@ -141,7 +141,7 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
   const before = cluster.supervision()
 
   for (const { name, bytes, status } of [...JSON_AND_LOGIN, ...AUTHORIZATION, ...RAW_HTTP]) {
-    await t.test(name, async t => {
+    await t.test(`a bad request is answered and ends nothing else: ${name}`, async t => {
       const answer = await rawExchange(port, bytes)
       t.ok(status.includes(answer.status), `${answer.status} is one of ${status.join(', ')}`)
       t.match(answer.headers, { 'x-request-id': /./ })

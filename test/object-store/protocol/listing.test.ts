@@ -46,7 +46,7 @@ void t.test('keys are in the order of their bytes, and a delimiter may be any te
   t.end()
 })
 
-void t.test('starts after a key, or after a common prefix with all that is under it', t => {
+void t.test('a listing starts after a key, or after a common prefix with all that is under it', t => {
   const index = indexOf(['a', 'b/1', 'b/2', 'c'])
   const after = (after: string, delimiter: string) => {
     const page = listPage(index, { prefix: '', delimiter, after, maxKeys: 10 })

@@ -4,7 +4,7 @@ import { xmlDocument } from '#src/object-store/protocol/xml-writer.js'
 
 const malformed = { code: 'MalformedXML' }
 
-void t.test('reads what S3 clients send', t => {
+void t.test('the XML that S3 clients send is read', t => {
   const root = parseXml(
     `\uFEFF<?xml version="1.0" encoding="UTF-8"?>
     <s3:Delete xmlns:s3="http://s3.amazonaws.com/doc/2006-03-01/" other='x'>
@@ -20,12 +20,12 @@ void t.test('reads what S3 clients send', t => {
   t.end()
 })
 
-void t.test('keeps the spaces of a key', t => {
+void t.test('the spaces of a key are kept', t => {
   t.equal(childText(parseXml('<a><Key> two  spaces </Key></a>', 2), 'Key'), ' two  spaces ')
   t.end()
 })
 
-void t.test('refuses everything else', t => {
+void t.test('malformed XML is refused', t => {
   const sources = [
     '',
     'text',
@@ -65,7 +65,7 @@ void t.test('a document of two million entities is refused at the first bad one'
   t.end()
 })
 
-void t.test('writes fields in order, repeats lists, leaves out what is undefined, and escapes', t => {
+void t.test('XML is written with fields in order, lists repeated, undefined fields left out, and text escaped', t => {
   const document = xmlDocument(
     'Result',
     { Name: 'a<b>&"\u0001', Size: 3, Gone: undefined, Key: [{ V: 1 }, { V: 2 }] },

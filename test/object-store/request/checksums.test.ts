@@ -11,7 +11,7 @@ const expected: Record<string, string> = {
 }
 
 for (const [algorithm, start] of Object.entries(CHECKSUMS)) {
-  void t.test(`${algorithm} of the digits, in one piece and in several`, t => {
+  void t.test(`${algorithm} gives the published check value, in one piece and in several`, t => {
     for (const pieces of [['123456789'], ['1', '2345', '', '6789']]) {
       const checksum = start()
       for (const piece of pieces) checksum.update(Buffer.from(piece))

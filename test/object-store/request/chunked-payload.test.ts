@@ -80,7 +80,7 @@ void t.test('a body that ends early, or says more than it should, is refused', a
   await t.rejects(decode('x'.repeat(10_000), plain), { code: 'InvalidRequest' })
 })
 
-void t.test('an unsigned body with a trailer', async t => {
+void t.test('an unsigned body with a trailer is decoded', async t => {
   const unsigned = { ...plain, contentSha256: 'STREAMING-UNSIGNED-PAYLOAD-TRAILER' }
   const body = '5\r\nhello\r\n0\r\nX-Amz-Checksum-Crc32: NhCmhg==\r\n'
   const expected = { text: 'hello', trailers: [['x-amz-checksum-crc32', 'NhCmhg==']] }

@@ -7,7 +7,7 @@ const earlier = 'Wed, 01 May 2024 09:59:59 GMT'
 const failed = { code: 'PreconditionFailed' }
 const unchanged = { code: 'NotModified' }
 
-void t.test('entity tags', t => {
+void t.test('a read depends on the entity tag that it names', t => {
   t.doesNotThrow(() => requireReadable(object, { ifMatch: '"abc"' }))
   t.doesNotThrow(() => requireReadable(object, { ifMatch: '"x", "abc"' }))
   t.doesNotThrow(() => requireReadable(object, { ifMatch: '*' }))
@@ -18,7 +18,7 @@ void t.test('entity tags', t => {
   t.end()
 })
 
-void t.test('dates, in whole seconds; an unusable one is ignored', t => {
+void t.test('a read depends on the date that it names, in whole seconds, and not on an unusable one', t => {
   t.throws(() => requireReadable(object, { ifModifiedSince: same }), unchanged)
   t.doesNotThrow(() => requireReadable(object, { ifModifiedSince: earlier }))
   t.doesNotThrow(() => requireReadable(object, { ifUnmodifiedSince: same }))
@@ -33,7 +33,7 @@ void t.test('an entity tag outranks a date', t => {
   t.end()
 })
 
-void t.test('writes', t => {
+void t.test('a write depends on the entity tag that it names', t => {
   t.doesNotThrow(() => requireWritable(undefined, { ifNoneMatch: '*' }))
   t.throws(() => requireWritable(object, { ifNoneMatch: '*' }), failed)
   t.throws(() => requireWritable(object, { ifNoneMatch: '"abc"' }), { code: 'NotImplemented' })

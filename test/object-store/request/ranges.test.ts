@@ -1,7 +1,7 @@
 import t from 'tap'
 import { parseCopyRange, parseRange } from '#src/object-store/request/ranges.js'
 
-void t.test('one range of bytes', t => {
+void t.test('one range of bytes is understood', t => {
   t.same(parseRange('bytes=0-0', 10), { start: 0, end: 1 })
   t.same(parseRange('bytes=3-', 10), { start: 3, end: 10 })
   t.same(parseRange('bytes=3-99', 10), { start: 3, end: 10 })

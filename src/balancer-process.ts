@@ -1,12 +1,12 @@
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
-import type { StartOrder } from './ipc/messages.js'
+import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 
 /** The body of a balancer process: the library, wired to the primary's orders. */
 export async function runBalancer(): Promise<void> {
-  const { parent, start } = await Parent.join()
+  const { parent, start } = await Parent.join('start-balancer')
   process.title = `outpost balancer ${start.id}`
   const balancer = createBalancer(start, parent)
   const leave = async (deadlineMs: number): Promise<void> => {
@@ -36,7 +36,7 @@ export async function runBalancer(): Promise<void> {
 
 /** A balancer with the settings of this instance. It reports the states of its targets to the primary. */
 export function createBalancer(
-  { config, identityKey }: StartOrder,
+  { config, identityKey }: Pick<BalancerStartOrder, 'config' | 'identityKey'>,
   parent: Parent,
   events: BalancerEvents = {},
   options: Partial<BalancerOptions> = {},

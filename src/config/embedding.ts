@@ -28,10 +28,15 @@ const CLIENTS: Record<Embeddable, ReadonlySet<string>> = {
   storage: new Set(['minio', '@aws-sdk/client-s3', '@aws-sdk/lib-storage', 'aws-sdk', 'multer-s3']),
 }
 
+/** Whether a server of somebody else's is named. */
+export function isElsewhere({ redisUrl, s3 }: Embedding, service: Embeddable): boolean {
+  return (service === 'redis' ? redisUrl : s3.endpoint) !== undefined
+}
+
 /** Whether Outpost may run the server: nobody else's is named, and EMBED allows it. */
-export function mayEmbed({ embed, redisUrl, s3 }: Embedding, service: Embeddable): boolean {
-  const isElsewhere = (service === 'redis' ? redisUrl : s3.endpoint) !== undefined
-  return !isElsewhere && (embed === 'auto' || embed === 'all' || embed === service)
+export function mayEmbed(config: Embedding, service: Embeddable): boolean {
+  const { embed } = config
+  return !isElsewhere(config, service) && (embed === 'auto' || embed === 'all' || embed === service)
 }
 
 /**

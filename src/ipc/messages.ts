@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
-import type { Config } from '../config/config.js'
+import type { Config, ConfigFor } from '../config/config.js'
 import { embeddables } from '../config/embedding.js'
 
 /** A target, as sent to every balancing process. */
@@ -25,12 +25,12 @@ const storageSchema = z.object({
   region: z.string(),
 })
 
-/** The first order of a child. Secrets travel here, not in the environment. */
+/** The first order of a worker. Secrets travel here, not in the environment. */
 const startSchema = z.object({
   type: z.literal('start'),
   id: z.string(),
-  config: z.custom<Config>(value => typeof value === 'object' && value !== null),
-  /** The socket on which a worker serves HTTP to the balancers. */
+  config: z.custom<ConfigFor<'worker'>>(isObject),
+  /** The socket on which it serves HTTP to the balancers. */
   socketPath: z.string(),
   /** The bound public port. An app that listens sees this port. */
   publicPort: z.number(),
@@ -38,8 +38,19 @@ const startSchema = z.object({
   mesh: z.boolean(),
   redis: z.union([z.object({ path: z.string(), password: z.string().optional() }), z.object({ url: z.string() })]),
   storage: storageSchema,
+  /** The servers that somebody else runs, and those that run here or start when they are asked for. */
+  elsewhere: z.array(z.enum(embeddables)),
+  embeddable: z.array(z.enum(embeddables)),
   sessionSecret: z.string(),
   /** The key of the balancers' envelopes, made anew at each start. */
+  identityKey: z.string(),
+})
+
+/** The first order of a balancer. It gets no secret but the key of its envelopes. */
+const balancerStartSchema = z.object({
+  type: z.literal('start-balancer'),
+  id: z.string(),
+  config: z.custom<ConfigFor<'balancer'>>(isObject),
   identityKey: z.string(),
 })
 
@@ -59,6 +70,7 @@ const storeSchema = z.object({
 /** From the primary to a child. */
 const orderSchema = z.discriminatedUnion('type', [
   startSchema,
+  balancerStartSchema,
   storeSchema,
   /** Comes with the public port's handle, bound by the primary. */
   z.object({ type: z.literal('listen') }),
@@ -121,7 +133,11 @@ export type LocalState = (typeof localStates)[number]
 export type EndedTarget = z.infer<typeof endedSchema>
 export type KnownFatalRequest = z.infer<typeof fatalSchema>
 export type TargetSpec = z.infer<typeof targetSchema>
+/** The start of a worker. */
 export type StartOrder = z.infer<typeof startSchema>
+export type BalancerStartOrder = z.infer<typeof balancerStartSchema>
+/** An order of the time after the start. */
+export type LaterOrder = Exclude<Order, StartOrder | BalancerStartOrder>
 export type StorageAddress = z.infer<typeof storageSchema>
 export type StoreOrder = z.infer<typeof storeSchema>
 export type Order = z.infer<typeof orderSchema>
@@ -154,4 +170,8 @@ export function sendOrder(child: ChildProcess, order: Order, handle?: object): v
 export function sendReport(report: Report): void {
   if (!process.connected || process.send === undefined) return
   process.send({ outpost: report }, undefined, undefined, () => undefined)
+}
+
+function isObject(value: unknown): boolean {
+  return typeof value === 'object' && value !== null
 }

@@ -1,11 +1,22 @@
 import { EventEmitter, once } from 'node:events'
 import { exit, exitCodes } from '../process/exit.js'
-import { parseOrder, sendReport, type Order, type Report, type StartOrder } from './messages.js'
+import {
+  MessageError,
+  parseOrder,
+  sendReport,
+  type BalancerStartOrder,
+  type LaterOrder,
+  type Report,
+  type StartOrder,
+} from './messages.js'
+
+type AnyStart = StartOrder | BalancerStartOrder
+type StartType = AnyStart['type']
 
 interface ParentEvents {
-  start: [order: StartOrder]
+  start: [order: AnyStart]
   /** @param handle an open socket that came with the order */
-  order: [order: Exclude<Order, StartOrder>, handle: unknown]
+  order: [order: LaterOrder, handle: unknown]
   /** The primary has exited. */
   gone: []
 }
@@ -24,18 +35,25 @@ export class Parent extends EventEmitter<ParentEvents> {
   loopDelayMs = 0
 
   /** Orders that came before `begin`. */
-  #early: Array<[order: Exclude<Order, StartOrder>, handle: unknown]> | undefined = []
+  #early: Array<[order: LaterOrder, handle: unknown]> | undefined = []
 
   #leaveEarly: () => void = () => exit(exitCodes.ok)
 
-  /** Opens the channel. Signals that are meant for the primary are ignored here from now on. */
-  static async join(channel: Channel = process): Promise<{ parent: Parent; start: StartOrder }> {
+  /**
+   * Opens the channel and waits for the first order. Signals that are meant for the primary are ignored from now on.
+   * @param type the order that starts a process of the caller's role
+   */
+  static async join<Type extends StartType>(
+    type: Type,
+    channel: Channel = process,
+  ): Promise<{ parent: Parent; start: Extract<AnyStart, { type: Type }> }> {
     const parent = new Parent(channel)
     if (!process.connected) parent.#left()
     // Only now may the primary send anything: a cluster worker drops messages while its modules load.
     parent.report({ type: 'hello' })
-    const [start] = (await once(parent, 'start')) as [StartOrder]
-    return { parent, start }
+    const [start] = (await once(parent, 'start')) as [AnyStart]
+    if (start.type !== type) throw new MessageError(`not the order ${type}: ${start.type}`)
+    return { parent, start: start as Extract<AnyStart, { type: Type }> }
   }
 
   private constructor(channel: Channel) {
@@ -47,7 +65,7 @@ export class Parent extends EventEmitter<ParentEvents> {
     channel.on('message', (message: unknown, handle: unknown) => {
       if (isClusterInternal(message)) return
       const order = parseOrder(message)
-      if (order.type === 'start') this.emit('start', order)
+      if (order.type === 'start' || order.type === 'start-balancer') this.emit('start', order)
       else if (this.#early === undefined) this.emit('order', order, handle)
       // Before `begin` nothing is in flight.
       else if (order.type === 'stop') this.#leaveEarly()

@@ -1,4 +1,4 @@
-import { mayEmbed, type Embeddable } from '../config/embedding.js'
+import type { Embeddable } from '../config/embedding.js'
 import type { StartOrder } from '../ipc/messages.js'
 import type { Logger } from '../process/log.js'
 import type { LentServices, Outpost } from './lent-services.js'
@@ -60,9 +60,9 @@ export class AppServices {
   }
 
   #need(service: Embeddable, name: keyof Outpost): void {
-    const { config } = this.start
-    if ((service === 'redis' ? config.redisUrl : config.s3.endpoint) !== undefined || this.#asked.has(service)) return
-    if (!mayEmbed(config, service)) {
+    const { config, elsewhere, embeddable } = this.start
+    if (elsewhere.includes(service) || this.#asked.has(service)) return
+    if (!embeddable.includes(service)) {
       const [what, variable] = service === 'redis' ? ['Redis', 'REDIS_URL'] : ['object store', 'S3_ENDPOINT']
       throw new Error(`outpost.${name} has no ${what} with EMBED=${config.embed}: set ${variable}, or EMBED=auto`)
     }

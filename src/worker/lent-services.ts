@@ -3,7 +3,7 @@ import type { RequestHandler } from 'express'
 import type { SessionOptions } from 'express-session'
 import type { Redis } from 'ioredis'
 import type { Server, ServerOptions } from 'socket.io'
-import type { Config } from '../config/config.js'
+import type { ConfigFor } from '../config/config.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import { Cache } from '../services/cache.js'
@@ -93,7 +93,7 @@ export class LentServices {
   readonly cache: Cache
   readonly storage: ObjectStorage
   readonly #liveUploads: LiveUploads
-  readonly #config: Config
+  readonly #config: ConfigFor<'worker'>
   readonly #sessionSecret: string
   readonly #isEmbedded: boolean
 

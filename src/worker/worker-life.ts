@@ -19,7 +19,7 @@ export class WorkerLife {
   #mesh: Mesh | undefined
 
   static async join(channel?: Channel): Promise<WorkerLife> {
-    const { parent, start } = await Parent.join(channel)
+    const { parent, start } = await Parent.join('start', channel)
     return new WorkerLife(parent, start)
   }
 

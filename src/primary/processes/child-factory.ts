@@ -1,6 +1,7 @@
 import { startFolder, workerEnvironment } from '../../config/app-environment.js'
 import { findAppModule } from '../../config/app-module.js'
-import type { Config } from '../../config/config.js'
+import { configFor, type Config } from '../../config/config.js'
+import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
 import type { StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
@@ -42,16 +43,35 @@ export class ChildFactory {
   }
 
   start(spec: StartSpec): Child {
-    const { config, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
-    const { role } = spec
-    const id = String(this.#nextId[role]++)
+    const id = String(this.#nextId[spec.role]++)
     const child = Child.fork(id, spec, this.#forkOptions, this.observer)
-    const socketPath = role === 'worker' ? socketOf(id) : ''
-    const mesh = config.balancers === 0
-    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }
-    child.send({ type: 'start', ...facts, redis, storage, sessionSecret, identityKey })
-    if (role === 'balancer' && this.#portIsOpen) this.#letListen(child)
+    if (spec.role === 'worker') this.#startWorker(child)
+    else this.#startBalancer(child)
     return child
+  }
+
+  #startWorker(child: Child): void {
+    const { config, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
+    child.send({
+      type: 'start',
+      id: child.id,
+      config: configFor('worker', config),
+      socketPath: socketOf(child.id),
+      publicPort: publicPort.port,
+      mesh: config.balancers === 0,
+      redis,
+      storage,
+      elsewhere: embeddables.filter(service => isElsewhere(config, service)),
+      embeddable: embeddables.filter(service => mayEmbed(config, service)),
+      sessionSecret,
+      identityKey,
+    })
+  }
+
+  #startBalancer(child: Child): void {
+    const { config, identityKey } = this.options
+    child.send({ type: 'start-balancer', id: child.id, config: configFor('balancer', config), identityKey })
+    if (this.#portIsOpen) this.#letListen(child)
   }
 
   /** Balancers listen from now on: those that run, and each that is started. */

@@ -5,11 +5,12 @@ const anyOfTheBalancer = '^#balancer|/balancer/'
 const balancerButTheContract = '^#balancer(?!/contract/)|/balancer/'
 
 /**
- * Imports point one way: main -> {primary, balancer-process, worker} -> {control, services, app} -> {config, ipc, process}.
+ * Imports point one way: main -> {primary, balancer-process, worker} -> {control, services, app} -> {config, ipc, resources, process}.
  * Each row names a layer and the layers it must never reach for.
  */
 const importRules = [
   { layer: 'process', files: ['src/process/**/*.ts'], forbidden: above('process') },
+  { layer: 'resources', files: ['src/resources/**/*.ts'], forbidden: [...above('process'), '**/process/**'] },
   { layer: 'ipc', files: ['src/ipc/**/*.ts'], forbidden: above('services').concat('**/services/**') },
   {
     layer: 'config',

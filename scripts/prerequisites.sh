@@ -139,8 +139,15 @@ is_running() {
   [ "$status" -eq 75 ]
 }
 
-# Installs the packages of the lockfile and builds the program. Skips what is up to date.
-# The build needs the development packages, whatever NODE_ENV says.
+# Whether the last build began after the last change of what it is made from. A folder changes when a file is removed.
+is_built() {
+  local made_from="src balancer scripts tsconfig.json tsconfig.base.json package.json package-lock.json"
+  # shellcheck disable=SC2086
+  [ -e dist/main.js ] && [ -e dist/.built ] && [ -z "$(find $made_from -newer dist/.built 2>/dev/null)" ]
+}
+
+# Installs the packages of the lockfile and builds the program. Skips what is up to date: an instance that was started
+# from another folder may be running from these files. The build needs the development packages, whatever NODE_ENV says.
 install_and_build() (
   cd "${root:?}" || exit
   if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
@@ -148,5 +155,5 @@ install_and_build() (
     npm ci --include=dev --no-audit --no-fund --loglevel=error >&2
     touch node_modules/.package-lock.json
   fi
-  npm run --silent build >&2
+  is_built || npm run --silent build >&2
 )

@@ -15,7 +15,7 @@ const SCRUB_TIMES = { firstAfterMs: 10 * 60_000, everyMs: 7 * 24 * 3_600_000 }
 /** The body of the embedded object store's process. It runs until its parent and the last worker have exited. */
 export async function runStore(): Promise<void> {
   process.title = 'outpost store'
-  // The parent reads this output. After its death, printing must not end this process.
+  // The parent reads this output. After its exit, printing must not end this process.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const order = await startOrder()
   const log = createLog('store', order.logLevel)

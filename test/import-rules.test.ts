@@ -50,6 +50,8 @@ const imports: Array<[from: string, what: string, allowed: boolean]> = [
   ['balancer/targets/pick.ts', '#src/process/log.js', false],
   ['src/process/log.ts', 'pino', true],
   ['src/process/log.ts', '../config/config.js', false],
+  ['src/resources/semaphore.ts', '../services/redis.js', false],
+  ['src/resources/semaphore.ts', '../process/log.js', false],
   ['src/process/log.ts', '../services/redis.js', false],
   ['src/process/log.ts', '../primary/processes/child.js', false],
   ['src/config/config.ts', '../services/redis.js', false],

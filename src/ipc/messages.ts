@@ -76,7 +76,7 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
-  /** The complete list of targets, each time, and those that have ended of late. */
+  /** The complete list of targets, each time, and those that have ended recently. */
   z.object({
     type: z.literal('targets'),
     targets: z.array(targetSchema),

@@ -21,7 +21,7 @@ interface ParentEvents {
   gone: []
 }
 
-/** Where messages of the primary and signals arrive: the process, or what takes them before an app sees them. */
+/** Emits messages of the primary and signals: the process, or the part that gets them before the app. */
 export type Channel = Pick<EventEmitter, 'on'>
 
 const HEARTBEAT_MS = 1_000

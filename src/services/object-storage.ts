@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { Readable } from 'node:stream'
-import { buffersPassed } from '../process/young-garbage.js'
+import { buffersPassed } from '../resources/young-garbage.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { withIdleDeadline } from './idle-deadline.js'
 import { abortMultipart, MultipartUpload, type UploadWitness } from './multipart-upload.js'

@@ -1,4 +1,4 @@
-/** The module that APP names does not give an app. */
+/** The module in APP provides no app. */
 export class AppError extends Error {
   constructor(path: string, reason: string, cause?: unknown) {
     super(`APP=${path}: ${reason}`, { cause })

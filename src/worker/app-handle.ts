@@ -1,6 +1,6 @@
 import type { Server } from 'node:net'
 
-/** Where a server believes to listen. */
+/** The address that a server reports. */
 export interface Address {
   address: string
   family: string
@@ -63,7 +63,7 @@ export class AppHandle {
   }
 
   ref(): void {
-    // The process has reasons of its own to stay.
+    // Other handles keep the process running.
   }
 
   unref(): void {

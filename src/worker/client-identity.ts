@@ -17,7 +17,7 @@ interface IdentifiedSocket extends Socket {
 
 const client = Symbol('client')
 
-/** Shared by all sockets: with getters of its own each would become a hash table to V8, larger and slow in everything. */
+/** Shared by all sockets: V8 turns a socket with getters of its own into a hash table, which is larger and slower. */
 const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
   remoteAddress: {
     configurable: true,

@@ -50,7 +50,7 @@ function isExpressApp(value: unknown): value is ExpressApp {
   return value.request instanceof IncomingMessage && value.response instanceof ServerResponse
 }
 
-/** Node's classes are functions, and are called as such: by `Reflect.construct` a message would cost five times as much. */
+/** Node's classes are functions, and are called as such: `Reflect.construct` takes five times as long. */
 function withPrototype<Class>(base: Class, prototype: object): Class {
   const initialize = base as (this: object, first: unknown, second: unknown) => void
   function Message(this: object, first: unknown, second: unknown): void {

@@ -1,7 +1,7 @@
 import { EventEmitter } from 'node:events'
 import type { Channel } from '../ipc/parent.js'
 
-/** What the primary or the terminal says to a worker: for Outpost, and not for the app. */
+/** Events from the primary or the terminal, which are for Outpost and not for the app. */
 const DIVERTED = new Set<string | symbol>(['message', 'disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP'])
 
 type Emit = (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) => boolean
@@ -15,7 +15,7 @@ const doNothing = (): void => undefined
 export class OwnEvents extends EventEmitter implements Channel {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #emit = process.emit as unknown as Emit
-  /** Called once the event loop has nothing else to wait for. The app does not hear of it. */
+  /** Called once the event loop has nothing else to wait for. The app gets no such event. */
   whenIdle: (() => void) | undefined
 
   install(): void {
@@ -24,7 +24,7 @@ export class OwnEvents extends EventEmitter implements Channel {
     process.emit = function (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) {
       return arrives(event, args) || emit.call(this, event, ...args)
     } as typeof process.emit
-    // Node keeps messages back, and lets signals end the process, where nobody listens.
+    // Without a listener, Node holds messages back and lets signals end the process.
     for (const event of DIVERTED) if (event !== 'disconnect') process.on(event as 'message', doNothing)
   }
 

@@ -1,6 +1,6 @@
 import type { Logger } from '../process/log.js'
 
-/** What an app wants done at the end of its worker. */
+/** The work that an app has registered for the end of its worker. */
 export class ShutdownWork {
   readonly #work: Array<() => unknown> = []
 

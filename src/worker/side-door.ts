@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { AppHandle } from './app-handle.js'
 
-/** By its name: the preload and the modules of the worker are two programs. */
+/** A registered symbol, because the preload and the modules of the worker are two programs. */
 const sideDoor = Symbol.for('outpost.side-door')
 
 /** The next connection that is delivered did not come from a balancer. */
@@ -10,7 +10,7 @@ export function noteSideDoor(handle: AppHandle): AppHandle {
   return handle
 }
 
-/** Whether the app's own port took the connection: nothing is known of its client but what Node knows. */
+/** Whether the app's own port accepted the connection. Only Node knows its client then. */
 export function cameBySideDoor(socket: Socket): boolean {
   return sideDoor in socket
 }

@@ -28,7 +28,7 @@ export class WorkerLife {
     readonly start: StartOrder,
   ) {
     this.log = createLog(`worker ${start.id}`, start.config.logLevel)
-    // Only when it comes to that: an app that listens for it itself decides, and some decide by whether others listen.
+    // Added only when an exception is thrown: an app's own listener takes precedence, and some apps count the listeners.
     process.on('uncaughtExceptionMonitor', () => {
       if (process.listenerCount('uncaughtException') === 0) {
         process.once('uncaughtException', error => this.#crash(error))

@@ -7,7 +7,7 @@ import { WorkerServer } from './worker-server.js'
 
 /** The body of a worker process with the built-in app: makes it, serves it, reports. */
 export async function runWorker(): Promise<void> {
-  // Node's cluster would end a worker in mid-request when its primary exits. The worker exits by itself: see `gone`.
+  // Node's cluster would exit the worker while requests are in flight. The worker exits by itself: see `gone`.
   if (cluster.worker !== undefined) cluster.worker.exitedAfterDisconnect = true
   const life = await WorkerLife.join()
   const { parent, start, log } = life

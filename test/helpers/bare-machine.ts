@@ -4,7 +4,22 @@ import { join } from 'node:path'
 import { temporaryFolder, type Harness } from './harness.js'
 
 /** What the scripts call besides node, npm and the system's package manager. */
-const TOOLS = ['bash', 'cat', 'dirname', 'env', 'flock', 'id', 'ln', 'mkdir', 'readlink', 'sed', 'sh', 'true']
+const TOOLS = [
+  'bash',
+  'cat',
+  'dirname',
+  'env',
+  'find',
+  'flock',
+  'id',
+  'ln',
+  'mkdir',
+  'readlink',
+  'sed',
+  'sh',
+  'touch',
+  'true',
+]
 
 /** A stand-in for the program that prints its arguments and environment. */
 const PROGRAM = `

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { copyFileSync, existsSync, mkdirSync, readFileSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
@@ -60,6 +60,31 @@ void t.test('relative paths start at the caller’s folder, and a running instan
   t.equal(another.builds(), 1, 'but where nothing was built yet')
   primary.kill('SIGTERM')
   t.strictSame(await within(exited, 'the end', START_MS), [0, null])
+})
+
+void t.test('a start builds again only what has changed since the last build', t => {
+  const machine = new BareMachine(t)
+  machine.hasNode('24.1.0')
+  const log = join(machine.clone, 'builds')
+  machine.has('npm', `echo "$*" >>'${log}'; touch dist/.built`)
+  const source = join(machine.clone, 'src/main.ts')
+  mkdirSync(dirname(source))
+  writeFileSync(source, '')
+  const builds = (): number => {
+    t.equal(machine.start().code, 0)
+    return readFileSync(log, 'utf8').split('\n').length - 1
+  }
+
+  t.equal(builds(), 1, 'a clone that was never built is built')
+  t.equal(builds(), 1, 'an unchanged clone is not built again')
+  const later = new Date(Date.now() + 60_000)
+  utimesSync(source, later, later)
+  t.equal(builds(), 2, 'a changed source is built')
+  const past = new Date(0)
+  utimesSync(source, past, past)
+  utimesSync(dirname(source), later, later)
+  t.equal(builds(), 3, 'so is a folder from which a source was removed')
+  t.end()
 })
 
 void t.test('the program runs in the caller’s folder, also by a symbolic link', t => {

@@ -1,5 +1,5 @@
 import bcrypt from 'bcrypt'
-import { QueueFullError, Semaphore } from '../../process/semaphore.js'
+import { QueueFullError, Semaphore } from '../../resources/semaphore.js'
 
 /** Too many hashes are waiting for a core. */
 export class HashQueueFullError extends Error {

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { v4 as uuid } from 'uuid'
-import { Semaphore, QueueFullError } from '../../process/semaphore.js'
+import { Semaphore, QueueFullError } from '../../resources/semaphore.js'
 import { SNIFFED_BYTES, servedType } from './file-type.js'
 import { withIdleDeadline } from '../../services/idle-deadline.js'
 import type { ObjectInfo } from '../../services/object-info.js'

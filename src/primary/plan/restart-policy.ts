@@ -7,14 +7,14 @@ export interface RestartVerdict {
    */
   readonly kind: 'now' | 'backoff' | 'park'
   readonly delayMs: number
-  /** This is the first parked place of its role. All of them run the same code, so one message is enough. */
+  /** Whether to log it: false for every further parked place of the role. */
   readonly isNews: boolean
 }
 
 export interface RestartOptions {
   firstDelayMs: number
   maxDelayMs: number
-  /** A place is parked after this many early exits in the window, if there were two or more per place that had any. */
+  /** A place is parked when its role has this many early exits in the window, and at least two for each failing place. */
   parkAfter: number
   windowMs: number
   parkMs: number

@@ -5,8 +5,8 @@ export type { Connection } from '../host/public-port.js'
 /** A receiver of connections. */
 export interface ConnectionTaker {
   /**
-   * @param undelivered called if the connection turns out not to have arrived
-   * @returns false if that is known at once
+   * @param undelivered called if the connection was not delivered
+   * @returns false if the receiver has exited
    */
   give(connection: Connection, undelivered: () => void): boolean
 }
@@ -49,7 +49,7 @@ export class ConnectionDealer {
     const { handle } = this.publicPort
     handle.onconnection = (error, connection) => {
       if (error !== 0) return
-      // The kernel gives out the lowest free number. Answering would keep this one open for longer.
+      // A high number means that few are free. It is closed unanswered: an answer would keep it open longer.
       if (connection.fd >= this.openFiles()) connection.close()
       else this.#deal({ connection, until: performance.now() + MAX_WAIT_MS })
     }

@@ -57,7 +57,7 @@ export class Traffic {
     return this.#ready().some(child => this.dealer !== undefined || this.reachabilityOf(child).reachable)
   }
 
-  /** Mesh mode: connections go to workers with heartbeats and a healthy app; if there is none, to any ready one. */
+  /** Mesh mode: prefers healthy workers, then workers with heartbeats, then any ready worker. */
   #fittest(): Child[] {
     const ready = this.#ready()
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { QueueFullError, Semaphore } from '#src/process/semaphore.js'
+import { QueueFullError, Semaphore } from '#src/resources/semaphore.js'
 
 /** Enters, and notes its name once it is in. */
 async function enter(semaphore: Semaphore, name: string, admitted: string[]): Promise<() => void> {

@@ -23,7 +23,7 @@ export function buffersPassed(bytes: number): void {
   collect({ type: 'minor' })
 }
 
-/** Only contexts that are made under the flag have the function, so the program's own never sees it. */
+/** `gc` exists only in contexts made under the flag; the program's own context has none. */
 function exposeCollector(): Collect {
   v8.setFlagsFromString('--expose-gc')
   const exposed = vm.runInNewContext('gc') as Collect

@@ -114,7 +114,7 @@ const reportSchema = z.discriminatedUnion('type', [
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
   /** The child got a SIGTERM of its own and asks to be replaced. */
-  z.object({ type: z.literal('retire-me'), reason: z.string() }),
+  z.object({ type: z.literal('replace-me'), reason: z.string() }),
 ])
 
 export type LocalState = (typeof localStates)[number]

@@ -12,7 +12,7 @@ import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
-import { ReloadError, Reloads } from './reloads.js'
+import { ReloadError, ReloadRequests } from './reload-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
@@ -45,7 +45,7 @@ export class Supervisor implements Service, ChildObserver {
   readonly #limits: Limits
   readonly #traffic: Traffic
   readonly #dealer: ConnectionDealer | undefined
-  readonly #reloads = new Reloads()
+  readonly #reloads = new ReloadRequests()
   readonly #log: SupervisorLog
   #desired: Desired
   #history: History = noHistory
@@ -180,8 +180,8 @@ export class Supervisor implements Service, ChildObserver {
       case 'crashed':
         child.markCrashed()
         break
-      case 'retire-me':
-        this.#retire(child, report.reason)
+      case 'replace-me':
+        this.#replace(child, report.reason)
         break
     }
     this.#ask()
@@ -240,8 +240,8 @@ export class Supervisor implements Service, ChildObserver {
 
   #carryOutOn(child: Child, action: Extract<Action, { child: string }>): void {
     switch (action.type) {
-      case 'retire':
-        return this.#retire(child, action.reason)
+      case 'replace':
+        return this.#replace(child, action.reason)
       case 'tolerate':
         child.markTolerated()
         return this.#log.toleratesMemory(child)
@@ -265,8 +265,8 @@ export class Supervisor implements Service, ChildObserver {
     }
   }
 
-  #retire(child: Child, reason: string): void {
-    if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  #replace(child: Child, reason: string): void {
+    if (this.#desired.shutdown === undefined && child.markForReplacement(reason)) this.#log.replaces(child, reason)
   }
 
   /** @param host the address that the app asked for; HOST counts before it */

@@ -73,6 +73,8 @@ const orderSchema = z.discriminatedUnion('type', [
     ended: z.array(endedSchema).optional(),
     fatal: z.array(fatalSchema).optional(),
   }),
+  /** How many workers are wanted from now on, for limits that all of them share. */
+  z.object({ type: z.literal('workers'), workers: z.number() }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),

@@ -1,5 +1,5 @@
 import type { Embeddable } from '../config/embedding.js'
-import type { Progress } from '../control/protocol.js'
+import { ControlError, type Progress, type Scale, type Scaled } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
@@ -123,10 +123,25 @@ export class Supervisor implements Service, ChildObserver {
     return finished
   }
 
-  /** Changes the number of processes. Surplus ones end once all wanted ones serve. */
-  scale({ workers, balancers = this.#desired.balancers }: { workers: number; balancers?: number }): void {
+  /**
+   * Changes the number of processes. Surplus ones end once all wanted ones serve.
+   * @returns the counts that are wanted from now on
+   * @throws {ControlError} `MODE_IS_FIXED`: workers are started for one of mesh mode and balancers, so a run keeps to it
+   */
+  scale(wanted: Scale): Scaled {
+    const { workers = this.wanted.workers, balancers = this.wanted.balancers } = wanted
+    if ((balancers === 0) !== (this.#desired.balancers === 0)) throw new ControlError('MODE_IS_FIXED')
     this.#desired = { ...this.#desired, balancers, releases: [{ id: LIVE, workers }] }
+    const running = this.children().filter(({ role }) => role === 'worker')
+    this.#factory.shareAmong(workers, running)
     this.#ask()
+    return { workers, balancers }
+  }
+
+  /** The counts that are wanted. */
+  get wanted(): Scaled {
+    const { releases, balancers } = this.#desired
+    return { workers: releases.reduce((sum, { workers }) => sum + workers, 0), balancers }
   }
 
   /** The running processes: balancers first, then workers, each in the order of their places. */

@@ -26,6 +26,7 @@ export class ChildFactory {
   readonly #forkOptions: ForkOptions
   readonly #nextId = { worker: 1, balancer: 1 }
   #portIsOpen = false
+  #workers: number
 
   constructor(
     private readonly options: ChildFactoryOptions,
@@ -33,6 +34,7 @@ export class ChildFactory {
   ) {
     const { config, fork, publicPort, appEnvironment } = options
     const { app, appArgs } = config
+    this.#workers = config.workers
     const cwd = startFolder()
     const env = (place: number): Record<string, string> => ({
       ...appEnvironment,
@@ -48,10 +50,16 @@ export class ChildFactory {
     const child = Child.fork(id, spec, this.#forkOptions, this.observer)
     const socketPath = role === 'worker' ? socketOf(id) : ''
     const mesh = config.balancers === 0
-    const facts = { id, config, socketPath, publicPort: publicPort.port, mesh }
+    const facts = { id, config: { ...config, workers: this.#workers }, socketPath, publicPort: publicPort.port, mesh }
     child.send({ type: 'start', ...facts, redis, storage, sessionSecret, identityKey })
     if (role === 'balancer' && this.#portIsOpen) this.#letListen(child)
     return child
+  }
+
+  /** Workers share their limits among so many from now on: those that run, and each that is started. */
+  shareAmong(count: number, workers: readonly Child[]): void {
+    this.#workers = count
+    for (const worker of workers) worker.send({ type: 'workers', workers: count })
   }
 
   /** Balancers listen from now on: those that run, and each that is started. */

@@ -8,12 +8,15 @@ import {
   problemSchema,
   reloadEventSchema,
   routes,
+  scaledSchema,
   statusSchema,
   stoppingSchema,
   type ControlErrorCode,
   type Progress,
   type Reloaded,
   type RouteName,
+  type Scale,
+  type Scaled,
   type Status,
 } from './protocol.js'
 
@@ -78,6 +81,15 @@ export class ControlClient {
   }
 
   /**
+   * Changes how many processes are wanted, and does not wait for them.
+   * @returns all counts that are wanted from now on
+   * @throws {NotRunningError | ControlError} `MODE_IS_FIXED`
+   */
+  async scale(wanted: Scale): Promise<Scaled> {
+    return this.#document(scaledSchema, 'scale', JSON.stringify(wanted))
+  }
+
+  /**
    * Begins a stop, as SIGTERM does.
    * @returns the pid of the primary, which ends when it has drained
    * @throws {NotRunningError | ControlError}
@@ -86,13 +98,13 @@ export class ControlClient {
     return this.#document(stoppingSchema, 'stop')
   }
 
-  async #document<T>(schema: z.ZodType<T>, route: RouteName): Promise<T> {
-    const response = await this.#ask(route, contentTypes.json, ANSWER_MS)
+  async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string): Promise<T> {
+    const response = await this.#ask(route, contentTypes.json, ANSWER_MS, body)
     return parsed(schema, await textOf(response))
   }
 
   /** Resolves with the head of a good answer; its deadline also ends a body that does not. */
-  async #ask(route: RouteName, accept: string, timeoutMs: number): Promise<http.IncomingMessage> {
+  async #ask(route: RouteName, accept: string, timeoutMs: number, body?: string): Promise<http.IncomingMessage> {
     const { method, path } = routes[route]
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const options = { socketPath: this.socketPath, method, path, headers: { accept }, agent: false }
@@ -109,7 +121,7 @@ export class ControlClient {
         const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
         reject(absent ? new NotRunningError(this.dataDir, error) : error)
       })
-      request.end()
+      request.end(body)
     })
     if ((response.statusCode ?? 0) < 300) return response
     const problem = parsed(problemSchema, await textOf(response))

@@ -8,6 +8,8 @@ import {
   reloadedSchema,
   reloadEventSchema,
   routes,
+  scaledSchema,
+  scaleSchema,
   statusSchema,
   stopEventSchema,
   stoppingSchema,
@@ -19,6 +21,8 @@ const schemas = {
   Status: statusSchema,
   Reloaded: reloadedSchema,
   ReloadEvent: reloadEventSchema,
+  Scale: scaleSchema,
+  Scaled: scaledSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -58,6 +62,14 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'Every worker was replaced, or the events', content: content('Reloaded', 'ReloadEvent') },
       ...problems('UNEXPECTED_BODY', 'RELOAD_FAILED', 'STOPPING'),
+    },
+  },
+  scale: {
+    summary: 'Change how many workers and balancers run; surplus ones drain once all wanted ones serve',
+    requestBody: { required: true, content: content('Scale') },
+    responses: {
+      200: { description: 'The counts that are wanted from now on', content: content('Scaled') },
+      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'STOPPING'),
     },
   },
   stop: {

@@ -6,6 +6,7 @@ import { z } from 'zod'
 export const routes = {
   status: { method: 'GET', path: '/v1/status' },
   reload: { method: 'POST', path: '/v1/reload' },
+  scale: { method: 'POST', path: '/v1/scale' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -42,6 +43,15 @@ export const statusSchema = z.object({
 })
 
 export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how many workers were replaced') })
+
+const workers = wholeNumber.min(1).max(1024).describe('how many workers are wanted')
+const balancers = wholeNumber.max(64).describe('how many balancers are wanted; 0 in mesh mode')
+
+/** The counts to change; the other one stays. */
+export const scaleSchema = z.strictObject({ workers: workers.optional(), balancers: balancers.optional() })
+
+/** The counts that are wanted from now on. */
+export const scaledSchema = z.object({ workers, balancers })
 
 export const stoppingSchema = z.object({ pid: wholeNumber.describe('of the primary, which ends') })
 
@@ -82,6 +92,8 @@ export const stopEventSchema = z.discriminatedUnion('event', [
 
 export type Status = z.infer<typeof statusSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
+export type Scale = z.infer<typeof scaleSchema>
+export type Scaled = z.infer<typeof scaledSchema>
 export type Progress = z.infer<typeof progressSchema>
 export type ReloadEvent = z.infer<typeof reloadEventSchema>
 export type StopEvent = z.infer<typeof stopEventSchema>
@@ -91,9 +103,11 @@ export type Problem = z.infer<typeof problemSchema>
 export const controlErrors = {
   MALFORMED_COMMAND: { status: 400, detail: 'The request is not well-formed HTTP/1.1.' },
   UNEXPECTED_BODY: { status: 400, detail: 'This command takes no body.' },
+  INVALID_BODY: { status: 400, detail: 'The body is not the JSON document that this command takes.' },
   UNKNOWN_ROUTE: { status: 404, detail: 'The control API has no such route.' },
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
+  MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
   COMMAND_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large.' },
   RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
   COMMAND_FAILED: { status: 500, detail: 'The command failed inside Outpost.' },

@@ -8,9 +8,12 @@ import {
   contentTypes,
   ControlError,
   routes,
+  scaleSchema,
   type Progress,
   type Reloaded,
   type RouteName,
+  type Scale,
+  type Scaled,
   type Status,
 } from './protocol.js'
 
@@ -23,18 +26,24 @@ export interface Commands {
    * @throws {Error} a new worker failed; its `lastLines`, if any, are the last output of that worker
    */
   reload(onProgress: (event: Progress) => void): Promise<Reloaded>
+  /**
+   * Changes how many processes are wanted.
+   * @throws {ControlError} `MODE_IS_FIXED`
+   */
+  scale(wanted: Scale): Scaled
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }
 
 const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
+const MAX_BODY_BYTES = 1024
 const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
 /**
- * The control API on a unix socket that only this user may open. Commands take no body. A request with one is refused
- * unread.
+ * The control API on a unix socket that only this user may open. Only a scale takes a body. Another command with one is
+ * refused unread.
  */
 export class ControlServer implements Service {
   readonly #server: http.Server
@@ -87,21 +96,29 @@ export class ControlServer implements Service {
     const found = (Object.keys(routes) as RouteName[]).filter(name => routes[name].path === path)
     const name = found.find(name => routes[name].method === request.method)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
-    else if (hasBody(request)) answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
-    else if (name !== undefined) void this.#carryOut(name, answer, response)
+    else if (hasBody(request) && name !== 'scale')
+      answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
+    else if (name !== undefined) void this.#carryOut(name, answer, request, response)
     else if (found.length === 0) answer.failed(new ControlError('UNKNOWN_ROUTE'))
     else answer.failed(new ControlError('WRONG_METHOD'), { allow: found.map(name => routes[name].method).join(', ') })
   }
 
-  async #carryOut(name: RouteName, answer: Answer, response: http.ServerResponse): Promise<void> {
+  async #carryOut(
+    name: RouteName,
+    answer: Answer,
+    ...exchange: [http.IncomingMessage, http.ServerResponse]
+  ): Promise<void> {
     try {
-      await this.#routes[name](answer, response)
+      await this.#routes[name](answer, ...exchange)
     } catch (error) {
       answer.failed(error instanceof ControlError ? error : commandFailed(error))
     }
   }
 
-  readonly #routes: Record<RouteName, (answer: Answer, response: http.ServerResponse) => Promise<void> | void> = {
+  readonly #routes: Record<
+    RouteName,
+    (answer: Answer, request: http.IncomingMessage, response: http.ServerResponse) => Promise<void> | void
+  > = {
     status: answer => answer.document(this.commands.status()),
     openapi: answer => answer.document(describeControlApi()),
     reload: async answer => {
@@ -109,7 +126,12 @@ export class ControlServer implements Service {
       const { replaced } = await this.commands.reload(event => answer.progress(event)).catch(reloadFailed)
       answer.done({ event: 'done', replaced })
     },
-    stop: (answer, response) => {
+    scale: async (answer, request) => {
+      const wanted = scaleSchema.safeParse(await bodyOf(request))
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      answer.document(this.commands.scale(wanted.data))
+    },
+    stop: (answer, _request, response) => {
       answer.begin()
       // This is done even if the client has left before its answer.
       response.once('close', () => this.commands.stop())
@@ -126,6 +148,20 @@ function commandFailed(cause: unknown): ControlError {
 function reloadFailed(cause: unknown): never {
   const { message, lastLines } = cause as Error & { lastLines?: readonly string[] }
   throw new ControlError('RELOAD_FAILED', { message, cause, ...(lastLines === undefined ? {} : { lastLines }) })
+}
+
+/** @throws {ControlError} the body is too long or is no JSON */
+async function bodyOf(request: http.IncomingMessage): Promise<unknown> {
+  let text = ''
+  for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
+    text += chunk
+    if (text.length > MAX_BODY_BYTES) throw new ControlError('INVALID_BODY')
+  }
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    throw new ControlError('INVALID_BODY', { cause })
+  }
 }
 
 function hasBody({ headers }: http.IncomingMessage): boolean {

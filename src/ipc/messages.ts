@@ -85,6 +85,8 @@ const orderSchema = z.discriminatedUnion('type', [
     ended: z.array(endedSchema).optional(),
     fatal: z.array(fatalSchema).optional(),
   }),
+  /** How many workers are wanted from now on, for limits that all of them share. */
+  z.object({ type: z.literal('workers'), workers: z.number() }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
   z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
@@ -126,7 +128,7 @@ const reportSchema = z.discriminatedUnion('type', [
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
   /** The child got a SIGTERM of its own and asks to be replaced. */
-  z.object({ type: z.literal('retire-me'), reason: z.string() }),
+  z.object({ type: z.literal('replace-me'), reason: z.string() }),
 ])
 
 export type LocalState = (typeof localStates)[number]

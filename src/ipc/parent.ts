@@ -113,7 +113,7 @@ export class Parent extends EventEmitter<ParentEvents> {
   }
 
   #terminated(): void {
-    if (process.connected) this.report({ type: 'retire-me', reason: 'SIGTERM' })
+    if (process.connected) this.report({ type: 'replace-me', reason: 'SIGTERM' })
     else this.emit('gone')
   }
 }

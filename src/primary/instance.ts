@@ -66,6 +66,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const control = new ControlServer(folder.controlSocket, {
     status: () => statusOf(supervisor, publicPort),
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
+    scale: wanted => supervisor.scale(wanted),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
   const services = new ServiceStack([embedded, supervisor, control])
@@ -73,7 +74,13 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
       const { host, port } = publicPort
-      const facts = { config, host, port, redis: embedded.redisName, storage: embedded.storageName }
+      const facts = {
+        config: { ...config, ...supervisor.wanted },
+        host,
+        port,
+        redis: embedded.redisName,
+        storage: embedded.storageName,
+      }
       process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
     },
     () => undefined,

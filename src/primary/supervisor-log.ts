@@ -61,7 +61,7 @@ export class SupervisorLog {
     this.log.warn({ child: `worker ${id}`, reason }, `worker gets no requests: ${reason}`)
   }
 
-  retires(child: Child, reason: string): void {
+  replaces(child: Child, reason: string): void {
     this.log.info({ child: child.name, reason }, `${child.role} is being replaced: ${reason}`)
   }
 

@@ -1,5 +1,5 @@
 import type { Embeddable } from '../config/embedding.js'
-import type { Progress } from '../control/protocol.js'
+import { ControlError, type Progress, type Scale, type Scaled } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
@@ -12,7 +12,7 @@ import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
-import { ReloadError, Reloads } from './reloads.js'
+import { ReloadError, ReloadRequests } from './reload-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
@@ -45,7 +45,7 @@ export class Supervisor implements Service, ChildObserver {
   readonly #limits: Limits
   readonly #traffic: Traffic
   readonly #dealer: ConnectionDealer | undefined
-  readonly #reloads = new Reloads()
+  readonly #reloads = new ReloadRequests()
   readonly #log: SupervisorLog
   #desired: Desired
   #history: History = noHistory
@@ -123,10 +123,25 @@ export class Supervisor implements Service, ChildObserver {
     return finished
   }
 
-  /** Changes the number of processes. Surplus ones end once all wanted ones serve. */
-  scale({ workers, balancers = this.#desired.balancers }: { workers: number; balancers?: number }): void {
+  /**
+   * Changes the number of processes. Surplus ones end once all wanted ones serve.
+   * @returns the counts that are wanted from now on
+   * @throws {ControlError} `MODE_IS_FIXED`: workers are started for one of mesh mode and balancers, so a run keeps to it
+   */
+  scale(wanted: Scale): Scaled {
+    const { workers = this.wanted.workers, balancers = this.wanted.balancers } = wanted
+    if ((balancers === 0) !== (this.#desired.balancers === 0)) throw new ControlError('MODE_IS_FIXED')
     this.#desired = { ...this.#desired, balancers, releases: [{ id: LIVE, workers }] }
+    const running = this.children().filter(({ role }) => role === 'worker')
+    this.#factory.shareAmong(workers, running)
     this.#ask()
+    return { workers, balancers }
+  }
+
+  /** The counts that are wanted. */
+  get wanted(): Scaled {
+    const { releases, balancers } = this.#desired
+    return { workers: releases.reduce((sum, { workers }) => sum + workers, 0), balancers }
   }
 
   /** The running processes: balancers first, then workers, each in the order of their places. */
@@ -180,8 +195,8 @@ export class Supervisor implements Service, ChildObserver {
       case 'crashed':
         child.markCrashed()
         break
-      case 'retire-me':
-        this.#retire(child, report.reason)
+      case 'replace-me':
+        this.#replace(child, report.reason)
         break
     }
     this.#ask()
@@ -240,8 +255,8 @@ export class Supervisor implements Service, ChildObserver {
 
   #carryOutOn(child: Child, action: Extract<Action, { child: string }>): void {
     switch (action.type) {
-      case 'retire':
-        return this.#retire(child, action.reason)
+      case 'replace':
+        return this.#replace(child, action.reason)
       case 'tolerate':
         child.markTolerated()
         return this.#log.toleratesMemory(child)
@@ -265,8 +280,8 @@ export class Supervisor implements Service, ChildObserver {
     }
   }
 
-  #retire(child: Child, reason: string): void {
-    if (this.#desired.shutdown === undefined && child.retire(reason)) this.#log.retires(child, reason)
+  #replace(child: Child, reason: string): void {
+    if (this.#desired.shutdown === undefined && child.markForReplacement(reason)) this.#log.replaces(child, reason)
   }
 
   /** @param host the address that the app asked for; HOST counts before it */

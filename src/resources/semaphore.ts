@@ -12,8 +12,8 @@ export class Semaphore {
   readonly #waiting = new Set<() => void>()
 
   constructor(
-    private readonly permits: number,
-    private readonly waitLimit: number,
+    private permits: number,
+    private waitLimit: number,
   ) {}
 
   /**
@@ -29,6 +29,16 @@ export class Semaphore {
     return () => {
       if (!left) this.#leave()
       left = true
+    }
+  }
+
+  /** Changes the bounds. Holders and callers that wait stay, even if there are too many of them now. */
+  resize(permits: number, waitLimit: number): void {
+    this.permits = permits
+    this.waitLimit = waitLimit
+    while (this.#held < permits && this.#waiting.size > 0) {
+      this.#held += 1
+      this.#admitNext()
     }
   }
 
@@ -50,11 +60,15 @@ export class Semaphore {
 
   /** The permit passes directly to the first in the queue, so a newcomer cannot take it. */
   #leave(): void {
+    if (this.#held > this.permits || !this.#admitNext()) this.#held -= 1
+  }
+
+  /** @returns false if nobody waits */
+  #admitNext(): boolean {
     const [next] = this.#waiting
-    if (next === undefined) this.#held -= 1
-    else {
-      this.#waiting.delete(next)
-      next()
-    }
+    if (next === undefined) return false
+    this.#waiting.delete(next)
+    next()
+    return true
   }
 }

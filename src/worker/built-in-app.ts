@@ -14,7 +14,11 @@ import type { LentServices } from './lent-services.js'
 export function builtInServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): http.Server {
   const { config, id } = start
   const { redis, cache, storage, sessionStore } = services
-  const hasher = new PasswordHasher(hashLimits(availableParallelism(), config.workers))
+  const cores = availableParallelism()
+  const hasher = new PasswordHasher(hashLimits(cores, config.workers))
+  parent.on('order', order => {
+    if (order.type === 'workers') hasher.setLimits(hashLimits(cores, order.workers))
+  })
   const loopDelayMs = (): number => parent.loopDelayMs
   const settings = { ...config, workerName: config.exposeWorker ? id : undefined }
   const sessions = services.builtInSessions()

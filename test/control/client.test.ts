@@ -97,3 +97,15 @@ void t.test('a stream that breaks off is an error', async t => {
   const client = await clientOf(t, (_request, response) => response.end('{"event":"replaced","worker":"1"}\n'))
   await t.rejects(client.reload(), { message: /ended its answer before the reload was over/ })
 })
+
+void t.test('a scale returns the wanted counts, and a refused one throws its code', async t => {
+  const { socketPath } = await startControl(t, {
+    scale: ({ workers = 2, balancers = 1 }) => {
+      if (balancers === 0) throw new ControlError('MODE_IS_FIXED')
+      return { workers, balancers }
+    },
+  })
+  const client = await ControlClient.connect(socketPath)
+  t.strictSame(await client.scale({ workers: 4 }), { workers: 4, balancers: 1 })
+  await t.rejects(client.scale({ balancers: 0 }), { code: 'MODE_IS_FIXED', status: 409 })
+})

@@ -45,6 +45,10 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push('reload')
       return (await commands.reload?.(onProgress)) ?? { replaced: 2 }
     },
+    scale: wanted => {
+      carriedOut.push(`scale ${JSON.stringify(wanted)}`)
+      return commands.scale?.(wanted) ?? { workers: wanted.workers ?? 2, balancers: wanted.balancers ?? 1 }
+    },
     stop: () => {
       carriedOut.push('stop')
       commands.stop?.()

@@ -210,3 +210,18 @@ void t.test('a stop of the server fails a reload under way and waits for no clie
   t.match(await reload, problem('STOPPING'))
   t.match(eventsOf(await stream), [{ event: 'failed', error: { code: 'STOPPING' } }])
 })
+
+void t.test('a scale takes the counts that change and answers with all of them', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  t.match(await ask(socketPath, routes.scale, '{"workers":4}'), { status: 200, text: '{"workers":4,"balancers":1}\n' })
+  t.strictSame(carriedOut, ['scale {"workers":4}'])
+})
+
+void t.test('a scale whose body is no count of processes is refused and carries nothing out', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  const bodies = ['', 'four', '{"workers":0}', '{"workers":1.5}', '{"workers":1025}', '{"worker":4}', 'null', '[4]']
+  for (const body of [...bodies, `{"workers":4}${' '.repeat(2_000)}`]) {
+    t.match(await ask(socketPath, routes.scale, body), problem('INVALID_BODY'), body.slice(0, 20))
+  }
+  t.strictSame(carriedOut, [])
+})

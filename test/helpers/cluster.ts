@@ -4,7 +4,7 @@ import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '#src/control/client.js'
-import { ControlError, type Reloaded } from '#src/control/protocol.js'
+import { ControlError, type Reloaded, type Scale, type Scaled } from '#src/control/protocol.js'
 import { ask } from './client.js'
 import { until, within } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
@@ -236,6 +236,11 @@ export class Cluster {
   /** Replaces every worker, and waits until that is over. */
   async reload(): Promise<Reloaded> {
     return (await ControlClient.of(this.dataDir)).reload()
+  }
+
+  /** Changes how many processes are wanted, and does not wait for them. */
+  async scale(wanted: Scale): Promise<Scaled> {
+    return (await ControlClient.of(this.dataDir)).scale(wanted)
   }
 
   /** Stops the program, as a service manager does, and waits until no process is left. */

@@ -89,8 +89,8 @@ export class PlanStory {
     const child = this.child(action.child)
     const said = `${action.type} ${child.name}`
     switch (action.type) {
-      case 'retire':
-        child.retiring = action.reason
+      case 'replace':
+        child.replaceReason = action.reason
         return `${said}: ${action.reason}`
       case 'tolerate':
         child.tolerated = true

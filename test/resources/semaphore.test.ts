@@ -74,3 +74,26 @@ void t.test('a permit that is given back twice counts once', async t => {
   await t.rejects(semaphore.enter(), QueueFullError, 'one holds, one waits')
   void second
 })
+
+void t.test('more permits admit those who wait, and fewer hold until holders have left', async t => {
+  const semaphore = new Semaphore(1, 3)
+  const admitted: string[] = []
+  const enter = async (name: string): Promise<() => void> => {
+    const leave = await semaphore.enter()
+    admitted.push(name)
+    return leave
+  }
+  const a = await enter('a')
+  const [b, c, d] = [enter('b'), enter('c'), enter('d')]
+  semaphore.resize(2, 3)
+  await b
+  t.strictSame(admitted, ['a', 'b'])
+  semaphore.resize(1, 2)
+  await t.rejects(semaphore.enter(), QueueFullError)
+  a()
+  ;(await b)()
+  await c
+  t.strictSame(admitted, ['a', 'b', 'c'])
+  ;(await c)()
+  await d
+})

@@ -15,7 +15,7 @@ export class FakeChild {
   reachable = false
   drained = false
   rssBytes = 100
-  retiring: string | undefined
+  replaceReason: string | undefined
   tolerated = false
   pardoned = false
   counted = false
@@ -71,7 +71,7 @@ export class FakeChild {
       reachable: this.isReachable,
       drained: this.drained || role === 'balancer',
       rssBytes: this.rssBytes,
-      retiring: this.retiring,
+      replaceReason: this.replaceReason,
       tolerated: this.tolerated,
       pardoned: this.pardoned,
       counted: this.counted,

@@ -43,7 +43,7 @@ export class Invariants {
     ensure(child !== undefined, `${action.type} of ${action.child}, which is not there`)
     this.#checkOnce(action.type, child)
     if (action.type === 'abandon') this.#rollout.noteAbandoned(action.generation)
-    if (action.type === 'retire') this.#rollout.checkReplacement(child, action.reason)
+    if (action.type === 'replace') this.#rollout.checkReplacement(child, action.reason)
     if (action.type === 'lose') this.#restarts.checkLoss(child, action.verdict)
     if (action.type === 'drain') this.#endings.checkDrain(child)
     if (action.type === 'stop') this.#endings.checkStop(child, action.deadlineMs)
@@ -70,12 +70,12 @@ export class Invariants {
     const children = this.world.children()
     const wanted = new Set(this.world.wantedPlaces())
     if (children.length !== wanted.size) return `there are ${children.length} processes for ${wanted.size} places`
-    for (const { name, key, spec, state, leaving, hung, isReachable, retiring, rssBytes } of children) {
+    for (const { name, key, spec, state, leaving, hung, isReachable, replaceReason, rssBytes } of children) {
       if (!wanted.delete(key)) return `${name} has no place of its own`
       if (state !== 'ready' || leaving) return `${name} is ${state}`
       if (hung) return `${name} hangs and is kept`
       if (!isReachable) return `${name} is not reachable`
-      if (retiring !== undefined) return `${name} is to be replaced, and is not`
+      if (replaceReason !== undefined) return `${name} is to be replaced, and is not`
       if (spec.role === 'balancer') continue
       if (spec.generation < generation) return `${name} is of old code`
       if (limits.workerMaxMemory !== 0 && rssBytes > limits.workerMaxMemory) return `${name} is over the memory limit`

@@ -76,7 +76,7 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
   [
     'never replaces a worker that is to be replaced',
     /is to be replaced, and is not/,
-    { file: 'places.ts', text: 'holder.retiring !== undefined ||', instead: 'false ||' },
+    { file: 'places.ts', text: 'holder.replaceReason !== undefined ||', instead: 'false ||' },
   ],
   [
     'replaces all places at once',

@@ -62,13 +62,13 @@ export class RolloutInvariants {
     const replaced = [...this.world.wantedPlaces()].filter(place => {
       const [holder, successor] = occupantsOf(this.world, place)
       if (holder === undefined || successor === undefined || holder.spec.role === 'balancer') return false
-      return holder.retiring === undefined && holder.spec.generation < this.generation
+      return holder.replaceReason === undefined && holder.spec.generation < this.generation
     })
     ensure(replaced.length <= 1, `a reload replaces ${replaced.join(' and ')} at the same time`)
   }
 
-  #isBeingReplaced({ spec, state, leaving, retiring }: FakeChild): boolean {
+  #isBeingReplaced({ spec, state, leaving, replaceReason }: FakeChild): boolean {
     if (spec.role === 'balancer' || state === 'exited') return false
-    return leaving || retiring !== undefined
+    return leaving || replaceReason !== undefined
   }
 }

@@ -177,7 +177,7 @@ export class World implements SimulatedWorld {
 
   #carryOutOn(child: FakeChild, action: Extract<Action, { child: string }>): void {
     this.#tell(`${action.type} ${child.name}${'reason' in action ? `: ${action.reason}` : ''}`)
-    if (action.type === 'retire') child.retiring = action.reason
+    if (action.type === 'replace') child.replaceReason = action.reason
     else if (action.type === 'tolerate') child.tolerated = true
     else if (action.type === 'drain') this.#drain(child)
     else if (action.type === 'stop') this.#stop(child, action.deadlineMs, action.graceMs)
@@ -215,7 +215,7 @@ export class World implements SimulatedWorld {
     else if (fate < 0.5) this.#later(100, 30_000, () => this.#hang(child))
     else if (fate < 0.6 && child.spec.role === 'worker') this.#later(10, 30_000, () => this.#crash(child))
     else if (fate < 0.75) this.#later(100, 30_000, () => (child.rssBytes = 300))
-    else if (fate < 0.8) this.#later(10, 30_000, () => this.#retire(child))
+    else if (fate < 0.8) this.#later(10, 30_000, () => this.#terminate(child))
     if (this.#chance.happens(0.1)) child.obedient = false
   }
 
@@ -254,10 +254,10 @@ export class World implements SimulatedWorld {
     this.#later(500, 9_000, () => (child.reachable = false))
   }
 
-  #retire(child: FakeChild): void {
+  #terminate(child: FakeChild): void {
     if (child.leaving) return
     this.#tell(`${child.name} is sent SIGTERM`)
-    child.retiring ??= 'SIGTERM'
+    child.replaceReason ??= 'SIGTERM'
   }
 
   /** Processes that no balancer finds healthy are healthy from now on. What hangs or is too large stays so. */

@@ -53,6 +53,11 @@ export class PasswordHasher {
     this.#semaphore = new Semaphore(atOnce, waiting)
   }
 
+  /** For a changed number of workers. */
+  setLimits({ atOnce, waiting }: HashLimits): void {
+    this.#semaphore.resize(atOnce, waiting)
+  }
+
   /** @throws {HashQueueFullError} */
   async hash(password: string, signal?: AbortSignal): Promise<string> {
     return this.#inTurn(signal, () => bcrypt.hash(password, COST))

@@ -21,7 +21,7 @@ export interface Route {
 export type Action =
   | { readonly type: 'start'; readonly spec: StartSpec }
   /** The child is to be replaced by a successor. */
-  | { readonly type: 'retire'; readonly child: string; readonly reason: string }
+  | { readonly type: 'replace'; readonly child: string; readonly reason: string }
   /** The child is over the memory limit and is kept, because its predecessor was replaced for the same reason. */
   | { readonly type: 'tolerate'; readonly child: string }
   | { readonly type: 'drain'; readonly child: string }

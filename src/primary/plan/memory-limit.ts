@@ -5,7 +5,7 @@ import type { Pass } from './pass.js'
 const PAUSE_MS = 60_000
 
 /** Replaces workers over the memory limit, one at a time, because each successor needs memory beside them. */
-export function retireOverMemory(pass: Pass): void {
+export function replaceOverMemory(pass: Pass): void {
   const { workerMaxMemory } = pass.limits
   if (workerMaxMemory === 0 || isReplacing(pass)) return
   for (const { holder } of pass.workers) {
@@ -15,7 +15,7 @@ export function retireOverMemory(pass: Pass): void {
     pass.lookAgainAt(last + PAUSE_MS)
     if (pass.now - last >= PAUSE_MS) {
       const reason = `over memory limit (${holder.rssBytes} of ${workerMaxMemory} bytes)`
-      pass.act({ type: 'retire', child: holder.name, reason })
+      pass.act({ type: 'replace', child: holder.name, reason })
       pass.remember({ memoryReplacedAt: new Map(pass.history.memoryReplacedAt).set(key, pass.now) })
       return
     }
@@ -27,7 +27,7 @@ export function retireOverMemory(pass: Pass): void {
 function isReplacing(pass: Pass): boolean {
   if (pass.workers.some(({ successor }) => successor !== undefined)) return true
   return pass.children.some(
-    ({ role, leaving, retiring, state }) =>
-      role === 'worker' && state !== 'exited' && (leaving || retiring !== undefined),
+    ({ role, leaving, replaceReason, state }) =>
+      role === 'worker' && state !== 'exited' && (leaving || replaceReason !== undefined),
   )
 }

@@ -41,7 +41,7 @@ export interface ObservedChild {
   readonly drained: boolean
   readonly rssBytes: number
   /** The reason to replace the process; undefined when there is none. */
-  readonly retiring: string | undefined
+  readonly replaceReason: string | undefined
   /** The process is over the memory limit, and the log says that it is kept. */
   readonly tolerated: boolean
   /** A request ended the process, so its end is no sign of a crash loop. */

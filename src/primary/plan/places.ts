@@ -18,7 +18,7 @@ export function replaceHolders(pass: Pass): void {
     if (holder === undefined) continue
     // A successor that has been started goes on, even if another place is in turn now.
     const isWanted =
-      holder.retiring !== undefined || (isOutdated(pass, place) && (place === inTurn || successor !== undefined))
+      holder.replaceReason !== undefined || (isOutdated(pass, place) && (place === inTurn || successor !== undefined))
     if (successor === undefined) {
       if (isWanted) startFor(pass, place, inTurn)
     } else if (!isWanted && isServing(successor)) {

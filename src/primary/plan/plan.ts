@@ -4,7 +4,7 @@ import { countLosses } from './losses.js'
 import type { Observed } from './observed.js'
 import { Pass } from './pass.js'
 import { fillPlaces, removeSurplus, replaceHolders } from './places.js'
-import { retireOverMemory } from './memory-limit.js'
+import { replaceOverMemory } from './memory-limit.js'
 import { settle } from './rollout.js'
 import { route } from './routing.js'
 import { shutDown } from './shutdown-order.js'
@@ -22,7 +22,7 @@ export function plan(desired: Desired, observed: Observed, limits: Limits, now: 
   if (desired.shutdown !== undefined) shutDown(pass, desired.shutdown)
   else {
     fillPlaces(pass)
-    retireOverMemory(pass)
+    replaceOverMemory(pass)
     replaceHolders(pass)
     removeSurplus(pass)
     stopDrained(pass)

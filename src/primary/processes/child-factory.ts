@@ -27,6 +27,7 @@ export class ChildFactory {
   readonly #forkOptions: ForkOptions
   readonly #nextId = { worker: 1, balancer: 1 }
   #portIsOpen = false
+  #workers: number
 
   constructor(
     private readonly options: ChildFactoryOptions,
@@ -34,6 +35,7 @@ export class ChildFactory {
   ) {
     const { config, fork, publicPort, appEnvironment } = options
     const { app, appArgs } = config
+    this.#workers = config.workers
     const cwd = startFolder()
     const env = (place: number): Record<string, string> => ({
       ...appEnvironment,
@@ -55,7 +57,7 @@ export class ChildFactory {
     child.send({
       type: 'start',
       id: child.id,
-      config: configFor('worker', config),
+      config: { ...configFor('worker', config), workers: this.#workers },
       socketPath: socketOf(child.id),
       publicPort: publicPort.port,
       mesh: config.balancers === 0,
@@ -72,6 +74,12 @@ export class ChildFactory {
     const { config, identityKey } = this.options
     child.send({ type: 'start-balancer', id: child.id, config: configFor('balancer', config), identityKey })
     if (this.#portIsOpen) this.#letListen(child)
+  }
+
+  /** Workers share their limits among so many from now on: those that run, and each that is started. */
+  shareAmong(count: number, workers: readonly Child[]): void {
+    this.#workers = count
+    for (const worker of workers) worker.send({ type: 'workers', workers: count })
   }
 
   /** Balancers listen from now on: those that run, and each that is started. */

@@ -35,7 +35,7 @@ export class Child {
   #drainingSince: number | undefined
   #killAt: number | undefined
   #leaving = false
-  #retiring: string | undefined
+  #replaceReason: string | undefined
   #tolerated = false
   #pardoned = false
   #counted = false
@@ -130,7 +130,7 @@ export class Child {
       leaving: this.#leaving,
       servedMs: this.servedMs,
       rssBytes: this.#vitals.rssBytes,
-      retiring: this.#retiring,
+      replaceReason: this.#replaceReason,
       tolerated: this.#tolerated,
       pardoned: this.#pardoned,
       counted: this.#counted,
@@ -192,9 +192,9 @@ export class Child {
    * Marks the process as one to be replaced.
    * @returns false when it was marked before, or has given up its place
    */
-  retire(reason: string): boolean {
-    if (this.#retiring !== undefined || this.#leaving) return false
-    this.#retiring = reason
+  markForReplacement(reason: string): boolean {
+    if (this.#replaceReason !== undefined || this.#leaving) return false
+    this.#replaceReason = reason
     return true
   }
 

@@ -62,3 +62,14 @@ void t.test('workers share out the cores and the queue of a machine', async t =>
   t.strictSame(hashLimits(8, 3), { atOnce: 2, waiting: 22 })
   t.strictSame(hashLimits(2, 16), { atOnce: 1, waiting: 8 }, 'a worker can always hash, and let some wait')
 })
+
+void t.test('a larger share admits more hashes at once', async t => {
+  const hasher = new PasswordHasher({ atOnce: 1, waiting: 0 })
+  const first = hasher.hash('correct horse')
+  await t.rejects(hasher.hash('battery'), HashQueueFullError)
+  hasher.setLimits({ atOnce: 2, waiting: 0 })
+  const second = hasher.hash('staple')
+  await t.rejects(hasher.hash('battery'), HashQueueFullError)
+  t.type(await first, 'string')
+  t.type(await second, 'string')
+})

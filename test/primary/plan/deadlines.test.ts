@@ -12,7 +12,7 @@ void t.test('a process without a heartbeat for ten seconds is killed and replace
 
 void t.test('a worker that hangs while it drains is killed', t => {
   const story = PlanStory.serving(1)
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   story.settle()
   story.proves('worker 2').settle()
   story.child('worker 1').hung = true
@@ -38,7 +38,7 @@ void t.test('a process may be silent while it starts', t => {
 
 void t.test('a successor that is ready but that no balancer finds healthy is killed', t => {
   const story = PlanStory.serving(1)
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   story.settle()
   story.child('worker 2').ready(story.now)
   t.strictSame(story.wait(29_999).settle(), [])

@@ -30,7 +30,7 @@ void t.test('a process that a request has ended early is replaced at once', t =>
 
 void t.test('a successor that fails again and again is not started without a pause', t => {
   const story = PlanStory.serving(1)
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   t.strictSame(story.settle(), ['start worker 2'])
   t.strictSame(story.exits('worker 2').settle(), ['lose worker 2: backoff', 'forget worker 2'])
   t.strictSame(story.wait(200).settle(), ['start worker 3'])
@@ -49,7 +49,7 @@ void t.test('a crashed worker is replaced before it exits, and its exit is not a
 
 void t.test('a worker that asks to be replaced serves until its successor is proven', t => {
   const story = PlanStory.serving(1)
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   t.strictSame(story.settle(), ['start worker 2'])
   t.strictSame(story.proves('worker 2').settle(), ['drain worker 1'])
   t.end()
@@ -57,9 +57,9 @@ void t.test('a worker that asks to be replaced serves until its successor is pro
 
 void t.test('a successor that is to be replaced is replaced once it holds the place', t => {
   const story = PlanStory.serving(1)
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   story.settle()
-  story.child('worker 2').retiring = 'SIGTERM'
+  story.child('worker 2').replaceReason = 'SIGTERM'
   t.strictSame(story.settle(), [])
   t.strictSame(story.proves('worker 2').settle(), ['drain worker 1', 'start worker 3'])
   t.end()
@@ -88,7 +88,7 @@ void t.test('a release takes the place of another when its workers are proven', 
 
 void t.test('a drain that takes too long is cut, and a process that stops too slowly is killed', t => {
   const story = PlanStory.serving(1, { drainTimeoutMs: 5_000 })
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   story.settle()
   t.strictSame(story.proves('worker 2').settle(), ['drain worker 1'])
   t.strictSame(story.wait(4_999).settle(), [])

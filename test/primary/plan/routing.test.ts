@@ -14,7 +14,7 @@ void t.test('a worker gets requests from the time it is ready', t => {
 
 void t.test('a worker that drains is marked, and its successor gets the new requests', t => {
   const story = PlanStory.serving(1)
-  story.child('worker 1').retiring = 'SIGTERM'
+  story.child('worker 1').replaceReason = 'SIGTERM'
   story.settle()
   story.proves('worker 2').settle()
   t.strictSame(story.routes, [

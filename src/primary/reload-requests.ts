@@ -26,7 +26,7 @@ interface Asked {
 }
 
 /** Reloads that were requested and have no outcome yet. */
-export class Reloads {
+export class ReloadRequests {
   #generation = 0
   #asked: Asked[] = []
 

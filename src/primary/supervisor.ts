@@ -168,7 +168,7 @@ export class Supervisor implements Service, ChildObserver {
         if (child.role === 'balancer') this.#portLost(this.options.publicPort.lost())
         return
       case 'heartbeat':
-        child.noteVitals(report)
+        child.noteVitals(report.vitals)
         return
       case 'needs':
         return this.options.need(report.service)

@@ -72,13 +72,16 @@ function circlesOf(graph: Graph): string[][] {
   return circles
 }
 
-void t.test('no files of the program, its tests, scripts and bench import each other in a circle, not even types', t => {
-  const graph = graphOf(['balancer', 'src', 'scripts', 'bench', 'test'])
-  t.ok(graph.get('balancer/balancer.ts')?.includes('balancer/edge/listener.ts'), 'the graph has its edges')
-  t.ok(graph.get('src/balancer-process.ts')?.includes('balancer/index.ts'), 'aliases are followed')
-  t.strictSame(circlesOf(graph), [])
-  t.end()
-})
+void t.test(
+  'no files of the program, its tests, scripts and bench import each other in a circle, not even types',
+  t => {
+    const graph = graphOf(['balancer', 'src', 'scripts', 'bench', 'test'])
+    t.ok(graph.get('balancer/balancer.ts')?.includes('balancer/edge/listener.ts'), 'the graph has its edges')
+    t.ok(graph.get('src/balancer-process.ts')?.includes('balancer/index.ts'), 'aliases are followed')
+    t.strictSame(circlesOf(graph), [])
+    t.end()
+  },
+)
 
 void t.test('a circle of files is found, and so is a file that imports itself', t => {
   const graph: Graph = new Map([

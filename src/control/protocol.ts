@@ -1,6 +1,7 @@
 /** The contract of the control API, for both of its ends: routes, documents, events and errors. */
 
 import { z } from 'zod'
+import { vitalsSchema } from '../ipc/vitals.js'
 
 /** Every route, by the name of its command. */
 export const routes = {
@@ -31,8 +32,7 @@ export const processSchema = z.object({
   place: wholeNumber.describe('number of its place among those of its role and release, from 0'),
   state: z.enum(['starting', 'ready', 'crashed', 'draining', 'stopping', 'exited']),
   servedMs: wholeNumber.describe('milliseconds since the process was ready; 0 before'),
-  loopDelayMs: z.number().describe('delay of its event loop in milliseconds, at its last heartbeat'),
-  rssBytes: wholeNumber.describe('resident memory in bytes, at its last heartbeat'),
+  ...vitalsSchema.shape,
 })
 
 export const statusSchema = z.object({

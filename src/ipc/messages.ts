@@ -2,9 +2,15 @@ import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
 import type { Config, ConfigFor } from '../config/config.js'
 import { embeddables } from '../config/embedding.js'
+import { vitalsSchema } from './vitals.js'
 
 /** A target, as sent to every balancing process. */
-const targetSchema = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
+const targetSchema = z.object({
+  id: z.string(),
+  socketPath: z.string(),
+  /** The target gets no new requests. */
+  draining: z.boolean(),
+})
 
 /**
  * How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else; and whether a balancer
@@ -107,8 +113,8 @@ const reportSchema = z.discriminatedUnion('type', [
   /** The balancer accepts connections. */
   z.object({ type: z.literal('listening') }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
-  /** Sent each second: the longest delay of the event loop in that second, and the resident memory. */
-  z.object({ type: z.literal('heartbeat'), loopDelayMs: z.number(), rssBytes: z.number() }),
+  /** Sent each second. */
+  z.object({ type: z.literal('heartbeat'), vitals: vitalsSchema }),
   /** The app uses a server that may not run yet. */
   z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
   /** The app keeps this in each worker, and the others do not see it. */

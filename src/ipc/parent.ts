@@ -78,7 +78,8 @@ export class Parent extends EventEmitter<ParentEvents> {
       const now = performance.now()
       this.loopDelayMs = Math.max(0, now - last - HEARTBEAT_MS)
       last = now
-      this.report({ type: 'heartbeat', loopDelayMs: this.loopDelayMs, rssBytes: process.memoryUsage.rss() })
+      const vitals = { loopDelayMs: this.loopDelayMs, rssBytes: process.memoryUsage.rss() }
+      this.report({ type: 'heartbeat', vitals })
     }, HEARTBEAT_MS).unref()
   }
 

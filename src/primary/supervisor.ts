@@ -6,7 +6,7 @@ import type { Report } from '../ipc/messages.js'
 import { openFilesLimit, openFilesToSpare } from './host/open-files.js'
 import type { ShutdownClock } from './host/shutdown-clock.js'
 import type { Action } from './plan/action.js'
-import { defaultLimits, type Desired, type Limits } from './plan/desired.js'
+import { defaultLimits, type Desired, type PlanLimits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
@@ -42,7 +42,7 @@ const LIVE = 'live'
 export class Supervisor implements Service, ChildObserver {
   readonly #children = new Map<string, Child>()
   readonly #factory: ChildFactory
-  readonly #limits: Limits
+  readonly #limits: PlanLimits
   readonly #traffic: Traffic
   readonly #dealer: ConnectionDealer | undefined
   readonly #reloads = new ReloadRequests()
@@ -168,7 +168,7 @@ export class Supervisor implements Service, ChildObserver {
         if (child.role === 'balancer') this.#portLost(this.options.publicPort.lost())
         return
       case 'heartbeat':
-        child.noteVitals(report)
+        child.noteVitals(report.vitals)
         return
       case 'needs':
         return this.options.need(report.service)

@@ -1,5 +1,5 @@
 import type { Action, Route, StartSpec } from '#src/primary/plan/action.js'
-import { defaultLimits, type Desired, type Limits } from '#src/primary/plan/desired.js'
+import { defaultLimits, type Desired, type PlanLimits } from '#src/primary/plan/desired.js'
 import { noHistory, type History } from '#src/primary/plan/observed.js'
 import { plan } from '#src/primary/plan/plan.js'
 import { FakeChild } from '../simulation/fake-child.js'
@@ -10,19 +10,19 @@ export class PlanStory {
   awakeSince = 0
   history: History = noHistory
   desired: Desired
-  readonly limits: Limits
+  readonly limits: PlanLimits
   /** The last list of workers for the balancers. */
   routes: readonly Route[] = []
   readonly #children = new Map<string, FakeChild>()
   readonly #nextId = { worker: 1, balancer: 1 }
 
-  constructor(workers: number, limits: Partial<Limits> = {}, balancers = 0) {
+  constructor(workers: number, limits: Partial<PlanLimits> = {}, balancers = 0) {
     this.desired = { generation: 0, releases: [{ id: 'live', workers }], balancers }
     this.limits = { ...defaultLimits, ...limits }
   }
 
   /** With all its workers started, ready, reachable and proven. */
-  static serving(workers: number, limits: Partial<Limits> = {}): PlanStory {
+  static serving(workers: number, limits: Partial<PlanLimits> = {}): PlanStory {
     const story = new PlanStory(workers, limits)
     story.pass()
     for (const child of story.children()) story.proves(child.name)

@@ -164,7 +164,7 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     'cuts drains at once',
     /before its drain has timed out/,
     {
-      file: 'deadlines.ts',
+      file: 'stuck-processes.ts',
       text: 'isDue(pass, drainingSince + drainTimeoutMs)',
       instead: 'isDue(pass, drainingSince)',
     },
@@ -172,28 +172,32 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
   [
     'never cuts a drain',
     /its drain/,
-    { file: 'deadlines.ts', text: 'isDue(pass, drainingSince + drainTimeoutMs)', instead: 'false' },
+    { file: 'stuck-processes.ts', text: 'isDue(pass, drainingSince + drainTimeoutMs)', instead: 'false' },
   ],
   [
     'gives a drained process no time to exit',
     /gets 0 ms to exit/,
-    { file: 'deadlines.ts', text: 'deadlineMs: stopTimeoutMs', instead: 'deadlineMs: 0' },
+    { file: 'stuck-processes.ts', text: 'deadlineMs: stopTimeoutMs', instead: 'deadlineMs: 0' },
   ],
   [
     'lets a drained process run on',
     /has drained and is not stopped/,
-    { file: 'deadlines.ts', text: "state === 'draining' && drained", instead: 'false' },
+    { file: 'stuck-processes.ts', text: "state === 'draining' && drained", instead: 'false' },
   ],
   [
     'never kills a successor that no balancer finds healthy',
     /its first healthy probe/,
-    { file: 'deadlines.ts', text: 'if (isSuccessor && !child.reachable', instead: 'if (false && !child.reachable' },
+    {
+      file: 'stuck-processes.ts',
+      text: 'if (isSuccessor && !child.reachable',
+      instead: 'if (false && !child.reachable',
+    },
   ],
   [
     'never kills a process that hangs',
     /its heartbeat/,
     {
-      file: 'deadlines.ts',
+      file: 'stuck-processes.ts',
       text: 'isDue(pass, Math.max(child.heardAt, awakeSince) + hangTimeoutMs)',
       instead: 'false',
     },
@@ -201,13 +205,13 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
   [
     'never kills a process that does not become ready',
     /its start/,
-    { file: 'deadlines.ts', text: 'return isDue(pass, startDue) ?', instead: 'return false ?' },
+    { file: 'stuck-processes.ts', text: 'return isDue(pass, startDue) ?', instead: 'return false ?' },
   ],
   [
     'never kills a process that does not stop',
     /its stop/,
     {
-      file: 'deadlines.ts',
+      file: 'stuck-processes.ts',
       text: 'child.killAt !== undefined && isDue',
       instead: 'child.killAt === undefined && isDue',
     },

@@ -1,4 +1,4 @@
-import type { Desired, Limits } from '#src/primary/plan/desired.js'
+import type { Desired, PlanLimits } from '#src/primary/plan/desired.js'
 import type { History } from '#src/primary/plan/observed.js'
 import type { FakeChild } from './fake-child.js'
 
@@ -7,7 +7,7 @@ export interface SimulatedWorld {
   readonly now: number
   readonly awakeSince: number
   readonly desired: Desired
-  readonly limits: Limits
+  readonly limits: PlanLimits
   readonly history: History
   children(): FakeChild[]
   child(name: string): FakeChild | undefined

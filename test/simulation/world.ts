@@ -1,12 +1,12 @@
 import type { Action, Plan, StartSpec } from '#src/primary/plan/action.js'
-import { defaultLimits, type Desired, type Limits } from '#src/primary/plan/desired.js'
+import { defaultLimits, type Desired, type PlanLimits } from '#src/primary/plan/desired.js'
 import { noHistory, placeKey, type ChildRole, type History, type Observed } from '#src/primary/plan/observed.js'
 import { Chance } from './chance.js'
 import { FakeChild } from './fake-child.js'
 import { Invariants } from './invariants.js'
 import { BrokenInvariant, type SimulatedWorld } from './simulated-world.js'
 
-export type PlanFunction = (desired: Desired, observed: Observed, limits: Limits, now: number) => Plan
+export type PlanFunction = (desired: Desired, observed: Observed, limits: PlanLimits, now: number) => Plan
 
 const FAULTS_MS = 40_000
 /** Longer than a parked place waits, a drain may take, a start may take and a hang lasts, one after the other. */
@@ -53,7 +53,7 @@ export class World implements SimulatedWorld {
   awakeSince = 0
   history: History = noHistory
   desired: Desired
-  readonly limits: Limits
+  readonly limits: PlanLimits
 
   constructor(
     readonly seed: number,

@@ -1,3 +1,4 @@
+import type { TargetSpec } from '../../ipc/messages.js'
 import type { ChildRole, History } from './observed.js'
 import type { RestartVerdict } from './restart-policy.js'
 
@@ -9,12 +10,10 @@ export interface StartSpec {
   readonly generation: number
 }
 
-/** A worker that balancers send requests to. */
-export interface Route {
+/** A worker that balancers send requests to, with all that the plan decides about it. */
+export interface Route extends Readonly<Omit<TargetSpec, 'id' | 'socketPath'>> {
   /** Name of the child. */
   readonly child: string
-  /** The worker gets no new requests. */
-  readonly draining: boolean
 }
 
 /** The steps that the executor carries out, in the order of the list. Times in milliseconds. */

@@ -23,7 +23,7 @@ export interface Shutdown {
 }
 
 /** Bounds that the plan keeps. Times in milliseconds. */
-export interface Limits {
+export interface PlanLimits {
   /** A worker with more resident memory, in bytes, is replaced; 0 for no limit. */
   readonly workerMaxMemory: number
   /** Requests in flight at a worker that is being replaced may take this long. */
@@ -42,7 +42,7 @@ export interface Limits {
   readonly provenMs: number
 }
 
-export const defaultLimits: Limits = {
+export const defaultLimits: PlanLimits = {
   workerMaxMemory: 0,
   drainTimeoutMs: 300_000,
   stopTimeoutMs: 30_000,

@@ -1,5 +1,5 @@
 import type { Action, Plan, StartSpec } from './action.js'
-import type { Desired, Limits } from './desired.js'
+import type { Desired, PlanLimits } from './desired.js'
 import type { History, Observed, ObservedChild } from './observed.js'
 import { placesOf, type Place } from './place.js'
 
@@ -18,7 +18,7 @@ export class Pass {
   constructor(
     readonly desired: Desired,
     readonly observed: Observed,
-    readonly limits: Limits,
+    readonly limits: PlanLimits,
     readonly now: number,
   ) {
     this.#history = observed.history

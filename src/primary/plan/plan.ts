@@ -1,5 +1,5 @@
 import type { Plan } from './action.js'
-import type { Desired, Limits } from './desired.js'
+import type { Desired, PlanLimits } from './desired.js'
 import { countLosses } from './losses.js'
 import type { Observed } from './observed.js'
 import { Pass } from './pass.js'
@@ -8,14 +8,14 @@ import { replaceOverMemory } from './memory-limit.js'
 import { settle } from './rollout.js'
 import { route } from './routing.js'
 import { shutDown } from './shutdown-order.js'
-import { killStuck, stopDrained } from './deadlines.js'
+import { killStuck, stopDrained } from './stuck-processes.js'
 
 /**
  * Decides which actions bring the observed state closer to the desired state. Pure: the same arguments give the same
  * plan. Each rule adds its actions, and the time at which it has to be applied again.
  * @param now in milliseconds, in the clock of the observed times
  */
-export function plan(desired: Desired, observed: Observed, limits: Limits, now: number): Plan {
+export function plan(desired: Desired, observed: Observed, limits: PlanLimits, now: number): Plan {
   const pass = new Pass(desired, observed, limits, now)
   countLosses(pass)
   killStuck(pass)

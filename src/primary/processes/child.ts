@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messages.js'
+import { noVitals, type Vitals } from '../../ipc/vitals.js'
 import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { Connection } from '../traffic/connection-dealer.js'
@@ -12,14 +13,6 @@ export interface ChildObserver {
   childReported(child: Child, report: Report): void
   childExited(child: Child): void
   childPrinted(child: Child, line: string): void
-}
-
-/** Measurements of a process, from its last heartbeat. */
-export interface Vitals {
-  /** How long its event loop was held up, in milliseconds. */
-  readonly loopDelayMs: number
-  /** Resident memory. */
-  readonly rssBytes: number
 }
 
 /** Facts about a child that the balancing processes report. */
@@ -39,7 +32,7 @@ export class Child {
   #tolerated = false
   #pardoned = false
   #counted = false
-  #vitals: Vitals = { loopDelayMs: 0, rssBytes: 0 }
+  #vitals = noVitals
   #ending = ''
   #killedFor: string | undefined
   /** Orders that were given before the `hello` of the process. */
@@ -155,8 +148,8 @@ export class Child {
     return true
   }
 
-  noteVitals({ loopDelayMs, rssBytes }: Vitals): void {
-    this.#vitals = { loopDelayMs, rssBytes }
+  noteVitals(vitals: Vitals): void {
+    this.#vitals = vitals
   }
 
   markReady(): void {

@@ -41,9 +41,9 @@ export class Traffic {
 
   /** Sends the list of workers to every balancing process. */
   direct(routes: readonly Route[]): void {
-    const targets = routes.flatMap(({ child: name, draining }) => {
+    const targets = routes.flatMap(({ child: name, ...decided }) => {
       const child = this.children.get(name)
-      return child === undefined ? [] : [{ id: child.id, socketPath: this.socketOf(child.id), draining }]
+      return child === undefined ? [] : [{ id: child.id, socketPath: this.socketOf(child.id), ...decided }]
     })
     const crashed = this.#all('worker').filter(({ state }) => state === 'crashed')
     const ended = crashed.map(({ id }) => ({ id, fault: true }))

@@ -55,7 +55,9 @@ for (const BALANCERS of ['1', '0']) {
     )
 
     await t.test('a reload whose worker exits right after it was ready leaves the old workers serving', async t => {
-      writeFileSync(APP, `${app('three')}\nsetTimeout(() => process.exit(4), 300)`)
+      // It serves, so it is ready; and it exits long before it has served for a second.
+      const ending = "(request, response) => response.end('three', () => setTimeout(() => process.exit(4), 100))"
+      writeFileSync(APP, `export default ${ending}`)
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
       const error = await failureOf(cluster.reload())

@@ -15,8 +15,21 @@ const doNothing = (): void => undefined
 export class OwnEvents extends EventEmitter implements Channel {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #emit = process.emit as unknown as Emit
+  /** Events that came before anything listened for them: a signal may arrive while the app loads. */
+  readonly #early: Array<[event: string | symbol, args: unknown[]]> = []
+
   /** Called once the event loop has nothing else to wait for. The app gets no such event. */
   whenIdle: (() => void) | undefined
+
+  override on(event: string | symbol, listener: (...args: never[]) => void): this {
+    super.on(event, listener as (...args: unknown[]) => void)
+    const due = this.#early.filter(([early]) => early === event)
+    for (const entry of due) this.#early.splice(this.#early.indexOf(entry), 1)
+    queueMicrotask(() => {
+      for (const [early, args] of due) this.emit(early, ...args)
+    })
+    return this
+  }
 
   install(): void {
     const arrives = (event: string | symbol, args: unknown[]): boolean => this.#arrives(event, args)
@@ -49,7 +62,7 @@ export class OwnEvents extends EventEmitter implements Channel {
 
   #arrives(event: string | symbol, args: unknown[]): boolean {
     if (DIVERTED.has(event)) {
-      this.emit(event, ...args)
+      if (!this.emit(event, ...args)) this.#early.push([event, args])
       return true
     }
     if (event !== 'beforeExit' || this.whenIdle === undefined) return false

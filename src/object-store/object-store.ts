@@ -5,7 +5,6 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import { BlockList, isIP, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
-import { requireSupportedHeaders } from './disk/attributes.js'
 import { Buckets } from './disk/buckets.js'
 import { claimDirectory, makeDirectory } from './disk/directories.js'
 import { asS3Error } from './errors.js'
@@ -182,7 +181,6 @@ export class ObjectStore {
       path = target.path
       const verified = verifySignature(signedView(incoming, target), this.#credentials, this.#context.now())
       const request = new S3Request(incoming, target)
-      requireSupportedHeaders(request)
       await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
       // A client that has left is not a fault, and cannot be answered.

@@ -13,27 +13,6 @@ const KEPT = ['content-type', 'content-disposition', 'content-encoding', 'conten
 const META = 'x-amz-meta-'
 const MAX_METADATA_BYTES = 2048
 const STORAGE_CLASSES = ['STANDARD', 'REDUCED_REDUNDANCY']
-const PRIVATE_ACLS = ['private', 'bucket-owner-full-control']
-/** Headers that change the access to an object or its lifetime. They must not be accepted and ignored. */
-const REFUSED = [
-  'x-amz-server-side-encryption',
-  'x-amz-object-lock',
-  'x-amz-tagging',
-  'x-amz-grant',
-  'x-amz-website-redirect-location',
-  'x-amz-copy-source-server-side-encryption',
-  'x-amz-bucket-object-lock-enabled',
-]
-
-export function requireSupportedHeaders(request: S3Request): void {
-  const names = Object.keys(request.incoming.headers)
-  const refused = names.find(name => REFUSED.some(prefix => name.startsWith(prefix)))
-  if (refused !== undefined) throw new S3Error('NotImplemented', `The header ${refused} is not implemented.`)
-  const acl = request.header('x-amz-acl')
-  if (acl !== undefined && !PRIVATE_ACLS.includes(acl)) {
-    throw new S3Error('NotImplemented', `The ACL ${acl} is not implemented: every object is private.`)
-  }
-}
 
 export function attributesOf(request: S3Request): Attributes {
   const storageClass = request.header('x-amz-storage-class')
@@ -47,7 +26,7 @@ export function attributesOf(request: S3Request): Attributes {
   }
   const metadata: Record<string, string> = Object.create(null) as Record<string, string>
   let bytes = 0
-  for (const name of Object.keys(request.incoming.headers)) {
+  for (const name of request.headerNames()) {
     if (!name.startsWith(META)) continue
     const value = request.header(name) ?? ''
     metadata[name.slice(META.length)] = value

@@ -4,7 +4,12 @@ import { unlink } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { setImmediate } from 'node:timers/promises'
 import type { Attributes } from './attributes.js'
-import { requireWritable, type WriteConditions } from '../request/conditions.js'
+import {
+  requireDeletable,
+  requireWritable,
+  type DeleteConditions,
+  type WriteConditions,
+} from '../request/conditions.js'
 import { makeDirectory, syncDirectory } from './directories.js'
 import { S3Error, systemCode } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
@@ -70,7 +75,7 @@ export class Bucket {
 
   /** An object exists from the rename in here. Of several simultaneous writes, the last one stays. */
   async publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void> {
-    this.#requireOpen()
+    this.requireOpen()
     this.#publishing++
     try {
       await this.#locks.run(record.key, async () => {
@@ -102,9 +107,10 @@ export class Bucket {
     throw new S3Error('InternalError', 'The file of the object is missing, or is replaced faster than it can be read.')
   }
 
-  async remove(key: string): Promise<void> {
+  async remove(key: string, conditions: DeleteConditions): Promise<void> {
     await this.#locks.run(key, async () => {
       const previous = this.index.get(key)
+      requireDeletable(previous, conditions)
       if (!previous) return
       const target = this.#pathOf(key)
       await unlink(target).catch(ignoreMissing)
@@ -116,7 +122,7 @@ export class Bucket {
 
   /** Nothing can be published from now on, so an empty bucket stays empty while it is removed. */
   close(): void {
-    this.#requireOpen()
+    this.requireOpen()
     if (this.index.size > 0 || this.#publishing > 0) throw new S3Error('BucketNotEmpty')
     this.#state = 'gone'
   }
@@ -125,7 +131,7 @@ export class Bucket {
     this.#state = 'open'
   }
 
-  #requireOpen(): void {
+  requireOpen(): void {
     if (this.#state === 'gone') throw new S3Error('NoSuchBucket')
   }
 

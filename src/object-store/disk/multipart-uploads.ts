@@ -29,6 +29,8 @@ export interface ListedPart {
 
 /** Makes an object of a finished upload. */
 export interface Publisher {
+  /** @throws {S3Error} NoSuchBucket once the bucket is being removed */
+  requireOpen(): void
   publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void>
 }
 
@@ -62,9 +64,11 @@ export class MultipartUploads {
   async create(key: string, attributes: Attributes): Promise<Upload> {
     const id = randomBytes(16).toString('hex')
     const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes }
-    await this.context.temp.directory(this.folders.pathOf(id), async path => {
-      await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
-    })
+    await this.#inBucket(() =>
+      this.context.temp.directory(this.folders.pathOf(id), async path => {
+        await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
+      }),
+    )
     const upload = { ...record, parts: new Map<number, PartRecord>() }
     this.#uploads.set(id, upload)
     return upload
@@ -144,8 +148,19 @@ export class MultipartUploads {
   async #exclusive<T>(upload: Upload, work: () => Promise<T>): Promise<T> {
     return this.#locks.run(upload.id, async () => {
       if (!this.#uploads.has(upload.id)) throw new S3Error('NoSuchUpload')
-      return work()
+      return this.#inBucket(work)
     })
+  }
+
+  /** A bucket is removed with its uploads at any moment. What then finds no folder was not a fault of the disk. */
+  async #inBucket<T>(work: () => Promise<T>): Promise<T> {
+    this.publisher.requireOpen()
+    try {
+      return await work()
+    } catch (error) {
+      if (systemCode(error) === 'ENOENT') this.publisher.requireOpen()
+      throw error
+    }
   }
 
   /** Removes the leftovers of a completed upload: its record, and parts that were not listed. */

@@ -9,12 +9,15 @@ import { readText } from '../request/payload.js'
 import { parseCopyRange } from '../request/ranges.js'
 import { listUploads } from './upload-listing.js'
 import type { ListedPart, Upload } from '../disk/multipart-uploads.js'
-import { childText, parseXml } from './xml-parser.js'
+import { childText, parseXml, requireChildren } from './xml-parser.js'
 import type { XmlFields } from './xml-writer.js'
 
 const MAX_PARTS = 10_000
 /** Enough for ten thousand parts with checksums, in the longest form that clients write. */
 const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
+const PART_FIELDS = ['PartNumber', 'ETag', 'ChecksumCRC32', 'ChecksumCRC32C', 'ChecksumCRC64NVME', 'ChecksumSHA1']
+PART_FIELDS.push('ChecksumSHA256')
+const MAX_COMPLETE_ELEMENTS = 10 + MAX_PARTS * (1 + PART_FIELDS.length)
 
 export async function createUpload(operation: Operation): Promise<void> {
   const { request, reply } = operation
@@ -152,12 +155,14 @@ function requirePartNumber(text: string | undefined): number {
 }
 
 function parseParts(text: string): ListedPart[] {
-  const root = parseXml(text)
+  const root = parseXml(text, MAX_COMPLETE_ELEMENTS)
   const parts = root.children.filter(child => child.name === 'Part')
   if (root.name !== 'CompleteMultipartUpload' || parts.length === 0 || parts.length > MAX_PARTS) {
     throw new S3Error('MalformedXML')
   }
+  requireChildren(root, ['Part'])
   return parts.map(part => {
+    requireChildren(part, PART_FIELDS)
     const etag = childText(part, 'ETag')?.trim().replaceAll('"', '')
     if (etag === undefined) throw new S3Error('MalformedXML')
     return { partNumber: requirePartNumber(childText(part, 'PartNumber')?.trim()), etag }

@@ -71,7 +71,12 @@ export async function copyObject(operation: Operation): Promise<void> {
 }
 
 export async function deleteObject(operation: Operation): Promise<void> {
-  await operation.bucket().remove(operation.request.key)
+  const { request } = operation
+  await operation.bucket().remove(request.key, {
+    ifMatch: request.header('if-match'),
+    ifLastModified: request.header('x-amz-if-match-last-modified-time'),
+    ifSize: request.header('x-amz-if-match-size'),
+  })
   operation.reply.empty(204)
 }
 

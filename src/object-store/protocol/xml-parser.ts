@@ -12,15 +12,17 @@ const NAME = /[A-Za-z_][\w.:-]*/y
 const ATTRIBUTE = /\s+[A-Za-z_][\w.:-]*\s*=\s*(?:"[^"<]*"|'[^'<]*')/y
 const SPACE = /\s*/y
 const DECLARATION = /\s*<\?xml\s[^?<>]*\?>/y
-const ENTITIES: Record<string, string> = { amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }
+const ENTITIES = new Map(Object.entries({ amp: '&', lt: '<', gt: '>', quot: '"', apos: "'" }))
+/** `&#x10ffff;` and `&#1114111;` are the longest ones, from `&` to `;`. */
+const MAX_ENTITY = 9
 
 /**
  * Elements, attributes (ignored), text and the predefined entities: the whole of what S3's request bodies use.
  * DOCTYPE, comments, CDATA and processing instructions are refused, so nothing can expand and nothing can be fetched;
- * the caller bounds the size, this bounds the depth.
+ * the caller bounds the size and the number of elements, this bounds the depth.
  */
-export function parseXml(source: string): XmlNode {
-  const cursor = new Cursor(source.startsWith('\uFEFF') ? source.slice(1) : source)
+export function parseXml(source: string, maxElements: number): XmlNode {
+  const cursor = new Cursor(source.startsWith('\uFEFF') ? source.slice(1) : source, maxElements)
   cursor.match(DECLARATION)
   cursor.match(SPACE)
   const root = parseElement(cursor, 1)
@@ -29,13 +31,31 @@ export function parseXml(source: string): XmlNode {
   return root
 }
 
+/**
+ * Every child has one of the names.
+ * @throws {S3Error} NotImplemented for another one, MalformedXML for text beside them
+ */
+export function requireChildren(node: XmlNode, names: readonly string[]): void {
+  if (node.text.trim() !== '') malformed()
+  for (const { name } of node.children) {
+    if (!names.includes(name)) throw new S3Error('NotImplemented', `<${name}> in <${node.name}> is not implemented.`)
+  }
+}
+
 export function childText(node: XmlNode, name: string): string | undefined {
   return node.children.find(child => child.name === name)?.text
 }
 
 class Cursor {
   #at = 0
-  constructor(readonly source: string) {}
+  constructor(
+    readonly source: string,
+    private elementsLeft: number,
+  ) {}
+
+  countElement(): void {
+    if (--this.elementsLeft < 0) malformed()
+  }
 
   atEnd(): boolean {
     return this.#at === this.source.length
@@ -65,6 +85,7 @@ class Cursor {
 
 function parseElement(cursor: Cursor, depth: number): XmlNode {
   if (depth > MAX_DEPTH || !cursor.skip('<')) malformed()
+  cursor.countElement()
   const qualified = cursor.match(NAME) ?? malformed()
   while (cursor.match(ATTRIBUTE) !== undefined);
   cursor.match(SPACE)
@@ -85,13 +106,24 @@ function parseElement(cursor: Cursor, depth: number): XmlNode {
   return { name, children, text: children.length > 0 ? text.trim() : text }
 }
 
+/** One entity after the other, so that the first one that is not known ends the work. */
 function decodeEntities(text: string): string {
-  if (!text.includes('&')) return text
-  return text.replace(/&(?:#x([0-9a-fA-F]{1,6})|#([0-9]{1,7})|(\w+));|&/g, (_whole, hex, decimal, name) => {
-    if (typeof name === 'string') return ENTITIES[name] ?? malformed()
-    const code = typeof hex === 'string' ? parseInt(hex, 16) : typeof decimal === 'string' ? parseInt(decimal, 10) : -1
-    return code < 0 || code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? malformed() : String.fromCodePoint(code)
-  })
+  let decoded = ''
+  let done = 0
+  for (let at = text.indexOf('&'); at >= 0; at = text.indexOf('&', done)) {
+    const end = text.indexOf(';', at)
+    if (end < 0 || end - at > MAX_ENTITY) malformed()
+    decoded += text.slice(done, at) + decodeEntity(text.slice(at + 1, end))
+    done = end + 1
+  }
+  return decoded + text.slice(done)
+}
+
+function decodeEntity(name: string): string {
+  if (!name.startsWith('#')) return ENTITIES.get(name) ?? malformed()
+  const [, hex, decimal] = /^#(?:x([0-9a-fA-F]{1,6})|([0-9]{1,7}))$/.exec(name) ?? malformed()
+  const code = hex === undefined ? parseInt(decimal ?? '', 10) : parseInt(hex, 16)
+  return code > 0x10ffff || (code >= 0xd800 && code <= 0xdfff) ? malformed() : String.fromCodePoint(code)
 }
 
 function malformed(): never {

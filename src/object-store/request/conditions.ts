@@ -20,6 +20,14 @@ export interface WriteConditions {
   readonly ifNoneMatch?: string | undefined
 }
 
+export interface DeleteConditions {
+  readonly ifMatch?: string | undefined
+  /** A date, of which whole seconds count. */
+  readonly ifLastModified?: string | undefined
+  /** A number of bytes. */
+  readonly ifSize?: string | undefined
+}
+
 /**
  * RFC 9110, 13.2.2: an entity tag outranks a date, so If-Unmodified-Since counts only without If-Match, and
  * If-Modified-Since only without If-None-Match. Throws PreconditionFailed or NotModified.
@@ -46,6 +54,27 @@ export function requireWritable(current: Validators | undefined, conditions: Wri
     if (!current) throw new S3Error('NoSuchKey')
     if (!matches(ifMatch, current.etag)) throw new S3Error('PreconditionFailed')
   }
+}
+
+/**
+ * Conditional deletes as in S3. A condition on an object that does not exist does not hold.
+ * Throws PreconditionFailed, or InvalidArgument for a condition that cannot be read.
+ */
+export function requireDeletable(
+  current: (Validators & { readonly size: number }) | undefined,
+  { ifMatch, ifLastModified, ifSize }: DeleteConditions,
+): void {
+  const modified = ifLastModified === undefined ? undefined : Date.parse(ifLastModified)
+  if (Number.isNaN(modified) || (ifSize !== undefined && !/^\d{1,15}$/.test(ifSize))) {
+    throw new S3Error('InvalidArgument', 'A condition of the delete is malformed.')
+  }
+  if (ifMatch === undefined && modified === undefined && ifSize === undefined) return
+  const holds =
+    current !== undefined &&
+    (ifMatch === undefined || matches(ifMatch, current.etag)) &&
+    (modified === undefined || Math.floor(modified / 1000) === Math.floor(current.lastModified / 1000)) &&
+    (ifSize === undefined || Number(ifSize) === current.size)
+  if (!holds) throw new S3Error('PreconditionFailed')
 }
 
 /** Whether one of a list of entity tags, quoted or not, is this one. Weak and strong make no difference on S3. */

@@ -65,16 +65,17 @@ export function requestBody(request: S3Request, reply: Inviting, verified: Verif
   return { length, expectedMd5, chunks: chunks() }
 }
 
-/** A small body as text, for the XML documents. */
+/** A small body as text, for the XML documents. It takes one buffer, in however small pieces it comes. */
 export async function readText(body: Body): Promise<string> {
   const md5 = createHash('md5')
-  const pieces: Buffer[] = []
+  const text = Buffer.alloc(body.length)
+  let at = 0
   for await (const piece of body.chunks) {
     md5.update(piece)
-    pieces.push(piece)
+    at += piece.copy(text, at)
   }
   requireMd5(body, md5.digest('hex'))
-  return Buffer.concat(pieces).toString('utf8')
+  return text.toString('utf8', 0, at)
 }
 
 export function requireMd5(body: Body, md5: string): void {
@@ -102,7 +103,15 @@ function proofsOf(request: S3Request, contentSha256: string, trailers: ReadonlyM
     const state = { update: (piece: Buffer) => void hash.update(piece), digest: () => hash.digest('hex') }
     proofs.push({ expected: () => contentSha256, state, code: 'XAmzContentSHA256Mismatch' })
   }
-  const announced = (request.header('x-amz-trailer') ?? '').toLowerCase().split(/\s*,\s*/)
+  const announced = (request.header('x-amz-trailer') ?? '')
+    .toLowerCase()
+    .split(',')
+    .map(name => name.trim())
+    .filter(Boolean)
+  for (const name of announced) {
+    if (Object.hasOwn(CHECKSUMS, name.replace(/^x-amz-checksum-/, ''))) continue
+    throw new S3Error('NotImplemented', `The trailer ${name} is not implemented.`)
+  }
   for (const [algorithm, start] of Object.entries(CHECKSUMS)) {
     const name = `x-amz-checksum-${algorithm}`
     const header = request.header(name)

@@ -3,6 +3,11 @@ import { S3Error } from '../errors.js'
 import type { NamedValues, SignedRequest } from './signature-v4.js'
 
 const MAX_KEY_BYTES = 1024
+/** Parameters of a presigned query that are about the signature only. */
+const SIGNATURE_PARAMETERS = new Set([
+  ...['X-Amz-Algorithm', 'X-Amz-Content-Sha256', 'X-Amz-Credential', 'X-Amz-Date', 'X-Amz-Expires'],
+  ...['X-Amz-Signature', 'X-Amz-SignedHeaders'],
+])
 
 /** The target of a request, path-style only: `/bucket/key?query`. */
 export interface RequestTarget {
@@ -15,13 +20,25 @@ export interface RequestTarget {
 
 /** One request as the handlers see it: decoded, and its signature already verified. */
 export class S3Request {
-  readonly #parameters: ReadonlyMap<string, string>
+  readonly #parameters = new Map<string, string>()
+  /** A presigned query carries what a signed request has in x-amz-* headers. */
+  readonly #inQuery = new Map<string, string>()
 
+  /** @throws {S3Error} InvalidArgument when a parameter is given twice, or in the query and in a header */
   constructor(
     readonly incoming: IncomingMessage,
     readonly target: RequestTarget,
   ) {
-    this.#parameters = new Map(target.query)
+    for (const [name, value] of target.query) {
+      if (SIGNATURE_PARAMETERS.has(name)) continue
+      const header = name.toLowerCase()
+      const inHeader = header.startsWith('x-amz-')
+      const [map, key] = inHeader ? ([this.#inQuery, header] as const) : ([this.#parameters, name] as const)
+      if (map.has(key) || (inHeader && incoming.headers[header] !== undefined)) {
+        throw new S3Error('InvalidArgument', `${name} is given twice.`)
+      }
+      map.set(key, value)
+    }
   }
 
   get method(): string {
@@ -46,6 +63,10 @@ export class S3Request {
     return this.#parameters.has(name)
   }
 
+  parameterNames(): string[] {
+    return [...this.#parameters.keys()]
+  }
+
   /** A whole number from 0 to `max`; larger ones count as `max`. */
   count(name: string, max: number): number {
     const text = this.parameter(name)
@@ -54,9 +75,15 @@ export class S3Request {
     return Math.min(Number(text), max)
   }
 
+  /** An x-amz-* header may be in a presigned query. */
   header(name: string): string | undefined {
-    const value = this.incoming.headers[name]
+    const value = this.incoming.headers[name] ?? this.#inQuery.get(name)
     return Array.isArray(value) ? value.join(', ') : value
+  }
+
+  /** In lower case, with those of a presigned query. */
+  headerNames(): string[] {
+    return [...Object.keys(this.incoming.headers), ...this.#inQuery.keys()]
   }
 }
 

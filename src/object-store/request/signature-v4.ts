@@ -3,6 +3,8 @@ import { S3Error } from '../errors.js'
 
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 const ALGORITHM = 'AWS4-HMAC-SHA256'
+/** What AWS says to Signature Version 2, in a header and in a presigned query. */
+const OTHER_MECHANISM = `The authorization mechanism is not supported: Signature Version 4 is needed. Please use ${ALGORITHM}.`
 const MAX_SKEW_MS = 15 * 60_000
 const MAX_EXPIRES_SECONDS = 7 * 24 * 3600
 
@@ -56,7 +58,10 @@ export function verifySignature(
   if (header !== undefined && presigned) {
     throw new S3Error('InvalidArgument', 'Only one auth mechanism allowed: a header or query parameters, not both.')
   }
-  if (header === undefined && !presigned) throw new S3Error('AccessDenied')
+  if (header === undefined && !presigned) {
+    const version2 = request.query.some(([name]) => name === 'AWSAccessKeyId')
+    throw version2 ? new S3Error('InvalidRequest', OTHER_MECHANISM) : new S3Error('AccessDenied')
+  }
   const claim = header === undefined ? queryClaim(request, nowMs) : headerClaim(request, header, nowMs)
 
   const [accessKey, date, region, service, terminator, ...rest] = claim.credential.split('/')
@@ -123,7 +128,7 @@ export function uriEncode(text: string, keepSlash = false): string {
 function headerClaim(request: SignedRequest, header: string, nowMs: number): Claim {
   const malformed = 'AuthorizationHeaderMalformed'
   if (!header.startsWith(`${ALGORITHM} `)) {
-    throw new S3Error('InvalidRequest', `The authorization mechanism is not supported. Please use ${ALGORITHM}.`)
+    throw new S3Error('InvalidRequest', OTHER_MECHANISM)
   }
   const fields = new Map<string, string>()
   for (const field of header.slice(ALGORITHM.length).split(',')) {

@@ -5,10 +5,13 @@ import { xmlDocument } from '#src/object-store/protocol/xml-writer.js'
 const malformed = { code: 'MalformedXML' }
 
 void t.test('reads what S3 clients send', t => {
-  const root = parseXml(`\uFEFF<?xml version="1.0" encoding="UTF-8"?>
+  const root = parseXml(
+    `\uFEFF<?xml version="1.0" encoding="UTF-8"?>
     <s3:Delete xmlns:s3="http://s3.amazonaws.com/doc/2006-03-01/" other='x'>
       <s3:Object><s3:Key>a&amp;b&lt;&#x1F600;&#65;</s3:Key><s3:Empty/></s3:Object >
-    </s3:Delete>`)
+    </s3:Delete>`,
+    5,
+  )
   t.equal(root.name, 'Delete')
   const [object] = root.children
   t.equal(object && childText(object, 'Key'), 'a&b<😀A')
@@ -18,7 +21,7 @@ void t.test('reads what S3 clients send', t => {
 })
 
 void t.test('keeps the spaces of a key', t => {
-  t.equal(childText(parseXml('<a><Key> two  spaces </Key></a>'), 'Key'), ' two  spaces ')
+  t.equal(childText(parseXml('<a><Key> two  spaces </Key></a>', 2), 'Key'), ' two  spaces ')
   t.end()
 })
 
@@ -34,6 +37,9 @@ void t.test('refuses everything else', t => {
     '<!DOCTYPE a [<!ENTITY x "y">]><a>&x;</a>',
     '<a>&unknown;</a>',
     '<a>& </a>',
+    '<a>&amp</a>',
+    '<a>&constructor;</a>',
+    '<a>&#x00000041;</a>',
     '<a>&#xD800;</a>',
     '<a>&#x110000;</a>',
     '<a><!-- comment --></a>',
@@ -41,7 +47,21 @@ void t.test('refuses everything else', t => {
     '<a><?php ?></a>',
     '<a>'.repeat(50_000),
   ]
-  for (const source of sources) t.throws(() => parseXml(source), malformed, source.slice(0, 40))
+  for (const source of sources) t.throws(() => parseXml(source, 100_000), malformed, source.slice(0, 40))
+  t.end()
+})
+
+void t.test('a document of more elements than were allowed is malformed', t => {
+  t.equal(parseXml('<a><b/><b/></a>', 3).children.length, 2)
+  t.throws(() => parseXml('<a><b/><b/></a>', 2), malformed)
+  t.end()
+})
+
+void t.test('a document of two million entities is refused at the first bad one', t => {
+  const before = process.memoryUsage().heapUsed
+  t.throws(() => parseXml(`<a>${'&'.repeat(2 << 20)}</a>`, 1), malformed)
+  t.ok(process.memoryUsage().heapUsed - before < 32 << 20, 'nothing was collected before')
+  t.equal(parseXml(`<a>${'&amp;'.repeat(400_000)}</a>`, 1).text.length, 400_000)
   t.end()
 })
 

@@ -9,6 +9,9 @@ import { ObjectStore } from './object-store/object-store.js'
 /** Every worker may have as many requests in flight as a balancer allows, and all of them may be uploads. */
 const MAX_CONNECTIONS = 8_192
 
+/** Every object is read once a week, from the time when a start has settled. */
+const SCRUB_TIMES = { firstAfterMs: 10 * 60_000, everyMs: 7 * 24 * 3_600_000 }
+
 /** The body of the embedded object store's process. It runs until its parent and the last worker have exited. */
 export async function runStore(): Promise<void> {
   process.title = 'outpost store'
@@ -26,6 +29,7 @@ export async function runStore(): Promise<void> {
     region,
     warn,
     maxConnections: MAX_CONNECTIONS,
+    scrubTimes: SCRUB_TIMES,
   })
   const leave = (): void => void store.stop().then(() => exit(exitCodes.ok))
   process.once('SIGTERM', leave)

@@ -61,9 +61,17 @@ export class S3Error extends Error {
   }
 }
 
+/** What is on the disk is not what was stored. The message names the file, and is for the operator only. */
+export class DamagedError extends Error {
+  override readonly name: string = 'DamagedError'
+}
+
 /** Any error as an answer. Unknown ones are `InternalError`, whose text says nothing about the machine. */
 export function asS3Error(error: unknown): S3Error {
   if (error instanceof S3Error) return error
+  if (error instanceof DamagedError) {
+    return new S3Error('InternalError', 'The stored object is damaged.', { cause: error })
+  }
   switch (systemCode(error)) {
     case 'ENOSPC':
     case 'EDQUOT':
@@ -74,6 +82,11 @@ export function asS3Error(error: unknown): S3Error {
     default:
       return new S3Error('InternalError', undefined, { cause: error })
   }
+}
+
+/** Whether a system call failed for want of something that is there again a moment later. */
+export function isShortage(error: unknown): boolean {
+  return ['EMFILE', 'ENFILE', 'ENOMEM'].includes(systemCode(error) ?? '')
 }
 
 /** The errno name of a failed system call, or undefined for any other error. */

@@ -7,12 +7,14 @@ import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { Buckets } from './disk/buckets.js'
 import { claimDirectory, makeDirectory } from './disk/directories.js'
-import { asS3Error } from './errors.js'
+import { asS3Error, DamagedError } from './errors.js'
+import { Scrub, type ScrubReport } from './disk/scrub.js'
 import { Operation, type Limits } from './protocol/operation.js'
 import { Reply } from './protocol/reply.js'
 import { route } from './protocol/router.js'
 import { parseTarget, S3Request, signedView } from './request/s3-request.js'
 import { verifySignature, type SigningCredentials } from './request/signature-v4.js'
+import { pacer, repeatScrub, type ScrubTimes } from './scrub-schedule.js'
 import type { StoreContext } from './disk/store-context.js'
 import { TempFolder } from './disk/temp-folder.js'
 
@@ -31,6 +33,10 @@ export interface ObjectStoreOptions extends SigningCredentials {
   readonly idleTimeoutMs?: number
   /** How long `stop` waits for requests in flight; default 5,000. */
   readonly stopTimeoutMs?: number
+  /** When all objects are read and compared with their checksums; default only on a call of `scrub`. */
+  readonly scrubTimes?: ScrubTimes
+  /** How much a scrub reads; default 32 MiB a second. */
+  readonly scrubBytesPerSecond?: number
   /** Milliseconds since the epoch; default the system's clock. */
   readonly now?: () => number
   /** Called for faults that concern the operator: an answer of 5xx with its cause, a damaged file. */
@@ -61,6 +67,10 @@ LOOPBACK.addAddress('::1', 'ipv6')
  * - An object of one request is one file, key, hash and attributes included. An object of many parts is a file without
  *   a body whose record names an upload: the parts stay where they were received, and completion copies nothing.
  * - `start` removes folders of uploads that have no file `upload` and to which no object refers.
+ * - A record has a CRC-32 of itself and of every block of its body. Nothing is sent that was not compared with them. What
+ *   version 0.1 wrote has no checksums of blocks, and gets them from a scrub.
+ * - A file that is damaged or foreign is named to `warn` and left alone. Its key, which is known by its hash, is
+ *   answered 500 and not 404, until the object is written or deleted.
  * - Files are named by the hash of a key, never by the key. Bucket names follow S3's rules, so they are safe in a path.
  * - The index (key, size, ETag, date; some 300 bytes an object) is in memory, in the byte order S3 lists in, and is
  *   changed in the same turn as the disk, one writer a key at a time. `start` rebuilds it from the records, so there
@@ -74,6 +84,8 @@ export class ObjectStore {
   readonly #buckets: Buckets
   readonly #server: Server
   readonly #active = new Set<Promise<void>>()
+  readonly #leaving = new AbortController()
+  #scrubbing: Promise<unknown> = Promise.resolve()
   #releaseDirectory: () => Promise<void> = () => Promise.resolve()
   #starting: Promise<{ port: number }> | undefined
   #stopping: Promise<void> | undefined
@@ -105,12 +117,22 @@ export class ObjectStore {
     return (this.#stopping ??= this.#stop())
   }
 
+  /** Reads all objects, names the damaged ones, and gives checksums to those that version 0.1 stored. */
+  scrub(): Promise<ScrubReport> {
+    const { signal } = this.#leaving
+    const pace = pacer(this.options.scrubBytesPerSecond ?? 32 << 20, signal)
+    const work = () => new Scrub(this.#context, pace, signal).run(this.#buckets.all())
+    const report = this.#scrubbing.then(work, work)
+    this.#scrubbing = report
+    return report
+  }
+
   async #start(): Promise<{ port: number }> {
     const { directory, host = '127.0.0.1', port } = this.options
     await mkdir(directory, { recursive: true, mode: 0o700 })
     this.#releaseDirectory = await claimDirectory(directory)
     try {
-      await this.#context.temp.empty()
+      await this.#context.temp.empty(this.#context.warn)
       await makeDirectory(join(directory, 'buckets'))
       await this.#buckets.recover()
       this.#server.listen(port, host)
@@ -119,6 +141,9 @@ export class ObjectStore {
       await this.#releaseDirectory()
       throw error
     }
+    const { scrubTimes } = this.options
+    const failed = (error: unknown): void => this.#context.warn('a scrub failed', error)
+    if (scrubTimes) void repeatScrub(scrubTimes, () => this.scrub(), failed, this.#leaving.signal)
     return { port: (this.#server.address() as AddressInfo).port }
   }
 
@@ -128,6 +153,7 @@ export class ObjectStore {
       () => false,
     )
     if (started !== true) return
+    this.#leaving.abort()
     const closed = once(this.#server, 'close')
     this.#server.close()
     const deadline = setTimeout(() => this.#server.closeAllConnections(), this.options.stopTimeoutMs ?? 5_000)
@@ -138,6 +164,7 @@ export class ObjectStore {
     } finally {
       clearTimeout(deadline)
     }
+    await this.#scrubbing.catch(() => undefined)
     await this.#releaseDirectory()
   }
 
@@ -183,8 +210,8 @@ export class ObjectStore {
       const request = new S3Request(incoming, target)
       await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
-      // A client that has left is not a fault, and cannot be answered.
-      if (incoming.socket.destroyed) return
+      // A client that has left is not a fault, and cannot be answered. An answer that is cut for damage is a fault.
+      if (incoming.socket.destroyed && !(error instanceof DamagedError)) return
       const answer = asS3Error(error)
       if (answer.status >= 500 && answer.code !== 'NotImplemented') {
         this.#context.warn(`${incoming.method} ${path}: ${answer.code} ${answer.message}`, answer.cause ?? error)

@@ -1,9 +1,10 @@
+import { statSync } from 'node:fs'
 import { readdir } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { Bucket } from './bucket.js'
 import { makeDirectory, writeSynced } from './directories.js'
-import { S3Error } from '../errors.js'
+import { isShortage, S3Error } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
 import { withFields } from './object-record.js'
 import { encodeRecord, readRecordSync } from './record-file.js'
@@ -21,11 +22,15 @@ export class Buckets {
     private readonly context: StoreContext,
   ) {}
 
+  /** One file that is damaged or foreign is named to the operator, and is no reason not to start. */
   async recover(): Promise<void> {
     for (const name of await readdir(this.root)) {
       const path = join(this.root, name)
-      const { record } = readRecordSync(join(path, BUCKET_FILE))
-      const { createdAt } = withFields<{ createdAt: number }>(record, { createdAt: 'number' })
+      const createdAt = this.#recoverCreation(name, path)
+      if (createdAt === undefined) {
+        this.context.warn(`a foreign file is left alone: ${path}`)
+        continue
+      }
       const bucket = new Bucket(name, createdAt, path, this.context)
       await bucket.recover()
       this.#buckets.set(name, bucket)
@@ -73,10 +78,36 @@ export class Buckets {
     })
     await removeFiles()
   }
+
+  /** The time of the creation. Undefined: this is no bucket. A bucket whose own file is damaged has all its objects. */
+  #recoverCreation(name: string, path: string): number | undefined {
+    if (!isBucketName(name)) return undefined
+    try {
+      const { record } = readRecordSync(join(path, BUCKET_FILE))
+      return withFields<{ createdAt: number }>(record, { createdAt: 'number' }).createdAt
+    } catch (error) {
+      if (isShortage(error)) throw error
+      const birth = birthOf(join(path, 'objects'))
+      if (birth === undefined) return undefined
+      this.context.warn(`the file of bucket ${name} is damaged, its objects are served: ${path}`, error)
+      return birth
+    }
+  }
+}
+
+function birthOf(path: string): number | undefined {
+  try {
+    return Math.round(statSync(path).birthtimeMs)
+  } catch {
+    return undefined
+  }
 }
 
 /** S3's "Bucket naming rules": such a name is also safe as the name of a directory. */
 export function requireBucketName(name: string): void {
-  const usable = /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && isIP(name) === 0
-  if (!usable) throw new S3Error('InvalidBucketName')
+  if (!isBucketName(name)) throw new S3Error('InvalidBucketName')
+}
+
+function isBucketName(name: string): boolean {
+  return /^[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]$/.test(name) && !name.includes('..') && isIP(name) === 0
 }

@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import type { Attributes } from './attributes.js'
 import type { WriteConditions } from '../request/conditions.js'
 import { syncDirectory, writeSynced } from './directories.js'
-import { S3Error, systemCode } from '../errors.js'
+import { isShortage, S3Error, systemCode } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
 import { asPartRecord, asUploadRecord, type ObjectRecord, type PartRecord, type UploadRecord } from './object-record.js'
 import { partName, type PartFolders } from './part-folders.js'
 import type { Body } from '../request/payload.js'
-import { CorruptRecordError, encodeRecord, readRecordSync } from './record-file.js'
+import { encodeRecord, readRecordSync } from './record-file.js'
 import type { StoreContext } from './store-context.js'
 import type { TempFile } from './temp-folder.js'
 
@@ -53,10 +53,9 @@ export class MultipartUploads {
     const root = this.folders.pathOf('')
     for (const id of readdirSync(root)) {
       const folder = this.folders.pathOf(id)
-      if (this.folders.has(id)) await rm(join(folder, UPLOAD_FILE), { force: true })
-      else if (this.#recoverUpload(folder) === 'no upload' && removeUnreferenced) {
-        await rm(folder, { recursive: true, force: true })
-      }
+      if (!/^[0-9a-f]{32}$/.test(id)) this.context.warn(`a foreign file is left alone: ${folder}`)
+      else if (this.folders.has(id)) await this.#removeLeftOver(join(folder, UPLOAD_FILE))
+      else if (this.#recoverUpload(folder) === 'no upload' && removeUnreferenced) await this.#removeLeftOver(folder)
     }
     await syncDirectory(root)
   }
@@ -87,8 +86,8 @@ export class MultipartUploads {
   async putPart(upload: Upload, partNumber: number, body: Body): Promise<PartRecord> {
     const file = await this.context.temp.file()
     try {
-      const { size, md5 } = await file.write(body)
-      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now() }
+      const { size, md5, blocks } = await file.write(body)
+      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now(), blocks }
       await file.seal(part)
       await this.#exclusive(upload, async () => {
         const folder = this.folders.pathOf(upload.id)
@@ -181,16 +180,35 @@ export class MultipartUploads {
       const record = asUploadRecord(readRecordSync(join(folder, UPLOAD_FILE)).record)
       const parts = new Map<number, PartRecord>()
       for (const name of readdirSync(folder).filter(name => name !== UPLOAD_FILE)) {
-        const part = asPartRecord(readRecordSync(join(folder, name)).record)
-        parts.set(part.partNumber, part)
+        const part = this.#recoverPart(join(folder, name))
+        if (part && partName(part.partNumber) === name) parts.set(part.partNumber, part)
       }
       this.#uploads.set(record.id, { ...record, parts })
       return 'recovered'
     } catch (error) {
       if (systemCode(error) === 'ENOENT') return 'no upload'
-      if (!(error instanceof CorruptRecordError)) throw error
+      if (isShortage(error)) throw error
       this.context.warn(`an upload is damaged and is left out: ${folder}`, error)
       return 'damaged'
+    }
+  }
+
+  /** A client that completes the upload is told which part is missing, and can send it again. */
+  #recoverPart(path: string): PartRecord | undefined {
+    try {
+      return asPartRecord(readRecordSync(path).record)
+    } catch (error) {
+      if (isShortage(error)) throw error
+      this.context.warn(`a part is damaged or foreign and is left out: ${path}`, error)
+      return undefined
+    }
+  }
+
+  async #removeLeftOver(path: string): Promise<void> {
+    try {
+      await rm(path, { recursive: true, force: true })
+    } catch (cause) {
+      this.context.warn(`left-overs of an upload could not be removed: ${path}`, cause)
     }
   }
 }

@@ -53,6 +53,16 @@ export class ObjectIndex {
     return entry
   }
 
+  firstKey(): string | undefined {
+    return this.keyAfter('')
+  }
+
+  /** The next key in order, whether this one is still there or not. */
+  keyAfter(key: string): string | undefined {
+    const bytes = this.#order.firstFrom(key === '' ? '' : `${toByteString(key)}\0`)
+    return bytes === undefined ? undefined : fromByteString(bytes)
+  }
+
   firstFrom(bytes: string): string | undefined {
     return this.#order.firstFrom(bytes)
   }

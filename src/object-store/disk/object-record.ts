@@ -1,4 +1,5 @@
 import type { Attributes } from './attributes.js'
+import type { BlockChecksums } from './block-checksums.js'
 import { CorruptRecordError } from './record-file.js'
 
 /** The record of an object, stored after its body on the disk. */
@@ -11,6 +12,8 @@ export interface ObjectRecord extends Attributes {
   readonly lastModified: number
   /** A multipart object has no body of its own: its parts are in the folder of the upload that made it. */
   readonly multipart?: MultipartBody
+  /** Absent in what version 0.1 wrote, and in a multipart object. */
+  readonly blocks?: BlockChecksums
 }
 
 export interface MultipartBody {
@@ -25,6 +28,8 @@ export interface PartRecord {
   readonly etag: string
   readonly size: number
   readonly lastModified: number
+  /** Absent in what version 0.1 wrote. */
+  readonly blocks?: BlockChecksums
 }
 
 export interface UploadRecord extends Attributes {

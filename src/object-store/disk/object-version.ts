@@ -1,55 +1,69 @@
-import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
-import type { ObjectRecord } from './object-record.js'
+import { DamagedError, isShortage } from '../errors.js'
+import { asPartRecord, type ObjectRecord, type PartRecord, type PartSize } from './object-record.js'
 import { partName, type PartFolders } from './part-folders.js'
 import type { HalfOpenRange } from '../request/ranges.js'
-
-const READ_SIZE = 128 * 1024
+import { StoredFile } from './stored-file.js'
 
 /** One version of an object, opened. Its bytes stay the same when the object is replaced or deleted. */
 export class ObjectVersion {
   #closed = false
 
   constructor(
-    readonly record: ObjectRecord,
-    private readonly handle: FileHandle,
+    readonly file: StoredFile<ObjectRecord>,
     private readonly folders: PartFolders,
   ) {}
 
+  get record(): ObjectRecord {
+    return this.file.record
+  }
+
+  /** @throws {DamagedError} when the bytes are not those that were stored */
   async *read({ start, end }: HalfOpenRange): AsyncGenerator<Buffer, void, undefined> {
     const multipart = this.record.multipart
-    if (!multipart) return yield* readFrom(this.handle, start, end)
-    const folder = this.folders.pathOf(multipart.uploadId)
+    if (!multipart) return yield* this.file.read({ start, end })
     let offset = 0
-    for (const [partNumber, size] of multipart.parts) {
+    for (const part of multipart.parts) {
+      const [, size] = part
       const from = Math.max(start - offset, 0)
       const to = Math.min(end - offset, size)
       offset += size
       if (from >= to) continue
-      const handle = await open(join(folder, partName(partNumber)), 'r')
+      const file = await this.openPart(multipart.uploadId, part)
       try {
-        yield* readFrom(handle, from, to)
+        yield* file.read({ start: from, end: to })
       } finally {
-        await handle.close()
+        await file.close()
       }
     }
+  }
+
+  /** The caller closes the file, before the version. */
+  async openPart(uploadId: string, [partNumber, size]: PartSize): Promise<StoredFile<PartRecord>> {
+    const path = join(this.folders.pathOf(uploadId), partName(partNumber))
+    const file = await openStored(path, asPartRecord)
+    if (file.record.size === size) return file
+    await file.close()
+    throw new DamagedError(`a part is not the one that was stored: ${path}`)
   }
 
   async close(): Promise<void> {
     if (this.#closed) return
     this.#closed = true
-    await this.handle.close()
+    await this.file.close()
     if (this.record.multipart) await this.folders.release(this.record.multipart.uploadId)
   }
 }
 
-async function* readFrom(handle: FileHandle, start: number, end: number): AsyncGenerator<Buffer, void, undefined> {
-  for (let at = start; at < end;) {
-    const buffer = Buffer.allocUnsafeSlow(Math.min(READ_SIZE, end - at))
-    const { bytesRead } = await handle.read(buffer, 0, buffer.length, at)
-    // Files are complete when they get their name; a short one was cut by something else than this program.
-    if (bytesRead === 0) throw new Error('a stored file is shorter than its record says')
-    at += bytesRead
-    yield buffer.subarray(0, bytesRead)
+/** Opens a file that must be there. */
+async function openStored<R extends PartRecord>(
+  path: string,
+  asRecord: (record: unknown) => R,
+): Promise<StoredFile<R>> {
+  try {
+    return await StoredFile.open(path, asRecord)
+  } catch (cause) {
+    if (isShortage(cause)) throw cause
+    throw new DamagedError(`a stored file cannot be read: ${path}`, { cause })
   }
 }

@@ -1,6 +1,7 @@
 import { closeSync, fstatSync, openSync, readSync } from 'node:fs'
 import { open, type FileHandle } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
+import { DamagedError } from '../errors.js'
 
 /**
  * Body and metadata record in one file, so that one rename publishes both: body, then the record as JSON, then 16
@@ -19,7 +20,7 @@ export interface ReadRecord {
   readonly bodyLength: number
 }
 
-export class CorruptRecordError extends Error {
+export class CorruptRecordError extends DamagedError {
   override readonly name = 'CorruptRecordError'
 }
 

@@ -1,6 +1,7 @@
 import { createHash, randomUUID } from 'node:crypto'
 import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
+import { BlockHasher, type BlockChecksums } from './block-checksums.js'
 import { moveInto, syncDirectory } from './directories.js'
 import { requireMd5, type Body } from '../request/payload.js'
 import { encodeRecord } from './record-file.js'
@@ -9,9 +10,14 @@ import { encodeRecord } from './record-file.js'
 export class TempFolder {
   constructor(private readonly path: string) {}
 
-  async empty(): Promise<void> {
-    await rm(this.path, { recursive: true, force: true })
-    await mkdir(this.path, { mode: 0o700 })
+  /** What cannot be removed may stay, because new files get names of their own. */
+  async empty(warn: (message: string, cause: unknown) => void): Promise<void> {
+    try {
+      await rm(this.path, { recursive: true, force: true })
+    } catch (cause) {
+      warn(`left-overs could not be removed: ${this.path}`, cause)
+    }
+    await mkdir(this.path, { recursive: true, mode: 0o700 })
   }
 
   async file(): Promise<TempFile> {
@@ -53,17 +59,19 @@ export class TempFile {
   ) {}
 
   /** Writes a body as it arrives. The next piece is read once the system has taken this one. */
-  async write(body: Body): Promise<{ size: number; md5: string }> {
+  async write(body: Body): Promise<{ size: number; md5: string; blocks: BlockChecksums }> {
     const hash = createHash('md5')
+    const blocks = new BlockHasher()
     let size = 0
     for await (const piece of body.chunks) {
       hash.update(piece)
+      blocks.update(piece)
       await this.#append(piece)
       size += piece.length
     }
     const md5 = hash.digest('hex')
     requireMd5(body, md5)
-    return { size, md5 }
+    return { size, md5, blocks: blocks.digest() }
   }
 
   /** Adds the record and syncs the whole file to the disk. */

@@ -39,10 +39,18 @@ export class Reply {
     this.response.end()
   }
 
-  /** Sends chunks as fast as the client reads them. */
-  async stream(status: number, headers: OutgoingHttpHeaders, chunks: AsyncIterable<Buffer>): Promise<void> {
+  /**
+   * Sends chunks as fast as the client reads them. A fault before the first one is an answer of its own, and a later one
+   * cuts the connection.
+   */
+  async stream(
+    status: number,
+    headers: OutgoingHttpHeaders,
+    chunks: AsyncGenerator<Buffer, void, undefined>,
+  ): Promise<void> {
+    const first = await chunks.next()
     this.response.writeHead(status, headers)
-    await pipeline(chunks, this.response)
+    await pipeline(resumed(first, chunks), this.response)
   }
 
   /** Passes chunks on while the client is connected: a long copy must not outlive its client, or `stop`. */
@@ -72,6 +80,19 @@ export class Reply {
     const body = Buffer.from(text, 'utf8')
     this.response.writeHead(status, { ...headers, 'content-type': 'application/xml', 'content-length': body.length })
     this.response.write(body)
+  }
+}
+
+async function* resumed(
+  first: IteratorResult<Buffer, void>,
+  rest: AsyncGenerator<Buffer, void, undefined>,
+): AsyncGenerator<Buffer, void, undefined> {
+  try {
+    if (first.done === true) return
+    yield first.value
+    yield* rest
+  } finally {
+    await rest.return()
   }
 }
 

@@ -258,7 +258,7 @@ void t.test('unimplemented operations are answered 501', async t => {
   for (const name of ['acl', 'policy', 'lifecycle', 'cors', 'tagging', 'encryption', 'versions']) {
     t.match(await send(endpoint, { path: '/bucket', query: { [name]: '' } }), notImplemented, name)
   }
-  for (const name of ['acl', 'tagging', 'retention', 'torrent', 'attributes']) {
+  for (const name of ['acl', 'tagging', 'retention', 'torrent', 'annotation']) {
     t.match(await send(endpoint, { path: '/bucket/key', query: { [name]: '' } }), notImplemented, name)
   }
   t.match(await send(endpoint, { method: 'POST', path: '/bucket/key' }), notImplemented)

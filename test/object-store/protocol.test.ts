@@ -206,7 +206,9 @@ for (const kind of s3Servers) {
       t.ok(whole.body.equals(Buffer.concat(bodies)))
       const across = await get('parts', { range: `bytes=${(5 << 20) - 5}-${(5 << 20) + 4}` })
       t.ok(across.body.equals(Buffer.concat(bodies).subarray((5 << 20) - 5, (5 << 20) + 5)))
-      t.match(await complete([1, 2, 3]), { status: 404, code: 'NoSuchUpload' })
+      const again = await complete([1, 2, 3])
+      if (kind.name === 'embedded') t.equal(again.text, done.text, 'a second completion has the same answer')
+      t.match(await complete([1, 2]), { status: 404, code: 'NoSuchUpload' })
     })
 
     await t.test('multipart: a small part in the middle, and an abort', async t => {

@@ -41,7 +41,10 @@ export interface Answer {
 /** One request that is signed by header. A test can forge every part of it. */
 export async function send(endpoint: Endpoint, options: RequestOptions): Promise<Answer> {
   const request = open(endpoint, options)
-  request.end(options.body ?? '')
+  // Together with a body that is a string, Node would send the headers as UTF-8, and others than were signed.
+  const body = Buffer.from((options.body ?? '') as Buffer)
+  if (body.length > 0) request.write(body)
+  request.end()
   return answerTo(request)
 }
 
@@ -72,12 +75,13 @@ export function sign(endpoint: Endpoint, options: RequestOptions) {
   const { timestamp, scope, signingKey } = signingContext(endpoint, options)
   const contentSha256 = options.contentSha256 ?? createHash('sha256').update(body).digest('hex')
   const headers: Record<string, string> = {
-    'content-length': String(Buffer.byteLength(body)),
     ...options.headers,
     host: `127.0.0.1:${endpoint.port}`,
     'x-amz-date': timestamp,
     'x-amz-content-sha256': contentSha256,
   }
+  // Node changes the characters of a Content-Disposition that comes behind it.
+  headers['content-length'] ??= String(Buffer.byteLength(body))
   const signedHeaders = Object.keys(headers).sort()
   const request = { method, path, query: Object.entries(query), headers: Object.entries(headers) }
   const signature = signRequest(request, { signedHeaders, timestamp, contentSha256 }, signingKey, scope)

@@ -1,11 +1,12 @@
 import { validateHeaderValue, type OutgoingHttpHeaders } from 'node:http'
 import { S3Error } from '../errors.js'
 import type { S3Request } from '../request/s3-request.js'
+import { utf8Bytes } from '../request/signature-v4.js'
 
 /** The headers and metadata that a client stores with an object and gets back with it. */
 export interface Attributes {
   readonly headers: Readonly<Record<string, string>>
-  /** x-amz-meta-*, without that prefix. */
+  /** x-amz-meta-*, without that prefix; one character for each byte. */
   readonly metadata: Readonly<Record<string, string>>
 }
 
@@ -41,8 +42,9 @@ export function attributeHeaders(attributes: Attributes, request: S3Request): Ou
   const headers: OutgoingHttpHeaders = { ...attributes.headers }
   for (const [name, value] of Object.entries(attributes.metadata)) headers[META + name] = value
   for (const name of KEPT) {
-    const value = request.parameter(`response-${name}`)
-    if (value === undefined) continue
+    const text = request.parameter(`response-${name}`)
+    if (text === undefined) continue
+    const value = utf8Bytes(text)
     try {
       validateHeaderValue(name, value)
     } catch (cause) {

@@ -68,8 +68,8 @@ export class Bucket {
     this.#requireWritable(key, conditions)
     const file = await this.context.temp.file()
     try {
-      const { size, md5, blocks } = await file.write(body)
-      const record = { key, etag: md5, size, lastModified: this.context.now(), ...attributes, blocks }
+      const { size, md5, checksum, blocks } = await file.write(body)
+      const record = { key, etag: md5, size, lastModified: this.context.now(), ...attributes, checksum, blocks }
       await file.seal(record)
       await this.publish(file, record, conditions)
       return record

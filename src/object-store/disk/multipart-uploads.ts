@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
 import { readdirSync } from 'node:fs'
 import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
@@ -7,25 +7,16 @@ import type { WriteConditions } from '../request/conditions.js'
 import { syncDirectory, writeSynced } from './directories.js'
 import { isShortage, S3Error, systemCode } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
-import { asPartRecord, asUploadRecord, type ObjectRecord, type PartRecord, type UploadRecord } from './object-record.js'
+import { asPartRecord, asUploadRecord } from './object-record.js'
+import type { ObjectRecord, PartRecord, Upload, UploadRecord } from './object-record.js'
+import { completionOf, type CompletionOrder } from './upload-completion.js'
 import { partName, type PartFolders } from './part-folders.js'
 import type { Body } from '../request/payload.js'
 import { encodeRecord, readRecordSync } from './record-file.js'
 import type { StoreContext } from './store-context.js'
 import type { TempFile } from './temp-folder.js'
 
-export const MIN_PART_BYTES = 5 * 1024 * 1024
 const UPLOAD_FILE = 'upload'
-
-export interface Upload extends UploadRecord {
-  readonly parts: Map<number, PartRecord>
-}
-
-export interface ListedPart {
-  readonly partNumber: number
-  /** Without quotes. */
-  readonly etag: string
-}
 
 /** Makes an object of a finished upload. */
 export interface Publisher {
@@ -60,9 +51,9 @@ export class MultipartUploads {
     await syncDirectory(root)
   }
 
-  async create(key: string, attributes: Attributes): Promise<Upload> {
+  async create(key: string, attributes: Attributes, checksum: UploadRecord['checksum']): Promise<Upload> {
     const id = randomBytes(16).toString('hex')
-    const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes }
+    const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes, checksum }
     await this.#inBucket(() =>
       this.context.temp.directory(this.folders.pathOf(id), async path => {
         await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
@@ -86,8 +77,8 @@ export class MultipartUploads {
   async putPart(upload: Upload, partNumber: number, body: Body): Promise<PartRecord> {
     const file = await this.context.temp.file()
     try {
-      const { size, md5, blocks } = await file.write(body)
-      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now(), blocks }
+      const { size, md5, checksum, blocks } = await file.write(body)
+      const part: PartRecord = { partNumber, size, etag: md5, lastModified: this.context.now(), checksum, blocks }
       await file.seal(part)
       await this.#exclusive(upload, async () => {
         const folder = this.folders.pathOf(upload.id)
@@ -102,20 +93,13 @@ export class MultipartUploads {
     }
   }
 
-  async complete(
-    upload: Upload,
-    listed: readonly ListedPart[],
-    conditions: WriteConditions,
-    maxBytes: number,
-  ): Promise<ObjectRecord> {
+  async complete(upload: Upload, order: CompletionOrder, conditions: WriteConditions): Promise<ObjectRecord> {
     return this.#exclusive(upload, async () => {
-      const parts = chooseParts(upload, listed)
-      const size = parts.reduce((sum, part) => sum + part.size, 0)
-      if (size > maxBytes) throw new S3Error('EntityTooLarge')
+      const { etag, size, parts, checksum } = completionOf(upload, order)
       const { id, key, headers, metadata } = upload
-      const multipart = { uploadId: id, parts: parts.map(part => [part.partNumber, part.size] as const) }
+      const multipart = { uploadId: id, parts }
       const lastModified = this.context.now()
-      const record = { key, etag: multipartEtag(parts), size, lastModified, headers, metadata, multipart }
+      const record = { key, etag, size, lastModified, headers, metadata, checksum, multipart }
 
       const file = await this.context.temp.file()
       this.folders.adopt(id)
@@ -130,7 +114,7 @@ export class MultipartUploads {
         throw error
       }
       this.#uploads.delete(id)
-      await this.#tidy(id, new Set(parts.map(part => partName(part.partNumber))))
+      await this.#tidy(id, new Set(parts.map(([partNumber]) => partName(partNumber))))
       return record
     })
   }
@@ -211,24 +195,4 @@ export class MultipartUploads {
       this.context.warn(`left-overs of an upload could not be removed: ${path}`, cause)
     }
   }
-}
-
-function chooseParts(upload: Upload, listed: readonly ListedPart[]): PartRecord[] {
-  let previous = 0
-  const parts = listed.map(({ partNumber, etag }) => {
-    if (partNumber <= previous) throw new S3Error('InvalidPartOrder')
-    previous = partNumber
-    const part = upload.parts.get(partNumber)
-    if (part?.etag !== etag) throw new S3Error('InvalidPart')
-    return part
-  })
-  if (parts.slice(0, -1).some(part => part.size < MIN_PART_BYTES)) throw new S3Error('EntityTooSmall')
-  return parts
-}
-
-/** The ETag as S3 makes it: the MD5 of the parts' MD5s, and the number of parts. */
-function multipartEtag(parts: readonly PartRecord[]): string {
-  const hash = createHash('md5')
-  for (const { etag } of parts) hash.update(etag, 'hex')
-  return `${hash.digest('hex')}-${parts.length}`
 }

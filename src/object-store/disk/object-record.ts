@@ -1,6 +1,7 @@
 import type { Attributes } from './attributes.js'
 import type { BlockChecksums } from './block-checksums.js'
 import { CorruptRecordError } from './record-file.js'
+import type { StoredChecksum } from '../request/checksums.js'
 
 /** The record of an object, stored after its body on the disk. */
 export interface ObjectRecord extends Attributes {
@@ -10,6 +11,8 @@ export interface ObjectRecord extends Attributes {
   readonly size: number
   /** Milliseconds since the epoch. */
   readonly lastModified: number
+  /** What the client gave with the bytes; absent in what version 0.1 wrote. */
+  readonly checksum?: StoredChecksum | undefined
   /** A multipart object has no body of its own: its parts are in the folder of the upload that made it. */
   readonly multipart?: MultipartBody
   /** Absent in what version 0.1 wrote, and in a multipart object. */
@@ -21,13 +24,15 @@ export interface MultipartBody {
   readonly parts: readonly PartSize[]
 }
 
-export type PartSize = readonly [partNumber: number, size: number]
+/** The checksum is base64, by the algorithm of the object's own one. */
+export type PartSize = readonly [partNumber: number, size: number, checksum?: string]
 
 export interface PartRecord {
   readonly partNumber: number
   readonly etag: string
   readonly size: number
   readonly lastModified: number
+  readonly checksum?: StoredChecksum | undefined
   /** Absent in what version 0.1 wrote. */
   readonly blocks?: BlockChecksums
 }
@@ -36,6 +41,12 @@ export interface UploadRecord extends Attributes {
   readonly id: string
   readonly key: string
   readonly initiated: number
+  /** The checksum that the object will have, if the client wants one. */
+  readonly checksum?: Pick<StoredChecksum, 'algorithm' | 'type'> | undefined
+}
+
+export interface Upload extends UploadRecord {
+  readonly parts: Map<number, PartRecord>
 }
 
 // The checksum of the record has been verified, so shallow checks are enough to distinguish the kinds of records.

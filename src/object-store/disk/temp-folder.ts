@@ -3,6 +3,7 @@ import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BlockHasher, type BlockChecksums } from './block-checksums.js'
 import { moveInto, syncDirectory } from './directories.js'
+import type { StoredChecksum } from '../request/checksums.js'
 import { requireMd5, type Body } from '../request/payload.js'
 import { encodeRecord } from './record-file.js'
 
@@ -48,6 +49,14 @@ export class TempFolder {
   }
 }
 
+/** The facts of a body that has been written. */
+export interface Written {
+  readonly size: number
+  readonly md5: string
+  readonly checksum: StoredChecksum | undefined
+  readonly blocks: BlockChecksums
+}
+
 export class TempFile {
   #open = true
   /** The file has its final name. */
@@ -59,7 +68,7 @@ export class TempFile {
   ) {}
 
   /** Writes a body as it arrives. The next piece is read once the system has taken this one. */
-  async write(body: Body): Promise<{ size: number; md5: string; blocks: BlockChecksums }> {
+  async write(body: Body): Promise<Written> {
     const hash = createHash('md5')
     const blocks = new BlockHasher()
     let size = 0
@@ -71,7 +80,9 @@ export class TempFile {
     }
     const md5 = hash.digest('hex')
     requireMd5(body, md5)
-    return { size, md5, blocks: blocks.digest() }
+    const { algorithm, value } = body.checksum ?? {}
+    const checksum = algorithm && value && { algorithm, type: 'FULL_OBJECT' as const, value: value() }
+    return { size, md5, checksum, blocks: blocks.digest() }
   }
 
   /** Adds the record and syncs the whole file to the disk. */

@@ -5,31 +5,45 @@ import { S3Error } from '../errors.js'
 import { isoDate, MAX_SINGLE_BYTES, quoted, type Operation } from './operation.js'
 import { keyEncoder, MAX_ENTRIES } from './list-handlers.js'
 import { writeConditions } from './object-handlers.js'
-import { readText } from '../request/payload.js'
+import { copiedBody, readText } from '../request/payload.js'
 import { parseCopyRange } from '../request/ranges.js'
 import { listUploads } from './upload-listing.js'
-import type { ListedPart, Upload } from '../disk/multipart-uploads.js'
+import type { Bucket } from '../disk/bucket.js'
+import type { ObjectRecord, Upload } from '../disk/object-record.js'
+import { multipartEtag, type ListedPart } from '../disk/upload-completion.js'
+import { CHECKSUM_ELEMENTS, checksumFields, givenInElements, givenInHeaders, valueHeader } from './checksum-fields.js'
+import { MAX_PARTS, requirePartNumber } from './part-ranges.js'
+import { elementOf, parseAlgorithm, parseType, type StoredChecksum } from '../request/checksums.js'
+import type { S3Request } from '../request/s3-request.js'
 import { childText, parseXml, requireChildren } from './xml-parser.js'
 import type { XmlFields } from './xml-writer.js'
 
-const MAX_PARTS = 10_000
 /** Enough for ten thousand parts with checksums, in the longest form that clients write. */
 const MAX_COMPLETE_BYTES = 4 * 1024 * 1024
-const PART_FIELDS = ['PartNumber', 'ETag', 'ChecksumCRC32', 'ChecksumCRC32C', 'ChecksumCRC64NVME', 'ChecksumSHA1']
-PART_FIELDS.push('ChecksumSHA256')
+const PART_FIELDS = ['PartNumber', 'ETag', ...CHECKSUM_ELEMENTS]
 const MAX_COMPLETE_ELEMENTS = 10 + MAX_PARTS * (1 + PART_FIELDS.length)
 
 export async function createUpload(operation: Operation): Promise<void> {
   const { request, reply } = operation
-  const upload = await operation.bucket().uploads.create(request.key, attributesOf(request))
+  const named = request.header('x-amz-checksum-algorithm')
+  const type = request.header('x-amz-checksum-type')
+  if (named === undefined && type !== undefined) {
+    throw new S3Error('InvalidRequest', 'x-amz-checksum-type needs x-amz-checksum-algorithm.')
+  }
+  const algorithm = named === undefined ? undefined : parseAlgorithm(named)
+  const checksum = algorithm && { algorithm, type: parseType(algorithm, type) }
+  const upload = await operation.bucket().uploads.create(request.key, attributesOf(request), checksum)
   const fields = { Bucket: request.bucket, Key: request.key, UploadId: upload.id }
-  reply.xml('InitiateMultipartUploadResult', fields)
+  const headers = checksum && { 'x-amz-checksum-algorithm': named, 'x-amz-checksum-type': checksum.type }
+  reply.xml('InitiateMultipartUploadResult', fields, headers)
 }
 
 export async function uploadPart(operation: Operation): Promise<void> {
-  const body = operation.body(operation.maxSingleBytes)
-  const part = await operation.bucket().uploads.putPart(uploadOf(operation), partNumberOf(operation), body)
-  operation.reply.empty(200, { etag: quoted(part.etag) })
+  const upload = uploadOf(operation)
+  const body = operation.body({ maxBytes: operation.maxSingleBytes, algorithm: upload.checksum?.algorithm })
+  const part = await operation.bucket().uploads.putPart(upload, partNumberOf(operation), body)
+  const { algorithm, value } = part.checksum ?? {}
+  operation.reply.empty(200, { etag: quoted(part.etag), ...(algorithm && value ? valueHeader(algorithm, value) : {}) })
 }
 
 export async function uploadPartCopy(operation: Operation): Promise<void> {
@@ -44,9 +58,13 @@ export async function uploadPartCopy(operation: Operation): Promise<void> {
     const range = parseCopyRange(request.header('x-amz-copy-source-range'), size) ?? { start: 0, end: size }
     const length = range.end - range.start
     if (length > MAX_SINGLE_BYTES) throw new S3Error('EntityTooLarge')
-    const body = { length, expectedMd5: undefined, chunks: reply.whileWanted(object.read(range)) }
+    const body = copiedBody(length, reply.whileWanted(object.read(range)), upload.checksum?.algorithm)
     const part = await operation.bucket().uploads.putPart(upload, partNumber, body)
-    reply.xml('CopyPartResult', { LastModified: isoDate(part.lastModified), ETag: quoted(part.etag) })
+    reply.xml('CopyPartResult', {
+      LastModified: isoDate(part.lastModified),
+      ETag: quoted(part.etag),
+      ...partChecksum(part.checksum),
+    })
   } finally {
     await object.close()
   }
@@ -72,27 +90,70 @@ export function listParts(operation: Operation): void {
     MaxParts: maxParts,
     EncodingType: request.parameter('encoding-type'),
     IsTruncated: truncated,
-    Part: parts.map(({ partNumber, lastModified, etag, size }) => ({
+    ...kindFields(upload),
+    Part: parts.map(({ partNumber, lastModified, etag, size, checksum }) => ({
       PartNumber: partNumber,
       LastModified: isoDate(lastModified),
       ETag: quoted(etag),
       Size: size,
+      ...partChecksum(checksum),
     })),
   })
 }
 
 export async function completeUpload(operation: Operation): Promise<void> {
-  const { request, reply, limits } = operation
-  const upload = uploadOf(operation)
-  const listed = parseParts(await readText(operation.document(MAX_COMPLETE_BYTES)))
-  const { uploads } = operation.bucket()
-  const record = await uploads.complete(upload, listed, writeConditions(request), limits.maxObjectBytes)
+  const { request, reply } = operation
+  const bucket = operation.bucket()
+  // The checksum in the headers is that of the object.
+  const document = operation.document(MAX_COMPLETE_BYTES, { ignoreChecksums: true })
+  const listed = parseParts(await readText(document))
+  const record = await complete(operation, bucket, listed)
   reply.xml('CompleteMultipartUploadResult', {
     Location: `/${request.bucket}/${request.key}`,
     Bucket: request.bucket,
     Key: request.key,
     ETag: quoted(record.etag),
+    ...checksumFields(record.checksum),
   })
+}
+
+/** A client whose answer was lost asks again, and gets the same answer as long as the object is there. */
+async function complete(operation: Operation, bucket: Bucket, listed: readonly ListedPart[]): Promise<ObjectRecord> {
+  const { request, limits } = operation
+  const given = givenInHeaders(request)
+  if (given.length > 1) throw new S3Error('InvalidRequest', 'Expecting a single x-amz-checksum-* header.')
+  const order = {
+    listed,
+    maxBytes: limits.maxObjectBytes,
+    size: objectSizeOf(request),
+    checksum: given[0],
+    type: request.header('x-amz-checksum-type'),
+  }
+  try {
+    return await bucket.uploads.complete(uploadOf(operation), order, writeConditions(request))
+  } catch (error) {
+    if (!(error instanceof S3Error && error.code === 'NoSuchUpload')) throw error
+    return (await completedBefore(operation, bucket, listed)) ?? Promise.reject(error)
+  }
+}
+
+async function completedBefore({ request }: Operation, bucket: Bucket, listed: readonly ListedPart[]) {
+  const uploadId = request.parameter('uploadId')
+  if (uploadId === undefined || bucket.index.get(request.key)?.uploadId !== uploadId) return undefined
+  const object = await bucket.open(request.key)
+  try {
+    const { multipart, etag } = object.record
+    return multipart?.uploadId === uploadId && multipartEtag(listed) === etag ? object.record : undefined
+  } finally {
+    await object.close()
+  }
+}
+
+function objectSizeOf(request: S3Request): number | undefined {
+  const text = request.header('x-amz-mp-object-size')
+  if (text === undefined) return undefined
+  if (!/^\d{1,15}$/.test(text)) throw new S3Error('InvalidArgument', 'x-amz-mp-object-size must be a number of bytes.')
+  return Number(text)
 }
 
 export async function abortUpload(operation: Operation): Promise<void> {
@@ -136,7 +197,16 @@ function uploadFields(upload: Upload, encode: (key: string) => string): XmlField
     Owner: OWNER,
     StorageClass: 'STANDARD',
     Initiated: isoDate(upload.initiated),
+    ...kindFields(upload),
   }
+}
+
+function kindFields({ checksum }: Upload): XmlFields {
+  return checksum ? { ChecksumAlgorithm: checksum.algorithm.toUpperCase(), ChecksumType: checksum.type } : {}
+}
+
+function partChecksum(checksum: StoredChecksum | undefined): XmlFields {
+  return checksum ? { [elementOf(checksum.algorithm)]: checksum.value } : {}
 }
 
 function uploadOf(operation: Operation): Upload {
@@ -146,12 +216,6 @@ function uploadOf(operation: Operation): Upload {
 
 function partNumberOf({ request }: Operation): number {
   return requirePartNumber(request.parameter('partNumber'))
-}
-
-function requirePartNumber(text: string | undefined): number {
-  const partNumber = /^\d{1,5}$/.test(text ?? '') ? Number(text) : 0
-  if (partNumber >= 1 && partNumber <= MAX_PARTS) return partNumber
-  throw new S3Error('InvalidArgument', `The part number must be a whole number from 1 to ${MAX_PARTS}.`)
 }
 
 function parseParts(text: string): ListedPart[] {
@@ -165,6 +229,7 @@ function parseParts(text: string): ListedPart[] {
     requireChildren(part, PART_FIELDS)
     const etag = childText(part, 'ETag')?.trim().replaceAll('"', '')
     if (etag === undefined) throw new S3Error('MalformedXML')
-    return { partNumber: requirePartNumber(childText(part, 'PartNumber')?.trim()), etag }
+    const partNumber = requirePartNumber(childText(part, 'PartNumber')?.trim())
+    return { partNumber, etag, checksums: givenInElements(part) }
   })
 }

@@ -1,7 +1,7 @@
 import type { Bucket } from '../disk/bucket.js'
 import type { Buckets } from '../disk/buckets.js'
 import { S3Error } from '../errors.js'
-import { requestBody, type Body } from '../request/payload.js'
+import { requestBody, type Body, type BodyOptions } from '../request/payload.js'
 import type { S3Request } from '../request/s3-request.js'
 import type { VerifiedSignature } from '../request/signature-v4.js'
 import type { Reply } from './reply.js'
@@ -39,14 +39,14 @@ export class Operation {
   }
 
   /** Refuses at once a body that is declared too large; reads nothing yet. */
-  body(maxBytes: number): Body {
-    return requestBody(this.request, this.reply, this.verified, maxBytes)
+  body(options: BodyOptions): Body {
+    return requestBody(this.request, this.reply, this.verified, options)
   }
 
   /** An XML document. S3 bounds its number of entries, so a document larger than any valid one is malformed. */
-  document(maxBytes: number): Body {
+  document(maxBytes: number, options: Partial<BodyOptions> = {}): Body {
     try {
-      return this.body(maxBytes)
+      return this.body({ maxBytes, ...options })
     } catch (error) {
       throw error instanceof S3Error && error.code === 'EntityTooLarge' ? new S3Error('MalformedXML') : error
     }
@@ -57,6 +57,10 @@ export type Handler = (operation: Operation) => Promise<void> | void
 
 export function quoted(etag: string): string {
   return `"${etag}"`
+}
+
+export function httpDate(milliseconds: number): string {
+  return new Date(milliseconds).toUTCString()
 }
 
 /** A date in the format of S3's XML documents. */

@@ -1,4 +1,5 @@
 import { createBucket, deleteBucket, getLocation, getVersioning, headBucket, listBuckets } from './bucket-handlers.js'
+import { getObjectAttributes } from './attributes-handler.js'
 import { deleteObjects } from './delete-handlers.js'
 import type { Handler } from './operation.js'
 import { listObjectsV1, listObjectsV2 } from './list-handlers.js'
@@ -44,7 +45,7 @@ const VERSION = 'versionId=null'
 const READ = {
   level: 'object',
   options: [
-    ...[VERSION, 'response-cache-control', 'response-content-disposition', 'response-content-encoding'],
+    ...[VERSION, 'partNumber', 'response-cache-control', 'response-content-disposition', 'response-content-encoding'],
     ...['response-content-language', 'response-content-type', 'response-expires'],
   ],
   headers: ['if-match', 'if-modified-since', 'if-none-match', 'if-range', 'if-unmodified-since'],
@@ -102,6 +103,15 @@ export const OPERATIONS: readonly OperationKind[] = [
   { ...READ, name: 'GetObject', method: 'GET', headers: [...READ.headers, 'x-amz-checksum-mode'] },
   { ...READ, name: 'HeadObject', method: 'HEAD', headers: [...READ.headers, 'x-amz-checksum-mode'] },
   {
+    name: 'GetObjectAttributes',
+    method: 'GET',
+    level: 'object',
+    query: ['attributes'],
+    options: [VERSION],
+    headers: ['x-amz-max-parts', 'x-amz-object-attributes', 'x-amz-part-number-marker'],
+    handler: getObjectAttributes,
+  },
+  {
     name: 'PutObject',
     method: 'PUT',
     level: 'object',
@@ -113,7 +123,14 @@ export const OPERATIONS: readonly OperationKind[] = [
     method: 'PUT',
     level: 'object',
     needs: ['x-amz-copy-source'],
-    headers: [...COPY, ...ATTRIBUTES, ...WRITE_CONDITIONS, 'x-amz-metadata-directive', 'x-amz-tagging-directive'],
+    headers: [
+      ...COPY,
+      ...ATTRIBUTES,
+      ...WRITE_CONDITIONS,
+      'x-amz-metadata-directive',
+      'x-amz-tagging-directive',
+      'x-amz-checksum-algorithm',
+    ],
     handler: copyObject,
   },
   {
@@ -162,7 +179,7 @@ export const OPERATIONS: readonly OperationKind[] = [
     method: 'POST',
     level: 'object',
     query: ['uploadId'],
-    headers: [...BODY, ...WRITE_CONDITIONS],
+    headers: [...BODY, ...WRITE_CONDITIONS, 'x-amz-checksum-type', 'x-amz-mp-object-size'],
     handler: completeUpload,
   },
   { name: 'AbortMultipartUpload', method: 'DELETE', level: 'object', query: ['uploadId'], handler: abortUpload },

@@ -34,8 +34,8 @@ export class Reply {
     this.response.writeHead(status, bare ? headers : { ...headers, 'content-length': 0 }).end()
   }
 
-  xml(root: string, content: string | XmlFields): void {
-    this.#document(200, xmlDocument(root, content), {})
+  xml(root: string, content: string | XmlFields, headers: OutgoingHttpHeaders = {}): void {
+    this.#document(200, xmlDocument(root, content), headers)
     this.response.end()
   }
 

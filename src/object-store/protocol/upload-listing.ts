@@ -1,6 +1,6 @@
 import { commonPrefixOf } from './listing.js'
 import { toByteString } from '../disk/object-index.js'
-import type { Upload } from '../disk/multipart-uploads.js'
+import type { Upload } from '../disk/object-record.js'
 
 export interface UploadQuery {
   readonly prefix: string

@@ -29,7 +29,7 @@ export function requireCopyConditions(request: S3Request, source: Validators): v
 
 function decode(path: string): string {
   try {
-    return decodeURIComponent(path)
+    return decodeURIComponent(Buffer.from(path, 'latin1').toString('utf8'))
   } catch (cause) {
     throw new S3Error('InvalidArgument', 'The copy source is not percent-encoded.', { cause })
   }

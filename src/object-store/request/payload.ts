@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { CHECKSUMS, type Checksum } from './checksums.js'
+import { ALGORITHMS, CHECKSUMS, parseAlgorithm, type Algorithm, type Checksum } from './checksums.js'
 import { decodeChunks, STREAMING_PAYLOADS } from './chunked-payload.js'
 import { S3Error } from '../errors.js'
 import type { S3Request } from './s3-request.js'
@@ -11,6 +11,8 @@ export interface Body {
   readonly length: number
   /** The client's Content-MD5 in lower-case hex. The consumer computes the MD5 anyway, and compares. */
   readonly expectedMd5: string | undefined
+  /** What is to be stored with the bytes. Its value is known when `chunks` has come to its end. */
+  readonly checksum?: { readonly algorithm: Algorithm; readonly value: () => string } | undefined
   readonly chunks: AsyncIterable<Buffer>
 }
 
@@ -25,8 +27,21 @@ interface Proof {
   readonly code: 'XAmzContentSHA256Mismatch' | 'BadDigest'
 }
 
+export interface BodyOptions {
+  readonly maxBytes: number
+  /** An algorithm to compute even if the client sends no checksum. */
+  readonly algorithm?: Algorithm | undefined
+  /** The x-amz-checksum-* headers are about something else than this body. */
+  readonly ignoreChecksums?: boolean
+}
+
 /** The body of a request with verified headers. Nothing is read or answered with `100 Continue` before the iteration. */
-export function requestBody(request: S3Request, reply: Inviting, verified: VerifiedSignature, maxBytes: number): Body {
+export function requestBody(
+  request: S3Request,
+  reply: Inviting,
+  verified: VerifiedSignature,
+  options: BodyOptions,
+): Body {
   const streaming = Object.hasOwn(STREAMING_PAYLOADS, verified.contentSha256)
   if (!streaming && verified.contentSha256 !== 'UNSIGNED-PAYLOAD' && !/^[0-9a-f]{64}$/.test(verified.contentSha256)) {
     throw new S3Error(
@@ -35,10 +50,21 @@ export function requestBody(request: S3Request, reply: Inviting, verified: Verif
     )
   }
   const length = declaredLength(request.header(streaming ? 'x-amz-decoded-content-length' : 'content-length'))
-  if (length > maxBytes) throw new S3Error('EntityTooLarge')
+  if (length > options.maxBytes) throw new S3Error('EntityTooLarge')
   const expectedMd5 = decodeMd5(request.header('content-md5'))
   const trailers = new Map<string, string>()
-  const proofs = proofsOf(request, verified.contentSha256, trailers)
+  const given = options.ignoreChecksums === true ? undefined : givenChecksum(request, trailers)
+  const algorithm = given?.algorithm ?? options.algorithm
+  if (options.algorithm !== undefined && algorithm !== options.algorithm) {
+    throw new S3Error('InvalidRequest', `The upload was begun with the checksum algorithm ${options.algorithm}.`)
+  }
+  const state = algorithm && CHECKSUMS[algorithm]()
+  const proofs = signedHash(verified.contentSha256)
+  // The body is compared when it has been read, and an object that is stored gets the value that was computed.
+  let value = ''
+  const digest = (): string => (value = state?.digest() ?? '')
+  if (state)
+    proofs.push({ expected: given?.value ?? (() => undefined), state: { ...state, digest }, code: 'BadDigest' })
 
   async function* chunks(): AsyncGenerator<Buffer, void, undefined> {
     reply.inviteBody()
@@ -56,13 +82,14 @@ export function requestBody(request: S3Request, reply: Inviting, verified: Verif
       if (received < length) throw new S3Error('IncompleteBody')
       for (const { expected, state, code } of proofs) {
         const wanted = expected()
-        if (wanted !== undefined && !sameHex(state.digest(), wanted)) throw new S3Error(code)
+        const computed = state.digest()
+        if (wanted !== undefined && !sameHex(computed, wanted)) throw new S3Error(code)
       }
     } finally {
       await raw.return?.()
     }
   }
-  return { length, expectedMd5, chunks: chunks() }
+  return { length, expectedMd5, checksum: algorithm && { algorithm, value: () => value }, chunks: chunks() }
 }
 
 /** A small body as text, for the XML documents. It takes one buffer, in however small pieces it comes. */
@@ -76,6 +103,19 @@ export async function readText(body: Body): Promise<string> {
   }
   requireMd5(body, md5.digest('hex'))
   return text.toString('utf8', 0, at)
+}
+
+/** Bytes that come from the store itself. */
+export function copiedBody(length: number, chunks: AsyncIterable<Buffer>, algorithm: Algorithm | undefined): Body {
+  if (algorithm === undefined) return { length, expectedMd5: undefined, chunks }
+  const state = CHECKSUMS[algorithm]()
+  async function* counted(): AsyncGenerator<Buffer, void, undefined> {
+    for await (const chunk of chunks) {
+      state.update(chunk)
+      yield chunk
+    }
+  }
+  return { length, expectedMd5: undefined, checksum: { algorithm, value: () => state.digest() }, chunks: counted() }
 }
 
 export function requireMd5(body: Body, md5: string): void {
@@ -95,28 +135,40 @@ function decodeMd5(header: string | undefined): string | undefined {
   return bytes.toString('hex')
 }
 
-/** The checks that the request asks for: the signed hash of the body, and x-amz-checksum-* in header or trailer. */
-function proofsOf(request: S3Request, contentSha256: string, trailers: ReadonlyMap<string, string>): Proof[] {
-  const proofs: Proof[] = []
-  if (/^[0-9a-f]{64}$/.test(contentSha256)) {
-    const hash = createHash('sha256')
-    const state = { update: (piece: Buffer) => void hash.update(piece), digest: () => hash.digest('hex') }
-    proofs.push({ expected: () => contentSha256, state, code: 'XAmzContentSHA256Mismatch' })
-  }
+function signedHash(contentSha256: string): Proof[] {
+  if (!/^[0-9a-f]{64}$/.test(contentSha256)) return []
+  const hash = createHash('sha256')
+  const state = { update: (piece: Buffer) => void hash.update(piece), digest: () => hash.digest('hex') }
+  return [{ expected: () => contentSha256, state, code: 'XAmzContentSHA256Mismatch' }]
+}
+
+/** The checksum of the body that the client sends in a header, or announces for the trailer. */
+function givenChecksum(
+  request: S3Request,
+  trailers: ReadonlyMap<string, string>,
+): { algorithm: Algorithm; value: () => string } | undefined {
   const announced = (request.header('x-amz-trailer') ?? '')
     .toLowerCase()
     .split(',')
     .map(name => name.trim())
-    .filter(Boolean)
+    .filter(name => name !== '')
   for (const name of announced) {
-    if (Object.hasOwn(CHECKSUMS, name.replace(/^x-amz-checksum-/, ''))) continue
+    if (ALGORITHMS.some(algorithm => name === `x-amz-checksum-${algorithm}`)) continue
     throw new S3Error('NotImplemented', `The trailer ${name} is not implemented.`)
   }
-  for (const [algorithm, start] of Object.entries(CHECKSUMS)) {
+  const given = ALGORITHMS.flatMap(algorithm => {
     const name = `x-amz-checksum-${algorithm}`
     const header = request.header(name)
-    if (header === undefined && !announced.includes(name)) continue
-    proofs.push({ expected: () => header ?? trailers.get(name) ?? '', state: start(), code: 'BadDigest' })
+    if (header === undefined && !announced.includes(name)) return []
+    return [{ algorithm, value: () => header ?? trailers.get(name) ?? '' }]
+  })
+  if (given.length > 1) throw new S3Error('InvalidRequest', 'Expecting a single x-amz-checksum-* header.')
+  const wanted = request.header('x-amz-sdk-checksum-algorithm')
+  if (wanted !== undefined && given[0] && parseAlgorithm(wanted) !== given[0].algorithm) {
+    throw new S3Error(
+      'InvalidRequest',
+      'x-amz-sdk-checksum-algorithm names another checksum than the one that is sent.',
+    )
   }
-  return proofs
+  return given[0]
 }

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { S3Error } from '../errors.js'
-import type { NamedValues, SignedRequest } from './signature-v4.js'
+import { utf8Bytes, type NamedValues, type SignedRequest } from './signature-v4.js'
 
 const MAX_KEY_BYTES = 1024
 /** Parameters of a presigned query that are about the signature only. */
@@ -37,7 +37,7 @@ export class S3Request {
       if (map.has(key) || (inHeader && incoming.headers[header] !== undefined)) {
         throw new S3Error('InvalidArgument', `${name} is given twice.`)
       }
-      map.set(key, value)
+      map.set(key, inHeader ? utf8Bytes(value) : value)
     }
   }
 
@@ -75,7 +75,7 @@ export class S3Request {
     return Math.min(Number(text), max)
   }
 
-  /** An x-amz-* header may be in a presigned query. */
+  /** One character for each byte. An x-amz-* header may be in a presigned query. */
   header(name: string): string | undefined {
     const value = this.incoming.headers[name] ?? this.#inQuery.get(name)
     return Array.isArray(value) ? value.join(', ') : value

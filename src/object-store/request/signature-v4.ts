@@ -22,7 +22,7 @@ export interface SignedRequest {
   readonly path: string
   /** Percent-decoded, in any order. */
   readonly query: NamedValues
-  /** The headers as received, including repeated names; names in lower case. */
+  /** The headers as received, including repeated names; names in lower case, values with one character for each byte. */
   readonly headers: NamedValues
 }
 
@@ -77,9 +77,14 @@ export function verifySignature(
   const scope = `${date}/${region}/s3/aws4_request`
   const signingKey = deriveKey(credentials, date)
   const expected = signRequest(request, claim, signingKey, scope)
-  if (!sameHex(expected, claim.signature)) throw new S3Error('SignatureDoesNotMatch')
+  if (!sameHex(expected, claim.signature)) {
+    // Node's clients sign UTF-8, but send characters up to U+00FF as one byte each.
+    const asText = { ...request, headers: request.headers.map(([name, value]) => [name, utf8Bytes(value)] as const) }
+    const other = signRequest(asText, claim, signingKey, scope)
+    if (!sameHex(other, claim.signature)) throw new S3Error('SignatureDoesNotMatch')
+  }
   const { contentSha256, timestamp } = claim
-  return { contentSha256, signingKey, timestamp, scope, signature: expected }
+  return { contentSha256, signingKey, timestamp, scope, signature: claim.signature }
 }
 
 export function deriveKey(credentials: SigningCredentials, date: string): Buffer {
@@ -102,7 +107,8 @@ export function signRequest(
     signedHeaders.join(';'),
     contentSha256,
   ].join('\n')
-  return hmac(signingKey, [ALGORITHM, timestamp, scope, sha256(canonical)].join('\n')).toString('hex')
+  const hash = createHash('sha256').update(canonical, 'latin1').digest('hex')
+  return hmac(signingKey, [ALGORITHM, timestamp, scope, hash].join('\n')).toString('hex')
 }
 
 /** Compares in constant time, wherever the two texts differ. */
@@ -117,6 +123,11 @@ export function hmac(key: Buffer, text: string): Buffer {
 
 export function sha256(text: string): string {
   return createHash('sha256').update(text, 'utf8').digest('hex')
+}
+
+/** A text as the bytes of its UTF-8 encoding, one character for each, which is how Node carries headers. */
+export function utf8Bytes(text: string): string {
+  return Buffer.from(text, 'utf8').toString('latin1')
 }
 
 /** RFC 3986's unreserved characters stay, all other bytes become %XX in upper case. */
@@ -201,7 +212,8 @@ function canonicalQuery(query: NamedValues): string {
 
 function joinedValue(headers: NamedValues, wanted: string): string {
   const values = headers.filter(([name]) => name === wanted).map(([, value]) => value)
-  return values.map(value => value.trim().replace(/ +/g, ' ')).join(',')
+  // Only spaces and tabs are white space here. `trim` would cut bytes of UTF-8.
+  return values.map(value => value.replace(/^[ \t]+|[ \t]+$/g, '').replace(/ +/g, ' ')).join(',')
 }
 
 function valueOf(values: NamedValues, wanted: string): string | undefined {

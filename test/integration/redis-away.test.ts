@@ -88,7 +88,10 @@ async function unavailable(t: Test, { url }: Cluster, someone: { username: strin
   t.match(await ask(url, '/health', options), { status: 200, text: 'OK' })
   const ready = await ask(url, '/health/ready', options)
   t.equal(ready.status, 503)
-  t.match(jsonOf(ready), { status: 'unready', checks: { redis: { ok: false, error: undefined }, eventLoop: { ok: true } } })
+  t.match(jsonOf(ready), {
+    status: 'unready',
+    checks: { redis: { ok: false, error: undefined }, eventLoop: { ok: true } },
+  })
 }
 
 function refusedForNow(t: Test, answer: Answer): void {

@@ -17,7 +17,7 @@ const HINT_AFTER_MS = 10_000
 /**
  * Loads the module and finds its server: the server that listens, or the default export. That is an Express app, a
  * request handler, an `http.Server`, a promise of one, or a function of the lent services (`(outpost) => app`,
- * may be async). How long all of that may take is the primary's to say.
+ * may be async). The primary sets the time limit.
  * @throws {AppError}
  */
 export async function loadApp(
@@ -32,7 +32,7 @@ export async function loadApp(
     exported = unwrapDefault(await module.default)
     if (isFactory(exported)) exported = unwrapDefault(await exported(outpost))
   } catch (error) {
-    throw new AppError(path, `it threw while it was loaded: ${messageOf(error)}`, error)
+    throw new AppError(path, `module threw while it was loaded: ${messageOf(error)}`, error)
   }
   const made = serverOf(exported)
   if (made !== undefined && !takeover.hasTaken) {
@@ -41,8 +41,7 @@ export async function loadApp(
   }
   const shown = inspect(exported, { depth: 0 })
   const hint = setTimeout(
-    () =>
-      log.error(`its default export is ${shown}, no app and no function that makes one, and it does not listen yet`),
+    () => log.error(`app is not served yet: its default export is ${shown}, and it does not listen`),
     HINT_AFTER_MS,
   )
   return takeover.taken.finally(() => clearTimeout(hint))

@@ -95,7 +95,7 @@ void t.test('a module that throws is reported with its reason', async t => {
     const error: unknown = await load(t, path).catch((error: unknown) => error)
     t.ok(error instanceof AppError)
     const { message, cause } = error as AppError
-    t.ok(message.startsWith(`APP=${path}: it threw while it was loaded: `), message)
+    t.ok(message.startsWith(`APP=${path}: module threw while it was loaded: `), message)
     t.match(message, reason)
     t.ok(cause !== undefined)
   }
@@ -117,7 +117,7 @@ void t.test(
       clock.advance(9_999)
       t.strictSame(complaints, [])
       clock.advance(1)
-      t.match(complaints, [`default export is ${shown}, no app`])
+      t.match(complaints, [`app is not served yet: its default export is ${shown}, and it does not listen`])
       ;(globalThis as unknown as { listenNow(): void }).listenNow()
       t.strictSame(await loading, { text: 'Hello World!', settled: false })
     }

@@ -37,9 +37,13 @@ export class RedisFailover {
       this.#leave(this.#redis)
       await pause(this.#pauseMs)
       this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
-      if (!(await takesWrites(this.#redis))) continue
-      this.log.info('redis accepts commands again')
-      this.#pauseMs = FIRST_PAUSE_MS
+      const role = await roleOf(this.#redis)
+      if (role === 'other') continue
+      if (role === 'primary') {
+        this.log.info('redis accepts commands again')
+        this.#pauseMs = FIRST_PAUSE_MS
+      }
+      // A server that does not tell its role is used. If it refuses again, it is left after the next longer pause.
       break
     }
     this.#following = false
@@ -51,14 +55,14 @@ export class RedisFailover {
   }
 }
 
-/** A server that does not tell its role counts as one that takes writes: its next refusal is noticed. */
-async function takesWrites(redis: Redis): Promise<boolean> {
-  if (redis.status !== 'ready') return false
+/** A replica and a server without a connection are `other`; a user may lack the right to ask. */
+async function roleOf(redis: Redis): Promise<'primary' | 'other' | 'unknown'> {
+  if (redis.status !== 'ready') return 'other'
   try {
     const [role] = await redis.role()
-    return role === 'master'
+    return role === 'master' ? 'primary' : 'other'
   } catch (error) {
-    return error instanceof Error && error.name === 'ReplyError'
+    return error instanceof Error && error.name === 'ReplyError' ? 'unknown' : 'other'
   }
 }
 

@@ -105,6 +105,40 @@ void t.test('a replica that is promoted in place is used again without a new con
   t.ok(after - before <= 5, `${after - before} connections`)
 })
 
+void t.test('a replica without its primary and without old data is left as well', async t => {
+  const primary = await RedisServer.start(t)
+  const replica = await RedisServer.start(t, '--replica-serve-stale-data', 'no')
+  const name = await address(t, replica)
+  const redis = createRedis({ url: name.url }, pino({ level: 'silent' }))
+  t.teardown(() => redis.disconnect())
+  await once(redis, 'ready')
+  // Nothing listens there, so the replica has no data to serve.
+  const gone = await RedisServer.notStarted(t)
+  await replica.send('REPLICAOF', '127.0.0.1', String(gone.port))
+  name.moveTo(primary)
+  await t.rejects(redis.get('key'), /^MASTERDOWN/)
+  await until(async () => (await redis.set('key', 'value').catch(() => '')) === 'OK', 'a server that takes writes')
+  t.match(await primary.send('GET', 'key'), /value/)
+})
+
+void t.test('a server that does not tell its role is not said to accept commands again', async t => {
+  const [primary, server] = await Promise.all([RedisServer.start(t), RedisServer.start(t)])
+  await server.send('REPLICAOF', '127.0.0.1', String(primary.port))
+  await server.send('ACL', 'SETUSER', 'default', '-role')
+  const lines = new PassThrough({ encoding: 'utf8' })
+  const redis = createRedis({ url: server.url }, pino({ base: null, timestamp: false }, lines))
+  t.teardown(() => redis.disconnect())
+  await once(redis, 'ready')
+  let departures = 0
+  redis.on('close', () => (departures += 1))
+  const leavesAgain = async (): Promise<boolean> => {
+    await redis.set('key', 'value').catch(() => undefined)
+    return departures >= 2
+  }
+  await until(leavesAgain, 'a second departure, which a further refusal causes')
+  t.notMatch(String(lines.read()), /accepts commands again/)
+})
+
 async function subscribersOf(server: RedisServer): Promise<number> {
   const reply = await server.send('CLIENT', 'LIST', 'TYPE', 'PUBSUB')
   return reply.split('\n').filter(line => line.includes(' cmd=')).length

@@ -6,17 +6,20 @@ guard() {
   server=''
   asked=''
   # Set before the server is started: a signal in between is passed on as soon as the server has an id.
-  trap 'asked=yes; [ -z "$server" ] || kill -TERM $server 2>/dev/null' TERM INT HUP
+  trap 'asked=yes interrupted=yes; [ -z "$server" ] || kill -TERM $server 2>/dev/null' TERM INT HUP
   "$@" &
   server=$!
   [ -z "$asked" ] || kill -TERM $server 2>/dev/null
   (read -r _ <&3; kill -TERM $server 2>/dev/null) &
   watcher=$!
-  # A signal ends `wait`, too.
+  # A signal ends `wait`, too, with a status of its own. The server may have exited meanwhile: only `wait` knows with what.
+  status=127
   while :; do
+    interrupted=''
     wait $server
-    status=$?
-    kill -0 $server 2>/dev/null || break
+    last=$?
+    [ $last -eq 127 ] || status=$last
+    [ -n "$interrupted" ] || break
   done
   kill -TERM $watcher 2>/dev/null
   exit $status

@@ -134,7 +134,10 @@ export class WebAttempt implements Attempt {
       response.writeContinue()
       sendBody(this.forwarded, outgoing)
     })
+    // One write: Node sends such a head at once, and an empty write would fail if the app has answered and closed by then.
+    outgoing.cork()
     outgoing.flushHeaders()
+    outgoing.uncork()
   }
 
   #answerBegun(answer: IncomingMessage): void {

@@ -114,7 +114,8 @@ export class Balancer {
   }
 
   /**
-   * Makes `specs` the whole set of targets. Those that are missing from it are removed.
+   * Makes `specs` the whole set of targets. Those that are missing from it are removed, but for the app in this process:
+   * the list may have been written before it was ready.
    * @param balancers how many balancers share the clients, this one included
    * @param ended the last that have ended, as far as that is known
    * @param fatal requests that have ended targets, as other balancers have found
@@ -127,7 +128,7 @@ export class Balancer {
   ): void {
     this.#listener.shareClientsAmong(balancers)
     const wanted = new Set(specs.map(spec => spec.id))
-    for (const target of [...this.#pool.targets()]) if (!wanted.has(target.id)) this.#remove(target.id)
+    for (const { id } of [...this.#pool.targets()]) if (!wanted.has(id) && id !== this.#localId) this.#remove(id)
     for (const spec of specs) {
       if (this.#pool.get(spec.id) === undefined && spec.id !== this.#localId) this.#add(spec)
       if (spec.draining) this.#pool.get(spec.id)?.beginDrain()

@@ -189,7 +189,7 @@ void t.test('repeatable requests of a dropped local app go to a sibling', async 
   keyed.write(requestBytes('POST /', ['Idempotency-Key: 1'], 'held'))
   post.write(requestBytes('POST /', [], 'plain'))
   await until(() => app.calls.length === 3, 'three calls')
-  running.balancer.setTargets([sibling.spec])
+  running.balancer.dropLocal(60_000)
   for (const client of [get, keyed]) {
     const answer = await client.response()
     t.match(answer, { status: 200, headers: { 'x-target': 'sibling', connection: 'close' } })
@@ -284,6 +284,18 @@ void t.test('requests avoid an unhealthy local app', async t => {
   socket.healthy = true
   await running.becomes('self', 'ready')
   t.equal((await client.write(GET).response()).body.toString(), 'here')
+})
+
+void t.test('a list of targets that was written before the local app was ready does not remove it', async t => {
+  const running = await withLocal(t, new FakeApp((_request, response) => response.end('here')))
+  const sibling = await FakeTarget.start(t, 'sibling')
+  running.balancer.setTargets([sibling.spec])
+  await running.becomes('sibling', 'ready')
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).body.toString(), 'here')
+  const drained = once(running, 'drained')
+  running.balancer.setTargets([{ id: 'self', socketPath: '', draining: true }, sibling.spec])
+  t.strictSame(await drained, ['self'])
 })
 
 void t.test('requests avoid a draining local app', async t => {

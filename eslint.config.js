@@ -11,7 +11,12 @@ const balancerButTheContract = '^#balancer(?!/contract/)|/balancer/'
 const importRules = [
   { layer: 'process', files: ['src/process/**/*.ts'], forbidden: above('process') },
   { layer: 'resources', files: ['src/resources/**/*.ts'], forbidden: [...above('process'), '**/process/**'] },
-  { layer: 'ipc', files: ['src/ipc/**/*.ts'], forbidden: above('services').concat('**/services/**') },
+  {
+    layer: 'ipc',
+    files: ['src/ipc/**/*.ts'],
+    forbidden: above('services').concat('**/services/**'),
+    balancer: balancerButTheContract,
+  },
   {
     layer: 'config',
     files: ['src/config/**/*.ts'],

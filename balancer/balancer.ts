@@ -1,31 +1,14 @@
 import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
+import type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
 import { Listener } from './edge/listener.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { Dispatcher, type DispatcherEvents } from './requests/dispatcher.js'
-import type { KnownFatalRequest } from './requests/fatal-requests.js'
 import { HealthCheck, HealthThresholds } from './targets/health-check.js'
 import type { Ending, Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
 import { LocalTarget, type LocalApp } from './transports/local-target.js'
 import { Upstream } from './transports/upstream.js'
-
-/** The desired state of a target. */
-export interface TargetSpec {
-  id: string
-  /** The unix socket on which it serves HTTP. */
-  socketPath: string
-  draining: boolean
-}
-
-/** How the process of a target has ended. */
-export interface EndedTarget {
-  id: string
-  /** By itself or in a hang, so perhaps because of a request; not because somebody killed it. */
-  fault: boolean
-  /** The request is known. */
-  explained?: boolean | undefined
-}
 
 /** What is open at this moment. All counts are zero when the balancer is idle. */
 export interface Ledger {

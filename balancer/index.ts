@@ -1,5 +1,6 @@
-export { Balancer, type BalancerEvents, type EndedTarget, type Ledger, type TargetSpec } from './balancer.js'
-export type { FatalRequestFound, KnownFatalRequest } from './requests/fatal-requests.js'
+export { Balancer, type BalancerEvents, type Ledger } from './balancer.js'
+export type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
+export type { FatalRequestFound } from './requests/fatal-requests.js'
 export type { ClientIdentity } from './contract/client-envelope.js'
 export { balancerErrors, type BalancerErrorCode } from './errors.js'
 export { defaultOptions, type BalancerOptions } from './options.js'

@@ -1,15 +1,4 @@
-/** A kind of request that has ended targets. */
-export interface FatalRequest {
-  method: string
-  /** Without the query, cut to a length that a log can take. */
-  path: string
-}
-
-/** What another balancer has found of a kind of request. */
-export interface KnownFatalRequest extends FatalRequest {
-  /** When targets ended, the last three at least; in milliseconds since 1970. */
-  endedAt: readonly number[]
-}
+import type { FatalRequest, KnownFatalRequest } from '../contract/targets.js'
 
 /** A request that has ended targets now. */
 export interface FatalRequestFound extends FatalRequest {

@@ -1,25 +1,22 @@
 import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
+import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Config, ConfigFor } from '../config/config.js'
 import { embeddables } from '../config/embedding.js'
 import { vitalsSchema } from './vitals.js'
 
-/** A target, as sent to every balancing process. */
-const targetSchema = z.object({
+// What the primary tells the balancers about targets is defined by the balancer.
+const targetSchema: z.ZodType<TargetSpec> = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
+const endedSchema: z.ZodType<EndedTarget> = z.object({
   id: z.string(),
-  socketPath: z.string(),
-  /** The target gets no new requests. */
-  draining: z.boolean(),
+  fault: z.boolean(),
+  explained: z.boolean().optional(),
 })
-
-/**
- * How the process of a target ended: by itself or in a hang (`fault`), or killed by somebody else; and whether a balancer
- * has found the request that ended it (`explained`).
- */
-const endedSchema = z.object({ id: z.string(), fault: z.boolean(), explained: z.boolean().optional() })
-
-/** A kind of request that has ended workers. `endedAt` in milliseconds since 1970. */
-const fatalSchema = z.object({ method: z.string(), path: z.string(), endedAt: z.array(z.number()) })
+const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
+  method: z.string(),
+  path: z.string(),
+  endedAt: z.array(z.number()),
+})
 
 /** The address and keys of the object storage, as sent to every worker. */
 const storageSchema = z.object({
@@ -138,9 +135,6 @@ const reportSchema = z.discriminatedUnion('type', [
 ])
 
 export type LocalState = (typeof localStates)[number]
-export type EndedTarget = z.infer<typeof endedSchema>
-export type KnownFatalRequest = z.infer<typeof fatalSchema>
-export type TargetSpec = z.infer<typeof targetSchema>
 /** The start of a worker. */
 export type StartOrder = z.infer<typeof startSchema>
 export type BalancerStartOrder = z.infer<typeof balancerStartSchema>

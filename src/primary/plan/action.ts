@@ -1,4 +1,4 @@
-import type { TargetSpec } from '../../ipc/messages.js'
+import type { TargetSpec } from '#balancer/contract/targets.js'
 import type { ChildRole, History } from './observed.js'
 import type { RestartVerdict } from './restart-policy.js'
 

@@ -1,3 +1,4 @@
+import { defaults } from '#balancer/contract/defaults.js'
 import type { Connection, PublicPort } from '../host/public-port.js'
 
 export type { Connection } from '../host/public-port.js'
@@ -17,8 +18,7 @@ export type Refuse = (connection: Connection, code: 'NO_TARGET_READY' | 'WAITING
 /** The length of the kernel's own queue, in front of the one here. */
 const BACKLOG = 511
 /** The same bounds as for requests that wait at a balancer. */
-const MAX_WAITING = 1_024
-const MAX_WAIT_MS = 10_000
+const { holdLimit, holdMs } = defaults
 
 interface Waiting {
   connection: Connection
@@ -51,7 +51,7 @@ export class ConnectionDealer {
       if (error !== 0) return
       // A high number means that few are free. It is closed unanswered: an answer would keep it open longer.
       if (connection.fd >= this.openFiles()) connection.close()
-      else this.#deal({ connection, until: performance.now() + MAX_WAIT_MS })
+      else this.#deal({ connection, until: performance.now() + holdMs })
     }
     const error = handle.listen(BACKLOG)
     if (error !== 0) throw this.publicPort.lost(error)
@@ -85,8 +85,8 @@ export class ConnectionDealer {
   }
 
   #wait(arrival: Waiting): void {
-    if (this.#waiting.length >= MAX_WAITING) this.#forgetTheGone()
-    if (this.#waiting.length >= MAX_WAITING) {
+    if (this.#waiting.length >= holdLimit) this.#forgetTheGone()
+    if (this.#waiting.length >= holdLimit) {
       this.refuse(arrival.connection, 'WAITING_ROOM_FULL')
       return
     }

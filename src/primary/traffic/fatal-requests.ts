@@ -1,4 +1,4 @@
-import type { KnownFatalRequest } from '../../ipc/messages.js'
+import type { KnownFatalRequest } from '#balancer/contract/targets.js'
 
 /** A kind of request as the log names it. */
 export interface FatalRequestNews {

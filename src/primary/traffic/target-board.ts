@@ -1,4 +1,4 @@
-import type { EndedTarget, KnownFatalRequest, TargetSpec } from '../../ipc/messages.js'
+import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Child } from '../processes/child.js'
 
 /** The targets that each balancing process has been sent, and the states that each has reported. */

@@ -1,0 +1,31 @@
+// What the process that starts the targets tells a balancer about them.
+
+/** The desired state of a target. */
+export interface TargetSpec {
+  id: string
+  /** The unix socket on which it serves HTTP. */
+  socketPath: string
+  draining: boolean
+}
+
+/** How the process of a target has ended. */
+export interface EndedTarget {
+  id: string
+  /** By itself or in a hang, so perhaps because of a request; not because somebody killed it. */
+  fault: boolean
+  /** The request is known. */
+  explained?: boolean | undefined
+}
+
+/** A kind of request that has ended targets. */
+export interface FatalRequest {
+  method: string
+  /** Without the query, cut to a length that a log can take. */
+  path: string
+}
+
+/** What another balancer has found of a kind of request. */
+export interface KnownFatalRequest extends FatalRequest {
+  /** When targets ended, the last three at least; in milliseconds since 1970. */
+  endedAt: readonly number[]
+}

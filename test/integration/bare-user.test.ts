@@ -8,19 +8,20 @@ import { ask } from '../helpers/client.js'
 import { program } from '../helpers/cluster.js'
 import { within } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
+import { hindrance, nodeFor } from '../helpers/other-user.js'
 import { strangers } from '../helpers/plain-node.js'
 
 /** A user of no name: there is no entry in the list of users, and no HOME. */
 const NOBODY = 54_321
 
-const isRoot = process.getuid?.() === 0
-
 /** Everything but one folder is read-only, as in a container that was made so. */
 const READ_ONLY = `mount --rbind / /mnt && mount -o remount,bind,ro /mnt && mount -t tmpfs tmpfs "/mnt$1" &&
   chown ${NOBODY}:${NOBODY} "/mnt$1" && shift && exec chroot /mnt "$@"`
 
+const outOfReach = hindrance(NOBODY)
 const canBeReadOnly =
-  isRoot && spawnSync('unshare', ['-m', 'sh', '-c', READ_ONLY, 'sh', '/opt', 'true'], { stdio: 'ignore' }).status === 0
+  outOfReach === false &&
+  spawnSync('unshare', ['-m', 'sh', '-c', READ_ONLY, 'sh', '/opt', 'true'], { stdio: 'ignore' }).status === 0
 
 /** Runs the program as that user, has it answer a request, and stops it. */
 async function servesAs(t: Test, APP: string, wrapper: readonly string[], dataDir: string): Promise<void> {
@@ -33,7 +34,7 @@ async function servesAs(t: Test, APP: string, wrapper: readonly string[], dataDi
     `--reuid=${NOBODY}`,
     `--regid=${NOBODY}`,
     '--clear-groups',
-    process.execPath,
+    nodeFor(t, NOBODY),
     program,
   ]
   const [file = '', ...args] = [...wrapper, ...command]
@@ -59,20 +60,16 @@ async function servesAs(t: Test, APP: string, wrapper: readonly string[], dataDi
 }
 
 for (const [what, app] of Object.entries({ 'the built-in app': '', 'a plain app': join(strangers, 'arguments.cjs') })) {
-  void t.test(
-    `${what} starts for a user without a name and without HOME`,
-    { skip: !isRoot && 'needs root' },
-    async t => {
-      const folder = temporaryFolder(t)
-      chmodSync(folder, 0o700)
-      chownSync(folder, NOBODY, NOBODY)
-      await servesAs(t, app, [], folder)
-    },
-  )
+  void t.test(`${what} starts for a user without a name and without HOME`, { skip: outOfReach }, async t => {
+    const folder = temporaryFolder(t)
+    chmodSync(folder, 0o700)
+    chownSync(folder, NOBODY, NOBODY)
+    await servesAs(t, app, [], folder)
+  })
 
   void t.test(
     `${what} starts where only DATA_DIR can be written to`,
-    { skip: !canBeReadOnly && 'needs mounts' },
+    { skip: outOfReach || (!canBeReadOnly && 'needs mounts') },
     async t => {
       await servesAs(t, app, ['unshare', '-m', 'sh', '-c', READ_ONLY, 'sh', '/opt'], '/opt/data')
     },

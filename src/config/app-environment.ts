@@ -56,3 +56,13 @@ export function startFolder({ PWD }: Environment = process.env): string {
     return folder
   }
 }
+
+/** Makes the environment that of another user, as a login would. */
+export function changeUserInEnvironment(
+  { name, home, shell }: { name: string; home: string; shell: string },
+  env: Environment = process.env,
+): void {
+  Object.assign(env, { HOME: home, SHELL: shell })
+  if (name !== '') Object.assign(env, { USER: name, LOGNAME: name })
+  else for (const each of ['USER', 'LOGNAME']) Reflect.deleteProperty(env, each)
+}

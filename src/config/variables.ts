@@ -136,6 +136,8 @@ export const variables = {
     'cache folder, searched for a MinIO built by install-minio.sh', { shownDefault: '~/.cache', shared: true }),
   dataDir: withDefault('DATA_DIR', writableFolder, './.outpost', primary,
     'folder for everything the program writes; one instance per folder'),
+  runAs: optional('RUN_AS', textLike(/^(\d+|[a-z_][a-z0-9_.-]*)$/i, 'the name or number of a user'), "owner of your app's folder", primary,
+    'user to run as when started as root'),
   sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
     'key that signs session cookies', secret),
   rateLimitMax: withDefault('RATE_LIMIT_MAX', wholeNumber(0, 1_000_000_000), '100', worker,

@@ -11,6 +11,7 @@ import { lockInstance } from './host/instance-lock.js'
 import { endLeftovers, Lifeline } from './host/lifeline.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { PublicPort } from './host/public-port.js'
+import { becomeUser, needsRoot, userToBe } from './host/run-as.js'
 import { ShutdownClock } from './host/shutdown-clock.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
@@ -32,9 +33,10 @@ export interface Instance {
 
 /** Starts everything, in order. @throws {Error} what a person can mend: the environment, or the machine */
 export async function startInstance(config: Config, leftToApp: readonly ConfigFault[]): Promise<Instance> {
+  const log = createLog('primary', config.logLevel)
+  const boundAsRoot = await giveUpRoot(config, log)
   const folder = new InstanceFolder(config.dataDir)
   const unlock = lockInstance(folder.lockFile, config.dataDir)
-  const log = createLog('primary', config.logLevel)
   for (const { name, value, accepted } of leftToApp) {
     log.warn(`${name}=${value} is left to the app: accepted is ${accepted}; OUTPOST_${name} is never the app's`)
   }
@@ -42,7 +44,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')
   folder.clearSockets()
 
-  const publicPort = await bindPublicPort(config, log)
+  const publicPort = boundAsRoot ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
   guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
@@ -92,6 +94,20 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   }
   const { serving } = supervisor
   return { services, serving, log, release, reload: () => void supervisor.reload().catch(() => undefined) }
+}
+
+/** Before anything is read or started. @returns the public port, if only root may bind it */
+async function giveUpRoot(config: Config, log: Logger): Promise<PublicPort | undefined> {
+  const user = userToBe(config.runAs, config.app)
+  if (user === undefined) {
+    if (config.runAs === undefined && process.getuid?.() === 0) {
+      log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
+    }
+    return undefined
+  }
+  const port = needsRoot(config.port) ? await bindPublicPort(config, log) : undefined
+  becomeUser(user, config.dataDir)
+  return port
 }
 
 /** A HOST that is the app's name for itself, e.g. shop.example.org, is no address to bind. */

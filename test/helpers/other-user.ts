@@ -22,7 +22,8 @@ export function nodeFor(t: Harness, uid: number): string {
   return copy
 }
 
-function reaches(uid: number, path: string): boolean {
+/** Whether this user can read the file. */
+export function reaches(uid: number, path: string): boolean {
   const as = [`--reuid=${uid}`, `--regid=${uid}`, '--clear-groups']
   return spawnSync('setpriv', [...as, 'test', '-r', path]).status === 0
 }

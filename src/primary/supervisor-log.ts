@@ -17,6 +17,8 @@ const REMEDIES: Record<LocalState, string> = {
 export class SupervisorLog {
   #hostIsNoted = false
   readonly #local = new Set<LocalState>()
+  /** What an only worker keeps: nothing to speak of, as long as it is the only one. */
+  readonly #ofOnlyWorker = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
   readonly #hints = new Set<string>()
@@ -41,11 +43,20 @@ export class SupervisorLog {
     this.log.warn(`app listens on ${host}, and the public port is open on HOST=${bound}: unset HOST to keep to ${host}`)
   }
 
-  /** Every worker tells it. */
-  keepsLocally(state: LocalState): void {
+  /** Every worker tells it. @param workers that are wanted */
+  keepsLocally(state: LocalState, workers: number): void {
     if (this.#local.has(state)) return
+    if (workers < 2) {
+      this.#ofOnlyWorker.add(state)
+      return
+    }
     this.#local.add(state)
     this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
+  }
+
+  /** So many workers are wanted from now on. */
+  scaled(workers: number): void {
+    if (workers > 1) for (const state of this.#ofOnlyWorker) this.keepsLocally(state, workers)
   }
 
   targetState(by: Child, { id, state }: { id: string; state: string }): void {

@@ -6,6 +6,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
+import { RawConnection, requestBytes } from '../helpers/raw-http.js'
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
@@ -71,6 +72,30 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     await cluster.printed(/^\[worker 2\] flushed at SIGTERM: no error$/)
   })
 }
+
+/** What is answered to a client that offers another protocol, up to the end of the connection. */
+async function upgradeOf(port: number, protocol: string): Promise<[number, string | undefined]> {
+  const client = await RawConnection.open(port)
+  const { status, headers } = await client
+    .write(requestBytes('GET /', ['Connection: Upgrade', `Upgrade: ${protocol}`]))
+    .response()
+  client.destroy()
+  return [status, headers['upgrade']]
+}
+
+void t.test("an upgrade to any protocol reaches the app's own server, as under plain node", async t => {
+  const plain = await PlainNode.start(t, ['late-listen.cjs'])
+  for (const [mode, BALANCERS] of Object.entries(MODES)) {
+    const cluster = await start(t, 'late-listen.cjs', { BALANCERS, WORKERS: '1' })
+    for (const protocol of ['x', 'websocket']) {
+      t.strictSame(
+        await upgradeOf(cluster.port, protocol),
+        await upgradeOf(plain.port, protocol),
+        `${mode}, ${protocol}`,
+      )
+    }
+  }
+})
 
 /** Servers that cannot be served, and what is said of them. */
 const UNSERVED: Record<string, { args: string[]; told: RegExp }> = {

@@ -167,8 +167,11 @@ for (const hook of ['--require', '--import']) {
 }
 
 void t.test('APP_ENTRY=export serves an export at once, and a later listen takes its place', async t => {
-  const cluster = await start(t, 'late-listen.cjs', { APP_ENTRY: 'export', WORKERS: '1', BALANCERS: '0' })
+  const DATABASE = join(temporaryFolder(t), 'database')
+  const env = { APP_ENTRY: 'export', WORKERS: '1', BALANCERS: '0', DATABASE }
+  const cluster = await start(t, 'late-listen.cjs', env)
   t.equal((await ask(cluster.url, '/')).text, '{"database":false,"own":false}')
+  writeFileSync(DATABASE, '')
   const last = async (): Promise<boolean> => (await ask(cluster.url, '/')).text === '{"database":true,"own":true}'
   await until(last, 'the server of the app')
 })

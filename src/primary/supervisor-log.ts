@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
 import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
@@ -23,7 +24,11 @@ export class SupervisorLog {
   readonly #out = new Map<string, string>()
   readonly #hints = new Set<string>()
 
-  constructor(private readonly log: Logger) {}
+  /** @param sticky what keeps a client at one worker, and so its session */
+  constructor(
+    private readonly log: Logger,
+    private readonly sticky: Config['sticky'],
+  ) {}
 
   /** Each once, whichever process gives it. */
   hint(message: string): void {
@@ -45,7 +50,7 @@ export class SupervisorLog {
 
   /** Every worker tells it. @param workers that are wanted */
   keepsLocally(state: LocalState, workers: number): void {
-    if (this.#local.has(state)) return
+    if (this.#local.has(state) || (state === 'sessions' && ['cookie', 'ip'].includes(this.sticky))) return
     if (workers < 2) {
       this.#ofOnlyWorker.add(state)
       return

@@ -77,7 +77,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#factory = new ChildFactory(options, this)
-    this.#log = new SupervisorLog(log)
+    this.#log = new SupervisorLog(log, config.sticky)
     if (balancers === 0) {
       const limit = openFilesLimit()
       this.#dealer = new ConnectionDealer(publicPort, refuse, () => openFilesToSpare(this.#children.size, limit))

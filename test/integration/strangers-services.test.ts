@@ -39,6 +39,14 @@ void t.test('nothing is said about the memory of an only worker before there are
   t.match(await cluster.stop(), { code: 0 })
 })
 
+void t.test('sessions in memory are no fault with STICKY=cookie', async t => {
+  const cluster = await start(t, 'local-state.cjs', { STICKY: 'cookie' })
+  for (const path of ['/', '/']) await ask(cluster.url, path)
+  await cluster.printed(/app keeps its rate limits in the memory of each worker: /)
+  t.match(await cluster.stop(), { code: 0 })
+  t.notOk(cluster.lines.find(line => line.includes('app keeps its sessions')))
+})
+
 void t.test('a Socket.IO server whose clients never poll is found, too', async t => {
   const cluster = await start(t, 'local-state.cjs', {})
   const client = io(cluster.url, { transports: ['websocket'], reconnection: false })

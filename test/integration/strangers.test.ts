@@ -104,8 +104,8 @@ const UNSERVED: Record<string, { args: string[]; told: RegExp }> = {
   'TLS on PORT': { args: ['tls'], told: /with TLS.*: listen with http.createServer there/ },
   'plain TCP on PORT': { args: ['tcp'], told: /with TCP.*: listen with http.createServer there/ },
   'plain TCP on PORT beside other work': { args: ['tcp', 'waits'], told: /with TCP.*: listen with http.createServer/ },
-  'TLS on PORT, and catches the error': { args: ['tls', 'exits'], told: /with TLS.*: listen with http.createServer/ },
-  'a unix path': {
+  'TLS on PORT and catches the error': { args: ['tls', 'exits'], told: /with TLS.*: listen with http.createServer/ },
+  'a unix path alone': {
     args: ['unix', 'ends', 'PATH'],
     told: /unix path .*, which is not served: have it listen on PORT=\d+/,
   },
@@ -113,7 +113,7 @@ const UNSERVED: Record<string, { args: string[]; told: RegExp }> = {
 
 for (const [mode, BALANCERS] of Object.entries(MODES)) {
   for (const [name, { args, told }] of Object.entries(UNSERVED)) {
-    void t.test(`an app that listens with ${name} fails at once, and is told what to do, in ${mode}`, async t => {
+    void t.test(`an app that serves ${name} fails at once, and is told what to do, in ${mode}`, async t => {
       const words = args.map(word => (word === 'PATH' ? join(temporaryFolder(t), 'socket') : word))
       const env = { APP: 'no-http.cjs', APP_ARGS: quoted(words), BALANCERS, WORKERS: '1', PORT: '0' }
       const cluster = Cluster.spawn(t, env, undefined, strangers)

@@ -82,11 +82,11 @@ export class AppEntry {
   }
 
   async #choose(): Promise<void> {
-    const { file, listeners, entry, lend, lentReady } = this.options
+    const { listeners, entry, lend, lentReady } = this.options
     if (entry !== 'export') listeners.decide()
     if (listeners.isPublished() || entry === 'listen') return
-    // An export is used only when nothing listened.
-    if (entry !== 'export' && listeners.obstacle !== undefined) throw new AppError(file, listeners.obstacle)
+    // An export is used only when nothing listened. A unix path may be a side door of an app that takes its time.
+    if (entry !== 'export' && listeners.obstacle !== undefined) return
     this.#exported = await Promise.race([this.#exports.read(), sleep(IMPORT_MS)])
     if (listeners.isPublished()) return
     const server = await this.#exports.server(this.#exported, lend)

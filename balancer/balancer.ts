@@ -97,6 +97,19 @@ export class Balancer {
   }
 
   /**
+   * Mesh mode: the app ends this process at once. What has no answer yet is answered as far as that can be done now. A
+   * request that was alone at the app is taken for the reason.
+   */
+  abandon(): void {
+    const local = this.#localId === undefined ? undefined : this.#pool.get(this.#localId)
+    const [request, ...others] = local?.abandon() ?? []
+    for (const target of this.#pool.targets()) target.abandon()
+    if (local === undefined || request === undefined || others.length > 0) return
+    this.events.onTargetExplained?.(local.id)
+    this.#dispatcher.fatal.record(request, 1, performance.now())
+  }
+
+  /**
    * Makes `specs` the whole set of targets. Those that are missing from it are removed, but for the app in this process:
    * the list may have been written before it was ready.
    * @param balancers how many balancers share the clients, this one included

@@ -136,7 +136,7 @@ export class Listener {
     const refusal =
       refusalOf(request, this.#options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
     if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
-    else if (!isWebSocket) this.#declineUpgrade(request, socket, head)
+    else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
     else {
       const client = this.#connections.clientOf(request)
       if (!this.#upgrades.take(client.address)) {
@@ -198,6 +198,13 @@ const REQUEST_ID = /^[!-~]{1,200}$/
 function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1
 }
+
+/** What an app may upgrade to beside WebSocket. Another form of HTTP would hide its requests from the edge. */
+function offersOther({ method, headers, httpVersionMinor }: IncomingMessage): boolean {
+  return method === 'GET' && httpVersionMinor === 1 && !FORM_OF_HTTP.test(headers.upgrade ?? '')
+}
+
+const FORM_OF_HTTP = /(?:^|,)\s*(?:h2|h3|http|tls)/i
 
 /**
  * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its begin, so the offer

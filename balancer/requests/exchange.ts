@@ -190,6 +190,15 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     else this.#tryFailed('down')
   }
 
+  abandon(): IncomingMessage | undefined {
+    if (this.#response.headersSent) return undefined
+    this.#response.shouldKeepAlive = false
+    this.giveUp('UPSTREAM_BROKEN')
+    // Node would send it in the next turn of the event loop, which does not come.
+    this.request.socket.uncork()
+    return this.request
+  }
+
   endPoll(): boolean {
     const isWaiting = this.#state === 'sent' && this.owner !== undefined && this.request.method === 'GET'
     // What the target has for the client is sent at once.

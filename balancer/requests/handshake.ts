@@ -113,6 +113,10 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.onDecline()
   }
 
+  abandon(): undefined {
+    this.giveUp('UPSTREAM_BROKEN')
+  }
+
   endPoll(): boolean {
     return false
   }

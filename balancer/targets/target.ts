@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type {
   ForwardedRequest,
   ForwardedUpgrade,
@@ -34,6 +35,8 @@ export interface InFlight {
   targetWentDown(): void
   /** The target will not finish this. */
   targetBrokeOff(): void
+  /** Ends it with an error, because this process ends. Returns the request if it had no answer yet. */
+  abandon(): IncomingMessage | undefined
   /** Ends a poll that waits, so that its client opens a session elsewhere. Returns false for anything else. */
   endPoll(): boolean
 }
@@ -245,6 +248,11 @@ export class Target implements Places {
     for (const request of this.#requests()) request.targetBrokeOff()
   }
 
+  /** Answers what has no answer with an error, because this process ends. Returns these requests. */
+  abandon(): IncomingMessage[] {
+    return this.#requests().flatMap(request => request.abandon() ?? [])
+  }
+
   #requests(): InFlight[] {
     return [...this.#unbound.items(), ...this.#bound.items()]
   }
@@ -273,6 +281,7 @@ const NOTHING: InFlight = {
   answering: false,
   targetWentDown: () => undefined,
   targetBrokeOff: () => undefined,
+  abandon: () => undefined,
   endPoll: () => false,
 }
 

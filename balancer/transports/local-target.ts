@@ -6,7 +6,7 @@ import { rewriteRequestHeaders } from './forwarded-headers.js'
 import { nameSessionIn } from './session-answer.js'
 import { rewriteTrailers } from './trailers.js'
 import type { ForwardedRequest, ForwardedUpgrade, Places, Transport, UpgradedConnection } from './transport.js'
-import { CLOSE_SERVICE_RESTART } from './websocket-frames.js'
+import { CLOSE_SERVICE_RESTART, speaksWebSocket } from './websocket-frames.js'
 
 /** The app in this process, called directly. */
 export interface LocalApp {
@@ -54,7 +54,7 @@ export class LocalTarget implements Transport {
       return
     }
     rewriteRequestHeaders(request, client, requestId)
-    upgrade.upgraded(new LocalUpgraded(socket))
+    upgrade.upgraded(new LocalUpgraded(socket, speaksWebSocket(request)))
     this.app.handleUpgrade(request, socket, head, client)
   }
 
@@ -99,12 +99,15 @@ function detach(forwarded: ForwardedRequest): void {
 }
 
 class LocalUpgraded implements UpgradedConnection {
-  constructor(private readonly socket: Duplex) {}
+  constructor(
+    private readonly socket: Duplex,
+    private readonly isWebSocket: boolean,
+  ) {}
 
   /** WebSocket libraries write whole frames, so the stream is at a frame boundary between two writes. */
   closeForRestart(): void {
     if (this.socket.writableEnded) return
-    this.socket.end(CLOSE_SERVICE_RESTART)
+    this.socket.end(this.isWebSocket ? CLOSE_SERVICE_RESTART : '')
     const timer = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
     this.socket.once('close', () => clearTimeout(timer))
   }

@@ -4,6 +4,7 @@ import { requestHeaders, responseHeaders, type ForwardingOptions } from './forwa
 import { reset } from './reset.js'
 import type { ForwardedUpgrade } from './transport.js'
 import { UpgradedPair } from './upgraded-pair.js'
+import { speaksWebSocket } from './websocket-frames.js'
 
 /** One try of an upgrade over an open connection. http-proxy takes it for the client's request. */
 export class UpgradeAttempt {
@@ -22,7 +23,8 @@ export class UpgradeAttempt {
     this.headers = requestHeaders(request, client, requestId, options)
     // These are hop-by-hop headers, and the hop to the target is upgraded too.
     this.headers['connection'] = 'Upgrade'
-    this.headers['upgrade'] = request.headers.upgrade
+    // The library takes no other: see `begin`.
+    this.headers['upgrade'] = 'websocket'
   }
 
   /** Called by http-proxy before it listens for the answer. */
@@ -30,6 +32,7 @@ export class UpgradeAttempt {
     this.#outgoing = outgoing
     this.upgrade.attemptBegun({ abort: () => outgoing.destroy() })
     outgoing.path = this.upgrade.request.url ?? '/'
+    outgoing.setHeader('upgrade', this.upgrade.request.headers.upgrade ?? '')
     process.nextTick(() => {
       // http-proxy's own listeners would send a refusal with the wrong framing, and would keep both requests and both
       // answers for as long as the upgraded sockets are open.
@@ -56,7 +59,7 @@ export class UpgradeAttempt {
     target.setTimeout(0).setNoDelay(true).setKeepAlive(true)
     if (head.length > 0) target.unshift(head)
     socket.write(this.#headOf(answer, ['Connection', 'Upgrade', 'Upgrade', answer.headers.upgrade ?? '']), 'latin1')
-    this.upgrade.upgraded(new UpgradedPair(socket, target))
+    this.upgrade.upgraded(new UpgradedPair(socket, target, speaksWebSocket(answer)))
   }
 
   #refused(answer: IncomingMessage): void {

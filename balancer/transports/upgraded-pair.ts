@@ -2,7 +2,7 @@ import type { Duplex } from 'node:stream'
 import type { UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART, FrameBoundaries } from './websocket-frames.js'
 
-/** The two sockets of a forwarded WebSocket. When one ends, the other ends too. */
+/** The two sockets of a forwarded WebSocket, or of another protocol. When one ends, the other ends too. */
 export class UpgradedPair implements UpgradedConnection {
   readonly #boundaries = new FrameBoundaries()
   #state: 'open' | 'closing' | 'closed' = 'open'
@@ -11,9 +11,10 @@ export class UpgradedPair implements UpgradedConnection {
   constructor(
     private readonly client: Duplex,
     private readonly target: Duplex,
+    private readonly isWebSocket: boolean,
   ) {
     target.on('error', () => target.destroy())
-    target.on('data', (chunk: Buffer) => this.#fromTarget(chunk))
+    if (isWebSocket) target.on('data', (chunk: Buffer) => this.#fromTarget(chunk))
     target.once('close', () => this.#end())
     // A WebSocket does not stay open in one direction. A side that was told of the end has a moment to end as well.
     for (const side of [client, target]) side.once('finish', () => this.#endSoon())
@@ -43,7 +44,8 @@ export class UpgradedPair implements UpgradedConnection {
   }
 
   #sayClose(): void {
-    this.client.end(CLOSE_SERVICE_RESTART)
+    // Another protocol has a farewell of its own, if any.
+    this.client.end(this.isWebSocket ? CLOSE_SERVICE_RESTART : '')
     this.target.resume()
     // The client answers with its own close frame and then ends. The pipe to the target carries both.
     this.client.once('end', () => this.client.destroy())

@@ -1,3 +1,10 @@
+import type { IncomingHttpHeaders } from 'node:http'
+
+/** Whether this is the protocol that a message upgrades to. */
+export function speaksWebSocket({ headers }: { headers: IncomingHttpHeaders }): boolean {
+  return headers.upgrade?.toLowerCase() === 'websocket'
+}
+
 /** Close frame with code 1012, "service restart", as a server sends it: not masked (RFC 6455, section 5.5.1). */
 export const CLOSE_SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
 

@@ -60,7 +60,7 @@ const ignore = (): undefined => undefined
 
 /** A request without effect. */
 function aRequest(): InFlight {
-  return { answering: false, targetWentDown: ignore, targetBrokeOff: ignore, endPoll: () => false }
+  return { answering: false, targetWentDown: ignore, targetBrokeOff: ignore, abandon: ignore, endPoll: () => false }
 }
 
 function poolOf(balance: Policy, count: number): TargetPool {

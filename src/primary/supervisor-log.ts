@@ -1,3 +1,4 @@
+import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
 import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
@@ -17,11 +18,17 @@ const REMEDIES: Record<LocalState, string> = {
 export class SupervisorLog {
   #hostIsNoted = false
   readonly #local = new Set<LocalState>()
+  /** What an only worker keeps: nothing to speak of, as long as it is the only one. */
+  readonly #ofOnlyWorker = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
   readonly #hints = new Set<string>()
 
-  constructor(private readonly log: Logger) {}
+  /** @param sticky what keeps a client at one worker, and so its session */
+  constructor(
+    private readonly log: Logger,
+    private readonly sticky: Config['sticky'],
+  ) {}
 
   /** Each once, whichever process gives it. */
   hint(message: string): void {
@@ -41,11 +48,20 @@ export class SupervisorLog {
     this.log.warn(`app listens on ${host}, and the public port is open on HOST=${bound}: unset HOST to keep to ${host}`)
   }
 
-  /** Every worker tells it. */
-  keepsLocally(state: LocalState): void {
-    if (this.#local.has(state)) return
+  /** Every worker tells it. @param workers that are wanted */
+  keepsLocally(state: LocalState, workers: number): void {
+    if (this.#local.has(state) || (state === 'sessions' && ['cookie', 'ip'].includes(this.sticky))) return
+    if (workers < 2) {
+      this.#ofOnlyWorker.add(state)
+      return
+    }
     this.#local.add(state)
     this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
+  }
+
+  /** So many workers are wanted from now on. */
+  scaled(workers: number): void {
+    if (workers > 1) for (const state of this.#ofOnlyWorker) this.keepsLocally(state, workers)
   }
 
   targetState(by: Child, { id, state }: { id: string; state: string }): void {

@@ -77,7 +77,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#factory = new ChildFactory(options, this)
-    this.#log = new SupervisorLog(log)
+    this.#log = new SupervisorLog(log, config.sticky)
     if (balancers === 0) {
       const limit = openFilesLimit()
       this.#dealer = new ConnectionDealer(publicPort, refuse, () => openFilesToSpare(this.#children.size, limit))
@@ -134,6 +134,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#desired = { ...this.#desired, balancers, releases: [{ id: LIVE, workers }] }
     const running = this.children().filter(({ role }) => role === 'worker')
     this.#factory.shareAmong(workers, running)
+    this.#log.scaled(workers)
     this.#ask()
     return { workers, balancers }
   }
@@ -173,7 +174,7 @@ export class Supervisor implements Service, ChildObserver {
       case 'needs':
         return this.options.need(report.service)
       case 'keeps-locally':
-        return this.#log.keepsLocally(report.state)
+        return this.#log.keepsLocally(report.state, this.wanted.workers)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)

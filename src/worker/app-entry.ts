@@ -69,7 +69,8 @@ export class AppEntry {
     const { listeners, file } = this.options
     await this.#decide()
     if (listeners.isPublished()) return
-    this.#fail(new AppError(file, `app ended without a listener, and its default export is no app: ${this.#shown}`))
+    const nothing = `app ended without a listener, and its default export is no app: ${this.#shown}`
+    this.#fail(new AppError(file, listeners.obstacle ?? nothing))
   }
 
   /** @returns the first decision to all who ask */
@@ -84,6 +85,8 @@ export class AppEntry {
     const { listeners, entry, lend, lentReady } = this.options
     if (entry !== 'export') listeners.decide()
     if (listeners.isPublished() || entry === 'listen') return
+    // An export is used only when nothing listened. A unix path may be a side door of an app that takes its time.
+    if (entry !== 'export' && listeners.obstacle !== undefined) return
     this.#exported = await Promise.race([this.#exports.read(), sleep(IMPORT_MS)])
     if (listeners.isPublished()) return
     const server = await this.#exports.server(this.#exported, lend)
@@ -105,7 +108,8 @@ export class AppEntry {
 
   #sayWhatIsMissing(): void {
     const { port, listeners, log } = this.options
-    const { candidatePorts } = listeners
+    const { candidatePorts, obstacle } = listeners
+    if (obstacle !== undefined) return log.warn(obstacle)
     const elsewhere = `it listens on port ${candidatePorts.join(', ')}, which APP_ENTRY=listen would serve at once`
     const reason = candidatePorts.length > 0 ? elsewhere : 'APP_ENTRY=export would serve its default export at once'
     log.warn(`app does not listen on PORT=${port} yet: ${reason}`)

@@ -1,12 +1,9 @@
 import { Server } from 'node:http'
 import net from 'node:net'
-import tls from 'node:tls'
 import { AppHandle, type Address } from './app-handle.js'
 import { isEverywhere, listenCall, type ListenCall } from './listen-call.js'
 import { Relay } from './relay.js'
-
-/** A server on PORT that speaks no HTTP is a probe of the port when it is closed within this time. */
-const PROBE_MS = 1_000
+import { UnservedListeners } from './unserved-listeners.js'
 
 /** Told of what the app does with its listeners. */
 export interface ListenersObserver {
@@ -42,9 +39,12 @@ export class AppListeners {
   #socket: Relay | undefined
   #observer: ListenersObserver | undefined
   readonly #remarks: string[] = []
+  readonly #unserved: UnservedListeners
 
   /** @param port the public one, which the app finds in its environment */
-  constructor(private readonly port: number) {}
+  constructor(private readonly port: number) {
+    this.#unserved = new UnservedListeners(port, reason => this.#remark(reason))
+  }
 
   install(): void {
     const takes = (server: net.Server, args: unknown[]): boolean => this.#takes(server, args)
@@ -61,6 +61,11 @@ export class AppListeners {
   /** The address that the app asked for with its listen on PORT; undefined for all addresses. */
   get host(): string | undefined {
     return this.#host
+  }
+
+  /** Why nothing is served yet, as far as the app's listeners tell. */
+  get obstacle(): string | undefined {
+    return this.#unserved.reason
   }
 
   /** Ports of the listeners that may become public. */
@@ -105,9 +110,7 @@ export class AppListeners {
   /** @returns false for a listen that is left to Node */
   #takes(server: net.Server, args: unknown[]): boolean {
     const call = listenCall(args)
-    if (call.kind === 'path' && server instanceof Server && this.#public === undefined) {
-      this.#remark(`app listens on unix path ${call.path}, which is not served: have it listen on PORT=${this.port}`)
-    }
+    if (call.kind === 'path' && this.#public === undefined) this.#unserved.addOnPath(server, call.path)
     // Node has an error for a server that listens already.
     if (call.kind !== 'port' || server.listening) return false
     if (call.port === this.port) return this.#takesPublicPort(server, call)
@@ -122,7 +125,7 @@ export class AppListeners {
   #takesPublicPort(server: net.Server, call: PortCall): boolean {
     this.#announce(server, call)
     if (!(server instanceof Server)) {
-      this.#refuseUnlessProbe(server)
+      if (this.#unserved.addOnPort(server)) this.#fakeListen(server)
       return true
     }
     const handle = this.#fakeListen(server, call.host)
@@ -146,22 +149,6 @@ export class AppListeners {
   #publicAddress(host = ''): Address {
     const address = net.isIP(host) === 0 ? '::' : host
     return { address, family: `IPv${net.isIP(address)}`, port: this.port }
-  }
-
-  /** Probes (detect-port, get-port, portfinder) listen with a bare server, and close it at once. */
-  #refuseUnlessProbe(server: net.Server): void {
-    const protocol = protocolOf(server)
-    if (protocol !== 'TCP') {
-      process.nextTick(() => server.emit('error', this.#refusal(protocol)))
-      return
-    }
-    const patience = setTimeout(() => server.emit('error', this.#refusal(protocol)), PROBE_MS).unref()
-    AppHandle.listen(server, this.#publicAddress(), () => clearTimeout(patience))
-  }
-
-  #refusal(protocol: string): Error {
-    const advice = 'listen with http.createServer there, or with this server on another port'
-    return new Error(`app listens on PORT=${this.port} with ${protocol}, and Outpost serves HTTP there: ${advice}`)
   }
 
   #publishCandidate(candidate: Candidate): void {
@@ -215,9 +202,4 @@ export class AppListeners {
     if (this.#observer === undefined) this.#remarks.push(remark)
     else this.#observer.remarked(remark)
   }
-}
-
-function protocolOf(server: net.Server): string {
-  if (server instanceof tls.Server) return 'TLS'
-  return server.constructor === net.Server ? 'TCP' : 'HTTP/2'
 }

@@ -1,12 +1,13 @@
-import type { Server } from 'node:http'
 import { hasModuleHooks } from '../config/app-environment.js'
 import { exit, exitCodes } from '../process/exit.js'
+import { AppDeparture } from './app-departure.js'
 import { AppEntry } from './app-entry.js'
-import type { LocalState } from '../ipc/messages.js'
 import { AppServices } from './app-services.js'
 import { MemoryState } from './memory-state.js'
+import type { OwnEvents } from './own-events.js'
 import type { Preloaded } from './preload.js'
-import { WorkerLife, type Leaving } from './worker-life.js'
+import { PublishedServer } from './published-server.js'
+import { WorkerLife } from './worker-life.js'
 import { WorkerServer } from './worker-server.js'
 
 /** The body of a worker process with somebody else's app, which is its main module and has begun already. */
@@ -17,18 +18,7 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   const services = new AppServices(start, service => parent.report({ type: 'needs', service }), log)
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
 
-  let worker: WorkerServer | undefined = undefined as WorkerServer | undefined
-  let latest: Server | undefined
-  const first = new Promise<Server>(resolve => {
-    listeners.observe({
-      published(server) {
-        latest = server
-        worker?.adopt(server)
-        resolve(server)
-      },
-      remarked: remark => log.warn(remark),
-    })
-  })
+  const published = new PublishedServer(listeners, remark => log.warn(remark))
   const entry = new AppEntry({
     file: process.argv[1] ?? '',
     entry: start.config.appEntry,
@@ -39,6 +29,21 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
     lentReady: () => services.reachable(),
     log,
   })
+  const first = untilServed(published, entry, events)
+  const server = await first.catch((error: unknown) => life.fail(error as Error))
+
+  const memory = new MemoryState(
+    () => services.areUsed,
+    state => parent.report({ type: 'keeps-locally', state }),
+  )
+  const served = new WorkerServer(server, start, memory.watch(services.door))
+  published.serveBy(served)
+  await listeners.serve(start.socketPath)
+  await life.serve(served, new AppDeparture(served, listeners, services, events), listeners.host)
+}
+
+/** @throws {AppError} the app cannot come to be served */
+async function untilServed({ first }: PublishedServer, entry: AppEntry, events: OwnEvents) {
   events.whenIdle = () => {
     process.channel?.ref()
     void entry.idle()
@@ -46,42 +51,9 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   entry.start()
   // What else keeps the event loop alive is the app's.
   process.channel?.unref()
-  const server = await Promise.race([first, entry.failed]).catch((error: unknown) => life.fail(error as Error))
+  const server = await Promise.race([first, entry.failed])
   events.whenIdle = undefined
   process.channel?.ref()
   entry.stop()
-
-  const served = new WorkerServer(server, start, services.door)
-  worker = served
-  if (latest !== undefined) served.adopt(latest)
-  await listeners.serve(start.socketPath)
-  const leaving: Leaving = {
-    drain: () => services.drain(),
-    async leave(deadlineMs, mesh) {
-      const deadline = performance.now() + deadlineMs
-      const left = (): number => Math.max(0, deadline - performance.now())
-      services.drain()
-      await mesh?.leave(deadlineMs)
-      services.endRealtime()
-      listeners.retire()
-      await served.drain(left())
-      await services.runShutdownWork()
-      if (events.tellAppToEnd()) {
-        // An app that only closes what it has opened ends by itself, as it does under node.
-        process.channel?.unref()
-        setTimeout(() => exit(exitCodes.ok), left()).unref()
-        await served.closed
-        await services.stop()
-      } else {
-        await served.stop(left())
-        await services.stop()
-        exit(exitCodes.ok)
-      }
-    },
-  }
-  if (start.config.workers > 1) {
-    const tell = (state: LocalState): void => parent.report({ type: 'keeps-locally', state })
-    new MemoryState(() => services.areUsed, tell).start()
-  }
-  await life.serve(served, leaving, listeners.host)
+  return server
 }

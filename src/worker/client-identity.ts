@@ -13,16 +13,19 @@ export interface Client {
 
 interface IdentifiedSocket extends Socket {
   [client]?: Client
+  /** The request, when it has a `Forwarded` header. */
+  [forwarded]?: IncomingMessage | undefined
 }
 
 const client = Symbol('client')
+const forwarded = Symbol('forwarded')
 
 /** Shared by all sockets: V8 turns a socket with getters of its own into a hash table, which is larger and slower. */
 const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
   remoteAddress: {
     configurable: true,
     get() {
-      return this[client]?.address
+      return trustsProxy(this[forwarded]) ? PROXY_ADDRESS : this[client]?.address
     },
   },
   remotePort: {
@@ -54,7 +57,27 @@ export function adoptClient(request: IncomingMessage, found: Client): void {
   const socket = request.socket as IdentifiedSocket
   const known = socket[client] !== undefined
   socket[client] = found
+  if (request.headers['forwarded'] !== undefined || socket[forwarded] !== undefined) noteForwarded(socket, request)
   if (!known) Object.defineProperties(socket, identity)
+}
+
+/** A proxy on this machine: all that an app can be said to trust without knowing more of it. */
+const PROXY_ADDRESS = '127.0.0.1'
+
+function noteForwarded(socket: IdentifiedSocket, request: IncomingMessage): void {
+  socket[forwarded] = request.headers['forwarded'] === undefined ? undefined : request
+}
+
+/**
+ * Only a trusted proxy's `Forwarded` comes so far. To express-rate-limit it is a header that the app fails to use when
+ * `req.ip` is the address of the socket. Under node that is the proxy's, and an app that trusts it takes its client
+ * from X-Forwarded-For, which is there, too.
+ */
+function trustsProxy(request: (IncomingMessage & { app?: unknown }) | undefined): boolean {
+  if (request === undefined || typeof request.app !== 'function') return false
+  const { get } = request.app as { get?: (name: string) => unknown }
+  const trust = typeof get === 'function' ? get.call(request.app, 'trust proxy fn') : undefined
+  return typeof trust === 'function' && (trust as (address: string, hop: number) => unknown)(PROXY_ADDRESS, 0) === true
 }
 
 /**

@@ -2,6 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import type { LocalState } from '../ipc/messages.js'
+import type { Door } from './worker-server.js'
 
 /** Published by Node when an answer has been handed over. */
 const ANSWERED = 'http.server.response.finish'
@@ -11,13 +12,14 @@ const LOOKS = 1_000
 /** What middleware has left on a request. */
 interface Marked extends IncomingMessage {
   sessionStore?: object
-  rateLimit?: unknown
+  rateLimit?: { resetTime?: unknown }
 }
 
 /** Stores and adapters that workers share, and clients by which such a store may be the app's own. */
 const SHARED_LIMITS = /\/node_modules\/(?:rate-limit-[\w-]+|redis|@redis|ioredis|memcached|mongodb|pg)\//
 const SHARED_ROOMS = /\/node_modules\/(?:socket\.io-redis|@[\w.-]+\/[\w-]*adapter)\//
 const SOCKET_IO = /\/node_modules\/socket\.io\/dist\/index\.js$/
+const OF_ENGINE = /[?&]EIO=\d/
 
 /**
  * Notices state that an app keeps in the memory of each worker, where it looks like a fault: by what middleware leaves
@@ -25,6 +27,7 @@ const SOCKET_IO = /\/node_modules\/socket\.io\/dist\/index\.js$/
  */
 export class MemoryState {
   readonly #told = new Set<LocalState>()
+  readonly #resetTimes = new WeakSet<object>()
   #looks = 0
 
   /**
@@ -36,29 +39,61 @@ export class MemoryState {
     private readonly tell: (state: LocalState) => void,
   ) {}
 
-  start(): void {
+  /**
+   * Looks at answers from now on.
+   * @returns the door, which looks at upgrades as well: Node publishes nothing about them
+   */
+  watch(door: Door): Door {
     subscribe(ANSWERED, this.#answered)
+    return {
+      ...door,
+      owns: request => {
+        if (request.headers.upgrade !== undefined && this.#looks < LOOKS) this.#look(request)
+        return door.owns(request)
+      },
+    }
   }
 
   readonly #answered = (message: unknown): void => {
-    this.#looks += 1
     if (this.#looks >= LOOKS) unsubscribe(ANSWERED, this.#answered)
-    for (const state of this.#found((message as { request: Marked }).request)) {
+    else this.#look((message as { request: Marked }).request)
+  }
+
+  #look(request: Marked): void {
+    this.#looks += 1
+    for (const state of this.#found(request)) {
       if (this.#told.has(state)) continue
       this.#told.add(state)
       this.tell(state)
     }
-  };
+  }
 
   *#found({ sessionStore, rateLimit, url = '' }: Marked): Iterable<LocalState> {
     if (sessionStore?.constructor.name === 'MemoryStore') yield 'sessions'
-    if (this.lends()) return
-    if (rateLimit !== undefined && !isLoaded(SHARED_LIMITS)) yield 'rate limits'
-    if (/[?&]EIO=\d/.test(url) && isLoaded(SOCKET_IO) && !isLoaded(SHARED_ROOMS)) yield 'rooms'
+    if (rateLimit !== undefined && this.#isInMemory(rateLimit)) yield 'rate limits'
+    if (OF_ENGINE.test(url) && !this.lends() && isLoaded(SOCKET_IO) && !isLoaded(SHARED_ROOMS)) yield 'rooms'
+  }
+
+  /**
+   * A store in memory gives the same object again and again for the time at which a client's window ends; a shared one
+   * makes it of each answer. In an app all of whose modules can be seen, the first request tells as well.
+   */
+  #isInMemory({ resetTime }: { resetTime?: unknown }): boolean {
+    if (!(resetTime instanceof Date)) return false
+    if (this.#resetTimes.has(resetTime)) return true
+    this.#resetTimes.add(resetTime)
+    return !this.lends() && isCommonJs() && !isLoaded(SHARED_LIMITS)
   }
 }
 
-/** CommonJS alone is seen, which these packages are or have. */
+const { cache, main } = createRequire(import.meta.url)
+
+/** Whether the app is CommonJS, and so its modules can be seen here. */
+function isCommonJs(): boolean {
+  return main?.loaded === true
+}
+
+/** CommonJS alone is seen. */
 function isLoaded(pattern: RegExp): boolean {
-  return Object.keys(createRequire(import.meta.url).cache).some(file => pattern.test(file))
+  return Object.keys(cache).some(file => pattern.test(file))
 }

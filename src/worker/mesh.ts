@@ -25,6 +25,7 @@ export interface Mesh {
 /** Mesh mode: this worker is a balancer, too, with its own app as the nearest target. */
 export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServer, log: Logger): Mesh {
   let crashed = false
+  let leaving = false
   const balancer = createBalancer(
     start,
     parent,
@@ -64,8 +65,16 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   })
   const isSibling = ({ id }: { id: string }): boolean => id !== start.id
 
+  // The app ends the process, and its clients' connections end with it: nothing can be tried elsewhere.
+  process.once('exit', () => {
+    if (!crashed && !leaving) balancer.abandon()
+  })
+
   return {
-    leave: deadlineMs => balancer.stop(deadlineMs),
+    leave(deadlineMs) {
+      leaving = true
+      return balancer.stop(deadlineMs)
+    },
     crash(error) {
       log.fatal({ err: error }, 'worker threw an uncaught exception')
       if (crashed) return

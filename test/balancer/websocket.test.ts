@@ -199,6 +199,35 @@ void t.test('a connection that is upgraded during a drain is closed', async t =>
   await until(() => running.drained.length === 1, 'the drain to be over')
 })
 
+void t.test('an upgrade to another protocol is passed on, and a drain ends it without a frame', async t => {
+  const raw = await RawTarget.start(t, 'raw', socket => {
+    socket.write(SWITCH.replace('websocket', 'x'))
+    socket.once('data', bytes => socket.write(bytes))
+  })
+  const running = await RunningBalancer.start(t, [raw])
+  const client = await running.connect()
+  const answer = await client.write(requestBytes('GET /x', ['Connection: Upgrade', 'Upgrade: X/2'])).response()
+  t.match(answer, { status: 101, headers: { upgrade: 'x' } })
+  t.match(raw.heads[0], /\r\nupgrade: X\/2\r\n/i)
+  t.equal((await client.write('hello').bytes(5)).toString(), 'hello')
+  running.balancer.setTargets([{ ...raw.spec, draining: true }])
+  t.equal((await client.rest()).length, 0)
+  client.end()
+  await until(() => running.drained.length === 1, 'the drain to be over')
+})
+
+for (const offer of ['h2c', 'HTTP/2.0', 'x, h2c', 'TLS/1.3', 'h3']) {
+  void t.test(`an upgrade to ${offer} is not offered to the target: the request is an ordinary one`, async t => {
+    const target = await FakeTarget.start(t, 'a', (request, response) =>
+      response.end(request.headers.upgrade ?? 'none'),
+    )
+    const running = await RunningBalancer.start(t, [target])
+    const client = await running.connect()
+    const bytes = requestBytes('GET /', ['Connection: Upgrade', `Upgrade: ${offer}`])
+    t.match(await client.write(bytes).response(), { status: 200, body: Buffer.from('none') })
+  })
+}
+
 void t.test('a slow reader at either end slows the other end down', async t => {
   const written = { target: 0 }
   const raw = await RawTarget.start(t, 'raw', socket => {

@@ -27,6 +27,8 @@ export class FakeRequest implements InFlight {
 
   targetBrokeOff(): void {}
 
+  abandon(): undefined {}
+
   endPoll(): boolean {
     return false
   }

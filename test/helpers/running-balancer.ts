@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { Balancer, type BalancerOptions, type TargetSpec } from '#balancer'
+import type { FatalRequestFound } from '#balancer/requests/fatal-requests.js'
 import { until, within } from './deadline.js'
 import type { Harness } from './harness.js'
 import { RawConnection } from './raw-http.js'
@@ -21,6 +22,8 @@ const QUICK: Partial<BalancerOptions> = { joinIntervalMs: 5, holdMs: 1_000, over
 export class RunningBalancer extends EventEmitter<Events> {
   readonly balancer: Balancer
   readonly drained: string[] = []
+  readonly explained: string[] = []
+  readonly fatal: FatalRequestFound[] = []
   readonly states = new Map<string, string>()
   #where: number | string = 0
   readonly #clients: RawConnection[] = []
@@ -34,6 +37,8 @@ export class RunningBalancer extends EventEmitter<Events> {
           this.drained.push(id)
           this.emit('drained', id)
         },
+        onTargetExplained: id => this.explained.push(id),
+        onFatalRequest: request => this.fatal.push(request),
         onTargetState: (id, state) => {
           this.states.set(id, state)
           this.emit('state', id, state)

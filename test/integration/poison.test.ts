@@ -62,6 +62,28 @@ void t.test('in mesh mode a request that crashes its worker is answered 502 at o
   t.match(await cluster.stop(), { code: 0 })
 })
 
+void t.test(
+  'in mesh mode a request whose app exits is answered 502, is named, and is no sign of a crash loop',
+  async t => {
+    const env = { APP: fixture('poison-app.js'), WORKERS: '2', BALANCERS: '0' }
+    const cluster = await Cluster.start(t, env)
+    for (let round = 0; round < ROUNDS; round += 1) {
+      // More would be on their way to a worker that is gone, and be reset.
+      await cluster.has('worker', 2)
+      await until(() => ask(cluster.url, '/').then(({ status }) => status === 200), 'a worker to answer')
+      const answer = await ask(cluster.url, `/exit?round=${round}`)
+      t.match(answer, { status: 502, headers: { connection: 'close' } })
+      t.equal(jsonOf(answer)['code'], 'UPSTREAM_BROKEN')
+    }
+    await cluster.printed(/GET \/exit ended 1 worker in 1 s/)
+    t.notOk(
+      cluster.lines.some(line => line.includes('crash loop')),
+      'the places are filled again',
+    )
+    t.match(await cluster.stop(), { code: 0 })
+  },
+)
+
 void t.test('requests whose workers are killed are tried as often as there were workers', async t => {
   const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: String(WORKERS) })
   const load = new Load(cluster.url, '/', 8)

@@ -1,6 +1,8 @@
 import t, { type Test } from 'tap'
+import { io } from 'socket.io-client'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
 import { strangers } from '../helpers/plain-node.js'
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
@@ -25,12 +27,45 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
   )
 }
 
-void t.test('nothing is said about the memory of an only worker', async t => {
+void t.test('nothing is said about the memory of an only worker before there are two', async t => {
   const cluster = await start(t, 'local-state.cjs', { WORKERS: '1' })
   for (const path of ['/', '/socket.io/?EIO=4&transport=polling']) await ask(cluster.url, path)
+  const local = (): string[] => cluster.lines.filter(line => line.includes('app keeps its'))
+  // The worker has told the primary by then.
+  await cluster.reload()
+  t.strictSame(local(), [])
+  await cluster.scale({ workers: 2 })
+  await until(() => local().length === 3, 'all three hints')
   t.match(await cluster.stop(), { code: 0 })
-  t.notOk(cluster.lines.find(line => line.includes('app keeps its')))
 })
+
+void t.test('sessions in memory are no fault with STICKY=cookie', async t => {
+  const cluster = await start(t, 'local-state.cjs', { STICKY: 'cookie' })
+  for (const path of ['/', '/']) await ask(cluster.url, path)
+  await cluster.printed(/app keeps its rate limits in the memory of each worker: /)
+  t.match(await cluster.stop(), { code: 0 })
+  t.notOk(cluster.lines.find(line => line.includes('app keeps its sessions')))
+})
+
+void t.test('a Socket.IO server whose clients never poll is found, too', async t => {
+  const cluster = await start(t, 'local-state.cjs', {})
+  const client = io(cluster.url, { transports: ['websocket'], reconnection: false })
+  t.teardown(() => client.close())
+  await cluster.printed(/app keeps its rooms in the memory of each worker: /)
+})
+
+for (const [LIMITS, where] of [
+  ['memory', 'in the memory of each worker'],
+  ['shared', 'in a store that workers share'],
+] as const) {
+  void t.test(`rate limits that an ES module counts ${where} are known as such`, async t => {
+    const cluster = await start(t, 'limits.mjs', { LIMITS })
+    for (let i = 0; i < 8; i += 1) t.match(await ask(cluster.url, '/'), { status: 200, text: 'counted' })
+    if (LIMITS === 'memory') await cluster.printed(/app keeps its rate limits in the memory of each worker: /)
+    t.match(await cluster.stop(), { code: 0 })
+    t.equal(cluster.lines.filter(line => line.includes('app keeps its')).length, LIMITS === 'memory' ? 1 : 0)
+  })
+}
 
 void t.test('a plain app costs no Redis and no store', async t => {
   const cluster = await start(t, 'relative-files.cjs', {})

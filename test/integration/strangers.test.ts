@@ -6,6 +6,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
+import { RawConnection, requestBytes } from '../helpers/raw-http.js'
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
@@ -70,12 +71,64 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     t.match(await cluster.stop(), { code: 0 })
     await cluster.printed(/^\[worker 2\] flushed at SIGTERM: no error$/)
   })
-
-  void t.test(`an app that serves HTTP/2 on PORT is told what to do, in ${mode}`, async t => {
-    const cluster = Cluster.spawn(t, { APP: 'http2.cjs', BALANCERS, WORKERS: '1', PORT: '0' }, undefined, strangers)
-    await cluster.printed(/listens on PORT=\d+ with HTTP\/2.*: listen with http.createServer there/)
-  })
 }
+
+/** What is answered to a client that offers another protocol, up to the end of the connection. */
+async function upgradeOf(port: number, protocol: string): Promise<[number, string | undefined]> {
+  const client = await RawConnection.open(port)
+  const { status, headers } = await client
+    .write(requestBytes('GET /', ['Connection: Upgrade', `Upgrade: ${protocol}`]))
+    .response()
+  client.destroy()
+  return [status, headers['upgrade']]
+}
+
+void t.test("an upgrade to any protocol reaches the app's own server, as under plain node", async t => {
+  const plain = await PlainNode.start(t, ['late-listen.cjs'])
+  for (const [mode, BALANCERS] of Object.entries(MODES)) {
+    const cluster = await start(t, 'late-listen.cjs', { BALANCERS, WORKERS: '1' })
+    for (const protocol of ['x', 'websocket']) {
+      t.strictSame(
+        await upgradeOf(cluster.port, protocol),
+        await upgradeOf(plain.port, protocol),
+        `${mode}, ${protocol}`,
+      )
+    }
+  }
+})
+
+/** Servers that cannot be served, and what is said of them. */
+const UNSERVED: Record<string, { args: string[]; told: RegExp }> = {
+  'HTTP/2 on PORT': { args: ['http2'], told: /with HTTP\/2.*: listen with http.createServer there/ },
+  'HTTPS on PORT': { args: ['https'], told: /with TLS.*: listen with http.createServer there/ },
+  'TLS on PORT': { args: ['tls'], told: /with TLS.*: listen with http.createServer there/ },
+  'plain TCP on PORT': { args: ['tcp'], told: /with TCP.*: listen with http.createServer there/ },
+  'plain TCP on PORT beside other work': { args: ['tcp', 'waits'], told: /with TCP.*: listen with http.createServer/ },
+  'TLS on PORT and catches the error': { args: ['tls', 'exits'], told: /with TLS.*: listen with http.createServer/ },
+  'a unix path alone': {
+    args: ['unix', 'ends', 'PATH'],
+    told: /unix path .*, which is not served: have it listen on PORT=\d+/,
+  },
+}
+
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  for (const [name, { args, told }] of Object.entries(UNSERVED)) {
+    void t.test(`an app that serves ${name} fails at once, and is told what to do, in ${mode}`, async t => {
+      const words = args.map(word => (word === 'PATH' ? join(temporaryFolder(t), 'socket') : word))
+      const env = { APP: 'no-http.cjs', APP_ARGS: quoted(words), BALANCERS, WORKERS: '1', PORT: '0' }
+      const cluster = Cluster.spawn(t, env, undefined, strangers)
+      await cluster.printed(told)
+      await cluster.printed(/"worker exited before it was ready"/)
+    })
+  }
+}
+
+void t.test('an app may listen on a unix path beside PORT', async t => {
+  const path = join(temporaryFolder(t), 'socket')
+  const cluster = await start(t, 'no-http.cjs', { APP_ARGS: quoted(['unix', 'serves', path]), WORKERS: '1' })
+  t.match(await ask(cluster.url, '/'), { status: 200, text: 'by port' })
+  t.match(await cluster.stop(), { code: 0 })
+})
 
 void t.test('an app that knows nothing of PORT is served there, and told', async t => {
   const cluster = await start(t, 'own-port.cjs', {})
@@ -114,8 +167,11 @@ for (const hook of ['--require', '--import']) {
 }
 
 void t.test('APP_ENTRY=export serves an export at once, and a later listen takes its place', async t => {
-  const cluster = await start(t, 'late-listen.cjs', { APP_ENTRY: 'export', WORKERS: '1', BALANCERS: '0' })
+  const DATABASE = join(temporaryFolder(t), 'database')
+  const env = { APP_ENTRY: 'export', WORKERS: '1', BALANCERS: '0', DATABASE }
+  const cluster = await start(t, 'late-listen.cjs', env)
   t.equal((await ask(cluster.url, '/')).text, '{"database":false,"own":false}')
+  writeFileSync(DATABASE, '')
   const last = async (): Promise<boolean> => (await ask(cluster.url, '/')).text === '{"database":true,"own":true}'
   await until(last, 'the server of the app')
 })

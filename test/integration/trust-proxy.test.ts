@@ -13,8 +13,16 @@ const OF_A_PROXY = {
   'x-forwarded-proto': 'https',
   'x-forwarded-host': 'a.example',
 }
+/** The same of a proxy that speaks both languages. */
+const OF_ANOTHER_PROXY = { ...OF_A_PROXY, forwarded: `for=198.51.100.1, for=${CLIENT};proto=https;host=a.example` }
 /** The same client without a proxy in front. */
 const DIRECT = '127.0.0.77'
+
+const FRONTS = {
+  'behind a trusted proxy': OF_A_PROXY,
+  'behind a trusted proxy that sends Forwarded': OF_ANOTHER_PROXY,
+  'without a proxy': undefined,
+}
 
 interface Seen {
   ip: string
@@ -22,22 +30,22 @@ interface Seen {
   warnings: string[]
 }
 
-async function seenBy(url: string, setting: string, proxied: boolean): Promise<Seen> {
-  const options = proxied ? { headers: OF_A_PROXY } : { from: DIRECT }
+async function seenBy(url: string, setting: string, headers: typeof OF_A_PROXY | undefined): Promise<Seen> {
+  const options = headers === undefined ? { from: DIRECT } : { headers }
   return jsonOf(await ask(url, `/${setting}`, options)) as unknown as Seen
 }
 
 for (const [mode, BALANCERS] of Object.entries(MODES)) {
-  for (const proxied of [true, false]) {
-    const where = proxied ? 'behind a trusted proxy' : 'without a proxy'
+  for (const [where, headers] of Object.entries(FRONTS)) {
+    const proxied = headers !== undefined
     void t.test(`whatever an app trusts, it sees the client and no further warnings ${where}, in ${mode}`, async t => {
       const plain = await PlainNode.start(t, ['trust-proxy.cjs'])
       const env = { APP: 'trust-proxy.cjs', BALANCERS, WORKERS: '1', TRUST_PROXY: proxied ? '1' : '0' }
       const { url } = await Cluster.start(t, env, undefined, strangers)
       for (const setting of SETTINGS) {
-        const seen = await seenBy(url, setting, proxied)
+        const seen = await seenBy(url, setting, headers)
         t.match(seen, proxied ? { ip: CLIENT, protocol: 'https' } : { ip: DIRECT, protocol: 'http' }, setting)
-        const { warnings } = await seenBy(plain.url, setting, proxied)
+        const { warnings } = await seenBy(plain.url, setting, headers)
         t.strictSame(
           seen.warnings.filter(code => !warnings.includes(code)),
           [],

@@ -269,6 +269,24 @@ void t.test('requests that a dropped local app does not finish are cut', async t
   await running.quiet()
 })
 
+for (const [count, reason] of [
+  [1, 'the only request is the reason'],
+  [2, 'none of two requests is known to be the reason'],
+] as const) {
+  void t.test(`requests at a local app that ends the process are answered, and ${reason}`, async t => {
+    const app = new FakeApp(() => undefined)
+    const running = await withLocal(t, app)
+    const clients = await Promise.all(Array.from({ length: count }, () => running.connect()))
+    for (const client of clients) client.write(GET)
+    await until(() => app.calls.length === count, 'the calls')
+    running.balancer.abandon()
+    for (const client of clients) t.match(await client.response(), { status: 502, headers: { connection: 'close' } })
+    t.strictSame(running.fatal, count === 1 ? [{ method: 'GET', path: '/page', targets: 1 }] : [])
+    t.strictSame(running.explained, count === 1 ? ['self'] : [])
+    await running.quiet()
+  })
+}
+
 void t.test('requests avoid an unhealthy local app', async t => {
   const socket = await FakeTarget.start(t, 'socket')
   const sibling = await FakeTarget.start(t, 'sibling')

@@ -134,6 +134,8 @@ export const variables = {
     'largest upload; a larger one is answered 413 and not kept', appsUse),
   cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homeFolder(), '.cache'), primary,
     'cache folder, searched for a MinIO built by install-minio.sh', { shownDefault: '~/.cache', shared: true }),
+  stateDir: withDefault('XDG_STATE_HOME', anyText, join(homeFolder(), '.local/state'), primary,
+    'state folder, where commands find the instances that run', { shownDefault: '~/.local/state', shared: true }),
   dataDir: withDefault('DATA_DIR', writableFolder, './.outpost', primary,
     'folder for everything the program writes; one instance per folder'),
   sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
@@ -168,6 +170,8 @@ export const variables = {
     '1: the built-in app names its worker in `X-Outpost-Worker`'),
   production: withDefault('NODE_ENV', whether('production'), '', worker,
     '`production`: session cookies and HSTS for HTTPS only'),
+  logMaxBytes: withDefault('LOG_MAX_BYTES', byteSize, '64M', primary,
+    'size of the log in DATA_DIR/logs, in two files; 0 keeps none'),
   logLevel: withDefault('LOG_LEVEL', oneOf(logLevels), 'info', everybody,
     'least severe level that is logged', appsUse),
 }

@@ -168,7 +168,8 @@ export class ControlClient {
       request.once('response', response => resolve((begun = response)))
       request.once('close', () => clearTimeout(deadline))
       request.once('error', (error: NodeJS.ErrnoException) => {
-        const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
+        // A path that is too long for a socket has none: see `controlSocketIn`.
+        const absent = ['ENOENT', 'ECONNREFUSED', 'EINVAL'].includes(error.code ?? '')
         reject(absent ? new NotRunningError(this.dataDir, error) : error)
       })
       request.end(body)

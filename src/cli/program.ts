@@ -1,15 +1,21 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes, type ExitCode } from '../process/exit.js'
 import { programVersion } from '../process/version.js'
+import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
 import { exitMeanings, Failure } from './failure.js'
+import { addLogs } from './logs.js'
 import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
+import { addMonit } from './monit.js'
 import { addReload } from './reload.js'
 import { addScale } from './scale.js'
+import { addService } from './service.js'
 import { addStart } from './start.js'
 import { addStatus } from './status.js'
 import { addStop } from './stop.js'
+
+const COMMANDS = [addStart, addStatus, addLogs, addMonit, addReload, addScale, addStop, addService, addCompletion]
 
 const LAST_LINES = 20
 
@@ -23,7 +29,7 @@ export function programOf(context: Context): Command {
     .showSuggestionAfterError()
     .exitOverride()
     .addHelpText('after', `\n${exitCodesText()}`)
-  for (const add of [addStart, addStatus, addReload, addScale, addStop]) add(program, context)
+  for (const add of COMMANDS) add(program, context)
   for (const command of program.commands) command.helpOption('-h, --help', 'prints this help').exitOverride()
   return program
 }
@@ -63,11 +69,13 @@ function split(words: readonly string[]): { own: string[]; appArgs: string[] | u
   return at === -1 ? { own: [...words], appArgs: undefined } : { own: words.slice(0, at), appArgs: words.slice(at + 1) }
 }
 
+const TAKES_APP = new Set(['start', 'service'])
+
 function refuseOtherWords([word = '']: readonly string[], appArgs: readonly string[] | undefined): void {
   const counterpart = counterpartOf(word)
   if (counterpart !== undefined) throw new Failure(exitCodes.usage, `unknown command '${word}': ${counterpart}`)
-  if (appArgs !== undefined && word !== 'start') {
-    throw new Failure(exitCodes.usage, `-- is for outpost start: behind it are the arguments of the app`)
+  if (appArgs !== undefined && !TAKES_APP.has(word)) {
+    throw new Failure(exitCodes.usage, '-- is for outpost start: behind it are the arguments of the app')
   }
 }
 

@@ -42,6 +42,7 @@ interface Asking {
   timeoutMs?: number
   body?: string
   search?: string
+  signal?: AbortSignal
 }
 
 /** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
@@ -84,13 +85,19 @@ export class ControlClient {
   /**
    * The last lines of the log.
    * @param follow sends each further one as it comes; the generator then ends with the instance only
+   * @param signal ends it
    * @throws {NotRunningError | ControlError} `STOPPING`: the instance, and so its log, has come to its end
    */
-  async *logs(lines: number, follow: boolean): AsyncGenerator<Extract<LogEvent, { event: 'line' | 'skipped' }>> {
+  async *logs(
+    lines: number,
+    follow: boolean,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Extract<LogEvent, { event: 'line' | 'skipped' }>> {
     const search = `?lines=${lines}&follow=${follow ? 1 : 0}`
     const response = await this.#ask('logs', contentTypes.events, {
       search,
       ...(follow ? {} : { timeoutMs: ANSWER_MS }),
+      ...(signal && { signal }),
     })
     try {
       for await (const line of linesOf(response)) {
@@ -152,11 +159,12 @@ export class ControlClient {
   async #ask(
     route: RouteName,
     accept: string,
-    { timeoutMs, body, search = '' }: Asking,
+    { timeoutMs, body, search = '', signal }: Asking,
   ): Promise<http.IncomingMessage> {
     const { method, path } = routes[route]
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const options = { socketPath: this.socketPath, method, path: path + search, headers: { accept }, agent: false }
+      const { socketPath } = this
+      const options = { socketPath, method, path: path + search, headers: { accept }, agent: false, signal }
       const request = http.request(options)
       let begun: http.IncomingMessage | undefined
       const giveUp = (): void => {
@@ -170,7 +178,9 @@ export class ControlClient {
       request.once('error', (error: NodeJS.ErrnoException) => {
         // A path that is too long for a socket has none: see `controlSocketIn`.
         const absent = ['ENOENT', 'ECONNREFUSED', 'EINVAL'].includes(error.code ?? '')
-        reject(absent ? new NotRunningError(this.dataDir, error) : error)
+        const left = ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
+        if (absent) reject(new NotRunningError(this.dataDir, error))
+        else reject(left ? new ControlError('STOPPING', { cause: error }) : error)
       })
       request.end(body)
     })

@@ -1,6 +1,7 @@
 import { readFileSync, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { addNodeOptions, enterFolder, namedDataDir, newInFile, setEnvironment } from '../config/command-environment.js'
+import { addNodeOptionsForApps } from '../config/app-environment.js'
+import { enterFolder, namedDataDir, newInFile, setEnvironment } from '../config/command-environment.js'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
 
@@ -21,9 +22,9 @@ export interface Launch {
   /** The app's own variables; they replace those of the person. */
   env: Record<string, string>
   /** Options of node, for the app. */
-  nodeOptions: readonly string[]
+  nodeOptions: string[]
   /** What the person should know. */
-  notes: readonly string[]
+  notes: string[]
 }
 
 /** The launch of an app that is a file or a folder. A folder is where it runs. */
@@ -48,7 +49,7 @@ export function prepare(launch: Launch, options: StartOptions): void {
   }
   setEnvironment(launch.env)
   setEnvironment(Object.fromEntries(Object.entries(settings).map(([name, value]) => [`OUTPOST_${name}`, value])))
-  addNodeOptions(launch.nodeOptions)
+  addNodeOptionsForApps(launch.nodeOptions)
   if (launch.cwd !== undefined) enterFolder(launch.cwd)
 }
 

@@ -33,13 +33,6 @@ export function enterFolder(path: string, env: Environment = process.env): void 
   env['PWD'] = path
 }
 
-/** Adds to the options of node that are the app's. */
-export function addNodeOptions(options: readonly string[], env: Environment = process.env): void {
-  if (options.length === 0) return
-  const before = given(env, 'NODE_OPTIONS')
-  env['NODE_OPTIONS'] = [...(before === undefined ? [] : [before]), ...options].join(' ')
-}
-
 function given(env: Environment, name: string): string | undefined {
   const text = env[name]
   return text === '' ? undefined : text

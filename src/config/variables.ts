@@ -108,6 +108,8 @@ export const variables = {
     'your app: a module, or a folder with a package.json'),
   appArgs: withDefault('APP_ARGS', words, '', primary,
     'arguments of your app, as a shell takes them'),
+  incrementVar: optional('INCREMENT_VAR', textLike(/^[A-Za-z_]\w*$/, 'the name of a variable'), 'none', primary,
+    'variable of your app that grows by 1 from worker to worker'),
   appEntry: optional('APP_ENTRY', oneOf(['listen', 'export']), 'found out', worker,
     'whether your app is what listens or what is exported by default'),
   startTimeoutMs: withDefault('START_TIMEOUT_MS', milliseconds, '60000', primary,

@@ -5,7 +5,7 @@ const anyOfTheBalancer = '^#balancer|/balancer/'
 const balancerButTheContract = '^#balancer(?!/contract/)|/balancer/'
 
 /**
- * Imports point one way: main -> {primary, balancer-process, worker} -> {control, services, app} -> {config, ipc, resources, process}.
+ * Imports point one way: {main, cli} -> {primary, balancer-process, worker} -> {control, services, app} -> {config, ipc, resources, process}.
  * Each row names a layer and the layers it must never reach for.
  */
 const importRules = [
@@ -24,6 +24,7 @@ const importRules = [
     balancer: balancerButTheContract,
   },
   { layer: 'control', files: ['src/control/**/*.ts'], forbidden: [...above('services'), '**/services/**'] },
+  { layer: 'cli', files: ['src/cli/**/*.ts', 'src/cli.ts'], forbidden: above('cli') },
   { layer: 'services', files: ['src/services/**/*.ts'], forbidden: above('services') },
   { layer: 'app', files: ['src/app/**/*.ts'], forbidden: above('app') },
   { layer: 'worker', files: ['src/worker/**/*.ts'], forbidden: above('worker'), balancer: balancerButTheContract },
@@ -38,6 +39,8 @@ function above(layer) {
     process: [...processes, '**/services/**', '**/app/**', '**/config/**', '**/control/**'],
     services: [...processes, '**/app/**', '**/control/**'],
     app: [...processes, '**/control/**'],
+    // `outpost start` becomes the program.
+    cli: [...processes.filter(pattern => pattern !== '**/main.js'), '**/services/**', '**/app/**', '**/ipc/**'],
     worker: processes.filter(pattern => pattern !== '**/worker/**' && pattern !== '**/*-process.js'),
     primary: [...processes.filter(pattern => pattern !== '**/primary/**'), '**/services/**', '**/app/**'],
   }

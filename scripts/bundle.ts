@@ -1,10 +1,10 @@
 /**
- * Bundles the modules of each process into few files: `dist/main.js`, the two parts of a worker with somebody else's
- * app, and one chunk per role under `dist/chunks`. A worker that
+ * Bundles the modules of each process into few files: `dist/main.js`, the command `dist/cli.js`, the two parts of a worker
+ * with somebody else's app, and one chunk per role under `dist/chunks`. A worker that
  * finds its modules in a thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
 import { build } from 'esbuild'
-import { readdirSync, rmSync } from 'node:fs'
+import { chmodSync, readdirSync, rmSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
@@ -17,7 +17,7 @@ const banner = `import { createRequire as createRequire__ } from 'node:module'; 
 
 const { metafile } = await build({
   absWorkingDir: root,
-  entryPoints: ['src/main.ts', 'src/worker/app-process.ts'],
+  entryPoints: ['src/main.ts', 'src/cli.ts', 'src/worker/app-process.ts'],
   outdir: 'dist',
   chunkNames: 'chunks/[name]-[hash]',
   bundle: true,
@@ -43,6 +43,8 @@ await build({
   format: 'cjs',
   logLevel: 'warning',
 })
+
+chmodSync(`${root}/dist/cli.js`, 0o755)
 
 // Old chunks are removed last, because a running instance forks its processes from them.
 for (const chunk of readdirSync(`${root}/dist/chunks`)) {

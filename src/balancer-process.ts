@@ -1,3 +1,4 @@
+import { subscribe } from 'node:diagnostics_channel'
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
@@ -9,6 +10,12 @@ export async function runBalancer(): Promise<void> {
   const { parent, start } = await Parent.join('start-balancer')
   process.title = `outpost balancer ${start.id}`
   const balancer = createBalancer(start, parent)
+  let requests = 0
+  subscribe('http.server.request.start', () => (requests += 1))
+  parent.countRequestsBy(() => {
+    const { inFlight, waiting } = balancer.ledger()
+    return { inFlight: inFlight + waiting, requests }
+  })
   const leave = async (deadlineMs: number): Promise<void> => {
     await balancer.stop(deadlineMs)
     exit(exitCodes.ok)

@@ -23,9 +23,29 @@ export function nodeOptions(): Record<string, string> {
   return kept === undefined ? {} : { NODE_OPTIONS: kept }
 }
 
-/** What an app finds in its environment beside the person's own variables. */
-export function workerEnvironment(port: number, place: number): Record<string, string> {
-  return { PORT: String(port), NODE_APP_INSTANCE: String(place) }
+/**
+ * Adds to the options of node that are the app's, and keeps them from this process and from others than the app's. A
+ * program that is started from here finds them.
+ */
+export function addNodeOptionsForApps(options: readonly string[], env: Environment = process.env): void {
+  const all = [env[KEPT] ?? env['NODE_OPTIONS'] ?? '', ...options].filter(text => text !== '')
+  Reflect.deleteProperty(env, 'NODE_OPTIONS')
+  if (all.length > 0) env[KEPT] = all.join(' ')
+}
+
+/**
+ * What an app finds in its environment beside the person's own variables.
+ * @param counting the name of a variable that is its value plus the number of the worker's place
+ */
+export function workerEnvironment(
+  port: number,
+  place: number,
+  counting?: string,
+  env: Environment = process.env,
+): Record<string, string> {
+  const first = counting === undefined ? NaN : Number(env[counting] ?? 0)
+  const counted = counting === undefined || Number.isNaN(first) ? {} : { [counting]: String(first + place) }
+  return { ...counted, PORT: String(port), NODE_APP_INSTANCE: String(place) }
 }
 
 /** The public port, in a worker. */

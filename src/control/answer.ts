@@ -2,6 +2,7 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import {
   contentTypes,
   type ControlError,
+  type LogEvent,
   type Problem,
   type Progress,
   type ReloadEvent,
@@ -9,17 +10,22 @@ import {
 } from './protocol.js'
 
 type LastEvent = Exclude<ReloadEvent | StopEvent, Progress | { event: 'failed' }>
+type LogLine = Exclude<LogEvent, { event: 'end' | 'failed' }>
+
+/** A client that does not read is not sent more than this at once. */
+const MAX_UNREAD_BYTES = 1024 * 1024
 
 /** The answer to one command: one JSON document, or a stream of events if the client asked for it. */
 export class Answer {
-  readonly #streams: boolean
+  /** The client asked for events. */
+  readonly streams: boolean
   #over = false
 
   constructor(
     { headers }: IncomingMessage,
     private readonly response: ServerResponse,
   ) {
-    this.#streams = headers.accept?.includes(contentTypes.events) === true
+    this.streams = headers.accept?.includes(contentTypes.events) === true
     // The client may leave before its answer; the command goes on.
     response.on('error', () => undefined)
   }
@@ -31,13 +37,30 @@ export class Answer {
 
   /** Sends the headers at once, to show that the command has begun. */
   begin(): void {
-    if (!this.#streams) return
+    if (!this.streams) return
     this.response.writeHead(200, { 'content-type': contentTypes.events, 'cache-control': 'no-store' })
     this.response.flushHeaders()
   }
 
   progress(event: Progress): void {
-    if (this.#streams) this.#write(event)
+    if (this.streams) this.#write(event)
+  }
+
+  /** Sends a line of the log. @returns false when the client reads too slowly, and nothing was sent */
+  line(event: LogLine): boolean {
+    if (this.response.writableLength > MAX_UNREAD_BYTES) return false
+    this.#write(event)
+    return true
+  }
+
+  /** The log is over. */
+  endOfLog(): void {
+    this.#last({ event: 'end' })
+  }
+
+  /** Called when the client has left, or has its whole answer. */
+  whenClosed(listener: () => void): void {
+    this.response.once('close', listener)
   }
 
   /** The command has succeeded. @param status of the document, where no events were asked for */

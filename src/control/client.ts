@@ -1,10 +1,12 @@
 import http from 'node:http'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { z } from 'zod'
+import { controlSocketIn } from './control-socket.js'
 import {
   contentTypes,
   ControlError,
   controlErrors,
+  logEventSchema,
   problemSchema,
   reloadEventSchema,
   routes,
@@ -12,6 +14,7 @@ import {
   statusSchema,
   stoppingSchema,
   type ControlErrorCode,
+  type LogEvent,
   type Progress,
   type Reloaded,
   type RouteName,
@@ -29,8 +32,18 @@ export class NotRunningError extends Error {
 }
 
 const ANSWER_MS = 5_000
+/** START_TIMEOUT_MS may be long, and the primary ends the wait when a worker fails. */
+const START_MS = 24 * 60 * 60_000
 /** Each of many workers may take long to become ready and to drain. */
 const RELOAD_MS = 10 * 60_000
+
+interface Asking {
+  /** Undefined for an answer without an end. */
+  timeoutMs?: number
+  body?: string
+  search?: string
+  signal?: AbortSignal
+}
 
 /** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
 export class ControlClient {
@@ -50,9 +63,9 @@ export class ControlClient {
     return client
   }
 
-  /** For an instance whose DATA_DIR is short enough to hold its sockets. */
+  /** By the DATA_DIR of an instance. */
   static of(dataDir: string): Promise<ControlClient> {
-    return ControlClient.connect(join(dataDir, 'run', 'control.sock'), dataDir)
+    return ControlClient.connect(controlSocketIn(dataDir), dataDir)
   }
 
   /** @throws {NotRunningError | ControlError} */
@@ -61,12 +74,51 @@ export class ControlClient {
   }
 
   /**
+   * Waits until the first request can be answered.
+   * @throws {NotRunningError | ControlError} `START_FAILED` with the last output of a worker that failed before
+   */
+  async serving(timeoutMs = START_MS): Promise<Status> {
+    const response = await this.#ask('serving', contentTypes.json, { timeoutMs })
+    return parsed(statusSchema, await textOf(response))
+  }
+
+  /**
+   * The last lines of the log.
+   * @param follow sends each further one as it comes; the generator then ends with the instance only
+   * @param signal ends it
+   * @throws {NotRunningError | ControlError} `STOPPING`: the instance, and so its log, has come to its end
+   */
+  async *logs(
+    lines: number,
+    follow: boolean,
+    signal?: AbortSignal,
+  ): AsyncGenerator<Extract<LogEvent, { event: 'line' | 'skipped' }>> {
+    const search = `?lines=${lines}&follow=${follow ? 1 : 0}`
+    const response = await this.#ask('logs', contentTypes.events, {
+      search,
+      ...(follow ? {} : { timeoutMs: ANSWER_MS }),
+      ...(signal && { signal }),
+    })
+    try {
+      for await (const line of linesOf(response)) {
+        const event = parsed(logEventSchema, line)
+        if (event.event === 'end') return
+        if (event.event === 'failed') throw controlError(event.error.code, event.error.message, undefined)
+        yield event
+      }
+      throw new ControlError('STOPPING')
+    } finally {
+      response.destroy()
+    }
+  }
+
+  /**
    * Replaces every worker, and resolves when that is over.
    * @param onProgress called for each worker that has been replaced
    * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with the last output of the new worker
    */
   async reload(onProgress: (event: Progress) => void = () => undefined, timeoutMs = RELOAD_MS): Promise<Reloaded> {
-    const response = await this.#ask('reload', contentTypes.events, timeoutMs)
+    const response = await this.#ask('reload', contentTypes.events, { timeoutMs })
     try {
       for await (const line of linesOf(response)) {
         const event = parsed(reloadEventSchema, line)
@@ -99,27 +151,36 @@ export class ControlClient {
   }
 
   async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string): Promise<T> {
-    const response = await this.#ask(route, contentTypes.json, ANSWER_MS, body)
+    const response = await this.#ask(route, contentTypes.json, { timeoutMs: ANSWER_MS, ...(body && { body }) })
     return parsed(schema, await textOf(response))
   }
 
   /** Resolves with the head of a good answer; its deadline also ends a body that does not. */
-  async #ask(route: RouteName, accept: string, timeoutMs: number, body?: string): Promise<http.IncomingMessage> {
+  async #ask(
+    route: RouteName,
+    accept: string,
+    { timeoutMs, body, search = '', signal }: Asking,
+  ): Promise<http.IncomingMessage> {
     const { method, path } = routes[route]
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const options = { socketPath: this.socketPath, method, path, headers: { accept }, agent: false }
+      const { socketPath } = this
+      const options = { socketPath, method, path: path + search, headers: { accept }, agent: false, signal }
       const request = http.request(options)
       let begun: http.IncomingMessage | undefined
-      const deadline = setTimeout(() => {
-        const late = new Error(`${method} ${path} was not answered within ${timeoutMs} ms`)
+      const giveUp = (): void => {
+        const late = new Error(`${method} ${path} was not answered within ${timeoutMs ?? 0} ms`)
         if (begun === undefined) request.destroy(late)
         else begun.destroy(late)
-      }, timeoutMs)
+      }
+      const deadline = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs)
       request.once('response', response => resolve((begun = response)))
       request.once('close', () => clearTimeout(deadline))
       request.once('error', (error: NodeJS.ErrnoException) => {
-        const absent = error.code === 'ENOENT' || error.code === 'ECONNREFUSED'
-        reject(absent ? new NotRunningError(this.dataDir, error) : error)
+        // A path that is too long for a socket has none: see `controlSocketIn`.
+        const absent = ['ENOENT', 'ECONNREFUSED', 'EINVAL'].includes(error.code ?? '')
+        const left = ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
+        if (absent) reject(new NotRunningError(this.dataDir, error))
+        else reject(left ? new ControlError('STOPPING', { cause: error }) : error)
       })
       request.end(body)
     })

@@ -4,6 +4,9 @@ import { z } from 'zod'
 import {
   contentTypes,
   controlErrors,
+  logEventSchema,
+  logsQuerySchema,
+  logsSchema,
   problemSchema,
   reloadedSchema,
   reloadEventSchema,
@@ -19,6 +22,8 @@ import {
 
 const schemas = {
   Status: statusSchema,
+  Logs: logsSchema,
+  LogEvent: logEventSchema,
   Reloaded: reloadedSchema,
   ReloadEvent: reloadEventSchema,
   Scale: scaleSchema,
@@ -56,6 +61,25 @@ const operations: Record<RouteName, object> = {
   status: {
     summary: 'The primary, its address and its processes',
     responses: { 200: { description: 'The status', content: content('Status') }, ...problems('COMMAND_FAILED') },
+  },
+  serving: {
+    summary: 'Wait until the first request can be answered',
+    responses: {
+      200: { description: 'The status, once it serves', content: content('Status') },
+      ...problems('START_FAILED', 'STOPPING'),
+    },
+  },
+  logs: {
+    summary: 'The last lines of the log, and with `follow=1` each further one as it comes',
+    parameters: Object.entries(logsQuerySchema.shape).map(([name, schema]) => ({
+      name,
+      in: 'query',
+      schema: z.toJSONSchema(schema, { io: 'input' }),
+    })),
+    responses: {
+      200: { description: 'The lines, or the events', content: content('Logs', 'LogEvent') },
+      ...problems('INVALID_QUERY', 'STOPPING'),
+    },
   },
   reload: {
     summary: 'Replace every worker, one place at a time; during a reload, another one follows it',

@@ -6,6 +6,8 @@ import { vitalsSchema } from '../ipc/vitals.js'
 /** Every route, by the name of its command. */
 export const routes = {
   status: { method: 'GET', path: '/v1/status' },
+  serving: { method: 'GET', path: '/v1/serving' },
+  logs: { method: 'GET', path: '/v1/logs' },
   reload: { method: 'POST', path: '/v1/reload' },
   scale: { method: 'POST', path: '/v1/scale' },
   stop: { method: 'POST', path: '/v1/stop' },
@@ -31,15 +33,10 @@ export const processSchema = z.object({
   generation: wholeNumber.describe('the reload that it was started after; 0 for none'),
   place: wholeNumber.describe('number of its place among those of its role and release, from 0'),
   state: z.enum(['starting', 'ready', 'crashed', 'draining', 'stopping', 'exited']),
+  ageMs: wholeNumber.describe('milliseconds since the process was started'),
   servedMs: wholeNumber.describe('milliseconds since the process was ready; 0 before'),
+  restarts: wholeNumber.describe('processes of its place that ended unasked or were replaced, but not by a reload'),
   ...vitalsSchema.shape,
-})
-
-export const statusSchema = z.object({
-  pid: wholeNumber.describe('of the primary'),
-  host: z.string(),
-  port: wholeNumber,
-  processes: z.array(processSchema),
 })
 
 export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how many workers were replaced') })
@@ -47,11 +44,33 @@ export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how man
 const workers = wholeNumber.min(1).max(1024).describe('how many workers are wanted')
 const balancers = wholeNumber.max(64).describe('how many balancers are wanted; 0 in mesh mode')
 
+/** The query of `GET /v1/logs`. */
+export const logsQuerySchema = z.strictObject({
+  lines: z.coerce.number().int().min(0).max(10_000).default(50).describe('how many of the last lines'),
+  follow: z.enum(['0', '1']).default('0').describe('1: sends each further line as it comes'),
+})
+
 /** The counts to change; the other one stays. */
 export const scaleSchema = z.strictObject({ workers: workers.optional(), balancers: balancers.optional() })
 
 /** The counts that are wanted from now on. */
 export const scaledSchema = z.object({ workers, balancers })
+
+export const statusSchema = z.object({
+  pid: wholeNumber.describe('of the primary'),
+  version: z.string().describe('of Outpost'),
+  state: z.enum(['starting', 'serving', 'stopping']).describe('serving: since the first request could be answered'),
+  ageMs: wholeNumber.describe('milliseconds since the primary was started'),
+  app: z.string().optional().describe('path of the app; missing for the built-in one'),
+  dataDir: z.string(),
+  host: z.string(),
+  port: wholeNumber,
+  wanted: scaledSchema,
+  processes: z.array(processSchema),
+})
+
+/** The last lines that the instance has printed, in their order. */
+export const logsSchema = z.object({ lines: z.array(z.string()) })
 
 export const stoppingSchema = z.object({ pid: wholeNumber.describe('of the primary, which ends') })
 
@@ -84,6 +103,14 @@ export const reloadEventSchema = z.discriminatedUnion('event', [
   failedSchema,
 ])
 
+/** What `GET /v1/logs` streams. Only a client that asked to follow gets no `end`. */
+export const logEventSchema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('line'), line: z.string() }),
+  z.object({ event: z.literal('skipped'), lines: wholeNumber.describe('lines that the client was too slow for') }),
+  z.object({ event: z.literal('end') }),
+  failedSchema,
+])
+
 /** What `POST /v1/stop` streams: one event. */
 export const stopEventSchema = z.discriminatedUnion('event', [
   stoppingSchema.extend({ event: z.literal('stopping') }),
@@ -91,6 +118,9 @@ export const stopEventSchema = z.discriminatedUnion('event', [
 ])
 
 export type Status = z.infer<typeof statusSchema>
+export type ProcessStatus = z.infer<typeof processSchema>
+export type Logs = z.infer<typeof logsSchema>
+export type LogEvent = z.infer<typeof logEventSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
 export type Scale = z.infer<typeof scaleSchema>
 export type Scaled = z.infer<typeof scaledSchema>
@@ -104,12 +134,14 @@ export const controlErrors = {
   MALFORMED_COMMAND: { status: 400, detail: 'The request is not well-formed HTTP/1.1.' },
   UNEXPECTED_BODY: { status: 400, detail: 'This command takes no body.' },
   INVALID_BODY: { status: 400, detail: 'The body is not the JSON document that this command takes.' },
+  INVALID_QUERY: { status: 400, detail: 'The query is not one that this route takes.' },
   UNKNOWN_ROUTE: { status: 404, detail: 'The control API has no such route.' },
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
   MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
   COMMAND_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large.' },
   RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
+  START_FAILED: { status: 500, detail: 'A worker did not become ready, and nothing is served.' },
   COMMAND_FAILED: { status: 500, detail: 'The command failed inside Outpost.' },
   STOPPING: { status: 503, detail: 'Outpost is stopping.' },
 } as const

@@ -3,12 +3,15 @@ import http from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Service } from '../process/service.js'
 import { Answer, problemOf } from './answer.js'
+import { sendLog, type Log } from './log-answer.js'
 import { describeControlApi } from './openapi.js'
 import {
   contentTypes,
   ControlError,
+  logsQuerySchema,
   routes,
   scaleSchema,
+  type ControlErrorCode,
   type Progress,
   type Reloaded,
   type RouteName,
@@ -20,6 +23,12 @@ import {
 /** The commands that the server carries out. */
 export interface Commands {
   status(): Status
+  /**
+   * Waits until the first request can be answered.
+   * @throws {Error} a worker failed before that; its `lastLines` are the last output of that worker
+   */
+  serving(): Promise<void>
+  readonly log: Log
   /**
    * Replaces every worker.
    * @param onProgress called for each worker that has been replaced
@@ -92,7 +101,7 @@ export class ControlServer implements Service {
     const answer = new Answer(request, response)
     this.#open.add(answer)
     response.once('close', () => this.#open.delete(answer))
-    const path = request.url?.split('?', 1)[0]
+    const path = pathOf(request)
     const found = (Object.keys(routes) as RouteName[]).filter(name => routes[name].path === path)
     const name = found.find(name => routes[name].method === request.method)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
@@ -121,9 +130,20 @@ export class ControlServer implements Service {
   > = {
     status: answer => answer.document(this.commands.status()),
     openapi: answer => answer.document(describeControlApi()),
+    serving: async answer => {
+      await this.commands.serving().catch(failedWith('START_FAILED'))
+      answer.document(this.commands.status())
+    },
+    logs: (answer, request) => {
+      const query = logsQuerySchema.safeParse(queryOf(request))
+      if (!query.success) throw new ControlError('INVALID_QUERY')
+      sendLog(this.commands.log, answer, query.data)
+    },
     reload: async answer => {
       answer.begin()
-      const { replaced } = await this.commands.reload(event => answer.progress(event)).catch(reloadFailed)
+      const { replaced } = await this.commands
+        .reload(event => answer.progress(event))
+        .catch(failedWith('RELOAD_FAILED'))
       answer.done({ event: 'done', replaced })
     },
     scale: async (answer, request) => {
@@ -145,9 +165,19 @@ function commandFailed(cause: unknown): ControlError {
   return new ControlError('COMMAND_FAILED', { message: String(cause), cause })
 }
 
-function reloadFailed(cause: unknown): never {
-  const { message, lastLines } = cause as Error & { lastLines?: readonly string[] }
-  throw new ControlError('RELOAD_FAILED', { message, cause, ...(lastLines === undefined ? {} : { lastLines }) })
+function failedWith(code: ControlErrorCode): (cause: unknown) => never {
+  return cause => {
+    const { message, lastLines } = cause as Error & { lastLines?: readonly string[] }
+    throw new ControlError(code, { message, cause, ...(lastLines === undefined ? {} : { lastLines }) })
+  }
+}
+
+function pathOf({ url = '' }: http.IncomingMessage): string {
+  return url.split('?', 1)[0] ?? ''
+}
+
+function queryOf(request: http.IncomingMessage): Record<string, string> {
+  return Object.fromEntries(new URLSearchParams(request.url?.slice(pathOf(request).length)))
 }
 
 /** @throws {ControlError} the body is too long or is no JSON */

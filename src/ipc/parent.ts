@@ -9,6 +9,8 @@ import {
   type Report,
   type StartOrder,
 } from './messages.js'
+import { SelfMeasurement } from './self-measurement.js'
+import type { RequestCounts } from './vitals.js'
 
 type AnyStart = StartOrder | BalancerStartOrder
 type StartType = AnyStart['type']
@@ -31,8 +33,9 @@ const ORPHAN_DEADLINE_MS = 4_000
 
 /** The primary, as a balancer or worker sees it: the source of orders and the receiver of reports. */
 export class Parent extends EventEmitter<ParentEvents> {
-  /** The delay of the event loop at the last measurement, in milliseconds. */
-  loopDelayMs = 0
+  readonly #self = new SelfMeasurement(HEARTBEAT_MS)
+
+  #counts: () => RequestCounts = () => ({ inFlight: 0, requests: 0 })
 
   /** Orders that came before `begin`. */
   #early: Array<[order: LaterOrder, handle: unknown]> | undefined = []
@@ -73,14 +76,18 @@ export class Parent extends EventEmitter<ParentEvents> {
     })
     // The primary reads this output. After its exit, printing must not end this process.
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-    let last = performance.now()
-    setInterval(() => {
-      const now = performance.now()
-      this.loopDelayMs = Math.max(0, now - last - HEARTBEAT_MS)
-      last = now
-      const vitals = { loopDelayMs: this.loopDelayMs, rssBytes: process.memoryUsage.rss() }
-      this.report({ type: 'heartbeat', vitals })
-    }, HEARTBEAT_MS).unref()
+    const heartbeat = (): void => this.report({ type: 'heartbeat', vitals: this.#self.take(this.#counts()) })
+    setInterval(heartbeat, HEARTBEAT_MS).unref()
+  }
+
+  /** The delay of the event loop at the last heartbeat, in milliseconds. */
+  get loopDelayMs(): number {
+    return this.#self.loopDelayMs
+  }
+
+  /** Each heartbeat tells these counts from now on. */
+  countRequestsBy(counts: () => RequestCounts): void {
+    this.#counts = counts
   }
 
   /** Replaces the exit for a stop that comes before `begin`. */

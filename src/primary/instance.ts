@@ -3,11 +3,14 @@ import { fileURLToPath } from 'node:url'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
+import { programVersion } from '../process/version.js'
+import { registerInstance } from '../control/instance-registry.js'
 import type { Status } from '../control/protocol.js'
 import { ControlServer } from '../control/server.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { InstanceFolder } from './host/instance-folder.js'
 import { lockInstance } from './host/instance-lock.js'
+import { LogFile } from './host/log-file.js'
 import { endLeftovers, Lifeline } from './host/lifeline.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { PublicPort } from './host/public-port.js'
@@ -33,16 +36,22 @@ export interface Instance {
 
 /** Starts everything, in order. @throws {Error} what a person can mend: the environment, or the machine */
 export async function startInstance(config: Config, leftToApp: readonly ConfigFault[]): Promise<Instance> {
-  const log = createLog('primary', config.logLevel)
-  const boundAsRoot = await giveUpRoot(config, log)
+  const boundAsRoot = await giveUpRoot(config, createLog('primary', config.logLevel))
   const folder = new InstanceFolder(config.dataDir)
   const unlock = lockInstance(folder.lockFile, config.dataDir)
+  const logFile = new LogFile(folder.logsDir, config.logMaxBytes)
+  const print = (line: string): void => {
+    process.stdout.write(line)
+    logFile.write(line)
+  }
+  const log = createLog('primary', config.logLevel, { write: print })
   for (const { name, value, accepted } of leftToApp) {
     log.warn(`${name}=${value} is left to the app: accepted is ${accepted}; OUTPOST_${name} is never the app's`)
   }
   const leftovers = await endLeftovers(folder.lifeline)
   if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')
   folder.clearSockets()
+  folder.linkRunDir()
 
   const publicPort = boundAsRoot ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
@@ -63,10 +72,12 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     identityKey: randomBytes(32).toString('base64url'),
     shutdown,
     log,
-    print: (child, line) => process.stdout.write(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
+    print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
   const control = new ControlServer(folder.controlSocket, {
-    status: () => statusOf(supervisor, publicPort),
+    status: () => statusOf(supervisor, publicPort, config),
+    serving: () => supervisor.served(),
+    log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
     scale: wanted => supervisor.scale(wanted),
     stop: () => process.kill(process.pid, 'SIGTERM'),
@@ -83,11 +94,14 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
         redis: embedded.redisName,
         storage: embedded.storageName,
       }
-      process.stdout.write(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
+      print(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
     },
     () => undefined,
   )
+  const unregister = registerInstance(config.stateDir, { dataDir: config.dataDir, pid: process.pid })
   const release = (): void => {
+    unregister()
+    logFile.close()
     lifeline.close()
     folder.leave()
     unlock()
@@ -123,11 +137,25 @@ async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> 
   }
 }
 
-function statusOf(supervisor: Supervisor, { host, port }: PublicPort): Status {
-  const processes = supervisor.children().map(({ role, id, spec, pid, state, servedMs, vitals }) => {
+function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dataDir }: Config): Status {
+  const processes = supervisor.children().map(child => {
+    const { role, id, spec, pid, state, ageMs, servedMs, vitals } = child
     const { release, generation, place } = spec
     const known = pid === undefined ? {} : { pid }
-    return { role, id, release, generation, place, ...known, state, servedMs: Math.round(servedMs), ...vitals }
+    const times = { ageMs: Math.round(ageMs), servedMs: Math.round(servedMs) }
+    const restarts = supervisor.restartsOf(child)
+    return { role, id, release, generation, place, ...known, state, ...times, restarts, ...vitals }
   })
-  return { pid: process.pid, host, port, processes }
+  return {
+    pid: process.pid,
+    version: programVersion,
+    state: supervisor.phase,
+    ageMs: Math.round(process.uptime() * 1_000),
+    ...(app === undefined ? {} : { app }),
+    dataDir,
+    host,
+    port,
+    wanted: supervisor.wanted,
+    processes,
+  }
 }

@@ -13,6 +13,8 @@ import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { ReloadError, ReloadRequests } from './reload-requests.js'
+import { RestartCount } from './restart-count.js'
+import { StartRequests } from './start-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
@@ -46,6 +48,8 @@ export class Supervisor implements Service, ChildObserver {
   readonly #traffic: Traffic
   readonly #dealer: ConnectionDealer | undefined
   readonly #reloads = new ReloadRequests()
+  readonly #starts = new StartRequests()
+  readonly #restarts = new RestartCount()
   readonly #log: SupervisorLog
   #desired: Desired
   #history: History = noHistory
@@ -137,6 +141,23 @@ export class Supervisor implements Service, ChildObserver {
     this.#log.scaled(workers)
     this.#ask()
     return { workers, balancers }
+  }
+
+  /**
+   * Waits until a request can be answered.
+   * @throws {StartError} a worker failed before that
+   */
+  served(): Promise<void> {
+    return this.#starts.ask(this.serving)
+  }
+
+  get phase(): 'starting' | 'serving' | 'stopping' {
+    if (this.#desired.shutdown !== undefined) return 'stopping'
+    return this.#starts.areOver ? 'serving' : 'starting'
+  }
+
+  restartsOf({ spec }: Child): number {
+    return this.#restarts.of(spec)
   }
 
   /** The counts that are wanted. */
@@ -231,7 +252,10 @@ export class Supervisor implements Service, ChildObserver {
     this.#history = history
     clearTimeout(this.#wakeUp)
     for (const action of actions) this.#carryOut(action, now)
-    if (this.#traffic.isServing && this.#port === 'accepting') this.#nowServing()
+    if (this.#traffic.isServing && this.#port === 'accepting') {
+      this.#starts.succeeded()
+      this.#nowServing()
+    }
     if (this.#desired.shutdown !== undefined && this.#children.size === 0) this.#end()
   }
 
@@ -271,6 +295,8 @@ export class Supervisor implements Service, ChildObserver {
         return child.kill(action.reason)
       case 'lose':
         child.markCounted()
+        this.#restarts.note(child.spec)
+        this.#starts.lost(child)
         return this.#log.lost(child, action.verdict)
       case 'abandon':
         child.markCounted()
@@ -282,7 +308,9 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #replace(child: Child, reason: string): void {
-    if (this.#desired.shutdown === undefined && child.markForReplacement(reason)) this.#log.replaces(child, reason)
+    if (this.#desired.shutdown !== undefined || !child.markForReplacement(reason)) return
+    this.#restarts.note(child.spec)
+    this.#log.replaces(child, reason)
   }
 
   /** @param host the address that the app asked for; HOST counts before it */

@@ -1,8 +1,12 @@
 /** Exit codes, after sysexits(3) where it has one. */
 export const exitCodes = {
   ok: 0,
-  /** A second signal cut the shutdown short, or an unexpected error occurred. */
+  /** A second signal cut the shutdown short, an unexpected error occurred, or a command failed. */
   failure: 1,
+  /** A command line that is not understood (EX_USAGE). */
+  usage: 64,
+  /** No instance runs where the command looks for it (EX_UNAVAILABLE). */
+  notRunning: 69,
   /** A value in the environment is invalid, or the machine is unusable (EX_CONFIG). */
   config: 78,
 } as const

@@ -42,6 +42,7 @@ export class WorkerLife {
    */
   async serve(server: WorkerServer, leaving: Leaving, host?: string): Promise<void> {
     const { parent, start, log } = this
+    parent.countRequestsBy(() => server.count.counts)
     if (start.mesh) this.#mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
     const leave = (deadlineMs: number): Promise<void> => leaving.leave(deadlineMs, this.#mesh)
     parent.on('order', order => {

@@ -7,6 +7,7 @@ import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, PROBE, takeClient, type Client } from './client-identity.js'
+import { RequestCount } from './request-count.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -30,6 +31,8 @@ export interface WorkerServerOptions {
 
 /** The app's server, on the unix socket that balancers connect to. */
 export class WorkerServer {
+  /** The requests of clients, however they came. */
+  readonly count = new RequestCount()
   /** The classes of its requests and responses, also for the balancer of mesh mode; undefined for Node's own. */
   readonly messages: MessageClasses | undefined
   /** The app's server also has request listeners other than Express. */
@@ -92,6 +95,7 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client)
+    this.count.begin(response)
     const socket = request.socket as Socket & { server?: Server }
     const { server: edge } = socket
     try {
@@ -107,6 +111,7 @@ export class WorkerServer {
   checkContinue(request: IncomingMessage, response: ServerResponse, client: Client): boolean {
     if (this.server.listenerCount('checkContinue') === 0) return false
     identify(request, client)
+    this.count.begin(response)
     return this.server.emit('checkContinue', request, response)
   }
 
@@ -118,6 +123,7 @@ export class WorkerServer {
   /** Mesh mode: serves an upgrade that did not come by the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     identify(request, client)
+    this.count.beginUpgrade()
     this.server.emit('upgrade', request, socket, head)
   }
 
@@ -171,6 +177,7 @@ export class WorkerServer {
           return true
         }
         identify(request, client)
+        if (client !== PROBE) this.#countArrival(second)
         if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
       }
       if (server !== this.server) return this.server.emit(event, ...args)
@@ -184,6 +191,11 @@ export class WorkerServer {
       return true
     }
     Object.assign(server, { emit: arrived })
+  }
+
+  #countArrival(answer: ServerResponse | Duplex): void {
+    if (answer instanceof ServerResponse) this.count.begin(answer)
+    else this.count.beginUpgrade()
   }
 
   /** Without a listener of the app, an upgrade is an ordinary request (RFC 9110, section 7.8). */

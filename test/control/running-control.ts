@@ -5,8 +5,13 @@ import { temporaryFolder, type Harness } from '../helpers/harness.js'
 
 export const aStatus: Status = {
   pid: 7,
+  version: '0.1.0',
+  state: 'serving',
+  ageMs: 11,
+  dataDir: '/srv/shop/.outpost',
   host: '127.0.0.1',
   port: 3000,
+  wanted: { workers: 1, balancers: 1 },
   processes: [
     {
       role: 'worker',
@@ -16,9 +21,16 @@ export const aStatus: Status = {
       place: 0,
       pid: 8,
       state: 'ready',
+      ageMs: 10,
       servedMs: 9,
+      restarts: 0,
       loopDelayMs: 0.5,
+      loopUse: 0.25,
+      cpuUse: 0.5,
       rssBytes: 10,
+      inFlight: 3,
+      requests: 100,
+      requestsPerSecond: 50,
     },
   ],
 }
@@ -41,6 +53,11 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push('status')
       return commands.status?.() ?? aStatus
     },
+    serving: async () => {
+      carriedOut.push('serving')
+      await commands.serving?.()
+    },
+    log: commands.log ?? { read: () => ({ lines: [], stop: () => undefined }) },
     reload: async onProgress => {
       carriedOut.push('reload')
       return (await commands.reload?.(onProgress)) ?? { replaced: 2 }

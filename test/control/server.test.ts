@@ -3,6 +3,7 @@ import { statSync } from 'node:fs'
 import http from 'node:http'
 import net from 'node:net'
 import t from 'tap'
+import type { Log } from '#src/control/log-answer.js'
 import { contentTypes, controlErrors, routes, type ControlErrorCode } from '#src/control/protocol.js'
 import { until } from '../helpers/deadline.js'
 import { aStatus, startControl, workerFailed } from './running-control.js'
@@ -224,4 +225,31 @@ void t.test('a scale whose body is no count of processes is refused and carries 
     t.match(await ask(socketPath, routes.scale, body), problem('INVALID_BODY'), body.slice(0, 20))
   }
   t.strictSame(carriedOut, [])
+})
+
+void t.test('the log is a document, or events that end with it', async t => {
+  const lines = ['one', 'two', 'three']
+  const log: Log = { read: count => ({ lines: lines.slice(-count), stop: () => undefined }) }
+  const { socketPath } = await startControl(t, { log })
+  const { path } = routes.logs
+  t.strictSame(JSON.parse((await ask(socketPath, { path })).text), { lines })
+  t.strictSame(JSON.parse((await ask(socketPath, { path: `${path}?lines=2` })).text), { lines: ['two', 'three'] })
+  t.strictSame(eventsOf(await ask(socketPath, { path: `${path}?lines=1`, headers: events })), [
+    { event: 'line', line: 'three' },
+    { event: 'end' },
+  ])
+  for (const query of ['lines=-1', 'lines=x', 'follow=yes', 'rows=1']) {
+    t.match(await ask(socketPath, { path: `${path}?${query}` }), problem('INVALID_QUERY'), query)
+  }
+})
+
+void t.test('the wait for the first answer ends with the status', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  t.strictSame(JSON.parse((await ask(socketPath, routes.serving)).text), aStatus)
+  t.strictSame(carriedOut, ['serving', 'status'])
+})
+
+void t.test('the wait for the first answer fails with the worker that failed', async t => {
+  const { socketPath } = await startControl(t, { serving: () => Promise.reject(workerFailed()) })
+  t.match(JSON.parse((await ask(socketPath, routes.serving)).text), { code: 'START_FAILED', lastLines: ['boom'] })
 })

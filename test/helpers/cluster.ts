@@ -105,7 +105,13 @@ export class Cluster {
   static spawn(t: Harness, env: Record<string, string> = {}, openFiles?: number, cwd?: string): Cluster {
     const dataDir = env['DATA_DIR'] ?? temporaryFolder(t)
     const { PATH = '', HOME = '', TMPDIR } = process.env
-    const basics = { PATH, HOME, ...(TMPDIR === undefined ? {} : { TMPDIR }), XDG_CACHE_HOME: dataDir }
+    const basics = {
+      PATH,
+      HOME,
+      ...(TMPDIR === undefined ? {} : { TMPDIR }),
+      XDG_CACHE_HOME: dataDir,
+      XDG_STATE_HOME: dataDir,
+    }
     const defaults = { HOST: '127.0.0.1', PORT: '0', WORKERS: DEFAULT_WORKERS, EXPOSE_WORKER: '1', DATA_DIR: dataDir }
     const cluster = new Cluster(dataDir, { ...basics, ...defaults, ...env }, openFiles, cwd)
     t.teardown(() => cluster.#endAll())

@@ -3,7 +3,10 @@ import { promisify } from 'node:util'
 import { join } from 'node:path'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
+import type { ProcessStatus } from '#src/control/protocol.js'
+import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
 
 void t.test('the control API shows every process, and its stop ends the instance as SIGTERM does', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '2' })
@@ -25,4 +28,36 @@ void t.test('curl can use the control socket', async t => {
   const socket = join(cluster.dataDir, 'run', 'control.sock')
   const { stdout } = await promisify(execFile)('curl', ['-sf', '--unix-socket', socket, 'http://outpost/v1/status'])
   t.match(JSON.parse(stdout), { pid: cluster.pid, processes: [{ role: 'balancer' }, { role: 'worker' }] })
+})
+
+void t.test('the status counts requests, restarts and what a process uses', async t => {
+  const cluster = await Cluster.start(t, { WORKERS: '1', RATE_LIMIT_MAX: '0' })
+  const client = await ControlClient.of(cluster.dataDir)
+  const of = async (role: 'worker' | 'balancer'): Promise<ProcessStatus> => {
+    const { processes } = await client.status()
+    return processes.find(each => each.role === role && each.state === 'ready')!
+  }
+  t.match(await client.serving(), { state: 'serving', dataDir: cluster.dataDir, wanted: { workers: 1, balancers: 1 } })
+  const before = await of('worker')
+  for (let i = 0; i < 20; i++) await ask(cluster.url, '/health')
+  for (const role of ['worker', 'balancer'] as const) {
+    const counted = async (): Promise<boolean> => (await of(role)).requests >= 20
+    await until(counted, `20 requests at the ${role}`)
+    t.match(await of(role), { restarts: 0, inFlight: 0 })
+  }
+  const { rssBytes, cpuUse, loopUse, ageMs, servedMs } = await of('worker')
+  t.ok(rssBytes > 10_000_000 && cpuUse >= 0 && loopUse >= 0 && loopUse <= 1)
+  t.ok(ageMs > servedMs && servedMs > before.servedMs)
+  const killed = cluster.kill('worker')
+  await cluster.has('worker', 1, [killed])
+  await until(async () => (await client.status()).processes.some(each => each.restarts === 1), 'the restart')
+})
+
+void t.test('what the instance prints is in its log', async t => {
+  const cluster = await Cluster.start(t, { WORKERS: '1' })
+  const client = await ControlClient.of(cluster.dataDir)
+  const lines: string[] = []
+  for await (const event of client.logs(1_000, false)) if (event.event === 'line') lines.push(event.line)
+  t.strictSame(lines, cluster.lines)
+  t.ok(lines.some(line => line.startsWith('Outpost is ready')))
 })

@@ -279,3 +279,29 @@ void t.test('a stop cuts requests that have not ended by the deadline', async t 
   await stopping
   await client.closed
 })
+
+void t.test('requests of clients are counted until their answers are over, and probes are not', async t => {
+  const waiting: http.ServerResponse[] = []
+  const { app, server, path, connect } = await start(t, ({ url }, response) => {
+    if (url === '/slow') waiting.push(response)
+    else response.end()
+  })
+  await rawExchange(path, requestBytes('GET /', [envelope('probe')]))
+  t.strictSame(server.count.counts, { inFlight: 0, requests: 0 })
+  await bodyOf(path, 'GET /own')
+  await bodyOf(path, 'POST /page', ['Expect: 100-continue', 'Content-Length: 0'])
+  const [client, left] = [await connect(), await connect()]
+  for (const each of [client, left]) {
+    const arrived = once(app, 'request')
+    each.write(requestBytes('GET /slow', [envelope()]))
+    await within(arrived, 'the request')
+  }
+  t.strictSame(server.count.counts, { inFlight: 2, requests: 4 })
+  const closed = waiting.map(response => once(response, 'close'))
+  waiting[0]?.end()
+  left.destroy()
+  await within(Promise.all(closed), 'the end of both answers')
+  t.strictSame(server.count.counts, { inFlight: 0, requests: 4 })
+  await rawExchange(path, requestBytes('GET /own', [envelope(), ...UPGRADE_HEADERS]))
+  t.strictSame(server.count.counts, { inFlight: 0, requests: 5 })
+})

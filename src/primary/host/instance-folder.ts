@@ -16,6 +16,8 @@ export class InstanceFolder {
   constructor(readonly dataDir: string) {
     makeFolder(dataDir)
     this.runDir = join(dataDir, 'run')
+    // A longer DATA_DIR was moved to this path.
+    if (isLink(this.runDir)) fs.rmSync(this.runDir)
     if (Buffer.byteLength(join(this.runDir, LONGEST_SOCKET_NAME)) > MAX_SOCKET_PATH) this.runDir = shortRunDir(dataDir)
     makeFolder(this.runDir)
     // In the temporary directory, another user may have created the folder first.
@@ -70,8 +72,23 @@ export class InstanceFolder {
     return join(this.dataDir, 'minio')
   }
 
+  /** What the instance prints; no other user may read it. Made here. */
+  get logsDir(): string {
+    const path = join(this.dataDir, 'logs')
+    makeFolder(path)
+    return path
+  }
+
   workerSocket(id: string): string {
     return join(this.runDir, `worker-${id}.sock`)
+  }
+
+  /** Lets `DATA_DIR/run` lead to the sockets, wherever they are: commands look there. Only for the holder of the lock. */
+  linkRunDir(): void {
+    const run = join(this.dataDir, 'run')
+    if (this.runDir === run) return
+    fs.rmSync(run, { recursive: true, force: true })
+    fs.symlinkSync(this.runDir, run)
   }
 
   /** Removes the sockets of an earlier instance. */
@@ -84,7 +101,10 @@ export class InstanceFolder {
   /** Removes the folder for sockets if it is in the temporary directory, where it would be forgotten. */
   leave(): void {
     this.clearSockets()
-    if (this.runDir !== join(this.dataDir, 'run')) fs.rmSync(this.runDir, { recursive: true, force: true })
+    const run = join(this.dataDir, 'run')
+    if (this.runDir === run) return
+    if (isLink(run)) fs.rmSync(run)
+    fs.rmSync(this.runDir, { recursive: true, force: true })
   }
 
   /**
@@ -132,6 +152,10 @@ function makeFolder(path: string): void {
     const { message } = error as Error
     throw new Error(`DATA_DIR: must be a folder that this user can make and write to: ${message}`, { cause: error })
   }
+}
+
+function isLink(path: string): boolean {
+  return fs.lstatSync(path, { throwIfNoEntry: false })?.isSymbolicLink() === true
 }
 
 function makeUnlessThere(folder: string): void {

@@ -34,12 +34,12 @@ export class ChildFactory {
     private readonly observer: ChildObserver,
   ) {
     const { config, fork, publicPort, appEnvironment } = options
-    const { app, appArgs } = config
+    const { app, appArgs, incrementVar } = config
     this.#workers = config.workers
     const cwd = startFolder()
     const env = (place: number): Record<string, string> => ({
       ...appEnvironment,
-      ...workerEnvironment(publicPort.port, place),
+      ...workerEnvironment(publicPort.port, place, incrementVar),
     })
     this.#forkOptions = app === undefined ? fork : { ...fork, app: place => launchOf(app, appArgs, cwd, env(place)) }
   }

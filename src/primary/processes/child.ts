@@ -103,6 +103,11 @@ export class Child {
     return this.#ending
   }
 
+  /** How long ago the process was started, in milliseconds. */
+  get ageMs(): number {
+    return (this.#endedAt ?? performance.now()) - this.#startedAt
+  }
+
   /** How long the process has served, up to now or its end, in milliseconds; 0 if it never became ready. */
   get servedMs(): number {
     return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt

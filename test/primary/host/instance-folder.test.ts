@@ -1,7 +1,18 @@
-import { chmodSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import {
+  chmodSync,
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
+import { controlSocketIn } from '#src/control/control-socket.js'
 import { InstanceFolder } from '#src/primary/host/instance-folder.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
@@ -83,5 +94,31 @@ void t.test('the folder in the temporary directory is removed with the instance,
   }
   t.notOk(existsSync(short.runDir))
   t.strictSame(readdirSync(usual.runDir), [])
+  t.end()
+})
+
+void t.test('the control socket is found by DATA_DIR, however long that is', t => {
+  const parent = temporaryFolder(t)
+  const long = join(parent, 'x'.repeat(100))
+  mkdirSync(join(long, 'run'), { recursive: true })
+  for (const dataDir of [long, parent]) {
+    const folder = new InstanceFolder(dataDir)
+    folder.linkRunDir()
+    t.equal(controlSocketIn(dataDir), folder.controlSocket)
+    folder.leave()
+    t.ok(lstatSync(join(dataDir, 'run'), { throwIfNoEntry: false })?.isSymbolicLink() !== true, 'no link is left')
+  }
+  t.end()
+})
+
+void t.test('a long DATA_DIR that is moved to a short path has its sockets there', t => {
+  const parent = temporaryFolder(t)
+  const long = join(parent, 'x'.repeat(100))
+  const before = new InstanceFolder(long)
+  t.teardown(() => rmSync(before.runDir, { recursive: true, force: true }))
+  before.linkRunDir()
+  renameSync(long, join(parent, 'short'))
+  t.equal(new InstanceFolder(join(parent, 'short')).runDir, join(parent, 'short', 'run'))
+  t.ok(lstatSync(join(parent, 'short', 'run')).isDirectory())
   t.end()
 })

@@ -1,0 +1,36 @@
+import type { Command } from 'commander'
+import { findInstance, type Instance } from './find-instance.js'
+import type { Output } from './output.js'
+
+/** What every command is given. */
+export interface Context {
+  output: Output
+  /** The words behind `--`, which are the app's. */
+  appArgs: readonly string[]
+  /** Path of `dist/main.js`. */
+  program: string
+  /** Path of `dist/cli.js`. */
+  command: string
+}
+
+/** The options of a command that speaks to an instance. */
+export interface InstanceOptions {
+  dataDir?: string
+  json?: true
+}
+
+/** A command that speaks to an instance, with the options of all of them. */
+export function instanceCommand(parent: Command, nameAndArguments: string, description: string): Command {
+  return parent
+    .command(nameAndArguments)
+    .description(description)
+    .option('--data-dir <folder>', 'the instance, by its DATA_DIR')
+    .option('--json', 'prints JSON')
+}
+
+/** The instance of a command. Says which one it is where nobody named it. */
+export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<Instance> {
+  const found = await findInstance(dataDir)
+  if (found.isOnlyOne && json !== true) output.note(`the only instance that runs is used: ${found.dataDir}`)
+  return found
+}

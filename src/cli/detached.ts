@@ -1,0 +1,141 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { readConfig, type Config } from '../config/config.js'
+import type { ControlClient } from '../control/client.js'
+import { ControlError, type Status } from '../control/protocol.js'
+import { exitCodes } from '../process/exit.js'
+import type { Context } from './context.js'
+import { Failure } from './failure.js'
+import { clientOf } from './find-instance.js'
+import { urlOf } from './status.js'
+import { count } from './units.js'
+
+const LOOK_EVERY_MS = 50
+/** Longer than most starts take. */
+const HINT_AFTER_MS = 3_000
+
+/** The program in a session of its own. */
+interface Background {
+  process: ChildProcess
+  /** What it prints before it has a log: why it cannot start. */
+  stderrFile: string
+  /** Rejects with the reason of its end. */
+  ended: Promise<never>
+}
+
+/**
+ * Starts the program in the background, with the environment of this process, and waits until it serves.
+ * @throws {Failure} it cannot start, or a worker failed before anything was served; nothing is left running then
+ */
+export async function startDetached({ output, program }: Context, json: boolean): Promise<void> {
+  const config = usableConfig()
+  const running = await clientOf(config.dataDir)
+  if (running !== undefined) {
+    const { pid } = await running.status()
+    throw new Failure(
+      exitCodes.config,
+      `Outpost (pid ${pid}) runs on ${config.dataDir} already; outpost reload replaces its code`,
+    )
+  }
+  const background = begin(program, config.dataDir)
+  const hint = setTimeout(() => {
+    if (!json) output.note('the app does not serve yet; Ctrl-C gives the start up')
+  }, HINT_AFTER_MS)
+  const interruption = new Interruption(background.process)
+  try {
+    const otherwise = Promise.race([background.ended, interruption.given])
+    const status = await untilItServes(background, config.dataDir, otherwise)
+    const logs = join(config.dataDir, 'logs', 'outpost.log')
+    if (json) return output.json({ pid: status.pid, url: urlOf(status), dataDir: config.dataDir, logs })
+    const { pid, wanted } = status
+    output.print(
+      `${output.paint('green', `Outpost serves ${urlOf(status)}`)} (pid ${pid}, ${count(wanted.workers, 'worker')})`,
+    )
+    output.print(`logs: ${logs}, or outpost logs -f`)
+  } finally {
+    clearTimeout(hint)
+    interruption.stopListening()
+    background.process.unref()
+  }
+}
+
+/** The same check as the program's own, before anything is started. */
+function usableConfig(): Config {
+  try {
+    return readConfig()
+  } catch (error) {
+    throw new Failure(exitCodes.config, (error as Error).message)
+  }
+}
+
+function begin(program: string, dataDir: string): Background {
+  const logs = join(dataDir, 'logs')
+  let file: number
+  const stderrFile = join(logs, 'start.log')
+  try {
+    fs.mkdirSync(logs, { recursive: true, mode: 0o700 })
+    file = fs.openSync(stderrFile, 'w', 0o600)
+  } catch (error) {
+    throw new Failure(
+      exitCodes.config,
+      `DATA_DIR: must be a folder that this user can write to: ${(error as Error).message}`,
+    )
+  }
+  const started = spawn(process.execPath, [program], { detached: true, stdio: ['ignore', 'ignore', file] })
+  fs.closeSync(file)
+  const ended = once(started, 'exit').then(([code]: unknown[]) => {
+    const said = fs
+      .readFileSync(stderrFile, 'utf8')
+      .trim()
+      .replace(/^outpost: /, '')
+    const isConfig = code === exitCodes.config
+    throw new Failure(isConfig ? exitCodes.config : exitCodes.failure, said === '' ? 'Outpost has stopped' : said)
+  })
+  ended.catch(() => undefined)
+  return { process: started, stderrFile, ended }
+}
+
+/** @param otherwise rejects when there is nothing to wait for any more */
+async function untilItServes(background: Background, dataDir: string, otherwise: Promise<never>): Promise<Status> {
+  try {
+    let client: ControlClient | undefined
+    while (client === undefined) {
+      await Promise.race([sleep(LOOK_EVERY_MS), otherwise])
+      client = await clientOf(dataDir)
+    }
+    return await Promise.race([client.serving(), otherwise])
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    background.process.kill('SIGTERM')
+    // It says by itself why it has ended, unless a worker did.
+    const reason = await background.ended.catch((reason: unknown) => Failure.of(reason))
+    if (!(error instanceof ControlError) || error.code !== 'START_FAILED') throw reason
+    const { message, lastLines, code } = error
+    throw new Failure(exitCodes.failure, `the app does not start: ${message}`, lastLines, code)
+  }
+}
+
+/** Ctrl-C while the start is waited for gives it up. */
+class Interruption {
+  readonly given: Promise<never>
+  readonly #listeners = new Map<NodeJS.Signals, () => void>()
+
+  constructor(started: ChildProcess) {
+    this.given = new Promise((_resolve, reject) => {
+      for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+        this.#listeners.set(signal, () => {
+          started.once('exit', () => reject(new Failure(exitCodes.failure, `the start was given up: ${signal}`)))
+          started.kill('SIGTERM')
+        })
+      }
+    })
+    for (const [signal, listener] of this.#listeners) process.once(signal, listener)
+  }
+
+  stopListening(): void {
+    for (const [signal, listener] of this.#listeners) process.off(signal, listener)
+  }
+}

@@ -1,0 +1,67 @@
+import { existsSync } from 'node:fs'
+import { resolve } from 'node:path'
+import { namedDataDir, stateFolder } from '../config/command-environment.js'
+import { ControlClient, NotRunningError } from '../control/client.js'
+import { registeredInstances } from '../control/instance-registry.js'
+import { exitCodes } from '../process/exit.js'
+import { Failure } from './failure.js'
+
+export interface Instance {
+  dataDir: string
+  client: ControlClient
+}
+
+/** An instance that a command was told to use, or the reason why it uses this one. */
+export interface Found extends Instance {
+  /** It was chosen because no other one runs. */
+  isOnlyOne: boolean
+}
+
+/**
+ * The instance of a command: by the option, else by DATA_DIR, else in ./.outpost, else the only one of this user that runs.
+ * @throws {Failure} nothing runs there, or several run and none was named
+ */
+export async function findInstance(option: string | undefined): Promise<Found> {
+  const here = resolve('.outpost')
+  const dataDir = option === undefined ? (namedDataDir() ?? (existsSync(here) ? here : undefined)) : resolve(option)
+  if (dataDir !== undefined) {
+    const client = await clientOf(dataDir)
+    if (client !== undefined) return { dataDir, client, isOnlyOne: false }
+    throw new Failure(exitCodes.notRunning, `no Outpost runs on ${dataDir}${othersThan(await runningInstances())}`)
+  }
+  const running = await runningInstances()
+  const [only] = running
+  if (only === undefined) {
+    const what = 'no Outpost of this user runs, and there is no .outpost in this folder'
+    throw new Failure(exitCodes.notRunning, `${what}: outpost start starts one`)
+  }
+  if (running.length === 1) return { ...only, isOnlyOne: true }
+  throw new Failure(exitCodes.usage, `${running.length} instances run: name one by --data-dir${listOf(running)}`)
+}
+
+/** All of this user that run, by their DATA_DIR. */
+export async function runningInstances(): Promise<Instance[]> {
+  const asked = registeredInstances(stateFolder()).map(async ({ dataDir }) => {
+    const client = await clientOf(dataDir).catch(() => undefined)
+    return client === undefined ? [] : [{ dataDir, client }]
+  })
+  return (await Promise.all(asked)).flat()
+}
+
+/** @returns undefined when nothing runs there */
+export async function clientOf(dataDir: string): Promise<ControlClient | undefined> {
+  try {
+    return await ControlClient.of(dataDir)
+  } catch (error) {
+    if (error instanceof NotRunningError) return undefined
+    throw error
+  }
+}
+
+function othersThan(running: readonly Instance[]): string {
+  return running.length === 0 ? ': outpost start starts one' : `; others run, for --data-dir:${listOf(running)}`
+}
+
+function listOf(running: readonly Instance[]): string {
+  return running.map(({ dataDir }) => `\n  ${dataDir}`).join('')
+}

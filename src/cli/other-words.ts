@@ -1,0 +1,35 @@
+/** Commands of other programs, and what does the same here. */
+const OTHER_WORDS: Readonly<Record<string, string>> = {
+  restart: 'outpost reload replaces every worker without losing a request',
+  gracefulReload: 'outpost reload',
+  list: 'outpost ls',
+  l: 'outpost ls',
+  ps: 'outpost ls',
+  log: 'outpost logs',
+  tail: 'outpost logs -f',
+  monitor: 'outpost monit',
+  dash: 'outpost monit',
+  top: 'outpost monit',
+  delete: 'outpost stop',
+  del: 'outpost stop',
+  kill: 'outpost stop',
+  describe: 'outpost status, with --json for all of it',
+  show: 'outpost status, with --json for all of it',
+  info: 'outpost status, with --json for all of it',
+  jlist: 'outpost status --json',
+  prettylist: 'outpost status --json',
+  startup: 'outpost service prints a systemd unit',
+  unstartup: 'systemctl disable, for the unit of outpost service',
+  save: 'outpost service prints a systemd unit, which starts at boot what it names',
+  resurrect: 'outpost service prints a systemd unit, which starts at boot what it names',
+  flush: 'nothing is to be done: LOG_MAX_BYTES bounds the log',
+  reloadLogs: 'nothing is to be done: LOG_MAX_BYTES bounds the log',
+  run: 'outpost start',
+  up: 'outpost start -d',
+  down: 'outpost stop',
+}
+
+/** @returns what does here what this word does elsewhere */
+export function counterpartOf(word: string): string | undefined {
+  return Object.hasOwn(OTHER_WORDS, word) ? OTHER_WORDS[word] : undefined
+}

@@ -1,0 +1,114 @@
+import { existsSync, readFileSync } from 'node:fs'
+import { basename, dirname, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { exitCodes } from '../../process/exit.js'
+import { Failure } from '../failure.js'
+import { quoted, type Launch } from '../launch.js'
+import { translated } from './translation.js'
+
+/** An app of an ecosystem file, as the person wrote it. */
+type App = Readonly<Record<string, unknown>>
+
+export interface EcosystemOptions {
+  /** The name behind `env_` of variables to add. */
+  env?: string
+  /** The app, where the file has several. */
+  only?: string
+  /** Take the place of the app's own `args`. */
+  args: readonly string[]
+}
+
+/** Whether PM2 would read the file, not run it. */
+export function isEcosystemFile(path: string): boolean {
+  return /\.(json|ya?ml|config\.[cm]?js)$/.test(basename(path))
+}
+
+/**
+ * What an app of PM2's ecosystem file comes to here. What has no counterpart is among the notes, with its reason.
+ * @throws {Failure} the file cannot be read, has no such app, or says what cannot be done
+ */
+export async function ecosystemLaunch(path: string, { env, only, args }: EcosystemOptions): Promise<Launch> {
+  const file = resolve(path)
+  const name = basename(file)
+  const { apps, notes } = await read(file, name)
+  const app = chosen(apps, only, name)
+  const launch: Launch = { settings: { WORKERS: '1' }, env: variablesOf(app, env), nodeOptions: [], notes: [...notes] }
+  for (const [field, value] of Object.entries(app)) add(launch, translated(field, value), `${name}: ${field}`)
+  if (env !== undefined && app[`env_${env}`] === undefined)
+    add(launch, { note: 'it is not there' }, `${name}: env_${env}`)
+  if (args.length > 0) launch.settings['APP_ARGS'] = quoted(args)
+  const { script, cwd } = placeOf(app, file, name)
+  launch.settings['APP'] = script
+  return { ...launch, cwd }
+}
+
+function add(
+  launch: Launch,
+  { settings, env, nodeOptions = [], note }: ReturnType<typeof translated>,
+  what: string,
+): void {
+  Object.assign(launch.settings, settings)
+  Object.assign(launch.env, env)
+  launch.nodeOptions.push(...nodeOptions)
+  if (note !== undefined) launch.notes.push(`${what} has no effect: ${note}`)
+}
+
+async function read(file: string, name: string): Promise<{ apps: App[]; notes: string[] }> {
+  const content = await contentOf(file).catch((error: unknown) => {
+    throw new Failure(exitCodes.config, `${name} cannot be read: ${(error as Error).message}`)
+  })
+  const { apps, pm2, deploy } = (content ?? {}) as Record<string, unknown>
+  const all = [apps ?? pm2 ?? content].flat().filter(isApp)
+  if (all.length === 0) throw new Failure(exitCodes.config, `${name} has no app with a script`)
+  const note = `${name}: deploy has no effect: outpost start runs what is in this folder`
+  return { apps: all, notes: deploy === undefined ? [] : [note] }
+}
+
+async function contentOf(file: string): Promise<unknown> {
+  if (/\.ya?ml$/.test(file)) throw new Error('YAML is not understood; JSON and JavaScript are')
+  if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
+  const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
+  return module.default ?? module
+}
+
+function isApp(value: unknown): value is App {
+  if (typeof value !== 'object' || value === null) return false
+  const { script, exec } = value as App
+  return typeof (script ?? exec) === 'string'
+}
+
+function chosen(apps: readonly App[], only: string | undefined, name: string): App {
+  const names = apps.map(({ name = '(no name)' }) => String(name)).join(', ')
+  const found = only === undefined ? apps : apps.filter(app => app['name'] === only)
+  const [app] = found
+  if (app === undefined) throw new Failure(exitCodes.usage, `${name} has no app ${String(only)}: it has ${names}`)
+  if (found.length === 1) return app
+  throw new Failure(
+    exitCodes.usage,
+    `${name} has ${apps.length} apps, and an instance runs one: choose by --only, and by --data-dir for more instances: ${names}`,
+  )
+}
+
+/** Those of `env`, then those of `env_<name>`. They count before the environment, as in PM2. */
+function variablesOf(app: App, name: string | undefined): Record<string, string> {
+  const all = {
+    ...(app['env'] as object | undefined),
+    ...(name === undefined ? {} : (app[`env_${name}`] as object | undefined)),
+  }
+  const texts = Object.entries(all).flatMap(([name, value]: [string, unknown]) => {
+    return value === undefined || value === null
+      ? []
+      : [[name, typeof value === 'string' ? value : JSON.stringify(value)]]
+  })
+  return Object.fromEntries(texts) as Record<string, string>
+}
+
+/** A script is found from `cwd`, as in PM2; else beside the file. */
+function placeOf(app: App, file: string, name: string): { script: string; cwd: string } {
+  const { script, exec, cwd } = app
+  const wanted = String(script ?? exec)
+  const folders = typeof cwd === 'string' ? [resolve(cwd), resolve(dirname(file), cwd)] : [process.cwd(), dirname(file)]
+  const folder = folders.find(folder => existsSync(resolve(folder, wanted)))
+  if (folder !== undefined) return { script: resolve(folder, wanted), cwd: folder }
+  throw new Failure(exitCodes.config, `${name}: script ${wanted} is not in ${[...new Set(folders)].join(' or ')}`)
+}

@@ -1,0 +1,93 @@
+import { Command, CommanderError } from 'commander'
+import { exitCodes, type ExitCode } from '../process/exit.js'
+import { programVersion } from '../process/version.js'
+import { addCompletion } from './completion.js'
+import type { Context } from './context.js'
+import { exitMeanings, Failure } from './failure.js'
+import { addLogs } from './logs.js'
+import { counterpartOf } from './other-words.js'
+import type { Output } from './output.js'
+import { addMonit } from './monit.js'
+import { addReload } from './reload.js'
+import { addScale } from './scale.js'
+import { addService } from './service.js'
+import { addStart } from './start.js'
+import { addStatus } from './status.js'
+import { addStop } from './stop.js'
+
+const COMMANDS = [addStart, addStatus, addLogs, addMonit, addReload, addScale, addStop, addService, addCompletion]
+
+const LAST_LINES = 20
+
+/** All commands, in the order of `--help`. */
+export function programOf(context: Context): Command {
+  const program = new Command('outpost')
+    .description('Runs an Express app on every core, and replaces its code without losing a request.')
+    .version(programVersion, '-V, --version', 'prints the version')
+    .helpOption('-h, --help', 'prints this help')
+    .helpCommand('help [command]', 'prints the help of a command')
+    .showSuggestionAfterError()
+    .exitOverride()
+    .addHelpText('after', `\n${exitCodesText()}`)
+  for (const add of COMMANDS) add(program, context)
+  for (const command of program.commands) command.helpOption('-h, --help', 'prints this help').exitOverride()
+  return program
+}
+
+/**
+ * Runs a command.
+ * @param words of the command line, behind `outpost`
+ * @returns the exit code
+ */
+export async function run(
+  words: readonly string[],
+  paths: Pick<Context, 'program' | 'command'>,
+  output: Output,
+): Promise<ExitCode> {
+  const { own, appArgs } = split(words)
+  const program = programOf({ ...paths, output, appArgs: appArgs ?? [] })
+  for (const each of [program, ...program.commands]) {
+    each.configureOutput({
+      writeErr: text => output.error(text.replace(/^error: /, '').trimEnd()),
+      writeOut: text => output.stdout.write(text),
+    })
+  }
+  try {
+    refuseOtherWords(own, appArgs)
+    if (own.length === 0) program.outputHelp()
+    else await program.parseAsync(own, { from: 'user' })
+    return exitCodes.ok
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    return report(Failure.of(error), own.includes('--json'), output)
+  }
+}
+
+/** What is behind the first `--` is the app's. */
+function split(words: readonly string[]): { own: string[]; appArgs: string[] | undefined } {
+  const at = words.indexOf('--')
+  return at === -1 ? { own: [...words], appArgs: undefined } : { own: words.slice(0, at), appArgs: words.slice(at + 1) }
+}
+
+const TAKES_APP = new Set(['start', 'service'])
+
+function refuseOtherWords([word = '']: readonly string[], appArgs: readonly string[] | undefined): void {
+  const counterpart = counterpartOf(word)
+  if (counterpart !== undefined) throw new Failure(exitCodes.usage, `unknown command '${word}': ${counterpart}`)
+  if (appArgs !== undefined && !TAKES_APP.has(word)) {
+    throw new Failure(exitCodes.usage, '-- is for outpost start: behind it are the arguments of the app')
+  }
+}
+
+function report(failure: Failure, json: boolean, output: Output): ExitCode {
+  if (json) output.json(failure)
+  else {
+    output.error(failure.message)
+    for (const line of failure.lastLines.slice(-LAST_LINES)) output.stderr.write(`  ${line}\n`)
+  }
+  return failure.exitCode
+}
+
+function exitCodesText(): string {
+  return ['Exit codes:', ...exitMeanings.map(([code, meaning]) => `  ${String(code).padEnd(4)} ${meaning}`)].join('\n')
+}

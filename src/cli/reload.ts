@@ -1,0 +1,21 @@
+import type { Command } from 'commander'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { count } from './units.js'
+
+export function addReload(program: Command, context: Context): void {
+  instanceCommand(program, 'reload', 'replaces every worker, one after another, without losing a request')
+    .addHelpText('after', '\nWhen a new worker fails, the reload ends, the old ones go on, and the exit code is 1.')
+    .action(async (options: InstanceOptions) => {
+      const { output } = context
+      const { client } = await instanceOf(options, context)
+      const { wanted } = await client.status()
+      let done = 0
+      const result = await client.reload(event => {
+        done += 1
+        if (options.json === true) output.json(event)
+        else output.print(`worker ${event.worker} is replaced (${done} of ${wanted.workers})`)
+      })
+      if (options.json === true) output.json({ event: 'done', ...result })
+      else output.print(output.paint('green', `${count(result.replaced, 'worker')} replaced`))
+    })
+}

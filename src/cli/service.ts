@@ -1,0 +1,71 @@
+import { userInfo } from 'node:os'
+import { basename, join, resolve } from 'node:path'
+import type { Command } from 'commander'
+import type { Context } from './context.js'
+import { launchOf, type StartOptions } from './launch.js'
+import { unitOf } from './systemd-unit.js'
+
+interface ServiceOptions extends StartOptions {
+  user?: true
+  name?: string
+  json?: true
+}
+
+const more = (value: string, before: string[] = []): string[] => [...before, value]
+
+export function addService(program: Command, context: Context): void {
+  program
+    .command('service')
+    .description('prints a systemd unit that starts the app at boot, and again after a failure')
+    .usage('[options] [app] [-- arguments of the app]')
+    .argument('[app]', 'as for outpost start')
+    .option('-w, --workers <number>', 'how many workers; auto is one a core')
+    .option('-p, --port <port>', 'the public port')
+    .option('--env-file <file>', 'variables like NAME=value; may be repeated', more)
+    .option('--data-dir <folder>', 'the folder for all that it writes, ./.outpost by default')
+    .option('--user', 'a unit for systemctl --user')
+    .option('--name <name>', 'the name of the unit, by default that of the folder')
+    .option('--json', 'prints JSON')
+    .action((app: string | undefined, options: ServiceOptions) => {
+      const { output, appArgs, command } = context
+      const { cwd = process.cwd() } = launchOf(app, appArgs)
+      const dataDir = resolve(options.dataDir ?? join(cwd, '.outpost'))
+      const name = options.name ?? basename(cwd).replace(/[^\w.-]+/g, '-')
+      const unit = unitOf({
+        description: `Outpost: ${app ?? 'built-in app'}`,
+        cwd,
+        outpost: [process.execPath, '--', command],
+        start: startWords(app, options, dataDir, appArgs),
+        dataDir,
+        runAs: options.user === true ? undefined : userInfo().username,
+        port: options.port === undefined ? undefined : Number(options.port),
+      })
+      if (options.json === true) return output.json({ name: `${name}.service`, unit })
+      output.print(unit.trimEnd())
+      output.note(howToInstall(name, options.user === true))
+    })
+}
+
+/** The words behind `outpost start`; no path depends on the folder. */
+function startWords(
+  app: string | undefined,
+  { workers, port, envFile = [] }: ServiceOptions,
+  dataDir: string,
+  appArgs: readonly string[],
+): string[] {
+  return [
+    ...(app === undefined ? [] : [resolve(app)]),
+    ...['--data-dir', dataDir],
+    ...(workers === undefined ? [] : ['--workers', workers]),
+    ...(port === undefined ? [] : ['--port', port]),
+    ...envFile.flatMap(file => ['--env-file', resolve(file)]),
+    ...(appArgs.length === 0 ? [] : ['--', ...appArgs]),
+  ]
+}
+
+function howToInstall(name: string, forUser: boolean): string {
+  const [folder, sudo, user] = forUser
+    ? ['~/.config/systemd/user', '', ' --user']
+    : ['/etc/systemd/system', 'sudo ', '']
+  return `write it to ${folder}/${name}.service, then ${sudo}systemctl${user} enable --now ${name}`
+}

@@ -1,0 +1,100 @@
+import type { Command } from 'commander'
+import type { ProcessStatus, Status } from '../control/protocol.js'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { runningInstances } from './find-instance.js'
+import { plain, type Colour, type Paint } from './paint.js'
+import { table, type Column } from './table.js'
+import { count, duration, mebibytes, percent, rate } from './units.js'
+
+interface StatusOptions extends InstanceOptions {
+  all?: true
+}
+
+export function addStatus(program: Command, context: Context): void {
+  instanceCommand(program, 'status', 'shows the instance and its processes')
+    .alias('ls')
+    .option('-a, --all', 'every instance of this user that runs; with --json an array')
+    .action(async (options: StatusOptions) => {
+      const { output } = context
+      if (options.all === true) {
+        const all = await Promise.all((await runningInstances()).map(({ client }) => client.status()))
+        if (options.json === true) return output.json(all)
+        if (all.length === 0) return output.note('no Outpost of this user runs')
+        return output.print(
+          ...all.flatMap((status, i) => [...(i === 0 ? [] : ['']), ...statusLines(status, output.paint)]),
+        )
+      }
+      const status = await (await instanceOf(options, context)).client.status()
+      if (options.json === true) output.json(status)
+      else output.print(...statusLines(status, output.paint))
+    })
+}
+
+const COLUMNS: readonly Column[] = [
+  { title: 'PROCESS' },
+  { title: 'PID', right: true },
+  { title: 'RELEASE' },
+  { title: 'STATE' },
+  { title: 'UP', right: true },
+  { title: 'RESTARTS', right: true },
+  { title: 'CPU', right: true },
+  { title: 'MEMORY', right: true },
+  { title: 'LOOP', right: true },
+  { title: 'IN FLIGHT', right: true },
+  { title: 'REQ/S', right: true },
+]
+
+/** The status as people read it. */
+export function statusLines(status: Status, paint: Paint = plain): string[] {
+  const { version, state, pid, ageMs, app, dataDir } = status
+  const facts = [
+    ['app', app ?? 'built-in'],
+    ['data', dataDir],
+    ['workers', workersOf(status)],
+  ]
+  return [
+    `${paint('bold', `Outpost ${version}`)} is ${paint(stateColour(state), state)} ${urlOf(status)} (pid ${pid}, up ${duration(ageMs)})`,
+    ...facts.map(([name = '', value = '']) => `  ${name.padEnd(8)} ${value}`),
+    '',
+    ...table(
+      COLUMNS,
+      status.processes.map(each => rowOf(each, paint)),
+    ),
+  ]
+}
+
+/** The address of the public port, as a browser takes it. */
+export function urlOf({ host, port }: Pick<Status, 'host' | 'port'>): string {
+  const name = ['::', '0.0.0.0'].includes(host) ? 'localhost' : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}
+
+function workersOf({ wanted, processes }: Status): string {
+  const ready = processes.filter(({ role, state }) => role === 'worker' && state === 'ready').length
+  const mode = wanted.balancers === 0 ? 'mesh mode' : count(wanted.balancers, 'balancer')
+  return `${ready} of ${wanted.workers} ready, ${mode}`
+}
+
+function rowOf(process: ProcessStatus, paint: Paint): string[] {
+  const { role, id, pid, release, generation, state, ageMs, restarts, rssBytes } = process
+  const { cpuUse, loopUse, inFlight, requestsPerSecond } = process
+  // Nothing is measured before the first heartbeat.
+  const measured =
+    rssBytes === 0
+      ? COLUMNS.slice(6).map(() => '-')
+      : [percent(cpuUse), mebibytes(rssBytes), percent(loopUse), String(inFlight), rate(requestsPerSecond)]
+  return [
+    `${role} ${id}`,
+    String(pid ?? '-'),
+    role === 'worker' ? `${release}/${generation}` : '-',
+    paint(stateColour(state), state),
+    duration(ageMs),
+    restarts === 0 ? '0' : paint('yellow', String(restarts)),
+    ...measured,
+  ]
+}
+
+function stateColour(state: ProcessStatus['state'] | Status['state']): Colour {
+  if (state === 'ready' || state === 'serving') return 'green'
+  return state === 'crashed' || state === 'exited' ? 'red' : 'yellow'
+}

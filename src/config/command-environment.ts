@@ -1,0 +1,39 @@
+import { resolve } from 'node:path'
+import { parseEnv } from 'node:util'
+import { variables } from './variables.js'
+
+type Environment = Record<string, string | undefined>
+
+/** The DATA_DIR that the person has named, absolute; undefined when there is none. */
+export function namedDataDir(env: Environment = process.env): string | undefined {
+  const named = given(env, 'OUTPOST_DATA_DIR') ?? given(env, 'DATA_DIR')
+  return named === undefined ? undefined : resolve(named)
+}
+
+/** Where instances are written down. */
+export function stateFolder(env: Environment = process.env): string {
+  const { name, default: standIn = '' } = variables.stateDir
+  return given(env, name) ?? standIn
+}
+
+/** Sets variables of this process, which is about to become the program. Those of the program begin with `OUTPOST_`. */
+export function setEnvironment(values: Readonly<Record<string, string>>, env: Environment = process.env): void {
+  Object.assign(env, values)
+}
+
+/** The variables of a file like `NAME=value` that are not set yet: what the person typed counts before it, as in node. */
+export function newInFile(text: string, env: Environment = process.env): Record<string, string> {
+  const entries = Object.entries(parseEnv(text)).filter(([name]) => env[name] === undefined)
+  return Object.fromEntries(entries as Array<[string, string]>)
+}
+
+/** Goes to the folder, as `cd` does. */
+export function enterFolder(path: string, env: Environment = process.env): void {
+  process.chdir(path)
+  env['PWD'] = path
+}
+
+function given(env: Environment, name: string): string | undefined {
+  const text = env[name]
+  return text === '' ? undefined : text
+}

@@ -1,0 +1,24 @@
+import type { ServerResponse } from 'node:http'
+import type { RequestCounts } from '../ipc/vitals.js'
+
+/** Counts the requests of one worker. */
+export class RequestCount {
+  #inFlight = 0
+  #requests = 0
+
+  get counts(): RequestCounts {
+    return { inFlight: this.#inFlight, requests: this.#requests }
+  }
+
+  /** The request is in flight until its answer is closed. */
+  begin(answer: ServerResponse): void {
+    this.#requests += 1
+    this.#inFlight += 1
+    answer.once('close', () => (this.#inFlight -= 1))
+  }
+
+  /** An upgraded connection is a request that is over at once. */
+  beginUpgrade(): void {
+    this.#requests += 1
+  }
+}

@@ -1,0 +1,74 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import type { Status } from '#src/control/protocol.js'
+import { kill } from '#scripts/lib/proc.js'
+import { Shell } from '../helpers/command.js'
+import { fixture } from '../helpers/fixtures.js'
+
+const APP = fixture('handler-app.js')
+
+void t.test('a command finds its instance', async t => {
+  const shell = new Shell(t)
+  const folder = (name: string): string => join(shell.folder, name)
+  const dataDir = (name: string): string => join(folder(name), '.outpost')
+  for (const name of ['a', 'b', 'empty', 'stopped']) mkdirSync(folder(name))
+  mkdirSync(dataDir('stopped'))
+  const found = async (cwd: string, words: string[] = [], env: Record<string, string> = {}): Promise<string> =>
+    ((await shell.json(['status', ...words], { cwd: folder(cwd), env })) as Status).dataDir
+  await shell.json(['start', APP, '-d'], { cwd: folder('a') })
+
+  await t.test('in this folder', async t => {
+    t.equal(await found('a'), dataDir('a'))
+  })
+
+  await t.test('as the only one that runs, and says so', async t => {
+    t.equal(await found('empty'), dataDir('a'))
+    const { code, err } = await shell.run(['status'], { cwd: folder('empty') })
+    t.strictSame({ code, err }, { code: 0, err: `outpost: the only instance that runs is used: ${dataDir('a')}\n` })
+  })
+
+  await t.test('but not another one than that of this folder, which does not run', async t => {
+    const { code, err } = await shell.run(['stop'], { cwd: folder('stopped') })
+    t.strictSame(
+      { code, err },
+      {
+        code: 69,
+        err: `outpost: no Outpost runs on ${dataDir('stopped')}; others run, for --data-dir:\n  ${dataDir('a')}\n`,
+      },
+    )
+  })
+
+  await shell.json(['start', APP, '-d'], { cwd: folder('b') })
+
+  await t.test('only by its name where several run', async t => {
+    const { code, err } = await shell.run(['reload'], { cwd: folder('empty') })
+    t.equal(code, 64)
+    t.match(err, `2 instances run: name one by --data-dir\n  ${dataDir('a')}\n  ${dataDir('b')}\n`)
+    t.equal(await found('empty', ['--data-dir', '../b/.outpost']), dataDir('b'))
+    t.equal(await found('empty', [], { DATA_DIR: '../b/.outpost' }), dataDir('b'))
+    t.equal(await found('empty', ['--data-dir', '../a/.outpost'], { DATA_DIR: '../b/.outpost' }), dataDir('a'))
+    t.equal(await found('b'), dataDir('b'))
+    const all = (await shell.json(['ls', '--all'])) as Status[]
+    t.strictSame(
+      all.map(status => status.dataDir),
+      [dataDir('a'), dataDir('b')],
+    )
+  })
+
+  await t.test('among those that run, not those that were killed', async t => {
+    const killed = shell.instances().find(each => each.dataDir === dataDir('b'))
+    kill(killed!.pid, 'SIGKILL')
+    t.equal(await found('empty'), dataDir('a'))
+    t.equal(shell.instances().length, 2, 'the one that was killed is still written down')
+  })
+})
+
+void t.test('an instance whose folder is too long for sockets is found as any other', async t => {
+  const shell = new Shell(t)
+  const dataDir = join(shell.folder, 'x'.repeat(100))
+  await shell.json(['start', APP, '-d', '--data-dir', dataDir])
+  t.match(await shell.json(['status']), { dataDir })
+  t.match(await shell.json(['status', '--data-dir', dataDir], { env: { TMPDIR: '/elsewhere' } }), { dataDir })
+  t.match(await shell.json(['stop']), { stopped: true })
+})

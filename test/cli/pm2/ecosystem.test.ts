@@ -1,0 +1,136 @@
+import { mkdirSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ecosystemLaunch, isEcosystemFile } from '#src/cli/pm2/ecosystem.js'
+import { temporaryFolder, type Harness } from '../../helpers/harness.js'
+
+/** The path of an ecosystem file beside its script. */
+function fileWith(t: Harness, content: string, name = 'ecosystem.config.js'): { file: string; folder: string } {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'app.js'), '')
+  writeFileSync(join(folder, name), content)
+  return { file: join(folder, name), folder }
+}
+
+const args: string[] = []
+
+/** As the guide has it. */
+const GUIDE = `
+module.exports = {
+apps: [{
+name: "express-app",
+script: "app.js",
+instances: "max", // Use maximum available CPU cores
+exec_mode: "cluster",
+env: {
+NODE_ENV: "development",
+},
+env_production: {
+NODE_ENV: "production",
+}
+}]
+};
+`
+
+void t.test('the file of the guide is understood without a remark', async t => {
+  const { file, folder } = fileWith(t, GUIDE)
+  const settings = { WORKERS: 'auto', APP: join(folder, 'app.js') }
+  t.strictSame(await ecosystemLaunch(file, { args }), {
+    settings,
+    env: { NODE_ENV: 'development' },
+    nodeOptions: [],
+    notes: [],
+    cwd: folder,
+  })
+  t.match(await ecosystemLaunch(file, { args, env: 'production' }), {
+    settings,
+    env: { NODE_ENV: 'production' },
+    notes: [],
+  })
+})
+
+void t.test('an app without instances is one worker, as in PM2', async t => {
+  const { file } = fileWith(t, `module.exports = { apps: [{ script: './app.js' }] }`)
+  t.equal((await ecosystemLaunch(file, { args })).settings['WORKERS'], '1')
+})
+
+void t.test('variables are texts, and those of --env come over the others', async t => {
+  const app = `{ script: 'app.js', env: { A: 1, B: true, C: { d: 1 }, E: null, F: 'f' }, env_x: { F: 'x' }, port: 81 }`
+  const { file } = fileWith(t, `module.exports = ${app}`)
+  t.strictSame((await ecosystemLaunch(file, { args, env: 'x' })).env, {
+    A: '1',
+    B: 'true',
+    C: '{"d":1}',
+    F: 'x',
+    PORT: '81',
+  })
+  const { notes } = await ecosystemLaunch(file, { args, env: 'y' })
+  t.strictSame(notes, ['ecosystem.config.js: env_y has no effect: it is not there'])
+})
+
+void t.test('arguments of the command take the place of those in the file', async t => {
+  const { file } = fileWith(t, `module.exports = { script: 'app.js', args: '--of-the-file' }`)
+  t.equal((await ecosystemLaunch(file, { args })).settings['APP_ARGS'], `'--of-the-file'`)
+  t.equal((await ecosystemLaunch(file, { args: ['--typed'] })).settings['APP_ARGS'], `'--typed'`)
+})
+
+void t.test('the script is found from cwd, where the command was typed, or beside the file', async t => {
+  const { file, folder } = fileWith(t, `module.exports = { script: 'app.js', cwd: 'sub' }`)
+  mkdirSync(join(folder, 'sub'))
+  writeFileSync(join(folder, 'sub', 'app.js'), '')
+  t.match(await ecosystemLaunch(file, { args }), {
+    cwd: join(folder, 'sub'),
+    settings: { APP: join(folder, 'sub/app.js') },
+  })
+  const typed = fileWith(t, `module.exports = { script: 'package.json' }`)
+  t.equal((await ecosystemLaunch(typed.file, { args })).cwd, process.cwd())
+  const nowhere = fileWith(t, `module.exports = { script: 'nowhere.js' }`)
+  await t.rejects(ecosystemLaunch(nowhere.file, { args }), { exitCode: 78, message: /script nowhere.js is not in / })
+})
+
+void t.test('of several apps one is chosen', async t => {
+  const { file } = fileWith(
+    t,
+    `module.exports = { apps: [{ name: 'web', script: 'app.js' }, { name: 'jobs', script: 'app.js', instances: 4 }] }`,
+  )
+  await t.rejects(ecosystemLaunch(file, { args }), { exitCode: 64, message: /has 2 apps, .*--only.*: web, jobs$/ })
+  t.equal((await ecosystemLaunch(file, { args, only: 'jobs' })).settings['WORKERS'], '4')
+  await t.rejects(ecosystemLaunch(file, { args, only: 'api' }), {
+    exitCode: 64,
+    message: /has no app api: it has web, jobs/,
+  })
+})
+
+void t.test('all forms of the file that PM2 reads are read, but YAML', async t => {
+  const app = `{ "script": "app.js" }`
+  for (const [name, content] of [
+    ['pm2.json', `{ "apps": [${app}] }`],
+    ['process.json', app],
+    ['list.json', `[${app}]`],
+    ['ecosystem.config.cjs', `module.exports = { apps: ${app} }`],
+    ['ecosystem.config.mjs', `export default { apps: [${app}] }`],
+    ['named.config.mjs', `export const apps = [${app}]`],
+  ] as const) {
+    const { file, folder } = fileWith(t, content, name)
+    t.ok(isEcosystemFile(file), name)
+    t.equal((await ecosystemLaunch(file, { args })).settings['APP'], join(folder, 'app.js'), name)
+  }
+  for (const [name, content, message] of [
+    ['pm2.yml', 'apps: []', /YAML is not understood/],
+    ['broken.json', '{', /cannot be read/],
+    ['empty.json', '{}', /has no app with a script/],
+    ['throws.config.js', 'throw new Error("no keys")', /cannot be read: no keys/],
+  ] as const) {
+    await t.rejects(ecosystemLaunch(fileWith(t, content, name).file, { args }), { exitCode: 78, message }, name)
+  }
+  for (const name of ['server.js', 'shop', 'config.js', 'server.mjs']) t.notOk(isEcosystemFile(name), name)
+})
+
+void t.test('each remark names the file and the field', async t => {
+  const { file } = fileWith(t, `module.exports = { apps: [{ script: 'app.js', watch: true }], deploy: {} }`)
+  const { notes } = await ecosystemLaunch(file, { args })
+  t.match(notes, [
+    /^ecosystem\.config\.js: deploy has no effect: /,
+    /^ecosystem\.config\.js: watch has no effect: files are not watched/,
+  ])
+})

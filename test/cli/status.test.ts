@@ -1,0 +1,45 @@
+import t from 'tap'
+import { coloured, withoutColours } from '#src/cli/paint.js'
+import { statusLines, urlOf } from '#src/cli/status.js'
+import { aStatus } from '../control/running-control.js'
+
+void t.test('a status is a few facts and a line for each process', t => {
+  t.strictSame(statusLines(aStatus), [
+    'Outpost 0.1.0 is serving http://127.0.0.1:3000 (pid 7, up 0s)',
+    '  app      built-in',
+    '  data     /srv/shop/.outpost',
+    '  workers  1 of 1 ready, 1 balancer',
+    '',
+    'PROCESS   PID  RELEASE  STATE  UP  RESTARTS   CPU  MEMORY  LOOP  IN FLIGHT  REQ/S',
+    'worker 1    8  live/0   ready  0s         0  50 %   0 MiB  25 %          3     50',
+  ])
+  t.end()
+})
+
+void t.test('colours change nothing but the colours', t => {
+  const lines = statusLines(aStatus, coloured)
+  t.not(lines.join('\n'), statusLines(aStatus).join('\n'))
+  t.strictSame(lines.map(withoutColours), statusLines(aStatus))
+  t.end()
+})
+
+void t.test('before its first heartbeat a process has no measurements', t => {
+  const [worker] = aStatus.processes
+  const line = statusLines({ ...aStatus, processes: [{ ...worker!, rssBytes: 0, state: 'starting' }] }).at(-1)
+  t.match(line, /starting +0s +0 +- +- +- +- +-$/)
+  t.end()
+})
+
+void t.test('mesh mode is named, and so is the app', t => {
+  const lines = statusLines({ ...aStatus, app: '/srv/shop', wanted: { workers: 3, balancers: 0 } })
+  t.ok(lines.includes('  app      /srv/shop'))
+  t.ok(lines.includes('  workers  1 of 3 ready, mesh mode'))
+  t.end()
+})
+
+void t.test('the address is one that a browser takes', t => {
+  t.equal(urlOf({ host: '::', port: 80 }), 'http://localhost:80')
+  t.equal(urlOf({ host: '0.0.0.0', port: 80 }), 'http://localhost:80')
+  t.equal(urlOf({ host: '::1', port: 3000 }), 'http://[::1]:3000')
+  t.end()
+})

@@ -1,0 +1,23 @@
+import t from 'tap'
+import { addNodeOptionsForApps, workerEnvironment } from '#src/config/app-environment.js'
+
+void t.test('a variable that counts is its value plus the number of the place', t => {
+  t.strictSame(workerEnvironment(3000, 1, undefined, {}), { PORT: '3000', NODE_APP_INSTANCE: '1' })
+  t.match(workerEnvironment(3000, 1, 'SHARD', { SHARD: '10' }), { SHARD: '11' })
+  t.match(workerEnvironment(3000, 2, 'SHARD', {}), { SHARD: '2' })
+  t.notMatch(workerEnvironment(3000, 2, 'SHARD', { SHARD: 'x' }), { SHARD: /./ }, 'a value that is no number stays')
+  t.match(workerEnvironment(3000, 2, 'PORT', { PORT: '80' }), { PORT: '3000' }, 'all workers share the public port')
+  t.end()
+})
+
+void t.test('options of node for the app come behind those of the person, and are kept from other processes', t => {
+  const env: Record<string, string | undefined> = { NODE_OPTIONS: '--import tsx' }
+  addNodeOptionsForApps(['--max-old-space-size=64'], env)
+  t.strictSame(env, { OUTPOST_NODE_OPTIONS: '--import tsx --max-old-space-size=64' })
+  addNodeOptionsForApps([], env)
+  t.strictSame(env, { OUTPOST_NODE_OPTIONS: '--import tsx --max-old-space-size=64' })
+  const none = {}
+  addNodeOptionsForApps([], none)
+  t.strictSame(none, {})
+  t.end()
+})

@@ -1,6 +1,6 @@
 /**
  * The 17,950 passwords of at least 8 characters that leaks show most often, the most common first, in lower case.
- * From @zxcvbn-ts/language-common 4.1.3; why they are kept here is in docs/decisions/019-passwords-and-sessions.md.
+ * From @zxcvbn-ts/language-common 4.1.3; why they are kept here is in docs/decisions/020-passwords-and-sessions.md.
  *
  * Copyright (c) 2012-2016 Dan Wheeler and Dropbox, Inc. Copyright (c) 2021 @zxcvbn-ts. MIT License.
  */

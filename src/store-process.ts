@@ -19,7 +19,7 @@ export async function runStore(): Promise<void> {
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
   const order = await startOrder()
   const log = createLog('store', order.logLevel)
-  const { directory, port, accessKey, secretKey, region } = order
+  const { directory, port, accessKey, secretKey, region, minFreeBytes } = order
   const warn = (message: string, cause?: unknown): void => log.warn({ err: cause }, message)
   const store = new ObjectStore({
     directory,
@@ -27,6 +27,7 @@ export async function runStore(): Promise<void> {
     accessKey,
     secretKey,
     region,
+    ...(minFreeBytes === undefined ? {} : { minFreeBytes }),
     warn,
     maxConnections: MAX_CONNECTIONS,
     scrubTimes: SCRUB_TIMES,

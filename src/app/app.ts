@@ -1,26 +1,35 @@
 import type { RedisStore } from 'connect-redis'
 import express, { type Express, type RequestHandler } from 'express'
-import helmet, { type HelmetOptions } from 'helmet'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../process/log.js'
-import { Accounts } from './accounts/accounts.js'
-import { LoginBackoff } from './accounts/login-backoff.js'
+import type { SecurityEvents } from '../process/security-events.js'
+import { AttemptLimit } from '../services/attempt-limit.js'
 import type { Cache } from '../services/cache.js'
 import type { ObjectStorage } from '../services/object-storage.js'
-import type { PasswordHasher } from './accounts/password-hasher.js'
-import { Products } from './products/products.js'
 import { createRateLimit } from '../services/rate-limit.js'
-import { Uploads } from './uploads/uploads.js'
+import { ownCookieName } from '../services/sessions.js'
 import { accountRoutes } from './accounts/account-routes.js'
-import { answerErrors, answerNotFound, HttpError } from './errors.js'
-import { healthRoutes } from './health-routes.js'
-import { openapiRoutes } from './api/openapi-routes.js'
-import { pageRoutes } from './page-routes.js'
-import { productRoutes } from './products/product-routes.js'
+import { Accounts } from './accounts/accounts.js'
+import { GuessLimit } from './accounts/guess-limit.js'
+import { LoginBackoff } from './accounts/login-backoff.js'
+import { PasswordCheck } from './accounts/password-check.js'
+import type { PasswordHasher } from './accounts/password-hasher.js'
 import { requireSignIn } from './accounts/require-sign-in.js'
 import { requireSameOrigin } from './accounts/same-origin.js'
+import { sessionRoutes } from './accounts/session-routes.js'
 import { SignIn } from './accounts/sign-in.js'
+import { SignIns } from './accounts/sign-ins.js'
+import { openapiRoutes } from './api/openapi-routes.js'
+import { answerErrors, answerNotFound, HttpError } from './errors.js'
+import { healthRoutes } from './health-routes.js'
+import { pageRoutes } from './page-routes.js'
+import { ProductOwners } from './products/product-owners.js'
+import { productRoutes } from './products/product-routes.js'
+import { Products } from './products/products.js'
+import { securityHeaders } from './security-headers.js'
+import { UploadQuota } from './uploads/upload-quota.js'
 import { uploadRoutes } from './uploads/upload-routes.js'
+import { Uploads } from './uploads/uploads.js'
 
 /** The services that the built-in app uses. */
 export interface AppServices {
@@ -31,6 +40,7 @@ export interface AppServices {
   sessionStore: RedisStore
   hasher: PasswordHasher
   log: Logger
+  events: SecurityEvents
   loopDelayMs: () => number
 }
 
@@ -39,6 +49,7 @@ export interface AppSettings {
   rateLimitWindowMs: number
   production: boolean
   uploadMaxBytes: number
+  uploadQuotaBytes: number
   /** Sent to clients in `X-Outpost-Worker`; undefined: not sent. */
   workerName: string | undefined
 }
@@ -49,65 +60,44 @@ const MAX_JSON_BYTES = 64 * 1024
 
 /** The built-in app: accounts, products, uploads and a chat, ready for any number of workers and machines. */
 export function createApp(services: AppServices, settings: AppSettings): Express {
-  const { redis, cache, storage, sessions, sessionStore, hasher, log } = services
+  const { redis, cache, storage, sessions, sessionStore, hasher, log, events } = services
+  const { production, uploadMaxBytes: maxBytes } = settings
   const accounts = new Accounts(redis, hasher)
-  const signIn = new SignIn(accounts, sessionStore)
+  const signIns = new SignIns(redis, sessionStore)
+  const signIn = new SignIn(accounts, signIns)
   const signedIn = requireSignIn(signIn, sessions)
   const limits = {
     general: limit(services, settings, 'all', 1),
     register: limit(services, settings, 'register', STRICT_SHARE),
     login: limit(services, settings, 'login', STRICT_SHARE),
   }
+  const ofAccounts = accountLimits(redis, settings)
+  const passwords = new PasswordCheck(accounts, ofAccounts)
+  const cookie = { name: ownCookieName(production), secure: production }
+  const uploads = new Uploads(storage, new UploadQuota(redis, settings.uploadQuotaBytes))
+  const products = new Products(storage, cache, new ProductOwners(redis, storage))
+  const registering = { registerLimit: limits.register, nameLimit: ofAccounts?.names }
+  const signingIn = { accounts, passwords, signIn, loginLimit: limits.login }
 
   const app = express()
   app.disable('x-powered-by')
   app.set('query parser', 'simple')
 
   app.use(exposeWorker(settings.workerName))
+  app.use(securityHeaders(production))
   app.use(healthRoutes(services))
-  app.use(helmet(securityHeaders(settings.production)))
   app.use(pageRoutes())
   app.use(limits.general)
   app.use(openapiRoutes())
   app.use(requireSameOrigin)
   app.use(express.json({ limit: MAX_JSON_BYTES }))
-  app.use(
-    accountRoutes({
-      accounts,
-      signIn,
-      sessions,
-      registerLimit: limits.register,
-      loginLimit: limits.login,
-      backoff: settings.rateLimitMax === 0 ? undefined : new LoginBackoff(redis),
-    }),
-  )
-  app.use(productRoutes({ products: new Products(storage, cache), signedIn }))
-  app.use(uploadRoutes({ uploads: new Uploads(storage), signedIn, maxBytes: settings.uploadMaxBytes }))
+  app.use(accountRoutes({ ...signingIn, ...registering, sessions, cookie, events }))
+  app.use(sessionRoutes({ ...signingIn, signIns, signedIn, events }))
+  app.use(productRoutes({ products, signedIn }))
+  app.use(uploadRoutes({ uploads, signedIn, maxBytes }))
   app.use(answerNotFound)
-  app.use(answerErrors(log))
+  app.use(answerErrors(log, events))
   return app
-}
-
-/** Outside of production the app is served over plain http, so it must not make browsers use https. */
-function securityHeaders(production: boolean): HelmetOptions {
-  return {
-    strictTransportSecurity: production,
-    contentSecurityPolicy: {
-      useDefaults: false,
-      directives: {
-        defaultSrc: ["'none'"],
-        scriptSrc: ["'self'"],
-        styleSrc: ["'self'"],
-        imgSrc: ["'self'"],
-        // In some browsers 'self' does not include WebSockets.
-        connectSrc: ["'self'", 'ws:', 'wss:'],
-        formAction: ["'self'"],
-        baseUri: ["'none'"],
-        frameAncestors: ["'none'"],
-        ...(production ? { upgradeInsecureRequests: [] } : {}),
-      },
-    },
-  }
 }
 
 function exposeWorker(name: string | undefined): RequestHandler {
@@ -127,4 +117,18 @@ function limit({ redis }: AppServices, settings: AppSettings, rule: string, shar
       throw new HttpError('RATE_LIMITED', { retryAfterSeconds })
     },
   })
+}
+
+/** Limits that hold for one account, whatever address its requests come from; undefined when limits are off. */
+function accountLimits(
+  redis: Redis,
+  { rateLimitMax, rateLimitWindowMs: windowMs }: AppSettings,
+): { backoff: LoginBackoff; guesses: GuessLimit; names: AttemptLimit } | undefined {
+  if (rateLimitMax === 0) return undefined
+  const max = Math.ceil(rateLimitMax / STRICT_SHARE)
+  return {
+    backoff: new LoginBackoff(redis),
+    guesses: new GuessLimit(redis, { max, windowMs }),
+    names: new AttemptLimit(redis, { rule: 'register-name', max, windowMs }),
+  }
 }

@@ -1,11 +1,13 @@
-import type { ErrorRequestHandler, RequestHandler, Response } from 'express'
+import type { ErrorRequestHandler, Request, RequestHandler, Response } from 'express'
 import { STATUS_CODES } from 'node:http'
 import type { Logger } from '../process/log.js'
+import type { SecurityEvent, SecurityEvents } from '../process/security-events.js'
 import { CacheLoadError } from '../services/cache.js'
 import { SourceIdleError } from '../services/idle-deadline.js'
 import { HashQueueFullError } from './accounts/password-hasher.js'
 import { isRedisUnavailable } from '../services/redis.js'
-import { isStorageUnavailable } from '../services/storage-errors.js'
+import { isStorageUnavailable, StorageFullError } from '../services/storage-errors.js'
+import { QuotaReachedError } from './uploads/upload-quota.js'
 import { UploadsBusyError } from './uploads/uploads.js'
 
 /**
@@ -18,6 +20,7 @@ export const appErrors = {
   UNAUTHENTICATED: { status: 401, detail: 'A valid bearer token or session is required.' },
   INVALID_CREDENTIALS: { status: 401, detail: 'The username or the password is wrong.' },
   CROSS_ORIGIN: { status: 403, detail: 'A page of another origin may not do this with your session.' },
+  NOT_OWNER: { status: 403, detail: 'This belongs to another account.' },
   NOT_FOUND: { status: 404, detail: 'There is nothing here.' },
   UPLOAD_STALLED: { status: 408, detail: 'The file did not arrive in time.' },
   USERNAME_TAKEN: { status: 409, detail: 'This username is taken.' },
@@ -26,11 +29,15 @@ export const appErrors = {
   RANGE_NOT_SATISFIABLE: { status: 416, detail: 'The range lies outside the file.' },
   RATE_LIMITED: { status: 429, detail: 'Too many requests from this address.' },
   LOGIN_BACKOFF: { status: 429, detail: 'Too many failed sign-ins to this account from this address.' },
+  LOGIN_TURN: { status: 429, detail: 'Too many failed sign-ins to this account: wait for your turn.' },
+  REGISTER_LIMITED: { status: 429, detail: 'Too many registrations of this username.' },
   INTERNAL: { status: 500, detail: 'Something broke on our side.' },
   HASHING_BUSY: { status: 503, detail: 'Too many sign-ins at this moment.' },
   UPLOADS_BUSY: { status: 503, detail: 'Too many uploads at this moment.' },
   STORAGE_UNAVAILABLE: { status: 503, detail: 'The object storage cannot be reached at this moment.' },
   REDIS_UNAVAILABLE: { status: 503, detail: 'The shared state cannot be reached at this moment.' },
+  QUOTA_REACHED: { status: 507, detail: 'Your account has as many bytes stored as it may: delete a file first.' },
+  STORAGE_FULL: { status: 507, detail: 'The storage has too little space left to take more.' },
 } as const
 
 export type AppErrorCode = keyof typeof appErrors
@@ -44,6 +51,8 @@ export interface FieldFault {
 interface HttpErrorOptions extends ErrorOptions {
   faults?: readonly FieldFault[]
   retryAfterSeconds?: number
+  /** The account that it concerns, for the log. */
+  account?: string | undefined
 }
 
 /** An error whose answer is in the catalogue. */
@@ -51,20 +60,34 @@ export class HttpError extends Error {
   readonly status: number
   readonly faults: readonly FieldFault[] | undefined
   readonly retryAfterSeconds: number | undefined
+  readonly account: string | undefined
 
   constructor(
     readonly code: AppErrorCode,
-    { faults, retryAfterSeconds, ...options }: HttpErrorOptions = {},
+    { faults, retryAfterSeconds, account, ...options }: HttpErrorOptions = {},
   ) {
     super(appErrors[code].detail, options)
     this.name = 'HttpError'
     this.status = appErrors[code].status
     this.faults = faults
     this.retryAfterSeconds = retryAfterSeconds
+    this.account = account
   }
 }
 
 const RETRY_AFTER_SECONDS = 1
+
+/** Answers that a defender wants to know of; docs/security.md lists the kinds. */
+const SECURITY_EVENTS = new Map<AppErrorCode, [kind: SecurityEvent, message: string]>([
+  ['INVALID_CREDENTIALS', ['sign-in-failed', 'sign-in was refused: the name or the password is wrong']],
+  ['LOGIN_BACKOFF', ['limited', 'sign-in was refused: too many failed from this address']],
+  ['LOGIN_TURN', ['limited', 'sign-in was refused: too many failed to this account']],
+  ['REGISTER_LIMITED', ['limited', 'registration was refused: too many of this username']],
+  ['RATE_LIMITED', ['limited', 'request was refused: too many from this address']],
+  ['CROSS_ORIGIN', ['forbidden', 'request was refused: a page of another origin sent it']],
+  ['NOT_OWNER', ['forbidden', 'request was refused: it concerns what another account owns']],
+  ['QUOTA_REACHED', ['limited', 'upload was refused: the account has as much stored as it may']],
+])
 
 /** The one place that maps errors to answers. */
 function toHttpError(error: unknown): HttpError {
@@ -75,6 +98,8 @@ function toHttpError(error: unknown): HttpError {
     return new HttpError('STORAGE_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
   if (error instanceof UploadsBusyError)
     return new HttpError('UPLOADS_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
+  if (error instanceof StorageFullError) return new HttpError('STORAGE_FULL', cause)
+  if (error instanceof QuotaReachedError) return new HttpError('QUOTA_REACHED', cause)
   if (error instanceof SourceIdleError) return new HttpError('UPLOAD_STALLED', cause)
   if (isRedisUnavailable(error))
     return new HttpError('REDIS_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
@@ -97,11 +122,17 @@ function toHttpError(error: unknown): HttpError {
 }
 
 /** Answers with `application/problem+json` (RFC 9457). Stack traces go to the log alone. */
-export function answerErrors(log: Logger): ErrorRequestHandler {
+export function answerErrors(log: Logger, events?: Pick<SecurityEvents, 'note'>): ErrorRequestHandler {
   // Express takes a function of four parameters for an error handler.
   return function answerError(error: unknown, request, response, _next) {
     const answer = toHttpError(error)
     const requestId = request.get('x-request-id')
+    const event = SECURITY_EVENTS.get(answer.code)
+    if (event !== undefined) {
+      const { code, account = accountOf(request) } = answer
+      const { ip: client, method, path } = request
+      events?.note(...event, { code, client, account, method, path, requestId })
+    }
     if (answer.status === 500) log.error({ err: error, requestId, path: request.path }, 'request failed')
     // Where saving the session has just failed, saving it at the end of this answer would fail, too, and express would
     // cut the connection under the finished answer.
@@ -133,6 +164,11 @@ function sendProblem(response: Response, error: HttpError, requestId: string | u
     .set('Cache-Control', 'no-store')
     .type('application/problem+json')
     .send(JSON.stringify(problem))
+}
+
+/** The account that has sent a request. */
+function accountOf({ res }: Request): string | undefined {
+  return (res?.locals['signedIn'] as { username: string } | undefined)?.username
 }
 
 function statusOf(error: unknown): number | undefined {

@@ -67,6 +67,8 @@ const storeSchema = z.object({
   accessKey: z.string(),
   secretKey: z.string(),
   region: z.string(),
+  /** Undefined: the store's own default. */
+  minFreeBytes: z.number().optional(),
   logLevel: z.custom<Config['logLevel']>(value => typeof value === 'string'),
 })
 

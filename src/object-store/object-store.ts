@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { Buckets } from './disk/buckets.js'
 import { claimDirectory, makeDirectory } from './disk/directories.js'
+import { FreeSpace } from './disk/free-space.js'
 import { asS3Error, DamagedError } from './errors.js'
 import { Scrub, type ScrubReport } from './disk/scrub.js'
 import { Operation, type Limits } from './protocol/operation.js'
@@ -27,6 +28,8 @@ export interface ObjectStoreOptions extends SigningCredentials {
   readonly port: number
   /** Largest object in bytes; default 5 TiB. One request may send 5 GiB at most. Both limits are S3's. */
   readonly maxObjectBytes?: number
+  /** Under so much free space no body is stored, and removals go on; default the smaller of 1 GiB and 5 %. */
+  readonly minFreeBytes?: number
   /** Connections at once, default 512; more are cut as they come. */
   readonly maxConnections?: number
   /** How long a connection may be idle before it is cut; default 120,000. */
@@ -102,7 +105,8 @@ export class ObjectStore {
     }
     this.#credentials = { accessKey, secretKey, region }
     this.#limits = { region, maxObjectBytes: options.maxObjectBytes ?? 5 * 1024 ** 4 }
-    this.#context = { temp: new TempFolder(join(directory, 'temp')), now, warn }
+    const space = new FreeSpace(directory, options.minFreeBytes)
+    this.#context = { temp: new TempFolder(join(directory, 'temp'), space), now, warn }
     this.#buckets = new Buckets(join(directory, 'buckets'), this.#context)
     this.#server = this.#createServer()
   }

@@ -196,8 +196,8 @@ export class ObjectStorage {
     return this.#client.call(READ, client => client.presignedUrl(method, this.#client.bucket, key, seconds))
   }
 
-  async putJson(key: string, value: unknown): Promise<void> {
-    await this.putSteady(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json' })
+  async putJson(key: string, value: unknown, metadata: Readonly<Record<string, string>> = {}): Promise<void> {
+    await this.putSteady(key, [Buffer.from(JSON.stringify(value))], { contentType: 'application/json', metadata })
   }
 
   /** Reads a small object as JSON, within the deadline of one call. */

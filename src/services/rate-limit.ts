@@ -82,7 +82,7 @@ return { hits, left }
 `
 
 /** Fixed windows in Redis. */
-class RedisCounter implements Store {
+export class RedisCounter implements Store {
   constructor(
     private readonly redis: Redis,
     private readonly rule: string,

@@ -4,6 +4,7 @@ import type { Duplex } from 'node:stream'
 import { Server, type ServerOptions } from 'socket.io'
 import type { Redis } from 'ioredis'
 import type { Logger } from '../process/log.js'
+import type { SecurityEvents } from '../process/security-events.js'
 import { isSameOrigin } from './origin.js'
 import { RealtimeBus } from './realtime-bus.js'
 import type { RedisAddress } from './redis.js'
@@ -17,6 +18,13 @@ export interface RealtimeOptions {
   /** The balancers wait this long for an answer. A poll must be answered earlier. */
   upstreamTimeoutMs: number
   log: Logger
+}
+
+/** The app that realtime is part of. */
+export interface RealtimeOwner {
+  /** Sent with every answer but that to an upgrade. */
+  headers: Readonly<Record<string, string>>
+  events?: Pick<SecurityEvents, 'note'>
 }
 
 const MAX_PING_INTERVAL_MS = 25_000
@@ -40,8 +48,14 @@ export class Realtime {
   readonly #inner = http.createServer()
   #ownOriginRule = false
   #closing: NodeJS.Timeout | undefined
+  #owner: RealtimeOwner = { headers: {} }
 
   constructor(private readonly options: RealtimeOptions) {}
+
+  /** Says whose it is, before the first request. */
+  ownBy(owner: RealtimeOwner): void {
+    this.#owner = owner
+  }
 
   /** The server; options count at the first call. Pages of other origins are refused unless `cors` lets them in. */
   io(given: Partial<ServerOptions> = {}): Server {
@@ -64,6 +78,7 @@ export class Realtime {
 
   handleRequest(request: IncomingMessage, response: ServerResponse): void {
     const refusal = this.#refusalOf(request)
+    for (const [name, value] of Object.entries(this.#owner.headers)) response.setHeader(name, value)
     if (refusal === undefined) this.#inner.emit('request', request, response)
     else {
       const { body, headers } = problem(refusal, request)
@@ -121,8 +136,13 @@ export class Realtime {
     return io
   }
 
-  #refusalOf({ headers, url = '' }: IncomingMessage): Refusal | undefined {
-    if (!this.#ownOriginRule && !isSameOrigin(headers)) return 'ORIGIN_REFUSED'
+  #refusalOf(request: IncomingMessage): Refusal | undefined {
+    const { url = '', socket } = request
+    if (!this.#ownOriginRule && !isSameOrigin(request)) {
+      const client = socket.remoteAddress
+      this.#owner.events?.note('forbidden', 'realtime was refused: a page of another origin asked for it', { client })
+      return 'ORIGIN_REFUSED'
+    }
     const sessions = this.#io?.engine.clientsCount ?? 0
     return sessions >= MAX_SESSIONS && !hasSession(url) ? 'SESSIONS_FULL' : undefined
   }

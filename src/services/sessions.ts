@@ -6,6 +6,13 @@ import { keys } from './keys.js'
 
 export const SESSION_TTL_SECONDS = 24 * 60 * 60
 
+const COOKIE = 'outpost.sid'
+
+/** The built-in app's cookie. With the prefix, browsers take it from this very host and over https only. */
+export function ownCookieName(production: boolean): string {
+  return production ? `__Host-${COOKIE}` : COOKIE
+}
+
 export interface SessionSettings {
   secret: string
   /** Cookies over https only. */
@@ -41,7 +48,7 @@ export function createSessions(
     maxAge: SESSION_TTL_SECONDS * 1_000,
   }
   return session({
-    name: 'outpost.sid',
+    name: COOKIE,
     secret: settings.secret,
     store,
     resave: false,

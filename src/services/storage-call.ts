@@ -132,5 +132,5 @@ export const storageTransport = {
 }
 
 function isNotNow(status: number): boolean {
-  return status === 408 || status === 429 || status === 499 || (status >= 500 && status !== 501)
+  return status === 408 || status === 429 || status === 499 || (status >= 500 && status !== 501 && status !== 507)
 }

@@ -6,6 +6,14 @@ export class StorageUnavailableError extends Error {
   }
 }
 
+/** The object storage has too little space left, and takes no writes until some is freed. */
+export class StorageFullError extends Error {
+  constructor(cause: unknown) {
+    super('the object storage is full', { cause })
+    this.name = 'StorageFullError'
+  }
+}
+
 /** The object, or the bucket, is not there. */
 export class ObjectNotFoundError extends Error {
   constructor(cause: unknown) {
@@ -21,6 +29,9 @@ export function isStorageUnavailable(error: unknown): boolean {
 
 const NOT_THERE = new Set(['NoSuchKey', 'NoSuchBucket', 'NotFound', 'NoSuchUpload'])
 
+/** Of the embedded store and of MinIO. S3 itself is never full. */
+const FULL = 'XMinioStorageFull'
+
 /** Answers that every request would get until the settings or the server change. */
 const UNUSABLE = new Set([
   'AccessDenied',
@@ -30,16 +41,17 @@ const UNUSABLE = new Set([
   'SlowDown',
   'ServiceUnavailable',
   'InternalError',
-  'XMinioStorageFull',
   'XMinioServerNotInitialized',
 ])
 
 /** Turns any error of the library into one of these errors. */
 export function translated(error: unknown): Error {
   if (error instanceof StorageUnavailableError || error instanceof ObjectNotFoundError) return error
+  if (error instanceof StorageFullError) return error
   if (!(error instanceof Error)) return new Error('the object storage failed', { cause: error })
   const { code } = error as { code?: unknown }
   if (typeof code !== 'string') return error
+  if (code === FULL) return new StorageFullError(error)
   if (NOT_THERE.has(code)) return new ObjectNotFoundError(error)
   if (UNUSABLE.has(code)) return new StorageUnavailableError(`${code} ${error.message}`.trim(), error)
   // Any other code in capitals is the system's: a connection refused, reset or timed out, an unknown name.

@@ -8,6 +8,8 @@ import type { Parent } from '../ipc/parent.js'
 import { hashLimits, PasswordHasher } from '../app/accounts/password-hasher.js'
 import { UploadSweeper } from '../app/uploads/upload-sweeper.js'
 import { UPLOAD_PREFIX } from '../app/uploads/uploads.js'
+import { SecurityEvents } from '../process/security-events.js'
+import { headersBesideTheApp } from '../app/security-headers.js'
 import type { LentServices } from './lent-services.js'
 
 /** The built-in app, over the same services that any other app is lent. */
@@ -25,8 +27,11 @@ export function builtInServer(start: StartOrder, services: LentServices, parent:
   const sweeper = new UploadSweeper({ redis, storage, log, prefix: UPLOAD_PREFIX })
   sweeper.start()
   services.onShutdown(() => sweeper.stop())
-  relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
+  const events = new SecurityEvents(log)
+  services.realtime.ownBy({ headers: headersBesideTheApp(config.production), events })
+  const io = services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES })
+  relayMessages(io, { limited: config.rateLimitMax > 0, events })
   return http.createServer(
-    createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),
+    createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, events, loopDelayMs }, settings),
   )
 }

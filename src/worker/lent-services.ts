@@ -12,7 +12,7 @@ import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
 import { Realtime } from '../services/realtime.js'
 import { createRedis, firstConnection, untilReady } from '../services/redis.js'
-import { createSessions, createSessionStore } from '../services/sessions.js'
+import { createSessions, createSessionStore, ownCookieName } from '../services/sessions.js'
 import { ShutdownWork } from './shutdown-work.js'
 
 /** How long a start waits for Redis at most: the first answer should come within two seconds. */
@@ -123,7 +123,7 @@ export class LentServices {
 
   /** The sessions of the built-in app: 24 hours from the sign-in. */
   builtInSessions(): RequestHandler {
-    return this.#sessions(this.sessionStore)
+    return this.#sessions(this.sessionStore, { name: ownCookieName(this.#config.production) })
   }
 
   #sessions(store: RedisStore, options: Partial<SessionOptions> = {}): RequestHandler {

@@ -1,9 +1,14 @@
 import { pino } from 'pino'
 import t from 'tap'
-import { Accounts, hashOfToken } from '#src/app/accounts/accounts.js'
+import { Accounts } from '#src/app/accounts/accounts.js'
 import { Cache } from '#src/services/cache.js'
 import { keys } from '#src/services/keys.js'
 import { accountKeys } from '#src/app/accounts/account-keys.js'
+import { GuessLimit } from '#src/app/accounts/guess-limit.js'
+import { SignIns } from '#src/app/accounts/sign-ins.js'
+import { claimKey, ProductOwners } from '#src/app/products/product-owners.js'
+import { uploadKeys } from '#src/app/uploads/upload-keys.js'
+import { UploadQuota } from '#src/app/uploads/upload-quota.js'
 import { takeLease } from '#src/services/lease.js'
 import { LiveUploads } from '#src/services/live-uploads.js'
 import { LoginBackoff } from '#src/app/accounts/login-backoff.js'
@@ -27,6 +32,13 @@ void t.test('no two keys are equal, whatever names are in them', t => {
     keys.rateLimit(name, '192.0.2.1'),
     accountKeys.failedLogins(name, '192.0.2.1'),
     accountKeys.failedLogins('a', name),
+    accountKeys.signIns(name),
+    accountKeys.guesses(name),
+    accountKeys.guessTurns(name),
+    accountKeys.knownClients(name),
+    uploadKeys.stored(name),
+    uploadKeys.reserved(name),
+    claimKey(name),
     keys.cache(name),
     keys.lease(name),
     keys.liveUpload(name),
@@ -43,9 +55,31 @@ void t.test('a Redis Cluster takes every command of the services and the built-i
   const accounts = new Accounts(redis, new PasswordHasher({ atOnce: 1, waiting: 8 }))
   await accounts.register('alice', 'correct horse')
   t.ok(await accounts.find('alice'))
-  const token = await accounts.issueToken({ username: 'alice', sessionId: 's-1' })
-  t.ok(await accounts.tokenRecord(token))
-  await accounts.revokeToken(hashOfToken(token))
+  await accounts.storeToken('token', { username: 'alice', signInId: 'one' })
+  t.ok(await accounts.tokenRecord('token'))
+
+  const signIns = new SignIns(redis, createSessionStore(redis, { extend: true }))
+  const verified = (await accounts.verify('alice', 'correct horse'))!
+  t.ok(await signIns.add('alice', verified.stored, 'one', { sessionId: 's', tokenHash: 'h', client: 'c', agent: '' }))
+  t.ok(await signIns.isAlive('alice', 'one'))
+  t.ok(await accounts.changePassword(verified, 'battery staple'))
+  t.notOk(await signIns.isAlive('alice', 'one'))
+
+  const guesses = new GuessLimit(redis, { max: 1, windowMs: 60_000 })
+  t.equal(await guesses.admit('alice', '2001:db8::1'), 'within')
+  await guesses.failed('alice', 'within')
+  t.equal(await guesses.admit('alice', '2001:db8::1'), 'turn')
+  await guesses.succeeded('alice', '2001:db8::1', 'turn')
+  t.equal(await guesses.admit('alice', '2001:db8::1'), 'known')
+
+  const quota = new UploadQuota(redis, 10)
+  await (await quota.begin('alice', 'u', 5)).grow(6)
+  await quota.stored('alice', 'u', 6)
+  await quota.removed('alice', 'u')
+  await quota.failed('alice', 'u')
+
+  const owners = new ProductOwners(redis, { stat: () => Promise.resolve(undefined) })
+  t.strictSame(await owners.admit('tea', 'products/tea.json', 'alice'), { owner: 'alice' })
 
   const backoff = new LoginBackoff(redis)
   await backoff.failed('alice', '2001:db8::1')

@@ -1,49 +1,54 @@
-import { Router, type RequestHandler, type Response } from 'express'
-import type { Accounts } from './accounts.js'
-import type { LoginBackoff } from './login-backoff.js'
-import { clientKey } from '../../services/rate-limit.js'
-import { parseCredentials } from './credentials.js'
+import { Router, type RequestHandler } from 'express'
+import type { SecurityEvents } from '../../process/security-events.js'
+import type { AttemptLimit } from '../../services/attempt-limit.js'
 import { HttpError } from '../errors.js'
+import type { Accounts } from './accounts.js'
+import { parseCredentials, parseNewCredentials } from './credentials.js'
+import { leaving, type PasswordCheck } from './password-check.js'
 import type { SignIn } from './sign-in.js'
 
 export interface AccountRouteOptions {
   accounts: Accounts
+  passwords: PasswordCheck
   signIn: SignIn
   sessions: RequestHandler
   registerLimit: RequestHandler
   loginLimit: RequestHandler
-  /** Undefined when rate limits are off. */
-  backoff: LoginBackoff | undefined
+  /** Registrations of one name, from whatever client; undefined when rate limits are off. */
+  nameLimit: AttemptLimit | undefined
+  cookie: { name: string; secure: boolean }
+  events: Pick<SecurityEvents, 'note'>
 }
 
 /** POST /register, POST /login, POST /logout, GET /me. */
 export function accountRoutes(options: AccountRouteOptions): Router {
-  const { accounts, signIn, sessions, registerLimit, loginLimit, backoff } = options
+  const { accounts, passwords, signIn, sessions, registerLimit, loginLimit, nameLimit, cookie, events } = options
   const router = Router()
 
   router.post('/register', registerLimit, async (request, response) => {
-    const { username, password } = parseCredentials(request.body)
+    const { username, password } = parseNewCredentials(request.body)
+    const retryAfterSeconds = await nameLimit?.count(username)
+    if (retryAfterSeconds !== undefined) throw new HttpError('REGISTER_LIMITED', { retryAfterSeconds })
     const account = await accounts.register(username, password, leaving(response))
     if (account === undefined) throw new HttpError('USERNAME_TAKEN')
+    await passwords.know(request, username)
     response.status(201).json(account)
   })
 
   router.post('/login', loginLimit, sessions, async (request, response) => {
     const { username, password } = parseCredentials(request.body)
-    const client = clientKey(request)
-    refuseWhileBackingOff(await backoff?.wait(username, client))
-    const account = await accounts.verify(username, password, leaving(response))
-    if (account === undefined) {
-      refuseWhileBackingOff(await backoff?.failed(username, client))
-      throw new HttpError('INVALID_CREDENTIALS')
-    }
-    refuseWhileBackingOff(await backoff?.succeeded(username, client))
-    response.json({ token: await signIn.begin(request, username) })
+    const verified = await passwords.verify(request, response, username, password)
+    const token = await signIn.begin(request, verified)
+    // The password was changed in this moment.
+    if (token === undefined) throw new HttpError('INVALID_CREDENTIALS')
+    events.note('sign-in', 'account was signed in: its password was right', { account: username, client: request.ip })
+    response.json({ token })
   })
 
   router.post('/logout', sessions, async (request, response) => {
     await signIn.end(request)
-    response.clearCookie('outpost.sid').status(204).end()
+    // Browsers ignore this without what the cookie was set with.
+    response.clearCookie(cookie.name, { secure: cookie.secure }).status(204).end()
   })
 
   router.get('/me', sessions, async (request, response) => {
@@ -54,17 +59,4 @@ export function accountRoutes(options: AccountRouteOptions): Router {
   })
 
   return router
-}
-
-/** Aborts when the client leaves, so that it keeps no place in the queue for hashing. */
-function leaving(response: Response): AbortSignal {
-  const controller = new AbortController()
-  const left = (): void => controller.abort(new HttpError('HASHING_BUSY'))
-  if (response.closed) left()
-  else response.once('close', left)
-  return controller.signal
-}
-
-function refuseWhileBackingOff(seconds = 0): void {
-  if (seconds > 0) throw new HttpError('LOGIN_BACKOFF', { retryAfterSeconds: seconds })
 }

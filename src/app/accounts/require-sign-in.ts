@@ -1,13 +1,13 @@
 import type { Request, RequestHandler, Response } from 'express'
 import { HttpError } from '../errors.js'
-import type { SignIn } from './sign-in.js'
+import type { SignedIn, SignIn } from './sign-in.js'
 
-/** Lets only signed-in requests through. Later handlers read the user from `usernameFrom`. */
+/** Lets only signed-in requests through. Later handlers read the user from `usernameFrom` or `signedInFrom`. */
 export function requireSignIn(signIn: SignIn, sessions: RequestHandler): RequestHandler {
   const identify = async (request: Request, response: Response): Promise<void> => {
-    const username = await signIn.usernameOf(request)
-    if (username === undefined) throw new HttpError('UNAUTHENTICATED')
-    response.locals['username'] = username
+    const found = await signIn.find(request)
+    if (found === undefined) throw new HttpError('UNAUTHENTICATED')
+    response.locals['signedIn'] = found
   }
   return function requireSignIn(request, response, next) {
     void sessions(request, response, (error?: unknown) => {
@@ -17,6 +17,10 @@ export function requireSignIn(signIn: SignIn, sessions: RequestHandler): Request
   }
 }
 
+export function signedInFrom(response: Response): SignedIn {
+  return response.locals['signedIn'] as SignedIn
+}
+
 export function usernameFrom(response: Response): string {
-  return String(response.locals['username'])
+  return signedInFrom(response).username
 }

@@ -12,6 +12,6 @@ export const requireSameOrigin: RequestHandler = function requireSameOrigin(requ
   if (request.headers.cookie === undefined || SAFE_METHODS.has(request.method)) return next()
   const fetchSite = request.get('sec-fetch-site')
   if (fetchSite === 'cross-site' || fetchSite === 'same-site') throw new HttpError('CROSS_ORIGIN')
-  if (!isSameOrigin(request.headers)) throw new HttpError('CROSS_ORIGIN')
+  if (!isSameOrigin(request)) throw new HttpError('CROSS_ORIGIN')
   next()
 }

@@ -1,13 +1,21 @@
-import type { RedisStore } from 'connect-redis'
 import type { Request } from 'express'
-import { hashOfToken, type Accounts } from './accounts.js'
+import { v4 as uuid } from 'uuid'
+import { clientKey } from '../../services/rate-limit.js'
+import { hashOfToken, makeToken, type Accounts, type VerifiedAccount } from './accounts.js'
+import type { SignIns } from './sign-ins.js'
 
 declare module 'express-session' {
   interface SessionData {
     username?: string
-    /** Hash of the bearer token made by the same sign-in, so that both end at the same time. */
-    tokenHash?: string
+    /** The sign-in that made the session. */
+    signInId?: string
   }
+}
+
+/** Who sent a request, and by which sign-in. */
+export interface SignedIn {
+  username: string
+  signInId: string
 }
 
 /**
@@ -17,42 +25,62 @@ declare module 'express-session' {
 export class SignIn {
   constructor(
     private readonly accounts: Accounts,
-    private readonly sessionStore: RedisStore,
+    private readonly signIns: SignIns,
   ) {}
 
-  /** A session under a new id (one that was set before the sign-in becomes invalid), and a token. */
-  async begin(request: Request, username: string): Promise<string> {
-    await this.#revokeTokenOfSession(request)
+  /**
+   * A session under a new id (one that was set before the sign-in becomes invalid), and a token.
+   * @returns undefined when the account has changed since its password was verified
+   */
+  async begin(request: Request, { account, stored }: VerifiedAccount): Promise<string | undefined> {
+    const { username } = account
+    await this.#endThatOfSession(request)
     await promisify(done => request.session.regenerate(done))
-    const token = await this.accounts.issueToken({ username, sessionId: request.session.id })
+    const [signInId, token] = [uuid(), makeToken()]
+    const made = { sessionId: request.session.id, tokenHash: hashOfToken(token) }
+    const from = { client: clientKey(request), agent: request.get('user-agent') ?? '' }
+    if (!(await this.signIns.add(username, stored, signInId, { ...made, ...from }))) return undefined
+    await this.accounts.storeToken(token, { username, signInId })
     request.session.username = username
-    request.session.tokenHash = hashOfToken(token)
+    request.session.signInId = signInId
     await promisify(done => request.session.save(done))
     return token
   }
 
-  async usernameOf(request: Request): Promise<string | undefined> {
-    if (request.headers.authorization === undefined) return request.session.username
-    const token = bearerToken(request)
-    return token === undefined ? undefined : (await this.accounts.tokenRecord(token))?.username
+  /** Undefined when nobody is signed in, or not any more. */
+  async find(request: Request): Promise<SignedIn | undefined> {
+    const found = await this.#claimed(request)
+    return found !== undefined && (await this.signIns.isAlive(found.username, found.signInId)) ? found : undefined
   }
 
-  /** Ends both, whichever of them the request came with. */
+  async usernameOf(request: Request): Promise<string | undefined> {
+    return (await this.find(request))?.username
+  }
+
+  /** Ends the sign-in of the token and that of the session. */
   async end(request: Request): Promise<void> {
     const token = bearerToken(request)
-    if (token !== undefined) {
-      const record = await this.accounts.tokenRecord(token)
-      if (record !== undefined) await this.sessionStore.destroy(record.sessionId)
-      await this.accounts.revokeToken(hashOfToken(token))
-    }
-    await this.#revokeTokenOfSession(request)
+    const record = token === undefined ? undefined : await this.accounts.tokenRecord(token)
+    if (record !== undefined) await this.signIns.end(record.username, record.signInId)
+    await this.#endThatOfSession(request)
     await promisify(done => request.session.destroy(done))
   }
 
-  async #revokeTokenOfSession(request: Request): Promise<void> {
-    const { tokenHash } = request.session
-    if (tokenHash !== undefined) await this.accounts.revokeToken(tokenHash)
+  async #claimed(request: Request): Promise<SignedIn | undefined> {
+    if (request.headers.authorization === undefined) return inSession(request)
+    const token = bearerToken(request)
+    return token === undefined ? undefined : await this.accounts.tokenRecord(token)
   }
+
+  async #endThatOfSession(request: Request): Promise<void> {
+    const found = inSession(request)
+    if (found !== undefined) await this.signIns.end(found.username, found.signInId)
+  }
+}
+
+function inSession({ session }: Request): SignedIn | undefined {
+  const { username, signInId } = session
+  return username === undefined || signInId === undefined ? undefined : { username, signInId }
 }
 
 const BEARER = /^Bearer ([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})$/i

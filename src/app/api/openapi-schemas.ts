@@ -1,6 +1,12 @@
 const text = { type: 'string' }
 const time = { type: 'string', format: 'date-time' }
 const cents = { type: 'integer', minimum: 0, description: 'In cents' }
+const password = { type: 'string', minLength: 6, description: 'At most 72 bytes in UTF-8' }
+const newPassword = {
+  type: 'string',
+  minLength: 8,
+  description: 'At most 72 bytes in UTF-8; none of the most common ones, and not the username',
+}
 const productName = { type: 'string', minLength: 1, maxLength: 200 }
 
 function object(properties: Record<string, object>, optional: string[] = []): object {
@@ -11,7 +17,28 @@ function object(properties: Record<string, object>, optional: string[] = []): ob
 export const schemas = {
   Credentials: object({
     username: { type: 'string', minLength: 1, maxLength: 64, description: 'Compared in Unicode NFC and lower case' },
-    password: { type: 'string', minLength: 6, description: 'At most 72 bytes in UTF-8' },
+    password,
+  }),
+  NewCredentials: object({
+    username: { type: 'string', minLength: 1, maxLength: 64, description: 'Without invisible characters' },
+    password: newPassword,
+  }),
+  PasswordChange: object({ currentPassword: password, newPassword }),
+  SessionEnd: object({ password, id: { type: 'string', description: 'Without it, all sessions but this one' } }, [
+    'id',
+  ]),
+  Sessions: object({
+    sessions: {
+      type: 'array',
+      items: object({
+        id: text,
+        current: { type: 'boolean', description: 'Whether it is the one that asks' },
+        startedAt: time,
+        seenAt: { ...time, description: 'Of its last request, to the minute' },
+        client: { type: 'string', description: 'The address that it was begun from' },
+        agent: { type: 'string', description: 'What the browser calls itself' },
+      }),
+    },
   }),
   Account: object({ username: text, createdAt: time }),
   Token: object({ token: { type: 'string', format: 'uuid' } }),

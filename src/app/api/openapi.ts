@@ -37,6 +37,8 @@ const withBody = {
   ...changing,
 }
 
+const noSpace = problem('The quota of the account, or the space of the storage, is used up; nothing is stored')
+
 const productId = inPath('id', '^[A-Za-z0-9_-]{1,64}$')
 const uploadKey = inPath('key', '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$')
 
@@ -51,7 +53,7 @@ const accounts = {
     post: {
       operationId: 'register',
       summary: 'Make an account',
-      requestBody: body('Credentials'),
+      requestBody: body('NewCredentials'),
       responses: {
         201: { description: 'Made', content: json('Account') },
         400: problem('A value is invalid'),
@@ -67,8 +69,8 @@ const accounts = {
       requestBody: body('Credentials'),
       responses: {
         200: {
-          description: 'Signed in for 24 hours',
-          headers: { 'Set-Cookie': header('The session, `outpost.sid`') },
+          description: 'Signed in for 24 hours, or until an hour without a request',
+          headers: { 'Set-Cookie': header('The session, `outpost.sid`; in production `__Host-outpost.sid`') },
           content: json('Token'),
         },
         400: problem('A value is invalid'),
@@ -95,6 +97,52 @@ const accounts = {
       summary: 'The account that is signed in',
       security: signedIn,
       responses: { 200: { description: 'Signed in', content: json('Account') }, 401: unauthenticated, ...counted },
+    },
+  },
+}
+
+const wrongPassword = problem('Not signed in, or the password is wrong')
+
+const sessions = {
+  '/sessions': {
+    get: {
+      operationId: 'listSessions',
+      summary: 'All sessions of the account that is signed in',
+      security: signedIn,
+      responses: {
+        200: { description: 'The last used one first', content: json('Sessions') },
+        401: unauthenticated,
+        ...counted,
+      },
+    },
+  },
+  '/sessions/end': {
+    post: {
+      operationId: 'endSessions',
+      summary: 'End one session of the account, or all others, with their tokens',
+      security: signedIn,
+      requestBody: body('SessionEnd'),
+      responses: {
+        204: { description: 'Ended' },
+        400: problem('A value is invalid'),
+        401: wrongPassword,
+        404: problem('There is no such session'),
+        ...withBody,
+      },
+    },
+  },
+  '/password': {
+    post: {
+      operationId: 'changePassword',
+      summary: 'Change the password; all sessions end, and a new one begins',
+      security: signedIn,
+      requestBody: body('PasswordChange'),
+      responses: {
+        200: { description: 'Changed, and signed in anew', content: json('Token') },
+        400: problem('A value is invalid'),
+        401: wrongPassword,
+        ...withBody,
+      },
     },
   },
 }
@@ -128,6 +176,8 @@ const products = {
         400: problem('A value is invalid'),
         401: unauthenticated,
         ...withBody,
+        403: problem('It belongs to another account, or a page of another origin asks'),
+        507: noSpace,
       },
     },
   },
@@ -158,6 +208,7 @@ const uploads = {
         408: problem('The file did not arrive in time'),
         ...withBody,
         413: problem('Larger than UPLOAD_MAX_BYTES; nothing is stored'),
+        507: noSpace,
       },
     },
   },
@@ -273,7 +324,7 @@ export const openapi = {
       'Every answer carries `X-Request-Id`; with EXPOSE_WORKER=1 also `X-Outpost-Worker`, the worker that served it. ' +
       'Errors are `application/problem+json` (RFC 9457).',
   },
-  paths: { ...accounts, ...products, ...uploads, ...others },
+  paths: { ...accounts, ...sessions, ...products, ...uploads, ...others },
   components: {
     schemas,
     securitySchemes: {

@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'socket.io'
+import type { SecurityEvents } from '../../process/security-events.js'
 import { TokenBucket, type BucketOptions } from './token-bucket.js'
 
 /** A message with its envelope. */
@@ -12,6 +13,7 @@ const RATE: BucketOptions = { burst: 200, perSecond: 50 }
 export interface ChatOptions {
   /** Off together with the other rate limits. */
   limited: boolean
+  events?: Pick<SecurityEvents, 'note'>
   now?: () => number
 }
 
@@ -20,14 +22,18 @@ export interface ChatOptions {
  * acknowledgement is `{ ok: true }`. A client that sends too fast, or sends a bad message, gets the event `refused` and is
  * disconnected.
  */
-export function relayMessages(io: Server, { limited, now = () => performance.now() }: ChatOptions): void {
+export function relayMessages(io: Server, { limited, events, now = () => performance.now() }: ChatOptions): void {
   /** The socket to refuse, by connection. A client may join any number of times on one connection, or never. */
   const joined = new WeakMap<Session, Socket>()
+  const noteEjected = (reason: string, { remoteAddress }: Session): void => {
+    events?.note('client-ejected', `chat client was disconnected: ${reason}`, { client: remoteAddress })
+  }
   if (limited) {
     io.engine.on('connection', (session: Session) => {
       const bucket = new TokenBucket(RATE, now())
       session.on('packet', () => {
         if (bucket.take(now())) return
+        noteEjected('it sent too fast', session)
         const socket = joined.get(session)
         if (socket !== undefined) refuse(socket, 'RATE_LIMITED')
         session.close()
@@ -39,8 +45,11 @@ export function relayMessages(io: Server, { limited, now = () => performance.now
     socket.on('message', (...received: unknown[]) => {
       const acknowledge = received.at(-1)
       const [message] = received
-      if (typeof message === 'function' || isDeeperThan(message, MAX_DEPTH) || binaryBytes(message) > MAX_MESSAGE_BYTES)
+      const isBad = typeof message === 'function' || isDeeperThan(message, MAX_DEPTH)
+      if (isBad || binaryBytes(message) > MAX_MESSAGE_BYTES) {
+        noteEjected('its message is none that is passed on', socket.conn)
         return refuse(socket, 'BAD_MESSAGE')
+      }
       io.emit('message', message)
       if (isAcknowledgement(acknowledge)) acknowledge({ ok: true })
     })

@@ -1,6 +1,7 @@
 import { ask, explain } from './answer.js'
 import { element } from './elements.js'
 import { busy, Notice } from './notice.js'
+import { SessionList } from './sessions.js'
 
 /** Set while a user is signed in, so that other visitors send no request that would be refused. */
 const REMEMBERED = 'outpost.signed-in'
@@ -13,8 +14,10 @@ export class AccountPanel {
   readonly #signedIn = element('signed-in', HTMLElement)
   readonly #name = element('name', HTMLElement)
   readonly #notice = new Notice('account')
+  readonly #sessions = new SessionList(this.#notice)
 
   start(): void {
+    this.#sessions.start()
     this.#form.addEventListener('submit', event => {
       event.preventDefault()
       void busy(this.#form, () => this.#signIn())
@@ -82,6 +85,7 @@ export class AccountPanel {
     this.#form.hidden = username !== undefined
     this.#signedIn.hidden = username === undefined
     this.#name.textContent = username ?? ''
+    this.#sessions.close()
     element('avatar', HTMLElement).textContent = username?.slice(0, 1) ?? ''
     if (username === undefined) localStorage.removeItem(REMEMBERED)
     else localStorage.setItem(REMEMBERED, 'yes')

@@ -1,6 +1,7 @@
 import { Router, type RequestHandler } from 'express'
 import { z } from 'zod'
 import type { Products } from './products.js'
+import { usernameFrom } from '../accounts/require-sign-in.js'
 import { HttpError } from '../errors.js'
 import { validated } from '../validation.js'
 
@@ -39,7 +40,7 @@ export function productRoutes({ products, signedIn }: ProductRouteOptions): Rout
   router.put('/products/:id', signedIn, async (request, response) => {
     const { id } = validated(idSchema, request.params)
     const { name, price } = validated(bodySchema, request.body)
-    response.json(await products.save({ id, name, price }))
+    response.json(await products.save({ id, name, price }, usernameFrom(response)))
   })
 
   return router

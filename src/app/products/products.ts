@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import type { Cache, Cached } from '../../services/cache.js'
 import type { ObjectStorage } from '../../services/object-storage.js'
+import type { ProductOwners } from './product-owners.js'
 
 export const PRODUCT_TTL_SECONDS = 600
 
@@ -20,6 +21,7 @@ export class Products {
   constructor(
     private readonly storage: Pick<ObjectStorage, 'check' | 'getJson' | 'putJson'>,
     private readonly cache: Pick<Cache, 'read' | 'write'>,
+    private readonly owners: Pick<ProductOwners, 'admit'>,
   ) {}
 
   find(id: string): Promise<Cached<Product>> {
@@ -29,12 +31,17 @@ export class Products {
     })
   }
 
-  async save({ id, name, price }: Pick<Product, 'id' | 'name' | 'price'>): Promise<Product> {
+  /**
+   * Makes a product, or changes one of the same account.
+   * @throws {HttpError} NOT_OWNER
+   */
+  async save({ id, name, price }: Pick<Product, 'id' | 'name' | 'price'>, username: string): Promise<Product> {
     const product = { id, name, price, updatedAt: new Date().toISOString() }
     // A write that begins shortens the life of the cached value, so one that cannot be sent must not begin.
     await this.storage.check()
+    const metadata = await this.owners.admit(id, objectKey(id), username)
     await this.cache.write(cacheName(id), PRODUCT_TTL_SECONDS, product, () =>
-      this.storage.putJson(objectKey(id), product),
+      this.storage.putJson(objectKey(id), product, metadata),
     )
     return product
   }

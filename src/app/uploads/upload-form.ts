@@ -110,7 +110,8 @@ export class UploadForm {
       return
     }
     this.#stream = stream
-    this.#foundFile({ name, declaredType, bytes: this.#bytes(stream) })
+    const minBytes = Math.max(0, Number(this.request.get('content-length') ?? 0) - FORM_OVERHEAD_BYTES)
+    this.#foundFile({ name, declaredType, minBytes, bytes: this.#bytes(stream) })
   }
 
   async *#bytes(stream: Readable): AsyncGenerator<Buffer, void, undefined> {

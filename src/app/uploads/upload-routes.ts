@@ -21,9 +21,10 @@ export function uploadRoutes({ uploads, signedIn, maxBytes }: UploadRouteOptions
   router.post('/upload', signedIn, async (request, response) => {
     const form = new UploadForm(request, maxBytes)
     try {
-      const { key, ...facts } = await uploads.store(usernameFrom(response), await form.file())
+      const owner = usernameFrom(response)
+      const { key, ...facts } = await uploads.store(owner, await form.file())
       // The client has left and will never learn the key.
-      if (response.closed) return await uploads.remove(key)
+      if (response.closed) return await uploads.remove(owner, key)
       const url = `/uploads/${key}`
       response
         .status(201)
@@ -42,9 +43,12 @@ export function uploadRoutes({ uploads, signedIn, maxBytes }: UploadRouteOptions
 
   router.delete('/uploads/:key', signedIn, async (request, response) => {
     const key = keyOf(String(request.params['key']))
+    const owner = usernameFrom(response)
     const info = await uploads.stat(key)
-    if (info === undefined || ownerOf(info) !== usernameFrom(response)) throw new HttpError('NOT_FOUND')
-    await uploads.remove(key)
+    if (info !== undefined && ownerOf(info) !== owner) throw new HttpError('NOT_FOUND')
+    // A file that is gone, but still counted, is no longer counted.
+    await uploads.remove(owner, key)
+    if (info === undefined) throw new HttpError('NOT_FOUND')
     response.status(204).end()
   })
 

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { v4 as uuid } from 'uuid'
-import { Semaphore, QueueFullError } from '../../resources/semaphore.js'
+import { QueueFullError } from '../../resources/semaphore.js'
+import { SharedPlaces } from '../../resources/shared-places.js'
 import { SNIFFED_BYTES, servedType } from './file-type.js'
 import { withIdleDeadline } from '../../services/idle-deadline.js'
 import type { ObjectInfo } from '../../services/object-info.js'
@@ -12,6 +13,8 @@ export interface IncomingFile {
   /** The client's name for the file. It is stored as data and never used as a path. */
   name: string | undefined
   declaredType: string
+  /** The file has at least so many, as far as is known before it is read. */
+  minBytes: number
   /** Throws when the file, or the form around it, is not whole. */
   bytes: AsyncIterable<Buffer>
 }
@@ -24,6 +27,14 @@ export interface StoredUpload {
   contentType: string
 }
 
+/** Counts the bytes of an account: see upload-quota.ts. */
+export interface Quota {
+  begin(owner: string, key: string, bytes: number): Promise<{ grow(size: number): Promise<void> }>
+  stored(owner: string, key: string, bytes: number): Promise<void>
+  failed(owner: string, key: string): Promise<void>
+  removed(owner: string, key: string): Promise<void>
+}
+
 /** All places for uploads are taken, and the queue is full or this upload has waited too long. */
 export class UploadsBusyError extends Error {
   constructor() {
@@ -32,7 +43,7 @@ export class UploadsBusyError extends Error {
   }
 }
 
-/** The number of simultaneous uploads. Each may hold a part in memory. */
+/** The number of simultaneous uploads, of which one account gets a share. Each may hold a part in memory. */
 const AT_ONCE = 32
 const WAITING = 224
 const WAIT_MS = 5_000
@@ -45,37 +56,48 @@ export const UPLOAD_PREFIX = 'uploads/'
 
 /** Files of users, under unguessable keys. */
 export class Uploads {
-  readonly #semaphore = new Semaphore(AT_ONCE, WAITING)
+  readonly #places = new SharedPlaces(AT_ONCE, WAITING)
 
-  constructor(private readonly storage: ObjectStorage) {}
+  constructor(
+    private readonly storage: ObjectStorage,
+    private readonly quota: Quota,
+  ) {}
 
   /**
    * Streams a file to the storage. The object exists once this resolves. If this throws, the object does not exist, or is
    * removed soon: a slow storage may still have stored it.
+   * @throws {UploadsBusyError | QuotaReachedError | StorageFullError | StorageUnavailableError | SourceIdleError}
    */
   async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
     const source = withIdleDeadline(file.bytes, SOURCE_IDLE_MS)
     // Before the wait for a place: a client that sends nothing should not hold one.
     const head = await readHead(source)
-    const leave = await this.#enter().catch(async (error: unknown) => {
+    const leave = await this.#enter(owner).catch(async (error: unknown) => {
       await source.return()
       throw error
     })
     const key = uuid()
     try {
+      const reservation = await this.quota.begin(owner, key, file.minBytes)
       const contentType = servedType(Buffer.concat(head), file.declaredType)
       const hash = createHash('sha256')
       const hashed = async function* (): AsyncGenerator<Buffer, void, undefined> {
+        let size = 0
         for await (const chunk of rejoined(head, source)) {
+          size += chunk.length
+          await reservation.grow(size)
           hash.update(chunk)
           yield chunk
         }
       }
       const metadata = { owner: encodeURIComponent(owner), ...nameAsMetadata(file.name) }
       const { size } = await this.storage.putSteady(UPLOAD_PREFIX + key, hashed(), { contentType, metadata })
+      await this.#count(owner, key, size)
       return { key, size, sha256: hash.digest('hex'), contentType }
     } catch (error) {
       if (error instanceof StorageUnavailableError) this.#takeAway(key)
+      // Its reservation lapses by itself.
+      await this.quota.failed(owner, key).catch(() => undefined)
       throw error
     } finally {
       leave()
@@ -90,22 +112,33 @@ export class Uploads {
     return this.storage.get(UPLOAD_PREFIX + key, range)
   }
 
-  remove(key: string): Promise<void> {
-    return this.storage.remove(UPLOAD_PREFIX + key)
+  async remove(owner: string, key: string): Promise<void> {
+    await this.storage.remove(UPLOAD_PREFIX + key)
+    await this.quota.removed(owner, key)
+  }
+
+  /** A file that cannot be counted is removed again. */
+  async #count(owner: string, key: string, size: number): Promise<void> {
+    try {
+      await this.quota.stored(owner, key, size)
+    } catch (error) {
+      this.#takeAway(key)
+      throw error
+    }
   }
 
   #takeAway(key: string): void {
     for (const delayMs of REMOVED_AFTER_MS) {
-      setTimeout(() => void this.remove(key).catch(() => undefined), delayMs).unref()
+      setTimeout(() => void this.storage.remove(UPLOAD_PREFIX + key).catch(() => undefined), delayMs).unref()
     }
   }
 
   /** @throws {UploadsBusyError} */
-  async #enter(): Promise<() => void> {
+  async #enter(owner: string): Promise<() => void> {
     const patience = new AbortController()
     const overdue = setTimeout(() => patience.abort(new UploadsBusyError()), WAIT_MS)
     try {
-      return await this.#semaphore.enter(patience.signal)
+      return await this.#places.enter(owner, patience.signal)
     } catch (error) {
       throw error instanceof QueueFullError ? new UploadsBusyError() : error
     } finally {

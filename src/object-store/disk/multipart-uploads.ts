@@ -52,6 +52,7 @@ export class MultipartUploads {
   }
 
   async create(key: string, attributes: Attributes, checksum: UploadRecord['checksum']): Promise<Upload> {
+    await this.context.temp.space.require()
     const id = randomBytes(16).toString('hex')
     const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes, checksum }
     await this.#inBucket(() =>

@@ -3,13 +3,18 @@ import { mkdir, open, rename, rm, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import { BlockHasher, type BlockChecksums } from './block-checksums.js'
 import { moveInto, syncDirectory } from './directories.js'
+import { CHECKED_EVERY_BYTES, type FreeSpace } from './free-space.js'
 import type { StoredChecksum } from '../request/checksums.js'
 import { requireMd5, type Body } from '../request/payload.js'
 import { encodeRecord } from './record-file.js'
 
 /** The folder for incomplete files. Nothing refers to it, so a start empties it without a check. */
 export class TempFolder {
-  constructor(private readonly path: string) {}
+  constructor(
+    private readonly path: string,
+    /** Of the file system that it is on. */
+    readonly space: Pick<FreeSpace, 'require'>,
+  ) {}
 
   /** What cannot be removed may stay, because new files get names of their own. */
   async empty(warn: (message: string, cause: unknown) => void): Promise<void> {
@@ -23,7 +28,7 @@ export class TempFolder {
 
   async file(): Promise<TempFile> {
     const path = join(this.path, randomUUID())
-    return new TempFile(path, await open(path, 'wx', 0o600))
+    return new TempFile(path, await open(path, 'wx', 0o600), this.space)
   }
 
   /** Fills a new directory, then moves it to its final name, where it is always complete. */
@@ -65,14 +70,25 @@ export class TempFile {
   constructor(
     private readonly path: string,
     private readonly handle: FileHandle,
+    private readonly space: Pick<FreeSpace, 'require'>,
   ) {}
 
-  /** Writes a body as it arrives. The next piece is read once the system has taken this one. */
+  /**
+   * Writes a body as it arrives. The next piece is read once the system has taken this one.
+   * @throws {S3Error} XMinioStorageFull when too little space is left
+   */
   async write(body: Body): Promise<Written> {
     const hash = createHash('md5')
     const blocks = new BlockHasher()
     let size = 0
+    let unchecked = 0
+    await this.space.require()
     for await (const piece of body.chunks) {
+      if (unchecked >= CHECKED_EVERY_BYTES) {
+        await this.space.require()
+        unchecked = 0
+      }
+      unchecked += piece.length
       hash.update(piece)
       blocks.update(piece)
       await this.#append(piece)

@@ -153,12 +153,13 @@ export class EmbeddedServers implements Service {
   #makeStore(): ManagedServer {
     const { config, folder, lifeline, shutdown, log, program } = this.options
     const { objectsDir, minioDir } = folder
-    const { cacheDir, logLevel } = config
+    const { cacheDir, logLevel, minFreeBytes } = config
     const backend = chooseBackend({ program, objectsDir, minioDir, cacheDir })
     this.#storeName = backend.name
     const { accessKey, secretKey, region } = this.storage
     const port = Number(new URL(this.storage.endpoint).port)
     const stopTimeoutMs = (): number => shutdown.patience(STORE_STOP_MS)
-    return embeddedStore({ backend, port, region, accessKey, secretKey, lifeline, logLevel, log, stopTimeoutMs })
+    const settings = { port, region, accessKey, secretKey, minFreeBytes, lifeline, logLevel }
+    return embeddedStore({ backend, ...settings, log, stopTimeoutMs })
   }
 }

@@ -2,6 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { requireExclusive } from './exclusive-folder.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
 const MAX_SOCKET_PATH = 103
@@ -12,9 +13,10 @@ export class InstanceFolder {
   /** The folder for sockets and pipes, which are useless after the instance. No other user may enter it. */
   readonly runDir: string
 
-  /** Creates both folders. @throws {Error} names DATA_DIR when they cannot be created */
+  /** Creates both folders. @throws {Error} names DATA_DIR when they cannot be created, or others may write there */
   constructor(readonly dataDir: string) {
     makeFolder(dataDir)
+    requireExclusive(dataDir)
     this.runDir = join(dataDir, 'run')
     // A longer DATA_DIR was moved to this path.
     if (isLink(this.runDir)) fs.rmSync(this.runDir)

@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net'
 import express, { type RequestHandler } from 'express'
 import t from 'tap'
 import { accountRoutes, type AccountRouteOptions } from '#src/app/accounts/account-routes.js'
+import { PasswordCheck } from '#src/app/accounts/password-check.js'
+import type { Accounts } from '#src/app/accounts/accounts.js'
 import { within } from '../../helpers/deadline.js'
 
 const pass: RequestHandler = (_request, _response, next) => next()
@@ -14,12 +16,13 @@ void t.test('a client that leaves while its password waits to be hashed frees it
     asked.push(gone)
     return new Promise((_resolve, reject) => gone.addEventListener('abort', () => reject(gone.reason as Error)))
   }
+  const accounts = { register: hang, verify: hang } as unknown as Accounts
   const options = {
-    accounts: { register: hang, verify: hang },
+    accounts,
+    passwords: new PasswordCheck(accounts, undefined),
     sessions: pass,
     registerLimit: pass,
     loginLimit: pass,
-    backoff: undefined,
   } as unknown as AccountRouteOptions
   const server = http.createServer(express().use(express.json(), accountRoutes(options))).listen(0, '127.0.0.1')
   t.teardown(() => server.close())

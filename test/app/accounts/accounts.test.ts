@@ -1,5 +1,6 @@
 import t from 'tap'
-import { Accounts, hashOfToken } from '#src/app/accounts/accounts.js'
+import { accountKeys } from '#src/app/accounts/account-keys.js'
+import { Accounts, makeToken } from '#src/app/accounts/accounts.js'
 import { PasswordHasher } from '#src/app/accounts/password-hasher.js'
 import { RedisServer } from '../../helpers/redis-server.js'
 
@@ -14,7 +15,7 @@ const elsewhere = new Accounts(await server.connect(t), hasher)
 void t.test('an account is known at every worker, by name and password', async t => {
   const account = await accounts.register('alice', 'correct horse')
   t.match(account, { username: 'alice', createdAt: /^\d{4}-\d\d-\d\dT[\d:.]+Z$/ })
-  t.strictSame(await elsewhere.verify('alice', 'correct horse'), account)
+  t.strictSame((await elsewhere.verify('alice', 'correct horse'))?.account, account)
   t.strictSame(await elsewhere.find('alice'), account, 'and no hash is handed out')
   t.equal(await elsewhere.verify('alice', 'wrong horse'), undefined)
   t.equal(await elsewhere.verify('bob', 'correct horse'), undefined)
@@ -36,20 +37,46 @@ void t.test('exactly one of several simultaneous registrations of a name succeed
   t.ok(await accounts.verify('carol', winners[0]!))
 })
 
-void t.test('a token is valid at every worker until it is revoked', async t => {
-  const record = { username: 'alice', sessionId: 's-1' }
-  const [token, another] = [await accounts.issueToken(record), await accounts.issueToken(record)]
-  t.not(token, another)
+void t.test('a changed password is the only one that is right, and ends all sign-ins', async t => {
+  await accounts.register('dora', 'correct horse')
+  const verified = (await accounts.verify('dora', 'correct horse'))!
+  const signIn = { sessionId: 's-1', tokenHash: 'h-1', startedAt: 1, seenAt: 2, client: '192.0.2.1', agent: '' }
+  await redis.hset(accountKeys.signIns('dora'), 'one', JSON.stringify(signIn))
+  const change = await elsewhere.changePassword(verified, 'battery staple')
+  t.strictSame(change?.ended, [signIn])
+  t.equal(await redis.exists(accountKeys.signIns('dora')), 0)
+  t.equal(await accounts.verify('dora', 'correct horse'), undefined)
+  t.strictSame(await accounts.verify('dora', 'battery staple'), change?.changed)
+  t.equal((await accounts.find('dora'))?.createdAt, verified.account.createdAt)
+})
+
+void t.test('of two changes of one password at the same time, one is made', async t => {
+  await accounts.register('dirk', 'correct horse')
+  const verified = (await accounts.verify('dirk', 'correct horse'))!
+  const changes = await Promise.all([
+    accounts.changePassword(verified, 'first password'),
+    elsewhere.changePassword(verified, 'second password'),
+  ])
+  t.equal(changes.filter(change => change !== undefined).length, 1)
+})
+
+void t.test('a token is known at every worker', async t => {
+  const record = { username: 'alice', signInId: 'one' }
+  const token = makeToken()
+  await accounts.storeToken(token, record)
   t.strictSame(await elsewhere.tokenRecord(token), record)
-  await elsewhere.revokeToken(hashOfToken(token))
-  t.equal(await accounts.tokenRecord(token), undefined)
-  t.strictSame(await accounts.tokenRecord(another), record, 'each by itself')
   t.equal(await accounts.tokenRecord('made-up'), undefined)
+})
+
+void t.test('a token of a version that listed no sign-ins is not known', async t => {
+  const token = makeToken()
+  await accounts.storeToken(token, { username: 'alice', sessionId: 's-1' } as never)
+  t.equal(await accounts.tokenRecord(token), undefined)
 })
 
 void t.test('a token is valid for a day', async t => {
   await redis.flushall()
-  await accounts.issueToken({ username: 'alice', sessionId: 's-1' })
+  await accounts.storeToken(makeToken(), { username: 'alice', signInId: 'one' })
   const [key] = await redis.keys('*')
   const ttl = await redis.ttl(key!)
   t.ok(ttl > 86_390 && ttl <= 86_400, String(ttl))
@@ -58,7 +85,8 @@ void t.test('a token is valid for a day', async t => {
 void t.test('the data in Redis do not allow a sign-in', async t => {
   await redis.flushall()
   await accounts.register('alice', 'correct horse')
-  const token = await accounts.issueToken({ username: 'alice', sessionId: 's-1' })
+  const token = makeToken()
+  await accounts.storeToken(token, { username: 'alice', signInId: 'one' })
   const names = await redis.keys('*')
   const held = names.concat(await Promise.all(names.map(async name => String(await redis.get(name)))))
   t.equal(held.length, 4)

@@ -5,6 +5,7 @@ import t from 'tap'
 import { sendFile } from '#src/app/uploads/send-file.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
 import { Uploads } from '#src/app/uploads/uploads.js'
+import { noQuota } from '../../helpers/no-quota.js'
 import { fetchBytes } from '../../helpers/forms.js'
 import { serveRoute } from '../../helpers/route-server.js'
 
@@ -30,7 +31,7 @@ const s3 = http.createServer((request, response) => {
 })
 await once(s3.listen(0, '127.0.0.1'), 'listening')
 const storage = new ObjectStorage({ ...access, endpoint: `http://127.0.0.1:${(s3.address() as AddressInfo).port}` })
-const uploads = new Uploads(storage)
+const uploads = new Uploads(storage, noQuota)
 const base = await serveRoute(t, (request, response) => sendFile(uploads, 'key', request, response))
 t.teardown(() => {
   storage.close()

@@ -5,6 +5,7 @@ import t from 'tap'
 import { ObjectStore } from '#src/object-store/object-store.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
 import { nameOf, Uploads, UploadsBusyError, UPLOAD_PREFIX, type IncomingFile } from '#src/app/uploads/uploads.js'
+import { noQuota } from '../../helpers/no-quota.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
@@ -63,12 +64,12 @@ function file(...chunks: Buffer[]): IncomingFile {
     await nextTurn()
     yield* chunks
   }
-  return { name: 'a.bin', declaredType: 'application/octet-stream', bytes: bytes() }
+  return { name: 'a.bin', declaredType: 'application/octet-stream', minBytes: 0, bytes: bytes() }
 }
 
 void t.test('a file whose storing was not confirmed is removed again', async t => {
   const proxy = new DeafProxy()
-  const uploads = new Uploads(storageAt(await proxy.listen()))
+  const uploads = new Uploads(storageAt(await proxy.listen()), noQuota)
   const whole = await uploads.store('alice', file(Buffer.from('abc')))
   t.strictSame(await visible(), [UPLOAD_PREFIX + whole.key])
 
@@ -77,11 +78,11 @@ void t.test('a file whose storing was not confirmed is removed again', async t =
   proxy.cut = false
   while ((await visible()).length > 1) await nextTurn()
   t.strictSame(await visible(), [UPLOAD_PREFIX + whole.key])
-  await uploads.remove(whole.key)
+  await uploads.remove('alice', whole.key)
 })
 
 void t.test('lone surrogates in a file name are replaced', async t => {
-  const uploads = new Uploads(storage)
+  const uploads = new Uploads(storage, noQuota)
   for (const [name, kept] of [
     ['a\ud800.bin', 'a\ufffd.bin'],
     ['\udc00', '\ufffd'],
@@ -89,12 +90,12 @@ void t.test('lone surrogates in a file name are replaced', async t => {
   ] as const) {
     const { key } = await uploads.store('alice', { ...file(Buffer.from('abc')), name })
     t.equal(nameOf((await uploads.stat(key))!), kept)
-    await uploads.remove(key)
+    await uploads.remove('alice', key)
   }
 })
 
 void t.test('clients that have sent nothing yet hold no place', async t => {
-  const uploads = new Uploads(storage)
+  const uploads = new Uploads(storage, noQuota)
   let give: (() => void) | undefined
   const open = new Promise<void>(resolve => (give = resolve))
   const stalled = Array.from({ length: 64 }, () => {
@@ -102,20 +103,43 @@ void t.test('clients that have sent nothing yet hold no place', async t => {
       yield Buffer.from('a')
       await open
     }
-    return uploads.store('mallory', { name: undefined, declaredType: 'text/plain', bytes: bytes() })
+    return uploads.store('mallory', { name: undefined, declaredType: 'text/plain', minBytes: 0, bytes: bytes() })
   })
   const { key } = await uploads.store('alice', file(Buffer.from('abc')))
   t.ok((await uploads.stat(key)) !== undefined)
   give?.()
   const stored = await Promise.all(stalled)
-  for (const { key: one } of [...stored, { key }]) await uploads.remove(one)
+  for (const { key: one } of [...stored, { key }]) await uploads.remove('alice', one)
+})
+
+void t.test('64 uploads of one account that stall leave places for others', async t => {
+  const hold = new Promise<never>(() => undefined)
+  const storing: string[] = []
+  const endless = {
+    putSteady: async (_key: string, source: AsyncIterable<Buffer>, { metadata }: { metadata: { owner: string } }) => {
+      storing.push(metadata.owner)
+      if (metadata.owner === 'mallory') await hold
+      let size = 0
+      for await (const chunk of source) size += chunk.length
+      return { size }
+    },
+  }
+  const clock = new FakeClock(t)
+  const uploads = new Uploads(endless as unknown as ObjectStorage, noQuota)
+  const stalled = Array.from({ length: 64 }, () => uploads.store('mallory', file(Buffer.alloc(16))))
+  const outcomes = Promise.all(stalled.slice(16).map(upload => t.rejects(upload, UploadsBusyError)))
+  for (let i = 0; i < 20; i += 1) await nextTurn()
+  t.equal(storing.length, 16, 'half of the places')
+  for (let i = 0; i < 8; i += 1) t.match(await uploads.store(`user-${i}`, file(Buffer.alloc(16))), { size: 16 })
+  clock.advance(5_000)
+  await outcomes
 })
 
 void t.test('an upload that finds all places taken is refused after five seconds', async t => {
   const clock = new FakeClock(t)
   let ended = 0
-  const full = new Uploads({ putSteady: () => new Promise(() => undefined) } as unknown as ObjectStorage)
-  for (let i = 0; i < 32; i += 1) void full.store('alice', file(Buffer.alloc(16)))
+  const full = new Uploads({ putSteady: () => new Promise(() => undefined) } as unknown as ObjectStorage, noQuota)
+  for (let i = 0; i < 32; i += 1) void full.store(`alice-${i}`, file(Buffer.alloc(16)))
   const bytes = async function* (): AsyncGenerator<Buffer> {
     try {
       await nextTurn()
@@ -125,7 +149,7 @@ void t.test('an upload that finds all places taken is refused after five seconds
       ended += 1
     }
   }
-  const late = full.store('bob', { name: undefined, declaredType: 'text/plain', bytes: bytes() })
+  const late = full.store('bob', { name: undefined, declaredType: 'text/plain', minBytes: 0, bytes: bytes() })
   const refused = t.rejects(late, UploadsBusyError)
   for (let i = 0; i < 20; i += 1) await nextTurn()
   clock.advance(4_999)

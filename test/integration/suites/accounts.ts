@@ -143,7 +143,7 @@ export async function accountSuite(t: Test, cluster: Cluster, workers: number): 
 
   await t.test('a refusal names every invalid value', async t => {
     const answer = jsonOf(await ask(url, '/register', { json: { username: 'a b', password: 'short' } }))
-    t.match(answer, { errors: [{ field: 'username' }, { field: 'password', reason: /6 characters/ }] })
+    t.match(answer, { errors: [{ field: 'username' }, { field: 'password', reason: /8 characters/ }] })
   })
 
   await t.test('with RATE_LIMIT_MAX=0 no request is limited', async t => {

@@ -105,6 +105,47 @@ export async function pageSuite(t: Test, cluster: Cluster, browser: Browser): Pr
     t.strictSame(visitor.complaints, [])
   })
 
+  await t.test('a visitor sees all sessions of the account, ends one, and changes the password', async t => {
+    const [visitor, other] = [await Visitor.open(browser, cluster.url), await Visitor.open(browser, cluster.url)]
+    const { username, password } = somebody()
+    await visitor.register(username, password)
+    await other.page.fill('#username', username)
+    await other.page.fill('#password', password)
+    await other.page.click('#sign-in button[type=submit]')
+    await other.told('account', 'Signed in')
+    const { page } = visitor
+    await page.click('#security summary')
+    await page.waitForSelector('#sessions li:has-text("this session")')
+    t.equal(await page.locator('#sessions li').count(), 2)
+    await page.fill('#own-password', password)
+    await page.click('#sessions li button')
+    await visitor.told('account', 'The session is over.')
+    await other.page.click('#who-am-i')
+    await other.told('account', 'You are not signed in any more.')
+
+    await page.fill('#new-password', 'password1')
+    await page.click('#change-password button')
+    await visitor.told('account', 'most common')
+    await page.fill('#new-password', 'battery staple')
+    await page.click('#change-password button')
+    await visitor.told('account', 'Password changed.')
+    await page.click('#who-am-i')
+    await visitor.told('account', `You are ${username}`)
+  })
+
+  await t.test('fields for passwords hide what is typed, and take what is pasted or filled in', async t => {
+    const { page } = await Visitor.open(browser, cluster.url)
+    const fields = await page.evaluate<string[]>(
+      `[...document.querySelectorAll('input')].filter(e => /password/.test(e.id))
+        .map(e => [e.type, e.autocomplete, e.maxLength, e.onpaste].join(' '))`,
+    )
+    t.strictSame(fields, [
+      'password current-password -1 ',
+      'password current-password -1 ',
+      'password new-password -1 ',
+    ])
+  })
+
   await t.test('a wrong password is reported in words', async () => {
     const visitor = await Visitor.open(browser, cluster.url)
     await visitor.page.fill('#username', somebody().username)

@@ -2,14 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { opensSession } from '../contract/session-names.js'
 import { answerProblem, type BalancerErrorCode } from '../errors.js'
+import type { ClientAccount } from '../ledger/client-account.js'
+import type { Holding } from '../ledger/holding.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
 import type { Attempt, AttemptFailure, ForwardedRequest, RequestBody } from '../transports/transport.js'
+import { BodyProgress } from './body-progress.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
 import type { Suspect } from './suspects.js'
-import { bodyByHeaders, holdBody } from './request-body.js'
+import { announcedBytes, bodyByHeaders, holdBody } from './request-body.js'
 import { isRepeatable, type Failure } from './retry.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
@@ -37,9 +40,11 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #targetsAtArrival = 0
   /** When a target first had the whole request, in the clock of `performance.now()`; 0 before. */
   #sentAt = 0
-  #bytesRead = 0
-  /** When the body last made progress, in the same clock. */
-  #bodyMovedAt = 0
+  #progress: BodyProgress | undefined
+  /** The share of its client in which it counts; undefined when it has no place, or no longer needs one. */
+  #counted: Holding | undefined
+  /** Bytes of its body in memory. */
+  #heldBytes = 0
   readonly isUpgrade = false
   deadline: Entry | undefined
 
@@ -51,8 +56,17 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     readonly requestId: string,
     readonly continueWanted: boolean,
     readonly owner: string | undefined,
+    readonly account: ClientAccount,
   ) {
     this.#response = response
+  }
+
+  get hasPlace(): boolean {
+    return this.#counted !== undefined
+  }
+
+  get bodyIsArriving(): boolean {
+    return this.#state === 'sent' && this.#sentAt === 0 && !this.request.complete
   }
 
   get response(): ServerResponse {
@@ -98,10 +112,13 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     const { heldBodyBytes } = this.dispatcher.options
     const body = bodyByHeaders(this.request, heldBodyBytes)
     if (body !== undefined) this.#dispatch(body)
+    // Without memory for it, it cannot be sent again.
+    else if (!this.#holdBytes(announcedBytes(this.request, heldBodyBytes))) this.#dispatch({ kind: 'stream' })
     else {
       this.#watchBody()
       holdBody(this.request, heldBodyBytes, held => {
         this.#waitWithin(undefined)
+        if (held.kind === 'stream') this.#letGoOfBody()
         if (this.#state === 'arriving') this.#dispatch(held)
       })
     }
@@ -110,6 +127,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
+    if (this.#counted === undefined) {
+      this.#counted = bound ? this.account.polls : this.account.places
+      this.#counted.add()
+    }
     this.#cookie = this.dispatcher.stickiness?.taken(this, target)
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
@@ -126,7 +147,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   giveUp(code: BalancerErrorCode): void {
     if (this.#state === 'over') return
     this.#endAttempt()
-    this.#state = 'over'
+    this.#end()
     // A client that still waits for "100 Continue" may or may not send the body now, so the connection has to close.
     if (this.continueWanted || code === 'REQUEST_TIMEOUT') this.#response.shouldKeepAlive = false
     answerProblem(this.#response, code, this.requestId)
@@ -158,8 +179,9 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#state = 'answering'
     this.#waitWithin(undefined)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
-    // An answer that streams has freed its place.
-    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
+    this.#letGoOfBody()
+    // An answer that streams holds no place.
+    this.noteAnswering()
   }
 
   answerComplete(): void {
@@ -173,6 +195,14 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
     if (this.request.httpVersionMinor === 0) reset(this.request.socket)
     else this.#response.destroy()
+  }
+
+  noteAnswering(): void {
+    const counted = this.#counted
+    if (counted === undefined) return
+    this.#counted = undefined
+    counted.release()
+    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
   }
 
   replaceResponse(response: ServerResponse): void {
@@ -195,7 +225,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // What the target has for the client is sent at once.
     if (!isWaiting || this.#response.headersSent || performance.now() - this.#sentAt < POLL_MS) return false
     this.#endAttempt()
-    this.#state = 'over'
+    this.#end()
     this.#response.writeHead(200, CLOSE_HEADERS).end(CLOSE_PACKET)
     return true
   }
@@ -215,23 +245,15 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   #watchBody(): void {
-    this.#bytesRead = this.request.socket.bytesRead
-    this.#bodyMovedAt = performance.now()
+    this.#progress = new BodyProgress(this.request, this.dispatcher.options, performance.now())
     this.#waitWithin(this.dispatcher.progressing)
   }
 
-  /** A body that stands still fails the side that holds it up: the client that does not send, or the target. */
+  /** A body that stands still fails the side that holds it up. */
   #checkBody(): void {
-    const { complete, readableLength, readableHighWaterMark, socket } = this.request
-    const now = performance.now()
-    if (socket.bytesRead > this.#bytesRead) this.#bodyMovedAt = now
-    this.#bytesRead = socket.bytesRead
-    const { upstreamTimeoutMs, bodyIdleMs } = this.dispatcher.options
-    const untaken = complete || readableLength >= readableHighWaterMark
-    // A target may have to pass on what it has read before it reads more, which may take as long as a client may.
-    const patienceMs = (complete ? 0 : bodyIdleMs) + (untaken ? upstreamTimeoutMs : 0)
-    if (now - this.#bodyMovedAt < patienceMs) this.#waitWithin(this.dispatcher.progressing)
-    else if (untaken) this.#tryFailed('timeout')
+    const state = this.#progress?.check(performance.now()) ?? 'moves'
+    if (state === 'moves') this.#waitWithin(this.dispatcher.progressing)
+    else if (state === 'target') this.#tryFailed('timeout')
     else this.giveUp('REQUEST_TIMEOUT')
   }
 
@@ -278,14 +300,32 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     target?.end(this.#place)
   }
 
+  #end(): void {
+    this.#state = 'over'
+    this.#letGoOfBody()
+    this.noteAnswering()
+  }
+
+  #holdBytes(bytes: number): boolean {
+    if (!this.account.heldBytes.take(bytes)) return false
+    this.#heldBytes = bytes
+    return true
+  }
+
+  #letGoOfBody(): void {
+    if (this.#heldBytes === 0) return
+    this.account.heldBytes.release(this.#heldBytes)
+    this.#heldBytes = 0
+  }
+
   /** Also happens when the client leaves: then everything that still goes on for it ends. */
   #responseClosed(): void {
     if (this.#state === 'waiting') {
       this.dispatcher.room.leave(this)
       this.dispatcher.suspects.leave(this)
     }
-    this.#state = 'over'
     this.#endAttempt()
+    this.#end()
   }
 }
 

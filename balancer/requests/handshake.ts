@@ -2,6 +2,8 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
+import type { ClientAccount } from '../ledger/client-account.js'
+import type { Holding } from '../ledger/holding.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
@@ -25,9 +27,12 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #place: Entry | undefined
   #attempt: Attempt | undefined
   #tries: Tries | undefined
+  /** The share of its client in which it counts. */
+  #counted: Holding | undefined
   readonly #closed = (): void => this.#over()
   readonly isUpgrade = true
   readonly answering = false
+  readonly bodyIsArriving = false
   deadline: Entry | undefined
 
   /** @param onDecline the target does not upgrade: the request is to be handled as an ordinary one */
@@ -39,8 +44,13 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     readonly client: ClientIdentity,
     readonly requestId: string,
     readonly owner: string | undefined,
+    readonly account: ClientAccount,
     private readonly onDecline: () => void,
   ) {}
+
+  get hasPlace(): boolean {
+    return this.#counted !== undefined
+  }
 
   get tried(): ReadonlySet<Target> | undefined {
     return this.#tries?.targets
@@ -54,6 +64,10 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
+    if (this.#counted === undefined) {
+      this.#counted = bound ? this.account.polls : this.account.places
+      this.#counted.add()
+    }
     this.dispatcher.handshakes.add(this)
     this.dispatcher.stickiness?.taken(this, target)
     this.#place = target.begin(this, bound)
@@ -104,6 +118,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.socket.off('close', this.#closed).once('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
     target?.end(this.#place)
+    this.noteAnswering()
   }
 
   decline(): void {
@@ -111,6 +126,14 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.socket.off('close', this.#closed)
     this.#over()
     this.onDecline()
+  }
+
+  noteAnswering(): void {
+    const counted = this.#counted
+    if (counted === undefined) return
+    this.#counted = undefined
+    counted.release()
+    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
   }
 
   endPoll(): boolean {
@@ -145,5 +168,6 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.dispatcher.handshakes.delete(this)
     this.#attempt?.abort()
     this.#target?.end(this.#place)
+    this.noteAnswering()
   }
 }

@@ -73,6 +73,23 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return this.#pickable
   }
 
+  /** How many requests may wait for an answer at once. */
+  get capacity(): number {
+    return this.#pickable.length * this.options.maxInFlight
+  }
+
+  /** What is in flight at all targets, upgraded connections as well. */
+  get inFlight(): number {
+    let sum = 0
+    for (const { inFlight, bound, upgraded } of this.#targets.values()) sum += inFlight + bound + upgraded
+    return sum
+  }
+
+  /** Finds answers of the app in this process that have begun. */
+  noteLocalAnswers(): void {
+    this.#local?.noteAnswers()
+  }
+
   /** Whether a request could be placed now. */
   get open(): boolean {
     return this.#pickable.some(target => !target.full)

@@ -125,7 +125,6 @@ export const defaultOptions: BalancerOptions = {
 
   bodyIdleMs: 60_000,
   clientStallMs: 300_000,
-  minBytesPerSecond: 256,
   upstreamIdleMs: 60_000,
   targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
   clientIdleMs: 75_000,

@@ -1,11 +1,13 @@
+/** Nobody is refused who holds less, as long as anything is free. */
+const LITTLE = 3
+
 /**
  * Whether a client that holds `held` of something may take `amount` more. A client may hold at most as much as is left
- * free (the dynamic threshold of Choudhury and Hahne, 1998): alone it gets half, n that want all leave 1/(n+1), and
- * nobody is refused who holds little.
+ * free (the dynamic threshold of Choudhury and Hahne, 1998): alone it gets half, and n that want all leave 1/(n+1).
  * @param free what nobody holds
  */
 export function mayTake(held: number, amount: number, free: number): boolean {
-  return held + amount <= free
+  return amount <= free && (held < LITTLE || held + amount <= free)
 }
 
 /**

@@ -34,6 +34,8 @@ export class Parent extends EventEmitter<ParentEvents> {
   /** The delay of the event loop at the last measurement, in milliseconds. */
   loopDelayMs = 0
 
+  #rssBytes = 0
+
   /** Orders that came before `begin`. */
   #early: Array<[order: LaterOrder, handle: unknown]> | undefined = []
 
@@ -78,7 +80,8 @@ export class Parent extends EventEmitter<ParentEvents> {
       const now = performance.now()
       this.loopDelayMs = Math.max(0, now - last - HEARTBEAT_MS)
       last = now
-      const vitals = { loopDelayMs: this.loopDelayMs, rssBytes: process.memoryUsage.rss() }
+      this.#rssBytes = rssBytes() ?? this.#rssBytes
+      const vitals = { loopDelayMs: this.loopDelayMs, rssBytes: this.#rssBytes }
       this.report({ type: 'heartbeat', vitals })
     }, HEARTBEAT_MS).unref()
   }
@@ -116,6 +119,15 @@ export class Parent extends EventEmitter<ParentEvents> {
   #terminated(): void {
     if (process.connected) this.report({ type: 'replace-me', reason: 'SIGTERM' })
     else this.emit('gone')
+  }
+}
+
+/** Undefined while no file can be opened: the system tells it by a file. */
+function rssBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return undefined
   }
 }
 

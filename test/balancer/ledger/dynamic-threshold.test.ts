@@ -25,11 +25,18 @@ class World {
 }
 
 void t.test('a client alone gets half', t => {
-  for (const capacity of [1, 2, 3, 10, 512, 20_000]) {
+  for (const capacity of [6, 7, 10, 512, 20_000]) {
     const world = new World(capacity, 1)
     while (world.take(0));
     t.equal(world.held[0], Math.ceil(capacity / 2))
   }
+  t.end()
+})
+
+void t.test('a client that holds little is not refused while anything is free', t => {
+  const world = new World(3, 2)
+  for (let i = 0; i < 3; i += 1) t.ok(world.take(0))
+  t.notOk(world.take(1))
   t.end()
 })
 

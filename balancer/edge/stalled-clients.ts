@@ -1,5 +1,5 @@
 import type { Socket } from 'node:net'
-import { excessOf } from '../ledger/dynamic-threshold.js'
+import { excessOf } from '../contract/dynamic-threshold.js'
 import { reset } from '../transports/reset.js'
 
 /** The private part of a socket that is read here. */

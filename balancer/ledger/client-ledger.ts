@@ -1,4 +1,4 @@
-import { clientKey } from './client-key.js'
+import { clientKey } from '../contract/client-key.js'
 import { ClientAccount, type SharedResources } from './client-account.js'
 import { SharedResource } from './holding.js'
 

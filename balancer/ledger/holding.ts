@@ -1,4 +1,4 @@
-import { mayTake } from './dynamic-threshold.js'
+import { mayTake } from '../contract/dynamic-threshold.js'
 
 /** Something that all clients share. */
 export class SharedResource {

@@ -5,7 +5,7 @@ import type { OpenFiles } from '../ledger/open-files.js'
 import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
-import type { TargetPool } from '../targets/target-pool.js'
+import type { NoPick, TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { RetryBudget } from './retry.js'
@@ -116,7 +116,7 @@ export class Dispatcher {
       return
     }
     if (!this.#mayTakePlace(item) || !this.#canConnect) {
-      this.room.enter(item, this.pool.pickable.length === 0 ? 'none-ready' : 'full')
+      this.#wait(item, this.pool.pickable.length === 0 ? 'none-ready' : 'full')
       return
     }
     const kept = this.stickiness?.targetOf(item)
@@ -125,11 +125,8 @@ export class Dispatcher {
       return
     }
     const picked = this.pool.pick(this.#avoidedBy(item))
-    if (typeof picked !== 'string') item.takeTo(picked, false)
-    else {
-      this.room.enter(item, picked)
-      if (picked === 'full') this.#makePlaceFor(item.account)
-    }
+    if (typeof picked === 'string') this.#wait(item, picked)
+    else item.takeTo(picked, false)
   }
 
   oldPollSeen(): void {
@@ -165,9 +162,14 @@ export class Dispatcher {
     return this.openFiles.hasRoom(this.clients.held) || this.openFiles.toTargets > this.pool.inFlight
   }
 
+  #wait(item: Dispatchable, reason: NoPick): void {
+    this.room.enter(item, reason)
+    if (reason === 'full') this.#makePlaceFor(item.account)
+  }
+
   /**
-   * All targets are full. Of the client that holds most, a request whose body is still on its way gives its place to a
-   * client that holds less.
+   * Of the client that holds most, a request whose body is still on its way gives its place to a client that holds less.
+   * So clients that come one after the other end with the same as those that come together.
    */
   #makePlaceFor(account: ClientAccount): void {
     let largest: Supervised | undefined

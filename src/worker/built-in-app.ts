@@ -1,5 +1,9 @@
-import http from 'node:http'
+import http, { ServerResponse, type IncomingMessage } from 'node:http'
 import { availableParallelism } from 'node:os'
+import type { Request, RequestHandler } from 'express'
+import { clientKey } from '#balancer/contract/client-key.js'
+import { Accounts } from '../app/accounts/accounts.js'
+import { SignIn } from '../app/accounts/sign-in.js'
 import { createApp } from '../app/app.js'
 import { MAX_MESSAGE_BYTES, relayMessages } from '../app/chat/chat.js'
 import type { Logger } from '../process/log.js'
@@ -25,8 +29,27 @@ export function builtInServer(start: StartOrder, services: LentServices, parent:
   const sweeper = new UploadSweeper({ redis, storage, log, prefix: UPLOAD_PREFIX })
   sweeper.start()
   services.onShutdown(() => sweeper.stop())
-  relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), { limited: config.rateLimitMax > 0 })
+  const signIn = new SignIn(new Accounts(redis, hasher), sessionStore)
+  relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), {
+    limited: config.rateLimitMax > 0,
+    signInRequired: config.chatSignIn,
+    userOf: request => userOf(request, signIn, sessions),
+    clientAt: clientKey,
+  })
   return http.createServer(
     createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, loopDelayMs }, settings),
   )
+}
+
+/** The user of a request that does not go through the app. */
+async function userOf(request: IncomingMessage, signIn: SignIn, sessions: RequestHandler): Promise<string | undefined> {
+  const { cookie, authorization } = request.headers
+  if (cookie === undefined && authorization === undefined) return undefined
+  await new Promise<void>((resolve, reject) => {
+    void sessions(request as Request, new ServerResponse(request) as never, (error?: unknown) => {
+      if (error === undefined) resolve()
+      else reject(new Error('the session store failed', { cause: error }))
+    })
+  })
+  return signIn.usernameOf(request as Request)
 }

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { clientKey } from '#balancer/ledger/client-key.js'
+import { clientKey } from '#balancer/contract/client-key.js'
 
 void t.test('a client is an IPv4 address or the /64 of an IPv6 address', t => {
   t.equal(clientKey('192.0.2.1'), '192.0.2.1')

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { excessOf, mayTake } from '#balancer/ledger/dynamic-threshold.js'
+import { excessOf, mayTake } from '#balancer/contract/dynamic-threshold.js'
 
 /** Clients that take and give back places, one at a time. */
 class World {

@@ -47,7 +47,8 @@ export class Holding {
   /** Whether the client's share allows it to take so much more. */
   mayTake(amount = 1): boolean {
     if (mayTake(this.#held, amount, this.resource.free)) return true
-    if (!this.#reached && this.#held > 0) {
+    // When nothing is left, it is not the share that is too small.
+    if (!this.#reached && this.#held > 0 && this.resource.free > 0) {
       this.#reached = true
       this.resource.onShareReached(this.client, this.resource.name)
     }

@@ -148,8 +148,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     if (this.#state === 'over') return
     this.#endAttempt()
     this.#end()
-    // A client that still waits for "100 Continue" may or may not send the body now, so the connection has to close.
-    if (this.continueWanted || code === 'REQUEST_TIMEOUT') this.#response.shouldKeepAlive = false
+    // A client that still waits for "100 Continue" may or may not send the body now, so the connection has to close. So
+    // it has when the rest of the body could take for ever.
+    const isSlow = code === 'REQUEST_TIMEOUT' || (code === 'OVERLOADED' && !this.request.complete)
+    if (this.continueWanted || isSlow) this.#response.shouldKeepAlive = false
     answerProblem(this.#response, code, this.requestId)
     // The rest of the body is read and dropped: closing over unread bytes would cut the answer off.
     this.request.resume()

@@ -73,9 +73,15 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return this.#pickable
   }
 
-  /** How many requests may wait for an answer at once. */
+  /** How many requests may wait for an answer at once, those included that wait at targets which take no others now. */
   get capacity(): number {
-    return this.#pickable.length * this.options.maxInFlight
+    const { maxInFlight } = this.options
+    let sum = this.#pickable.length * maxInFlight
+    if (this.#pickable.length === this.#targets.size) return sum
+    for (const target of this.#targets.values()) {
+      if (!this.#pickable.includes(target)) sum += Math.min(target.inFlight, maxInFlight)
+    }
+    return sum
   }
 
   /** What is in flight at all targets, upgraded connections as well. */

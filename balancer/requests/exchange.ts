@@ -3,7 +3,6 @@ import type { ClientIdentity } from '../contract/client-envelope.js'
 import { opensSession } from '../contract/session-names.js'
 import { answerProblem, type BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
-import type { Holding } from '../ledger/holding.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
@@ -13,6 +12,7 @@ import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
 import type { Suspect } from './suspects.js'
 import { announcedBytes, bodyByHeaders, holdBody } from './request-body.js'
+import { RequestShares } from './request-shares.js'
 import { isRepeatable, type Failure } from './retry.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
@@ -41,10 +41,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   /** When a target first had the whole request, in the clock of `performance.now()`; 0 before. */
   #sentAt = 0
   #progress: BodyProgress | undefined
-  /** The share of its client in which it counts; undefined when it has no place, or no longer needs one. */
-  #counted: Holding | undefined
-  /** Bytes of its body in memory. */
-  #heldBytes = 0
+  readonly #shares: RequestShares
   readonly isUpgrade = false
   deadline: Entry | undefined
 
@@ -59,10 +56,11 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     readonly account: ClientAccount,
   ) {
     this.#response = response
+    this.#shares = new RequestShares(account, dispatcher.room)
   }
 
   get hasPlace(): boolean {
-    return this.#counted !== undefined
+    return this.#shares.hasPlace
   }
 
   get bodyIsArriving(): boolean {
@@ -113,12 +111,12 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     const body = bodyByHeaders(this.request, heldBodyBytes)
     if (body !== undefined) this.#dispatch(body)
     // Without memory for it, it cannot be sent again.
-    else if (!this.#holdBytes(announcedBytes(this.request, heldBodyBytes))) this.#dispatch({ kind: 'stream' })
+    else if (!this.#shares.takeBody(announcedBytes(this.request, heldBodyBytes))) this.#dispatch({ kind: 'stream' })
     else {
       this.#watchBody()
       holdBody(this.request, heldBodyBytes, held => {
         this.#waitWithin(undefined)
-        if (held.kind === 'stream') this.#letGoOfBody()
+        if (held.kind === 'stream') this.#shares.freeBody()
         if (this.#state === 'arriving') this.#dispatch(held)
       })
     }
@@ -127,10 +125,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
-    if (this.#counted === undefined) {
-      this.#counted = bound ? this.account.polls : this.account.places
-      this.#counted.add()
-    }
+    this.#shares.takePlace(bound)
     this.#cookie = this.dispatcher.stickiness?.taken(this, target)
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
@@ -181,7 +176,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#state = 'answering'
     this.#waitWithin(undefined)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
-    this.#letGoOfBody()
+    this.#shares.freeBody()
     // An answer that streams holds no place.
     this.noteAnswering()
   }
@@ -200,11 +195,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   noteAnswering(): void {
-    const counted = this.#counted
-    if (counted === undefined) return
-    this.#counted = undefined
-    counted.release()
-    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
+    this.#shares.freePlace()
   }
 
   replaceResponse(response: ServerResponse): void {
@@ -304,20 +295,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   #end(): void {
     this.#state = 'over'
-    this.#letGoOfBody()
-    this.noteAnswering()
-  }
-
-  #holdBytes(bytes: number): boolean {
-    if (!this.account.heldBytes.take(bytes)) return false
-    this.#heldBytes = bytes
-    return true
-  }
-
-  #letGoOfBody(): void {
-    if (this.#heldBytes === 0) return
-    this.account.heldBytes.release(this.#heldBytes)
-    this.#heldBytes = 0
+    this.#shares.freeBody()
+    this.#shares.freePlace()
   }
 
   /** Also happens when the client leaves: then everything that still goes on for it ends. */

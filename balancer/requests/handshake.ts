@@ -3,12 +3,12 @@ import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
-import type { Holding } from '../ledger/holding.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
 import type { Attempt, AttemptFailure, ForwardedUpgrade, UpgradedConnection } from '../transports/transport.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
+import { RequestShares } from './request-shares.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
 /**
@@ -27,8 +27,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #place: Entry | undefined
   #attempt: Attempt | undefined
   #tries: Tries | undefined
-  /** The share of its client in which it counts. */
-  #counted: Holding | undefined
+  readonly #shares: RequestShares
   readonly #closed = (): void => this.#over()
   readonly isUpgrade = true
   readonly answering = false
@@ -46,10 +45,12 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     readonly owner: string | undefined,
     readonly account: ClientAccount,
     private readonly onDecline: () => void,
-  ) {}
+  ) {
+    this.#shares = new RequestShares(account, dispatcher.room)
+  }
 
   get hasPlace(): boolean {
-    return this.#counted !== undefined
+    return this.#shares.hasPlace
   }
 
   get tried(): ReadonlySet<Target> | undefined {
@@ -64,10 +65,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
-    if (this.#counted === undefined) {
-      this.#counted = bound ? this.account.polls : this.account.places
-      this.#counted.add()
-    }
+    this.#shares.takePlace(bound)
     this.dispatcher.handshakes.add(this)
     this.dispatcher.stickiness?.taken(this, target)
     this.#place = target.begin(this, bound)
@@ -129,11 +127,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   }
 
   noteAnswering(): void {
-    const counted = this.#counted
-    if (counted === undefined) return
-    this.#counted = undefined
-    counted.release()
-    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
+    this.#shares.freePlace()
   }
 
   endPoll(): boolean {

@@ -48,7 +48,7 @@ function above(layer) {
 }
 
 /** The rooms of balancer/, top to bottom. A room imports from itself and from the rooms below. */
-const rooms = ['edge', 'requests', 'targets', 'transports', 'contract']
+const rooms = ['edge', 'requests', 'targets', 'transports', 'ledger', 'contract']
 
 const standsAlone = {
   regex: '^(?!node:|(?!.*/src/)\\.{1,2}/|http-proxy$)',

@@ -2,6 +2,8 @@ import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
 import { Listener } from './edge/listener.js'
+import { ClientLedger } from './ledger/client-ledger.js'
+import { OpenFiles } from './ledger/open-files.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { Dispatcher, type DispatcherEvents } from './requests/dispatcher.js'
 import { HealthCheck, HealthThresholds } from './targets/health-check.js'
@@ -23,6 +25,10 @@ export interface BalancerEvents extends DispatcherEvents {
   onTargetState?(id: string, state: string): void
   /** A target stays out of use. */
   onTargetOut?(id: string, reason: string): void
+  /** A client gets no more of something, so that others get theirs. Called once for each, and for a few clients only. */
+  onShareReached?(client: string, resource: string): void
+  /** Connections are refused because as many are open as may be. Called once a minute at most. */
+  onFull?(connections: number): void
 }
 
 /**
@@ -38,6 +44,7 @@ export class Balancer {
   readonly #pool: TargetPool
   readonly #dispatcher: Dispatcher
   readonly #listener: Listener
+  readonly #openFiles: OpenFiles
   readonly #checks = new Map<string, HealthCheck>()
   #localId: string | undefined
   #stopped: Promise<void> | undefined
@@ -54,8 +61,19 @@ export class Balancer {
       if (target.state === 'ejected')
         events.onTargetOut?.(target.id, `${this.options.ejectAfter} requests in a row failed`)
     })
-    this.#dispatcher = new Dispatcher(this.#pool, this.options, events)
-    this.#listener = new Listener(this.#dispatcher)
+    const places = (): number => this.#pool.capacity
+    const { maxOpenFiles, maxSockets, maxBound, pipelinedBytes, heldBytes } = this.options
+    this.#openFiles = new OpenFiles(maxOpenFiles, places)
+    const capacities = {
+      connections: () => Math.min(maxSockets, this.#openFiles.forClients),
+      places,
+      polls: () => this.#pool.size * maxBound,
+      parsedBytes: () => pipelinedBytes,
+      heldBytes: () => heldBytes,
+    }
+    const ledger = new ClientLedger(capacities, (client, resource) => events.onShareReached?.(client, resource))
+    this.#dispatcher = new Dispatcher(this.#pool, this.options, this.#openFiles, ledger.resources.connections, events)
+    this.#listener = new Listener(this.#dispatcher, ledger, connections => events.onFull?.(connections))
   }
 
   /** Listens on a port, a path, or a handle that another process has bound. */
@@ -170,7 +188,7 @@ export class Balancer {
   }
 
   #add({ id, socketPath }: TargetSpec): void {
-    const upstream = new Upstream(socketPath, this.options, () => target.markUnreachable())
+    const upstream = new Upstream(socketPath, this.options, () => target.markUnreachable(), this.#openFiles)
     const target = this.#pool.add(id, upstream)
     this.#watch(target, socketPath)
   }

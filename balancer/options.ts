@@ -42,6 +42,11 @@ export interface BalancerOptions {
   bodyIdleMs: number
   /** A client may leave its answer unread this long. */
   clientStallMs: number
+  /**
+   * The least rate of a request body and of the reading of an answer, over `bodyIdleMs` and `clientStallMs`. A body
+   * that its target is slow to read may be slower.
+   */
+  minBytesPerSecond: number
   /** An unused connection to a target is closed after this. Must be shorter than `targetKeepAliveMs`. */
   upstreamIdleMs: number
   /** How long the targets keep an unused connection. */
@@ -59,6 +64,16 @@ export interface BalancerOptions {
   /** Share of the requests that may be retried, and the retries per second that are always allowed. */
   retryBudgetRatio: number
   retryBudgetFloor: number
+
+  /** Memory for the held bodies of all clients. A body for which there is none is sent on as it comes, once. */
+  heldBytes: number
+  /** Memory for requests that wait for earlier ones on their connections, and the part of it that one connection fills. */
+  pipelinedBytes: number
+  pipelinedBytesOfOne: number
+  /** Memory, of the system as well, for answers that clients do not read. */
+  unreadBytes: number
+  /** Over its share of `unreadBytes`, a client may leave its answers unread this long. */
+  unreadShareMs: number
 
   /** How many requests may wait for a target, and how long they wait while none is ready. */
   holdLimit: number
@@ -78,6 +93,8 @@ export interface BalancerOptions {
   sticky: 'off' | 'cookie' | 'ip' | 'connection'
   /** Open connections of clients. */
   maxSockets: number
+  /** Open files (descriptors) for connections of clients and to targets. */
+  maxOpenFiles: number
   /** Upgraded connections of one client, which is an IPv4 address or an IPv6 /64. Beyond it: 429. */
   maxUpgradedPerClient: number
   /** Headers of a request, and the bytes of these and the request line. Beyond either: 431. */
@@ -119,9 +136,16 @@ export const defaultOptions: BalancerOptions = {
   retryBudgetRatio: 0.2,
   retryBudgetFloor: 10,
 
+  heldBytes: 64 * 1024 ** 2,
+  pipelinedBytes: 64 * 1024 ** 2,
+  pipelinedBytesOfOne: 64 * 1024,
+  unreadBytes: 256 * 1024 ** 2,
+  unreadShareMs: 10_000,
+
   overloadWaitMs: 50,
   maxBound: 10_000,
   sticky: 'off',
+  maxOpenFiles: Infinity,
   ...edgeHeaderLimits,
 
   messages: {},

@@ -4,6 +4,10 @@ import { exit, exitCodes } from './process/exit.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
+import { openFilesForConnections } from './resources/open-files.js'
+
+/** Open files for probes of the workers and other work of a balancer. */
+const OPEN_FILES_RESERVE = 64
 
 /** The body of a balancer process: the library, wired to the primary's orders. */
 export async function runBalancer(): Promise<void> {
@@ -58,9 +62,11 @@ export function createBalancer(
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
       maxHeaderBytes: config.maxHeaderBytes,
+      minBytesPerSecond: config.minBytesPerSecond,
       maxInFlight: config.maxInFlight,
       sticky: config.sticky,
       maxSockets: config.maxSockets,
+      maxOpenFiles: openFilesForConnections(OPEN_FILES_RESERVE),
       maxUpgradedPerClient: config.maxWebSocketsPerClient,
       ...options,
     },
@@ -70,10 +76,16 @@ export function createBalancer(
       onTargetOut: (id, reason) => parent.report({ type: 'target-out', id, reason }),
       onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
       onOldPoll: () => parent.report({ type: 'hint', message: OLD_POLL }),
+      onShareReached: (client, resource) => parent.report({ type: 'hint', message: shareReached(client, resource) }),
+      onFull: connections => parent.report({ type: 'full', connections }),
       onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
       ...events,
     },
   )
+}
+
+function shareReached(client: string, resource: string): string {
+  return `client ${client} is at its share of ${resource}: the rest is for others (if it is a proxy, set TRUST_PROXY)`
 }
 
 const OLD_POLL =

@@ -44,6 +44,8 @@ const imports: Array<[from: string, what: string, allowed: boolean]> = [
   ['balancer/transports/upstream.ts', '../requests/exchange.js', false],
   ['balancer/transports/upstream.ts', '../edge/identify.js', false],
   ['balancer/transports/upstream.ts', '../contract/client-envelope.js', true],
+  ['balancer/requests/exchange.ts', '../ledger/client-account.js', true],
+  ['balancer/ledger/client-ledger.ts', '../requests/exchange.js', false],
   ['balancer/contract/client-envelope.ts', '../transports/transport.js', false],
   ['balancer/contract/client-envelope.ts', '../edge/identify.js', false],
   ['balancer/targets/pick.ts', '../src/process/log.js', false],

@@ -4,6 +4,7 @@ export const defaults = Object.freeze({
   trustProxy: 0,
   healthPath: '/health',
   upstreamTimeoutMs: 30_000,
+  minBytesPerSecond: 256,
   maxInFlight: 256,
   maxSockets: 20_000,
   maxUpgradedPerClient: 4_000,

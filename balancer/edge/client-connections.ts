@@ -3,6 +3,9 @@ import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket } from '../errors.js'
+import type { ClientAccount } from '../ledger/client-account.js'
+import type { ClientLedger } from '../ledger/client-ledger.js'
+import { responseInProgress } from './connection-refusals.js'
 import { identify } from './identify.js'
 import type { TrustProxy } from '../options.js'
 import { TrustedProxies } from './trusted-proxies.js'
@@ -12,23 +15,47 @@ const REFUSED_AT_ONCE = 100
 const NOBODY = new TrustedProxies(0)
 const IDLE_CHECK_MS = 100
 const GONE_CHECK_MS = 20
+/** So many connections of a client are looked at for an idle one that can be closed. */
+const LOOKED_AT = 64
+const FULL_NOTICE_MS = 60_000
+
+/** The sender of a request, and its account. */
+export interface Sender {
+  client: ClientIdentity
+  account: ClientAccount
+}
+
+interface ClientConnection {
+  readonly peer: ClientIdentity
+  /** Of the peer, which may be a proxy with many clients. */
+  readonly account: ClientAccount
+  readonly isProxy: boolean
+  isUpgraded: boolean
+  /** What had been read when it was last looked at as one that could be closed. */
+  bytesSeen: number
+}
 
 /**
  * The open connections of clients, and the identity of each client. Node's server does not count connections that were
  * passed to it, and does not close those that it has released for an upgrade.
+ *
+ * A client that has more connections than are left free loses idle ones when others come. A trusted proxy may have them
+ * all, since its connections are those of its clients; only when nothing is left does the largest holder lose idle ones.
  */
 export class ClientConnections {
-  readonly #clients = new Map<Socket, ClientIdentity>()
+  readonly #clients = new Map<Socket, ClientConnection>()
   readonly #serve: (socket: Socket) => void
   readonly #closeNodesIdle: () => void
   readonly #trusted: TrustedProxies
   #refused = 0
   #adopting = false
+  #noticedFullAt = -Infinity
 
   constructor(
     private readonly server: Server,
-    private readonly limit: number,
+    private readonly ledger: ClientLedger,
     trustProxy: TrustProxy,
+    private readonly onFull: (connections: number) => void,
   ) {
     this.#trusted = new TrustedProxies(trustProxy)
     const [serve] = server.listeners('connection') as Array<(socket: Socket) => void>
@@ -48,14 +75,28 @@ export class ClientConnections {
     return this.#clients.keys()
   }
 
+  /** The account that a connection belongs to; undefined for one of a trusted proxy, which reads for many clients. */
+  readerOf(socket: Socket): ClientAccount | undefined {
+    const connection = this.#clients.get(socket)
+    return connection?.isProxy === true ? undefined : connection?.account
+  }
+
   /** Takes a connection that another process has accepted. */
   adopt(socket: Socket): void {
     this.#startWatching()
     this.#arrived(socket)
   }
 
+  /** The connection is upgraded from now on. */
+  noteUpgrade(socket: Socket): void {
+    const connection = this.#clients.get(socket)
+    if (connection !== undefined) connection.isUpgraded = true
+  }
+
   /** Returns a connection to the server, which had released it for an upgrade. */
   serveAgain(socket: Socket): void {
+    const connection = this.#clients.get(socket)
+    if (connection !== undefined) connection.isUpgraded = false
     this.#serve(socket)
   }
 
@@ -63,12 +104,13 @@ export class ClientConnections {
    * Reads the peer once per connection: in mesh mode the socket shows the client instead of the peer, and the next
    * request on the connection may be from another client.
    */
-  clientOf({ socket, headers }: IncomingMessage): ClientIdentity {
-    const peer = this.#clients.get(socket)
-    if (peer === undefined) return identify(socket, headers, this.#trusted)
-    if (this.#trusted.none) return peer
+  senderOf({ socket, headers }: IncomingMessage): Sender {
+    const connection = this.#clients.get(socket)
+    if (connection !== undefined && this.#trusted.none) return { client: connection.peer, account: connection.account }
+    const peer = connection?.peer ?? identify(socket, {}, NOBODY)
     const { address: remoteAddress, port: remotePort, protocol } = peer
-    return identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.#trusted)
+    const client = identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.#trusted)
+    return { client, account: this.ledger.accountOf(client.address) }
   }
 
   /** Lets requests in flight end, closes idle connections, and cuts the rest at the deadline. */
@@ -88,16 +130,76 @@ export class ClientConnections {
   }
 
   #arrived(socket: Socket): void {
-    if (this.#clients.size >= this.limit) {
+    const peer = identify(socket, {}, NOBODY)
+    const account = this.ledger.accountOf(peer.address)
+    const isProxy = this.#trusted.includes(peer.address)
+    if (!this.#makeRoomFor(account, isProxy)) {
       this.#refuse(socket)
       return
     }
-    this.#clients.set(socket, identify(socket, {}, NOBODY))
-    socket.once('close', () => this.#clients.delete(socket))
+    account.connections.add()
+    account.sockets.add(socket)
+    this.#clients.set(socket, { peer, account, isProxy, isUpgraded: false, bytesSeen: 0 })
+    socket.once('close', () => this.#left(socket))
     this.#serve(socket)
   }
 
+  #left(socket: Socket): void {
+    const connection = this.#clients.get(socket)
+    if (connection === undefined) return
+    this.#clients.delete(socket)
+    connection.account.sockets.delete(socket)
+    connection.account.connections.release()
+  }
+
+  /** Returns false if there is no room, nor any to be made. */
+  #makeRoomFor(account: ClientAccount, isProxy: boolean): boolean {
+    const { connections } = this.ledger.resources
+    // As long as more than half are free, nobody is at a share.
+    if (connections.free > connections.held) return true
+    const largest = this.ledger.largest(performance.now())
+    const { held } = account.connections
+    if (largest !== undefined && largest.connections.held > Math.max(connections.free, held + 1)) {
+      this.#closeIdleOf(largest, connections.free > 0)
+    }
+    if (connections.free > 0 && (isProxy || account.connections.mayTake())) return true
+    return this.#closeIdleOf(account, false) && connections.free > 0
+  }
+
+  /**
+   * Closes an idle connection of this client, if possible one that nothing has come on since the last look.
+   * @param sparesProxies a proxy keeps its own
+   */
+  #closeIdleOf(account: ClientAccount, sparesProxies: boolean): boolean {
+    let idle: Socket | undefined
+    let left = Math.min(LOOKED_AT, account.sockets.size)
+    for (const socket of account.sockets) {
+      const connection = this.#clients.get(socket)
+      if (connection === undefined || (sparesProxies && connection.isProxy)) return false
+      if ((left -= 1) < 0) break
+      if (isIdle(socket, connection)) {
+        idle ??= socket
+        if (socket.bytesRead === connection.bytesSeen) {
+          idle = socket
+          break
+        }
+      }
+      connection.bytesSeen = socket.bytesRead
+      account.sockets.delete(socket)
+      account.sockets.add(socket)
+    }
+    if (idle === undefined) return false
+    idle.destroy()
+    this.#left(idle)
+    return true
+  }
+
   #refuse(socket: Socket): void {
+    const now = performance.now()
+    if (this.ledger.resources.connections.free <= 0 && now - this.#noticedFullAt >= FULL_NOTICE_MS) {
+      this.#noticedFullAt = now
+      this.onFull(this.#clients.size)
+    }
     socket.on('error', () => socket.destroy())
     if (this.#refused >= REFUSED_AT_ONCE) {
       socket.destroy()
@@ -128,6 +230,11 @@ export class ClientConnections {
   async #allGone(): Promise<void> {
     while (this.#clients.size > 0) await new Promise(resolve => setTimeout(resolve, GONE_CHECK_MS))
   }
+}
+
+/** Nothing is in flight. A request head that is not complete does not count. */
+function isIdle(socket: Socket, { isUpgraded }: ClientConnection): boolean {
+  return !isUpgraded && socket.writableLength === 0 && responseInProgress(socket) === undefined
 }
 
 /** Makes Node treat the answer on this connection as unfinished. Returns a function that undoes it. */

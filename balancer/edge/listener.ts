@@ -5,13 +5,14 @@ import type { Duplex } from 'node:stream'
 import { answerProblem, answerProblemOnSocket } from '../errors.js'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { isOldPoll, speaksEngine } from '../contract/session-names.js'
+import type { ClientAccount } from '../ledger/client-account.js'
+import type { ClientLedger } from '../ledger/client-ledger.js'
 import type { BalancerOptions } from '../options.js'
 import type { Dispatcher } from '../requests/dispatcher.js'
 import { Exchange } from '../requests/exchange.js'
 import { Handshake } from '../requests/handshake.js'
 import { hasBody } from '../requests/request-body.js'
 import { ClientConnections } from './client-connections.js'
-import { ClientQuota } from './client-quota.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { headWithoutUpgrade } from './declined-upgrade.js'
 import { Pipeline } from './pipeline.js'
@@ -27,18 +28,25 @@ export class Listener {
   readonly #server: http.Server
   readonly #connections: ClientConnections
   readonly #stalled: StalledClients
-  readonly #upgrades: ClientQuota
+  #maxUpgraded: number
   readonly #pipeline: Pipeline
   readonly #refusals = new ConnectionRefusals()
 
-  constructor(private readonly dispatcher: Dispatcher) {
-    const { maxSockets, trustProxy, clientStallMs, maxUpgradedPerClient, holdLimit } = dispatcher.options
-    this.#options = dispatcher.options
-    this.#upgrades = new ClientQuota(maxUpgradedPerClient)
-    this.#pipeline = new Pipeline(holdLimit, maxSockets)
+  /** @param onFull called when connections are refused because as many are open as may be */
+  constructor(
+    private readonly dispatcher: Dispatcher,
+    ledger: ClientLedger,
+    onFull: (connections: number) => void,
+  ) {
+    const { options } = dispatcher
+    this.#options = options
+    this.#maxUpgraded = options.maxUpgradedPerClient
+    this.#pipeline = new Pipeline(options.pipelinedBytesOfOne)
     this.#server = this.#createServer()
-    this.#connections = new ClientConnections(this.#server, maxSockets, trustProxy)
-    this.#stalled = new StalledClients(() => this.#connections.sockets(), clientStallMs)
+    const connections = new ClientConnections(this.#server, ledger, options.trustProxy, onFull)
+    this.#connections = connections
+    const readerOf = connections.readerOf.bind(connections)
+    this.#stalled = new StalledClients(() => connections.sockets(), readerOf, options)
     this.#stalled.start()
   }
 
@@ -72,7 +80,7 @@ export class Listener {
 
   /** So many balancers share the clients. */
   shareClientsAmong(balancers: number): void {
-    this.#upgrades.shareAmong(balancers)
+    this.#maxUpgraded = Math.ceil(this.#options.maxUpgradedPerClient / Math.max(1, balancers))
   }
 
   async close(deadlineMs: number): Promise<void> {
@@ -119,14 +127,12 @@ export class Listener {
       answerProblem(response, refusal, requestId)
       return
     }
-    const client = this.#connections.clientOf(request)
+    const { client, account } = this.#connections.senderOf(request)
     const id = requestIdOf(request, client) ?? requestId
     const owner = this.#takeSessionName(request)
-    const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner)
+    const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account)
     if (!Pipeline.isBehind(response)) exchange.start()
-    else if (!this.#pipeline.enter(request, response, () => exchange.start())) {
-      answerProblem(response, 'WAITING_ROOM_FULL', requestId)
-    }
+    else this.#pipeline.enter(request, response, account, () => exchange.start())
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
@@ -138,16 +144,17 @@ export class Listener {
     if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
     else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
     else {
-      const client = this.#connections.clientOf(request)
-      if (!this.#upgrades.take(client.address)) {
+      const { client, account } = this.#connections.senderOf(request)
+      if (account.upgraded >= this.#maxUpgraded) {
         answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
         return
       }
-      const release = this.#releasedAtEnd(client.address, socket)
+      this.#connections.noteUpgrade(socket as Socket)
+      const release = this.#upgradedUntilEnd(account, socket)
       const id = requestIdOf(request, client) ?? requestId
       const { url } = request
       const owner = this.#takeSessionName(request)
-      new Handshake(this.dispatcher, request, socket, head, client, id, owner, () => {
+      new Handshake(this.dispatcher, request, socket, head, client, id, owner, account, () => {
         release()
         if (url !== undefined) request.url = url
         this.#declineUpgrade(request, socket, head)
@@ -168,11 +175,12 @@ export class Listener {
   }
 
   /**
-   * Releases the client's place when the connection closes. A separate function, so that a long connection does not
-   * keep its request. Returns a function that releases the place earlier.
+   * Counts an upgraded connection until it closes. A separate function, so that a long connection does not keep its
+   * request. Returns a function that stops to count it earlier.
    */
-  #releasedAtEnd(address: string, socket: Duplex): () => void {
-    const release = (): void => this.#upgrades.release(address)
+  #upgradedUntilEnd(account: ClientAccount, socket: Duplex): () => void {
+    account.upgraded += 1
+    const release = (): void => void (account.upgraded -= 1)
     socket.once('close', release)
     return () => {
       socket.off('close', release)

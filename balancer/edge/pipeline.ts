@@ -1,22 +1,36 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import type { ClientAccount } from '../ledger/client-account.js'
+import { reset } from '../transports/reset.js'
+
+/** The private parts by which Node stops to read from a connection, and its parser with it. */
+interface Inner {
+  _paused?: boolean
+  parser?: { resume(): void } | null
+}
+
+interface Line {
+  /** Requests that wait, and their bytes. */
+  waiting: number
+  bytes: number
+  /** How to give back what they hold, for when the connection ends before their turn. */
+  readonly releases: Set<() => void>
+}
+
+/** What a parsed request takes beside the text of its head. */
+const OBJECTS_OF_ONE = 2_048
 
 /**
  * Holds pipelined requests, which clients send before the answers to their earlier ones (RFC 9112, section 9.3.2).
- * Each begins when its turn on the connection has come. Otherwise one client could take the places of all others.
+ * Each begins when its turn on the connection has come. Otherwise one client could take the places of all others. While
+ * they wait, no more is read from their connection than fits into a small buffer.
  */
 export class Pipeline {
   #size = 0
-  readonly #lines = new WeakMap<Socket, { waiting: number }>()
+  readonly #lines = new WeakMap<Socket, Line>()
 
-  /**
-   * @param ofOne how many may wait on one connection
-   * @param ofAll how many may wait on all connections together
-   */
-  constructor(
-    private readonly ofOne: number,
-    private readonly ofAll: number,
-  ) {}
+  /** @param bytesOfOne the most that is read ahead on one connection, apart from what comes in one piece with it */
+  constructor(private readonly bytesOfOne: number) {}
 
   get size(): number {
     return this.#size
@@ -28,30 +42,64 @@ export class Pipeline {
   }
 
   /**
-   * Calls `begin` when the turn of this request has come, or never if the connection ends first.
-   * @returns false if too many requests are waiting
+   * Calls `begin` when the turn of this request has come, or never if the connection ends first. Cuts the connection if
+   * its client has more waiting than its share.
    */
-  enter({ socket }: IncomingMessage, response: ServerResponse, begin: () => void): boolean {
+  enter(request: IncomingMessage, response: ServerResponse, account: ClientAccount, begin: () => void): void {
+    const { socket } = request
+    if (socket.destroyed) return
+    const bytes = bytesOf(request)
+    if (!account.parsedBytes.take(bytes)) {
+      // An answer would have to wait for its turn as well.
+      reset(socket)
+      return
+    }
     const line = this.#lines.get(socket) ?? this.#begunOn(socket)
-    if (line.waiting >= this.ofOne || this.#size >= this.ofAll) return false
+    const release = (): void => {
+      line.releases.delete(release)
+      account.parsedBytes.release(bytes)
+      line.waiting -= 1
+      line.bytes -= bytes
+      this.#size -= 1
+    }
+    line.releases.add(release)
     line.waiting += 1
+    line.bytes += bytes
     this.#size += 1
+    if (line.bytes >= this.bytesOfOne) pause(socket)
     const onTurn = (): void => {
       if (socket.destroyed) return
-      line.waiting -= 1
-      this.#size -= 1
+      release()
+      if (line.waiting === 0) resume(socket)
       begin()
     }
     // Later, because Node sends what was written so far after all listeners have run.
     response.once('socket', () => process.nextTick(onTurn))
-    return true
   }
 
   /** A waiting response gets no close event, so the connection is watched. */
-  #begunOn(socket: Socket): { waiting: number } {
-    const line = { waiting: 0 }
+  #begunOn(socket: Socket): Line {
+    const line: Line = { waiting: 0, bytes: 0, releases: new Set() }
     this.#lines.set(socket, line)
-    socket.once('close', () => (this.#size -= line.waiting))
+    socket.once('close', () => line.releases.forEach(release => release()))
     return line
   }
+}
+
+function bytesOf({ rawHeaders, url = '' }: IncomingMessage): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, OBJECTS_OF_ONE + url.length)
+}
+
+/** As Node's server does when answers back up: the parser stops after the piece that it has. */
+function pause(socket: Socket & Inner): void {
+  if (socket._paused === true) return
+  socket._paused = true
+  socket.pause()
+}
+
+function resume(socket: Socket & Inner): void {
+  if (socket._paused !== true) return
+  socket._paused = false
+  socket.parser?.resume()
+  socket.resume()
 }

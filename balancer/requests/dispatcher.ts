@@ -1,8 +1,11 @@
 import { SessionNames } from '../contract/session-names.js'
+import type { BalancerErrorCode } from '../errors.js'
+import type { ClientAccount } from '../ledger/client-account.js'
+import type { OpenFiles } from '../ledger/open-files.js'
 import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
-import type { TargetPool } from '../targets/target-pool.js'
+import type { NoPick, TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { RetryBudget } from './retry.js'
@@ -12,6 +15,7 @@ import { WaitingRoom, type Waiter } from './waiting-room.js'
 
 /** What is sent to a target: a request, or the handshake of an upgrade. */
 export interface Dispatchable extends Waiter, StickyRequest {
+  readonly account: ClientAccount
   /** The id of the target that alone can serve it, because its session is there. */
   readonly owner: string | undefined
   /** An upgrade lasts, so a draining target does not get one. */
@@ -24,7 +28,11 @@ export interface Dispatchable extends Waiter, StickyRequest {
 
 /** Something in flight that is checked, or ended, when a deadline passes. */
 export interface Supervised extends HasDeadline {
+  readonly account: ClientAccount
+  /** It has a place at a target, which does not have the whole request yet. */
+  readonly bodyIsArriving: boolean
   deadlinePassed(): void
+  giveUp(code: BalancerErrorCode): void
 }
 
 export interface DispatcherEvents {
@@ -35,6 +43,9 @@ export interface DispatcherEvents {
   /** A client of Socket.IO 1 or 2 polls, and its session lives at one of several targets. Called once. */
   onOldPoll?(): void
 }
+
+/** The app in this process is asked this often at most which of its answers have begun. */
+const NOTE_ANSWERS_MS = 50
 
 /** The progress of a body is checked this often within the time that it may stand still. */
 const PROGRESS_CHECKS = 4
@@ -59,17 +70,20 @@ export class Dispatcher {
   readonly fatal: FatalRequests
   #closing = false
   #oldPollSeen = false
+  #answersNotedAt = -Infinity
 
   constructor(
     readonly pool: TargetPool,
     readonly options: BalancerOptions,
+    private readonly openFiles: OpenFiles,
+    private readonly clients: { readonly held: number },
     private readonly events: DispatcherEvents = {},
   ) {
     this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
     this.suspects = new Suspects(pool, this.fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
     if (options.sticky !== 'off') this.stickiness = new Stickiness(pool, options)
     this.sessions = new SessionNames(options.identityKey)
-    this.room = new WaitingRoom(options, () => pool.open)
+    this.room = new WaitingRoom(options, () => pool.open && this.#canConnect)
     this.outliers = new OutlierDetection(pool, options)
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
     const { upstreamTimeoutMs, bodyIdleMs, upgradeTimeoutMs } = options
@@ -96,8 +110,13 @@ export class Dispatcher {
   dispatch(item: Dispatchable): void {
     const owner = this.#ownerOf(item)
     if (owner !== undefined) {
-      if (owner.bound < this.options.maxBound) item.takeTo(owner, true)
+      const hasRoom = owner.bound < this.options.maxBound && (item.hasPlace || item.account.polls.mayTake())
+      if (hasRoom) item.takeTo(owner, true)
       else item.giveUp('OVERLOADED')
+      return
+    }
+    if (!this.#mayTakePlace(item) || !this.#canConnect) {
+      this.#wait(item, this.pool.pickable.length === 0 ? 'none-ready' : 'full')
       return
     }
     const kept = this.stickiness?.targetOf(item)
@@ -106,7 +125,7 @@ export class Dispatcher {
       return
     }
     const picked = this.pool.pick(this.#avoidedBy(item))
-    if (typeof picked === 'string') this.room.enter(item, picked)
+    if (typeof picked === 'string') this.#wait(item, picked)
     else item.takeTo(picked, false)
   }
 
@@ -127,6 +146,38 @@ export class Dispatcher {
     this.awaiting.stop()
     this.progressing.stop()
     this.handshakes.stop()
+  }
+
+  #mayTakePlace({ account, hasPlace }: Dispatchable): boolean {
+    if (hasPlace || account.places.mayTake()) return true
+    const now = performance.now()
+    if (now - this.#answersNotedAt < NOTE_ANSWERS_MS) return false
+    this.#answersNotedAt = now
+    this.pool.noteLocalAnswers()
+    return account.places.mayTake()
+  }
+
+  /** A connection that waits for its next request can be used again, without another open file. */
+  get #canConnect(): boolean {
+    return this.openFiles.hasRoom(this.clients.held) || this.openFiles.toTargets > this.pool.inFlight
+  }
+
+  #wait(item: Dispatchable, reason: NoPick): void {
+    this.room.enter(item, reason)
+    if (reason === 'full') this.#makePlaceFor(item.account)
+  }
+
+  /**
+   * Of the client that holds most, a request whose body is still on its way gives its place to a client that holds less.
+   * So clients that come one after the other end with the same as those that come together.
+   */
+  #makePlaceFor(account: ClientAccount): void {
+    let largest: Supervised | undefined
+    for (const item of this.progressing.items()) {
+      const least = largest?.account.places.held ?? account.places.held + 1
+      if (item.bodyIsArriving && item.account.places.held > least) largest = item
+    }
+    largest?.giveUp('OVERLOADED')
   }
 
   /** A request that is known to end its target is kept away from those that have to get through a second try. */

@@ -2,14 +2,17 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { opensSession } from '../contract/session-names.js'
 import { answerProblem, type BalancerErrorCode } from '../errors.js'
+import type { ClientAccount } from '../ledger/client-account.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
 import type { Attempt, AttemptFailure, ForwardedRequest, RequestBody } from '../transports/transport.js'
+import { BodyProgress } from './body-progress.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
 import type { Suspect } from './suspects.js'
-import { bodyByHeaders, holdBody } from './request-body.js'
+import { announcedBytes, bodyByHeaders, holdBody } from './request-body.js'
+import { RequestShares } from './request-shares.js'
 import { isRepeatable, type Failure } from './retry.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
@@ -37,9 +40,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #targetsAtArrival = 0
   /** When a target first had the whole request, in the clock of `performance.now()`; 0 before. */
   #sentAt = 0
-  #bytesRead = 0
-  /** When the body last made progress, in the same clock. */
-  #bodyMovedAt = 0
+  #progress: BodyProgress | undefined
+  readonly #shares: RequestShares
   readonly isUpgrade = false
   deadline: Entry | undefined
 
@@ -51,8 +53,18 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     readonly requestId: string,
     readonly continueWanted: boolean,
     readonly owner: string | undefined,
+    readonly account: ClientAccount,
   ) {
     this.#response = response
+    this.#shares = new RequestShares(account, dispatcher.room)
+  }
+
+  get hasPlace(): boolean {
+    return this.#shares.hasPlace
+  }
+
+  get bodyIsArriving(): boolean {
+    return this.#state === 'sent' && this.#sentAt === 0 && !this.request.complete
   }
 
   get response(): ServerResponse {
@@ -98,10 +110,13 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     const { heldBodyBytes } = this.dispatcher.options
     const body = bodyByHeaders(this.request, heldBodyBytes)
     if (body !== undefined) this.#dispatch(body)
+    // Without memory for it, it cannot be sent again.
+    else if (!this.#shares.takeBody(announcedBytes(this.request, heldBodyBytes))) this.#dispatch({ kind: 'stream' })
     else {
       this.#watchBody()
       holdBody(this.request, heldBodyBytes, held => {
         this.#waitWithin(undefined)
+        if (held.kind === 'stream') this.#shares.freeBody()
         if (this.#state === 'arriving') this.#dispatch(held)
       })
     }
@@ -110,6 +125,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
+    this.#shares.takePlace(bound)
     this.#cookie = this.dispatcher.stickiness?.taken(this, target)
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
@@ -126,9 +142,11 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   giveUp(code: BalancerErrorCode): void {
     if (this.#state === 'over') return
     this.#endAttempt()
-    this.#state = 'over'
-    // A client that still waits for "100 Continue" may or may not send the body now, so the connection has to close.
-    if (this.continueWanted || code === 'REQUEST_TIMEOUT') this.#response.shouldKeepAlive = false
+    this.#end()
+    // A client that still waits for "100 Continue" may or may not send the body now, so the connection has to close. So
+    // it has when the rest of the body could take for ever.
+    const isSlow = code === 'REQUEST_TIMEOUT' || (code === 'OVERLOADED' && !this.request.complete)
+    if (this.continueWanted || isSlow) this.#response.shouldKeepAlive = false
     answerProblem(this.#response, code, this.requestId)
     // The rest of the body is read and dropped: closing over unread bytes would cut the answer off.
     this.request.resume()
@@ -158,8 +176,9 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#state = 'answering'
     this.#waitWithin(undefined)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
-    // An answer that streams has freed its place.
-    if (this.dispatcher.room.size > 0) this.dispatcher.room.admit()
+    this.#shares.freeBody()
+    // An answer that streams holds no place.
+    this.noteAnswering()
   }
 
   answerComplete(): void {
@@ -173,6 +192,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
     if (this.request.httpVersionMinor === 0) reset(this.request.socket)
     else this.#response.destroy()
+  }
+
+  noteAnswering(): void {
+    this.#shares.freePlace()
   }
 
   replaceResponse(response: ServerResponse): void {
@@ -204,7 +227,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // What the target has for the client is sent at once.
     if (!isWaiting || this.#response.headersSent || performance.now() - this.#sentAt < POLL_MS) return false
     this.#endAttempt()
-    this.#state = 'over'
+    this.#end()
     this.#response.writeHead(200, CLOSE_HEADERS).end(CLOSE_PACKET)
     return true
   }
@@ -224,23 +247,15 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   #watchBody(): void {
-    this.#bytesRead = this.request.socket.bytesRead
-    this.#bodyMovedAt = performance.now()
+    this.#progress = new BodyProgress(this.request, this.dispatcher.options, performance.now())
     this.#waitWithin(this.dispatcher.progressing)
   }
 
-  /** A body that stands still fails the side that holds it up: the client that does not send, or the target. */
+  /** A body that stands still fails the side that holds it up. */
   #checkBody(): void {
-    const { complete, readableLength, readableHighWaterMark, socket } = this.request
-    const now = performance.now()
-    if (socket.bytesRead > this.#bytesRead) this.#bodyMovedAt = now
-    this.#bytesRead = socket.bytesRead
-    const { upstreamTimeoutMs, bodyIdleMs } = this.dispatcher.options
-    const untaken = complete || readableLength >= readableHighWaterMark
-    // A target may have to pass on what it has read before it reads more, which may take as long as a client may.
-    const patienceMs = (complete ? 0 : bodyIdleMs) + (untaken ? upstreamTimeoutMs : 0)
-    if (now - this.#bodyMovedAt < patienceMs) this.#waitWithin(this.dispatcher.progressing)
-    else if (untaken) this.#tryFailed('timeout')
+    const state = this.#progress?.check(performance.now()) ?? 'moves'
+    if (state === 'moves') this.#waitWithin(this.dispatcher.progressing)
+    else if (state === 'target') this.#tryFailed('timeout')
     else this.giveUp('REQUEST_TIMEOUT')
   }
 
@@ -287,14 +302,20 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     target?.end(this.#place)
   }
 
+  #end(): void {
+    this.#state = 'over'
+    this.#shares.freeBody()
+    this.#shares.freePlace()
+  }
+
   /** Also happens when the client leaves: then everything that still goes on for it ends. */
   #responseClosed(): void {
     if (this.#state === 'waiting') {
       this.dispatcher.room.leave(this)
       this.dispatcher.suspects.leave(this)
     }
-    this.#state = 'over'
     this.#endAttempt()
+    this.#end()
   }
 }
 

@@ -2,11 +2,13 @@ import type { IncomingMessage } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
+import type { ClientAccount } from '../ledger/client-account.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
 import type { Attempt, AttemptFailure, ForwardedUpgrade, UpgradedConnection } from '../transports/transport.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
+import { RequestShares } from './request-shares.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
 /**
@@ -25,9 +27,11 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #place: Entry | undefined
   #attempt: Attempt | undefined
   #tries: Tries | undefined
+  readonly #shares: RequestShares
   readonly #closed = (): void => this.#over()
   readonly isUpgrade = true
   readonly answering = false
+  readonly bodyIsArriving = false
   deadline: Entry | undefined
 
   /** @param onDecline the target does not upgrade: the request is to be handled as an ordinary one */
@@ -39,8 +43,15 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     readonly client: ClientIdentity,
     readonly requestId: string,
     readonly owner: string | undefined,
+    readonly account: ClientAccount,
     private readonly onDecline: () => void,
-  ) {}
+  ) {
+    this.#shares = new RequestShares(account, dispatcher.room)
+  }
+
+  get hasPlace(): boolean {
+    return this.#shares.hasPlace
+  }
 
   get tried(): ReadonlySet<Target> | undefined {
     return this.#tries?.targets
@@ -54,6 +65,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
+    this.#shares.takePlace(bound)
     this.dispatcher.handshakes.add(this)
     this.dispatcher.stickiness?.taken(this, target)
     this.#place = target.begin(this, bound)
@@ -104,6 +116,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.socket.off('close', this.#closed).once('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
     target?.end(this.#place)
+    this.noteAnswering()
   }
 
   decline(): void {
@@ -115,6 +128,10 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
 
   abandon(): undefined {
     this.giveUp('UPSTREAM_BROKEN')
+  }
+
+  noteAnswering(): void {
+    this.#shares.freePlace()
   }
 
   endPoll(): boolean {
@@ -149,5 +166,6 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     this.dispatcher.handshakes.delete(this)
     this.#attempt?.abort()
     this.#target?.end(this.#place)
+    this.noteAnswering()
   }
 }

@@ -21,6 +21,11 @@ export function bodyByHeaders(request: IncomingMessage, heldBytes: number): Requ
   return length !== undefined && Number(length) > heldBytes ? STREAM : undefined
 }
 
+/** How much memory a body takes that is held; all that it may take when its length is not known yet. */
+export function announcedBytes({ headers }: IncomingMessage, heldBytes: number): number {
+  return Number(headers['content-length'] ?? heldBytes)
+}
+
 /**
  * Reads a body of at most `heldBytes` into memory. A longer one is put back into the request, to be
  * streamed. `done` is not called if the client leaves before the end.

@@ -16,6 +16,10 @@ export class LinkedList<T> {
     return this.#ends.next.item
   }
 
+  get last(): T | undefined {
+    return this.#ends.previous.item
+  }
+
   /** Adds an item at the end. Returns the entry, by which the item can be removed. */
   add(item: T): Entry {
     const { previous } = this.#ends

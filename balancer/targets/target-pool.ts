@@ -73,6 +73,29 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return this.#pickable
   }
 
+  /** How many requests may wait for an answer at once, those included that wait at targets which take no others now. */
+  get capacity(): number {
+    const { maxInFlight } = this.options
+    let sum = this.#pickable.length * maxInFlight
+    if (this.#pickable.length === this.#targets.size) return sum
+    for (const target of this.#targets.values()) {
+      if (!this.#pickable.includes(target)) sum += Math.min(target.inFlight, maxInFlight)
+    }
+    return sum
+  }
+
+  /** What is in flight at all targets, upgraded connections as well. */
+  get inFlight(): number {
+    let sum = 0
+    for (const { inFlight, bound, upgraded } of this.#targets.values()) sum += inFlight + bound + upgraded
+    return sum
+  }
+
+  /** Finds answers of the app in this process that have begun. */
+  noteLocalAnswers(): void {
+    this.#local?.noteAnswers()
+  }
+
   /** Whether a request could be placed now. */
   get open(): boolean {
     return this.#pickable.some(target => !target.full)

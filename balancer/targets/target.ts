@@ -31,6 +31,8 @@ export type Ending = 'fault' | 'killed' | 'explained'
 export interface InFlight {
   /** Its answer has begun, and streams. */
   readonly answering: boolean
+  /** Its answer has begun, so it no longer waits for one. Repeated calls do nothing. */
+  noteAnswering(): void
   /** The target was found hung or gone, or was ejected. */
   targetWentDown(): void
   /** The target will not finish this. */
@@ -96,6 +98,11 @@ export class Target implements Places {
     // Counted only when it matters.
     this.#streaming = this.#unbound.count(({ answering }) => answering)
     return this.#unbound.size - this.#streaming >= this.maxInFlight
+  }
+
+  /** The app in this process does not say when an answer begins, so that is looked for. */
+  noteAnswers(): void {
+    for (const request of this.#unbound.items()) if (request.answering) request.noteAnswering()
   }
 
   /** Whether its process has died, as far as is known. */
@@ -279,6 +286,7 @@ export class Target implements Places {
 
 const NOTHING: InFlight = {
   answering: false,
+  noteAnswering: () => undefined,
   targetWentDown: () => undefined,
   targetBrokeOff: () => undefined,
   abandon: () => undefined,

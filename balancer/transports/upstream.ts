@@ -1,9 +1,10 @@
 import http from 'node:http'
 import net from 'node:net'
 import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
+import { OpenFiles } from '../ledger/open-files.js'
 import type { BalancerOptions } from '../options.js'
 import { Proxy } from './http-proxy.js'
-import { OwnConnections } from './own-connections.js'
+import { countConnections, OwnConnections } from './own-connections.js'
 import type { ForwardedRequest, ForwardedUpgrade, Transport } from './transport.js'
 import { UpgradeAttempt } from './upgrade-attempt.js'
 import { WebAttempt } from './web-attempt.js'
@@ -21,13 +22,15 @@ export class Upstream implements Transport {
     private readonly socketPath: string,
     readonly options: BalancerOptions,
     private readonly onRefused: () => void,
+    private readonly openFiles = new OpenFiles(),
   ) {
     this.#agent = new http.Agent({
       keepAlive: true,
       maxFreeSockets: options.maxInFlight,
       timeout: options.upstreamIdleMs,
     })
-    if (options.sticky === 'connection') this.#own = new OwnConnections(options.upstreamIdleMs)
+    countConnections(this.#agent, openFiles)
+    if (options.sticky === 'connection') this.#own = new OwnConnections(options.upstreamIdleMs, openFiles)
     this.#proxy = new Proxy(socketPath, this.#agent)
   }
 
@@ -37,7 +40,7 @@ export class Upstream implements Transport {
 
   /** Connects before http-proxy does: the library ends the client's socket after a failed connect. */
   upgrade(upgrade: ForwardedUpgrade): void {
-    const socket = net.connect({ path: this.socketPath, allowHalfOpen: true })
+    const socket = this.openFiles.count(net.connect({ path: this.socketPath, allowHalfOpen: true }))
     upgrade.attemptBegun({ abort: () => socket.destroy() })
     const onError = (error: Error): void => {
       this.connectFailed(error)

@@ -60,7 +60,8 @@ const ignore = (): undefined => undefined
 
 /** A request without effect. */
 function aRequest(): InFlight {
-  return { answering: false, targetWentDown: ignore, targetBrokeOff: ignore, abandon: ignore, endPoll: () => false }
+  const events = { noteAnswering: ignore, targetWentDown: ignore, targetBrokeOff: ignore, abandon: ignore }
+  return { answering: false, ...events, endPoll: () => false }
 }
 
 function poolOf(balance: Policy, count: number): TargetPool {

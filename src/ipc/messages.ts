@@ -128,6 +128,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
+  /** As many connections of clients are open as may be, and others are refused. Sent once a minute at most. */
+  z.object({ type: z.literal('full'), connections: z.number() }),
   /** Advice for the log, once for all processes. */
   z.object({ type: z.literal('hint'), message: z.string() }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */

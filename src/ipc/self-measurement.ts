@@ -9,6 +9,7 @@ export class SelfMeasurement {
   #cpu = process.cpuUsage()
   #loop = performance.eventLoopUtilization()
   #requests = 0
+  #rssBytes = 0
 
   /** @param intervalMs after which the event loop was to take this measurement */
   constructor(private readonly intervalMs: number) {}
@@ -18,11 +19,12 @@ export class SelfMeasurement {
     const now = performance.now()
     const elapsedMs = Math.max(1, now - this.#at)
     const { user, system } = process.cpuUsage(this.#cpu)
+    this.#rssBytes = rssBytes() ?? this.#rssBytes
     const vitals = {
       loopDelayMs: Math.max(0, elapsedMs - this.intervalMs),
       loopUse: performance.eventLoopUtilization(this.#loop).utilization,
       cpuUse: (user + system) / 1_000 / elapsedMs,
-      rssBytes: process.memoryUsage.rss(),
+      rssBytes: this.#rssBytes,
       ...counts,
       requestsPerSecond: ((counts.requests - this.#requests) / elapsedMs) * 1_000,
     }
@@ -32,5 +34,14 @@ export class SelfMeasurement {
     this.#requests = counts.requests
     this.loopDelayMs = vitals.loopDelayMs
     return vitals
+  }
+}
+
+/** Undefined while no file can be opened: the system tells it by a file. */
+function rssBytes(): number | undefined {
+  try {
+    return process.memoryUsage.rss()
+  } catch {
+    return undefined
   }
 }

@@ -37,6 +37,11 @@ export class SupervisorLog {
     this.log.warn(message)
   }
 
+  full(child: Child, connections: number): void {
+    const facts = { child: child.name, connections }
+    this.log.warn(facts, `${child.role} refuses connections: MAX_SOCKETS or its limit of open files is reached`)
+  }
+
   failedToStart(child: Child, reason: string): void {
     this.log.error({ child: child.name, reason }, `${child.role} failed to start`)
   }

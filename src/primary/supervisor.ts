@@ -3,7 +3,8 @@ import { ControlError, type Progress, type Scale, type Scaled } from '../control
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
-import { openFilesLimit, openFilesToSpare } from './host/open-files.js'
+import { openFilesLimit } from '../resources/open-files.js'
+import { openFilesToSpare } from './host/open-files.js'
 import type { ShutdownClock } from './host/shutdown-clock.js'
 import type { Action } from './plan/action.js'
 import { defaultLimits, type Desired, type PlanLimits } from './plan/desired.js'
@@ -214,6 +215,8 @@ export class Supervisor implements Service, ChildObserver {
       case 'hint':
         this.#log.hint(report.message)
         return
+      case 'full':
+        return this.#log.full(child, report.connections)
       case 'crashed':
         child.markCrashed()
         break

@@ -18,6 +18,15 @@ export interface RealtimeOptions {
   /** The balancers wait this long for an answer. A poll must be answered earlier. */
   upstreamTimeoutMs: number
   log: Logger
+  /** Of the sessions, by the addresses of their clients. */
+  shares: SessionShares
+}
+
+/** What each client has of the sessions. */
+export interface SessionShares {
+  mayTake(address: string): boolean
+  take(address: string): void
+  release(address: string): void
 }
 
 /** The app that realtime is part of. */
@@ -31,7 +40,9 @@ const MAX_PING_INTERVAL_MS = 25_000
 /** A session that has joined no namespace within this time is closed. */
 const CONNECT_TIMEOUT_MS = 10_000
 /** A session costs some 20 KiB, and one over polling costs its client no connection. */
-const MAX_SESSIONS = 10_000
+export const MAX_SESSIONS = 10_000
+/** Engine.IO waits so long for the next poll of a session that is closed. Its own time is 30 s. */
+const CLOSE_TIMEOUT_MS = 3_000
 const CLOSED_AT_ONCE = 50
 const CLOSING_PAUSE_MS = 50
 /** The longest time that a start waits for Redis. */
@@ -119,7 +130,7 @@ export class Realtime {
   }
 
   #create(given: Partial<ServerOptions>): Server {
-    const { workerId, redis, address, upstreamTimeoutMs, log } = this.options
+    const { workerId, redis, address, upstreamTimeoutMs, log, shares } = this.options
     this.#bus = new RealtimeBus(address, redis, log)
     const io = new Server({
       // A poll without a message is answered by a ping.
@@ -132,7 +143,13 @@ export class Realtime {
     this.#ownOriginRule = given.cors !== undefined || given.allowRequest !== undefined
     io.attach(this.#inner)
     io.engine.generateId = () => sessionIdOf(workerId)
-    io.engine.on('connection', (session: Session) => limitBacklog(session))
+    io.engine.on('connection', (session: Session) => {
+      limitBacklog(session)
+      if ('closeTimeout' in session.transport) session.transport.closeTimeout = CLOSE_TIMEOUT_MS
+      const { remoteAddress } = session
+      shares.take(remoteAddress)
+      session.once('close', () => shares.release(remoteAddress))
+    })
     return io
   }
 
@@ -143,8 +160,13 @@ export class Realtime {
       this.#owner.events?.note('forbidden', 'realtime was refused: a page of another origin asked for it', { client })
       return 'ORIGIN_REFUSED'
     }
+    const query = new URL(url, 'http://localhost').searchParams
+    if (query.has('j')) return 'JSONP_REFUSED'
+    // As Engine.IO reads it: the last one counts, and without one it makes a new session.
+    if ((query.getAll('sid').at(-1) ?? '') !== '') return undefined
     const sessions = this.#io?.engine.clientsCount ?? 0
-    return sessions >= MAX_SESSIONS && !hasSession(url) ? 'SESSIONS_FULL' : undefined
+    if (sessions >= MAX_SESSIONS) return 'SESSIONS_FULL'
+    return this.options.shares.mayTake(socket.remoteAddress ?? '') ? undefined : 'SESSIONS_OF_CLIENT'
   }
 
   #closeSomePolling(): void {
@@ -160,18 +182,14 @@ function sessionIdOf(workerId: string): string {
   return `${workerId}.${randomBytes(15).toString('base64url')}`
 }
 
-/** The session id as Engine.IO reads it: the last one counts, and without one Engine.IO makes a new session. */
-function hasSession(url: string): boolean {
-  const last = new URL(url, 'http://localhost').searchParams.getAll('sid').at(-1)
-  return last !== undefined && last !== ''
-}
-
 /**
  * Every error with which realtime refuses a new session. docs/errors.md lists the same rows; a test holds
  * the two together.
  */
 export const realtimeErrors = {
   ORIGIN_REFUSED: { status: 403, detail: 'A page of another origin may not connect here.' },
+  JSONP_REFUSED: { status: 400, detail: 'Polling by scripts (JSONP) is not served.' },
+  SESSIONS_OF_CLIENT: { status: 503, detail: 'This address has its share of the sessions.' },
   SESSIONS_FULL: { status: 503, detail: 'This worker has as many sessions as it takes.' },
 } as const
 

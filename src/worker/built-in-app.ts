@@ -1,5 +1,10 @@
-import http from 'node:http'
+import http, { ServerResponse, type IncomingMessage } from 'node:http'
 import { availableParallelism } from 'node:os'
+import type { Request, RequestHandler } from 'express'
+import { clientKey } from '#balancer/contract/client-key.js'
+import { Accounts } from '../app/accounts/accounts.js'
+import { SignIn } from '../app/accounts/sign-in.js'
+import { SignIns } from '../app/accounts/sign-ins.js'
 import { createApp } from '../app/app.js'
 import { MAX_MESSAGE_BYTES, relayMessages } from '../app/chat/chat.js'
 import type { Logger } from '../process/log.js'
@@ -29,9 +34,28 @@ export function builtInServer(start: StartOrder, services: LentServices, parent:
   services.onShutdown(() => sweeper.stop())
   const events = new SecurityEvents(log)
   services.realtime.ownBy({ headers: headersBesideTheApp(config.production), events })
-  const io = services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES })
-  relayMessages(io, { limited: config.rateLimitMax > 0, events })
+  const signIn = new SignIn(new Accounts(redis, hasher), new SignIns(redis, sessionStore))
+  relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), {
+    limited: config.rateLimitMax > 0,
+    events,
+    signInRequired: config.chatSignIn,
+    userOf: request => userOf(request, signIn, sessions),
+    clientAt: clientKey,
+  })
   return http.createServer(
     createApp({ redis, cache, storage, sessions, sessionStore, hasher, log, events, loopDelayMs }, settings),
   )
+}
+
+/** The user of a request that does not go through the app. */
+async function userOf(request: IncomingMessage, signIn: SignIn, sessions: RequestHandler): Promise<string | undefined> {
+  const { cookie, authorization } = request.headers
+  if (cookie === undefined && authorization === undefined) return undefined
+  await new Promise<void>((resolve, reject) => {
+    void sessions(request as Request, new ServerResponse(request) as never, (error?: unknown) => {
+      if (error === undefined) resolve()
+      else reject(new Error('the session store failed', { cause: error }))
+    })
+  })
+  return signIn.usernameOf(request as Request)
 }

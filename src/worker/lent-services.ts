@@ -10,9 +10,10 @@ import { Cache } from '../services/cache.js'
 import { LiveUploads } from '../services/live-uploads.js'
 import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
-import { Realtime } from '../services/realtime.js'
+import { MAX_SESSIONS, Realtime } from '../services/realtime.js'
 import { createRedis, firstConnection, untilReady } from '../services/redis.js'
 import { createSessions, createSessionStore, ownCookieName } from '../services/sessions.js'
+import { ClientShares } from './client-shares.js'
 import { ShutdownWork } from './shutdown-work.js'
 
 /** How long a start waits for Redis at most: the first answer should come within two seconds. */
@@ -111,7 +112,8 @@ export class LentServices {
     this.#liveUploads = new LiveUploads(this.redis, log)
     this.storage = new ObjectStorage(storage, this.#liveUploads)
     const { upstreamTimeoutMs } = config
-    this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log })
+    const shares = new ClientShares(MAX_SESSIONS)
+    this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log, shares })
   }
 
   /** Over when the services can be used, or when Redis is known to be away or does not answer. */

@@ -5,6 +5,7 @@ import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import type { Parent } from '../ipc/parent.js'
+import { openFilesForConnections, openFilesLimit } from '../resources/open-files.js'
 import type { WorkerServer } from './worker-server.js'
 
 /** How long a crashed worker may take to finish requests that cannot be retried elsewhere; then they are 502, or cut. */
@@ -14,6 +15,8 @@ const CRASH_LINGER_MS = 3_000
 /** How long the requests that it forwarded may take after that. They may wait for their turn and then for a worker. */
 const CRASH_FINISH_MS = 30_000
 const CONNECTIONS_CHECK_MS = 100
+/** The part of its open files that a worker keeps for the app. */
+const SHARE_OF_APP = 1 / 4
 
 /** How a worker ends in mesh mode. */
 export interface Mesh {
@@ -30,7 +33,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     start,
     parent,
     { onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)) },
-    { messages: server.messages ?? {} },
+    { messages: server.messages ?? {}, maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP) },
   )
   const drained = (id: string): void => parent.report({ type: 'drained', id })
 

@@ -110,20 +110,24 @@ void t.test('after `closeAfterAnswers` each answer is the last on its connection
   t.equal(await client.closed, 'end')
 })
 
-void t.test('connections beyond `maxSockets` are answered 503 and closed', async t => {
-  const target = await FakeTarget.start(t, 'a')
-  const running = await RunningBalancer.start(t, [target], { maxSockets: 2 })
-  const clients = [await running.connect(), await running.connect()]
-  for (const client of clients) t.equal((await client.write(GET).response()).status, 200)
-  const third = await running.connect()
-  const refusal = await third.write(GET).response()
+void t.test('connections beyond the share of `maxSockets` are answered 503 and closed when all are in use', async t => {
+  const target = await FakeTarget.start(t, 'a', ({ url }, response) => {
+    if (url === '/wait') target.server.once('release', () => response.end('released'))
+    else response.end('a page')
+  })
+  const running = await RunningBalancer.start(t, [target], { maxSockets: 4 })
+  const clients = [await running.connect(), await running.connect(), await running.connect()]
+  for (const client of clients) client.write(requestBytes('GET /wait'))
+  await until(() => target.requests.length === 3, 'all requests to arrive')
+  const another = await running.connect()
+  const refusal = await another.write(GET).response()
   t.match(refusal, { status: 503, headers: { connection: 'close', 'retry-after': '1' } })
   t.match(JSON.parse(refusal.body.toString()), { code: 'TOO_MANY_CONNECTIONS' })
-  await within(third.closed, 'the third to be closed')
-  t.equal(target.requests.length, 2)
-  clients[0]!.destroy()
-  await until(() => running.balancer.connections === 1, 'the first to be gone')
-  t.equal((await rawExchange(running.port, GET)).status, 200)
+  await within(another.closed, 'it to be closed')
+  t.equal(target.requests.length, 3)
+  target.server.emit('release')
+  for (const client of clients) t.equal((await client.response()).status, 200)
+  t.equal((await rawExchange(running.port, GET)).status, 200, 'an idle one gives way')
 })
 
 void t.test('overdue headers are answered 408, and so is a client that sends nothing', async t => {

@@ -25,6 +25,8 @@ export class FakeRequest implements InFlight {
   downs = 0
   answering = false
 
+  noteAnswering(): void {}
+
   targetBrokeOff(): void {}
 
   abandon(): undefined {}

@@ -47,3 +47,26 @@ void t.test('connections that wait for a worker leave the primary the open files
   t.match(await ask(cluster.url, '/health'), { status: 200 })
   t.match(await cluster.stop(), { code: 0 })
 })
+
+for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode': '0' })) {
+  void t.test(`more idle connections than there are open files end no process, in ${mode}`, async t => {
+    const cluster = await Cluster.start(t, { BALANCERS }, 300)
+    await cluster.ready()
+    const pids = [...cluster.pids('balancer'), ...cluster.pids('worker')]
+    const idle = await Promise.all(Array.from({ length: 700 }, () => connected(cluster.port)))
+    t.teardown(() => idle.forEach(socket => socket.destroy()))
+    await cluster.printed(/client 127\.0\.0\.2 is at its share of open connections/)
+    // Two heartbeats, each of which would need an open file.
+    await new Promise(resolve => setTimeout(resolve, 2_500))
+    for (let i = 0; i < 20; i += 1) t.match(await ask(cluster.url, '/health'), { status: 200 })
+    t.strictSame([...cluster.pids('balancer'), ...cluster.pids('worker')], pids)
+    t.match(await cluster.stop(), { code: 0 })
+  })
+}
+
+async function connected(port: number): Promise<net.Socket> {
+  const socket = net.connect({ port, host: '127.0.0.1', localAddress: '127.0.0.2' })
+  socket.on('error', () => undefined).resume()
+  await Promise.race([once(socket, 'connect'), once(socket, 'close')])
+  return socket
+}

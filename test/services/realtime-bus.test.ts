@@ -4,6 +4,7 @@ import { pino } from 'pino'
 import type { Server } from 'socket.io'
 import t from 'tap'
 import { Realtime } from '#src/services/realtime.js'
+import { ClientShares } from '#src/worker/client-shares.js'
 import { ChatClient } from '../helpers/chat-client.js'
 import { within } from '../helpers/deadline.js'
 import { RedisServer } from '../helpers/redis-server.js'
@@ -14,7 +15,14 @@ const log = pino({ level: 'silent' })
 /** One worker's server and a client of it. */
 async function worker(workerId: string): Promise<{ io: Server; client: ChatClient }> {
   const redis = await server.connect(t)
-  const realtime = new Realtime({ workerId, redis, address: { url: server.url }, upstreamTimeoutMs: 30_000, log })
+  const realtime = new Realtime({
+    workerId,
+    redis,
+    address: { url: server.url },
+    upstreamTimeoutMs: 30_000,
+    log,
+    shares: new ClientShares(10),
+  })
   const io = realtime.io()
   await realtime.joined()
   const listener = http.createServer((request, response) => realtime.handleRequest(request, response))

@@ -5,7 +5,9 @@ import type { ServerOptions } from 'socket.io'
 import t, { type Test } from 'tap'
 import { Realtime } from '#src/services/realtime.js'
 import { createRedis } from '#src/services/redis.js'
+import { ClientShares } from '#src/worker/client-shares.js'
 import { ask, jsonOf, type AskOptions } from '../helpers/client.js'
+import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 const POLL = '/socket.io/?EIO=4&transport=polling'
@@ -16,11 +18,23 @@ interface Served {
 }
 
 /** Realtime of worker 7 on a port of its own, with a Redis that is away. */
-async function serve(t: Test, options: Partial<ServerOptions> = {}, upstreamTimeoutMs = 30_000): Promise<Served> {
+async function serve(
+  t: Test,
+  options: Partial<ServerOptions> = {},
+  upstreamTimeoutMs = 30_000,
+  maxSessions = 1_000,
+): Promise<Served> {
   const log = pino({ level: 'silent' })
   const address = { path: `${temporaryFolder(t)}/nobody.sock` }
   const redis = createRedis(address, log)
-  const realtime = new Realtime({ workerId: '7', redis, address, upstreamTimeoutMs, log })
+  const realtime = new Realtime({
+    workerId: '7',
+    redis,
+    address,
+    upstreamTimeoutMs,
+    log,
+    shares: new ClientShares(maxSessions),
+  })
   realtime.io(options)
   const server = http.createServer((request, response) => realtime.handleRequest(request, response))
   await new Promise<void>(resolve => server.listen(0, '127.0.0.1', resolve))
@@ -37,7 +51,14 @@ void t.test('realtime owns its path once io() was called', t => {
   const log = pino({ level: 'silent' })
   const address = { path: `${temporaryFolder(t)}/nobody.sock` }
   const redis = createRedis(address, log)
-  const realtime = new Realtime({ workerId: '7', redis, address, upstreamTimeoutMs: 1_000, log })
+  const realtime = new Realtime({
+    workerId: '7',
+    redis,
+    address,
+    upstreamTimeoutMs: 1_000,
+    log,
+    shares: new ClientShares(10),
+  })
   t.teardown(() => {
     realtime.stop()
     redis.disconnect()
@@ -66,6 +87,30 @@ void t.test('an app may allow other origins', async t => {
   const friendly = await (await serve(t, { cors: { origin: 'https://friend.example' } })).get({ headers })
   t.equal(friendly.status, 200)
   t.equal(friendly.headers['access-control-allow-origin'], 'https://friend.example')
+})
+
+void t.test('one address gets half of the sessions, and another still gets one', async t => {
+  const { get } = await serve(t, {}, 30_000, 20)
+  for (let i = 0; i < 10; i += 1) t.equal((await get()).status, 200)
+  const answer = await get()
+  t.equal(answer.status, 503)
+  t.match(jsonOf(answer), { code: 'SESSIONS_OF_CLIENT' })
+  t.equal((await get({ from: '127.0.0.2' })).status, 200)
+})
+
+void t.test('sessions that join nothing are forgotten, so that others get their places', async t => {
+  const { realtime, get } = await serve(t, { connectTimeout: 50 }, 30_000, 20)
+  for (let i = 0; i < 10; i += 1) t.equal((await get()).status, 200)
+  t.equal((await get()).status, 503)
+  await until(() => realtime.io().engine.clientsCount === 0, 'the sessions to be forgotten', 20_000)
+  t.equal((await get()).status, 200)
+})
+
+void t.test('polling by scripts (JSONP) is refused', async t => {
+  const { get } = await serve(t)
+  const answer = await get({}, '&j=0')
+  t.equal(answer.status, 400)
+  t.match(jsonOf(answer), { code: 'JSONP_REFUSED' })
 })
 
 void t.test('a full worker refuses new sessions', async t => {

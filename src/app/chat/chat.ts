@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'socket.io'
 import type { SecurityEvents } from '../../process/security-events.js'
+import { Speakers } from './speakers.js'
 import { TokenBucket, type BucketOptions } from './token-bucket.js'
 
 /** A message with its envelope. */
@@ -14,25 +16,51 @@ export interface ChatOptions {
   /** Off together with the other rate limits. */
   limited: boolean
   events?: Pick<SecurityEvents, 'note'>
+  /** Only users who are signed in may connect. */
+  signInRequired?: boolean
+  /** The user of the request by which a client has connected; undefined when it is signed in as nobody. */
+  userOf?: (request: IncomingMessage) => Promise<string | undefined>
+  /** The client at an address: speakers who are not signed in share what their client may send. */
+  clientAt?: (address: string) => string
   now?: () => number
 }
 
 /**
  * Event `message` from one client reaches every client of every worker, the sender included, as it was sent. A requested
  * acknowledgement is `{ ok: true }`. A client that sends too fast, or sends a bad message, gets the event `refused` and is
- * disconnected.
+ * disconnected. So does one whose address, or user, sends too much over all its connections.
  */
-export function relayMessages(io: Server, { limited, events, now = () => performance.now() }: ChatOptions): void {
+export function relayMessages(io: Server, options: ChatOptions): void {
+  const {
+    limited,
+    events,
+    signInRequired = false,
+    clientAt = address => address,
+    now = () => performance.now(),
+  } = options
   /** The socket to refuse, by connection. A client may join any number of times on one connection, or never. */
   const joined = new WeakMap<Session, Socket>()
+  const speakers = new Speakers()
+  const addressOf = ({ remoteAddress }: Session): string => `address ${clientAt(remoteAddress)}`
+  const users = new WeakMap<Socket, string>()
   const noteEjected = (reason: string, { remoteAddress }: Session): void => {
     events?.note('client-ejected', `chat client was disconnected: ${reason}`, { client: remoteAddress })
+  }
+  if (signInRequired || limited) {
+    io.use((socket, next) => {
+      const identify = async (): Promise<void> => {
+        const user = await options.userOf?.(socket.request).catch(() => undefined)
+        if (user !== undefined) users.set(socket, `user ${user}`)
+        else if (signInRequired) throw new Error('UNAUTHENTICATED')
+      }
+      identify().then(() => next(), next)
+    })
   }
   if (limited) {
     io.engine.on('connection', (session: Session) => {
       const bucket = new TokenBucket(RATE, now())
       session.on('packet', () => {
-        if (bucket.take(now())) return
+        if (bucket.take(now()) && speakers.mayPacket(addressOf(session), now())) return
         noteEjected('it sent too fast', session)
         const socket = joined.get(session)
         if (socket !== undefined) refuse(socket, 'RATE_LIMITED')
@@ -49,6 +77,11 @@ export function relayMessages(io: Server, { limited, events, now = () => perform
       if (isBad || binaryBytes(message) > MAX_MESSAGE_BYTES) {
         noteEjected('its message is none that is passed on', socket.conn)
         return refuse(socket, 'BAD_MESSAGE')
+      }
+      const speaker = users.get(socket) ?? addressOf(socket.conn)
+      if (limited && !speakers.maySay(speaker, io.engine.clientsCount, now())) {
+        noteEjected('it said too much', socket.conn)
+        return refuse(socket, 'RATE_LIMITED')
       }
       io.emit('message', message)
       if (isAcknowledgement(acknowledge)) acknowledge({ ok: true })

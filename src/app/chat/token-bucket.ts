@@ -17,13 +17,24 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** Takes a token, if there is one. */
-  take(now: number): boolean {
+  /** Takes a token, or as many as something costs, if there are so many. What costs more than a burst costs a burst. */
+  take(now: number, cost = 1): boolean {
+    this.#refill(now)
+    const tokens = Math.min(cost, this.options.burst)
+    if (this.#tokens < tokens) return false
+    this.#tokens -= tokens
+    return true
+  }
+
+  /** Nothing was taken for so long that all is there again. */
+  isFull(now: number): boolean {
+    this.#refill(now)
+    return this.#tokens >= this.options.burst
+  }
+
+  #refill(now: number): void {
     const { burst, perSecond } = this.options
     this.#tokens = Math.min(burst, this.#tokens + ((now - this.#at) * perSecond) / 1_000)
     this.#at = now
-    if (this.#tokens < 1) return false
-    this.#tokens -= 1
-    return true
   }
 }

@@ -16,6 +16,7 @@ interface ChatMessage {
 }
 
 const SHOWN = 200
+const SIGN_IN_LOOK_MS = 3_000
 /** The longest message, or name of a sender, that is shown. */
 const SHOWN_TEXT = 4_000
 const SHOWN_NAME = 64
@@ -42,7 +43,14 @@ export class Chat {
       // After a disconnect by the server, the library does not reconnect by itself.
       if (reason === 'io server disconnect') socket.connect()
     })
-    socket.on('connect_error', () => this.#showLive(false, 'reconnecting…'))
+    socket.on('connect_error', ({ message }) => {
+      if (message !== 'UNAUTHENTICATED') this.#showLive(false, 'reconnecting…')
+      else {
+        this.#showLive(false, 'sign in to join the chat')
+        // The library does not try again by itself. The user of a new connection is the one of its first request.
+        setTimeout(() => socket.disconnect().connect(), SIGN_IN_LOOK_MS)
+      }
+    })
     socket.on('refused', () => this.#notice.show('bad', 'Slower, please: your last messages were not passed on.'))
     socket.on('message', (message: unknown) => this.#show(message))
     element('say', HTMLFormElement).addEventListener('submit', event => {

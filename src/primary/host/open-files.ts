@@ -1,4 +1,4 @@
-import fs from 'node:fs'
+import { openFilesLimit } from '../../resources/open-files.js'
 
 /** Open files for the pipes and channels of a fork, and for other work of the primary. */
 const RESERVE = 64
@@ -11,14 +11,4 @@ const PER_CHILD = 8
  */
 export function openFilesToSpare(children: number, limit = openFilesLimit()): number {
   return Math.max(limit - RESERVE - children * PER_CHILD, Math.floor(limit / 2))
-}
-
-/** The soft limit of this process (proc(5)), which Node has raised to the hard one; infinite where it is unknown. */
-export function openFilesLimit(): number {
-  try {
-    const soft = /^Max open files +(\d+)/m.exec(fs.readFileSync('/proc/self/limits', 'utf8'))?.[1]
-    return soft === undefined ? Infinity : Number(soft)
-  } catch {
-    return Infinity
-  }
 }

@@ -6,6 +6,10 @@ import { isDeeperThan, relayMessages } from '#src/app/chat/chat.js'
 class FakeConnection extends EventEmitter {
   open = true
 
+  constructor(readonly remoteAddress = '192.0.2.1') {
+    super()
+  }
+
   close(): void {
     this.open = false
   }
@@ -13,6 +17,7 @@ class FakeConnection extends EventEmitter {
 
 class FakeSocket extends EventEmitter {
   connected = true
+  readonly request: { user?: string } = {}
   readonly told: unknown[] = []
 
   constructor(readonly conn: FakeConnection) {
@@ -29,13 +34,30 @@ class FakeSocket extends EventEmitter {
   }
 }
 
+type Middleware = (socket: FakeSocket, next: (error?: Error) => void) => void
+
 class FakeServer extends EventEmitter {
   readonly said: unknown[] = []
-  readonly engine = new EventEmitter()
+  readonly engine = Object.assign(new EventEmitter(), { clientsCount: 1 })
+  readonly #middlewares: Middleware[] = []
+
+  use(middleware: Middleware): void {
+    this.#middlewares.push(middleware)
+  }
+
+  /** Lets a socket join. Returns the reason why it may not. */
+  async join(socket: FakeSocket): Promise<string | undefined> {
+    for (const middleware of this.#middlewares) {
+      const error = await new Promise<Error | undefined>(resolve => middleware(socket, resolve))
+      if (error !== undefined) return error.message
+    }
+    this.emit('connection', socket)
+    return undefined
+  }
 
   /** An open session that has joined no namespace. */
-  connect(): FakeConnection {
-    const conn = new FakeConnection()
+  connect(address?: string): FakeConnection {
+    const conn = new FakeConnection(address)
     this.engine.emit('connection', conn)
     return conn
   }
@@ -130,6 +152,45 @@ void t.test('with rate limits off, a client may send at any rate', t => {
   for (let i = 0; i < 5_000; i += 1) socket.conn.emit('packet')
   t.ok(socket.connected)
   t.end()
+})
+
+void t.test('all anonymous connections of one address share what they may send', t => {
+  const { io } = chat(true)
+  io.engine.clientsCount = 430
+  for (let i = 0; i < 430; i += 1) {
+    const socket = new FakeSocket(io.connect('192.0.2.7'))
+    io.emit('connection', socket)
+    for (let sent = 0; sent < 10; sent += 1) if (socket.connected) socket.emit('message', 'again')
+  }
+  t.ok(io.said.length <= 20_000 / 430, `${io.said.length} were passed on`)
+  const other = new FakeSocket(io.connect('192.0.2.8'))
+  io.emit('connection', other)
+  other.emit('message', 'hello')
+  t.equal(io.said.at(-1), 'hello', 'another address is heard')
+  t.end()
+})
+
+void t.test('a user who is signed in has a budget beside that of the address', async t => {
+  const io = new FakeServer()
+  const userOf = async (request: object): Promise<string | undefined> => (request as { user?: string }).user
+  relayMessages(io as unknown as Server, { limited: true, userOf, now: () => 0 })
+  const [anonymous, user] = [new FakeSocket(io.connect()), new FakeSocket(io.connect())]
+  user.request.user = 'ada'
+  for (const socket of [anonymous, user]) t.equal(await io.join(socket), undefined)
+  for (let i = 0; i < 500; i += 1) if (anonymous.connected) anonymous.emit('message', i)
+  t.notOk(anonymous.connected)
+  user.emit('message', 'still here')
+  t.equal(io.said.at(-1), 'still here')
+})
+
+void t.test('with a sign-in required, nobody else may connect', async t => {
+  const io = new FakeServer()
+  const userOf = async (request: object): Promise<string | undefined> => (request as { user?: string }).user
+  relayMessages(io as unknown as Server, { limited: false, signInRequired: true, userOf })
+  const socket = new FakeSocket(io.connect())
+  t.equal(await io.join(socket), 'UNAUTHENTICATED')
+  socket.request.user = 'ada'
+  t.equal(await io.join(socket), undefined)
 })
 
 void t.test('the depth of a message is counted without recursion', t => {

@@ -13,15 +13,15 @@ async function adopting(
   t: Test,
   target: FakeTarget,
   options: Partial<BalancerOptions> = {},
-): Promise<{ balancer: Balancer; connect: () => Promise<RawConnection> }> {
+): Promise<{ balancer: Balancer; connect: (from?: string) => Promise<RawConnection> }> {
   const balancer = new Balancer({ joinIntervalMs: 5, ...options })
   balancer.setTargets([target.spec])
   const acceptor = net.createServer({ allowHalfOpen: true }, socket => balancer.adopt(socket)).listen(0, '127.0.0.1')
   await once(acceptor, 'listening')
   t.teardown(() => acceptor.close())
   t.teardown(() => balancer.stop(0))
-  const connect = async (): Promise<RawConnection> => {
-    const client = await RawConnection.open((acceptor.address() as AddressInfo).port)
+  const connect = async (from?: string): Promise<RawConnection> => {
+    const client = await RawConnection.open((acceptor.address() as AddressInfo).port, from)
     t.teardown(() => client.destroy())
     return client
   }
@@ -57,16 +57,63 @@ void t.test('a stop closes idle and silent connections at once', async t => {
 void t.test(
   'adopted connections beyond `maxSockets` are answered 503, and some are cut if there are very many',
   async t => {
-    const target = await FakeTarget.start(t, 'a')
-    const { connect } = await adopting(t, target, { maxSockets: 2 })
-    for (const client of [await connect(), await connect()]) t.equal((await client.write(GET).response()).status, 200)
-    const others = await Promise.all(Array.from({ length: 150 }, connect))
+    const target = await FakeTarget.start(t, 'a', request => void request.resume())
+    const { connect } = await adopting(t, target, { maxSockets: 4 })
+    for (let i = 0; i < 3; i += 1) (await connect()).write(GET)
+    await until(() => target.requests.length === 3, 'all requests to arrive')
+    const others = await Promise.all(Array.from({ length: 150 }, () => connect()))
     await within(Promise.all(others.map(({ closed }) => closed)), 'the others to be closed')
     const told = others.filter(({ unread }) => unread.toString().startsWith('HTTP/1.1 503 '))
     t.ok(told.length >= 100)
-    t.equal(target.requests.length, 2)
+    t.equal(target.requests.length, 3)
   },
 )
+
+void t.test('idle connections of a client over its share are closed when others come, the oldest first', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const { balancer, connect } = await adopting(t, target, { maxSockets: 10 })
+  const hog: RawConnection[] = []
+  for (let i = 0; i < 8; i += 1) {
+    hog.push(await connect())
+    await until(() => balancer.connections === Math.min(5, i + 1), 'it to be adopted')
+  }
+  for (const { closed } of hog.slice(0, 3)) t.equal(await within(closed, 'the oldest to be closed'), 'end')
+  t.equal((await hog[7]!.write(GET).response()).status, 200, 'the newest is served')
+  const others: RawConnection[] = []
+  for (let i = 0; i < 3; i += 1) {
+    const other = await connect('127.0.0.2')
+    t.equal((await other.write(GET).response()).status, 200)
+    others.push(other)
+  }
+  // Each of both has as many as are free.
+  await until(() => balancer.connections === 7, 'the first client to lose some')
+  for (const other of others) t.equal((await other.write(GET).response()).status, 200, 'the other keeps its own')
+})
+
+void t.test('a connection that is in use is not closed for its client’s share', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => {
+    target.server.once('release', () => response.end('released'))
+  })
+  const { connect } = await adopting(t, target, { maxSockets: 6 })
+  const busy = await connect()
+  busy.write(GET)
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  const idle = await Promise.all(Array.from({ length: 8 }, () => connect()))
+  await within(Promise.race(idle.map(({ closed }) => closed)), 'an idle one to be closed')
+  target.server.emit('release')
+  t.equal((await busy.response()).status, 200)
+})
+
+void t.test('the connections of a trusted proxy are not limited by a share', async t => {
+  const target = await FakeTarget.start(t, 'a')
+  const { balancer, connect } = await adopting(t, target, { maxSockets: 4, trustProxy: 1 })
+  const proxy = await Promise.all(Array.from({ length: 4 }, () => connect()))
+  for (const client of proxy) t.equal((await client.write(GET).response()).status, 200)
+  t.equal(balancer.connections, 4)
+  const other = await connect('127.0.0.2')
+  t.equal((await other.write(GET).response()).status, 200, 'an idle one gives way when nothing is left')
+  t.equal(balancer.connections, 4)
+})
 
 void t.test('overdue headers on adopted connections are answered 408', async t => {
   const target = await FakeTarget.start(t, 'a')

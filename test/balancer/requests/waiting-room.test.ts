@@ -1,15 +1,17 @@
 import t, { type Test } from 'tap'
-import { WaitingRoom, type Waiter } from '#balancer/requests/waiting-room.js'
+import { WaitingRoom, type Waiter, type WaitingClient } from '#balancer/requests/waiting-room.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 
 interface Given {
   clock: FakeClock
   room: WaitingRoom
   log: string[]
-  waiter(name: string): Waiter
+  waiter(name: string, account?: WaitingClient): Waiter
   /** How many waiters can still be placed. */
   places: number
 }
+
+const SOMEBODY: WaitingClient = { places: { mayTake: () => true } }
 
 function opened(t: Test, holdLimit = 10): Given {
   const clock = new FakeClock(t)
@@ -19,7 +21,9 @@ function opened(t: Test, holdLimit = 10): Given {
     log,
     places: 0,
     room: new WaitingRoom({ holdLimit, holdMs: 1_000, overloadWaitMs: 50 }, () => given.places > 0),
-    waiter: name => ({
+    waiter: (name, account = SOMEBODY) => ({
+      account,
+      hasPlace: false,
       admitted: () => {
         given.places -= 1
         log.push(name)
@@ -76,13 +80,13 @@ void t.test('an overdue waiter is not admitted, even if the event loop was too b
   t.end()
 })
 
-void t.test('waiters for a ready target are admitted before waiters for a free place', t => {
+void t.test('waiters of one client are admitted in the order of arrival, whatever they wait for', t => {
   const given = opened(t)
   given.room.enter(given.waiter('moment'), 'full')
   given.room.enter(given.waiter('long'), 'none-ready')
   given.places = 2
   given.room.admit()
-  t.same(given.log, ['long', 'moment'])
+  t.same(given.log, ['moment', 'long'])
   t.end()
 })
 
@@ -94,6 +98,61 @@ void t.test('a full waiting room turns the next waiter away at once', t => {
   given.room.enter(given.waiter('d'), 'full')
   t.same(given.log, ['c WAITING_ROOM_FULL', 'd OVERLOADED'])
   t.equal(given.room.size, 2)
+  t.end()
+})
+
+void t.test('clients take turns, however many requests each of them has waiting', t => {
+  const given = opened(t)
+  const [hog, other]: WaitingClient[] = [{ ...SOMEBODY }, { ...SOMEBODY }]
+  for (const name of ['a1', 'a2', 'a3', 'a4']) given.room.enter(given.waiter(name, hog), 'none-ready')
+  for (const name of ['b1', 'b2']) given.room.enter(given.waiter(name, other), 'full')
+  given.places = 5
+  given.room.admit()
+  t.same(given.log, ['a1', 'b1', 'a2', 'b2', 'a3'])
+  t.end()
+})
+
+void t.test('a client at its share is passed over, and its requests keep their deadline', t => {
+  const given = opened(t)
+  let free = 1
+  const hog: WaitingClient = { places: { mayTake: () => free > 0 } }
+  const first = given.waiter('a1', hog)
+  const taking: Waiter = { ...first, admitted: () => (first.admitted(), (free -= 1)) }
+  given.room.enter(taking, 'none-ready')
+  given.room.enter(given.waiter('a2', hog), 'none-ready')
+  given.room.enter(given.waiter('b1', { ...SOMEBODY }), 'none-ready')
+  given.clock.advance(900)
+  given.places = 9
+  given.room.admit()
+  t.same(given.log, ['a1', 'b1'])
+  given.clock.advance(99)
+  t.equal(given.room.size, 1)
+  given.clock.advance(1)
+  t.same(given.log, ['a1', 'b1', 'a2 NO_TARGET_READY'])
+  t.end()
+})
+
+void t.test('a request that was held for a ready target and finds all of them full goes on waiting', t => {
+  const given = opened(t)
+  const held = given.waiter('held')
+  const unlucky: Waiter = { ...held, admitted: () => given.room.enter(unlucky, 'full') }
+  given.room.enter(unlucky, 'none-ready')
+  given.places = 1
+  given.room.admit()
+  given.clock.advance(500)
+  t.same(given.log, [], 'longer than a request waits for a full target')
+  t.equal(given.room.size, 1)
+  t.end()
+})
+
+void t.test('in a full waiting room the longest line gives way to a shorter one', t => {
+  const given = opened(t, 4)
+  const [hog, other]: WaitingClient[] = [{ ...SOMEBODY }, { ...SOMEBODY }]
+  for (const name of ['a1', 'a2', 'a3', 'a4', 'a5']) given.room.enter(given.waiter(name, hog), 'none-ready')
+  t.same(given.log, ['a5 WAITING_ROOM_FULL'])
+  for (const name of ['b1', 'b2', 'b3']) given.room.enter(given.waiter(name, other), 'none-ready')
+  t.same(given.log.slice(1), ['a4 WAITING_ROOM_FULL', 'a3 WAITING_ROOM_FULL', 'b3 WAITING_ROOM_FULL'])
+  t.equal(given.room.size, 4)
   t.end()
 })
 

@@ -140,7 +140,8 @@ void t.test('a local app may take its time once its answer has begun', async t =
 
 void t.test('an upload to a local app may take longer than the limit for its answer', async t => {
   const app = new FakeApp(echo)
-  const running = await withLocal(t, app, { upstreamTimeoutMs: 250, bodyIdleMs: 250 })
+  const limits = { upstreamTimeoutMs: 250, bodyIdleMs: 250, minBytesPerSecond: 0 }
+  const running = await withLocal(t, app, limits)
   const client = await running.connect()
   client.write(requestBytes('POST /', ['Content-Length: 10']))
   for (let i = 0; i < 10; i += 1) {

@@ -5,7 +5,8 @@ import t from 'tap'
 import { Upstream } from '#balancer/transports/upstream.js'
 import type { ForwardedUpgrade } from '#balancer/transports/transport.js'
 import { resolveOptions } from '#balancer/options.js'
-import { RawTarget, socketPathFor } from '../../helpers/fake-target.js'
+import { FakeTarget, RawTarget, socketPathFor } from '../../helpers/fake-target.js'
+import { until } from '../../helpers/deadline.js'
 import { rawExchange, requestBytes } from '../../helpers/raw-http.js'
 import { RunningBalancer } from '../../helpers/running-balancer.js'
 
@@ -27,6 +28,24 @@ void t.test('a target that dies with a connection in its backlog is found dead',
     while (readFileSync('/proc/net/unix', 'utf8').includes(socketPath)) continue
   })
   t.equal(refused, 1)
+})
+
+void t.test('connections to a target are counted as open files until they close', async t => {
+  const target = await FakeTarget.start(t, 'a', ({ url }, response) => {
+    if (url === '/stream') response.write('begun')
+    else response.end('served')
+  })
+  const running = await RunningBalancer.start(t, [target], { maxOpenFiles: 3 })
+  const [streaming, other] = [await running.connect(), await running.connect()]
+  streaming.write(requestBytes('GET /stream'))
+  await until(() => streaming.unread.includes('begun'), 'the answer to begin')
+  const refused = await other.write(requestBytes('GET /')).response()
+  t.match(refused, { status: 503 }, 'there is no file left for a second connection to the target')
+  t.match(refused.body.toString(), 'OVERLOADED')
+  streaming.reset()
+  await running.quiet(1)
+  t.equal((await other.write(requestBytes('GET /')).response()).status, 200)
+  t.equal((await other.write(requestBytes('GET /')).response()).status, 200, 'the connection is used again')
 })
 
 void t.test('chunks of an answer that arrive together are all passed on', async t => {

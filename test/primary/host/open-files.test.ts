@@ -1,12 +1,5 @@
-import { spawnSync } from 'node:child_process'
 import t from 'tap'
-import { openFilesLimit, openFilesToSpare } from '#src/primary/host/open-files.js'
-
-void t.test('the limit of open files is that of this process', t => {
-  const { stdout } = spawnSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })
-  t.equal(openFilesLimit(), Number(stdout))
-  t.end()
-})
+import { openFilesToSpare } from '#src/primary/host/open-files.js'
 
 void t.test('open files are reserved for children, but at most half of them', t => {
   t.equal(openFilesToSpare(2, 400), 320)

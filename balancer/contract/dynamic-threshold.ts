@@ -1,0 +1,36 @@
+/** Nobody is refused who holds less, as long as anything is free. */
+const LITTLE = 3
+
+/**
+ * Whether a client that holds `held` of something may take `amount` more. A client may hold at most as much as is left
+ * free (the dynamic threshold of Choudhury and Hahne, 1998): alone it gets half, and n that want all leave 1/(n+1).
+ * @param free what nobody holds
+ */
+export function mayTake(held: number, amount: number, free: number): boolean {
+  return amount <= free && (held < LITTLE || held + amount <= free)
+}
+
+/**
+ * What has to be taken back from clients that hold more than is left free, because others have come since. The largest
+ * gives first.
+ * @param held what each client holds
+ * @returns how much each of those clients is to give back
+ */
+export function excessOf<Client>(held: ReadonlyMap<Client, number>, capacity: number): Map<Client, number> {
+  const largestFirst = [...held].sort(([, a], [, b]) => b - a)
+  const free = capacity - largestFirst.reduce((sum, [, amount]) => sum + amount, 0)
+  // Of k clients that all end at the level of what is free: free + their sum = (k + 1) * level.
+  let level = free
+  let sum = 0
+  for (const [k, [, amount]] of largestFirst.entries()) {
+    if (amount <= level) break
+    sum += amount
+    level = Math.max(0, (free + sum) / (k + 2))
+  }
+  const excess = new Map<Client, number>()
+  for (const [client, amount] of largestFirst) {
+    if (amount <= level) break
+    excess.set(client, amount - level)
+  }
+  return excess
+}

@@ -1,0 +1,75 @@
+import { mayTake } from '../contract/dynamic-threshold.js'
+
+/** Something that all clients share. */
+export class SharedResource {
+  #held = 0
+
+  /**
+   * @param name as it is written in the log
+   * @param capacity how much there is of it at this moment
+   * @param onShareReached called for a client that gets no more because of its share
+   */
+  constructor(
+    readonly name: string,
+    private readonly capacity: () => number,
+    readonly onShareReached: (client: string, resource: string) => void,
+  ) {}
+
+  get free(): number {
+    return this.capacity() - this.#held
+  }
+
+  /** What all clients hold together. */
+  get held(): number {
+    return this.#held
+  }
+
+  /** @param amount negative for what is given back */
+  change(amount: number): void {
+    this.#held += amount
+  }
+}
+
+/** What one client holds of something that all clients share. */
+export class Holding {
+  #held = 0
+  #reached = false
+
+  constructor(
+    private readonly client: string,
+    private readonly resource: SharedResource,
+  ) {}
+
+  get held(): number {
+    return this.#held
+  }
+
+  /** Whether the client's share allows it to take so much more. */
+  mayTake(amount = 1): boolean {
+    if (mayTake(this.#held, amount, this.resource.free)) return true
+    // When nothing is left, it is not the share that is too small.
+    if (!this.#reached && this.#held > 0 && this.resource.free > 0) {
+      this.#reached = true
+      this.resource.onShareReached(this.client, this.resource.name)
+    }
+    return false
+  }
+
+  /** Takes so much more if the share allows it. */
+  take(amount = 1): boolean {
+    if (!this.mayTake(amount)) return false
+    this.add(amount)
+    return true
+  }
+
+  /** Takes so much more, whatever the share. */
+  add(amount = 1): void {
+    this.#held += amount
+    this.resource.change(amount)
+  }
+
+  release(amount = 1): void {
+    this.#held -= amount
+    this.resource.change(-amount)
+  }
+}

@@ -1,0 +1,73 @@
+import { fork, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import http from 'node:http'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
+import type { Harness } from './harness.js'
+
+const CONNECTIONS = 4
+const PAUSE_MS = 20
+const TIMEOUT_MS = 10_000
+
+/** What a client saw that asks for a page again and again. Times in milliseconds. */
+export interface Politely {
+  answered: number
+  /** Requests that failed, or were answered with another status than 200. */
+  lost: number
+  p99: number
+  longest: number
+}
+
+/** A client at 127.0.0.1 in a process of its own, so that a test may be busy as an attacker. */
+export class PoliteClient {
+  readonly #child: ChildProcess
+
+  constructor(t: Harness, url: string) {
+    this.#child = fork(fileURLToPath(import.meta.url), [url])
+    t.teardown(() => this.#child.kill('SIGKILL'))
+  }
+
+  async stop(): Promise<Politely> {
+    const told = once(this.#child, 'message') as Promise<[Politely]>
+    this.#child.send('stop')
+    const [report] = await told
+    this.#child.disconnect()
+    return report
+  }
+}
+
+async function beAClient(url: string): Promise<void> {
+  let stopping = false
+  process.once('message', () => (stopping = true))
+  const times: number[] = []
+  let lost = 0
+  const loops = Array.from({ length: CONNECTIONS }, async () => {
+    const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+    while (!stopping) {
+      const begun = performance.now()
+      if ((await statusOf(url, agent)) !== 200) lost += 1
+      times.push(performance.now() - begun)
+      await sleep(PAUSE_MS)
+    }
+    agent.destroy()
+  })
+  await Promise.all(loops)
+  times.sort((a, b) => a - b)
+  const at = (share: number): number => Math.round(times[Math.floor(share * (times.length - 1))] ?? 0)
+  process.send?.({ answered: times.length, lost, p99: at(0.99), longest: at(1) } satisfies Politely)
+}
+
+function statusOf(url: string, agent: http.Agent): Promise<number> {
+  return new Promise(resolve => {
+    const request = http.get(url, { agent, timeout: TIMEOUT_MS }, response => {
+      response
+        .resume()
+        .once('end', () => resolve(response.statusCode ?? 0))
+        .once('error', () => resolve(0))
+    })
+    request.once('error', () => resolve(0)).once('timeout', () => request.destroy())
+  })
+}
+
+const [, self, url] = process.argv
+if (self === fileURLToPath(import.meta.url) && url !== undefined) await beAClient(url)

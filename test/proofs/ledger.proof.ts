@@ -1,0 +1,178 @@
+import { readFileSync } from 'node:fs'
+import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
+import t, { type Test } from 'tap'
+import { Cluster } from '../helpers/cluster.js'
+import { fixture } from '../helpers/fixtures.js'
+import { PoliteClient } from '../helpers/polite-client.js'
+import { requestBytes } from '../helpers/raw-http.js'
+
+/** Each attack comes from 127.0.0.2 and up, and is held as long. */
+const HELD_MS = 10_000
+/** How often something is sent that goes on. */
+const TRICKLE_MS = 1_000
+/** When a connection that was closed is replaced by another. */
+const REOPEN_MS = 1_000
+const MEGABYTE = 1024 ** 2
+
+const MODES = { 'default mode': '1', 'mesh mode': '0' }
+const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1' }
+
+/** Connections of one client that attacks. A connection that was closed is opened again at once, or stays closed. */
+class Attacker {
+  readonly #sockets = new Set<net.Socket>()
+  #over = false
+
+  constructor(
+    private readonly port: number,
+    private readonly from: string,
+  ) {}
+
+  /** @param reopens a connection that was closed is replaced by another */
+  async open(count: number, begin: (socket: net.Socket) => void, reopens = false): Promise<void> {
+    for (let i = 0; i < count; i += 1) {
+      this.#open(begin, reopens)
+      if (i % 50 === 49) await sleep(10)
+    }
+  }
+
+  get size(): number {
+    return this.#sockets.size
+  }
+
+  /** Sends a byte on every connection. */
+  trickle(): void {
+    for (const socket of this.#sockets) if (socket.writable) socket.write('x')
+  }
+
+  stop(): void {
+    this.#over = true
+    for (const socket of this.#sockets) socket.destroy()
+  }
+
+  #open(begin: (socket: net.Socket) => void, reopens: boolean): void {
+    if (this.#over) return
+    const socket = net.connect({ port: this.port, host: '127.0.0.1', localAddress: this.from })
+    this.#sockets.add(socket)
+    socket.on('error', () => undefined)
+    socket.once('connect', () => begin(socket))
+    socket.once('close', () => {
+      this.#sockets.delete(socket)
+      if (reopens) setTimeout(() => this.#open(begin, reopens), REOPEN_MS)
+    })
+  }
+}
+
+interface Attack {
+  name: string
+  env?: Record<string, string>
+  openFiles?: number
+  attackers?: number
+  /** Called once for each attacker, in turn. */
+  begin(attacker: Attacker): Promise<void>
+  /** The most memory that the attack may cost: all balancing processes together, and the system's for TCP. */
+  mostMemory?: number
+  mostInSystem?: number
+}
+
+const SLOW_BODY = requestBytes('POST /form', ['Content-Length: 100000'])
+const HELD_BODY = requestBytes('POST /form', ['Idempotency-Key: 1', 'Content-Length: 65536'])
+const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
+
+const attacks: Attack[] = [
+  {
+    name: '600 slow bodies of one client',
+    begin: attacker => attacker.open(600, socket => socket.resume().write(SLOW_BODY), true),
+  },
+  {
+    name: '300 slow bodies of each of eight clients, one after the other',
+    attackers: 8,
+    begin: attacker => attacker.open(300, socket => socket.resume().write(SLOW_BODY), true),
+  },
+  {
+    name: '600 long polls of one client',
+    begin: attacker => attacker.open(600, socket => socket.resume().write(requestBytes('GET /poll')), true),
+  },
+  {
+    name: '640 unread downloads',
+    begin: attacker => attacker.open(640, socket => socket.pause().write(requestBytes('GET /large')), true),
+    mostInSystem: 600 * MEGABYTE,
+  },
+  {
+    name: '300 idle connections where 300 may be open',
+    env: { MAX_SOCKETS: '300' },
+    begin: attacker => attacker.open(300, socket => socket.resume(), true),
+  },
+  {
+    name: '600 idle connections where 500 files may be open',
+    openFiles: 500,
+    begin: attacker => attacker.open(600, socket => socket.resume(), true),
+  },
+  {
+    name: '10 connections with 1,000 pipelined requests each behind a long poll',
+    begin: attacker =>
+      attacker.open(10, socket => socket.resume().write(requestBytes('GET /poll') + PIPELINED.repeat(1_000))),
+    mostMemory: 60 * MEGABYTE,
+  },
+  {
+    name: '1,000 bodies that are held until they are complete',
+    begin: attacker => attacker.open(1_000, socket => socket.resume().write(HELD_BODY + 'x'.repeat(60_000))),
+    mostMemory: 150 * MEGABYTE,
+  },
+]
+
+function balancing(cluster: Cluster, BALANCERS: string): number {
+  const pids = cluster.pids(BALANCERS === '0' ? 'worker' : 'balancer')
+  const pages = pids.map(pid => Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]))
+  return pages.reduce((sum, each) => sum + each, 0) * 4_096
+}
+
+/** The memory that the system has for TCP, in bytes. */
+function inSystem(): number {
+  return Number(/^TCP: .* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1]) * 4_096
+}
+
+async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROXY: string): Promise<void> {
+  const env = { APP: fixture('patient-app.js'), BALANCERS, TRUST_PROXY, ...attack.env }
+  const cluster = await Cluster.start(t, env, attack.openFiles)
+  const pids = [...cluster.pids('balancer'), ...cluster.pids('worker')]
+  const before = { balancing: balancing(cluster, BALANCERS), system: inSystem() }
+  const attackers: Attacker[] = []
+  for (let i = 0; i < (attack.attackers ?? 1); i += 1) {
+    const attacker = new Attacker(cluster.port, `127.0.0.${2 + i}`)
+    attackers.push(attacker)
+    await attack.begin(attacker)
+  }
+  await sleep(TRICKLE_MS)
+  const polite = new PoliteClient(t, cluster.url)
+  for (let held = 0; held < HELD_MS; held += TRICKLE_MS) {
+    await sleep(TRICKLE_MS)
+    for (const attacker of attackers) if (attack.name.includes('slow bodies')) attacker.trickle()
+  }
+  const { answered, lost, p99, longest } = await polite.stop()
+  const memory = balancing(cluster, BALANCERS) - before.balancing
+  const system = inSystem() - before.system
+  const open = attackers.reduce((sum, { size }) => sum + size, 0)
+  for (const attacker of attackers) attacker.stop()
+  const megabytes = [memory, system].map(bytes => Math.round(bytes / MEGABYTE))
+  t.comment(
+    `${answered} answered, ${lost} lost, p99 ${p99} ms, longest ${longest} ms; ${open} connections of the attack are ` +
+      `open, +${megabytes[0]} MB in the balancing processes, +${megabytes[1]} MB in the system`,
+  )
+  t.ok(answered > 100, `${answered} requests`)
+  t.equal(lost, 0)
+  if (attack.mostMemory !== undefined) t.ok(memory < attack.mostMemory)
+  if (attack.mostInSystem !== undefined) t.ok(system < attack.mostInSystem)
+  t.strictSame([...cluster.pids('balancer'), ...cluster.pids('worker')], pids, 'no process was lost')
+  t.match(await cluster.stop(), { code: 0 })
+}
+
+for (const attack of attacks) {
+  for (const [mode, BALANCERS] of Object.entries(MODES)) {
+    for (const [trust, TRUST_PROXY] of Object.entries(TRUST)) {
+      void t.test(`${attack.name} cost nobody else anything, in ${mode} with ${trust}`, async t => {
+        await withstands(t, attack, BALANCERS, TRUST_PROXY)
+      })
+    }
+  }
+}

@@ -106,6 +106,17 @@ for (const BALANCERS of ['1', '0']) {
       await until(() => eventsOf(cluster, 'forbidden').some(event => event['account'] === account), 'its log line')
     })
 
+    await t.test('a page of another origin that is refused is a log line', async t => {
+      const { cookie } = await member(url)
+      const headers = { origin: 'https://evil.example', cookie }
+      t.match(await ask(url, '/logout', { method: 'POST', headers }), { status: 403 })
+      t.match(await ask(url, '/socket.io/?EIO=4&transport=polling', { headers }), { status: 403 })
+      const told = (subject: RegExp) => () =>
+        eventsOf(cluster, 'forbidden').some(({ msg }) => subject.test(String(msg)))
+      await until(told(/^request was refused: a page of another origin/), 'the line of the request')
+      await until(told(/^realtime was refused: a page of another origin/), 'the line of realtime')
+    })
+
     await t.test('sign-ins that succeed and fail are log lines, without what is secret', async t => {
       const alice = await member(url)
       await login(url, { ...alice, password: 'not this one' })

@@ -1,5 +1,6 @@
 import t from 'tap'
 import { ask, bearer, jsonOf, member, signIn } from '../helpers/client.js'
+import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
 import { form, sendForm } from '../helpers/forms.js'
 
@@ -7,7 +8,8 @@ const env = { RATE_LIMIT_MAX: '0', WORKERS: '1' }
 const file = (content: Buffer | string) => form({ name: 'file', filename: 'x', content })
 
 void t.test('an account may upload as much as UPLOAD_QUOTA_BYTES, and more after a delete', async t => {
-  const { url } = await Cluster.start(t, { ...env, UPLOAD_QUOTA_BYTES: '10M' })
+  const cluster = await Cluster.start(t, { ...env, UPLOAD_QUOTA_BYTES: '10M' })
+  const { url } = cluster
   const [alice, bob] = [await member(url), await member(url)]
   const most = await sendForm(url, file(Buffer.alloc(6 << 20)), alice)
   t.equal(most.status, 201)
@@ -19,7 +21,12 @@ void t.test('an account may upload as much as UPLOAD_QUOTA_BYTES, and more after
   t.equal((await sendForm(url, file('x'), bob)).status, 201, 'another account has its own')
   const path = String(jsonOf(most)['url'])
   t.equal((await ask(url, path, { method: 'DELETE', headers: bearer(alice.token) })).status, 204)
-  t.equal((await sendForm(url, file(Buffer.alloc(6 << 20)), alice)).status, 201)
+  const again = await sendForm(url, file(Buffer.alloc(6 << 20)), alice)
+  t.equal(again.status, 201)
+  const gone = String(jsonOf(again)['url'])
+  await new StorageView(t, storageAddressOf(cluster)).storage.remove(gone.slice(1))
+  t.equal((await ask(url, gone, { method: 'DELETE', headers: bearer(alice.token) })).status, 404)
+  t.equal((await sendForm(url, file(Buffer.alloc(6 << 20)), alice)).status, 201, 'a file that is gone does not count')
 })
 
 void t.test('with less free space than MIN_FREE_BYTES, uploads are 507 and all else works', async t => {

@@ -1,4 +1,5 @@
 import type { Redis, Result } from 'ioredis'
+import { isRedisUnavailable } from '../../services/redis.js'
 import { accountKeys } from './account-keys.js'
 
 export interface GuessLimitOptions {
@@ -115,7 +116,7 @@ export class GuessLimit {
     return 0
   }
 
-  /** From now on this client is known to the account. */
+  /** From now on this client is known to the account. That it could not be noted is no reason to refuse it now. */
   async know(username: string, client: string): Promise<void> {
     const key = accountKeys.knownClients(username)
     const now = this.#now()
@@ -126,6 +127,9 @@ export class GuessLimit {
       .zremrangebyrank(key, 0, -MAX_KNOWN - 1)
       .pexpire(key, KNOWN_MS)
       .exec()
+      .catch((error: unknown) => {
+        if (!isRedisUnavailable(error)) throw error
+      })
   }
 }
 

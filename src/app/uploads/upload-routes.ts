@@ -46,9 +46,11 @@ export function uploadRoutes({ uploads, signedIn, maxBytes }: UploadRouteOptions
     const owner = usernameFrom(response)
     const info = await uploads.stat(key)
     if (info !== undefined && ownerOf(info) !== owner) throw new HttpError('NOT_FOUND')
-    // A file that is gone, but still counted, is no longer counted.
+    if (info === undefined) {
+      await uploads.uncount(owner, key)
+      throw new HttpError('NOT_FOUND')
+    }
     await uploads.remove(owner, key)
-    if (info === undefined) throw new HttpError('NOT_FOUND')
     response.status(204).end()
   })
 

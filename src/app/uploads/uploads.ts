@@ -114,7 +114,12 @@ export class Uploads {
 
   async remove(owner: string, key: string): Promise<void> {
     await this.storage.remove(UPLOAD_PREFIX + key)
-    await this.quota.removed(owner, key)
+    await this.uncount(owner, key)
+  }
+
+  /** Of a file that is gone: it no longer counts. */
+  uncount(owner: string, key: string): Promise<void> {
+    return this.quota.removed(owner, key)
   }
 
   /** A file that cannot be counted is removed again. */

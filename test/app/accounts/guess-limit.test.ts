@@ -92,3 +92,13 @@ void t.test('an account knows the twenty addresses that were used last', async t
   t.equal(await limit.admit('ivan', '192.0.2.5'), 'known')
   t.not(await limit.admit('ivan', '192.0.2.4'), 'known')
 })
+
+void t.test(
+  'while Redis is away, nobody may guess, and who has proved its account is not refused for a note',
+  async t => {
+    await server.kill()
+    await t.rejects(limit.admit('judy', '192.0.2.1'))
+    await t.rejects(limit.failed('judy', 'within'))
+    await limit.know('judy', '192.0.2.1')
+  },
+)

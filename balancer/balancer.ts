@@ -120,6 +120,8 @@ export class Balancer {
    */
   abandon(): void {
     const local = this.#localId === undefined ? undefined : this.#pool.get(this.#localId)
+    // Nothing that waits may take the place of what is given up.
+    this.#dispatcher.stop()
     const [request, ...others] = local?.abandon() ?? []
     for (const target of this.#pool.targets()) target.abandon()
     if (local === undefined || request === undefined || others.length > 0) return

@@ -4,6 +4,7 @@ import { programVersion } from '../process/version.js'
 import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
 import { exitMeanings, Failure } from './failure.js'
+import { readable } from './log-line.js'
 import { addLogs } from './logs.js'
 import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
@@ -83,7 +84,8 @@ function report(failure: Failure, json: boolean, output: Output): ExitCode {
   if (json) output.json(failure)
   else {
     output.error(failure.message)
-    for (const line of failure.lastLines.slice(-LAST_LINES)) output.stderr.write(`  ${line}\n`)
+    const printed = failure.lastLines.slice(-LAST_LINES).flatMap(line => readable(line, output.paintNotes).split('\n'))
+    for (const line of printed) output.stderr.write(`  ${line}\n`)
   }
   return failure.exitCode
 }

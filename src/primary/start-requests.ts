@@ -37,9 +37,14 @@ export class StartRequests {
     this.#waiting.clear()
   }
 
-  lost(child: Pick<Child, 'role' | 'name' | 'servedMs' | 'ending' | 'lastLines'>): void {
+  lost(child: Pick<Child, 'role' | 'name' | 'servedMs' | 'ending' | 'lastLines' | 'printed'>): void {
     if (this.#over || child.role !== 'worker') return
-    this.#failure ??= new StartError(child)
+    void child.printed.then(() => this.#failed(new StartError(child)))
+  }
+
+  #failed(error: StartError): void {
+    if (this.#over) return
+    this.#failure ??= error
     for (const reject of this.#waiting) reject(this.#failure)
     this.#waiting.clear()
   }

@@ -349,9 +349,11 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   #abandoned(child: Child, generation: number, replaced: number): void {
-    const error = new ReloadError(child, replaced)
-    this.#reloads.abandoned(generation, error)
-    this.#log.reloadFailed(error)
+    void child.printed.then(() => {
+      const error = new ReloadError(child, replaced)
+      this.#reloads.abandoned(generation, error)
+      this.#log.reloadFailed(error)
+    })
   }
 
   #end(): void {

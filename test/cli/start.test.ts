@@ -80,7 +80,7 @@ void t.test('an app that does not start is told with its last output, and nothin
   t.match({ code, out }, { code: 1, out: '' })
   t.match(err, /outpost: the app does not start: worker 1 did not become ready \(exit code 1\)/)
   t.match(err, /^ {2}opening the shop$/m)
-  t.match(err, /^ {2}Error: no keys$/m)
+  t.match(err, /^ +Error: no keys$/m)
   t.strictSame(shell.instances(), [])
   t.ok(existsSync(join(folder, '.outpost/logs/outpost.log')))
   const failed = await shell.run(['start', './shop', '-d', '--json'])

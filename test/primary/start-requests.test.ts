@@ -2,7 +2,14 @@ import t from 'tap'
 import { StartRequests } from '#src/primary/start-requests.js'
 
 const never = new Promise<void>(() => undefined)
-const lost = { role: 'worker', name: 'worker 1', servedMs: 0, ending: 'exit code 1', lastLines: ['boom'] } as const
+const lost = {
+  role: 'worker',
+  name: 'worker 1',
+  servedMs: 0,
+  ending: 'exit code 1',
+  lastLines: ['boom'],
+  printed: Promise.resolve(),
+} as const
 const expected = { message: 'worker 1 did not become ready (exit code 1)', lastLines: ['boom'] }
 
 void t.test('who waits for the start is told of the first worker that failed, whenever it asks', async t => {
@@ -28,6 +35,16 @@ void t.test('once a request could be answered, the start has succeeded, whatever
   starts.lost(lost)
   await starts.ask(Promise.resolve())
   t.equal(starts.areOver, true)
+})
+
+void t.test('the failure has what the worker printed last, though that is read after its end', async t => {
+  const starts = new StartRequests()
+  const lastLines: string[] = []
+  let allIsRead: () => void = () => undefined
+  starts.lost({ ...lost, lastLines, printed: new Promise(resolve => (allIsRead = resolve)) })
+  lastLines.push('the reason')
+  allIsRead()
+  await t.rejects(starts.ask(never), { ...expected, lastLines: ['the reason'] })
 })
 
 void t.test('a lost port ends the wait', async t => {

@@ -1,4 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messages.js'
 import { noVitals, type Vitals } from '../../ipc/vitals.js'
 import type { StartSpec } from '../plan/action.js'
@@ -7,6 +8,9 @@ import type { Connection } from '../traffic/connection-dealer.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
+
+/** What a process has forked may hold its output open for long. */
+const OUTPUT_PATIENCE_MS = 1_000
 
 /** Called when something happens to a child. Observers only record it; the next pass acts. */
 export interface ChildObserver {
@@ -42,6 +46,8 @@ export class Child {
   /** The last output of the process, for the report of its end. */
   readonly lastLines: readonly string[]
   readonly exited: Promise<void>
+  /** All that the process has printed was read. Its end comes earlier. */
+  readonly printed: Promise<void>
 
   private constructor(
     /** Unique among its role over the life of the primary. */
@@ -66,6 +72,8 @@ export class Child {
       else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
       else observer.childReported(this, report)
     })
+    const read = new Promise<void>(resolve => process.once('close', () => resolve()))
+    this.printed = Promise.race([read, this.exited.then(() => sleep(OUTPUT_PATIENCE_MS, undefined, { ref: false }))])
     this.lastLines = readOutput(process, line => observer.childPrinted(this, line))
   }
 

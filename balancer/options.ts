@@ -140,7 +140,7 @@ export const defaultOptions: BalancerOptions = {
   pipelinedBytes: 64 * 1024 ** 2,
   pipelinedBytesOfOne: 64 * 1024,
   unreadBytes: 256 * 1024 ** 2,
-  unreadShareMs: 10_000,
+  unreadShareMs: 5_000,
 
   overloadWaitMs: 50,
   maxBound: 10_000,

@@ -1,5 +1,5 @@
 /** Nobody is refused who holds less, as long as anything is free. */
-const LITTLE = 3
+const LITTLE = 4
 
 /**
  * Whether a client that holds `held` of something may take `amount` more. A client may hold at most as much as is left

@@ -19,6 +19,8 @@ import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { StalledClients } from './stalled-clients.js'
 
+/** The kernel takes less where it allows less. In a queue that is full, a flood delays everybody else by seconds. */
+const BACKLOG = 4_096
 /** How often Node looks for connections whose headers are overdue. */
 const HEADERS_CHECK_MS = 5_000
 
@@ -63,7 +65,7 @@ export class Listener {
   listen(where: ListenOptions | object): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject)
-      this.#server.listen(where, () => {
+      this.#server.listen(where, BACKLOG, () => {
         this.#server.off('error', reject).on('error', () => undefined)
         resolve()
       })

@@ -116,7 +116,9 @@ export class Dispatcher {
       return
     }
     if (!this.#mayTakePlace(item) || !this.#canConnect) {
-      this.#wait(item, this.pool.pickable.length === 0 ? 'none-ready' : 'full')
+      // A client at its share waits long: it is not refused while places are free.
+      const waitsLong = this.pool.pickable.length === 0 || (this.pool.open && this.#canConnect)
+      this.#wait(item, waitsLong ? 'none-ready' : 'full')
       return
     }
     const kept = this.stickiness?.targetOf(item)
@@ -164,7 +166,7 @@ export class Dispatcher {
 
   #wait(item: Dispatchable, reason: NoPick): void {
     this.room.enter(item, reason)
-    if (reason === 'full') this.#makePlaceFor(item.account)
+    if (this.pool.pickable.length > 0) this.#makePlaceFor(item.account)
   }
 
   /**

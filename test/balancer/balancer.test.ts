@@ -115,7 +115,7 @@ void t.test('connections beyond the share of `maxSockets` are answered 503 and c
     if (url === '/wait') target.server.once('release', () => response.end('released'))
     else response.end('a page')
   })
-  const running = await RunningBalancer.start(t, [target], { maxSockets: 4 })
+  const running = await RunningBalancer.start(t, [target], { maxSockets: 3 })
   const clients = [await running.connect(), await running.connect(), await running.connect()]
   for (const client of clients) client.write(requestBytes('GET /wait'))
   await until(() => target.requests.length === 3, 'all requests to arrive')

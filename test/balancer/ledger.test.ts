@@ -177,7 +177,7 @@ void t.test('nothing stays open after the clients have left', async t => {
 
   await t.test('nothing stays open after clients that leave a full target, or the queue for it', async t => {
     const maxInFlight = CLIENTS / 4
-    const stage = await behindASocket(t, { maxInFlight, overloadWaitMs: 60_000 })
+    const stage = await behindASocket(t, { maxInFlight, overloadWaitMs: 60_000, holdMs: 60_000 })
     // All have one address, which gets half of the places.
     const inside = Math.ceil(maxInFlight / 2)
     const full = ({ running }: Stage): boolean => running.balancer.ledger().waiting === CLIENTS - inside

@@ -33,7 +33,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     }
     await Promise.all(Array.from({ length: AT_ONCE }, shake))
     const client = await ChatClient.connect(t, cluster.url, 'polling')
-    t.comment(`${[...statuses].map(([status, count]) => `${count} answered ${status}`).join(', ')}`)
+    t.comment([...statuses].map(([status, count]) => `${count} answered ${status}`).join(', '))
     const again = async (): Promise<boolean> => (await ask(cluster.url, HANDSHAKE, { from: ATTACKER })).status === 200
     await until(again, 'the sessions to be free again', 40_000)
     client.socket.disconnect()

@@ -15,8 +15,11 @@ export interface ConnectionTaker {
 /** Answers a connection that cannot wait, or has waited too long. */
 export type Refuse = (connection: Connection, code: 'NO_TARGET_READY' | 'WAITING_ROOM_FULL') => void
 
-/** The length of the kernel's own queue, in front of the one here. */
-const BACKLOG = 511
+/**
+ * The length of the kernel's own queue, in front of the one here; the kernel takes less where it allows less. In a queue
+ * that is full, a flood delays everybody else by seconds.
+ */
+const BACKLOG = 4_096
 /** The same bounds as for requests that wait at a balancer. */
 const { holdLimit, holdMs } = defaults
 

@@ -58,7 +58,7 @@ void t.test(
   'adopted connections beyond `maxSockets` are answered 503, and some are cut if there are very many',
   async t => {
     const target = await FakeTarget.start(t, 'a', request => void request.resume())
-    const { connect } = await adopting(t, target, { maxSockets: 4 })
+    const { connect } = await adopting(t, target, { maxSockets: 3 })
     for (let i = 0; i < 3; i += 1) (await connect()).write(GET)
     await until(() => target.requests.length === 3, 'all requests to arrive')
     const others = await Promise.all(Array.from({ length: 150 }, () => connect()))

@@ -95,6 +95,9 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
         storage: embedded.storageName,
       }
       print(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
+      if (config.runAs === undefined && process.getuid?.() === 0) {
+        log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
+      }
     },
     () => undefined,
   )
@@ -113,12 +116,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
 /** Before anything is read or started. @returns the public port, if only root may bind it */
 async function giveUpRoot(config: Config, log: Logger): Promise<PublicPort | undefined> {
   const user = userToBe(config.runAs, config.app)
-  if (user === undefined) {
-    if (config.runAs === undefined && process.getuid?.() === 0) {
-      log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
-    }
-    return undefined
-  }
+  if (user === undefined) return undefined
   const port = needsRoot(config.port) ? await bindPublicPort(config, log) : undefined
   becomeUser(user, config.dataDir)
   return port

@@ -1,4 +1,5 @@
 import t, { type Test } from 'tap'
+import { ControlClient } from '#src/control/client.js'
 import { ask, jsonOf, Load, type LoadReport } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
@@ -30,17 +31,6 @@ void t.test('a request that ends its worker is answered 502, and costs no other 
     cluster.lines.some(line => line.includes('crash loop')),
     'the places are filled again',
   )
-  t.match(await cluster.stop(), { code: 0 })
-})
-
-void t.test('a request that holds up the event loop hangs two workers and no more', async t => {
-  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: String(WORKERS) })
-  const load = new Load(cluster.url, '/', 8)
-  await until(() => load.answered > 50, 'some answers')
-  const answer = await ask(cluster.url, '/hang')
-  t.equal(answer.status, 502)
-  lossless(t, await load.stop())
-  await cluster.printed(/GET \/hang ended 2 workers in \d+ s/)
   t.match(await cluster.stop(), { code: 0 })
 })
 
@@ -88,16 +78,23 @@ void t.test('requests whose workers are killed are tried as often as there were 
   const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: String(WORKERS) })
   const load = new Load(cluster.url, '/', 8)
   for (let round = 0; round < 3; round += 1) {
+    // Workers that exit within their first second look like a crash loop, and are replaced later and later.
+    await until(() => haveServedFor(cluster, 1_000), 'workers that have served for a second')
     const before = cluster.pids('worker')
     for (const pid of before) process.kill(pid, 'SIGKILL')
     await cluster.has('worker', WORKERS, before)
-    // What is killed before it serves is not killed with a request, and holds the waiting ones up for longer.
     const served = load.answered
     await until(() => load.answered > served + 50, 'the next workers to serve')
   }
   lossless(t, await load.stop())
   t.match(await cluster.stop(), { code: 0 })
 })
+
+async function haveServedFor(cluster: Cluster, ms: number): Promise<boolean> {
+  const { processes } = await (await ControlClient.of(cluster.dataDir)).status()
+  const workers = processes.filter(({ role }) => role === 'worker')
+  return workers.length === WORKERS && workers.every(({ servedMs }) => servedMs > ms)
+}
 
 function lossless(t: Test, { answers, failures }: LoadReport): void {
   t.strictSame(

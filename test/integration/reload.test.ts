@@ -55,9 +55,10 @@ for (const BALANCERS of ['1', '0']) {
     )
 
     await t.test('a reload whose worker exits right after it was ready leaves the old workers serving', async t => {
-      // It serves, so it is ready; and it exits long before it has served for a second.
-      const ending = "(request, response) => response.end('three', () => setTimeout(() => process.exit(4), 100))"
-      writeFileSync(APP, `export default ${ending}`)
+      // It listens, so it is ready; and it exits long before it has served for a second.
+      const ending = 'server.listen(process.env.PORT, () => setTimeout(() => process.exit(4), 300))'
+      const server = "createServer((request, response) => response.end('three'))"
+      writeFileSync(APP, `import { createServer } from 'node:http'\nconst server = ${server}\n${ending}`)
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
       const error = await failureOf(cluster.reload())

@@ -5,7 +5,7 @@ import { relayMessages } from '#src/app/chat/chat.js'
 
 void t.test('a chat client that is disconnected is an event with its address', t => {
   const noted: unknown[][] = []
-  const io = Object.assign(new EventEmitter(), { engine: new EventEmitter() })
+  const io = Object.assign(new EventEmitter(), { engine: new EventEmitter(), use: () => undefined })
   relayMessages(io as unknown as Server, {
     limited: true,
     events: { note: (...event) => void noted.push(event) },

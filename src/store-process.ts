@@ -17,13 +17,14 @@ export async function runStore(): Promise<void> {
   process.title = 'outpost store'
   // The parent reads this output. After its exit, printing must not end this process.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-  const order = await startOrder()
+  const { order, handle } = await startOrder()
   const log = createLog('store', order.logLevel)
-  const { directory, port, accessKey, secretKey, region, minFreeBytes } = order
+  const { directory, socketPath, accessKey, secretKey, region, minFreeBytes } = order
   const warn = (message: string, cause?: unknown): void => log.warn({ err: cause }, message)
   const store = new ObjectStore({
     directory,
-    port,
+    socketPath,
+    ...(handle === undefined ? {} : { handle }),
     accessKey,
     secretKey,
     region,
@@ -44,11 +45,11 @@ export async function runStore(): Promise<void> {
   sendReport({ type: 'ready' })
 }
 
-async function startOrder(): Promise<StoreOrder> {
+async function startOrder(): Promise<{ order: StoreOrder; handle: object | undefined }> {
   sendReport({ type: 'hello' })
-  const [message] = (await once(process, 'message')) as [unknown]
+  const [message, handle] = (await once(process, 'message')) as [unknown, object | undefined]
   const order = parseOrder(message)
-  if (order.type === 'start-store') return order
+  if (order.type === 'start-store') return { order, handle }
   throw new Error(`the store got an order of type ${order.type}`)
 }
 

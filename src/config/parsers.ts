@@ -162,3 +162,9 @@ function canBeFolder(path: string): boolean {
     return code === 'ENOENT' && dirname(path) !== path && canBeFolder(dirname(path))
   }
 }
+
+/** A port of its own, one that Outpost picks where it is needed, or none. */
+export const storePort: Parser<number | 'auto' | 'off'> = {
+  accepted: 'auto, off, or a port from 1 to 65535',
+  parse: text => (text === 'auto' || text === 'off' ? text : wholeNumber(1, 65_535).parse(text)),
+}

@@ -22,6 +22,8 @@ const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
 const storageSchema = z.object({
   /** `http://host[:port]` or `https://…` */
   endpoint: z.string(),
+  /** The unix socket that the storage listens on, for whoever may enter its folder. */
+  socketPath: z.string().optional(),
   accessKey: z.string(),
   secretKey: z.string(),
   bucket: z.string(),
@@ -57,11 +59,11 @@ const balancerStartSchema = z.object({
   identityKey: z.string(),
 })
 
-/** The first order of the embedded object store. */
+/** The first order of the embedded object store. Comes with a bound handle if the store has a port. */
 const storeSchema = z.object({
   type: z.literal('start-store'),
   directory: z.string(),
-  port: z.number(),
+  socketPath: z.string(),
   /** The named pipe whose end stops the store. */
   lifeline: z.string(),
   accessKey: z.string(),

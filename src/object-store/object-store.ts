@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { mkdir } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { BlockList, isIP, type AddressInfo } from 'node:net'
+import net, { BlockList, isIP, type AddressInfo, type ListenOptions } from 'node:net'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
 import { Buckets } from './disk/buckets.js'
@@ -24,8 +24,12 @@ export interface ObjectStoreOptions extends SigningCredentials {
   readonly directory: string
   /** A loopback address; default 127.0.0.1. */
   readonly host?: string
-  /** 0 for any free port. */
-  readonly port: number
+  /** 0 for any free port; undefined: no port. */
+  readonly port?: number
+  /** A socket that is bound already, in place of `host` and `port`. */
+  readonly handle?: object
+  /** A unix socket to listen on, beside a port or alone. */
+  readonly socketPath?: string
   /** Largest object in bytes; default 5 TiB. One request may send 5 GiB at most. Both limits are S3's. */
   readonly maxObjectBytes?: number
   /** Under so much free space no body is stored, and removals go on; default the smaller of 1 GiB and 5 %. */
@@ -86,6 +90,8 @@ export class ObjectStore {
   readonly #context: StoreContext & { readonly temp: TempFolder }
   readonly #buckets: Buckets
   readonly #server: Server
+  /** Passes connections of a second place on to the server. */
+  readonly #sideDoor: net.Server
   readonly #active = new Set<Promise<void>>()
   readonly #leaving = new AbortController()
   #scrubbing: Promise<unknown> = Promise.resolve()
@@ -109,9 +115,10 @@ export class ObjectStore {
     this.#context = { temp: new TempFolder(join(directory, 'temp'), space), now, warn }
     this.#buckets = new Buckets(join(directory, 'buckets'), this.#context)
     this.#server = this.#createServer()
+    this.#sideDoor = this.#createSideDoor()
   }
 
-  /** Claims the directory, removes the leftovers of a crash, rebuilds the index, listens. */
+  /** Claims the directory, removes the leftovers of a crash, rebuilds the index, listens. @returns its port, or 0 */
   start(): Promise<{ port: number }> {
     return (this.#starting ??= this.#start())
   }
@@ -132,15 +139,14 @@ export class ObjectStore {
   }
 
   async #start(): Promise<{ port: number }> {
-    const { directory, host = '127.0.0.1', port } = this.options
+    const { directory } = this.options
     await mkdir(directory, { recursive: true, mode: 0o700 })
     this.#releaseDirectory = await claimDirectory(directory)
     try {
       await this.#context.temp.empty(this.#context.warn)
       await makeDirectory(join(directory, 'buckets'))
       await this.#buckets.recover()
-      this.#server.listen(port, host)
-      await once(this.#server, 'listening')
+      await this.#listen()
     } catch (error) {
       await this.#releaseDirectory()
       throw error
@@ -148,7 +154,21 @@ export class ObjectStore {
     const { scrubTimes } = this.options
     const failed = (error: unknown): void => this.#context.warn('scrub failed', error)
     if (scrubTimes) void repeatScrub(scrubTimes, () => this.scrub(), failed, this.#leaving.signal)
-    return { port: (this.#server.address() as AddressInfo).port }
+    const address = (this.#sideDoor.listening ? this.#sideDoor : this.#server).address()
+    return { port: (address as AddressInfo).port ?? 0 }
+  }
+
+  async #listen(): Promise<void> {
+    const { host = '127.0.0.1', port, handle, socketPath } = this.options
+    const places: (ListenOptions | object)[] = []
+    if (socketPath !== undefined) places.push({ path: socketPath })
+    if (handle !== undefined) places.push(handle)
+    else if (port !== undefined) places.push({ host, port })
+    const doors = [this.#server, this.#sideDoor]
+    for (const [index, place] of places.entries()) {
+      doors[index]?.listen(place)
+      await once(doors[index]!, 'listening')
+    }
   }
 
   async #stop(): Promise<void> {
@@ -160,6 +180,7 @@ export class ObjectStore {
     this.#leaving.abort()
     const closed = once(this.#server, 'close')
     this.#server.close()
+    if (this.#sideDoor.listening) this.#sideDoor.close()
     const deadline = setTimeout(() => this.#server.closeAllConnections(), this.options.stopTimeoutMs ?? 5_000)
     try {
       while (this.#active.size > 0) await Promise.all(this.#active)
@@ -187,6 +208,13 @@ export class ObjectStore {
     server.on('checkContinue', (incoming, response) => this.#accept(incoming, response, true))
     server.on('error', error => this.#context.warn('object store cannot listen', error))
     return server
+  }
+
+  #createSideDoor(): net.Server {
+    const options = { allowHalfOpen: true, noDelay: true }
+    const door = net.createServer(options, socket => this.#server.emit('connection', socket))
+    door.maxConnections = this.#server.maxConnections
+    return door.on('error', error => this.#context.warn('object store cannot listen', error))
   }
 
   #accept(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {

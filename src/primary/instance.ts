@@ -57,7 +57,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const lifeline = Lifeline.open(folder.lifeline)
   guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
-  const embedded = await EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
+  const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
   const supervisor = new Supervisor({
     config,

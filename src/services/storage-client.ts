@@ -84,10 +84,11 @@ export class StorageClient {
   }
 
   #create(Constructor: typeof Client): Client {
-    const { endpoint, accessKey, secretKey, region } = this.address
+    const { endpoint, socketPath, accessKey, secretKey, region } = this.address
     const { protocol, hostname, port } = new URL(endpoint)
     const useSSL = protocol === 'https:'
-    const options = { keepAlive: true, timeout: IDLE_MS }
+    // An agent takes every option of a connection; its type leaves most of them out.
+    const options = { keepAlive: true, timeout: IDLE_MS, ...(socketPath && { socketPath }) }
     this.#agent = useSSL ? new https.Agent(options) : new http.Agent(options)
     return new Constructor({
       endPoint: hostname.replace(/^\[|\]$/g, ''),

@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { StorageAddress } from '#src/ipc/messages.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
@@ -9,8 +9,13 @@ import type { Harness } from './harness.js'
 /** Where a cluster's own object store is, and its keys. */
 export function storageAddressOf({ dataDir }: Pick<Cluster, 'dataDir'>): StorageAddress {
   const kept = (name: string): string => readFileSync(join(dataDir, name), 'utf8').trim()
+  // A minio has a port, Outpost's own store a socket and no port unless one is asked for.
+  const socketPath = join(dataDir, 'run', 'store.sock')
+  const where = existsSync(socketPath)
+    ? { endpoint: 'http://127.0.0.1', socketPath }
+    : { endpoint: `http://127.0.0.1:${kept('store-port')}` }
   return {
-    endpoint: `http://127.0.0.1:${kept('store-port')}`,
+    ...where,
     accessKey: 'outpost',
     secretKey: kept('store-secret'),
     bucket: 'outpost',

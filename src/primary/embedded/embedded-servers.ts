@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import type { Config } from '../../config/config.js'
 import { embeddables, embedsAtStart, hasServerOfItsOwn, mayEmbed, type Embeddable } from '../../config/embedding.js'
 import type { StartOrder } from '../../ipc/messages.js'
@@ -9,7 +10,8 @@ import { embeddedRedis, type RedisLogin } from './embedded-redis.js'
 import { embeddedStore } from './embedded-store.js'
 import { loopbackPort } from './loopback-port.js'
 import type { ManagedServer } from './managed-server.js'
-import { chooseBackend } from './store-backend.js'
+import { chooseBackend, type StorePlace } from './store-backend.js'
+import { placeOfStore } from './store-place.js'
 
 export interface EmbeddedServersOptions {
   config: Config
@@ -39,29 +41,28 @@ export class EmbeddedServers implements Service {
     /** Apps of other people reach Redis by a port. */
     private readonly login: RedisLogin | undefined,
     readonly storage: StartOrder['storage'],
+    private readonly storePlace: StorePlace,
   ) {}
 
-  /** Finds a place for each. Nothing runs yet. */
-  static async prepare(options: EmbeddedServersOptions): Promise<EmbeddedServers> {
+  /** Finds a place for each. Nothing runs yet. @throws {Error} what a person can mend */
+  static prepare(options: EmbeddedServersOptions): EmbeddedServers {
     const { config, folder } = options
     const { endpoint, accessKey = '', secretKey = '', bucket, region } = config.s3
+    const place = placeOfStore(config, folder)
     const storage =
       endpoint === undefined
-        ? {
-            endpoint: `http://127.0.0.1:${await loopbackPort(folder.storePortFile)}`,
-            ...{ accessKey: STORE_USER, secretKey: folder.secret('store-secret') },
-            ...{ bucket, region },
-          }
+        ? { ...addressOf(place), accessKey: STORE_USER, secretKey: folder.secret('store-secret'), bucket, region }
         : { endpoint, accessKey, secretKey, bucket, region }
     const hasPort = config.app !== undefined && mayEmbed(config, 'redis')
     const login = hasPort
       ? {
-          port: await loopbackPort(folder.redisPortFile),
-          password: folder.secret('redis-secret'),
+          port: loopbackPort(folder.redisPortFile),
+          // New at each start: whoever got the port while it was free may have been told the last one.
+          password: randomBytes(32).toString('base64url'),
           file: folder.redisLoginFile,
         }
       : undefined
-    return new EmbeddedServers(options, login, storage)
+    return new EmbeddedServers(options, login, storage, place)
   }
 
   /** The address of Redis, as workers get it. */
@@ -78,7 +79,7 @@ export class EmbeddedServers implements Service {
     if (login !== undefined && this.#isFor('redis')) {
       found['REDIS_URL'] = `redis://:${login.password}@127.0.0.1:${login.port}`
     }
-    if (this.#isFor('storage')) {
+    if (this.#isFor('storage') && this.storePlace.port !== undefined) {
       const { endpoint, accessKey, secretKey, bucket, region } = storage
       Object.assign(found, { S3_ENDPOINT: endpoint, S3_ACCESS_KEY: accessKey, S3_SECRET_KEY: secretKey })
       Object.assign(found, { S3_BUCKET: bucket, S3_REGION: region })
@@ -153,13 +154,18 @@ export class EmbeddedServers implements Service {
   #makeStore(): ManagedServer {
     const { config, folder, lifeline, shutdown, log, program } = this.options
     const { objectsDir, minioDir } = folder
-    const { cacheDir, logLevel, minFreeBytes } = config
-    const backend = chooseBackend({ program, objectsDir, minioDir, cacheDir })
+    const { cacheDir, logLevel, minFreeBytes, storePort } = config
+    const backend = chooseBackend(program, { objectsDir, minioDir, cacheDir, storePort })
     this.#storeName = backend.name
     const { accessKey, secretKey, region } = this.storage
-    const port = Number(new URL(this.storage.endpoint).port)
     const stopTimeoutMs = (): number => shutdown.patience(STORE_STOP_MS)
-    const settings = { port, region, accessKey, secretKey, minFreeBytes, lifeline, logLevel }
+    const settings = { place: this.storePlace, region, accessKey, secretKey, minFreeBytes, lifeline, logLevel }
     return embeddedStore({ backend, ...settings, log, stopTimeoutMs })
   }
+}
+
+/** What a client is told: a unix socket is used in place of the endpoint, which it names in the header Host only. */
+function addressOf({ socketPath, port }: StorePlace): { endpoint: string; socketPath?: string } {
+  const endpoint = `http://127.0.0.1${port === undefined ? '' : `:${port}`}`
+  return socketPath === undefined ? { endpoint } : { endpoint, socketPath }
 }

@@ -1,6 +1,6 @@
 import http from 'node:http'
 import { ManagedServer, probeFailure, type ManagedServerOptions, type ProbeResult } from './managed-server.js'
-import type { StoreBackend, StoreSettings } from './store-backend.js'
+import type { StoreBackend, StorePlace, StoreSettings } from './store-backend.js'
 
 export interface EmbeddedStoreOptions extends StoreSettings, Pick<ManagedServerOptions, 'stopTimeoutMs' | 'log'> {
   backend: StoreBackend
@@ -13,16 +13,17 @@ export function embeddedStore({ backend, stopTimeoutMs, log, ...settings }: Embe
   return new ManagedServer({
     name: 'object store',
     command: () => backend.spawn(settings),
-    probe: () => probe(settings.port),
+    probe: () => probe(settings.place),
     stopTimeoutMs,
     log,
   })
 }
 
 /** Any HTTP answer under 500 is good: a store that serves refuses a request without a signature. */
-function probe(port: number): Promise<ProbeResult> {
+function probe({ socketPath, port }: StorePlace): Promise<ProbeResult> {
+  const where = socketPath === undefined ? { host: '127.0.0.1', port } : { socketPath }
   return new Promise(resolve => {
-    const request = http.get({ host: '127.0.0.1', port, agent: false, timeout: PROBE_TIMEOUT_MS }, response => {
+    const request = http.get({ ...where, agent: false, timeout: PROBE_TIMEOUT_MS }, response => {
       response.resume()
       resolve((response.statusCode ?? 500) < 500 ? 'serves' : 'busy')
     })

@@ -1,25 +1,47 @@
 import fs from 'node:fs'
-import net from 'node:net'
+import { bindAddress, bindReason, type BoundHandle } from '../host/bound-handle.js'
 
 /** Below the range from which Linux picks ports for outgoing connections, so none of these takes the port. */
 const FIRST = 20_000
 const LAST = 32_767
 const TRIES = 100
+const HOST = '127.0.0.1'
+
+/** A bound port of 127.0.0.1. It is nobody else's while the handle is open, whatever becomes of the server on it. */
+export interface LoopbackPort {
+  port: number
+  handle: BoundHandle
+}
 
 /**
  * A port of 127.0.0.1 for an embedded server. It is kept in `file` and taken again as long as it is free, because
  * workers and other programs on the machine use its number.
  */
-export async function loopbackPort(file: string): Promise<number> {
+export function bindLoopback(file: string): LoopbackPort {
   const kept = keptPort(file)
-  if (kept !== undefined && (await isFree(kept))) return kept
+  const again = kept === undefined ? -1 : bindAddress(HOST, kept)
+  if (typeof again === 'object') return again
   for (let tried = 0; tried < TRIES; tried++) {
-    const port = FIRST + Math.floor(Math.random() * (LAST - FIRST + 1))
-    if (!(await isFree(port))) continue
-    fs.writeFileSync(file, `${port}\n`, { mode: 0o600 })
-    return port
+    const bound = bindAddress(HOST, FIRST + Math.floor(Math.random() * (LAST - FIRST + 1)))
+    if (typeof bound === 'number') continue
+    fs.writeFileSync(file, `${bound.port}\n`, { mode: 0o600 })
+    return bound
   }
-  throw new Error(`no free port of 127.0.0.1 from ${FIRST} to ${LAST}`)
+  throw new Error(`no free port of ${HOST} from ${FIRST} to ${LAST}`)
+}
+
+/** A port that the person has chosen. @throws {Error} names the variable */
+export function bindLoopbackAt(port: number, variable: string): LoopbackPort {
+  const bound = bindAddress(HOST, port)
+  if (typeof bound === 'object') return bound
+  throw new Error(`${variable}=${port}: cannot be bound on ${HOST}: ${bindReason(bound)}`)
+}
+
+/** A port for a server that binds it itself: free now, and likely to be when the server starts. */
+export function loopbackPort(file: string): number {
+  const { port, handle } = bindLoopback(file)
+  handle.close()
+  return port
 }
 
 function keptPort(file: string): number | undefined {
@@ -29,12 +51,4 @@ function keptPort(file: string): number | undefined {
   } catch {
     return undefined // the first start
   }
-}
-
-function isFree(port: number): Promise<boolean> {
-  return new Promise(resolve => {
-    const server = net.createServer()
-    server.once('error', () => resolve(false))
-    server.listen({ port, host: '127.0.0.1', exclusive: true }, () => server.close(() => resolve(true)))
-  })
 }

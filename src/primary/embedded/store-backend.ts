@@ -13,9 +13,19 @@ export class MinioMissingError extends Error {
   }
 }
 
+/** Where the store is reached: Outpost's own by a unix socket, and by a port where one is wanted; a minio by a port. */
+export interface StorePlace {
+  /** Undefined for a minio, which listens on ports only. */
+  socketPath?: string
+  /** On 127.0.0.1. */
+  port?: number
+  /** The port, bound: it stays with this instance when the store exits. */
+  handle?: object
+}
+
 /** Settings that every kind of object store needs. */
 export interface StoreSettings {
-  port: number
+  place: StorePlace
   accessKey: string
   secretKey: string
   region: string
@@ -33,27 +43,32 @@ export interface StoreBackend {
   spawn(settings: StoreSettings): ChildProcess
 }
 
-export interface BackendPlace {
-  /** The program: `dist/main.js`. */
-  program: string
+export interface BackendFacts {
   objectsDir: string
   minioDir: string
   cacheDir: string
+  /** A minio needs a port. */
+  storePort: Config['storePort']
 }
 
 /**
- * A minio if one is found, else Outpost's own store. Existing data stay with the server that wrote them: with
- * another one, every object would seem lost.
+ * A minio if one is found and may have a port, else Outpost's own store. Existing data stay with the server that wrote
+ * them: with another one, every object would seem lost.
+ */
+export function isMinioChosen({ objectsDir, minioDir, cacheDir, storePort }: BackendFacts): boolean {
+  if (hasData(objectsDir)) return false
+  return hasData(minioDir) || (storePort !== 'off' && findMinio(cacheDir) !== undefined)
+}
+
+/**
+ * @param program `dist/main.js`
  * @throws {MinioMissingError}
  */
-export function chooseBackend({ program, objectsDir, minioDir, cacheDir }: BackendPlace): StoreBackend {
-  const embedded: StoreBackend = { name: 'embedded', spawn: settings => forkStore(program, objectsDir, settings) }
-  if (hasData(objectsDir)) return embedded
+export function chooseBackend(program: string, facts: BackendFacts): StoreBackend {
+  const { objectsDir, minioDir, cacheDir } = facts
+  if (!isMinioChosen(facts)) return { name: 'embedded', spawn: settings => forkStore(program, objectsDir, settings) }
   const path = findMinio(cacheDir)
-  if (path === undefined) {
-    if (hasData(minioDir)) throw new MinioMissingError(minioDir)
-    return embedded
-  }
+  if (path === undefined) throw new MinioMissingError(minioDir)
   return { name: `minio (${path})`, spawn: settings => spawnMinio(path, minioDir, settings) }
 }
 
@@ -79,18 +94,19 @@ function findMinio(cacheDir: string): string | undefined {
   }
 }
 
-function forkStore(program: string, directory: string, { lifeline, ...settings }: StoreSettings): ChildProcess {
+function forkStore(program: string, directory: string, { place, ...settings }: StoreSettings): ChildProcess {
+  const { socketPath = '', handle } = place
   // In a session of its own: a signal to the primary's group must not end the store before its users.
   const child = fork(program, ['store'], { detached: true, stdio: ['ignore', 'pipe', 'pipe', 'ipc'] })
   child.on('message', message => {
     if (parseReport(message)?.type !== 'hello') return
-    sendOrder(child, { type: 'start-store', directory, lifeline, ...settings })
+    sendOrder(child, { type: 'start-store', directory, socketPath, ...settings }, handle)
   })
   return child
 }
 
 function spawnMinio(path: string, directory: string, settings: StoreSettings): ChildProcess {
-  const { port, accessKey, secretKey, region, lifeline } = settings
+  const { place, accessKey, secretKey, region, lifeline } = settings
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
   const env = {
     HOME: directory,
@@ -101,6 +117,6 @@ function spawnMinio(path: string, directory: string, settings: StoreSettings): C
     MINIO_BROWSER: 'off',
     MINIO_UPDATE: 'off',
   }
-  const command = [path, 'server', '--quiet', '--address', `127.0.0.1:${port}`, directory]
+  const command = [path, 'server', '--quiet', '--address', `127.0.0.1:${place.port}`, directory]
   return spawnGuarded(lifeline, command, env)
 }

@@ -64,7 +64,12 @@ export class InstanceFolder {
     return join(this.dataDir, 'objects')
   }
 
-  /** The file with the port on 127.0.0.1 of the object store or the minio. */
+  /** The unix socket of Outpost's own object store. */
+  get storeSocket(): string {
+    return join(this.runDir, 'store.sock')
+  }
+
+  /** The file with the port on 127.0.0.1 of the object store or the minio, where it has one. */
   get storePortFile(): string {
     return join(this.dataDir, 'store-port')
   }

@@ -1,24 +1,5 @@
-import net, { isIPv6 } from 'node:net'
 import { lookup } from 'node:dns/promises'
-
-/** An accepted connection, not read from yet. */
-export interface Connection {
-  /** The number of the open file. */
-  readonly fd: number
-  close(): void
-  /** Not 0 once the client has reset the connection. */
-  getpeername(out: object): number
-}
-
-/** A bound socket, as Node keeps it inside a server. Node has no public class for a socket that does not accept. */
-interface BoundHandle {
-  getsockname(out: { port?: number; address?: string }): number
-  listen(backlog: number): number
-  close(): void
-  onconnection: ((error: number, connection: Connection) => void) | null
-}
-
-type CreateHandle = (host: string, port: number, addressType: 4 | 6) => BoundHandle | number
+import { bindAddress, bindReason, type BoundHandle } from './bound-handle.js'
 
 /** The public port cannot be bound. */
 export class PortError extends Error {
@@ -89,7 +70,7 @@ export class PublicPort {
 
   /** The error for an instance that bound the port but listened too late: two can bind a port, but only one listens. */
   lost(errno = -98): PortError {
-    return new PortError(this.host, this.port, reasonOf(errno))
+    return new PortError(this.host, this.port, bindReason(errno))
   }
 
   close(): void {
@@ -106,29 +87,10 @@ interface Bound {
 async function bind(host: string, port: number): Promise<Bound> {
   const address = await lookup(host).catch(() => undefined)
   if (address === undefined) throw new PortError(host, port, 'no such host')
-  // Node's own way to share a port with its cluster workers, and the only one that binds without accepting.
-  const createHandle = (net as unknown as { _createServerHandle: CreateHandle })._createServerHandle
-  const handle = createHandle(address.address, port, isIPv6(address.address) ? 6 : 4)
-  if (typeof handle === 'number') throw new PortError(host, port, reasonOf(handle), handle)
-  const name: { port?: number } = {}
-  // libuv reports a taken port late, by the first call after the bind.
-  const error = handle.getsockname(name)
-  if (error !== 0) {
-    handle.close()
-    throw new PortError(host, port, reasonOf(error), error)
-  }
-  return { handle, host, port: name.port ?? port }
+  const bound = bindAddress(address.address, port)
+  if (typeof bound === 'number') throw new PortError(host, port, bindReason(bound), bound)
+  return { ...bound, host }
 }
 
 /** EAFNOSUPPORT, EADDRNOTAVAIL */
 const NO_FAMILY = new Set([-97, -99])
-
-const REASONS: Record<number, string> = {
-  [-13]: 'permission denied (ports under 1024 belong to root)',
-  [-98]: 'the port is taken by another program',
-  [-99]: 'this machine does not have that address',
-}
-
-function reasonOf(errno: number): string {
-  return REASONS[errno] ?? `error ${-errno}`
-}

@@ -1,7 +1,8 @@
 import { defaults } from '#balancer/contract/defaults.js'
-import type { Connection, PublicPort } from '../host/public-port.js'
+import type { Connection } from '../host/bound-handle.js'
+import type { PublicPort } from '../host/public-port.js'
 
-export type { Connection } from '../host/public-port.js'
+export type { Connection } from '../host/bound-handle.js'
 
 /** A receiver of connections. */
 export interface ConnectionTaker {

@@ -74,7 +74,7 @@ void t.test('a Redis with a login is reached by a port with its password, which 
   const folder = temporaryFolder(t)
   const lifeline = Lifeline.open(join(folder, 'lifeline'))
   t.teardown(() => lifeline.close())
-  const port = await loopbackPort(join(folder, 'port'))
+  const port = loopbackPort(join(folder, 'port'))
   const redis = embeddedRedis({
     directory: join(folder, 'redis'),
     socketPath: join(folder, 'redis.sock'),

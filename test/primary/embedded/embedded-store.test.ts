@@ -12,7 +12,14 @@ async function storeAt(t: Test, listener: net.Server): Promise<ManagedServer> {
   t.teardown(() => listener.close())
   const { port } = listener.address() as net.AddressInfo
   const backend = { name: 'none', spawn: () => spawn('sleep', ['60'], { detached: true }) }
-  const settings = { port, accessKey: '', secretKey: '', region: '', lifeline: '', logLevel: 'silent' } as const
+  const settings = {
+    place: { port },
+    accessKey: '',
+    secretKey: '',
+    region: '',
+    lifeline: '',
+    logLevel: 'silent',
+  } as const
   const store = embeddedStore({ ...settings, backend, stopTimeoutMs: () => 5_000, log: pino({ level: 'silent' }) })
   t.teardown(() => store.stop())
   await store.start()

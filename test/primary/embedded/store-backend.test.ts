@@ -1,14 +1,14 @@
 import { chmodSync, mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { chooseBackend, MinioMissingError, type BackendPlace } from '#src/primary/embedded/store-backend.js'
+import { chooseBackend, MinioMissingError, type BackendFacts } from '#src/primary/embedded/store-backend.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
-function place(t: Test): BackendPlace & { data(kind: 'objectsDir' | 'minioDir'): void; install(): void } {
+function place(t: Test): BackendFacts & { data(kind: 'objectsDir' | 'minioDir'): void; install(): void } {
   const root = temporaryFolder(t)
   const folders = { objectsDir: join(root, 'objects'), minioDir: join(root, 'minio'), cacheDir: join(root, 'cache') }
   return {
-    program: 'main.js',
+    storePort: 'auto',
     ...folders,
     data(kind) {
       mkdirSync(folders[kind])
@@ -30,22 +30,22 @@ t.teardown(() => (process.env['PATH'] = PATH))
 
 void t.test('a minio is used if there is one, else the embedded store', async t => {
   const here = place(t)
-  t.equal(chooseBackend(here).name, 'embedded')
+  t.equal(chooseBackend('main.js', here).name, 'embedded')
   here.install()
-  t.match(chooseBackend(here).name, /^minio \(.*minio-v0/)
+  t.match(chooseBackend('main.js', here).name, /^minio \(.*minio-v0/)
 })
 
 void t.test('existing data stay with the server that wrote them', async t => {
   const here = place(t)
   here.data('objectsDir')
   here.install()
-  t.equal(chooseBackend(here).name, 'embedded')
+  t.equal(chooseBackend('main.js', here).name, 'embedded')
 })
 
 void t.test('data of a minio without a minio are an error', async t => {
   const here = place(t)
   here.data('minioDir')
-  t.throws(() => chooseBackend(here), MinioMissingError)
+  t.throws(() => chooseBackend('main.js', here), MinioMissingError)
   here.install()
-  t.match(chooseBackend(here).name, /^minio/)
+  t.match(chooseBackend('main.js', here).name, /^minio/)
 })

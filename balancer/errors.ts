@@ -36,13 +36,19 @@ export function answerProblem(response: ServerResponse, code: BalancerErrorCode,
   if (response.headersSent || response.destroyed) return
   const body = problemBody(code, requestId)
   response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body))
-  if (response.shouldKeepAlive || response.req.complete) response.end(body)
-  else endLingering(response, body)
+  endAnswer(response, body)
 }
 
-/** Reads and drops what the client still sends for a moment before the connection ends: see LINGER_MS. */
-function endLingering(response: ServerResponse, body: string): void {
-  response.write(body)
+/**
+ * Ends an answer with its last piece. If the connection ends with it while the client still sends its request, what comes
+ * is read and dropped for a moment first: see LINGER_MS.
+ */
+export function endAnswer(response: ServerResponse, last?: Buffer | string, encoding: BufferEncoding = 'utf8'): void {
+  if (response.shouldKeepAlive || response.req.complete) {
+    response.end(last, encoding)
+    return
+  }
+  if (last !== undefined) response.write(last, encoding)
   const linger = setTimeout(() => response.end(), LINGER_MS)
   response.once('close', () => clearTimeout(linger))
   response.req.once('end', () => response.end()).resume()

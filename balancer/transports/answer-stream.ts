@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { endAnswer } from '../errors.js'
 import { passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
 
@@ -23,6 +24,7 @@ export function streamAnswer(
   const { response } = forwarded
   const length = answer.headers['content-length']
   let left = length === undefined ? Infinity : Number(length) - passed
+  let isEnded = false
   const onDrain = (): void => void answer.resume()
   answer.on('data', (chunk: Buffer) => {
     left -= chunk.length
@@ -31,14 +33,17 @@ export function streamAnswer(
       return
     }
     // Sends the last piece and the end in one write.
-    response.end(chunk)
+    isEnded = true
+    endAnswer(response, chunk)
     events.sent()
   })
   response.on('drain', onDrain)
   answer.once('end', () => {
     response.off('drain', onDrain)
-    if (answer.rawTrailers.length > 0 && !response.writableEnded) passTrailers(answer, forwarded)
-    if (!response.writableEnded) response.end()
+    if (!isEnded) {
+      if (answer.rawTrailers.length > 0 && !response.writableEnded) passTrailers(answer, forwarded)
+      if (!response.writableEnded) endAnswer(response)
+    }
     events.sent()
   })
   answer.once('error', () => undefined)

@@ -1,5 +1,6 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
+import { endAnswer } from '../errors.js'
 import { requestHeaders, responseHeaders, type ForwardingOptions } from './forwarded-headers.js'
 import { streamAnswer } from './answer-stream.js'
 import { frameInChunks, isChunked, restoreLength, sendBody } from './outgoing-body.js'
@@ -213,10 +214,10 @@ export class WebAttempt implements Attempt {
     if (!this.#beginAnswer(answer)) return
     const { response } = forwarded
     if (answer.rawTrailers.length > 0) passTrailers(answer, this.forwarded)
-    if (body === null) response.end()
+    if (body === null) endAnswer(response)
     // Node sends a string in one piece with the headers, which costs less than a gathered write.
-    else if (body.length <= JOINED_BYTES) response.end(body.toString('latin1'), 'latin1')
-    else response.end(body)
+    else if (body.length <= JOINED_BYTES) endAnswer(response, body.toString('latin1'), 'latin1')
+    else endAnswer(response, body)
     this.#finish()
   }
 

@@ -46,7 +46,7 @@ for (const BALANCERS of ['1', '0']) {
     void t.test(
       `no client can claim another identity, with BALANCERS=${BALANCERS}, TRUST_PROXY=${TRUST_PROXY}`,
       async t => {
-        const env = { APP: fixture('identity-app.js'), WORKERS: '2', BALANCERS, TRUST_PROXY }
+        const env = { APP: fixture('identity-app.js'), WORKERS: '2', BALANCERS, TRUST_PROXY, EMBED: 'none' }
         const cluster = await Cluster.start(t, env)
         const supervision = cluster.supervision()
         const own = TRUST_PROXY === '0' ? ATTACKER : BEHIND_PROXY

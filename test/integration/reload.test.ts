@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
+import { ControlClient } from '#src/control/client.js'
 import { ask, Load } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
@@ -55,13 +56,23 @@ for (const BALANCERS of ['1', '0']) {
     )
 
     await t.test('a reload whose worker exits right after it was ready leaves the old workers serving', async t => {
-      // It listens, so it is ready; and it exits long before it has served for a second.
-      const ending = 'server.listen(process.env.PORT, () => setTimeout(() => process.exit(4), 300))'
-      const server = "createServer((request, response) => response.end('three'))"
-      writeFileSync(APP, `import { createServer } from 'node:http'\nconst server = ${server}\n${ending}`)
+      // It is ready; and it exits long before it has served for a second.
+      const end = join(folder, `end-${BALANCERS}`)
+      const ending = `setInterval(() => existsSync(${JSON.stringify(end)}) && process.exit(4), 20).unref()`
+      writeFileSync(APP, `import { existsSync } from 'node:fs'\n${ending}\n${app('three')}`)
       const before = cluster.pids('worker')
       const load = new Load(cluster.url, '/')
-      const error = await failureOf(cluster.reload())
+      const reload = failureOf(cluster.reload())
+      const control = await ControlClient.of(cluster.dataDir)
+      const hasNewWorker = async (): Promise<boolean> => {
+        const { processes } = await control.status()
+        return processes.some(
+          ({ role, state, pid = 0 }) => role === 'worker' && state === 'ready' && !before.includes(pid),
+        )
+      }
+      await until(hasNewWorker, 'a new worker that is ready')
+      writeFileSync(end, '')
+      const error = await reload
       const { failures } = await load.stop()
       t.match(error, { message: /did not last \(exit code 4\); the old workers keep serving/ })
       // Without a balancer, no process retries the requests of a worker that exits at once.

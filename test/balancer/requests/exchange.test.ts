@@ -467,6 +467,32 @@ void t.test('an answer before the end of the body is passed on, and the target g
   await running.quiet(1)
 })
 
+for (const length of [20, 100_000]) {
+  const name = `an answer of ${length} bytes before the end of the body reaches a client that wants to close after it`
+  void t.test(name, async t => {
+    let isAnswered = false
+    const target = await FakeTarget.start(t, 'early', (_request, response) => {
+      response.writeHead(413, { 'content-length': length }).end('x'.repeat(length))
+      isAnswered = true
+    })
+    const running = await RunningBalancer.start(t, [target])
+    const client = await running.connect()
+    const size = 8 << 20
+    const headers = [`Content-Length: ${size}`, 'Connection: close']
+    // Such a client sends all before it reads.
+    client.socket.pause()
+    client.write(requestBytes('POST /', headers) + 'x'.repeat(1 << 20))
+    await until(() => isAnswered, 'the answer')
+    for (let sent = 2 << 20; sent < size; sent += 1 << 20) client.write('x'.repeat(1 << 20))
+    await new Promise(resolve => client.socket.write('x'.repeat(1 << 20), resolve))
+    client.socket.resume()
+    const answer = await client.response()
+    t.match(answer, { status: 413, whole: true })
+    t.equal(answer.body.length, length)
+    await running.quiet(0)
+  })
+}
+
 void t.test('an answer that is not valid HTTP becomes a 502', async t => {
   const nonsense = [
     'HTTP/1.1 099 Low\r\nContent-Length: 0\r\n\r\n',

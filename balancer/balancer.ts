@@ -1,6 +1,7 @@
 import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
+import type { BalancerErrorCode } from './errors.js'
 import { Listener } from './edge/listener.js'
 import { ClientLedger } from './ledger/client-ledger.js'
 import { OpenFiles } from './ledger/open-files.js'
@@ -27,6 +28,8 @@ export interface BalancerEvents extends DispatcherEvents {
   onTargetOut?(id: string, reason: string): void
   /** A client gets no more of something, so that others get theirs. Called once for each, and for a few clients only. */
   onShareReached?(client: string, resource: string): void
+  /** A request was refused whose end, target or host two parsers could read differently. @param client its address */
+  onRefused?(code: BalancerErrorCode, client: string): void
   /** Connections are refused because as many are open as may be. Called once a minute at most. */
   onFull?(connections: number): void
 }
@@ -73,7 +76,7 @@ export class Balancer {
     }
     const ledger = new ClientLedger(capacities, (client, resource) => events.onShareReached?.(client, resource))
     this.#dispatcher = new Dispatcher(this.#pool, this.options, this.#openFiles, ledger.resources.connections, events)
-    this.#listener = new Listener(this.#dispatcher, ledger, connections => events.onFull?.(connections))
+    this.#listener = new Listener(this.#dispatcher, ledger, events)
   }
 
   /** Listens on a port, a path, or a handle that another process has bound. */

@@ -4,6 +4,7 @@ import { exit, exitCodes } from './process/exit.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
+import { SecurityEvents } from './process/security-events.js'
 import { openFilesForConnections } from './resources/open-files.js'
 
 /** Open files for probes of the workers and other work of a balancer. */
@@ -52,6 +53,11 @@ export function createBalancer(
   events: BalancerEvents = {},
   options: Partial<BalancerOptions> = {},
 ): Balancer {
+  // A balancer has no log of its own: the library would cost it memory.
+  const report = (facts: Record<string, unknown>, message: string): void => {
+    parent.report({ type: 'security', facts, message })
+  }
+  const security = new SecurityEvents({ info: report, warn: report })
   return new Balancer(
     {
       balance: config.balance,
@@ -77,6 +83,7 @@ export function createBalancer(
       onTargetExplained: id => parent.report({ type: 'ended-by-request', id }),
       onOldPoll: () => parent.report({ type: 'hint', message: OLD_POLL }),
       onShareReached: (client, resource) => parent.report({ type: 'hint', message: shareReached(client, resource) }),
+      onRefused: (code, client) => security.note('framing-refused', `request was refused: ${code}`, { client }),
       onFull: connections => parent.report({ type: 'full', connections }),
       onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
       ...events,

@@ -9,9 +9,13 @@ export class ConnectionRefusals {
   /** Connections that were refused already. The parser may report another error on them. */
   readonly #refused = new WeakSet<Duplex>()
 
-  /** Records that this connection was refused elsewhere. */
-  note(socket: Duplex): void {
+  /** @param onRefused called for what two parsers could read differently, with the address of its sender */
+  constructor(private readonly onRefused: (code: BalancerErrorCode, client: string) => void) {}
+
+  /** Records that this connection is refused. */
+  note(code: BalancerErrorCode, socket: Duplex & { remoteAddress?: string | undefined }): void {
     this.#refused.add(socket)
+    if (AMBIGUOUS.has(code)) this.onRefused(code, socket.remoteAddress ?? 'unknown')
   }
 
   /** @param error from the parser or from the connection */
@@ -19,11 +23,20 @@ export class ConnectionRefusals {
     const code = codeOfParserError(error.code)
     if (code === undefined || leftBeforeAnswer(error, socket)) socket.destroy()
     else if (!this.#refused.has(socket)) {
-      this.note(socket)
+      this.note(code, socket)
       refuseInTurn(code, socket)
     }
   }
 }
+
+/** Not those that are too large, too late or of a method that is not served. */
+const AMBIGUOUS: ReadonlySet<BalancerErrorCode> = new Set([
+  'BAD_REQUEST',
+  'BAD_REQUEST_TARGET',
+  'BAD_HOST',
+  'BAD_FRAMING',
+  'BAD_UPGRADE',
+])
 
 function refuseInTurn(code: BalancerErrorCode, socket: Duplex): void {
   const current = responseInProgress(socket)

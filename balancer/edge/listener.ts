@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { answerProblem, answerProblemOnSocket } from '../errors.js'
+import { answerProblem, answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { isOldPoll, speaksEngine } from '../contract/session-names.js'
 import type { ClientAccount } from '../ledger/client-account.js'
@@ -24,6 +24,12 @@ const BACKLOG = 4_096
 /** How often Node looks for connections whose headers are overdue. */
 const HEADERS_CHECK_MS = 5_000
 
+export interface ListenerEvents {
+  /** Connections are refused because as many are open as may be. */
+  onFull?(connections: number): void
+  onRefused?(code: BalancerErrorCode, client: string): void
+}
+
 /** The HTTP server that clients connect to. Turns each request into an exchange and each upgrade into a handshake. */
 export class Listener {
   readonly #options: BalancerOptions
@@ -32,14 +38,15 @@ export class Listener {
   readonly #stalled: StalledClients
   #maxUpgraded: number
   readonly #pipeline: Pipeline
-  readonly #refusals = new ConnectionRefusals()
+  readonly #refusals: ConnectionRefusals
 
-  /** @param onFull called when connections are refused because as many are open as may be */
   constructor(
     private readonly dispatcher: Dispatcher,
     ledger: ClientLedger,
-    onFull: (connections: number) => void,
+    events: ListenerEvents,
   ) {
+    this.#refusals = new ConnectionRefusals((code, client) => events.onRefused?.(code, client))
+    const onFull = (connections: number): void => events.onFull?.(connections)
     const { options } = dispatcher
     this.#options = options
     this.#maxUpgraded = options.maxUpgradedPerClient
@@ -124,7 +131,7 @@ export class Listener {
     const requestId = randomUUID()
     const refusal = refusalOf(request, this.#options.maxHeaders)
     if (refusal !== undefined) {
-      this.#refusals.note(request.socket)
+      this.#refusals.note(refusal, request.socket)
       response.shouldKeepAlive = false
       answerProblem(response, refusal, requestId)
       return
@@ -143,8 +150,10 @@ export class Listener {
     const isWebSocket = offersWebSocket(request)
     const refusal =
       refusalOf(request, this.#options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
-    if (refusal !== undefined) answerProblemOnSocket(socket, refusal, requestId)
-    else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
+    if (refusal !== undefined) {
+      this.#refusals.note(refusal, request.socket)
+      answerProblemOnSocket(socket, refusal, requestId)
+    } else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
     else {
       const { client, account } = this.#connections.senderOf(request)
       if (account.upgraded >= this.#maxUpgraded) {

@@ -140,7 +140,7 @@ export const variables = {
   minFreeBytes: optional('MIN_FREE_BYTES', byteSize, '1G, or 5 % if that is less', primary,
     'free space under which the embedded store takes no writes; then 507', appsUse),
   storePort: withDefault('STORE_PORT', storePort, 'auto', primary,
-    'port of the embedded store on 127.0.0.1; auto: one if your app names an S3 client', appsUse),
+    'port of the store on 127.0.0.1; auto: one if your app names an S3 client', appsUse),
   cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homeFolder(), '.cache'), primary,
     'cache folder, searched for a MinIO built by install-minio.sh', { shownDefault: '~/.cache', shared: true }),
   stateDir: withDefault('XDG_STATE_HOME', anyText, join(homeFolder(), '.local/state'), primary,

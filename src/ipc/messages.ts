@@ -132,6 +132,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('connection-taken') }),
   /** As many connections of clients are open as may be, and others are refused. Sent once a minute at most. */
   z.object({ type: z.literal('full'), connections: z.number() }),
+  /** What concerns the security of the service, for the log. The sender bounds it. */
+  z.object({ type: z.literal('security'), facts: z.record(z.string(), z.unknown()), message: z.string() }),
   /** Advice for the log, once for all processes. */
   z.object({ type: z.literal('hint'), message: z.string() }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, rm } from 'node:fs/promises'
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import net, { BlockList, isIP, type AddressInfo, type ListenOptions } from 'node:net'
 import { join } from 'node:path'
@@ -154,21 +154,23 @@ export class ObjectStore {
     const { scrubTimes } = this.options
     const failed = (error: unknown): void => this.#context.warn('scrub failed', error)
     if (scrubTimes) void repeatScrub(scrubTimes, () => this.scrub(), failed, this.#leaving.signal)
-    const address = (this.#sideDoor.listening ? this.#sideDoor : this.#server).address()
-    return { port: (address as AddressInfo).port ?? 0 }
+    const address = (this.#sideDoor.listening ? this.#sideDoor : this.#server).address() as AddressInfo | string
+    return { port: typeof address === 'string' ? 0 : address.port }
   }
 
   async #listen(): Promise<void> {
     const { host = '127.0.0.1', port, handle, socketPath } = this.options
     const places: (ListenOptions | object)[] = []
-    if (socketPath !== undefined) places.push({ path: socketPath })
+    if (socketPath !== undefined) {
+      // Nobody listens there: this store has claimed the directory, and one that was killed leaves its socket behind.
+      await rm(socketPath, { force: true })
+      places.push({ path: socketPath })
+    }
     if (handle !== undefined) places.push(handle)
     else if (port !== undefined) places.push({ host, port })
-    const doors = [this.#server, this.#sideDoor]
-    for (const [index, place] of places.entries()) {
-      doors[index]?.listen(place)
-      await once(doors[index]!, 'listening')
-    }
+    const [first, second] = places
+    await once(this.#server.listen(first), 'listening')
+    if (second !== undefined) await once(this.#sideDoor.listen(second), 'listening')
   }
 
   async #stop(): Promise<void> {

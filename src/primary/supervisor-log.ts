@@ -37,6 +37,11 @@ export class SupervisorLog {
     this.log.warn(message)
   }
 
+  /** A balancer has seen it. */
+  security(child: Child, facts: Record<string, unknown>, message: string): void {
+    this.log.warn({ ...facts, child: child.name }, message)
+  }
+
   full(child: Child, connections: number): void {
     const facts = { child: child.name, connections }
     this.log.warn(facts, `${child.role} refuses connections: MAX_SOCKETS or its limit of open files is reached`)

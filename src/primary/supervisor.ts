@@ -215,6 +215,8 @@ export class Supervisor implements Service, ChildObserver {
       case 'hint':
         this.#log.hint(report.message)
         return
+      case 'security':
+        return this.#log.security(child, report.facts, report.message)
       case 'full':
         return this.#log.full(child, report.connections)
       case 'crashed':

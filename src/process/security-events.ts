@@ -1,5 +1,3 @@
-import type { Logger } from './log.js'
-
 /** The kinds of events; docs/security.md says what each one is, and a test holds the two together. */
 export const securityEvents = [
   'sign-in',
@@ -24,6 +22,12 @@ export interface SecurityEventsOptions {
   now?: () => number
 }
 
+/** Where the lines go: a log, or a process that has one. */
+export interface EventLog {
+  info(facts: Record<string, unknown>, message: string): void
+  warn(facts: Record<string, unknown>, message: string): void
+}
+
 const WINDOW_MS = 60_000
 const MAX = 60
 
@@ -44,7 +48,7 @@ export class SecurityEvents {
   readonly #now: () => number
 
   constructor(
-    private readonly log: Pick<Logger, 'info' | 'warn'>,
+    private readonly log: EventLog,
     options: SecurityEventsOptions = {},
   ) {
     this.#max = options.max ?? MAX

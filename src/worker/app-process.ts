@@ -36,7 +36,11 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
     () => services.areUsed,
     state => parent.report({ type: 'keeps-locally', state }),
   )
-  const served = new WorkerServer(server, start, memory.watch(services.door))
+  const served = new WorkerServer(
+    server,
+    { ...start, onRefused: () => life.noteRefused() },
+    memory.watch(services.door),
+  )
   published.serveBy(served)
   await listeners.serve(start.socketPath)
   await life.serve(served, new AppDeparture(served, listeners, services, events), listeners.host)

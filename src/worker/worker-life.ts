@@ -1,5 +1,6 @@
 import { exit, exitCodes } from '../process/exit.js'
 import { createLog, type Logger } from '../process/log.js'
+import { SecurityEvents } from '../process/security-events.js'
 import type { StartOrder } from '../ipc/messages.js'
 import { Parent, type Channel } from '../ipc/parent.js'
 import type { Mesh } from './mesh.js'
@@ -16,6 +17,7 @@ export interface Leaving {
 /** What every worker does, whatever it serves: follows the primary, balances in mesh mode, ends at a bug. */
 export class WorkerLife {
   readonly log: Logger
+  readonly #security: SecurityEvents
   #mesh: Mesh | undefined
 
   static async join(channel?: Channel): Promise<WorkerLife> {
@@ -28,6 +30,7 @@ export class WorkerLife {
     readonly start: StartOrder,
   ) {
     this.log = createLog(`worker ${start.id}`, start.config.logLevel)
+    this.#security = new SecurityEvents(this.log)
     // Added only when an exception is thrown: an app's own listener takes precedence, and some apps count the listeners.
     process.on('uncaughtExceptionMonitor', () => {
       if (process.listenerCount('uncaughtException') === 0) {
@@ -52,6 +55,11 @@ export class WorkerLife {
     parent.whenGone(leave)
     parent.begin()
     parent.report({ type: 'ready', ...(host === undefined ? {} : { host }) })
+  }
+
+  /** Somebody who is not a balancer of this instance has sent a request to this worker's socket. */
+  noteRefused(): void {
+    this.#security.note('identity-refused', 'request was refused: no balancer of this instance has sent it')
   }
 
   /** The app cannot be served. */

@@ -15,7 +15,11 @@ export async function runWorker(): Promise<void> {
   const services = new LentServices(start, log)
   const { realtime } = services
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
-  const server = new WorkerServer(builtInServer(start, services, parent, log), start, realtime)
+  const server = new WorkerServer(
+    builtInServer(start, services, parent, log),
+    { ...start, onRefused: () => life.noteRefused() },
+    realtime,
+  )
   await services.reachable()
   await server.start()
   await life.serve(server, {

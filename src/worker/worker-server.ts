@@ -27,6 +27,8 @@ export interface WorkerServerOptions {
     /** Undefined: health checks are answered here, and the app gets none. */
     healthPath: string | undefined
   }
+  /** Called for a request without a valid envelope. Nobody but this user can open the socket. */
+  onRefused?: () => void
 }
 
 /** The app's server, on the unix socket that balancers connect to. */
@@ -169,6 +171,7 @@ export class WorkerServer {
       if ((request as Identified)[identified] !== true) {
         const client = takeClient(request, identityKey)
         if (client === undefined) {
+          this.options.onRefused?.()
           refuse(second)
           return true
         }

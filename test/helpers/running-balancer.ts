@@ -24,6 +24,7 @@ export class RunningBalancer extends EventEmitter<Events> {
   readonly drained: string[] = []
   readonly explained: string[] = []
   readonly fatal: FatalRequestFound[] = []
+  readonly refused: string[] = []
   readonly states = new Map<string, string>()
   #where: number | string = 0
   readonly #clients: RawConnection[] = []
@@ -38,6 +39,7 @@ export class RunningBalancer extends EventEmitter<Events> {
           this.emit('drained', id)
         },
         onTargetExplained: id => this.explained.push(id),
+        onRefused: (code, client) => this.refused.push(`${code} ${client}`),
         onFatalRequest: request => this.fatal.push(request),
         onTargetState: (id, state) => {
           this.states.set(id, state)

@@ -81,6 +81,10 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     }
     await until(isSaid, 'a word on the old client')
     t.match(await cluster.stop(), { code: 0 })
-    t.match(cluster.lines.filter(line => polls.test(line)), [/STICKY=cookie/], 'once, with the remedy')
+    t.match(
+      cluster.lines.filter(line => polls.test(line)),
+      [/STICKY=cookie/],
+      'once, with the remedy',
+    )
   })
 }

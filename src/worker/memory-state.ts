@@ -86,11 +86,12 @@ export class MemoryState {
   }
 }
 
-const { cache, main } = createRequire(import.meta.url)
+const { cache } = createRequire(import.meta.url)
 
 /** Whether the app is CommonJS, and so its modules can be seen here. */
 function isCommonJs(): boolean {
-  return main?.loaded === true
+  // Asked anew: this file may have been loaded before the app.
+  return createRequire(import.meta.url).main?.loaded === true
 }
 
 /** CommonJS alone is seen. */

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { Answer } from './answer.js'
 import { passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
 
@@ -15,7 +15,7 @@ export interface AnswerStreamEvents {
  * @param passed bytes of the body that were passed on already
  */
 export function streamAnswer(
-  answer: IncomingMessage,
+  answer: Answer,
   forwarded: ForwardedRequest,
   passed: number,
   events: AnswerStreamEvents,

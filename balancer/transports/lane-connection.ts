@@ -2,6 +2,8 @@ import { AnswerParser, type AnswerSink } from './answer-parser.js'
 
 /** What carries the bytes of one connection to a target. */
 export interface Link {
+  /** It shares one socket with others. */
+  readonly isShared: boolean
   write(text: string): void
   pause(): void
   resume(): void
@@ -39,6 +41,10 @@ export class LaneConnection {
     private readonly link: Link,
     private readonly idle: IdleConnections,
   ) {}
+
+  get isShared(): boolean {
+    return this.link.isShared
+  }
 
   /** Sends a request. @param head all of it, since it has no body */
   carry(head: string, toHead: boolean, carried: Carried): void {

@@ -1,7 +1,8 @@
 import net from 'node:net'
 import type { OpenFiles } from '../ledger/open-files.js'
 import type { BalancerOptions } from '../options.js'
-import { LaneConnection, type IdleConnections } from './lane-connection.js'
+import { LaneConnection, type IdleConnections, type Link } from './lane-connection.js'
+import { Trunk } from './trunk.js'
 
 /**
  * The connections to one target that carry requests without a body. Such a request and its answer need little of what
@@ -11,13 +12,18 @@ export class Lane implements IdleConnections {
   /** The one that was used last comes last. */
   readonly #idle: LaneConnection[] = []
   #sweeping: NodeJS.Timeout | undefined
+  #trunk: Trunk | undefined
+  /** When a trunk may be tried again, in the clock of `performance.now()`; undefined for targets that take no frames. */
+  #trunkAfter: number | undefined
   #isClosed = false
 
   constructor(
     private readonly socketPath: string,
-    private readonly options: Pick<BalancerOptions, 'upstreamIdleMs' | 'maxInFlight'>,
+    private readonly options: Pick<BalancerOptions, 'upstreamIdleMs' | 'maxInFlight' | 'frames' | 'identityKey'>,
     private readonly openFiles: OpenFiles,
-  ) {}
+  ) {
+    if (options.frames) this.#trunkAfter = 0
+  }
 
   /** A connection that carries nothing. */
   take(): LaneConnection {
@@ -26,12 +32,15 @@ export class Lane implements IdleConnections {
       if (known.idleUntil > now) return known
       known.destroy()
     }
-    return this.#open()
+    if (this.#trunk?.isOpen === true) return this.#trunk.open(this)
+    this.#openTrunk(now)
+    return this.#connect()
   }
 
   add(connection: LaneConnection, seconds = Infinity): void {
     const idleMs = Math.min(this.options.upstreamIdleMs, seconds * 1_000 - MARGIN_MS)
-    if (this.#isClosed || idleMs <= 0 || this.#idle.length >= this.options.maxInFlight) {
+    const isReplaced = this.#trunk?.isOpen === true && !connection.isShared
+    if (isReplaced || this.#isClosed || idleMs <= 0 || this.#idle.length >= this.options.maxInFlight) {
       connection.destroy()
       return
     }
@@ -50,9 +59,34 @@ export class Lane implements IdleConnections {
     this.#isClosed = true
     clearInterval(this.#sweeping)
     for (const connection of this.#idle.splice(0)) connection.destroy()
+    this.#trunk?.retire()
   }
 
-  #open(): LaneConnection {
+  /** Until it is open, and when it cannot be, requests go over connections of their own. */
+  #openTrunk(now: number): void {
+    if (this.#trunk !== undefined || this.#isClosed || this.#trunkAfter === undefined || now < this.#trunkAfter) return
+    const { identityKey } = this.options
+    const trunk = new Trunk(this.socketPath, identityKey, this.openFiles, {
+      opened: () => {
+        if (this.#isClosed) trunk.retire()
+        else this.#dropUnshared()
+      },
+      closed: () => {
+        if (this.#trunk === trunk) this.#trunk = undefined
+        this.#trunkAfter = performance.now() + TRUNK_PAUSE_MS
+      },
+    })
+    this.#trunk = trunk
+  }
+
+  #dropUnshared(): void {
+    for (const connection of this.#idle.filter(({ isShared }) => !isShared)) {
+      this.remove(connection)
+      connection.destroy()
+    }
+  }
+
+  #connect(): LaneConnection {
     const socket = this.openFiles.count(net.connect(this.socketPath))
     const connection = new LaneConnection(linkOf(socket), this)
     let failure: Error | undefined
@@ -79,9 +113,12 @@ export class Lane implements IdleConnections {
 /** The target may begin to close a connection this much earlier than it says. */
 const MARGIN_MS = 1_000
 const SWEEP_MS = 1_000
+/** After a trunk broke or could not be opened. */
+const TRUNK_PAUSE_MS = 1_000
 
-function linkOf(socket: net.Socket): ConstructorParameters<typeof LaneConnection>[0] {
+function linkOf(socket: net.Socket): Link {
   return {
+    isShared: false,
     write: text => void socket.write(text, 'latin1'),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),

@@ -23,7 +23,7 @@ export function parseStatusLine(text: string): StatusLine {
     !text.startsWith('HTTP/1.') ||
     (minor !== 0 && minor !== 1) ||
     text.charCodeAt(STATUS_AT - 1) !== SPACE ||
-    Number.isNaN(status) ||
+    !(status >= 100) ||
     (!isOver && (end < MESSAGE_AT || text.charCodeAt(MESSAGE_AT - 1) !== SPACE))
   ) {
     throw new AnswerFault('bad status line')

@@ -24,8 +24,8 @@ export class TrunkListener {
   start(socketPath: string): Promise<void> {
     const path = framesPathOf(socketPath)
     fs.rmSync(path, { force: true })
-    // What the app has answered leaves, whatever ends the process.
-    process.on('exit', () => this.#trunks.forEach(trunk => trunk.flush()))
+    process.on('exit', this.#flush)
+    this.#server.once('close', () => process.off('exit', this.#flush))
     return new Promise((resolve, reject) => {
       this.#server.once('error', reject).once('listening', resolve)
       // Exclusive: in a cluster worker any other listen would be made by the primary.
@@ -40,6 +40,9 @@ export class TrunkListener {
     this.#server.close()
     for (const trunk of this.#trunks.values()) trunk.retire()
   }
+
+  /** What the app has answered leaves, whatever ends the process. */
+  readonly #flush = (): void => this.#trunks.forEach(trunk => trunk.flush())
 
   #arrived(socket: Socket): void {
     const trunk = new TrunkEnd(socket, this.server)

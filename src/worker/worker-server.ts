@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
-import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
+import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, PROBE, takeClient, type Client } from './client-identity.js'
 import { RequestCount } from './request-count.js'
@@ -46,7 +46,7 @@ export class WorkerServer {
     private readonly options: WorkerServerOptions,
     private readonly door: Door,
   ) {
-    this.messages = bearExpressMessages(server)
+    this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined
     this.#trunks = new TrunkListener(options.identityKey, () => (this.server.listening ? this.server : undefined))
     server.on('newListener', event => {
       if (event === 'request') this.#othersListen = true

@@ -217,6 +217,23 @@ void t.test('requests in flight get their answers when the listener retires, and
   await closed
 })
 
+void t.test('a server that is closed waits for its channels', async t => {
+  const held: ServerResponse[] = []
+  const target = await FramedTarget.start(t, 'a', answering({ '/slow': (_request, response) => held.push(response) }))
+  const running = await before(t, target)
+  const slow = rawExchange(running.port, requestBytes('GET /slow'))
+  await until(() => held.length === 1, 'the request to arrive')
+  let closed = false
+  target.isOpen = false
+  target.server.close(() => (closed = true))
+  await new Promise(resolve => target.server.getConnections(resolve))
+  t.notOk(closed)
+  held[0]?.end('served')
+  t.equal((await slow).body.toString(), 'served')
+  running.balancer.setTargets([])
+  await until(() => closed, 'the server to close')
+})
+
 void t.test('without the right key nothing is served in frames', async t => {
   let served = 0
   const count: Handler = (_request, response) => {

@@ -101,6 +101,9 @@ export interface BalancerOptions {
   maxHeaders: number
   maxHeaderBytes: number
 
+  /** The targets are workers that take frames, which costs less than a connection for each request in flight. */
+  frames: boolean
+
   /** The classes of requests and responses, for a local app that needs its own. */
   messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
@@ -147,6 +150,8 @@ export const defaultOptions: BalancerOptions = {
   sticky: 'off',
   maxOpenFiles: Infinity,
   ...edgeHeaderLimits,
+
+  frames: false,
 
   messages: {},
 

@@ -14,7 +14,7 @@ const OPEN_FILES_RESERVE = 64
 export async function runBalancer(): Promise<void> {
   const { parent, start } = await Parent.join('start-balancer')
   process.title = `outpost balancer ${start.id}`
-  const balancer = createBalancer(start, parent)
+  const balancer = createBalancer(start, parent, {}, { frames: true })
   let requests = 0
   subscribe('http.server.request.start', () => (requests += 1))
   parent.countRequestsBy(() => {

@@ -1,5 +1,5 @@
-import type { IncomingMessage } from 'node:http'
 import { endAnswer } from '../errors.js'
+import type { Answer } from './answer.js'
 import { passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
 
@@ -16,7 +16,7 @@ export interface AnswerStreamEvents {
  * @param passed bytes of the body that were passed on already
  */
 export function streamAnswer(
-  answer: IncomingMessage,
+  answer: Answer,
   forwarded: ForwardedRequest,
   passed: number,
   events: AnswerStreamEvents,

@@ -59,15 +59,41 @@ export function requestHeaders(
   const repeated = hasRepeated(headers, rawHeaders) ? new Map<string, string>() : undefined
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
-    if (named !== undefined || mayBeDropped(name)) {
-      const lower = name.toLowerCase()
-      if (isDropped(lower, client) || named?.includes(lower) === true) continue
-    }
+    if (isKeptBack(name, named, client)) continue
     if (repeated === undefined) forwarded[name] = rawHeaders[i + 1]
     else addOne(forwarded, repeated, name, rawHeaders[i + 1] as string)
   }
   setForwarded(forwarded, headers.host, client, requestId)
   return forwarded
+}
+
+/** The head of the request as the target gets it, with the same headers, for a connection that stays open. */
+export function requestHead(
+  request: Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders'>,
+  client: ClientIdentity,
+  requestId: string,
+  { identityKey }: ForwardingOptions,
+): string {
+  const { method = '', url = '', headers, rawHeaders } = request
+  const named = namedInConnection(headers.connection)
+  let head = `${method} ${url} HTTP/1.1\r\n${IDENTITY_HEADER}: ${sealClient(identityKey, client)}\r\n`
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    if (!isKeptBack(name, named, client)) head += `${name}: ${rawHeaders[i + 1] as string}\r\n`
+  }
+  // As Node's own client: HTTP/1.0 needs no Host, HTTP/1.1 does.
+  if (headers.host === undefined) head += 'Host: localhost\r\n'
+  const added: Record<string, string> = {}
+  setForwarded(added, headers.host, client, requestId)
+  for (const name in added) head += `${name}: ${added[name] as string}\r\n`
+  return `${head}Connection: keep-alive\r\n\r\n`
+}
+
+/** @param named headers that the client has named in `Connection` */
+function isKeptBack(name: string, named: readonly string[] | undefined, client: ClientIdentity): boolean {
+  if (named === undefined && !mayBeDropped(name)) return false
+  const lower = name.toLowerCase()
+  return isDropped(lower, client) || named?.includes(lower) === true
 }
 
 function hasRepeated(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean {

@@ -1,4 +1,4 @@
-import type { IncomingHttpHeaders } from 'node:http'
+import type { FramingHeaders } from './answer.js'
 import { responseHeaders } from './forwarded-headers.js'
 import type { ForwardedRequest } from './transport.js'
 
@@ -6,7 +6,7 @@ import type { ForwardedRequest } from './transport.js'
 export interface InterimAnswer {
   statusCode: number
   statusMessage: string
-  headers: IncomingHttpHeaders
+  headers: FramingHeaders
   rawHeaders: string[]
 }
 

@@ -1,4 +1,5 @@
-import type { IncomingMessage, OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { OutgoingHttpHeader, OutgoingHttpHeaders, ServerResponse } from 'node:http'
+import type { AnswerHead } from './answer.js'
 
 type Rename = (body: string) => string
 
@@ -6,7 +7,7 @@ type Rename = (body: string) => string
  * The body of an answer that opens a session, with the session's name in it. Changes the answer's Content-Length with it.
  * @param body undefined when there is none
  */
-export function namedAnswer(answer: IncomingMessage, body: Buffer | null, rename: Rename): Buffer | null {
+export function namedAnswer(answer: AnswerHead, body: Buffer | null, rename: Rename): Buffer | null {
   if (body === null || answer.statusCode !== 200 || answer.headers['content-encoding'] !== undefined) return body
   const named = Buffer.from(rename(body.toString('latin1')), 'latin1')
   setLength(answer.rawHeaders, named.length)

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import type { Answer } from './answer.js'
 
 /** What becomes of a short answer. Exactly one of these is called. */
 export interface ShortAnswerOutcome {
@@ -13,7 +13,7 @@ export interface ShortAnswerOutcome {
  * repeated: express-session sends most of an answer, stores the session and then sends the last byte, and the worker may
  * die in between. Whoever writes a piece now and the rest later means the client to see it.
  */
-export function collectShort(answer: IncomingMessage, outcome: ShortAnswerOutcome): void {
+export function collectShort(answer: Answer, outcome: ShortAnswerOutcome): void {
   const parts: Buffer[] = []
   const onData = (part: Buffer): void => void parts.push(part)
   const over = (): void => {
@@ -45,7 +45,7 @@ export function collectShort(answer: IncomingMessage, outcome: ShortAnswerOutcom
 const PATIENCE_MS = 20
 
 /** All that has arrived. Since Node 26 one read returns one chunk, before it returned all of them. */
-export function readWhole(answer: IncomingMessage): Buffer | null {
+export function readWhole(answer: Answer): Buffer | null {
   const parts: Buffer[] = []
   for (let part = answer.read() as Buffer | null; part !== null; part = answer.read() as Buffer | null) parts.push(part)
   return parts.length > 1 ? Buffer.concat(parts) : (parts[0] ?? null)

@@ -1,5 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
+import type { AnswerHead } from './answer.js'
 import { headersDistinctOf, withoutNames } from '../contract/raw-headers.js'
 import { isDropped, isEndToEnd, responseHeaders } from './forwarded-headers.js'
 import type { ForwardedRequest } from './transport.js'
@@ -25,17 +26,17 @@ export function rewriteTrailers(
 }
 
 /** Passes the trailers of an answer on, once its body has been. */
-export function passTrailers(answer: IncomingMessage, { request, response }: ForwardedRequest): void {
+export function passTrailers(answer: AnswerHead, { request, response }: ForwardedRequest): void {
   if (!mayFollow(answer, request)) return
   response.addTrailers(pairsOf(responseHeaders(answer.rawTrailers, undefined, undefined)))
 }
 
 /** The header that names the trailers is passed on with them, although it is one of the connection. */
-export function keptForTrailers(answer: IncomingMessage, request: IncomingMessage): ReadonlySet<string> | undefined {
+export function keptForTrailers(answer: AnswerHead, request: IncomingMessage): ReadonlySet<string> | undefined {
   return answer.headers.trailer !== undefined && mayFollow(answer, request) ? TRAILER : undefined
 }
 
-function mayFollow(answer: IncomingMessage, { httpVersionMinor, method }: IncomingMessage): boolean {
+function mayFollow(answer: AnswerHead, { httpVersionMinor, method }: IncomingMessage): boolean {
   return httpVersionMinor === 1 && method !== 'HEAD' && answer.headers['transfer-encoding'] !== undefined
 }
 

@@ -4,6 +4,8 @@ import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
 import { OpenFiles } from '../ledger/open-files.js'
 import type { BalancerOptions } from '../options.js'
 import { Proxy } from './http-proxy.js'
+import { Lane } from './lane.js'
+import { LaneAttempt } from './lane-attempt.js'
 import { countConnections, OwnConnections } from './own-connections.js'
 import type { ForwardedRequest, ForwardedUpgrade, Transport } from './transport.js'
 import { UpgradeAttempt } from './upgrade-attempt.js'
@@ -13,6 +15,7 @@ import { WebAttempt } from './web-attempt.js'
 export class Upstream implements Transport {
   readonly #agent: http.Agent
   readonly #proxy: Proxy
+  readonly #lane: Lane
   /** Connections that carry the requests of one connection of a client each. */
   readonly #own: OwnConnections | undefined
   #liveness: Promise<void> | undefined
@@ -32,10 +35,12 @@ export class Upstream implements Transport {
     countConnections(this.#agent, openFiles)
     if (options.sticky === 'connection') this.#own = new OwnConnections(options.upstreamIdleMs, openFiles)
     this.#proxy = new Proxy(socketPath, this.#agent)
+    this.#lane = new Lane(socketPath, options, openFiles)
   }
 
   send(request: ForwardedRequest): void {
-    this.#proxy.web(new WebAttempt(this, request), this.#own?.agentOf(request.request.socket))
+    if (request.body.kind === 'none' && this.#own === undefined) new LaneAttempt(this, request, this.#lane.take())
+    else this.#proxy.web(new WebAttempt(this, request), this.#own?.agentOf(request.request.socket))
   }
 
   /** Connects before http-proxy does: the library ends the client's socket after a failed connect. */
@@ -92,6 +97,7 @@ export class Upstream implements Transport {
 
   /** Requests in flight keep their connections until they end. */
   close(): void {
+    this.#lane.close()
     this.#agent.maxFreeSockets = 0
     for (const sockets of Object.values(this.#agent.freeSockets)) for (const socket of sockets ?? []) socket.destroy()
   }

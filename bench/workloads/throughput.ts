@@ -39,10 +39,11 @@ export const health = throughput({
   title: `GET /health, ${CONNECTIONS} connections`,
   path: '/health',
   goals: samples => [
-    ...ratioGoal(samples, 'outpost', 'pm2-nginx', 1.4),
-    ...ratioGoal(samples, 'outpost', 'bare-http-proxy', 0.9),
-    ...ratioGoal(samples, 'outpost-mesh', 'bare-cluster', 0.9),
-    ...ratioGoal(samples, 'outpost-mesh', 'nginx-tuned', 1.2),
+    ...ratioGoal(samples, 'outpost', 'nginx-tuned', 0.75),
+    ...ratioGoal(samples, 'outpost', 'bare-http-proxy', 2),
+    ...ratioGoal(samples, 'outpost', 'pm2-nginx', 4),
+    ...ratioGoal(samples, 'outpost-mesh', 'bare-cluster', 0.95),
+    ...ratioGoal(samples, 'outpost-mesh', 'nginx-tuned', 1.5),
   ],
 })
 
@@ -52,8 +53,8 @@ export const me = throughput({
   path: '/me',
   prepare: signIn,
   goals: samples => [
-    ...ratioGoal(samples, 'outpost', 'pm2-nginx', 1.3),
-    ...ratioGoal(samples, 'outpost-mesh', 'nginx-tuned', 1.2),
+    ...ratioGoal(samples, 'outpost', 'nginx-tuned', 0.7),
+    ...ratioGoal(samples, 'outpost-mesh', 'bare-cluster', 1),
   ],
 })
 

@@ -13,6 +13,9 @@ interface ExpressApp {
   response: ServerResponse
 }
 
+/** Since Node 24, an object whose prototype was changed is fast enough, and what is done here costs more than it saves. */
+export const areSlowOnceChanged = Number.parseInt(process.versions.node) < 24
+
 const NODES_OWN = { IncomingMessage, ServerResponse }
 const PLAIN_REQUEST = new IncomingMessage(new Socket())
 const PLAIN_RESPONSE = new ServerResponse(PLAIN_REQUEST)

@@ -47,6 +47,8 @@ export class WorkerLife {
     const { parent, start, log } = this
     parent.countRequestsBy(() => server.count.counts)
     if (start.mesh) this.#mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
+    // Without frames the balancers use connections, so a failure is none of the worker's.
+    else await server.takeFrames().catch((error: unknown) => log.warn({ err: error }, 'worker takes no frames'))
     const leave = (deadlineMs: number): Promise<void> => leaving.leave(deadlineMs, this.#mesh)
     parent.on('order', order => {
       if (order.type === 'drain') leaving.drain()

@@ -4,10 +4,11 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
-import { asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
+import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, PROBE, takeClient, type Client } from './client-identity.js'
 import { RequestCount } from './request-count.js'
+import { TrunkListener } from './trunk-listener.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -40,13 +41,15 @@ export class WorkerServer {
   /** The app's server also has request listeners other than Express. */
   #othersListen = false
   readonly #prepared = new WeakSet<Server>()
+  readonly #trunks: TrunkListener
 
   constructor(
     private server: Server,
     private readonly options: WorkerServerOptions,
     private readonly door: Door,
   ) {
-    this.messages = bearExpressMessages(server)
+    this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined
+    this.#trunks = new TrunkListener(options.identityKey, () => (this.server.listening ? this.server : undefined))
     server.on('newListener', event => {
       if (event === 'request') this.#othersListen = true
     })
@@ -94,6 +97,11 @@ export class WorkerServer {
     })
   }
 
+  /** Takes the connections of balancers in frames, too. */
+  takeFrames(): Promise<void> {
+    return this.#trunks.start(this.options.socketPath)
+  }
+
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client)
@@ -132,6 +140,7 @@ export class WorkerServer {
   /** Over when no connection is left: requests in flight end, or are cut at the deadline. The server goes on listening. */
   async drain(deadlineMs: number): Promise<void> {
     const deadline = performance.now() + deadlineMs
+    this.#trunks.retire()
     for (;;) {
       this.server.closeIdleConnections()
       if ((await this.#connections()) === 0) return
@@ -147,6 +156,7 @@ export class WorkerServer {
   /** Accepts nothing new, lets requests in flight end, and cuts those that have not ended by the deadline. */
   async stop(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.server.close(() => resolve()))
+    this.#trunks.retire()
     this.server.closeIdleConnections()
     const idle = setInterval(() => this.server.closeIdleConnections(), IDLE_CHECK_MS)
     const cut = setTimeout(() => this.server.closeAllConnections(), deadlineMs)

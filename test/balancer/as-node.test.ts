@@ -120,7 +120,7 @@ void t.test(
     for (const method of ['POST', 'DELETE', 'OPTIONS']) {
       const answer = await rawExchange(running.port, requestBytes(`${method} /`, headers))
       const raw = JSON.parse(answer.body.toString()) as string[]
-      const sent = ['Host', 'a.example', 'x-LETTERS', '1', 'x-LETTERS', '2', 'Authorization', 'a', 'Authorization', 'b']
+      const sent = ['Host', 'a.example', 'x-LETTERS', '1', 'Authorization', 'a', 'X-Letters', '2', 'AUTHORIZATION', 'b']
       // The envelope comes first, and the number of the request and the edge's own Connection come last.
       t.strictSame(raw.slice(2, 2 + sent.length), sent, method)
       t.ok(raw.includes('CONTENT-Length'), method)

@@ -2,11 +2,12 @@ import { createHash, randomBytes } from 'node:crypto'
 import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
+import { framesPathOf } from '#balancer/contract/frames.js'
 import { requireExclusive } from './exclusive-folder.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
 const MAX_SOCKET_PATH = 103
-const LONGEST_SOCKET_NAME = 'worker-1234567890.sock'
+const LONGEST_SOCKET_NAME = framesPathOf('worker-1234567890.sock')
 
 /** The folders of an instance: DATA_DIR for lasting data, and a folder with a short path for sockets. */
 export class InstanceFolder {

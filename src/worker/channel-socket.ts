@@ -1,0 +1,145 @@
+import net from 'node:net'
+import { CHANNEL_WINDOW, MAX_FRAME_BYTES } from '#balancer/contract/frames.js'
+
+/** Carries what channels send. */
+export interface FrameCarrier {
+  /** @param bytes at most `MAX_FRAME_BYTES`; in a string one character is a byte */
+  sendData(channel: ChannelSocket, bytes: string | Buffer): void
+  sendEnd(channel: ChannelSocket): void
+  /** Called once. */
+  channelClosed(channel: ChannelSocket): void
+}
+
+type Callback = (error?: Error | null) => void
+
+interface Chunk {
+  chunk: string | Buffer
+  encoding: BufferEncoding
+}
+
+/** A connection of a balancer that comes in the frames of a socket shared with others. To the app's server it is a socket. */
+export class ChannelSocket extends net.Socket {
+  /** A request has come, and nothing was written since. */
+  awaitsAnswer = false
+  #received = 0
+  #sent = 0
+  /** Bytes that may be sent before the balancer has taken some. */
+  #credit = CHANNEL_WINDOW
+  /** What waits for credit. */
+  #rest: Buffer | undefined
+  #whenSent: Callback | undefined
+
+  constructor(
+    readonly id: number,
+    private readonly carrier: FrameCarrier,
+  ) {
+    super({ allowHalfOpen: true })
+  }
+
+  /** Bytes from the balancer. */
+  received(bytes: Buffer): void {
+    this.#received += bytes.length
+    if (!this.destroyed) this.push(bytes)
+  }
+
+  /** The balancer has taken so many bytes. */
+  credit(bytes: number): void {
+    this.#credit += bytes
+    if (this.#rest !== undefined) this.#sendRest(this.#rest)
+  }
+
+  override _read(): void {
+    // Requests come as they come: their heads are small, and a channel carries one at a time.
+  }
+
+  override _write(chunk: string | Buffer, encoding: BufferEncoding, callback: Callback): void {
+    this.#send(bytesOf(chunk, encoding), callback)
+  }
+
+  override _writev(chunks: Chunk[], callback: Callback): void {
+    const parts = chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding))
+    const texts = parts.filter(part => typeof part === 'string')
+    if (texts.length === parts.length) this.#send(texts.join(''), callback)
+    else
+      this.#send(
+        Buffer.concat(parts.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))),
+        callback,
+      )
+  }
+
+  override _final(callback: Callback): void {
+    this.carrier.sendEnd(this)
+    callback()
+  }
+
+  override _destroy(error: Error | null, callback: Callback): void {
+    this.#rest = undefined
+    this.carrier.channelClosed(this)
+    super._destroy(error, callback)
+  }
+
+  #send(bytes: string | Buffer, callback: Callback): void {
+    const { length } = bytes
+    // As a socket does for whatever moves on it.
+    if (this.timeout !== undefined && this.timeout > 0) this.setTimeout(this.timeout)
+    if (length <= MAX_FRAME_BYTES && length <= this.#credit) {
+      this.#carry(bytes)
+      callback()
+      return
+    }
+    this.#whenSent = callback
+    this.#sendRest(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+  }
+
+  #sendRest(bytes: Buffer): void {
+    let at = 0
+    while (at < bytes.length && this.#credit > 0) {
+      const end = Math.min(bytes.length, at + MAX_FRAME_BYTES, at + this.#credit)
+      this.#carry(bytes.subarray(at, end))
+      at = end
+    }
+    this.#rest = at < bytes.length ? bytes.subarray(at) : undefined
+    if (this.#rest !== undefined) return
+    const callback = this.#whenSent
+    this.#whenSent = undefined
+    callback?.()
+  }
+
+  #carry(bytes: string | Buffer): void {
+    if (bytes.length === 0) return
+    this.#credit -= bytes.length
+    this.#sent += bytes.length
+    this.carrier.sendData(this, bytes)
+  }
+
+  static {
+    // Of a socket with a handle, Node asks the handle.
+    Object.defineProperties(this.prototype, {
+      pending: { get: () => false },
+      bytesRead: {
+        get(this: ChannelSocket) {
+          return this.#received
+        },
+      },
+      bytesWritten: {
+        get(this: ChannelSocket) {
+          return this.#sent + (this.#rest?.length ?? 0)
+        },
+      },
+    })
+  }
+}
+
+/** Strings up to this size are joined to one write, which costs less than a list of buffers. */
+const JOINED_BYTES = 4_096
+
+/** The bytes of a chunk: short ones as a string of one character a byte, which can be joined to the next. */
+function bytesOf(chunk: string | Buffer, encoding: BufferEncoding): string | Buffer {
+  if (typeof chunk !== 'string') return chunk.length <= JOINED_BYTES ? chunk.toString('latin1') : chunk
+  if (encoding === 'latin1' || encoding === 'binary') return chunk
+  const isUtf8 = encoding === 'utf8' || encoding === 'utf-8'
+  // Plain ASCII is the same in both.
+  if (isUtf8 && chunk.length <= JOINED_BYTES && Buffer.byteLength(chunk) === chunk.length) return chunk
+  const bytes = Buffer.from(chunk, encoding)
+  return bytes.length <= JOINED_BYTES ? bytes.toString('latin1') : bytes
+}

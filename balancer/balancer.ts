@@ -172,10 +172,13 @@ export class Balancer {
     return this.#listener.connections
   }
 
-  /** Makes every answer from now on the last on its connection. Polls, which would keep theirs for long, are ended. */
+  /**
+   * Makes every answer from now on the last on its connection. Polls and upgraded connections, which would keep theirs
+   * for long, are ended, whatever target they are at.
+   */
   closeAfterAnswers(): void {
     this.#dispatcher.closeAfterAnswers()
-    for (const target of this.#pool.targets()) target.endPolls()
+    for (const target of this.#pool.targets()) target.endLongLived()
   }
 
   /** Takes no new connections, lets requests in flight end, and cuts what has not ended by the deadline. */
@@ -186,7 +189,6 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
-    for (const target of this.#pool.targets()) target.closeUpgraded()
     await this.#listener.close(deadlineMs)
     this.#dispatcher.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)

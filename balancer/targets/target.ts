@@ -62,7 +62,8 @@ export class Target implements Places {
   #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
-  #endsPolls = false
+  /** What stays open for long is ended: see `endLongLived`. */
+  #endsLongLived = false
   #endingPolls: NodeJS.Timeout | undefined
   /** The place of a request that may have ended another target. */
   #alone: Entry | undefined
@@ -127,7 +128,7 @@ export class Target implements Places {
 
   /** Takes a place for a request. Returns the place, which is given back to `end`. */
   begin(request: InFlight, bound = false): Entry {
-    if (bound && this.#endsPolls) this.#endPollsSoon()
+    if (bound && this.#endsLongLived) this.#endPollsSoon()
     return (bound ? this.#bound : this.#unbound).add(request)
   }
 
@@ -163,7 +164,7 @@ export class Target implements Places {
 
   beginUpgraded(connection: UpgradedConnection): void {
     this.#upgraded.add(connection)
-    if (this.#state === 'draining' || this.#state === 'gone') connection.closeForRestart()
+    if (this.#endsLongLived || this.#state === 'gone') connection.closeForRestart()
   }
 
   endUpgraded(connection: UpgradedConnection): void {
@@ -217,8 +218,7 @@ export class Target implements Places {
   beginDrain(): void {
     if (this.#state === 'draining' || this.#state === 'gone') return
     this.#become('draining')
-    this.closeUpgraded()
-    this.endPolls()
+    this.endLongLived()
     this.#settleDrain()
   }
 
@@ -235,9 +235,10 @@ export class Target implements Places {
     if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), CLOSING_PAUSE_MS).unref()
   }
 
-  /** Ends polls from now on, a few at a time. */
-  endPolls(): void {
-    this.#endsPolls = true
+  /** Closes upgraded connections and ends polls from now on, a few at a time. */
+  endLongLived(): void {
+    this.#endsLongLived = true
+    this.closeUpgraded()
     if (this.#bound.size > 0) this.#endPollsSoon()
   }
 

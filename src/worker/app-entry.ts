@@ -91,8 +91,8 @@ export class AppEntry {
     if (listeners.isPublished()) return
     const server = await this.#exports.server(this.#exported, lend)
     await lentReady()
-    listeners.decide()
     if (server !== undefined) listeners.publish(server)
+    listeners.decide()
   }
 
   /** An ES module that has begun is imported as it is evaluated. Behind hooks nobody can tell whether it has. */

@@ -27,7 +27,7 @@ export class AppHandle {
 
   private constructor(
     readonly server: Server,
-    public address: Address,
+    private readonly address: Address,
     private readonly onClose: (handle: AppHandle) => void,
   ) {}
 
@@ -41,10 +41,6 @@ export class AppHandle {
     internals._handle = handle
     internals._listen2(null, -1, -1, 0, -1)
     return handle
-  }
-
-  get isOpen(): boolean {
-    return !this.#closed
   }
 
   /** Hands a connection to the server, as if it had been accepted here. */

@@ -2,7 +2,8 @@ import { Server } from 'node:http'
 import net from 'node:net'
 import { AppHandle, type Address } from './app-handle.js'
 import { isEverywhere, listenCall, type ListenCall } from './listen-call.js'
-import { Relay } from './relay.js'
+import { OwnPort } from './own-port.js'
+import { Relay, type Receiver } from './relay.js'
 import { UnservedListeners } from './unserved-listeners.js'
 
 /** Told of what the app does with its listeners. */
@@ -13,27 +14,20 @@ export interface ListenersObserver {
   remarked(remark: string): void
 }
 
-interface Candidate {
-  handle: AppHandle
-  port: number
-  /** As the app called `listen`, for a port of its own. */
-  args: readonly unknown[]
-}
-
 type PortCall = Extract<ListenCall, { kind: 'port' }>
 
 /**
- * The listeners of an app. The one on PORT is public. While none is, the first on another port and all interfaces is a
- * candidate, which `decide` makes public. Every other listener is the app's own and is left to Node.
+ * The listeners of an app. The one on PORT is public. Every other listener is the app's own and is left to Node. While none
+ * is public, the first on another port and all interfaces is a candidate, which `decide` makes public beside its port.
  */
 export class AppListeners {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #listen = net.Server.prototype.listen as (this: net.Server, ...args: unknown[]) => net.Server
-  #public: AppHandle | undefined
+  #public: Receiver | undefined
   #host: string | undefined
   /** Public, but not by a listen on PORT: one on PORT takes its place. */
-  #standIn: Candidate | 'export' | undefined
-  readonly #candidates: Candidate[] = []
+  #standIn: OwnPort | 'export' | undefined
+  readonly #candidates: OwnPort[] = []
   #decided = false
   #socketPath: string | undefined
   #socket: Relay | undefined
@@ -105,6 +99,7 @@ export class AppListeners {
   retire(): void {
     this.#socketPath = undefined
     this.#closeSocket()
+    if (this.#public instanceof OwnPort) this.#public.retire()
   }
 
   /** @returns false for a listen that is left to Node */
@@ -115,11 +110,10 @@ export class AppListeners {
     if (call.kind !== 'port' || server.listening) return false
     if (call.port === this.port) return this.#takesPublicPort(server, call)
     if (!(server instanceof Server) || this.#public !== undefined || !isEverywhere(call.host)) return false
-    this.#announce(server, call)
-    const candidate = { handle: this.#fakeListen(server), port: call.port, args }
+    const candidate = new OwnPort(server as Server, call.port, port => this.#closed(port))
     this.#candidates.push(candidate)
     if (this.#decided) this.#publishCandidate(candidate)
-    return true
+    return false
   }
 
   #takesPublicPort(server: net.Server, call: PortCall): boolean {
@@ -131,7 +125,7 @@ export class AppListeners {
     const handle = this.#fakeListen(server, call.host)
     if (this.#public !== undefined && this.#standIn === undefined) return true
     this.#host = call.host === '' ? undefined : call.host
-    this.#replaceStandIn()
+    this.#standIn = undefined
     this.#setPublic(handle)
     return true
   }
@@ -151,37 +145,23 @@ export class AppListeners {
     return { address, family: `IPv${net.isIP(address)}`, port: this.port }
   }
 
-  #publishCandidate(candidate: Candidate): void {
-    this.#candidates.splice(this.#candidates.indexOf(candidate), 1)
+  #publishCandidate(candidate: OwnPort): void {
     this.#standIn = candidate
     this.#remark(`app does not listen on PORT=${this.port}: its listener on port ${candidate.port} is served there`)
-    this.#setPublic(candidate.handle)
+    this.#setPublic(candidate)
   }
 
-  /** The first server on PORT is the app's public one, and what stood in for it gets the port that it asked for. */
-  #replaceStandIn(): void {
-    const standIn = this.#standIn
-    this.#standIn = undefined
-    if (standIn !== undefined && standIn !== 'export') this.#openSideDoor(standIn)
-  }
-
-  #openSideDoor({ handle, args }: Candidate): void {
-    if (!handle.isOpen) return
-    const relay = Relay.sideDoor(handle, this.#listen, args)
-    handle.server.once('close', () => relay.close())
-  }
-
-  #setPublic(handle: AppHandle): void {
-    this.#public = handle
-    for (const candidate of this.#candidates.splice(0)) this.#openSideDoor(candidate)
-    this.#observer?.published(handle.server as Server)
+  #setPublic(receiver: Receiver): void {
+    this.#public = receiver
+    for (const candidate of this.#candidates.splice(0)) candidate.settle()
+    this.#observer?.published(receiver.server as Server)
     this.#openSocket()
   }
 
-  #closed(handle: AppHandle): void {
-    const candidate = this.#candidates.findIndex(known => known.handle === handle)
+  #closed(closed: AppHandle | OwnPort): void {
+    const candidate = this.#candidates.findIndex(known => known === closed)
     if (candidate >= 0) this.#candidates.splice(candidate, 1)
-    if (handle !== this.#public) return
+    if (closed !== this.#public) return
     this.#public = undefined
     this.#standIn = undefined
     this.#closeSocket()
@@ -189,7 +169,7 @@ export class AppListeners {
 
   #openSocket(): void {
     if (this.#socketPath === undefined || this.#public === undefined || this.#socket !== undefined) return
-    this.#socket = Relay.atSocket(this.#socketPath, this.#listen, () => this.#public)
+    this.#socket = new Relay(this.#socketPath, this.#listen, () => this.#public)
     this.#socket.opened.catch((error: unknown) => this.#public?.server.emit('error', error))
   }
 

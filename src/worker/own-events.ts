@@ -20,6 +20,8 @@ export class OwnEvents extends EventEmitter implements Channel {
 
   /** Called once the event loop has nothing else to wait for. The app gets no such event. */
   whenIdle: (() => void) | undefined
+  /** The signal by which the app was told to end. From then on it is the app's, as under node. */
+  #told: NodeJS.Signals | undefined
 
   override on(event: string | symbol, listener: (...args: never[]) => void): this {
     super.on(event, listener as (...args: unknown[]) => void)
@@ -39,6 +41,8 @@ export class OwnEvents extends EventEmitter implements Channel {
     } as typeof process.emit
     // Without a listener, Node holds messages back and lets signals end the process.
     for (const event of DIVERTED) if (event !== 'disconnect') process.on(event as 'message', doNothing)
+    // The channel is not the app's to close.
+    process.disconnect = doNothing
   }
 
   /**
@@ -52,16 +56,17 @@ export class OwnEvents extends EventEmitter implements Channel {
     ] as const) {
       const listeners = process.listeners(signal).filter(listener => listener !== doNothing)
       if (listeners.length === 0) continue
+      this.#told = signal
+      // Many apps end by sending themselves the signal once more, with no listener left.
       process.off(signal, doNothing)
       this.#emit.call(process, signal, signal, number)
-      process.on(signal, doNothing)
       return true
     }
     return false
   }
 
   #arrives(event: string | symbol, args: unknown[]): boolean {
-    if (DIVERTED.has(event)) {
+    if (DIVERTED.has(event) && event !== this.#told) {
       if (!this.emit(event, ...args)) this.#early.push([event, args])
       return true
     }

@@ -116,3 +116,24 @@ void t.test('a drain closes upgraded connections with 1012 and waits for them', 
   t.equal(running.balancer.ledger().upgraded, 0)
   await running.quiet()
 })
+
+void t.test('after `closeAfterAnswers` upgraded connections end with 1012, those that come later too', async t => {
+  const targets = await Promise.all(
+    ['a', 'b'].map(name => FakeTarget.start(t, name, undefined, { onUpgrade: echoWebSocket })),
+  )
+  const running = await RunningBalancer.start(t, targets)
+  const clients = []
+  for (let i = 0; i < 4; i += 1) {
+    const client = await running.connect()
+    t.equal((await client.write(requestBytes('GET /', UPGRADE_HEADERS)).response()).status, 101)
+    clients.push(client)
+  }
+  const late = await running.connect()
+  running.balancer.closeAfterAnswers()
+  t.equal((await late.write(requestBytes('GET /', UPGRADE_HEADERS)).response()).status, 101)
+  for (const client of [...clients, late]) {
+    t.same(new FrameReader().push(await client.bytes(4)), [{ opcode: CLOSE, payload: Buffer.from([0x03, 0xf4]) }])
+    client.end()
+  }
+  await until(() => running.balancer.connections === 0, 'the end of all connections')
+})

@@ -23,6 +23,7 @@ const apps: Record<string, Stranger> = {
   'main-guard.mjs': {},
   'arguments.cjs': { args: ['two words', "it's", '-x'] },
   'side-door-first.cjs': { paths: ['/', '/admin', '/metrics'] },
+  'asks-itself.cjs': {},
   'exported-function.cjs': {},
   'exported-start.cjs': {},
   'exported-class.mjs': {},
@@ -30,6 +31,7 @@ const apps: Record<string, Stranger> = {
   'port-probe.cjs': {},
   'listen-again.cjs': {},
   'hears-nothing.cjs': {},
+  'disconnects.cjs': {},
   'forks-and-threads.mjs': {},
 }
 
@@ -73,6 +75,22 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
   })
 }
 
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  void t.test(`an app that ends by its own signal is not waited for, in ${mode}`, async t => {
+    // A worker that waits fails the test by its own deadline.
+    const env = { BALANCERS, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '600000' }
+    const cluster = await start(t, 'ends-itself.cjs', env)
+    await cluster.reload()
+    await cluster.printed(/^\[worker 1\] hooks have run$/)
+    t.match(await ask(cluster.url, '/'), { status: 200, text: 'ok' })
+    t.match(await cluster.stop(), { code: 0 })
+    t.strictSame(
+      cluster.lines.filter(line => /"level":"(error|fatal)"/.test(line)),
+      [],
+    )
+  })
+}
+
 /** What is answered to a client that offers another protocol, up to the end of the connection. */
 async function upgradeOf(port: number, protocol: string): Promise<[number, string | undefined]> {
   const client = await RawConnection.open(port)
@@ -101,6 +119,7 @@ void t.test('an app that knows nothing of PORT is served there, and told', async
   const cluster = await start(t, 'own-port.cjs', {})
   await cluster.printed(/app does not listen on PORT=\d+: its listener on port 4390 is served there/)
   t.match(await ask(cluster.url, '/'), { status: 200, text: 'own port' })
+  t.match(await ask('http://127.0.0.1:4390', '/'), { status: 200, text: 'own port' })
   t.match(await cluster.stop(), { code: 0 })
 })
 
@@ -141,6 +160,17 @@ void t.test('APP_ENTRY=export serves an export at once, and a later listen takes
   writeFileSync(DATABASE, '')
   const last = async (): Promise<boolean> => (await ask(cluster.url, '/')).text === '{"database":true,"own":true}'
   await until(last, 'the server of the app')
+})
+
+void t.test('APP_ENTRY=export serves the export of an app that listens on another port as well', async t => {
+  const folder = temporaryFolder(t)
+  const source = `
+    const answering = text => (request, response) => response.end(text)
+    require('http').createServer(answering('metrics')).listen(0)
+    module.exports = answering('exported')`
+  writeFileSync(join(folder, 'index.js'), source)
+  const cluster = await start(t, folder, { APP_ENTRY: 'export', WORKERS: '1' })
+  t.equal((await ask(cluster.url, '/')).text, 'exported')
 })
 
 void t.test('an app that ends without a listener and without an export is told so at once', async t => {

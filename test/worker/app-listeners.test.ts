@@ -4,6 +4,7 @@ import http2 from 'node:http2'
 import net, { type AddressInfo } from 'node:net'
 import t, { type Test } from 'tap'
 import { AppListeners } from '#src/worker/app-listeners.js'
+import { cameBySideDoor } from '#src/worker/side-door.js'
 import { within } from '../helpers/deadline.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { socketPathFor } from '../helpers/fake-target.js'
@@ -81,9 +82,11 @@ void t.test('a server on a loopback address is left to Node', async t => {
   t.equal(await answer(portOf(admin)), 'admin')
 })
 
-void t.test('a server on another port keeps it when another listens on PORT', async t => {
+void t.test('a server on another port is open at once, and stays so when another listens on PORT', async t => {
   const { socketPath } = await install(t)
   const [metrics, app] = [server(t, 'metrics').listen(0), server(t, 'app')]
+  await once(metrics, 'listening')
+  t.equal(await answer(portOf(metrics)), 'metrics')
   app.listen(PORT)
   t.equal(await answer(socketPath), 'app')
   t.equal(await answer(portOf(metrics)), 'metrics')
@@ -95,13 +98,56 @@ void t.test('the first server on another port is public when none comes on PORT'
   listeners.decide()
   t.equal(await answer(socketPath), 'app')
   t.equal(await answer(portOf(metrics)), 'metrics')
-  t.equal(portOf(app), PORT)
+  t.equal(await answer(portOf(app)), 'app')
   t.match(remarks, [/does not listen on PORT=3000: its listener on port 0 is served there/])
+})
+
+void t.test('only what comes over its own port is marked so', async t => {
+  const { listeners, socketPath } = await install(t)
+  const app = http.createServer(({ socket }, response) => response.end(String(cameBySideDoor(socket)))).listen(0)
+  t.teardown(() => app.close())
+  listeners.decide()
+  await once(app, 'listening')
+  for (let i = 0; i < 2; i += 1) {
+    t.equal(await answer(portOf(app)), 'true')
+    t.equal(await answer(socketPath), 'false')
+  }
+  // A connection over its limit is dropped by Node, and the next one is not taken for it.
+  app.maxConnections = 0
+  await t.rejects(answer(portOf(app)))
+  app.maxConnections = 10
+  t.equal(await answer(socketPath), 'false')
+})
+
+void t.test('a server whose own port is taken has its error, and may listen on the next', async t => {
+  const { listeners, socketPath, published } = await install(t)
+  const taken = server(t, 'taken').listen(0, '127.0.0.1')
+  await once(taken, 'listening')
+  const app = server(t, 'app').listen(portOf(taken))
+  t.match(await once(app, 'error'), [{ code: 'EADDRINUSE' }])
+  listeners.decide()
+  t.strictSame(published, [])
+  app.listen(0)
+  t.equal(await answer(socketPath), 'app')
+})
+
+void t.test('a public server on a port of its own accepts nothing there once the worker retires', async t => {
+  const { listeners, socketPath } = await install(t)
+  const app = server(t, 'app').listen(0)
+  await once(app, 'listening')
+  listeners.decide()
+  t.equal(await answer(socketPath), 'app')
+  const port = portOf(app)
+  listeners.retire()
+  await t.rejects(answer(port), { code: 'ECONNREFUSED' })
+  t.ok(app.listening)
+  t.equal(await new Promise(resolve => app.close(resolve)), undefined)
 })
 
 void t.test('a listen on PORT takes the place of what stood in for it', async t => {
   const { listeners, socketPath, published } = await install(t)
   const [first, app] = [server(t, 'first').listen(0), server(t, 'app')]
+  await once(first, 'listening')
   listeners.decide()
   t.equal(await answer(socketPath), 'first')
   app.listen(PORT)

@@ -143,6 +143,8 @@ export class Balancer {
     fatal: readonly KnownFatalRequest[] = [],
   ): void {
     this.#listener.shareClientsAmong(balancers)
+    // First: what follows may send requests elsewhere.
+    this.#pool.shareClients(specs)
     const wanted = new Set(specs.map(spec => spec.id))
     for (const { id } of [...this.#pool.targets()]) if (!wanted.has(id) && id !== this.#localId) this.#remove(id)
     for (const spec of specs) {

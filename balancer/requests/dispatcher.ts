@@ -122,13 +122,21 @@ export class Dispatcher {
       return
     }
     const kept = this.stickiness?.targetOf(item)
-    if (kept !== undefined && item.tried?.has(kept) !== true) {
+    if (kept !== undefined && item.tried?.has(kept) !== true && this.pool.suits(kept, item.request)) {
       item.takeTo(kept, false)
       return
     }
-    const picked = this.pool.pick(this.#avoidedBy(item))
+    const picked = this.pool.pick(this.#avoidedBy(item), item.request)
     if (typeof picked === 'string') this.#wait(item, picked)
     else item.takeTo(picked, false)
+  }
+
+  /** The cookies that the answer of this target is to set. */
+  cookiesFor(item: StickyRequest, target: Target): string[] | undefined {
+    const sticky = this.stickiness?.taken(item, target)
+    const release = this.pool.releases.cookieFor(item.request)
+    if (sticky === undefined && release === undefined) return undefined
+    return [sticky, release].filter(cookie => cookie !== undefined)
   }
 
   oldPollSeen(): void {

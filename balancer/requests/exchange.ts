@@ -32,7 +32,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #body: RequestBody = { kind: 'none' }
   #target: Target | undefined
   #place: Entry | undefined
-  #cookie: string | undefined
+  #cookies: readonly string[] | undefined
   #attempt: Attempt | undefined
   /** The deadlines that it is under. */
   #deadlines: Deadlines<Supervised> | undefined
@@ -83,8 +83,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     return this.#response.headersSent
   }
 
-  get addedCookie(): string | undefined {
-    return this.#cookie
+  get addedCookies(): readonly string[] | undefined {
+    return this.#cookies
   }
 
   get opensSession(): boolean {
@@ -126,7 +126,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#state = 'sent'
     this.#target = target
     this.#shares.takePlace(bound)
-    this.#cookie = this.dispatcher.stickiness?.taken(this, target)
+    this.#cookies = this.dispatcher.cookiesFor(this, target)
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
   }

@@ -190,7 +190,7 @@ export class WebAttempt implements Attempt {
 
   /** Throws for what Node's parser accepts but its `ServerResponse` does not, such as a status of 099. */
   #passHead(answer: IncomingMessage): void {
-    const { response, requestId, closing, addedCookie } = this.forwarded
+    const { response, requestId, closing, addedCookies } = this.forwarded
     const status = answer.statusCode ?? 502
     if (status === 101) throw new Error('answer switches protocols unasked')
     if (closing) response.shouldKeepAlive = false
@@ -200,7 +200,7 @@ export class WebAttempt implements Attempt {
       requestId,
       keptOf(answer, this.forwarded.request),
     )
-    if (addedCookie !== undefined) headers.push('Set-Cookie', addedCookie)
+    if (addedCookies !== undefined) headers.push(...addedCookies.flatMap(cookie => ['Set-Cookie', cookie]))
     // The client may send its body or not, so nobody could tell where its next request begins.
     if (this.#continueOwed) response.shouldKeepAlive = false
     response.writeHead(status, answer.statusMessage, headers)

@@ -139,6 +139,8 @@ export const controlErrors = {
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
   MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
+  DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again after its end.' },
+  RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again after its end.' },
   COMMAND_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large.' },
   RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
   START_FAILED: { status: 500, detail: 'A worker did not become ready, and nothing is served.' },

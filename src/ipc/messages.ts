@@ -6,7 +6,13 @@ import { embeddables } from '../config/embedding.js'
 import { vitalsSchema } from './vitals.js'
 
 // What the primary tells the balancers about targets is defined by the balancer.
-const targetSchema: z.ZodType<TargetSpec> = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
+const targetSchema: z.ZodType<TargetSpec> = z.object({
+  id: z.string(),
+  socketPath: z.string(),
+  draining: z.boolean(),
+  release: z.string().optional(),
+  share: z.number().optional(),
+})
 const endedSchema: z.ZodType<EndedTarget> = z.object({
   id: z.string(),
   fault: z.boolean(),

@@ -3,20 +3,36 @@ import { exitCodes, type ExitCode } from '../process/exit.js'
 import { programVersion } from '../process/version.js'
 import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
+import { addDeploy } from './deploy.js'
 import { exitMeanings, Failure } from './failure.js'
 import { readable } from './log-line.js'
 import { addLogs } from './logs.js'
 import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
 import { addMonit } from './monit.js'
+import { addReleases } from './releases.js'
 import { addReload } from './reload.js'
+import { addRollback } from './rollback.js'
 import { addScale } from './scale.js'
 import { addService } from './service.js'
 import { addStart } from './start.js'
 import { addStatus } from './status.js'
 import { addStop } from './stop.js'
 
-const COMMANDS = [addStart, addStatus, addLogs, addMonit, addReload, addScale, addStop, addService, addCompletion]
+const COMMANDS = [
+  addStart,
+  addStatus,
+  addLogs,
+  addMonit,
+  addReload,
+  addScale,
+  addDeploy,
+  addReleases,
+  addRollback,
+  addStop,
+  addService,
+  addCompletion,
+]
 
 const LAST_LINES = 20
 

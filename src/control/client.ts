@@ -1,21 +1,27 @@
 import http from 'node:http'
 import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { controlSocketIn } from './control-socket.js'
 import {
   contentTypes,
   ControlError,
   controlErrors,
+  deployEventSchema,
   logEventSchema,
   problemSchema,
+  releasesSchema,
   reloadEventSchema,
   routes,
   scaledSchema,
   statusSchema,
   stoppingSchema,
   type ControlErrorCode,
+  type Deployed,
+  type DeployProgress,
   type LogEvent,
   type Progress,
+  type ReleaseInfo,
   type Reloaded,
   type RouteName,
   type Scale,
@@ -37,10 +43,13 @@ const START_MS = 24 * 60 * 60_000
 /** Each of many workers may take long to become ready and to drain. */
 const RELOAD_MS = 10 * 60_000
 
+/** Installation, bake and the drain of many workers take their time. */
+const DEPLOY_MS = 24 * 60 * 60_000
+
 interface Asking {
   /** Undefined for an answer without an end. */
   timeoutMs?: number
-  body?: string
+  body?: string | Readable
   search?: string
   signal?: AbortSignal
 }
@@ -132,6 +141,53 @@ export class ControlClient {
     }
   }
 
+  /** @throws {NotRunningError | ControlError} */
+  async releases(): Promise<ReleaseInfo[]> {
+    return (await this.#document(releasesSchema, 'releases')).releases
+  }
+
+  /**
+   * Sends a release, and resolves when all clients get it.
+   * @param archive a tar stream, compressed by gzip or not
+   * @param query as in the protocol, e.g. `{ source: 'shop', stages: '20:10' }`
+   * @throws {NotRunningError | ControlError} the release before goes on
+   */
+  deploy(
+    archive: Readable,
+    query: Readonly<Record<string, string>>,
+    onProgress: (event: DeployProgress) => void = () => undefined,
+  ): Promise<Deployed> {
+    const search = `?${new URLSearchParams(query).toString()}`
+    return this.#change('deploy', { body: archive, search, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /**
+   * Goes back to an earlier release, and resolves when all clients get it.
+   * @param release undefined: the one before
+   * @throws {NotRunningError | ControlError} the release that was live goes on
+   */
+  rollback(release?: string, onProgress: (event: DeployProgress) => void = () => undefined): Promise<Deployed> {
+    const body = release === undefined ? {} : { body: JSON.stringify({ release }) }
+    return this.#change('rollback', { ...body, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  async #change(route: RouteName, asking: Asking, onProgress: (event: DeployProgress) => void): Promise<Deployed> {
+    const response = await this.#ask(route, contentTypes.events, asking)
+    try {
+      for await (const line of linesOf(response)) {
+        const event = parsed(deployEventSchema, line)
+        if (event.event === 'done') return { release: event.release }
+        if (event.event === 'failed') {
+          throw controlError(event.error.code, event.error.message, event.error.lastLines)
+        }
+        onProgress(event)
+      }
+      throw new Error('the control API ended its answer before the deploy was over')
+    } finally {
+      response.destroy()
+    }
+  }
+
   /**
    * Changes how many processes are wanted, and does not wait for them.
    * @returns all counts that are wanted from now on
@@ -182,7 +238,12 @@ export class ControlClient {
         if (absent) reject(new NotRunningError(this.dataDir, error))
         else reject(left ? new ControlError('STOPPING', { cause: error }) : error)
       })
-      request.end(body)
+      if (typeof body !== 'object') request.end(body)
+      else {
+        body.once('error', error => request.destroy(error)).pipe(request)
+        // What has been answered need not be sent to its end.
+        request.once('close', () => body.destroy())
+      }
     })
     if ((response.statusCode ?? 0) < 300) return response
     const problem = parsed(problemSchema, await textOf(response))

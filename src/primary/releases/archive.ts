@@ -31,11 +31,14 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
   const parser = new Parser({ maxMetaEntrySize: MAX_META_BYTES })
   let failed: Error | undefined
   let work = Promise.resolve()
+  let reading: ReadEntry | undefined
   let hasFailed: () => void = () => undefined
   // The parser emits no further event when it has given up.
   const failure = new Promise<void>(resolve => (hasFailed = resolve))
   const fail = (error: Error): void => {
     failed ??= error
+    // What is being written would wait for the rest of it.
+    reading?.destroy(failed)
     hasFailed()
   }
   parser.on('warn', (code: string, message: string | Error) => {
@@ -44,9 +47,12 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
   parser.on('error', (error: Error) => fail(new ArchiveError(`it is no tar archive: ${error.message}`)))
   parser.on('ignoredEntry', (entry: ReadEntry) => fail(new ArchiveError(unknownType(entry))))
   parser.on('entry', (entry: ReadEntry) => {
+    entry.on('error', () => undefined)
     work = work.then(async () => {
       if (failed !== undefined) return void entry.resume()
+      reading = entry
       await target.add(entry).catch(fail)
+      reading = undefined
       entry.resume()
     })
   })
@@ -57,7 +63,7 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
       if (!parser.write(chunk)) await Promise.race([once(parser, 'drain'), failure])
     }
   } catch (error) {
-    failed ??= new ArchiveError(`it did not arrive whole: ${(error as Error).message}`, { cause: error })
+    fail(new ArchiveError(`it did not arrive whole: ${(error as Error).message}`, { cause: error }))
   }
   if (failed === undefined) {
     parser.end()

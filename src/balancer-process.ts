@@ -79,6 +79,7 @@ export function createBalancer(
       onShareReached: (client, resource) => parent.report({ type: 'hint', message: shareReached(client, resource) }),
       onFull: connections => parent.report({ type: 'full', connections }),
       onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
+      onReleaseFigures: figures => parent.report({ type: 'release-figures', figures }),
       ...events,
     },
   )

@@ -16,7 +16,7 @@ interface Trial {
 interface Draw {
   readonly release: string
   /** From 0 to DRAWS - 1; the client gets the trial while this is below its share, so a share only grows by others. */
-  number: number
+  readonly number: number
   /** The client has shown it in a cookie. */
   readonly isKept: boolean
 }
@@ -24,7 +24,7 @@ interface Draw {
 /**
  * Which release a client gets while one is being tried. A client stays with what it was drawn by a sealed cookie, which
  * is set only during a trial, so the app need not help. Who sends no cookie is drawn by connection, and the trial gets
- * no more of their requests than its share.
+ * its share of their requests, give or take a few.
  */
 export class ReleaseShares {
   readonly #ofTarget = new Map<string, string>()
@@ -44,6 +44,11 @@ export class ReleaseShares {
   /** Whether some targets run another release than the others. */
   get areSeveral(): boolean {
     return this.#names.length > 1
+  }
+
+  /** Whether a share of the clients gets another release than the others. */
+  get onTrial(): boolean {
+    return this.#trial !== undefined
   }
 
   get names(): readonly string[] {
@@ -75,7 +80,7 @@ export class ReleaseShares {
     if (!this.areSeveral) return undefined
     const trial = this.#trial
     if (trial === undefined) return BASE
-    return this.#drawFor(request, trial).number < trial.share * DRAWS ? trial.release : BASE
+    return this.#drawFor(request, trial).number < Math.round(trial.share * DRAWS) ? trial.release : BASE
   }
 
   /** The cookie by which a client stays with its release; undefined when there is no trial, or the client has it. */
@@ -101,18 +106,19 @@ export class ReleaseShares {
     return draw
   }
 
-  /** One connection may carry any number of requests, so these are what is counted. */
+  /** One connection may carry any number of requests, so a connection changes sides when these are off the share. */
   #drawByConnection(socket: Socket, { share }: Trial): number {
-    const number = this.#byConnection.get(socket) ?? Math.floor(this.random() * DRAWS)
-    this.#byConnection.set(socket, number)
     const counts = this.#cookieless
+    let number = this.#byConnection.get(socket) ?? Math.floor(this.random() * DRAWS)
     counts.all += 1
-    if (number >= share * DRAWS) return number
-    if (counts.tried + 1 <= share * counts.all + ALLOWANCE) {
-      counts.tried += 1
-      return number
-    }
-    return Math.min(DRAWS - 1, Math.ceil(share * DRAWS) + Math.floor(this.random() * (1 - share) * DRAWS))
+    const due = share * counts.all
+    const below = Math.round(share * DRAWS)
+    if (number < below && counts.tried + 1 > due + SLACK) number = below + Math.floor(this.random() * (DRAWS - below))
+    else if (number >= below && counts.tried < due - SLACK) number = Math.floor(this.random() * below)
+    number = Math.min(number, DRAWS - 1)
+    if (number < below) counts.tried += 1
+    this.#byConnection.set(socket, number)
+    return number
   }
 
   #numberIn(cookie: string | undefined, { release }: Trial): number | undefined {
@@ -131,8 +137,8 @@ const VALUE = /(?:^|;\s*)outpost_release=([\w-]{1,64})\.(\d{1,4})\.([\w-]{16})(?
 const DRAWS = 10_000
 /** A bake is shorter; what is left of a cookie is of no use to a later one. */
 const MAX_AGE_S = 3_600
-/** So many requests may go to the trial before its share is counted. */
-const ALLOWANCE = 1
+/** The requests of clients without a cookie may be off the share by so many. */
+const SLACK = 10
 
 function isSame(given: string, sealed: string): boolean {
   return given.length === sealed.length && timingSafeEqual(Buffer.from(given), Buffer.from(sealed))

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import { stepOf } from './deploy-progress.js'
+import { stepOf, tellDeployed } from './deploy-progress.js'
 import { Failure } from './failure.js'
 import { packFolder } from './packed-folder.js'
 
@@ -32,8 +32,7 @@ export function addDeploy(program: Command, context: Context): void {
         if (options.json === true) output.json(event)
         else output.print(stepOf(event))
       })
-      if (options.json === true) output.json({ event: 'done', ...deployed })
-      else output.print(output.paint('green', `${deployed.release} is live`))
+      tellDeployed(output, deployed, options.json === true)
     })
 }
 

@@ -4,6 +4,7 @@ import { programVersion } from '../process/version.js'
 import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
 import { addDeploy } from './deploy.js'
+import { reportLines } from './deploy-progress.js'
 import { exitMeanings, Failure } from './failure.js'
 import { readable } from './log-line.js'
 import { addLogs } from './logs.js'
@@ -101,6 +102,7 @@ function report(failure: Failure, json: boolean, output: Output): ExitCode {
   else {
     output.error(failure.message)
     const printed = failure.lastLines.slice(-LAST_LINES).flatMap(line => readable(line, output.paintNotes).split('\n'))
+    if (failure.report !== undefined) for (const line of reportLines(failure.report)) output.stderr.write(`  ${line}\n`)
     for (const line of printed) output.stderr.write(`  ${line}\n`)
   }
   return failure.exitCode

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import { stepOf } from './deploy-progress.js'
+import { stepOf, tellDeployed } from './deploy-progress.js'
 
 export function addRollback(program: Command, context: Context): void {
   instanceCommand(program, 'rollback', 'goes back to an earlier release')
@@ -12,7 +12,6 @@ export function addRollback(program: Command, context: Context): void {
         if (options.json === true) output.json(event)
         else output.print(stepOf(event))
       })
-      if (options.json === true) output.json({ event: 'done', ...deployed })
-      else output.print(output.paint('green', `${deployed.release} is live`))
+      tellDeployed(output, deployed, options.json === true)
     })
 }

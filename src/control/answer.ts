@@ -77,8 +77,8 @@ export class Answer {
   }
 
   failed(error: ControlError, headers: Record<string, string> = {}): void {
-    const { code, message, lastLines } = error
-    const printed = lastLines === undefined ? {} : { lastLines }
+    const { code, message, lastLines, report } = error
+    const printed = { ...(lastLines && { lastLines }), ...(report && { report }) }
     if (this.response.headersSent) this.#last({ event: 'failed', error: { code, message, ...printed } })
     else this.#end(error.status, contentTypes.problem, problemOf(error), headers)
   }
@@ -120,7 +120,7 @@ export class Answer {
   }
 }
 
-export function problemOf({ code, status, message, lastLines }: ControlError): Problem {
-  const printed = lastLines === undefined ? {} : { lastLines: [...lastLines] }
+export function problemOf({ code, status, message, lastLines, report }: ControlError): Problem {
+  const printed = { ...(lastLines && { lastLines: [...lastLines] }), ...(report && { report }) }
   return { type: 'about:blank', title: STATUS_CODES[status] ?? '', status, code, detail: message, ...printed }
 }

@@ -19,6 +19,7 @@ import {
   type ControlErrorCode,
   type Deployed,
   type DeployProgress,
+  type DeployReport,
   type LogEvent,
   type Progress,
   type ReleaseInfo,
@@ -112,7 +113,7 @@ export class ControlClient {
       for await (const line of linesOf(response)) {
         const event = parsed(logEventSchema, line)
         if (event.event === 'end') return
-        if (event.event === 'failed') throw controlError(event.error.code, event.error.message, undefined)
+        if (event.event === 'failed') throw controlError(event.error)
         yield event
       }
       throw new ControlError('STOPPING')
@@ -133,7 +134,7 @@ export class ControlClient {
         const event = parsed(reloadEventSchema, line)
         if (event.event === 'replaced') onProgress(event)
         else if (event.event === 'done') return { replaced: event.replaced }
-        else throw controlError(event.error.code, event.error.message, event.error.lastLines)
+        else throw controlError(event.error)
       }
       throw new Error('the control API ended its answer before the reload was over')
     } finally {
@@ -176,9 +177,9 @@ export class ControlClient {
     try {
       for await (const line of linesOf(response)) {
         const event = parsed(deployEventSchema, line)
-        if (event.event === 'done') return { release: event.release }
+        if (event.event === 'done') return { release: event.release, ...(event.report && { report: event.report }) }
         if (event.event === 'failed') {
-          throw controlError(event.error.code, event.error.message, event.error.lastLines)
+          throw controlError(event.error)
         }
         onProgress(event)
       }
@@ -247,7 +248,7 @@ export class ControlClient {
     })
     if ((response.statusCode ?? 0) < 300) return response
     const problem = parsed(problemSchema, await textOf(response))
-    throw controlError(problem.code, problem.detail, problem.lastLines)
+    throw controlError({ ...problem, message: problem.detail })
   }
 }
 
@@ -274,8 +275,15 @@ function parsed<T>(schema: z.ZodType<T>, text: string): T {
   }
 }
 
-function controlError(code: string, message: string, lastLines: readonly string[] | undefined): ControlError {
+interface GivenError {
+  code: string
+  message: string
+  lastLines?: readonly string[] | undefined
+  report?: DeployReport | undefined
+}
+
+function controlError({ code, message, lastLines, report }: GivenError): ControlError {
   // The code is of another version.
   const known = code in controlErrors ? (code as ControlErrorCode) : 'COMMAND_FAILED'
-  return new ControlError(known, { message, ...(lastLines === undefined ? {} : { lastLines }) })
+  return new ControlError(known, { message, lastLines, report })
 }

@@ -95,7 +95,29 @@ export const releaseSchema = z.object({
 /** The newest first. */
 export const releasesSchema = z.object({ releases: z.array(releaseSchema) })
 
-export const deployedSchema = z.object({ release: z.string().describe('that all clients get now') })
+const sideSchema = z.object({
+  requests: wholeNumber.describe('answers, and tries that broke off'),
+  failed: wholeNumber.describe('answers with a status from 500'),
+  broken: wholeNumber.describe('tries without a whole answer'),
+  p99Ms: z
+    .number()
+    .optional()
+    .describe('one in a hundred answers took longer to begin; missing for less than a hundred'),
+  growthBytes: z.number().describe('by how much the memory of a worker grew on average'),
+})
+
+export const reportSchema = z.object({
+  before: sideSchema.describe('the release before'),
+  fresh: sideSchema.describe('the new release, in the same seconds'),
+  remark: z.string().optional().describe('that there was too little traffic to compare'),
+})
+
+const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')
+
+export const deployedSchema = z.object({
+  release: z.string().describe('that all clients get now'),
+  report: optionalReport,
+})
 
 export const statusSchema = z.object({
   pid: wholeNumber.describe('of the primary'),
@@ -129,6 +151,7 @@ export const problemSchema = z.object({
   code: z.string(),
   detail: z.string(),
   lastLines: lastLinesSchema,
+  report: optionalReport,
 })
 
 /** The progress of a command, before its last event. */
@@ -152,7 +175,7 @@ export const deployProgressSchema = z.discriminatedUnion('event', [
 
 export const failedSchema = z.object({
   event: z.literal('failed'),
-  error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema }),
+  error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema, report: optionalReport }),
 })
 
 /** What `POST /v1/reload` streams: any number of `replaced`, then one `done` or `failed`. */
@@ -193,6 +216,7 @@ export type Scaled = z.infer<typeof scaledSchema>
 export type ReleaseInfo = z.infer<typeof releaseSchema>
 export type Releases = z.infer<typeof releasesSchema>
 export type Deployed = z.infer<typeof deployedSchema>
+export type DeployReport = z.infer<typeof reportSchema>
 export type DeployQuery = z.infer<typeof deployQuerySchema>
 export type DeployProgress = z.infer<typeof deployProgressSchema>
 export type DeployEvent = z.infer<typeof deployEventSchema>
@@ -226,18 +250,28 @@ export const controlErrors = {
 
 export type ControlErrorCode = keyof typeof controlErrors
 
+interface ControlErrorFacts {
+  message?: string
+  lastLines?: readonly string[] | undefined
+  report?: DeployReport | undefined
+}
+
 /** A command that failed, with a code of the catalogue. */
 export class ControlError extends Error {
   /** The last output of the failed worker, if a worker failed. */
   readonly lastLines: readonly string[] | undefined
 
+  /** What both releases did, if a release was tried. */
+  readonly report: DeployReport | undefined
+
   constructor(
     readonly code: ControlErrorCode,
-    { message, lastLines, ...options }: ErrorOptions & { message?: string; lastLines?: readonly string[] } = {},
+    { message, lastLines, report, ...options }: ErrorOptions & ControlErrorFacts = {},
   ) {
     super(message ?? controlErrors[code].detail, options)
     this.name = 'ControlError'
     this.lastLines = lastLines
+    this.report = report
   }
 
   get status(): number {

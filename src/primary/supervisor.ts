@@ -226,6 +226,9 @@ export class Supervisor implements Service, ChildObserver {
         break
       case 'target-out':
         return this.#log.targetOut(report)
+      case 'release-figures':
+        this.#switch.addFigures(report.figures, performance.now())
+        break
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break

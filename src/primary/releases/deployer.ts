@@ -1,13 +1,21 @@
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { appIn, findAppModule } from '../../config/app-module.js'
-import { ControlError, type Deployed, type DeployProgress, type ReleaseInfo } from '../../control/protocol.js'
+import {
+  ControlError,
+  type Deployed,
+  type DeployProgress,
+  type DeployReport,
+  type ReleaseInfo,
+} from '../../control/protocol.js'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
+import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
 import type { Stage } from '../plan/deployment.js'
 import { ArchiveError, unpack, type ArchiveLimits } from './archive.js'
 import { install, InstallError } from './installer.js'
-import { STARTED, type Fault, type ReleaseSwitch, type Switching } from './release-switch.js'
+import { STARTED, type Comparison, type Fault, type ReleaseSwitch, type Switching } from './release-switch.js'
 import type { Draft, ReleaseStore } from './release-store.js'
 
 /** What changes the release that runs. */
@@ -41,6 +49,9 @@ export interface Deploy {
   source: string
   stages: readonly Stage[]
 }
+
+/** Balancers tell the rest of what they have counted as soon as a trial is over. */
+const LAST_FIGURES_MS = 200
 
 type Told = (event: DeployProgress) => void
 
@@ -156,20 +167,22 @@ export class Deployer implements Service {
   #change(to: string, stages: readonly Stage[], keepWarmMs: number, told: Told): Promise<Deployed> {
     const { store, runner, log } = this.options
     return new Promise((resolve, reject) => {
-      const takenBack = (fault: Fault): void => {
+      const takenBack = (fault: Fault, comparison: () => Comparison | undefined): void => {
         store.takenBack(to, fault.reason)
-        log.error({ release: to, reason: fault.reason }, 'release is taken back')
         const message = `release ${to} is taken back: ${fault.reason}; ${runner.releases.current} serves as before`
-        void Promise.resolve(fault.printed).then(() => {
-          reject(
-            new ControlError('TAKEN_BACK', { message, ...(fault.lastLines && { lastLines: [...fault.lastLines] }) }),
-          )
+        void Promise.all([fault.printed, sleep(LAST_FIGURES_MS)]).then(() => {
+          const compared = comparison()
+          const report = compared && reportOf(compared)
+          log.error({ release: to, reason: fault.reason, ...report }, 'release is taken back')
+          const lastLines = fault.lastLines && [...fault.lastLines]
+          reject(new ControlError('TAKEN_BACK', { message, lastLines, report }))
         })
       }
-      const live = (): void => {
+      const live = (comparison: Comparison | undefined): void => {
+        const report = comparison && reportOf(comparison)
         store.setLive(to)
-        log.info({ release: to }, 'release is live')
-        resolve({ release: to })
+        log.info({ release: to, ...report }, 'release is live')
+        resolve({ release: to, ...(report && { report }) })
       }
       const watcher = {
         baking: (share: number, ms: number): void => told({ event: 'baking', release: to, share, seconds: ms / 1_000 }),
@@ -191,4 +204,15 @@ function refusalOf(error: unknown): unknown {
     message: `The release is not installed: ${message}.`,
     lastLines: error.lastLines,
   })
+}
+
+function reportOf({ before, fresh, remark }: Comparison): DeployReport {
+  return { before: sideOf(before), fresh: sideOf(fresh), ...(remark !== undefined && { remark }) }
+}
+
+function sideOf(side: SideFigures): DeployReport['before'] {
+  const { requests, failed, broken } = side
+  const p99 = p99Of(side)
+  const known = p99 === undefined ? {} : { p99Ms: Math.round(p99 * 10) / 10 }
+  return { requests, failed, broken, ...known, growthBytes: Math.round(side.growthBytes) }
 }

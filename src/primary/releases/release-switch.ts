@@ -9,8 +9,11 @@ import {
   type DeploymentPhase,
   type Stage,
 } from '../plan/deployment.js'
+import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
+import { judge, type SideFigures } from '../plan/bake-verdict.js'
 import type { PlanLimits, Release } from '../plan/desired.js'
 import type { ObservedChild } from '../plan/observed.js'
+import { BakeFigures } from './bake-figures.js'
 
 /** The release of those who have not deployed yet: the code that the program was started with. */
 export const STARTED = 'start'
@@ -23,6 +26,14 @@ export interface Fault {
   readonly printed?: Promise<void>
 }
 
+/** What both releases did while clients got either. */
+export interface Comparison {
+  readonly before: SideFigures
+  readonly fresh: SideFigures
+  /** What is to be known of it. */
+  readonly remark?: string
+}
+
 /** Told of the steps of one change. */
 export interface SwitchWatcher {
   /** A stage of the bake has begun. */
@@ -33,9 +44,12 @@ export interface SwitchWatcher {
    * From now on all clients are to get the new release. What is recorded here counts after a crash.
    * @throws {Error} it could not be recorded, so the new release is taken back
    */
-  live(): void
-  /** The new release has failed, and the old one serves as before. */
-  takenBack(fault: Fault): void
+  live(comparison: Comparison | undefined): void
+  /**
+   * The new release has failed, and the old one serves as before.
+   * @param comparison asked a little later, it has the last figures as well
+   */
+  takenBack(fault: Fault, comparison: () => Comparison | undefined): void
 }
 
 /** The end of a worker that was not asked for. */
@@ -75,6 +89,8 @@ export class ReleaseSwitch {
   /** Releases whose workers have not gone yet. */
   #withdrawn: readonly string[] = []
   #due = Infinity
+  /** Of the last bake. */
+  #figures: BakeFigures | undefined
 
   /** @param live the release that all clients get */
   constructor(
@@ -120,6 +136,7 @@ export class ReleaseSwitch {
       fault: undefined,
       losses: { from: 0, to: 0 },
     }
+    this.#figures = undefined
     if (stages.length === 0) watcher.filling()
   }
 
@@ -132,6 +149,11 @@ export class ReleaseSwitch {
     if (worker.release !== deployment.to) return
     losses.to += 1
     if (worker.early || losses.to > losses.from) change.fault ??= { ...worker, reason: reasonOf(worker) }
+  }
+
+  /** What clients got, as a balancing process reports it. */
+  addFigures(figures: readonly ReleaseFigures[], now: number): void {
+    this.#figures?.add(figures, now)
   }
 
   /** The releases that are wanted, after all that has been seen. @param workers that are wanted of the live one */
@@ -147,7 +169,9 @@ export class ReleaseSwitch {
   }
 
   #advance(change: Change, children: readonly ObservedChild[], workers: number, now: number): void {
+    this.#figures?.observe(children, now)
     for (;;) {
+      this.#judge(change)
       const { deployment, watcher } = change
       const proven = this.#provenOf(deployment.to, children, now)
       const next = advance(deployment, { proven, workers, fault: change.fault?.reason }, now)
@@ -155,14 +179,14 @@ export class ReleaseSwitch {
       if (next === deployment) return
       if (next.phase === 'live') {
         try {
-          watcher.live()
+          watcher.live(this.#comparison())
         } catch (error) {
           change.fault = { reason: `it could not be recorded: ${(error as Error).message}` }
           continue
         }
       }
       change.deployment = next
-      this.#entered(change)
+      this.#entered(change, now)
       if (this.#change !== change) return
     }
   }
@@ -178,16 +202,35 @@ export class ReleaseSwitch {
     return proven
   }
 
-  #entered({ deployment, watcher, fault }: Change): void {
+  #judge(change: Change): void {
+    if (this.#figures === undefined || change.deployment.phase !== 'baking') return
+    const verdict = judge(this.#figures.before, this.#figures.fresh)
+    if (verdict.kind === 'worse') change.fault ??= { reason: verdict.reason }
+  }
+
+  #entered(change: Change, now: number): void {
+    const { deployment, watcher, fault } = change
     const { phase, from, to, stages, stage, reason = '' } = deployment
-    if (phase === 'baking') watcher.baking(shareOf(deployment), stages[stage]?.ms ?? 0)
+    if (phase === 'baking') {
+      const ms = stages[stage]?.ms ?? 0
+      this.#figures ??= new BakeFigures(from, to)
+      this.#figures.beginStage(ms, now)
+      watcher.baking(shareOf(deployment), ms)
+    }
     if (phase === 'filling') watcher.filling()
     if (phase === 'over') this.#end(to)
     if (phase === 'taken-back') {
       this.#withdraw(to)
       this.#end(from)
-      watcher.takenBack(fault ?? { reason })
+      watcher.takenBack(fault ?? { reason }, () => this.#comparison())
     }
+  }
+
+  #comparison(): Comparison | undefined {
+    if (this.#figures === undefined) return undefined
+    const { before, fresh } = this.#figures
+    const verdict = judge(before, fresh)
+    return { before, fresh, ...(verdict.kind === 'too-little' && { remark: verdict.reason }) }
   }
 
   #withdraw(release: string): void {

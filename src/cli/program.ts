@@ -5,6 +5,7 @@ import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
 import { addDeploy } from './deploy.js'
 import { reportLines } from './deploy-progress.js'
+import { addEnv } from './env.js'
 import { exitMeanings, Failure } from './failure.js'
 import { readable } from './log-line.js'
 import { addLogs } from './logs.js'
@@ -14,6 +15,7 @@ import { addMonit } from './monit.js'
 import { addReleases } from './releases.js'
 import { addReload } from './reload.js'
 import { addRollback } from './rollback.js'
+import { addRun } from './run.js'
 import { addScale } from './scale.js'
 import { addService } from './service.js'
 import { addStart } from './start.js'
@@ -30,6 +32,8 @@ const COMMANDS = [
   addDeploy,
   addReleases,
   addRollback,
+  addEnv,
+  addRun,
   addStop,
   addService,
   addCompletion,
@@ -61,9 +65,10 @@ export async function run(
   words: readonly string[],
   paths: Pick<Context, 'program' | 'command'>,
   output: Output,
-): Promise<ExitCode> {
+): Promise<number> {
   const { own, appArgs } = split(words)
-  const program = programOf({ ...paths, output, appArgs: appArgs ?? [] })
+  const context: Context = { ...paths, output, appArgs: appArgs ?? [] }
+  const program = programOf(context)
   for (const each of [program, ...program.commands]) {
     each.configureOutput({
       writeErr: text => output.error(text.replace(/^error: /, '').trimEnd()),
@@ -74,7 +79,7 @@ export async function run(
     refuseOtherWords(own, appArgs)
     if (own.length === 0) program.outputHelp()
     else await program.parseAsync(own, { from: 'user' })
-    return exitCodes.ok
+    return context.exitCode ?? exitCodes.ok
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     return report(Failure.of(error), own.includes('--json'), output)
@@ -87,7 +92,7 @@ function split(words: readonly string[]): { own: string[]; appArgs: string[] | u
   return at === -1 ? { own: [...words], appArgs: undefined } : { own: words.slice(0, at), appArgs: words.slice(at + 1) }
 }
 
-const TAKES_APP = new Set(['start', 'service'])
+const TAKES_APP = new Set(['start', 'service', 'run'])
 
 function refuseOtherWords([word = '']: readonly string[], appArgs: readonly string[] | undefined): void {
   const counterpart = counterpartOf(word)

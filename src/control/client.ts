@@ -8,11 +8,13 @@ import {
   ControlError,
   controlErrors,
   deployEventSchema,
+  environmentSchema,
   logEventSchema,
   problemSchema,
   releasesSchema,
   reloadEventSchema,
   routes,
+  runSchema,
   scaledSchema,
   statusSchema,
   stoppingSchema,
@@ -20,11 +22,13 @@ import {
   type Deployed,
   type DeployProgress,
   type DeployReport,
+  type EnvironmentChange,
   type LogEvent,
   type Progress,
   type ReleaseInfo,
   type Reloaded,
   type RouteName,
+  type RunPlace,
   type Scale,
   type Scaled,
   type Status,
@@ -170,6 +174,27 @@ export class ControlClient {
   rollback(release?: string, onProgress: (event: DeployProgress) => void = () => undefined): Promise<Deployed> {
     const body = release === undefined ? {} : { body: JSON.stringify({ release }) }
     return this.#change('rollback', { ...body, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /** The variables that were set for the live release. @throws {NotRunningError | ControlError} */
+  async environment(): Promise<Record<string, string>> {
+    return (await this.#document(environmentSchema, 'environment')).env
+  }
+
+  /**
+   * Changes variables of the app, and resolves when all clients get a release with them.
+   * @throws {NotRunningError | ControlError} the release before goes on
+   */
+  setEnvironment(
+    change: Partial<EnvironmentChange>,
+    onProgress: (event: DeployProgress) => void = () => undefined,
+  ): Promise<Deployed> {
+    return this.#change('setEnvironment', { body: JSON.stringify(change), timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /** Where a one-off command of the live release runs. @throws {NotRunningError | ControlError} */
+  runPlace(): Promise<RunPlace> {
+    return this.#document(runSchema, 'run')
   }
 
   async #change(route: RouteName, asking: Asking, onProgress: (event: DeployProgress) => void): Promise<Deployed> {

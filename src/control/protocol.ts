@@ -12,6 +12,9 @@ export const routes = {
   scale: { method: 'POST', path: '/v1/scale' },
   releases: { method: 'GET', path: '/v1/releases' },
   deploy: { method: 'POST', path: '/v1/releases' },
+  environment: { method: 'GET', path: '/v1/env' },
+  setEnvironment: { method: 'POST', path: '/v1/env' },
+  run: { method: 'GET', path: '/v1/run' },
   rollback: { method: 'POST', path: '/v1/rollback' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
@@ -25,6 +28,9 @@ export const contentTypes = {
   events: 'application/x-ndjson',
   problem: 'application/problem+json',
 } as const
+
+/** Outpost gives these to each worker. */
+const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
 
 const wholeNumber = z.number().int().nonnegative()
 
@@ -81,6 +87,23 @@ export const deployQuerySchema = z.strictObject({
 export const rollbackSchema = z.strictObject({
   release: z.string().max(64).optional().describe('by default the one before'),
 })
+
+/** Variables of the app, by name. */
+export const environmentSchema = z.object({ env: z.record(z.string(), z.string()) })
+
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,199}$/)
+  .refine(name => !KEPT_NAMES.has(name))
+
+/** Changes of them: they make a release. */
+export const environmentChangeSchema = z.strictObject({
+  set: z.record(variableName, z.string().max(64 * 1024)).default({}),
+  unset: z.array(z.string().max(200)).default([]),
+})
+
+/** Where a one-off command of the live release runs, and its whole environment. */
+export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z.string()) })
 
 export const releaseSchema = z.object({
   id: z.string(),
@@ -213,6 +236,8 @@ export type LogEvent = z.infer<typeof logEventSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
 export type Scale = z.infer<typeof scaleSchema>
 export type Scaled = z.infer<typeof scaledSchema>
+export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
+export type RunPlace = z.infer<typeof runSchema>
 export type ReleaseInfo = z.infer<typeof releaseSchema>
 export type Releases = z.infer<typeof releasesSchema>
 export type Deployed = z.infer<typeof deployedSchema>

@@ -10,6 +10,7 @@ import {
   ControlError,
   deployQuerySchema,
   logsQuerySchema,
+  environmentChangeSchema,
   rollbackSchema,
   routes,
   scaleSchema,
@@ -17,10 +18,12 @@ import {
   type Deployed,
   type DeployProgress,
   type DeployQuery,
+  type EnvironmentChange,
   type Progress,
   type ReleaseInfo,
   type Reloaded,
   type RouteName,
+  type RunPlace,
   type Scale,
   type Scaled,
   type Status,
@@ -54,6 +57,15 @@ export interface Commands {
    * @throws {ControlError} the release before goes on
    */
   deploy(archive: Readable, query: DeployQuery, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /** The variables that were set for the live release. */
+  environment(): Record<string, string>
+  /**
+   * Changes variables of the app by a release of their own.
+   * @throws {ControlError} the release before goes on
+   */
+  setEnvironment(change: EnvironmentChange, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /** Where a one-off command of the live release runs. */
+  runPlace(): RunPlace
   /**
    * Goes back to an earlier release.
    * @param release undefined: the one before
@@ -67,13 +79,14 @@ export interface Commands {
 const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_BODY_BYTES = 1024
+const MAX_ENVIRONMENT_BYTES = 256 * 1024
 const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
 /** An archive may take its time, but no longer than this without a byte. */
 const ARCHIVE_IDLE_MS = 60_000
 
-const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback'])
+const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback', 'setEnvironment'])
 
 /** The control API on a unix socket that only this user may open. A command that takes no body is refused with one. */
 export class ControlServer implements Service {
@@ -183,6 +196,15 @@ export class ControlServer implements Service {
       const deployed = await this.commands.deploy(archiveOf(request), query.data, event => answer.progress(event))
       answer.done({ event: 'done', ...deployed })
     },
+    environment: answer => answer.document({ env: this.commands.environment() }),
+    setEnvironment: async (answer, request) => {
+      const change = environmentChangeSchema.safeParse(await bodyOf(request, MAX_ENVIRONMENT_BYTES))
+      if (!change.success) throw new ControlError('INVALID_BODY')
+      answer.begin()
+      const deployed = await this.commands.setEnvironment(change.data, event => answer.progress(event))
+      answer.done({ event: 'done', ...deployed })
+    },
+    run: answer => answer.document(this.commands.runPlace()),
     rollback: async (answer, request) => {
       const wanted = rollbackSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
       if (!wanted.success) throw new ControlError('INVALID_BODY')
@@ -221,13 +243,13 @@ function queryOf(request: http.IncomingMessage): Record<string, string> {
 }
 
 /** @throws {ControlError} the body is too long, too late or no JSON */
-async function bodyOf(request: http.IncomingMessage): Promise<unknown> {
+async function bodyOf(request: http.IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<unknown> {
   let text = ''
   const timer = setTimeout(() => request.destroy(new ControlError('COMMAND_TIMEOUT')), HEAD_TIMEOUT_MS)
   try {
     for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk
-      if (text.length > MAX_BODY_BYTES) throw new ControlError('INVALID_BODY')
+      if (text.length > maxBytes) throw new ControlError('INVALID_BODY')
     }
   } finally {
     clearTimeout(timer)

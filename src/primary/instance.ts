@@ -93,6 +93,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     app: config.app,
     startedIn: startFolder(),
     env: installEnvironment,
+    appEnvironment: embedded.environment(),
     lifelineFd: lifeline.fd,
     installTimeoutMs: config.installTimeoutMs,
     keepWarmMs: config.keepWarmS * 1_000,
@@ -107,6 +108,9 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     scale: wanted => supervisor.scale(wanted),
     releases: () => deployer.list(),
     deploy: (archive, { source, stages }, told) => deployer.deploy({ archive, source, stages }, told),
+    environment: () => deployer.environment(),
+    setEnvironment: (change, told) => deployer.setEnvironment(change, told),
+    runPlace: () => deployer.runPlace(),
     rollback: (release, told) => deployer.rollback(release, told),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })

@@ -71,6 +71,12 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push(`deploy ${query.source}`)
       return (await commands.deploy?.(archive, query, onProgress)) ?? { release: 'r1' }
     },
+    environment: () => commands.environment?.() ?? {},
+    setEnvironment: async (change, onProgress) => {
+      carriedOut.push('set environment')
+      return (await commands.setEnvironment?.(change, onProgress)) ?? { release: 'r1' }
+    },
+    runPlace: () => commands.runPlace?.() ?? { cwd: '/', env: {} },
     rollback: async (release, onProgress) => {
       carriedOut.push(`rollback ${release ?? ''}`)
       return (await commands.rollback?.(release, onProgress)) ?? { release: 'r1' }

@@ -36,8 +36,8 @@ export interface Deployment {
 
 /** What has been seen of the new release. */
 export interface DeploymentFacts {
-  /** Workers of the new release that are ready, reachable and have lasted. */
-  readonly proven: number
+  /** The places of the new release whose workers are ready, reachable and have lasted. */
+  readonly proven: ReadonlySet<number>
   /** The reason to take it back, if there is one. */
   readonly fault: string | undefined
   /** How many workers are wanted. */
@@ -63,7 +63,8 @@ export function advance(deployment: Deployment, facts: DeploymentFacts, now: num
     const next = stage + 1
     return { ...deployment, phase: next < stages.length ? 'starting' : 'filling', stage: next, since: now }
   }
-  const missing = workersOf(deployment, facts.workers) - facts.proven
+  const places = Array.from({ length: workersOf(deployment, facts.workers) }, (_, place) => place)
+  const missing = places.filter(place => !facts.proven.has(place)).length
   if (missing > 0 && now - since < startMs) return deployment
   if (missing > 0) return { ...deployment, phase: 'taken-back', since: now, reason: notProven(missing, startMs) }
   return { ...deployment, phase: phase === 'starting' ? 'baking' : 'live', since: now }

@@ -49,7 +49,10 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
   parser.on('entry', (entry: ReadEntry) => {
     entry.on('error', () => undefined)
     work = work.then(async () => {
-      if (failed !== undefined) return void entry.resume()
+      if (failed !== undefined) {
+        entry.resume()
+        return
+      }
       reading = entry
       await target.add(entry).catch(fail)
       reading = undefined

@@ -7,7 +7,9 @@ import {
   type Deployed,
   type DeployProgress,
   type DeployReport,
+  type EnvironmentChange,
   type ReleaseInfo,
+  type RunPlace,
 } from '../../control/protocol.js'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
@@ -33,13 +35,15 @@ export interface DeployerOptions {
   startedIn: string
   /** The environment of the app, for its installation. */
   env: () => NodeJS.ProcessEnv
+  /** What an app finds in its environment of the servers that run for it. */
+  appEnvironment: Readonly<Record<string, string>>
   lifelineFd: number
   installTimeoutMs: number
   keepWarmMs: number
   limits?: ArchiveLimits
   log: Logger
   /** A line that an installation has printed. */
-  print(line: string): void
+  print: (line: string) => void
 }
 
 /** What is to be deployed. */
@@ -114,6 +118,41 @@ export class Deployer implements Service {
       log.info({ release: draft.id, source }, 'release is installed')
       return this.#change(draft.id, stages, this.options.keepWarmMs, told)
     })
+  }
+
+  /**
+   * Changes variables of the app: a release with the same files, and these variables pinned to it.
+   * @throws {ControlError} as for a deploy
+   */
+  setEnvironment({ set, unset }: EnvironmentChange, told: Told): Promise<Deployed> {
+    return this.#alone(() => {
+      const { store } = this.options
+      const { live } = store
+      const kept = Object.entries(store.envOf(live)).filter(([name]) => !unset.includes(name))
+      const draft = store.draft()
+      try {
+        // The names only: a source is shown to people.
+        const names = [...Object.keys(set), ...unset.map(name => `-${name}`)].join(' ')
+        store.keep(draft, `env ${names}`, { ...Object.fromEntries(kept), ...set }, store.get(live)?.files ?? live)
+      } catch (error) {
+        store.discard(draft)
+        throw error
+      }
+      return this.#change(draft.id, [], this.options.keepWarmMs, told)
+    })
+  }
+
+  /** Where a one-off command of the live release runs. */
+  runPlace(): RunPlace {
+    const { store, env, startedIn, appEnvironment } = this.options
+    const all = { ...env(), ...appEnvironment, ...store.envOf(store.live) }
+    const given = Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== undefined)
+    return { cwd: store.filesOf(store.live) ?? startedIn, env: Object.fromEntries(given) }
+  }
+
+  /** The variables that were set for the live release. */
+  environment(): Record<string, string> {
+    return this.options.store.envOf(this.options.store.live)
   }
 
   /**

@@ -25,9 +25,9 @@ export interface InstallOptions {
   /** An open file that marks the processes of this instance, so that the next start ends what a crash leaves. */
   lifelineFd: number
   /** A command begins. */
-  onStep(command: string): void
+  onStep: (command: string) => void
   /** A command has printed a line. */
-  onLine(line: string): void
+  onLine: (line: string) => void
   /** Ends the installation. */
   signal: AbortSignal
 }

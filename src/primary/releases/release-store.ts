@@ -130,6 +130,7 @@ export class ReleaseStore {
   /** Makes a draft a release. @param files of another release, if it has none of its own */
   keep({ id }: Draft, source: string, env: Readonly<Record<string, string>>, files?: string): void {
     const draft = join(this.folder, DRAFT + id)
+    if (files !== undefined) remove(join(draft, 'app'))
     writeSynced(join(draft, 'env.json'), JSON.stringify(env))
     const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...(files && { files }) }
     writeSynced(join(draft, 'release.json'), JSON.stringify(record))

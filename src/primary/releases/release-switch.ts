@@ -191,12 +191,13 @@ export class ReleaseSwitch {
     }
   }
 
-  #provenOf(release: string, children: readonly ObservedChild[], now: number): number {
-    let proven = 0
-    for (const { role, release: own, leaving, reachable, readyAt } of children) {
+  /** The places of a release whose workers are proven. */
+  #provenOf(release: string, children: readonly ObservedChild[], now: number): Set<number> {
+    const proven = new Set<number>()
+    for (const { role, release: own, place, leaving, reachable, readyAt } of children) {
       if (role !== 'worker' || own !== release || leaving || !reachable || readyAt === undefined) continue
       const at = readyAt + this.limits.provenMs
-      if (now >= at) proven += 1
+      if (now >= at) proven.add(place)
       else this.#due = Math.min(this.#due, at)
     }
     return proven

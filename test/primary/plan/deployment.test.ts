@@ -16,7 +16,11 @@ const STAGES: Stage[] = [
 const begun = (stages: readonly Stage[]): Deployment =>
   beginDeployment({ from: 'r1', to: 'r2', stages, keepWarmMs: 60_000, startMs: 20_000 }, 0)
 
-const facts = (proven: number, fault?: string): Parameters<typeof advance>[1] => ({ proven, fault, workers: 4 })
+const facts = (proven: number, fault?: string): Parameters<typeof advance>[1] => ({
+  proven: new Set(Array(proven).keys()),
+  fault,
+  workers: 4,
+})
 
 void t.test('a release goes through its stages, and the one before stays ready for a while', t => {
   let now = 0
@@ -73,5 +77,13 @@ void t.test('it is looked at again when a stage, or the time of the release befo
   t.equal(dueAt({ ...begun(STAGES), phase: 'baking', since: 5 }), 30_005)
   t.equal(dueAt({ ...begun(STAGES), phase: 'live', since: 5 }), 60_005)
   t.equal(dueAt({ ...begun(STAGES), phase: 'over' }), Infinity)
+  t.end()
+})
+
+void t.test('after a change of the number of workers, it is the places that are wanted now that count', t => {
+  const at = begun([])
+  const proven = new Set([0, 1, 3])
+  t.equal(advance(at, { proven, fault: undefined, workers: 3 }, 1).phase, 'filling')
+  t.equal(advance(at, { proven, fault: undefined, workers: 2 }, 1).phase, 'live')
   t.end()
 })

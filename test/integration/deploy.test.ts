@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import { ask, Load } from '../helpers/client.js'
@@ -90,6 +91,32 @@ for (const BALANCERS of ['1', '0']) {
       t.strictSame((await load.stop()).failures, [])
       t.equal((await ask(cluster.url, '/')).text, 'start')
       await client.rollback('r1')
+    })
+
+    await t.test('an archive that is none, or has no app, is refused, and nothing of it is left', async t => {
+      const none = Readable.from(['no archive'])
+      t.match(await failureOf(client.deploy(none, { source: 'x' })), {
+        code: 'ARCHIVE_REFUSED',
+        message: /no whole tar/,
+      })
+      const empty = deploy(t, cluster, { 'notes.txt': 'x' })
+      t.match(await failureOf(empty), { code: 'ARCHIVE_REFUSED', message: /has no app/ })
+      const left = new Readable({ read: () => undefined })
+      const given = client.deploy(left, { source: 'x' }).catch((error: unknown) => error)
+      left.push(Buffer.alloc(100_000))
+      setTimeout(() => left.destroy(new Error('left')), 50)
+      t.match(await given, { message: 'left' })
+      const drafts = (): string[] =>
+        readdirSync(join(cluster.dataDir, 'releases')).filter(name => name.startsWith('.new'))
+      await until(() => drafts().length === 0, 'that nothing is left')
+      t.equal((await ask(cluster.url, '/')).text, 'one')
+    })
+
+    await t.test('an archive with all in one folder is taken as that folder', async t => {
+      const files = Object.entries(appThatSays('packed')).map(([name, text]) => [`package/${name}`, text])
+      await deploy(t, cluster, Object.fromEntries(files) as Record<string, string>)
+      t.equal((await ask(cluster.url, '/')).text, 'packed')
+      await client.rollback()
     })
 
     await t.test('what cannot be gone back to is named', async t => {

@@ -1,4 +1,5 @@
-import { basename } from 'node:path'
+import { readdirSync, renameSync, rmdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { appIn, findAppModule } from '../../config/app-module.js'
@@ -16,7 +17,7 @@ import type { Service } from '../../process/service.js'
 import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
 import type { Stage } from '../plan/deployment.js'
 import { ArchiveError, unpack, type ArchiveLimits } from './archive.js'
-import { install, InstallError } from './installer.js'
+import { commandsFor, install, InstallError } from './installer.js'
 import { STARTED, type Comparison, type Fault, type ReleaseSwitch, type Switching } from './release-switch.js'
 import type { Draft, ReleaseStore } from './release-store.js'
 
@@ -106,9 +107,11 @@ export class Deployer implements Service {
       try {
         const unpacked = await unpack(archive, draft.folder, this.options.limits ?? LIMITS)
         told({ event: 'received', release: draft.id, ...unpacked })
+        if (!this.#hasApp(draft.folder)) unwrap(draft.folder)
         this.#requireApp(draft.folder)
         const env = store.envOf(store.live)
         await this.#install(draft, env, told)
+        if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
         store.keep(draft, source, env)
       } catch (error) {
         store.discard(draft)
@@ -184,9 +187,15 @@ export class Deployer implements Service {
     }
   }
 
-  #requireApp(folder: string): void {
+  #hasApp(folder: string): boolean {
     const { app, startedIn } = this.options
-    if (findAppModule(appIn(folder, app, startedIn)) !== undefined) return
+    return findAppModule(appIn(folder, app, startedIn)) !== undefined
+  }
+
+  #requireApp(folder: string): void {
+    const { app } = this.options
+    // What a build script makes is not there yet.
+    if (this.#hasApp(folder) || commandsFor(folder).length > 0) return
     const name = app === undefined ? 'index.js' : basename(app)
     throw new ArchiveError(`it has no app: neither ${name} nor what a package.json names by "start" or "main"`)
   }
@@ -229,7 +238,12 @@ export class Deployer implements Service {
         live,
         takenBack,
       }
-      runner.changeRelease({ to, stages, keepWarmMs, watcher })
+      try {
+        runner.changeRelease({ to, stages, keepWarmMs, watcher })
+      } catch (error) {
+        store.takenBack(to, (error as Error).message)
+        throw error
+      }
     })
   }
 }
@@ -254,4 +268,14 @@ function sideOf(side: SideFigures): DeployReport['before'] {
   const p99 = p99Of(side)
   const known = p99 === undefined ? {} : { p99Ms: Math.round(p99 * 10) / 10 }
   return { requests, failed, broken, ...known, growthBytes: Math.round(side.growthBytes) }
+}
+
+/** Archives of npm and of code hosts have all in one folder. */
+function unwrap(folder: string): void {
+  const [only, ...others] = readdirSync(folder, { withFileTypes: true })
+  if (only?.isDirectory() !== true || others.length > 0) return
+  const inner = `${folder}-inner`
+  renameSync(join(folder, only.name), inner)
+  rmdirSync(folder)
+  renameSync(inner, folder)
 }

@@ -146,6 +146,9 @@ export class Balancer {
     fatal: readonly KnownFatalRequest[] = [],
   ): void {
     this.#listener.shareClientsAmong(balancers)
+    // First: what follows may send requests elsewhere.
+    this.#pool.shareClients(specs)
+    this.#dispatcher.tally.follow()
     const wanted = new Set(specs.map(spec => spec.id))
     for (const { id } of [...this.#pool.targets()]) if (!wanted.has(id) && id !== this.#localId) this.#remove(id)
     for (const spec of specs) {

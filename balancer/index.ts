@@ -1,5 +1,6 @@
 export { Balancer, type BalancerEvents, type Ledger } from './balancer.js'
 export type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
+export type { ReleaseFigures } from './contract/latency-buckets.js'
 export type { FatalRequestFound } from './requests/fatal-requests.js'
 export type { ClientIdentity } from './contract/client-envelope.js'
 export { balancerErrors, type BalancerErrorCode } from './errors.js'

@@ -86,6 +86,7 @@ export function createBalancer(
       onRefused: (code, client) => security.note('framing-refused', `request was refused: ${code}`, { client }),
       onFull: connections => parent.report({ type: 'full', connections }),
       onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
+      onReleaseFigures: figures => parent.report({ type: 'release-figures', figures }),
       ...events,
     },
   )

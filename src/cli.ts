@@ -10,5 +10,8 @@ for (const stream of [process.stdout, process.stderr]) {
     if (error.code !== 'EPIPE') throw error
   })
 }
+// Arguments are for everybody to see, and may be secrets.
+const words = process.argv.slice(2)
+process.title = `outpost ${words[0] ?? ''}`
 const paths = { program: fileURLToPath(new URL('./main.js', import.meta.url)), command: fileURLToPath(import.meta.url) }
-process.exitCode = await run(process.argv.slice(2), paths, new Output())
+process.exitCode = await run(words, paths, new Output())

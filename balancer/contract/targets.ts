@@ -6,6 +6,10 @@ export interface TargetSpec {
   /** The unix socket on which it serves HTTP. */
   socketPath: string
   draining: boolean
+  /** The release that it runs, unless that is the one that clients get who get no other. */
+  release?: string | undefined
+  /** The share of the clients that get this release, from 0 to 1. */
+  share?: number | undefined
 }
 
 /** How the process of a target has ended. */

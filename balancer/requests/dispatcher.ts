@@ -1,4 +1,5 @@
 import { SessionNames } from '../contract/session-names.js'
+import type { ReleaseFigures } from '../contract/latency-buckets.js'
 import type { BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { OpenFiles } from '../ledger/open-files.js'
@@ -8,6 +9,7 @@ import type { Target } from '../targets/target.js'
 import type { NoPick, TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
+import { ReleaseTally } from './release-tally.js'
 import { RetryBudget } from './retry.js'
 import { Stickiness, type StickyRequest } from './stickiness.js'
 import { Suspects } from './suspects.js'
@@ -42,6 +44,8 @@ export interface DispatcherEvents {
   onTargetExplained?(id: string): void
   /** A client of Socket.IO 1 or 2 polls, and its session lives at one of several targets. Called once. */
   onOldPoll?(): void
+  /** What the clients of each release got, while one is being tried. */
+  onReleaseFigures?(figures: ReleaseFigures[]): void
 }
 
 /** The app in this process is asked this often at most which of its answers have begun. */
@@ -68,6 +72,7 @@ export class Dispatcher {
   /** Upgrades that are not complete yet. */
   readonly handshakes: Deadlines<Supervised>
   readonly fatal: FatalRequests
+  readonly tally: ReleaseTally
   #closing = false
   #oldPollSeen = false
   #answersNotedAt = -Infinity
@@ -80,6 +85,7 @@ export class Dispatcher {
     private readonly events: DispatcherEvents = {},
   ) {
     this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
+    this.tally = new ReleaseTally(pool.releases, figures => events.onReleaseFigures?.(figures))
     this.suspects = new Suspects(pool, this.fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
     if (options.sticky !== 'off') this.stickiness = new Stickiness(pool, options)
     this.sessions = new SessionNames(options.identityKey)
@@ -122,13 +128,21 @@ export class Dispatcher {
       return
     }
     const kept = this.stickiness?.targetOf(item)
-    if (kept !== undefined && item.tried?.has(kept) !== true) {
+    if (kept !== undefined && item.tried?.has(kept) !== true && this.pool.suits(kept, item.request)) {
       item.takeTo(kept, false)
       return
     }
-    const picked = this.pool.pick(this.#avoidedBy(item))
+    const picked = this.pool.pick(this.#avoidedBy(item), item.request)
     if (typeof picked === 'string') this.#wait(item, picked)
     else item.takeTo(picked, false)
+  }
+
+  /** The cookies that the answer of this target is to set. */
+  cookiesFor(item: StickyRequest, target: Target): string[] | undefined {
+    const sticky = this.stickiness?.taken(item, target)
+    const release = this.pool.releases.cookieFor(item.request)
+    if (sticky === undefined && release === undefined) return undefined
+    return [sticky, release].filter(cookie => cookie !== undefined)
   }
 
   oldPollSeen(): void {
@@ -145,6 +159,7 @@ export class Dispatcher {
     this.room.close()
     this.suspects.stop()
     this.outliers.stop()
+    this.tally.stop()
     this.awaiting.stop()
     this.progressing.stop()
     this.handshakes.stop()

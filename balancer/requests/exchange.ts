@@ -32,7 +32,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #body: RequestBody = { kind: 'none' }
   #target: Target | undefined
   #place: Entry | undefined
-  #cookie: string | undefined
+  #cookies: readonly string[] | undefined
   #attempt: Attempt | undefined
   /** The deadlines that it is under. */
   #deadlines: Deadlines<Supervised> | undefined
@@ -40,6 +40,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #targetsAtArrival = 0
   /** When a target first had the whole request, in the clock of `performance.now()`; 0 before. */
   #sentAt = 0
+  /** When it was sent to its target; 0 while nobody measures that. */
+  #measuredFrom = 0
   #progress: BodyProgress | undefined
   readonly #shares: RequestShares
   readonly isUpgrade = false
@@ -83,8 +85,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     return this.#response.headersSent
   }
 
-  get addedCookie(): string | undefined {
-    return this.#cookie
+  get addedCookies(): readonly string[] | undefined {
+    return this.#cookies
   }
 
   get opensSession(): boolean {
@@ -126,7 +128,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#state = 'sent'
     this.#target = target
     this.#shares.takePlace(bound)
-    this.#cookie = this.dispatcher.stickiness?.taken(this, target)
+    this.#cookies = this.dispatcher.cookiesFor(this, target)
+    this.#measuredFrom = this.dispatcher.tally.begin()
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
   }
@@ -175,6 +178,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   answerBegun(): void {
     this.#state = 'answering'
     this.#waitWithin(undefined)
+    this.#measure()
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
     this.#shares.freeBody()
     // An answer that streams holds no place.
@@ -187,6 +191,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   /** Cuts the connection, which is the only way to tell the client. */
   answerBroken(): void {
+    this.dispatcher.tally.broke(this.#target)
     if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
     this.#endAttempt(false)
     // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
@@ -265,6 +270,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // First: the failure may take the target down, which would count as a second failure of this request.
     this.#endAttempt(failure === 'timeout' || failure === 'down')
     const { outliers, retryBudget, options } = this.dispatcher
+    this.dispatcher.tally.broke(target)
     if (failure !== 'down') outliers.failed(target)
     if (failure === 'connect') this.#sentAt = 0
     this.#tries ??= new Tries(retryBudget, options.retries, this.#targetsAtArrival)
@@ -308,8 +314,17 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#shares.freePlace()
   }
 
+  /** Each answer once: the app in this process does not say when it begins. */
+  #measure(): void {
+    if (this.#measuredFrom === 0) return
+    const from = Math.max(this.#measuredFrom, this.#sentAt)
+    this.#measuredFrom = 0
+    this.dispatcher.tally.answered(this.#target, this.#response.statusCode, from)
+  }
+
   /** Also happens when the client leaves: then everything that still goes on for it ends. */
   #responseClosed(): void {
+    if (this.#response.writableFinished) this.#measure()
     if (this.#state === 'waiting') {
       this.dispatcher.room.leave(this)
       this.dispatcher.suspects.leave(this)

@@ -84,7 +84,7 @@ export class Suspects {
     if (this.#admitting || this.#forTurn.size === 0) return
     this.#admitting = true
     for (const suspect of this.#forTurn.items()) {
-      const target = this.pool.pickAlone(suspect.tried)
+      const target = this.pool.pickAlone(suspect.tried, suspect.request)
       if (target === undefined) break
       if (this.#forTurn.delete(suspect)) suspect.takeTo(target, false, true)
     }
@@ -130,7 +130,7 @@ export class Suspects {
   }
 
   #tryAlone(suspect: Suspect): void {
-    const target = this.pool.pickAlone(suspect.tried)
+    const target = this.pool.pickAlone(suspect.tried, suspect.request)
     if (target === undefined) this.#forTurn.add(suspect)
     else suspect.takeTo(target, false, true)
   }

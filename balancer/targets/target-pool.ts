@@ -1,7 +1,10 @@
 import { EventEmitter } from 'node:events'
+import type { IncomingMessage } from 'node:http'
+import type { TargetSpec } from '../contract/targets.js'
 import type { BalancerOptions } from '../options.js'
 import type { Transport } from '../transports/transport.js'
 import { leastBusy, roundRobin, weighedLoad } from './pick.js'
+import { BASE, ReleaseShares } from './release-shares.js'
 import { Target, type Ending, type TargetObserver, type TargetState } from './target.js'
 
 /** `none-ready`: no target may take the request. `full`: some may, but all of them are at their limit. */
@@ -14,13 +17,21 @@ interface PoolEvents {
   drained: [target: Target]
 }
 
+/** Targets that a request may be sent to, in their order, and whose turn it is. */
+interface Choice {
+  targets: readonly Target[]
+  turn: number
+}
+
 /** The targets, and the choice of one for a request. */
 export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserver {
   readonly #targets = new Map<string, Target>()
   /** The last that were removed: how a process ended may become known after that. */
   readonly #removed = new Map<string, Target>()
-  #pickable: Target[] = []
-  #turn = 0
+  readonly #all: Choice = { targets: [], turn: 0 }
+  /** Of each release, while clients get several. */
+  readonly #ofRelease = new Map<string, Choice>()
+  readonly releases: ReleaseShares
   /** Mesh mode: the app in this process, which is preferred to its siblings. */
   #local: Target | undefined
 
@@ -29,6 +40,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     private readonly random: () => number = Math.random,
   ) {
     super()
+    this.releases = new ReleaseShares(options.identityKey, random)
   }
 
   add(id: string, transport: Transport, local = false): Target {
@@ -70,16 +82,16 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
   }
 
   get pickable(): readonly Target[] {
-    return this.#pickable
+    return this.#all.targets
   }
 
   /** How many requests may wait for an answer at once, those included that wait at targets which take no others now. */
   get capacity(): number {
     const { maxInFlight } = this.options
-    let sum = this.#pickable.length * maxInFlight
-    if (this.#pickable.length === this.#targets.size) return sum
+    let sum = this.#all.targets.length * maxInFlight
+    if (this.#all.targets.length === this.#targets.size) return sum
     for (const target of this.#targets.values()) {
-      if (!this.#pickable.includes(target)) sum += Math.min(target.inFlight, maxInFlight)
+      if (!this.#all.targets.includes(target)) sum += Math.min(target.inFlight, maxInFlight)
     }
     return sum
   }
@@ -98,33 +110,48 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
 
   /** Whether a request could be placed now. */
   get open(): boolean {
-    return this.#pickable.some(target => !target.full)
+    return this.#all.targets.some(target => !target.full)
   }
 
-  /** @param tried targets that have failed this request, which are picked only if there is no other */
-  pick(tried?: ReadonlySet<Target>): Target | NoPick {
-    if (this.#pickable.length === 0) return 'none-ready'
-    const local = this.#local
-    if (local?.state === 'ready' && !local.full && tried?.has(local) !== true) return local
-    const index = this.#choose(tried)
-    if (index >= 0) return this.#pickable[index] as Target
-    return tried === undefined ? 'full' : this.pick()
+  /**
+   * @param tried targets that have failed this request, which are picked only if there is no other
+   * @param request decides on the release, while clients get several
+   */
+  pick(tried?: ReadonlySet<Target>, request?: IncomingMessage): Target | NoPick {
+    const release = request === undefined ? undefined : this.releases.of(request)
+    return release === undefined ? this.#pickFrom(this.#all, tried) : this.#pickOf(release, tried)
   }
 
   /**
    * The target with the fewest requests in flight of those that have no suspect.
    * @param tried targets that are picked only if there is no other
+   * @param request decides on the release, while clients get several
    */
-  pickAlone(tried?: ReadonlySet<Target>): Target | undefined {
-    const free = this.#pickable.filter(target => !target.full && !target.hasSuspect)
+  pickAlone(tried?: ReadonlySet<Target>, request?: IncomingMessage): Target | undefined {
+    const free = this.#all.targets.filter(target => !target.full && !target.hasSuspect && this.suits(target, request))
     const untried = free.filter(target => tried?.has(target) !== true)
     const [first, ...others] = untried.length > 0 ? untried : free
     return first && others.reduce((least, target) => (target.inFlight < least.inFlight ? target : least), first)
   }
 
+  /** Whether the target runs a release that the client of this request may get. */
+  suits({ id }: Target, request: IncomingMessage | undefined): boolean {
+    const release = request === undefined ? undefined : this.releases.of(request)
+    if (release === undefined) return true
+    const own = this.releases.ofTarget(id)
+    return own === release || (own === BASE && this.#choiceOf(release).targets.length === 0)
+  }
+
+  /** Tells which targets run which release, and how many clients get it. */
+  shareClients(specs: readonly TargetSpec[]): void {
+    if (!this.releases.set(specs)) return
+    this.#refresh()
+    this.emit('available')
+  }
+
   /** The targets that have a suspect. */
   withSuspects(): Target[] {
-    return this.#pickable.filter(target => target.hasSuspect)
+    return this.#all.targets.filter(target => target.hasSuspect)
   }
 
   /** How many targets may be ejected now. At most half of them may be out at a time. */
@@ -135,10 +162,10 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
   }
 
   targetChanged(target: Target, from: TargetState): void {
-    const before = this.#pickable.length
-    this.#pickable = this.#findPickable()
+    const before = this.#all.targets.length
+    this.#refresh()
     this.emit('changed', target, from)
-    if (target.state === 'ready' || this.#pickable.length > before) this.emit('available')
+    if (target.state === 'ready' || this.#all.targets.length > before) this.emit('available')
   }
 
   targetHasRoom(_target: Target): void {
@@ -149,29 +176,73 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     this.emit('drained', target)
   }
 
-  #choose(tried: ReadonlySet<Target> | undefined): number {
+  #choiceOf(release: string): Choice {
+    return this.#ofRelease.get(release) ?? NOTHING
+  }
+
+  /**
+   * Clients of a share get the other release while theirs has no target that could take the request. Nobody else gets a
+   * release that is being tried.
+   */
+  #pickOf(release: string, tried: ReadonlySet<Target> | undefined): Target | NoPick {
+    const own = this.#choiceOf(release)
+    if (release === BASE) return this.#pickFrom(own, tried)
+    const untried = own.targets.some(target => !target.full && tried?.has(target) !== true)
+    return this.#pickFrom(untried ? own : this.#choiceOf(BASE), tried)
+  }
+
+  #pickFrom(choice: Choice, tried: ReadonlySet<Target> | undefined): Target | NoPick {
+    if (choice.targets.length === 0) return 'none-ready'
+    const local = this.#local
+    const isFree = local?.state === 'ready' && !local.full && tried?.has(local) !== true
+    if (isFree && (choice === this.#all || choice.targets.includes(local))) return local
+    const index = this.#choose(choice, tried)
+    if (index >= 0) return choice.targets[index] as Target
+    return tried === undefined ? 'full' : this.#pickFrom(choice, undefined)
+  }
+
+  #choose(choice: Choice, tried: ReadonlySet<Target> | undefined): number {
+    const { targets } = choice
     if (this.options.balance === 'least-busy') {
       const now = performance.now()
-      return leastBusy(this.#pickable, this.random, target => weighedLoad(target, now, this.options.slowStartMs), tried)
+      return leastBusy(targets, this.random, target => weighedLoad(target, now, this.options.slowStartMs), tried)
     }
-    const index = roundRobin(this.#pickable, this.#turn, tried)
+    const index = roundRobin(targets, choice.turn, tried)
     // A retry takes no turn, so that first tries stay even.
-    if (index >= 0 && tried === undefined) this.#turn = (index + 1) % this.#pickable.length
+    if (index >= 0 && tried === undefined) choice.turn = (index + 1) % targets.length
     return index
+  }
+
+  #refresh(): void {
+    renew(this.#all, this.#findPickable())
+    if (!this.releases.areSeveral) return this.#ofRelease.clear()
+    for (const release of this.releases.names) {
+      const choice = this.#ofRelease.get(release) ?? { targets: [], turn: 0 }
+      this.#ofRelease.set(release, choice)
+      renew(
+        choice,
+        this.#all.targets.filter(({ id }) => this.releases.ofTarget(id) === release),
+      )
+    }
   }
 
   /**
    * The ready targets. If more than half of the live ones look unhealthy, the checks are more likely wrong than the
    * targets, so health is ignored ("panic"). A target that refuses connections is never picked.
    */
-  #findPickable(): Target[] {
+  #findPickable(): readonly Target[] {
     const alive = [...this.#targets.values()].filter(({ state }) => PICKABLE_IN_PANIC.has(state))
     const ready = alive.filter(target => target.state === 'ready')
-    const joined = ready.length * 2 >= alive.length ? ready : alive
-    this.#turn = joined.length === 0 ? 0 : this.#turn % joined.length
-    return joined
+    return ready.length * 2 >= alive.length ? ready : alive
   }
 }
+
+function renew(choice: Choice, targets: readonly Target[]): void {
+  choice.targets = targets
+  choice.turn = targets.length === 0 ? 0 : choice.turn % targets.length
+}
+
+const NOTHING: Choice = { targets: [], turn: 0 }
 
 const REMEMBERED = 64
 

@@ -97,12 +97,12 @@ export class AnswerDelivery {
 
   /** Throws for what a parser accepts but Node's `ServerResponse` does not, such as a status of 099. */
   #passHead(answer: AnswerHead): void {
-    const { request, response, requestId, closing, addedCookie } = this.forwarded
+    const { request, response, requestId, closing, addedCookies } = this.forwarded
     const status = answer.statusCode ?? 502
     if (status === 101) throw new Error('answer switches protocols unasked')
     const kept = keptOf(answer, request)
     const headers = responseHeaders(answer.rawHeaders, answer.headers.connection, requestId, kept)
-    if (addedCookie !== undefined) headers.push('Set-Cookie', addedCookie)
+    if (addedCookies !== undefined) headers.push(...addedCookies.flatMap(cookie => ['Set-Cookie', cookie]))
     if (closing || this.isLast) response.shouldKeepAlive = false
     response.writeHead(status, answer.statusMessage, headers)
   }

@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
-import { addCookieTo } from './added-cookie.js'
+import { addCookiesTo } from './added-cookies.js'
 import { rewriteRequestHeaders } from './forwarded-headers.js'
 import { nameSessionIn } from './session-answer.js'
 import { rewriteTrailers } from './trailers.js'
@@ -29,7 +29,7 @@ export class LocalTarget implements Transport {
     if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, client))
     response.setHeader('X-Request-Id', requestId)
     if (forwarded.closing) response.shouldKeepAlive = false
-    if (forwarded.addedCookie !== undefined) addCookieTo(response, forwarded.addedCookie)
+    if (forwarded.addedCookies !== undefined) addCookiesTo(response, forwarded.addedCookies)
     if (forwarded.opensSession) nameSessionIn(response, text => forwarded.nameSession(text))
     if (body.kind !== 'stream') forwarded.bodySent()
     else {

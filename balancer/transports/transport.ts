@@ -52,8 +52,8 @@ export interface ForwardedRequest extends Forwarded {
   readonly continueWanted: boolean
   /** The connection closes after this answer. */
   readonly closing: boolean
-  /** A cookie that the answer sets beside the app's own. */
-  readonly addedCookie: string | undefined
+  /** Cookies that the answer sets beside the app's own. */
+  readonly addedCookies: readonly string[] | undefined
   /** The answer opens a session of Engine.IO over polling. */
   readonly opensSession: boolean
   /** The body of such an answer with the session's name in it. */

@@ -1,5 +1,5 @@
 import { NotRunningError } from '../control/client.js'
-import { ControlError } from '../control/protocol.js'
+import { ControlError, type DeployReport } from '../control/protocol.js'
 import { exitCodes, type ExitCode } from '../process/exit.js'
 
 /** The exit codes of a command, as `--help` and docs/cli.md list them. */
@@ -20,6 +20,8 @@ export class Failure extends Error {
     readonly lastLines: readonly string[] = [],
     /** A code of the control API, or of this table. */
     readonly code: string = FAILURE_CODES[exitCode],
+    /** What both releases did, if a release was tried. */
+    readonly report?: DeployReport,
   ) {
     super(message)
     this.name = 'Failure'
@@ -30,15 +32,15 @@ export class Failure extends Error {
     if (error instanceof Failure) return error
     if (error instanceof NotRunningError) return new Failure(exitCodes.notRunning, error.message)
     if (error instanceof ControlError) {
-      return new Failure(exitCodes.failure, error.message, error.lastLines, error.code)
+      return new Failure(exitCodes.failure, error.message, error.lastLines, error.code, error.report)
     }
     return new Failure(exitCodes.failure, error instanceof Error ? error.message : String(error))
   }
 
   /** As `--json` prints it. */
   toJSON(): object {
-    const { code, message, lastLines } = this
-    return { error: { code, message, ...(lastLines.length === 0 ? {} : { lastLines }) } }
+    const { code, message, lastLines, report } = this
+    return { error: { code, message, ...(lastLines.length === 0 ? {} : { lastLines }), ...(report && { report }) } }
   }
 }
 

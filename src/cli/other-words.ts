@@ -24,7 +24,6 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   resurrect: 'outpost service prints a systemd unit, which starts at boot what it names',
   flush: 'nothing is to be done: LOG_MAX_BYTES bounds the log',
   reloadLogs: 'nothing is to be done: LOG_MAX_BYTES bounds the log',
-  run: 'outpost start',
   up: 'outpost start -d',
   down: 'outpost stop',
 }

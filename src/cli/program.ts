@@ -3,20 +3,41 @@ import { exitCodes, type ExitCode } from '../process/exit.js'
 import { programVersion } from '../process/version.js'
 import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
+import { addDeploy } from './deploy.js'
+import { reportLines } from './deploy-progress.js'
+import { addEnv } from './env.js'
 import { exitMeanings, Failure } from './failure.js'
 import { readable } from './log-line.js'
 import { addLogs } from './logs.js'
 import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
 import { addMonit } from './monit.js'
+import { addReleases } from './releases.js'
 import { addReload } from './reload.js'
+import { addRollback } from './rollback.js'
+import { addRun } from './run.js'
 import { addScale } from './scale.js'
 import { addService } from './service.js'
 import { addStart } from './start.js'
 import { addStatus } from './status.js'
 import { addStop } from './stop.js'
 
-const COMMANDS = [addStart, addStatus, addLogs, addMonit, addReload, addScale, addStop, addService, addCompletion]
+const COMMANDS = [
+  addStart,
+  addStatus,
+  addLogs,
+  addMonit,
+  addReload,
+  addScale,
+  addDeploy,
+  addReleases,
+  addRollback,
+  addEnv,
+  addRun,
+  addStop,
+  addService,
+  addCompletion,
+]
 
 const LAST_LINES = 20
 
@@ -44,9 +65,10 @@ export async function run(
   words: readonly string[],
   paths: Pick<Context, 'program' | 'command'>,
   output: Output,
-): Promise<ExitCode> {
+): Promise<number> {
   const { own, appArgs } = split(words)
-  const program = programOf({ ...paths, output, appArgs: appArgs ?? [] })
+  const context: Context = { ...paths, output, appArgs: appArgs ?? [] }
+  const program = programOf(context)
   for (const each of [program, ...program.commands]) {
     each.configureOutput({
       writeErr: text => output.error(text.replace(/^error: /, '').trimEnd()),
@@ -57,7 +79,7 @@ export async function run(
     refuseOtherWords(own, appArgs)
     if (own.length === 0) program.outputHelp()
     else await program.parseAsync(own, { from: 'user' })
-    return exitCodes.ok
+    return context.exitCode ?? exitCodes.ok
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
     return report(Failure.of(error), own.includes('--json'), output)
@@ -70,7 +92,7 @@ function split(words: readonly string[]): { own: string[]; appArgs: string[] | u
   return at === -1 ? { own: [...words], appArgs: undefined } : { own: words.slice(0, at), appArgs: words.slice(at + 1) }
 }
 
-const TAKES_APP = new Set(['start', 'service'])
+const TAKES_APP = new Set(['start', 'service', 'run'])
 
 function refuseOtherWords([word = '']: readonly string[], appArgs: readonly string[] | undefined): void {
   const counterpart = counterpartOf(word)
@@ -85,6 +107,7 @@ function report(failure: Failure, json: boolean, output: Output): ExitCode {
   else {
     output.error(failure.message)
     const printed = failure.lastLines.slice(-LAST_LINES).flatMap(line => readable(line, output.paintNotes).split('\n'))
+    if (failure.report !== undefined) for (const line of reportLines(failure.report)) output.stderr.write(`  ${line}\n`)
     for (const line of printed) output.stderr.write(`  ${line}\n`)
   }
   return failure.exitCode

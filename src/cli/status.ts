@@ -47,11 +47,7 @@ const COLUMNS: readonly Column[] = [
 /** The status as people read it. */
 export function statusLines(status: Status, paint: Paint = plain): string[] {
   const { version, state, pid, ageMs, app, dataDir } = status
-  const facts = [
-    ['app', app ?? 'built-in'],
-    ['data', dataDir],
-    ['workers', workersOf(status)],
-  ]
+  const facts = [['app', app ?? 'built-in'], ['data', dataDir], ...releaseFacts(status), ['workers', workersOf(status)]]
   return [
     `${paint('bold', `Outpost ${version}`)} is ${paint(stateColour(state), state)} ${urlOf(status)} (pid ${pid}, up ${duration(ageMs)})`,
     ...facts.map(([name = '', value = '']) => `  ${name.padEnd(8)} ${value}`),
@@ -61,6 +57,15 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
       status.processes.map(each => rowOf(each, paint)),
     ),
   ]
+}
+
+/** Nothing as long as nothing was deployed. */
+function releaseFacts({ release, deploying }: Status): string[][] {
+  const trial =
+    deploying === undefined
+      ? ''
+      : `; ${deploying.release} is ${deploying.phase}, for ${percent(deploying.share)} of the clients`
+  return release === undefined || release + trial === 'start' ? [] : [['release', release + trial]]
 }
 
 /** The address of the public port, as a browser takes it. */

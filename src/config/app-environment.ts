@@ -18,6 +18,11 @@ export function keepNodeOptionsForApps(env: Environment = process.env): void {
   Reflect.deleteProperty(env, 'NODE_OPTIONS')
 }
 
+/** The environment of commands that install an app. */
+export function installEnvironment(env: Environment = process.env): Environment {
+  return { ...env, ...nodeOptions() }
+}
+
 /** NODE_OPTIONS as a worker gets it. */
 export function nodeOptions(): Record<string, string> {
   return kept === undefined ? {} : { NODE_OPTIONS: kept }

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
-import { join, resolve } from 'node:path'
+import { isAbsolute, join, relative, resolve } from 'node:path'
 import { shellWords } from './shell-words.js'
 
 /** The file that Node is to run, and its arguments. */
@@ -24,6 +24,17 @@ export function findAppModule(path: string): AppModule | undefined {
   const started = typeof scripts?.start === 'string' ? startedBy(scripts.start, path) : undefined
   if (started !== undefined) return started
   return (typeof main === 'string' ? findMain(join(path, main)) : undefined) ?? findMain(path)
+}
+
+/**
+ * The app in a folder that holds another version of it: the same file as before, where that is a file below the folder
+ * in which it was started, else what the folder's package.json says.
+ */
+export function appIn(folder: string, app: string | undefined, startedIn: string): string {
+  if (app === undefined || isFolder(app)) return folder
+  const name = relative(startedIn, app)
+  const same = join(folder, name)
+  return !name.startsWith('..') && !isAbsolute(name) && moduleAt(same) !== undefined ? same : folder
 }
 
 function startedBy(script: string, folder: string): AppModule | undefined {

@@ -2,6 +2,8 @@ import { STATUS_CODES, type IncomingMessage, type ServerResponse } from 'node:ht
 import {
   contentTypes,
   type ControlError,
+  type DeployEvent,
+  type DeployProgress,
   type LogEvent,
   type Problem,
   type Progress,
@@ -9,23 +11,28 @@ import {
   type StopEvent,
 } from './protocol.js'
 
-type LastEvent = Exclude<ReloadEvent | StopEvent, Progress | { event: 'failed' }>
+type LastEvent = Exclude<ReloadEvent | DeployEvent | StopEvent, Progress | DeployProgress | { event: 'failed' }>
 type LogLine = Exclude<LogEvent, { event: 'end' | 'failed' }>
 
 /** A client that does not read is not sent more than this at once. */
 const MAX_UNREAD_BYTES = 1024 * 1024
 
+/** A client that has its answer may go on sending for so long. */
+const LAST_SENDING_MS = 5_000
+
 /** The answer to one command: one JSON document, or a stream of events if the client asked for it. */
 export class Answer {
   /** The client asked for events. */
   readonly streams: boolean
+  /** The client may still be sending when it is answered. */
+  outlastsBody = false
   #over = false
 
   constructor(
-    { headers }: IncomingMessage,
+    private readonly request: IncomingMessage,
     private readonly response: ServerResponse,
   ) {
-    this.streams = headers.accept?.includes(contentTypes.events) === true
+    this.streams = request.headers.accept?.includes(contentTypes.events) === true
     // The client may leave before its answer; the command goes on.
     response.on('error', () => undefined)
   }
@@ -42,7 +49,7 @@ export class Answer {
     this.response.flushHeaders()
   }
 
-  progress(event: Progress): void {
+  progress(event: Progress | DeployProgress): void {
     if (this.streams) this.#write(event)
   }
 
@@ -70,8 +77,8 @@ export class Answer {
   }
 
   failed(error: ControlError, headers: Record<string, string> = {}): void {
-    const { code, message, lastLines } = error
-    const printed = lastLines === undefined ? {} : { lastLines }
+    const { code, message, lastLines, report } = error
+    const printed = { ...(lastLines && { lastLines }), ...(report && { report }) }
     if (this.response.headersSent) this.#last({ event: 'failed', error: { code, message, ...printed } })
     else this.#end(error.status, contentTypes.problem, problemOf(error), headers)
   }
@@ -84,7 +91,7 @@ export class Answer {
   #last(event: object): void {
     this.#write(event)
     this.#over = true
-    this.response.end()
+    this.#finish()
   }
 
   #end(status: number, type: string, value: object, headers: Record<string, string> = {}): void {
@@ -98,11 +105,22 @@ export class Answer {
       'cache-control': 'no-store',
       ...headers,
     })
-    this.response.end(body)
+    this.response.write(body)
+    this.#finish()
+  }
+
+  /** A client that is still sending loses the answer when the connection closes over what it has sent. */
+  #finish(): void {
+    const { request, response } = this
+    if (!this.outlastsBody || request.complete || request.destroyed) return void response.end()
+    const end = (): void => void response.end()
+    const timer = setTimeout(end, LAST_SENDING_MS).unref()
+    request.once('close', () => clearTimeout(timer)).once('end', end)
+    request.resume()
   }
 }
 
-export function problemOf({ code, status, message, lastLines }: ControlError): Problem {
-  const printed = lastLines === undefined ? {} : { lastLines: [...lastLines] }
+export function problemOf({ code, status, message, lastLines, report }: ControlError): Problem {
+  const printed = { ...(lastLines && { lastLines: [...lastLines] }), ...(report && { report }) }
   return { type: 'about:blank', title: STATUS_CODES[status] ?? '', status, code, detail: message, ...printed }
 }

@@ -1,23 +1,34 @@
 import http from 'node:http'
 import { dirname } from 'node:path'
+import type { Readable } from 'node:stream'
 import { z } from 'zod'
 import { controlSocketIn } from './control-socket.js'
 import {
   contentTypes,
   ControlError,
   controlErrors,
+  deployEventSchema,
+  environmentSchema,
   logEventSchema,
   problemSchema,
+  releasesSchema,
   reloadEventSchema,
   routes,
+  runSchema,
   scaledSchema,
   statusSchema,
   stoppingSchema,
   type ControlErrorCode,
+  type Deployed,
+  type DeployProgress,
+  type DeployReport,
+  type EnvironmentChange,
   type LogEvent,
   type Progress,
+  type ReleaseInfo,
   type Reloaded,
   type RouteName,
+  type RunPlace,
   type Scale,
   type Scaled,
   type Status,
@@ -37,10 +48,13 @@ const START_MS = 24 * 60 * 60_000
 /** Each of many workers may take long to become ready and to drain. */
 const RELOAD_MS = 10 * 60_000
 
+/** Installation, bake and the drain of many workers take their time. */
+const DEPLOY_MS = 24 * 60 * 60_000
+
 interface Asking {
   /** Undefined for an answer without an end. */
   timeoutMs?: number
-  body?: string
+  body?: string | Readable
   search?: string
   signal?: AbortSignal
 }
@@ -103,7 +117,7 @@ export class ControlClient {
       for await (const line of linesOf(response)) {
         const event = parsed(logEventSchema, line)
         if (event.event === 'end') return
-        if (event.event === 'failed') throw controlError(event.error.code, event.error.message, undefined)
+        if (event.event === 'failed') throw controlError(event.error)
         yield event
       }
       throw new ControlError('STOPPING')
@@ -124,9 +138,77 @@ export class ControlClient {
         const event = parsed(reloadEventSchema, line)
         if (event.event === 'replaced') onProgress(event)
         else if (event.event === 'done') return { replaced: event.replaced }
-        else throw controlError(event.error.code, event.error.message, event.error.lastLines)
+        else throw controlError(event.error)
       }
       throw new Error('the control API ended its answer before the reload was over')
+    } finally {
+      response.destroy()
+    }
+  }
+
+  /** @throws {NotRunningError | ControlError} */
+  async releases(): Promise<ReleaseInfo[]> {
+    return (await this.#document(releasesSchema, 'releases')).releases
+  }
+
+  /**
+   * Sends a release, and resolves when all clients get it.
+   * @param archive a tar stream, compressed by gzip or not
+   * @param query as in the protocol, e.g. `{ source: 'shop', stages: '20:10' }`
+   * @throws {NotRunningError | ControlError} the release before goes on
+   */
+  deploy(
+    archive: Readable,
+    query: Readonly<Record<string, string>>,
+    onProgress: (event: DeployProgress) => void = () => undefined,
+  ): Promise<Deployed> {
+    const search = `?${new URLSearchParams(query).toString()}`
+    return this.#change('deploy', { body: archive, search, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /**
+   * Goes back to an earlier release, and resolves when all clients get it.
+   * @param release undefined: the one before
+   * @throws {NotRunningError | ControlError} the release that was live goes on
+   */
+  rollback(release?: string, onProgress: (event: DeployProgress) => void = () => undefined): Promise<Deployed> {
+    const body = release === undefined ? {} : { body: JSON.stringify({ release }) }
+    return this.#change('rollback', { ...body, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /** The variables that were set for the live release. @throws {NotRunningError | ControlError} */
+  async environment(): Promise<Record<string, string>> {
+    return (await this.#document(environmentSchema, 'environment')).env
+  }
+
+  /**
+   * Changes variables of the app, and resolves when all clients get a release with them.
+   * @throws {NotRunningError | ControlError} the release before goes on
+   */
+  setEnvironment(
+    change: Partial<EnvironmentChange>,
+    onProgress: (event: DeployProgress) => void = () => undefined,
+  ): Promise<Deployed> {
+    return this.#change('setEnvironment', { body: JSON.stringify(change), timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /** Where a one-off command of the live release runs. @throws {NotRunningError | ControlError} */
+  runPlace(): Promise<RunPlace> {
+    return this.#document(runSchema, 'run')
+  }
+
+  async #change(route: RouteName, asking: Asking, onProgress: (event: DeployProgress) => void): Promise<Deployed> {
+    const response = await this.#ask(route, contentTypes.events, asking)
+    try {
+      for await (const line of linesOf(response)) {
+        const event = parsed(deployEventSchema, line)
+        if (event.event === 'done') return { release: event.release, ...(event.report && { report: event.report }) }
+        if (event.event === 'failed') {
+          throw controlError(event.error)
+        }
+        onProgress(event)
+      }
+      throw new Error('the control API ended its answer before the deploy was over')
     } finally {
       response.destroy()
     }
@@ -182,11 +264,16 @@ export class ControlClient {
         if (absent) reject(new NotRunningError(this.dataDir, error))
         else reject(left ? new ControlError('STOPPING', { cause: error }) : error)
       })
-      request.end(body)
+      if (typeof body !== 'object') request.end(body)
+      else {
+        body.once('error', error => request.destroy(error)).pipe(request)
+        // What has been answered need not be sent to its end.
+        request.once('close', () => body.destroy())
+      }
     })
     if ((response.statusCode ?? 0) < 300) return response
     const problem = parsed(problemSchema, await textOf(response))
-    throw controlError(problem.code, problem.detail, problem.lastLines)
+    throw controlError({ ...problem, message: problem.detail })
   }
 }
 
@@ -213,8 +300,15 @@ function parsed<T>(schema: z.ZodType<T>, text: string): T {
   }
 }
 
-function controlError(code: string, message: string, lastLines: readonly string[] | undefined): ControlError {
+interface GivenError {
+  code: string
+  message: string
+  lastLines?: readonly string[] | undefined
+  report?: DeployReport | undefined
+}
+
+function controlError({ code, message, lastLines, report }: GivenError): ControlError {
   // The code is of another version.
   const known = code in controlErrors ? (code as ControlErrorCode) : 'COMMAND_FAILED'
-  return new ControlError(known, { message, ...(lastLines === undefined ? {} : { lastLines }) })
+  return new ControlError(known, { message, lastLines, report })
 }

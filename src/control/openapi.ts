@@ -4,12 +4,20 @@ import { z } from 'zod'
 import {
   contentTypes,
   controlErrors,
+  deployedSchema,
+  deployEventSchema,
+  deployQuerySchema,
+  environmentChangeSchema,
+  environmentSchema,
   logEventSchema,
   logsQuerySchema,
   logsSchema,
   problemSchema,
   reloadedSchema,
+  releasesSchema,
   reloadEventSchema,
+  rollbackSchema,
+  runSchema,
   routes,
   scaledSchema,
   scaleSchema,
@@ -28,6 +36,13 @@ const schemas = {
   ReloadEvent: reloadEventSchema,
   Scale: scaleSchema,
   Scaled: scaledSchema,
+  Releases: releasesSchema,
+  Rollback: rollbackSchema,
+  Environment: environmentSchema,
+  EnvironmentChange: environmentChangeSchema,
+  RunPlace: runSchema,
+  Deployed: deployedSchema,
+  DeployEvent: deployEventSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -57,6 +72,14 @@ function problems(...codes: ControlErrorCode[]): Record<number, object> {
   return answers
 }
 
+function parametersOf(query: Readonly<Record<string, z.ZodType>>): object[] {
+  return Object.entries(query).map(([name, schema]) => ({
+    name,
+    in: 'query',
+    schema: z.toJSONSchema(schema, { io: 'input' }),
+  }))
+}
+
 const operations: Record<RouteName, object> = {
   status: {
     summary: 'The primary, its address and its processes',
@@ -71,11 +94,7 @@ const operations: Record<RouteName, object> = {
   },
   logs: {
     summary: 'The last lines of the log, and with `follow=1` each further one as it comes',
-    parameters: Object.entries(logsQuerySchema.shape).map(([name, schema]) => ({
-      name,
-      in: 'query',
-      schema: z.toJSONSchema(schema, { io: 'input' }),
-    })),
+    parameters: parametersOf(logsQuerySchema.shape),
     responses: {
       200: { description: 'The lines, or the events', content: content('Logs', 'LogEvent') },
       ...problems('INVALID_QUERY', 'STOPPING'),
@@ -85,7 +104,7 @@ const operations: Record<RouteName, object> = {
     summary: 'Replace every worker, one place at a time; during a reload, another one follows it',
     responses: {
       200: { description: 'Every worker was replaced, or the events', content: content('Reloaded', 'ReloadEvent') },
-      ...problems('UNEXPECTED_BODY', 'RELOAD_FAILED', 'STOPPING'),
+      ...problems('UNEXPECTED_BODY', 'DEPLOY_UNDER_WAY', 'RELOAD_FAILED', 'STOPPING'),
     },
   },
   scale: {
@@ -94,6 +113,48 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'The counts that are wanted from now on', content: content('Scaled') },
       ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'STOPPING'),
+    },
+  },
+  releases: {
+    summary: 'The releases that are known, the newest first',
+    responses: { 200: { description: 'The releases', content: content('Releases') }, ...problems('STOPPING') },
+  },
+  deploy: {
+    summary: 'Install a release, try it on a share of the clients, and make it live; else the one before goes on',
+    parameters: parametersOf(deployQuerySchema.shape),
+    requestBody: {
+      required: true,
+      description: 'A tar archive, compressed by gzip or not',
+      content: { 'application/x-tar': {}, 'application/gzip': {} },
+    },
+    responses: {
+      200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
+      ...problems('INVALID_QUERY', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'ARCHIVE_REFUSED', 'INSTALL_FAILED'),
+      ...problems('TAKEN_BACK', 'STOPPING'),
+    },
+  },
+  environment: {
+    summary: 'The variables that were set for the live release',
+    responses: { 200: { description: 'The variables', content: content('Environment') }, ...problems('STOPPING') },
+  },
+  setEnvironment: {
+    summary: 'Change variables of the app: a release with the same files takes the place of the live one',
+    requestBody: { required: true, content: content('EnvironmentChange') },
+    responses: {
+      200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
+      ...problems('INVALID_BODY', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
+    },
+  },
+  run: {
+    summary: 'Where a one-off command of the live release runs, and its environment',
+    responses: { 200: { description: 'The place', content: content('RunPlace') }, ...problems('STOPPING') },
+  },
+  rollback: {
+    summary: 'Go back to an earlier release',
+    requestBody: { required: false, content: content('Rollback') },
+    responses: {
+      200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
+      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
     },
   },
   stop: {

@@ -10,6 +10,12 @@ export const routes = {
   logs: { method: 'GET', path: '/v1/logs' },
   reload: { method: 'POST', path: '/v1/reload' },
   scale: { method: 'POST', path: '/v1/scale' },
+  releases: { method: 'GET', path: '/v1/releases' },
+  deploy: { method: 'POST', path: '/v1/releases' },
+  environment: { method: 'GET', path: '/v1/env' },
+  setEnvironment: { method: 'POST', path: '/v1/env' },
+  run: { method: 'GET', path: '/v1/run' },
+  rollback: { method: 'POST', path: '/v1/rollback' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -22,6 +28,9 @@ export const contentTypes = {
   events: 'application/x-ndjson',
   problem: 'application/problem+json',
 } as const
+
+/** Outpost gives these to each worker. */
+const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
 
 const wholeNumber = z.number().int().nonnegative()
 
@@ -56,6 +65,83 @@ export const scaleSchema = z.strictObject({ workers: workers.optional(), balance
 /** The counts that are wanted from now on. */
 export const scaledSchema = z.object({ workers, balancers })
 
+/** Stages of a bake like `10:30,50:30`: percent of the clients, and seconds. */
+const stagesSchema = z
+  .string()
+  .regex(/^(\d{1,3}(\.\d+)?:\d{1,6}(\.\d+)?(,(?!$))?){0,20}$/)
+  .transform(text =>
+    text
+      .split(',')
+      .filter(stage => stage !== '')
+      .map(stage => stage.split(':').map(Number))
+      .map(([percent = 0, seconds = 0]) => ({ share: percent / 100, ms: seconds * 1_000 })),
+  )
+  .refine(stages => stages.every(({ share }) => share > 0 && share <= 1))
+
+/** The query of `POST /v1/releases`. Its body is a tar archive, compressed by gzip or not. */
+export const deployQuerySchema = z.strictObject({
+  source: z.string().max(500).default('').describe('what the archive is made of, as people know it'),
+  stages: stagesSchema.default([]).describe('of the bake: percent of the clients and seconds, like 10:30,50:30'),
+})
+
+export const rollbackSchema = z.strictObject({
+  release: z.string().max(64).optional().describe('by default the one before'),
+})
+
+/** Variables of the app, by name. */
+export const environmentSchema = z.object({ env: z.record(z.string(), z.string()) })
+
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,199}$/)
+  .refine(name => !KEPT_NAMES.has(name))
+
+/** Changes of them: they make a release. */
+export const environmentChangeSchema = z.strictObject({
+  set: z.record(variableName, z.string().max(64 * 1024)).default({}),
+  unset: z.array(z.string().max(200)).default([]),
+})
+
+/** Where a one-off command of the live release runs, and its whole environment. */
+export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z.string()) })
+
+export const releaseSchema = z.object({
+  id: z.string(),
+  at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
+  source: z.string().describe('what it was made of'),
+  state: z
+    .enum(['live', 'deploying', 'warm', 'kept', 'taken-back'])
+    .describe('warm: its workers are ready for a rollback; kept: its files are there'),
+  reason: z.string().optional().describe('why it was taken back'),
+})
+
+/** The newest first. */
+export const releasesSchema = z.object({ releases: z.array(releaseSchema) })
+
+const sideSchema = z.object({
+  requests: wholeNumber.describe('answers, and tries that broke off'),
+  failed: wholeNumber.describe('answers with a status from 500'),
+  broken: wholeNumber.describe('tries without a whole answer'),
+  p99Ms: z
+    .number()
+    .optional()
+    .describe('one in a hundred answers took longer to begin; missing for less than a hundred'),
+  growthBytes: z.number().describe('by how much the memory of a worker grew on average'),
+})
+
+export const reportSchema = z.object({
+  before: sideSchema.describe('the release before'),
+  fresh: sideSchema.describe('the new release, in the same seconds'),
+  remark: z.string().optional().describe('that there was too little traffic to compare'),
+})
+
+const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')
+
+export const deployedSchema = z.object({
+  release: z.string().describe('that all clients get now'),
+  report: optionalReport,
+})
+
 export const statusSchema = z.object({
   pid: wholeNumber.describe('of the primary'),
   version: z.string().describe('of Outpost'),
@@ -66,6 +152,11 @@ export const statusSchema = z.object({
   host: z.string(),
   port: wholeNumber,
   wanted: scaledSchema,
+  release: z.string().optional().describe('the release that all clients get who get no other'),
+  deploying: z
+    .object({ release: z.string(), phase: z.string(), share: z.number().describe('of the clients; 1 is all') })
+    .optional()
+    .describe('the deploy or rollback under way'),
   processes: z.array(processSchema),
 })
 
@@ -83,6 +174,7 @@ export const problemSchema = z.object({
   code: z.string(),
   detail: z.string(),
   lastLines: lastLinesSchema,
+  report: optionalReport,
 })
 
 /** The progress of a command, before its last event. */
@@ -91,15 +183,35 @@ export const progressSchema = z.object({
   worker: z.string().describe('id of the worker that has left'),
 })
 
+/** The progress of a deploy or a rollback, before its last event. */
+export const deployProgressSchema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('received'), release: z.string(), files: wholeNumber, bytes: wholeNumber }),
+  z.object({ event: z.literal('installing'), command: z.string() }),
+  z.object({
+    event: z.literal('baking'),
+    release: z.string(),
+    share: z.number().describe('of the clients; 1 is all'),
+    seconds: z.number(),
+  }),
+  z.object({ event: z.literal('filling'), release: z.string() }),
+])
+
 export const failedSchema = z.object({
   event: z.literal('failed'),
-  error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema }),
+  error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema, report: optionalReport }),
 })
 
 /** What `POST /v1/reload` streams: any number of `replaced`, then one `done` or `failed`. */
 export const reloadEventSchema = z.discriminatedUnion('event', [
   progressSchema,
   reloadedSchema.extend({ event: z.literal('done') }),
+  failedSchema,
+])
+
+/** What `POST /v1/releases` and `POST /v1/rollback` stream: any number of steps, then one `done` or `failed`. */
+export const deployEventSchema = z.discriminatedUnion('event', [
+  deployProgressSchema,
+  deployedSchema.extend({ event: z.literal('done') }),
   failedSchema,
 ])
 
@@ -124,6 +236,15 @@ export type LogEvent = z.infer<typeof logEventSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
 export type Scale = z.infer<typeof scaleSchema>
 export type Scaled = z.infer<typeof scaledSchema>
+export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
+export type RunPlace = z.infer<typeof runSchema>
+export type ReleaseInfo = z.infer<typeof releaseSchema>
+export type Releases = z.infer<typeof releasesSchema>
+export type Deployed = z.infer<typeof deployedSchema>
+export type DeployReport = z.infer<typeof reportSchema>
+export type DeployQuery = z.infer<typeof deployQuerySchema>
+export type DeployProgress = z.infer<typeof deployProgressSchema>
+export type DeployEvent = z.infer<typeof deployEventSchema>
 export type Progress = z.infer<typeof progressSchema>
 export type ReloadEvent = z.infer<typeof reloadEventSchema>
 export type StopEvent = z.infer<typeof stopEventSchema>
@@ -139,7 +260,13 @@ export const controlErrors = {
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
   MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
+  UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
+  DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again after its end.' },
+  RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again after its end.' },
   COMMAND_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large.' },
+  ARCHIVE_REFUSED: { status: 422, detail: 'The archive is refused, and nothing of it is kept.' },
+  INSTALL_FAILED: { status: 422, detail: 'The release could not be installed, and nothing of it is kept.' },
+  TAKEN_BACK: { status: 500, detail: 'The release has failed and is taken back; the one before serves.' },
   RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
   START_FAILED: { status: 500, detail: 'A worker did not become ready, and nothing is served.' },
   COMMAND_FAILED: { status: 500, detail: 'The command failed inside Outpost.' },
@@ -148,18 +275,28 @@ export const controlErrors = {
 
 export type ControlErrorCode = keyof typeof controlErrors
 
+interface ControlErrorFacts {
+  message?: string
+  lastLines?: readonly string[] | undefined
+  report?: DeployReport | undefined
+}
+
 /** A command that failed, with a code of the catalogue. */
 export class ControlError extends Error {
   /** The last output of the failed worker, if a worker failed. */
   readonly lastLines: readonly string[] | undefined
 
+  /** What both releases did, if a release was tried. */
+  readonly report: DeployReport | undefined
+
   constructor(
     readonly code: ControlErrorCode,
-    { message, lastLines, ...options }: ErrorOptions & { message?: string; lastLines?: readonly string[] } = {},
+    { message, lastLines, report, ...options }: ErrorOptions & ControlErrorFacts = {},
   ) {
     super(message ?? controlErrors[code].detail, options)
     this.name = 'ControlError'
     this.lastLines = lastLines
+    this.report = report
   }
 
   get status(): number {

@@ -1,6 +1,6 @@
 import fs from 'node:fs'
 import http from 'node:http'
-import type { Duplex } from 'node:stream'
+import type { Duplex, Readable } from 'node:stream'
 import type { Service } from '../process/service.js'
 import { Answer, problemOf } from './answer.js'
 import { sendLog, type Log } from './log-answer.js'
@@ -8,13 +8,22 @@ import { describeControlApi } from './openapi.js'
 import {
   contentTypes,
   ControlError,
+  deployQuerySchema,
   logsQuerySchema,
+  environmentChangeSchema,
+  rollbackSchema,
   routes,
   scaleSchema,
   type ControlErrorCode,
+  type Deployed,
+  type DeployProgress,
+  type DeployQuery,
+  type EnvironmentChange,
   type Progress,
+  type ReleaseInfo,
   type Reloaded,
   type RouteName,
+  type RunPlace,
   type Scale,
   type Scaled,
   type Status,
@@ -40,6 +49,29 @@ export interface Commands {
    * @throws {ControlError} `MODE_IS_FIXED`
    */
   scale(wanted: Scale): Scaled
+  /** The releases that are known, the newest first. */
+  releases(): ReleaseInfo[]
+  /**
+   * Receives a release and makes it the live one.
+   * @param archive a tar stream
+   * @throws {ControlError} the release before goes on
+   */
+  deploy(archive: Readable, query: DeployQuery, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /** The variables that were set for the live release. */
+  environment(): Record<string, string>
+  /**
+   * Changes variables of the app by a release of their own.
+   * @throws {ControlError} the release before goes on
+   */
+  setEnvironment(change: EnvironmentChange, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /** Where a one-off command of the live release runs. */
+  runPlace(): RunPlace
+  /**
+   * Goes back to an earlier release.
+   * @param release undefined: the one before
+   * @throws {ControlError} the release that was live goes on
+   */
+  rollback(release: string | undefined, onProgress: (event: DeployProgress) => void): Promise<Deployed>
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }
@@ -47,13 +79,16 @@ export interface Commands {
 const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_BODY_BYTES = 1024
+const MAX_ENVIRONMENT_BYTES = 256 * 1024
 const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
-/**
- * The control API on a unix socket that only this user may open. Only a scale takes a body. Another command with one is
- * refused unread.
- */
+/** An archive may take its time, but no longer than this without a byte. */
+const ARCHIVE_IDLE_MS = 60_000
+
+const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback', 'setEnvironment'])
+
+/** The control API on a unix socket that only this user may open. A command that takes no body is refused with one. */
 export class ControlServer implements Service {
   readonly #server: http.Server
   readonly #open = new Set<Answer>()
@@ -66,7 +101,8 @@ export class ControlServer implements Service {
     const limits = {
       maxHeaderSize: MAX_HEAD_BYTES,
       headersTimeout: HEAD_TIMEOUT_MS,
-      requestTimeout: HEAD_TIMEOUT_MS,
+      // A body has a deadline of its own: see `bodyOf` and `archiveOf`.
+      requestTimeout: 0,
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
     }
     this.#server = http.createServer(limits, (request, response) => this.#serve(request, response))
@@ -105,7 +141,7 @@ export class ControlServer implements Service {
     const found = (Object.keys(routes) as RouteName[]).filter(name => routes[name].path === path)
     const name = found.find(name => routes[name].method === request.method)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
-    else if (hasBody(request) && name !== 'scale')
+    else if (hasBody(request) && !TAKES_BODY.has(name))
       answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
     else if (name !== undefined) void this.#carryOut(name, answer, request, response)
     else if (found.length === 0) answer.failed(new ControlError('UNKNOWN_ROUTE'))
@@ -151,6 +187,31 @@ export class ControlServer implements Service {
       if (!wanted.success) throw new ControlError('INVALID_BODY')
       answer.document(this.commands.scale(wanted.data))
     },
+    releases: answer => answer.document({ releases: this.commands.releases() }),
+    deploy: async (answer, request) => {
+      answer.outlastsBody = true
+      const query = deployQuerySchema.safeParse(queryOf(request))
+      if (!query.success) throw new ControlError('INVALID_QUERY')
+      answer.begin()
+      const deployed = await this.commands.deploy(archiveOf(request), query.data, event => answer.progress(event))
+      answer.done({ event: 'done', ...deployed })
+    },
+    environment: answer => answer.document({ env: this.commands.environment() }),
+    setEnvironment: async (answer, request) => {
+      const change = environmentChangeSchema.safeParse(await bodyOf(request, MAX_ENVIRONMENT_BYTES))
+      if (!change.success) throw new ControlError('INVALID_BODY')
+      answer.begin()
+      const deployed = await this.commands.setEnvironment(change.data, event => answer.progress(event))
+      answer.done({ event: 'done', ...deployed })
+    },
+    run: answer => answer.document(this.commands.runPlace()),
+    rollback: async (answer, request) => {
+      const wanted = rollbackSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      answer.begin()
+      const deployed = await this.commands.rollback(wanted.data.release, event => answer.progress(event))
+      answer.done({ event: 'done', ...deployed })
+    },
     stop: (answer, _request, response) => {
       answer.begin()
       // This is done even if the client has left before its answer.
@@ -167,6 +228,7 @@ function commandFailed(cause: unknown): ControlError {
 
 function failedWith(code: ControlErrorCode): (cause: unknown) => never {
   return cause => {
+    if (cause instanceof ControlError) throw cause
     const { message, lastLines } = cause as Error & { lastLines?: readonly string[] }
     throw new ControlError(code, { message, cause, ...(lastLines === undefined ? {} : { lastLines }) })
   }
@@ -180,18 +242,32 @@ function queryOf(request: http.IncomingMessage): Record<string, string> {
   return Object.fromEntries(new URLSearchParams(request.url?.slice(pathOf(request).length)))
 }
 
-/** @throws {ControlError} the body is too long or is no JSON */
-async function bodyOf(request: http.IncomingMessage): Promise<unknown> {
+/** @throws {ControlError} the body is too long, too late or no JSON */
+async function bodyOf(request: http.IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<unknown> {
   let text = ''
-  for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
-    text += chunk
-    if (text.length > MAX_BODY_BYTES) throw new ControlError('INVALID_BODY')
+  const timer = setTimeout(() => request.destroy(new ControlError('COMMAND_TIMEOUT')), HEAD_TIMEOUT_MS)
+  try {
+    for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
+      text += chunk
+      if (text.length > maxBytes) throw new ControlError('INVALID_BODY')
+    }
+  } finally {
+    clearTimeout(timer)
   }
   try {
     return JSON.parse(text)
   } catch (cause) {
     throw new ControlError('INVALID_BODY', { cause })
   }
+}
+
+/** The body as it comes. A client that stops sending is cut. */
+function archiveOf(request: http.IncomingMessage): Readable {
+  const { socket } = request
+  const cut = (): void => void request.destroy(new Error(`nothing came for ${ARCHIVE_IDLE_MS / 1_000} s`))
+  socket.setTimeout(ARCHIVE_IDLE_MS, cut)
+  request.once('close', () => socket.setTimeout(0)).once('end', () => socket.setTimeout(0))
+  return request
 }
 
 function hasBody({ headers }: http.IncomingMessage): boolean {

@@ -1,12 +1,19 @@
 import type { ChildProcess } from 'node:child_process'
 import { z } from 'zod'
+import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Config, ConfigFor } from '../config/config.js'
 import { embeddables } from '../config/embedding.js'
 import { vitalsSchema } from './vitals.js'
 
 // What the primary tells the balancers about targets is defined by the balancer.
-const targetSchema: z.ZodType<TargetSpec> = z.object({ id: z.string(), socketPath: z.string(), draining: z.boolean() })
+const targetSchema: z.ZodType<TargetSpec> = z.object({
+  id: z.string(),
+  socketPath: z.string(),
+  draining: z.boolean(),
+  release: z.string().optional(),
+  share: z.number().optional(),
+})
 const endedSchema: z.ZodType<EndedTarget> = z.object({
   id: z.string(),
   fault: z.boolean(),
@@ -16,6 +23,14 @@ const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
   method: z.string(),
   path: z.string(),
   endedAt: z.array(z.number()),
+})
+
+const figuresSchema: z.ZodType<ReleaseFigures> = z.object({
+  release: z.string(),
+  answered: z.number(),
+  failed: z.number(),
+  broken: z.number(),
+  latencies: z.array(z.tuple([z.number(), z.number()])),
 })
 
 /** The address and keys of the object storage, as sent to every worker. */
@@ -128,6 +143,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** A request of this method and path has ended so many workers. */
   z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
+  /** What the clients of each release got since the report before, while one is being tried. */
+  z.object({ type: z.literal('release-figures'), figures: z.array(figuresSchema) }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
   /** As many connections of clients are open as may be, and others are refused. Sent once a minute at most. */

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { fileURLToPath } from 'node:url'
+import { installEnvironment, startFolder } from '../config/app-environment.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, type Service } from '../process/service.js'
@@ -16,6 +17,9 @@ import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { PublicPort } from './host/public-port.js'
 import { becomeUser, needsRoot, userToBe } from './host/run-as.js'
 import { ShutdownClock } from './host/shutdown-clock.js'
+import { Deployer } from './releases/deployer.js'
+import { STARTED } from './releases/release-switch.js'
+import { ReleaseStore } from './releases/release-store.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 
@@ -53,6 +57,13 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   folder.clearSockets()
   folder.linkRunDir()
 
+  const releases = ReleaseStore.open(folder.releasesDir)
+  if (releases.live !== STARTED) {
+    log.info(
+      { release: releases.live },
+      'release that was deployed is served: outpost rollback start returns to the app',
+    )
+  }
   const publicPort = boundAsRoot ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
   guardAgainstOrphans(lifeline)
@@ -70,9 +81,24 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     need: service => embedded.need(service),
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey: randomBytes(32).toString('base64url'),
+    release: releases.live,
+    filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
+  })
+  const deployer = new Deployer({
+    store: releases,
+    runner: supervisor,
+    app: config.app,
+    startedIn: startFolder(),
+    env: installEnvironment,
+    appEnvironment: embedded.environment(),
+    lifelineFd: lifeline.fd,
+    installTimeoutMs: config.installTimeoutMs,
+    keepWarmMs: config.keepWarmS * 1_000,
+    log,
+    print: line => print(`[deploy] ${line}\n`),
   })
   const control = new ControlServer(folder.controlSocket, {
     status: () => statusOf(supervisor, publicPort, config),
@@ -80,9 +106,15 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
     scale: wanted => supervisor.scale(wanted),
+    releases: () => deployer.list(),
+    deploy: (archive, { source, stages }, told) => deployer.deploy({ archive, source, stages }, told),
+    environment: () => deployer.environment(),
+    setEnvironment: (change, told) => deployer.setEnvironment(change, told),
+    runPlace: () => deployer.runPlace(),
+    rollback: (release, told) => deployer.rollback(release, told),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack([embedded, supervisor, control])
+  const services = new ServiceStack([embedded, supervisor, deployer, control])
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
@@ -154,6 +186,8 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dat
     host,
     port,
     wanted: supervisor.wanted,
+    release: supervisor.releases.current,
+    ...(supervisor.releases.underWay && { deploying: supervisor.releases.underWay }),
     processes,
   }
 }

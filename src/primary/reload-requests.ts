@@ -43,6 +43,10 @@ export class ReloadRequests {
     return { generation, finished }
   }
 
+  get areUnderWay(): boolean {
+    return this.#asked.length > 0
+  }
+
   /** A worker gives its place to its successor. */
   replaced({ role, id, spec }: Pick<Child, 'role' | 'id' | 'spec'>): void {
     if (role !== 'worker') return

@@ -13,6 +13,7 @@ import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
+import { ReleaseSwitch, STARTED, type Switching } from './releases/release-switch.js'
 import { ReloadError, ReloadRequests } from './reload-requests.js'
 import { RestartCount } from './restart-count.js'
 import { StartRequests } from './start-requests.js'
@@ -28,15 +29,14 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   need(service: Embeddable): void
   /** A line that a child printed. */
   print(child: Child, line: string): void
+  /** The release that all clients get; the code that the program was started with by default. */
+  release?: string
 }
 
 /** The longest time between two passes. */
 const LOOK_INTERVAL_MS = 1_000
 /** A pass this long after the one before means that this process was stopped, or the machine slept. */
 const OVERSLEPT_MS = 3_000
-
-/** The only release. */
-const LIVE = 'live'
 
 /**
  * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed state
@@ -52,6 +52,8 @@ export class Supervisor implements Service, ChildObserver {
   readonly #starts = new StartRequests()
   readonly #restarts = new RestartCount()
   readonly #log: SupervisorLog
+  readonly #switch: ReleaseSwitch
+  #workers: number
   #desired: Desired
   #history: History = noHistory
   #state: 'new' | 'running' | 'stopped' = 'new'
@@ -59,6 +61,7 @@ export class Supervisor implements Service, ChildObserver {
   #awakeSince = this.#lookedAt
   #passAsked = false
   #wakeUp: NodeJS.Timeout | undefined
+  #wakesAt = Infinity
   #look: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
   #allGone: () => void = () => undefined
@@ -79,8 +82,10 @@ export class Supervisor implements Service, ChildObserver {
       drainTimeoutMs,
       shutdownTimeoutMs: stopTimeoutMs,
     } = config
-    this.#desired = { generation: 0, releases: [{ id: LIVE, workers }], balancers }
+    this.#workers = workers
+    this.#desired = { generation: 0, releases: [], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
+    this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
     this.#factory = new ChildFactory(options, this)
     this.#log = new SupervisorLog(log, config.sticky)
     if (balancers === 0) {
@@ -120,12 +125,30 @@ export class Supervisor implements Service, ChildObserver {
    * @param onProgress called for each worker that is replaced
    * @returns how many were replaced
    * @throws {ReloadError} a new worker did not become ready, or did not last; the old ones keep serving
+   * @throws {ControlError} `DEPLOY_UNDER_WAY`
    */
-  reload(onProgress?: (event: Progress) => void): Promise<number> {
+  async reload(onProgress?: (event: Progress) => void): Promise<number> {
+    if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     const { generation, finished } = this.#reloads.ask(onProgress)
     this.#desired = { ...this.#desired, generation }
     this.#ask()
     return finished
+  }
+
+  /**
+   * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.
+   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`
+   */
+  changeRelease(switching: Switching): void {
+    if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
+    if (this.#reloads.areUnderWay) throw new ControlError('RELOAD_UNDER_WAY')
+    this.#switch.begin(switching, performance.now())
+    this.#ask()
+  }
+
+  /** Which release clients get, and which others run. */
+  get releases(): Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'> {
+    return this.#switch
   }
 
   /**
@@ -136,7 +159,8 @@ export class Supervisor implements Service, ChildObserver {
   scale(wanted: Scale): Scaled {
     const { workers = this.wanted.workers, balancers = this.wanted.balancers } = wanted
     if ((balancers === 0) !== (this.#desired.balancers === 0)) throw new ControlError('MODE_IS_FIXED')
-    this.#desired = { ...this.#desired, balancers, releases: [{ id: LIVE, workers }] }
+    this.#workers = workers
+    this.#desired = { ...this.#desired, balancers }
     const running = this.children().filter(({ role }) => role === 'worker')
     this.#factory.shareAmong(workers, running)
     this.#log.scaled(workers)
@@ -163,8 +187,7 @@ export class Supervisor implements Service, ChildObserver {
 
   /** The counts that are wanted. */
   get wanted(): Scaled {
-    const { releases, balancers } = this.#desired
-    return { workers: releases.reduce((sum, { workers }) => sum + workers, 0), balancers }
+    return { workers: this.#workers, balancers: this.#desired.balancers }
   }
 
   /** The running processes: balancers first, then workers, each in the order of their places. */
@@ -203,6 +226,9 @@ export class Supervisor implements Service, ChildObserver {
         break
       case 'target-out':
         return this.#log.targetOut(report)
+      case 'release-figures':
+        this.#switch.addFigures(report.figures, performance.now())
+        break
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break
@@ -253,9 +279,14 @@ export class Supervisor implements Service, ChildObserver {
     this.#lookedAt = now
     const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
     const observed = { children, history: this.#history, awakeSince: this.#awakeSince }
+    if (this.#desired.shutdown === undefined) {
+      this.#desired = { ...this.#desired, releases: this.#switch.releases(children, this.#workers, now) }
+    }
     const { actions, history } = plan(this.#desired, observed, this.#limits, now)
     this.#history = history
     clearTimeout(this.#wakeUp)
+    this.#wakesAt = Infinity
+    this.#wakeAt(this.#switch.due, now)
     for (const action of actions) this.#carryOut(action, now)
     if (this.#traffic.isServing && this.#port === 'accepting') {
       this.#starts.succeeded()
@@ -272,15 +303,19 @@ export class Supervisor implements Service, ChildObserver {
     }
     if (action.type === 'route') return this.#traffic.direct(action.routes)
     if (action.type === 'settle') return this.#settled(action.generation, action.workers)
-    if (action.type === 'wait') {
-      this.#wakeUp = setTimeout(() => this.#ask(), action.until - now + 1)
-      return
-    }
+    if (action.type === 'wait') return this.#wakeAt(action.until, now)
     const child = this.#children.get(action.child)
     if (child === undefined) return
     this.#carryOutOn(child, action)
     // The change may cause further actions, and the balancers need the new list.
     this.#ask()
+  }
+
+  #wakeAt(time: number, now: number): void {
+    if (time >= this.#wakesAt) return
+    clearTimeout(this.#wakeUp)
+    this.#wakesAt = time
+    this.#wakeUp = setTimeout(() => this.#ask(), time - now + 1)
   }
 
   #carryOutOn(child: Child, action: Extract<Action, { child: string }>): void {
@@ -302,6 +337,7 @@ export class Supervisor implements Service, ChildObserver {
         child.markCounted()
         this.#restarts.note(child.spec)
         this.#starts.lost(child)
+        this.#switch.lost(child.loss(this.#limits.provenMs))
         return this.#log.lost(child, action.verdict)
       case 'abandon':
         child.markCounted()

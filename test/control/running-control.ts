@@ -66,6 +66,21 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push(`scale ${JSON.stringify(wanted)}`)
       return commands.scale?.(wanted) ?? { workers: wanted.workers ?? 2, balancers: wanted.balancers ?? 1 }
     },
+    releases: () => commands.releases?.() ?? [],
+    deploy: async (archive, query, onProgress) => {
+      carriedOut.push(`deploy ${query.source}`)
+      return (await commands.deploy?.(archive, query, onProgress)) ?? { release: 'r1' }
+    },
+    environment: () => commands.environment?.() ?? {},
+    setEnvironment: async (change, onProgress) => {
+      carriedOut.push('set environment')
+      return (await commands.setEnvironment?.(change, onProgress)) ?? { release: 'r1' }
+    },
+    runPlace: () => commands.runPlace?.() ?? { cwd: '/', env: {} },
+    rollback: async (release, onProgress) => {
+      carriedOut.push(`rollback ${release ?? ''}`)
+      return (await commands.rollback?.(release, onProgress)) ?? { release: 'r1' }
+    },
     stop: () => {
       carriedOut.push('stop')
       commands.stop?.()

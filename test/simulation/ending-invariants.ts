@@ -16,6 +16,8 @@ export class EndingInvariants {
       )
       return
     }
+    // Nobody is sent to a release that is withdrawn.
+    if (this.world.desired.releases.some(({ id, workers }) => id === child.spec.release && workers === 0)) return
     for (const place of this.world.wantedPlaces()) {
       const isFilled = occupantsOf(this.world, place).some(other => isProven(this.world, other))
       ensure(isFilled, `${child.name} is removed while ${place} is not served`)

@@ -1,5 +1,6 @@
 import type { Action } from '#src/primary/plan/action.js'
 import { EndingInvariants } from './ending-invariants.js'
+import { ReleaseInvariants } from './release-invariants.js'
 import { RestartInvariants } from './restart-invariants.js'
 import { RolloutInvariants } from './rollout-invariants.js'
 import { ensure, type SimulatedWorld } from './simulated-world.js'
@@ -12,11 +13,13 @@ const OF_THE_EXITED = new Set<Action['type']>(['lose', 'forget', 'abandon'])
 export class Invariants {
   readonly #done = new Map<string, Set<string>>()
   readonly #endings: EndingInvariants
+  readonly #releases: ReleaseInvariants
   readonly #restarts: RestartInvariants
   readonly #rollout: RolloutInvariants
 
   constructor(private readonly world: SimulatedWorld) {
     this.#endings = new EndingInvariants(world)
+    this.#releases = new ReleaseInvariants(world)
     this.#restarts = new RestartInvariants(world)
     this.#rollout = new RolloutInvariants(world)
   }
@@ -29,6 +32,7 @@ export class Invariants {
   checkPlan(actions: readonly Action[]): void {
     this.#restarts.noteRecovered()
     this.#checkRoutes(actions)
+    this.#releases.checkPlan(actions)
   }
 
   /** Before an action is carried out. */
@@ -55,6 +59,7 @@ export class Invariants {
   checkAtRest(wakeUp: number): void {
     this.#endings.checkAtRest(wakeUp)
     this.#rollout.checkAtRest()
+    this.#releases.checkAtRest()
   }
 
   /** After a long time without faults: the observed state is the desired state. */

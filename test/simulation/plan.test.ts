@@ -66,7 +66,7 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
   ],
   [
     'hands over to a successor that no balancer reaches',
-    /before its successor is proven/,
+    /before its successor is proven|is removed while/,
     {
       file: 'pass.ts',
       text: 'if (child?.reachable !== true || child.readyAt === undefined)',
@@ -88,14 +88,24 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     /is removed while/,
     {
       file: 'places.ts',
-      text: 'surplus.length === 0 || !pass.places.every(({ holder }) => pass.isProven(holder))',
-      instead: 'surplus.length === 0',
+      text: 'pass.places.every(({ holder }) => pass.isProven(holder))',
+      instead: 'true',
     },
   ],
   [
     'never removes surplus processes',
-    /processes for/,
-    { file: 'places.ts', text: 'if (surplus.length === 0 ||', instead: 'if (surplus.length >= 0 ||' },
+    /processes for|withdrawn/,
+    { file: 'places.ts', text: 'if (surplus.length === 0) return', instead: 'if (surplus.length >= 0) return' },
+  ],
+  [
+    'keeps the workers of a release that is withdrawn',
+    /withdrawn/,
+    { file: 'places.ts', text: 'id === release && workers === 0', instead: 'id === release && workers < 0' },
+  ],
+  [
+    'sends all clients to a release that is being tried',
+    /of the clients, not/,
+    { file: 'routing.ts', text: 'share === undefined ? {} :', instead: 'share !== 0 ? {} :' },
   ],
   [
     'starts for a place whatever its back-off',

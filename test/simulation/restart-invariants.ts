@@ -51,7 +51,10 @@ export class RestartInvariants {
     ensure(kind !== 'now', `${name} exited early and is replaced at once`)
     const exits = [...this.#earlyExits[spec.role].filter(at => at > now - LOOP_WINDOW_MS), now]
     this.#earlyExits[spec.role] = exits
-    if (exits.length >= LOOP_EXITS) this.#parked.set(key, { at: now, generation: spec.generation })
+    const places = [...this.world.wantedPlaces()].filter(place => place.startsWith(spec.role)).length
+    // One early exit in each of many places is no loop.
+    if (exits.length >= Math.max(LOOP_EXITS, 2 * places))
+      this.#parked.set(key, { at: now, generation: spec.generation })
   }
 
   checkStart(spec: StartSpec): void {

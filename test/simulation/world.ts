@@ -1,6 +1,7 @@
 import type { Action, Plan, StartSpec } from '#src/primary/plan/action.js'
-import { defaultLimits, type Desired, type PlanLimits } from '#src/primary/plan/desired.js'
+import { defaultLimits, type Desired, type PlanLimits, type Release } from '#src/primary/plan/desired.js'
 import { noHistory, placeKey, type ChildRole, type History, type Observed } from '#src/primary/plan/observed.js'
+import { ReleaseSwitch } from '#src/primary/releases/release-switch.js'
 import { Chance } from './chance.js'
 import { FakeChild } from './fake-child.js'
 import { Invariants } from './invariants.js'
@@ -46,6 +47,9 @@ export class World implements SimulatedWorld {
   /** A service that every process needs is away, so every process that starts exits at once. */
   #hasNoDatabase = false
   #generation = 0
+  #workers: number
+  #lastRelease = 0
+  readonly #switch: ReleaseSwitch
   #wanted: { desired: Desired; places: ReadonlySet<string> } | undefined
   #wakeUp = Infinity
   #nextLook = 0
@@ -62,9 +66,11 @@ export class World implements SimulatedWorld {
     this.#chance = new Chance(seed)
     this.#invariants = new Invariants(this)
     const balancers = this.#chance.between(0, 2)
-    this.desired = { generation: 0, releases: [{ id: 'live', workers: this.#chance.between(1, 4) }], balancers }
+    this.#workers = this.#chance.between(1, 4)
+    this.desired = { generation: 0, releases: [], balancers }
     const workerMaxMemory = this.#chance.happens(0.3) ? 200 : 0
     this.limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs: 20_000, stopTimeoutMs: 5_000 }
+    this.#switch = new ReleaseSwitch('r0', this.limits)
   }
 
   /** @throws {SimulationError} */
@@ -148,10 +154,11 @@ export class World implements SimulatedWorld {
     for (let passes = 0; ; passes++) {
       if (passes > MAX_PASSES) throw new BrokenInvariant('the plan does not come to rest')
       const children = this.children().map(child => child.observe(this.now))
+      if (!this.#isOver) this.#want(this.#switch.releases(children, this.#workers, this.now))
       const observed = { children, history: this.history, awakeSince: this.awakeSince }
       const { actions, history } = this.plan(this.desired, observed, this.limits, this.now)
       this.history = history
-      this.#wakeUp = Infinity
+      this.#wakeUp = Math.max(this.#switch.due, this.now + 1)
       let changed = false
       this.#invariants.checkPlan(actions)
       for (const action of actions) changed = this.#carryOut(action) || changed
@@ -163,7 +170,7 @@ export class World implements SimulatedWorld {
     this.#invariants.check(action)
     if (action.type === 'route') return false
     if (action.type === 'wait') {
-      this.#wakeUp = Math.max(action.until, this.now + 1)
+      this.#wakeUp = Math.min(this.#wakeUp, Math.max(action.until, this.now + 1))
       return false
     }
     if (action.type === 'start') this.#start(action.spec)
@@ -186,6 +193,19 @@ export class World implements SimulatedWorld {
       this.#later(1, 5, () => this.#exit(child, 'killed'))
     } else if (action.type === 'forget') this.#children.delete(child.name)
     else child.counted = true
+    if (action.type === 'lose') this.#lose(child)
+  }
+
+  /** The same list is the same object, so that what is made of it is made once. */
+  #want(releases: readonly Release[]): void {
+    if (JSON.stringify(releases) !== JSON.stringify(this.desired.releases)) this.desired = { ...this.desired, releases }
+  }
+
+  #lose(child: FakeChild): void {
+    const { name, spec, pardoned } = child
+    const { servedMs } = child.observe(this.now)
+    const early = servedMs < this.limits.provenMs && !pardoned
+    this.#switch.lost({ name, release: spec.release, ending: 'an exit', servedMs, early })
   }
 
   #start(spec: StartSpec): void {
@@ -274,7 +294,9 @@ export class World implements SimulatedWorld {
 
   #command(which: number): void {
     if (this.#isOver) return
-    if (which < 0.6) {
+    if (which < 0.3) this.#changeRelease()
+    else if (which < 0.6) {
+      if (this.#switch.underWay !== undefined) return
       this.#generation += 1
       this.#tell(`reload to generation ${this.#generation}`)
       this.#invariants.noteReload()
@@ -282,7 +304,7 @@ export class World implements SimulatedWorld {
     } else if (which < 0.8) {
       const workers = this.#chance.between(1, 5)
       this.#tell(`scale to ${workers} workers`)
-      this.desired = { ...this.desired, releases: [{ id: 'live', workers }] }
+      this.#workers = workers
     } else if (which < 0.87) {
       const balancers = this.#chance.between(1, 3)
       this.#tell(`scale to ${balancers} balancers`)
@@ -292,6 +314,28 @@ export class World implements SimulatedWorld {
       this.#tell(this.#hasNoDatabase ? 'the database goes away' : 'the database is back')
     } else if (which < 0.96) this.#sleep(this.#chance.between(3_000, 90_000))
     else this.#shutDown()
+  }
+
+  /** A deploy of a new release, or a rollback to one of those before. Refused while another, or a reload, is under way. */
+  #changeRelease(): void {
+    const { settled, abandonedUpTo } = this.history
+    if (this.#switch.underWay !== undefined || this.#generation > Math.max(settled, abandonedUpTo)) return
+    const back = `r${this.#chance.between(0, this.#lastRelease)}`
+    const isBack = back !== this.#switch.current && this.#chance.happens(0.4)
+    const to = isBack ? back : `r${++this.#lastRelease}`
+    const stages = this.#chance.happens(0.5) ? [] : [{ share: this.#chance.next(), ms: this.#chance.between(1, 8_000) }]
+    this.#tell(`change to ${to}${stages.length === 0 ? '' : ', with a bake'}`)
+    const watcher = {
+      baking: (share: number) => this.#tell(`${to} gets ${share.toFixed(2)} of the clients`),
+      filling: () => undefined,
+      live: () => {
+        if (this.#chance.happens(0.1)) throw new Error('the disk is full')
+        this.#tell(`${to} is live`)
+      },
+      takenBack: ({ reason }: { reason: string }) => this.#tell(`${to} is taken back: ${reason}`),
+    }
+    const keepWarmMs = this.#chance.between(0, 20_000)
+    this.#switch.begin({ to, stages: isBack ? [] : stages, keepWarmMs, watcher }, this.now)
   }
 
   /** The machine is asleep: nobody runs, and nobody could be heard of. */

@@ -80,6 +80,11 @@ export class InstanceFolder {
     return join(this.dataDir, 'minio')
   }
 
+  /** The releases that were deployed. */
+  get releasesDir(): string {
+    return join(this.dataDir, 'releases')
+  }
+
   /** What the instance prints; no other user may read it. Made here. */
   get logsDir(): string {
     const path = join(this.dataDir, 'logs')

@@ -1,4 +1,4 @@
-/** The desired state of an instance. Only reloads, scaling and the shutdown change it. */
+/** The desired state of an instance. Only reloads, scaling, deploys and the shutdown change it. */
 export interface Desired {
   /** Workers of an older generation are replaced, one place after another. Each reload raises it. */
   readonly generation: number
@@ -11,8 +11,10 @@ export interface Desired {
 /** A version of the code that workers run. */
 export interface Release {
   readonly id: string
-  /** How many workers run it. */
+  /** How many workers run it. With 0 it is withdrawn: those that it has end at once. */
   readonly workers: number
+  /** The share of the clients that get it, from 0 to 1; undefined for the one release that all others get. */
+  readonly share?: number
 }
 
 export interface Shutdown {

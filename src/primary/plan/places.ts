@@ -28,11 +28,21 @@ export function replaceHolders(pass: Pass): void {
   }
 }
 
-/** Drains processes that are no longer wanted, once all wanted places have a proven holder. */
+/**
+ * Drains processes that are no longer wanted, once all wanted places have a proven holder. Those of a release that is
+ * withdrawn serve nobody, so they go at once.
+ */
 export function removeSurplus(pass: Pass): void {
   const surplus = pass.children.filter(child => isServing(child) && !pass.isWanted(child))
-  if (surplus.length === 0 || !pass.places.every(({ holder }) => pass.isProven(holder))) return
-  for (const { name } of surplus) pass.act({ type: 'drain', child: name })
+  if (surplus.length === 0) return
+  const othersServe = pass.places.every(({ holder }) => pass.isProven(holder))
+  for (const child of surplus) {
+    if (othersServe || isWithdrawn(pass, child)) pass.act({ type: 'drain', child: child.name })
+  }
+}
+
+function isWithdrawn({ desired }: Pass, { role, release }: ObservedChild): boolean {
+  return role === 'worker' && desired.releases.some(({ id, workers }) => id === release && workers === 0)
 }
 
 function startFor(pass: Pass, place: Place, inTurn: Place | undefined): void {

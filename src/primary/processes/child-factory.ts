@@ -1,5 +1,5 @@
 import { startFolder, workerEnvironment } from '../../config/app-environment.js'
-import { findAppModule } from '../../config/app-module.js'
+import { appIn, findAppModule } from '../../config/app-module.js'
 import { configFor, type Config } from '../../config/config.js'
 import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
 import type { StartOrder } from '../../ipc/messages.js'
@@ -20,6 +20,16 @@ export interface ChildFactoryOptions {
   storage: StartOrder['storage']
   sessionSecret: string
   identityKey: string
+  /** What a release runs; undefined for the code that the program was started with. */
+  filesOf?: (release: string) => ReleaseFiles | undefined
+}
+
+/** A release as workers run it. */
+export interface ReleaseFiles {
+  /** Undefined for the code that the program was started with. */
+  folder: string | undefined
+  /** Variables that are pinned to it. */
+  env: Readonly<Record<string, string>>
 }
 
 /** Starts balancers and workers, each with an id of its own and its first orders. */
@@ -33,15 +43,8 @@ export class ChildFactory {
     private readonly options: ChildFactoryOptions,
     private readonly observer: ChildObserver,
   ) {
-    const { config, fork, publicPort, appEnvironment } = options
-    const { app, appArgs, incrementVar } = config
-    this.#workers = config.workers
-    const cwd = startFolder()
-    const env = (place: number): Record<string, string> => ({
-      ...appEnvironment,
-      ...workerEnvironment(publicPort.port, place, incrementVar),
-    })
-    this.#forkOptions = app === undefined ? fork : { ...fork, app: place => launchOf(app, appArgs, cwd, env(place)) }
+    this.#workers = options.config.workers
+    this.#forkOptions = { ...options.fork, app: spec => this.#launchOf(spec) }
   }
 
   start(spec: StartSpec): Child {
@@ -50,6 +53,19 @@ export class ChildFactory {
     if (spec.role === 'worker') this.#startWorker(child)
     else this.#startBalancer(child)
     return child
+  }
+
+  #launchOf({ release, place }: StartSpec): AppLaunch | undefined {
+    const { config, publicPort, appEnvironment, filesOf } = this.options
+    const { folder, env } = filesOf?.(release) ?? { folder: undefined, env: {} }
+    const started = startFolder()
+    const path = folder === undefined ? config.app : appIn(folder, config.app, started)
+    if (path === undefined) return undefined
+    return launchOf(path, config.appArgs, folder ?? started, {
+      ...appEnvironment,
+      ...env,
+      ...workerEnvironment(publicPort.port, place, config.incrementVar),
+    })
   }
 
   #startWorker(child: Child): void {

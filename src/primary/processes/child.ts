@@ -4,6 +4,7 @@ import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messa
 import { noVitals, type Vitals } from '../../ipc/vitals.js'
 import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
+import type { LostWorker } from '../releases/release-switch.js'
 import type { Connection } from '../traffic/connection-dealer.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
@@ -119,6 +120,13 @@ export class Child {
   /** How long the process has served, up to now or its end, in milliseconds; 0 if it never became ready. */
   get servedMs(): number {
     return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt
+  }
+
+  /** What is told of the process when it has ended unasked. @param provenMs it is early before it has served so long */
+  loss(provenMs: number): LostWorker {
+    const { name, ending, servedMs, lastLines, printed } = this
+    const early = servedMs < provenMs && !this.#pardoned
+    return { name, release: this.spec.release, ending, servedMs, early, lastLines, printed }
   }
 
   /** The facts that the plan uses. */

@@ -19,18 +19,18 @@ export interface ForkOptions {
   /** The program: `dist/main.js`. */
   program: string
   lifelineFd: number
-  /** What workers run in place of the built-in app; asked for each of them. */
-  app?: (place: number) => AppLaunch
+  /** What a worker runs; undefined for the built-in app. */
+  app?: (spec: StartSpec) => AppLaunch | undefined
 }
 
 type Stdio = Array<'ignore' | 'pipe' | 'ipc' | number>
 
 /** Forks a process in a role: standard input closed, output and errors to the primary, the channel, the lifeline. */
-export function forkProcess(id: string, { role, place }: StartSpec, options: ForkOptions): ChildProcess {
+export function forkProcess(id: string, spec: StartSpec, options: ForkOptions): ChildProcess {
   const { program, lifelineFd, app } = options
   const stdio: Stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd]
-  if (role === 'balancer') return spawned(() => fork(program, ['balancer', id], { stdio }))
-  return spawned(() => forkWorker(program, id, stdio, app?.(place)))
+  if (spec.role === 'balancer') return spawned(() => fork(program, ['balancer', id], { stdio }))
+  return spawned(() => forkWorker(program, id, stdio, app?.(spec)))
 }
 
 function forkWorker(program: string, id: string, stdio: Stdio, app: AppLaunch | undefined): ChildProcess {

@@ -12,6 +12,8 @@ const SILENT_MS = 4_000
 export class Traffic {
   readonly board = new TargetBoard()
   readonly fatal: FatalRequests
+  /** Workers of a release that is not the one of all clients, by name. */
+  #beside: ReadonlySet<string> = new Set()
 
   /**
    * @param children all children, by name
@@ -47,6 +49,7 @@ export class Traffic {
     })
     const crashed = this.#all('worker').filter(({ state }) => state === 'crashed')
     const ended = crashed.map(({ id }) => ({ id, fault: true }))
+    this.#beside = new Set(routes.filter(({ share }) => share !== undefined).map(({ child }) => child))
     this.board.tell(this.#forwarding(), targets, ended, this.fatal.known)
     this.dealer?.setTakers(this.#fittest())
   }
@@ -57,7 +60,12 @@ export class Traffic {
     return this.#ready().some(child => this.dealer !== undefined || this.reachabilityOf(child).reachable)
   }
 
-  /** Mesh mode: prefers healthy workers, then workers with heartbeats, then any ready worker. */
+  /**
+   * Workers of another release than the one of all clients get no connections: they take their requests over their
+   * sockets. So a worker of a bad release that exits breaks no connection.
+   *
+   * Mesh mode: prefers healthy workers, then workers with heartbeats, then any ready worker.
+   */
   #fittest(): Child[] {
     const ready = this.#ready()
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
@@ -66,7 +74,7 @@ export class Traffic {
   }
 
   #ready(): Child[] {
-    return this.#all('worker').filter(({ state }) => state === 'ready')
+    return this.#all('worker').filter(({ state, name }) => state === 'ready' && !this.#beside.has(name))
   }
 
   #all(role: Child['role']): Child[] {

@@ -1,0 +1,30 @@
+// Latencies are counted in buckets, so that those of several balancers can be added up.
+
+const FIRST_MS = 0.1
+/** Each bucket is so much wider than the one before: the error of a percentile is below 10 %. */
+const GROWTH = 1.1
+const BUCKETS = 160
+
+/** The bucket of a latency. */
+export function bucketOf(ms: number): number {
+  if (ms <= FIRST_MS) return 0
+  return Math.min(BUCKETS - 1, Math.ceil(Math.log(ms / FIRST_MS) / Math.log(GROWTH)))
+}
+
+/** The longest latency of a bucket, in milliseconds. */
+export function boundOf(bucket: number): number {
+  return FIRST_MS * GROWTH ** bucket
+}
+
+/** What the clients of one release got, since the figures before. */
+export interface ReleaseFigures {
+  /** Empty for the release that clients get who get no other. */
+  release: string
+  /** Answers, and those of them with a status from 500. */
+  answered: number
+  failed: number
+  /** Tries without a whole answer. */
+  broken: number
+  /** How many answers took so long to begin, by bucket. */
+  latencies: Array<[bucket: number, count: number]>
+}

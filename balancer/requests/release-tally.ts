@@ -1,0 +1,71 @@
+import { bucketOf, type ReleaseFigures } from '../contract/latency-buckets.js'
+import type { ReleaseShares } from '../targets/release-shares.js'
+
+/** Told what clients got. */
+export type OnFigures = (figures: ReleaseFigures[]) => void
+
+type Served = { readonly id: string } | undefined
+
+const TELL_MS = 500
+
+/** Counts what the clients of each release get, while one is being tried. */
+export class ReleaseTally {
+  readonly #figures = new Map<string, ReleaseFigures & { byBucket: Map<number, number> }>()
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly releases: Pick<ReleaseShares, 'onTrial' | 'ofTarget'>,
+    private readonly onFigures: OnFigures,
+  ) {}
+
+  /** When a request is sent: the time by which its answer is measured, or 0 if it is not. */
+  begin(): number {
+    return this.releases.onTrial ? performance.now() : 0
+  }
+
+  /** An answer has begun. @param sentAt as `begin` told it, or later */
+  answered(target: Served, status: number, sentAt: number): void {
+    if (sentAt === 0 || target === undefined) return
+    const figures = this.#of(target.id)
+    figures.answered += 1
+    if (status >= 500) figures.failed += 1
+    const bucket = bucketOf(performance.now() - sentAt)
+    figures.byBucket.set(bucket, (figures.byBucket.get(bucket) ?? 0) + 1)
+  }
+
+  /** There will be no whole answer. */
+  broke(target: Served): void {
+    if (this.releases.onTrial && target !== undefined) this.#of(target.id).broken += 1
+  }
+
+  /** Tells the figures from time to time while there is a trial, and once at its end. */
+  follow(): void {
+    if (this.releases.onTrial) this.#timer ??= setInterval(() => this.#tell(), TELL_MS).unref()
+    else this.stop()
+  }
+
+  stop(): void {
+    if (this.#timer === undefined) return
+    clearInterval(this.#timer)
+    this.#timer = undefined
+    this.#tell()
+  }
+
+  #tell(): void {
+    const all = [...this.#figures.values()].map(({ byBucket, ...figures }) => ({
+      ...figures,
+      latencies: [...byBucket],
+    }))
+    this.#figures.clear()
+    if (all.length > 0) this.onFigures(all)
+  }
+
+  #of(targetId: string): ReleaseFigures & { byBucket: Map<number, number> } {
+    const release = this.releases.ofTarget(targetId)
+    const known = this.#figures.get(release)
+    if (known !== undefined) return known
+    const figures = { release, answered: 0, failed: 0, broken: 0, latencies: [], byBucket: new Map<number, number>() }
+    this.#figures.set(release, figures)
+    return figures
+  }
+}

@@ -1,0 +1,46 @@
+import type { Deployed, DeployProgress, DeployReport } from '../control/protocol.js'
+import type { Output } from './output.js'
+import { table } from './table.js'
+import { count, mebibytes, percent } from './units.js'
+
+/** A step of a deploy as people read it. */
+export function stepOf(event: DeployProgress): string {
+  switch (event.event) {
+    case 'received':
+      return `${event.release} is received: ${count(event.files, 'file')}, ${Math.ceil(event.bytes / 1024)} KiB`
+    case 'installing':
+      return event.command
+    case 'baking':
+      return `${percent(event.share)} of the clients get ${event.release} for ${event.seconds} s`
+    case 'filling':
+      return `all workers of ${event.release} are started`
+  }
+}
+
+const COLUMNS = [
+  { title: '' },
+  { title: 'REQUESTS', right: true },
+  { title: 'FAILED', right: true },
+  { title: 'BROKEN', right: true },
+  { title: 'P99', right: true },
+  { title: 'GROWTH', right: true },
+]
+
+/** What both releases did in the same seconds. */
+export function reportLines({ before, fresh, remark }: DeployReport): string[] {
+  const rowOf = (name: string, side: DeployReport['before']): string[] => [
+    name,
+    ...[side.requests, side.failed, side.broken].map(String),
+    side.p99Ms === undefined ? '-' : `${side.p99Ms} ms`,
+    mebibytes(side.growthBytes),
+  ]
+  const lines = table(COLUMNS, [rowOf('before', before), rowOf('new', fresh)])
+  return remark === undefined ? lines : [...lines, remark]
+}
+
+/** Tells the end of a deploy or a rollback. */
+export function tellDeployed(output: Output, deployed: Deployed, json: boolean): void {
+  if (json) return output.json({ event: 'done', ...deployed })
+  if (deployed.report !== undefined) output.print(...reportLines(deployed.report))
+  output.print(output.paint('green', `${deployed.release} is live`))
+}

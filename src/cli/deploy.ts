@@ -1,0 +1,68 @@
+import { createReadStream, statSync } from 'node:fs'
+import { basename, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import { InvalidArgumentError, type Command } from 'commander'
+import { exitCodes } from '../process/exit.js'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { stepOf, tellDeployed } from './deploy-progress.js'
+import { Failure } from './failure.js'
+import { packFolder } from './packed-folder.js'
+
+interface DeployOptions extends InstanceOptions {
+  canary: number
+  bake: string
+}
+
+export function addDeploy(program: Command, context: Context): void {
+  instanceCommand(program, 'deploy', 'replaces the app by another version, tried on a share of the clients first')
+    .argument('<source>', 'a folder; a .tar or .tgz; or - for an archive on standard input')
+    .option('--canary <percent>', 'how many of the clients get it first', percentOf, 20)
+    .option('--bake <seconds>', 'for how long; 0 for no trial; or stages, e.g. 10%:30s,50%:30s', bakeOf, '10')
+    .addHelpText(
+      'after',
+      '\nWhen it fails, it is taken back by itself, the release before serves on, and the exit code is 1.',
+    )
+    .action(async (source: string, options: DeployOptions) => {
+      const { output } = context
+      const { client, dataDir } = await instanceOf(options, context)
+      const { app } = await client.status()
+      const archive = await archiveOf(source, dataDir, app)
+      const query = { source: nameOf(source), stages: stagesOf(options) }
+      const deployed = await client.deploy(archive, query, event => {
+        if (options.json === true) output.json(event)
+        else output.print(stepOf(event))
+      })
+      tellDeployed(output, deployed, options.json === true)
+    })
+}
+
+function percentOf(text: string): number {
+  const percent = Number(text.replace(/%$/, ''))
+  if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('It is a number above 0, up to 100.')
+  return percent
+}
+
+const STAGE = /^(\d{1,3}(?:\.\d+)?)%:(\d{1,6})s?$/
+
+function bakeOf(text: string): string {
+  if (/^\d{1,6}s?$/.test(text)) return text.replace('s', '')
+  if (text.split(',').every(stage => STAGE.test(stage))) return text
+  throw new InvalidArgumentError('It is a number of seconds, or stages like 10%:30s,50%:30s.')
+}
+
+/** As the control API takes them. */
+function stagesOf({ canary, bake }: DeployOptions): string {
+  if (/^\d+$/.test(bake)) return bake === '0' ? '' : `${canary}:${bake}`
+  return bake.replace(/%:(\d+)s?/g, ':$1')
+}
+
+function nameOf(source: string): string {
+  return source === '-' ? 'standard input' : basename(resolve(source))
+}
+
+async function archiveOf(source: string, dataDir: string, app: string | undefined): Promise<Readable> {
+  if (source === '-') return process.stdin
+  const stats = statSync(source, { throwIfNoEntry: false })
+  if (stats === undefined) throw new Failure(exitCodes.usage, `there is no ${source}`)
+  return stats.isDirectory() ? packFolder({ folder: source, dataDir, app }) : createReadStream(source)
+}

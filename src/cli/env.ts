@@ -1,0 +1,55 @@
+import { InvalidArgumentError, type Command } from 'commander'
+import { exitCodes } from '../process/exit.js'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { stepOf, tellDeployed } from './deploy-progress.js'
+import { Failure } from './failure.js'
+
+const ACTIONS = ['set', 'unset', 'list'] as const
+
+type Action = (typeof ACTIONS)[number]
+
+export function addEnv(program: Command, context: Context): void {
+  instanceCommand(program, 'env', 'sets variables of the app, by a release of their own')
+    .argument('<action>', 'set, unset or list', actionOf)
+    .argument('[variables...]', 'NAME=value to set; NAME alone for a value on standard input; NAME to unset')
+    .action(async (action: Action, variables: readonly string[], options: InstanceOptions) => {
+      const { output } = context
+      if ((action === 'list') !== (variables.length === 0)) {
+        throw new Failure(exitCodes.usage, action === 'list' ? 'env list takes no variables' : `env ${action} what?`)
+      }
+      const { client } = await instanceOf(options, context)
+      if (action === 'list') {
+        const env = await client.environment()
+        if (options.json === true) return output.json({ env })
+        return output.print(...Object.entries(env).map(([name, value]) => `${name}=${value}`))
+      }
+      const change = action === 'set' ? { set: await valuesOf(variables) } : { unset: [...variables] }
+      const deployed = await client.setEnvironment(change, event => {
+        if (options.json === true) output.json(event)
+        else output.print(stepOf(event))
+      })
+      tellDeployed(output, deployed, options.json === true)
+    })
+}
+
+function actionOf(text: string): Action {
+  const action = ACTIONS.find(each => each === text)
+  if (action === undefined) throw new InvalidArgumentError(`It is one of ${ACTIONS.join(', ')}.`)
+  return action
+}
+
+async function valuesOf(variables: readonly string[]): Promise<Record<string, string>> {
+  const named = variables.filter(variable => !variable.includes('='))
+  if (named.length > 1) throw new Failure(exitCodes.usage, 'only one value can come on standard input')
+  const pairs = variables.map(async (variable): Promise<[string, string]> => {
+    const at = variable.indexOf('=')
+    return at === -1 ? [variable, await textOfInput()] : [variable.slice(0, at), variable.slice(at + 1)]
+  })
+  return Object.fromEntries(await Promise.all(pairs))
+}
+
+async function textOfInput(): Promise<string> {
+  let text = ''
+  for await (const chunk of process.stdin.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+  return text.replace(/\n$/, '')
+}

@@ -1,0 +1,96 @@
+import { existsSync, readdirSync, readFileSync, type Dirent } from 'node:fs'
+import { join, relative, resolve } from 'node:path'
+import type { Readable } from 'node:stream'
+import ignore, { type Ignore } from 'ignore'
+import { findAppModule } from '../config/app-module.js'
+
+/** The first of these that a folder has says what is left out. */
+const LISTS = ['.outpostignore', '.npmignore', '.gitignore'] as const
+
+const LOCKFILES = ['package-lock.json', 'npm-shrinkwrap.json']
+
+/** Never part of a release. */
+const NEVER = new Set(['.git', '.outpost'])
+
+/** What a folder and those below it leave out. */
+interface Rules {
+  readonly base: string
+  readonly list: Ignore
+}
+
+export interface PackOptions {
+  folder: string
+  /** Of the instance: what an instance writes is in no release of it. */
+  dataDir: string
+  /** The file that is started, absolute; undefined when only the folder says so. */
+  app: string | undefined
+}
+
+/**
+ * The paths of a folder that go into its release, relative to it: files, links, and folders before what is in them. What
+ * is left out: .outpostignore, else .npmignore, else .gitignore say so. The app's own folder is built, and so often in
+ * .gitignore; it is never left out for that.
+ */
+export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
+  const root = resolve(folder)
+  const name = LISTS.find(list => existsSync(join(root, list)))
+  const built = name === '.gitignore' ? builtFolder(root, app) : undefined
+  // npm never takes packages along, so who writes a list for it does not name them.
+  const hasLockfile = LOCKFILES.some(file => existsSync(join(root, file)))
+  const leavesPackages = name === '.npmignore' && hasLockfile
+  const found: string[] = []
+  const visit = (at: string, above: readonly Rules[]): void => {
+    const rules = name === undefined ? above : [...above, ...rulesIn(root, at, name)]
+    for (const entry of readdirSync(join(root, at), { withFileTypes: true })) {
+      const path = at === '' ? entry.name : `${at}/${entry.name}`
+      if (NEVER.has(entry.name) || join(root, path) === resolve(dataDir)) continue
+      if (leavesPackages && entry.name === 'node_modules') continue
+      const isBuilt = built !== undefined && (path === built || path.startsWith(`${built}/`))
+      if (!isBuilt && isLeftOut(path, entry, rules)) continue
+      if (entry.isDirectory() || entry.isFile() || entry.isSymbolicLink()) found.push(path)
+      if (entry.isDirectory()) visit(path, rules)
+    }
+  }
+  visit('', [])
+  return found
+}
+
+/** The folder as a compressed tar stream. */
+export async function packFolder(options: PackOptions): Promise<Readable> {
+  const { create } = await import('tar')
+  const paths = packedPaths(options).map(path => `./${path}`)
+  const cwd = resolve(options.folder)
+  // A Minipass stream is no Readable of Node's, but is iterated like one.
+  const { Readable } = await import('node:stream')
+  return Readable.from(create({ cwd, gzip: true, portable: true, noDirRecurse: true }, paths))
+}
+
+function rulesIn(root: string, at: string, name: string): Rules[] {
+  try {
+    return [{ base: at, list: ignore().add(readFileSync(join(root, at, name), 'utf8')) }]
+  } catch {
+    return []
+  }
+}
+
+/** The list that is nearest decides. */
+function isLeftOut(path: string, entry: Dirent, rules: readonly Rules[]): boolean {
+  const shown = entry.isDirectory() ? `${path}/` : path
+  for (const { base, list } of [...rules].reverse()) {
+    const { ignored, unignored } = list.test(base === '' ? shown : shown.slice(base.length + 1))
+    if (ignored || unignored) return ignored
+  }
+  return false
+}
+
+/** The first folder on the way to the app's file, e.g. `dist`. */
+function builtFolder(root: string, app: string | undefined): string | undefined {
+  const file = app !== undefined && isBelow(root, app) ? findAppModule(app)?.file : findAppModule(root)?.file
+  const parts = relative(root, file ?? root).split('/')
+  return parts.length > 1 && parts[0] !== '..' ? parts[0] : undefined
+}
+
+function isBelow(folder: string, path: string): boolean {
+  const name = relative(folder, path)
+  return name !== '' && !name.startsWith('..')
+}

@@ -1,0 +1,281 @@
+import { readdirSync, renameSync, rmdirSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { Readable } from 'node:stream'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { appIn, findAppModule } from '../../config/app-module.js'
+import {
+  ControlError,
+  type Deployed,
+  type DeployProgress,
+  type DeployReport,
+  type EnvironmentChange,
+  type ReleaseInfo,
+  type RunPlace,
+} from '../../control/protocol.js'
+import type { Logger } from '../../process/log.js'
+import type { Service } from '../../process/service.js'
+import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
+import type { Stage } from '../plan/deployment.js'
+import { ArchiveError, unpack, type ArchiveLimits } from './archive.js'
+import { commandsFor, install, InstallError } from './installer.js'
+import { STARTED, type Comparison, type Fault, type ReleaseSwitch, type Switching } from './release-switch.js'
+import type { Draft, ReleaseStore } from './release-store.js'
+
+/** What changes the release that runs. */
+export interface ReleaseRunner {
+  /** @throws {ControlError} another change, or a reload, is under way */
+  changeRelease(switching: Switching): void
+  readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'>
+}
+
+export interface DeployerOptions {
+  store: ReleaseStore
+  runner: ReleaseRunner
+  /** The app that the program was started with, and where that was. */
+  app: string | undefined
+  startedIn: string
+  /** The environment of the app, for its installation. */
+  env: () => NodeJS.ProcessEnv
+  /** What an app finds in its environment of the servers that run for it. */
+  appEnvironment: Readonly<Record<string, string>>
+  lifelineFd: number
+  installTimeoutMs: number
+  keepWarmMs: number
+  limits?: ArchiveLimits
+  log: Logger
+  /** A line that an installation has printed. */
+  print: (line: string) => void
+}
+
+/** What is to be deployed. */
+export interface Deploy {
+  archive: Readable
+  /** As people know it. */
+  source: string
+  stages: readonly Stage[]
+}
+
+/** Balancers tell the rest of what they have counted as soon as a trial is over. */
+const LAST_FIGURES_MS = 200
+
+type Told = (event: DeployProgress) => void
+
+const LIMITS: ArchiveLimits = { maxBytes: 2 * 1024 ** 3, maxEntries: 200_000 }
+
+/** Makes releases of what is sent, and has them take the place of the one that runs. One at a time. */
+export class Deployer implements Service {
+  readonly #stopping = new AbortController()
+  #busy = false
+
+  constructor(private readonly options: DeployerOptions) {}
+
+  start(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** Gives up an installation that is under way. */
+  stop(): Promise<void> {
+    this.#stopping.abort(new ControlError('STOPPING'))
+    return Promise.resolve()
+  }
+
+  /** The newest first, and at the end the code that the program was started with. */
+  list(): ReleaseInfo[] {
+    const { store, runner } = this.options
+    const { current, warm, underWay } = runner.releases
+    const stateOf = (id: string, outcome: string): ReleaseInfo['state'] => {
+      if (id === current) return 'live'
+      if (id === underWay?.release) return 'deploying'
+      if (outcome === 'taken-back') return 'taken-back'
+      return id === warm ? 'warm' : 'kept'
+    }
+    const made = store.list().map(({ id, at, source, outcome, reason }) => {
+      return { id, at: new Date(at).toISOString(), source, state: stateOf(id, outcome), ...(reason && { reason }) }
+    })
+    const started = { id: STARTED, source: this.options.app ?? 'built-in app', state: stateOf(STARTED, 'live') }
+    return [...made, started]
+  }
+
+  /**
+   * Receives, installs and tries a release, and makes it the live one. Whatever fails, the release before goes on.
+   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `TAKEN_BACK`
+   */
+  deploy({ archive, source, stages }: Deploy, told: Told): Promise<Deployed> {
+    return this.#alone(async () => {
+      const { store, log } = this.options
+      const draft = store.draft()
+      try {
+        const unpacked = await unpack(archive, draft.folder, this.options.limits ?? LIMITS)
+        told({ event: 'received', release: draft.id, ...unpacked })
+        if (!this.#hasApp(draft.folder)) unwrap(draft.folder)
+        this.#requireApp(draft.folder)
+        const env = store.envOf(store.live)
+        await this.#install(draft, env, told)
+        if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
+        store.keep(draft, source, env)
+      } catch (error) {
+        store.discard(draft)
+        log.warn({ release: draft.id, source, reason: (error as Error).message }, 'release was not installed')
+        throw refusalOf(error)
+      }
+      log.info({ release: draft.id, source }, 'release is installed')
+      return this.#change(draft.id, stages, this.options.keepWarmMs, told)
+    })
+  }
+
+  /**
+   * Changes variables of the app: a release with the same files, and these variables pinned to it.
+   * @throws {ControlError} as for a deploy
+   */
+  setEnvironment({ set, unset }: EnvironmentChange, told: Told): Promise<Deployed> {
+    return this.#alone(() => {
+      const { store } = this.options
+      const { live } = store
+      const kept = Object.entries(store.envOf(live)).filter(([name]) => !unset.includes(name))
+      const draft = store.draft()
+      try {
+        // The names only: a source is shown to people.
+        const names = [...Object.keys(set), ...unset.map(name => `-${name}`)].join(' ')
+        store.keep(draft, `env ${names}`, { ...Object.fromEntries(kept), ...set }, store.get(live)?.files ?? live)
+      } catch (error) {
+        store.discard(draft)
+        throw error
+      }
+      return this.#change(draft.id, [], this.options.keepWarmMs, told)
+    })
+  }
+
+  /** Where a one-off command of the live release runs. */
+  runPlace(): RunPlace {
+    const { store, env, startedIn, appEnvironment } = this.options
+    const all = { ...env(), ...appEnvironment, ...store.envOf(store.live) }
+    const given = Object.entries(all).filter((pair): pair is [string, string] => pair[1] !== undefined)
+    return { cwd: store.filesOf(store.live) ?? startedIn, env: Object.fromEntries(given) }
+  }
+
+  /** The variables that were set for the live release. */
+  environment(): Record<string, string> {
+    return this.options.store.envOf(this.options.store.live)
+  }
+
+  /**
+   * Goes back to an earlier release, at once if its workers are still ready.
+   * @param id undefined: the release before
+   * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
+   */
+  rollback(id: string | undefined, told: Told): Promise<Deployed> {
+    return this.#alone(async () => {
+      const { store, runner } = this.options
+      const to = id ?? store.previous
+      if (to === undefined)
+        throw new ControlError('UNKNOWN_RELEASE', { message: 'There is no release before this one.' })
+      if (!store.has(to))
+        throw new ControlError('UNKNOWN_RELEASE', { message: `There is no release ${to} to go back to.` })
+      if (to === runner.releases.current)
+        throw new ControlError('UNKNOWN_RELEASE', { message: `Release ${to} is live.` })
+      return this.#change(to, [], 0, told)
+    })
+  }
+
+  async #alone<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#busy || this.options.runner.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
+    this.#busy = true
+    try {
+      return await work()
+    } finally {
+      this.#busy = false
+    }
+  }
+
+  #hasApp(folder: string): boolean {
+    const { app, startedIn } = this.options
+    return findAppModule(appIn(folder, app, startedIn)) !== undefined
+  }
+
+  #requireApp(folder: string): void {
+    const { app } = this.options
+    // What a build script makes is not there yet.
+    if (this.#hasApp(folder) || commandsFor(folder).length > 0) return
+    const name = app === undefined ? 'index.js' : basename(app)
+    throw new ArchiveError(`it has no app: neither ${name} nor what a package.json names by "start" or "main"`)
+  }
+
+  async #install({ folder }: Draft, pinned: Record<string, string>, told: Told): Promise<void> {
+    const { env, lifelineFd, installTimeoutMs: timeoutMs, print } = this.options
+    await install(folder, {
+      env: { ...env(), ...pinned },
+      timeoutMs,
+      lifelineFd,
+      onStep: command => told({ event: 'installing', command }),
+      onLine: print,
+      signal: this.#stopping.signal,
+    })
+  }
+
+  #change(to: string, stages: readonly Stage[], keepWarmMs: number, told: Told): Promise<Deployed> {
+    const { store, runner, log } = this.options
+    return new Promise((resolve, reject) => {
+      const takenBack = (fault: Fault, comparison: () => Comparison | undefined): void => {
+        store.takenBack(to, fault.reason)
+        const message = `release ${to} is taken back: ${fault.reason}; ${runner.releases.current} serves as before`
+        void Promise.all([fault.printed, sleep(LAST_FIGURES_MS)]).then(() => {
+          const compared = comparison()
+          const report = compared && reportOf(compared)
+          log.error({ release: to, reason: fault.reason, ...report }, 'release is taken back')
+          const lastLines = fault.lastLines && [...fault.lastLines]
+          reject(new ControlError('TAKEN_BACK', { message, lastLines, report }))
+        })
+      }
+      const live = (comparison: Comparison | undefined): void => {
+        const report = comparison && reportOf(comparison)
+        store.setLive(to)
+        log.info({ release: to, ...report }, 'release is live')
+        resolve({ release: to, ...(report && { report }) })
+      }
+      const watcher = {
+        baking: (share: number, ms: number): void => told({ event: 'baking', release: to, share, seconds: ms / 1_000 }),
+        filling: (): void => told({ event: 'filling', release: to }),
+        live,
+        takenBack,
+      }
+      try {
+        runner.changeRelease({ to, stages, keepWarmMs, watcher })
+      } catch (error) {
+        store.takenBack(to, (error as Error).message)
+        throw error
+      }
+    })
+  }
+}
+
+function refusalOf(error: unknown): unknown {
+  const { message } = error as Error
+  if (error instanceof ArchiveError)
+    return new ControlError('ARCHIVE_REFUSED', { message: `The archive is refused: ${message}.` })
+  if (!(error instanceof InstallError)) return error
+  return new ControlError('INSTALL_FAILED', {
+    message: `The release is not installed: ${message}.`,
+    lastLines: error.lastLines,
+  })
+}
+
+function reportOf({ before, fresh, remark }: Comparison): DeployReport {
+  return { before: sideOf(before), fresh: sideOf(fresh), ...(remark !== undefined && { remark }) }
+}
+
+function sideOf(side: SideFigures): DeployReport['before'] {
+  const { requests, failed, broken } = side
+  const p99 = p99Of(side)
+  const known = p99 === undefined ? {} : { p99Ms: Math.round(p99 * 10) / 10 }
+  return { requests, failed, broken, ...known, growthBytes: Math.round(side.growthBytes) }
+}
+
+/** Archives of npm and of code hosts have all in one folder. */
+function unwrap(folder: string): void {
+  const [only, ...others] = readdirSync(folder, { withFileTypes: true })
+  if (only?.isDirectory() !== true || others.length > 0) return
+  const inner = `${folder}-inner`
+  renameSync(join(folder, only.name), inner)
+  rmdirSync(folder)
+  renameSync(inner, folder)
+}

@@ -1,0 +1,116 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { readLines } from '../processes/lines.js'
+import { killGroup } from '../processes/spawn.js'
+import { commandIn } from './procfile.js'
+
+/** A command of the installation failed, or took too long. */
+export class InstallError extends Error {
+  constructor(
+    message: string,
+    /** What the command printed last. */
+    readonly lastLines: readonly string[],
+  ) {
+    super(message)
+  }
+}
+
+export interface InstallOptions {
+  /** Of the commands: the app's own environment. */
+  env: NodeJS.ProcessEnv
+  /** All commands together may take so long, in milliseconds. */
+  timeoutMs: number
+  /** An open file that marks the processes of this instance, so that the next start ends what a crash leaves. */
+  lifelineFd: number
+  /** A command begins. */
+  onStep: (command: string) => void
+  /** A command has printed a line. */
+  onLine: (line: string) => void
+  /** Ends the installation. */
+  signal: AbortSignal
+}
+
+const LAST_LINES = 40
+
+/**
+ * Installs the packages of an app that brings a lockfile and no packages, builds it where it says how, and runs the
+ * step that its Procfile wants before a release.
+ * @throws {InstallError}
+ */
+export async function install(folder: string, options: InstallOptions): Promise<void> {
+  const deadline = performance.now() + options.timeoutMs
+  for (const command of commandsFor(folder)) {
+    options.onStep(command)
+    await run(command, folder, deadline, options)
+  }
+}
+
+/** The commands that a release needs, in their order. */
+export function commandsFor(folder: string): string[] {
+  const release = commandIn(folder, 'release')
+  return [...packageCommands(folder), ...(release === undefined ? [] : [release])]
+}
+
+function packageCommands(folder: string): string[] {
+  const has = (name: string): boolean => fs.existsSync(join(folder, name))
+  if (has('node_modules')) return []
+  if (!has('package-lock.json') && !has('npm-shrinkwrap.json')) {
+    const foreign = ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock'].find(has)
+    if (foreign === undefined) return []
+    throw new InstallError(
+      `${foreign} is not npm's: deploy the folder with its node_modules, or with package-lock.json`,
+      [],
+    )
+  }
+  const quiet = '--no-audit --no-fund'
+  if (!hasBuild(folder)) return [`npm ci --omit=dev ${quiet}`]
+  return [`npm ci --include=dev ${quiet}`, 'npm run build', `npm prune --omit=dev ${quiet}`]
+}
+
+function hasBuild(folder: string): boolean {
+  try {
+    const { scripts } = JSON.parse(fs.readFileSync(join(folder, 'package.json'), 'utf8')) as {
+      scripts?: { build?: unknown }
+    }
+    return typeof scripts?.build === 'string'
+  } catch {
+    return false
+  }
+}
+
+async function run(command: string, cwd: string, deadline: number, options: InstallOptions): Promise<void> {
+  const { env, lifelineFd, onLine, signal } = options
+  const lastLines: string[] = []
+  const note = (line: string): void => {
+    lastLines.push(line)
+    if (lastLines.length > LAST_LINES) lastLines.shift()
+    onLine(line)
+  }
+  signal.throwIfAborted()
+  // In a group of its own: what the command has started ends with it.
+  const child = spawn('sh', ['-c', command], {
+    cwd,
+    env: { ...env, PWD: cwd },
+    detached: true,
+    stdio: ['ignore', 'pipe', 'pipe', lifelineFd],
+  })
+  for (const stream of [child.stdout, child.stderr]) readLines(stream, note)
+  let cut: string | undefined
+  const end = (why: string): void => {
+    cut ??= why
+    killGroup(child)
+  }
+  const timer = setTimeout(() => end('took too long'), Math.max(0, deadline - performance.now()))
+  const abort = (): void => end('was given up')
+  signal.addEventListener('abort', abort)
+  try {
+    const [code, by] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    if (cut !== undefined) throw new InstallError(`${command} ${cut}`, lastLines)
+    if (code !== 0) throw new InstallError(`${command} failed (${by ?? `exit code ${String(code)}`})`, lastLines)
+  } finally {
+    clearTimeout(timer)
+    signal.removeEventListener('abort', abort)
+  }
+}

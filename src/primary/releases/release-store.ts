@@ -1,0 +1,236 @@
+import fs from 'node:fs'
+import { join } from 'node:path'
+import { z } from 'zod'
+import { STARTED } from './release-switch.js'
+
+/**
+ * - `installed`: it has not been live; after a crash this means that its deploy was cut short
+ * - `live`: it was, or is, the release of all clients
+ * - `taken-back`: it has failed, and its files are gone
+ */
+const outcomes = ['installed', 'live', 'taken-back'] as const
+
+const recordSchema = z.object({
+  id: z.string(),
+  /** When it was made, in milliseconds since 1970. */
+  at: z.number(),
+  /** What it was made of, as people know it. */
+  source: z.string(),
+  outcome: z.enum(outcomes),
+  /** Why it was taken back. */
+  reason: z.string().optional(),
+  /** The release whose files it runs, if it has none of its own. */
+  files: z.string().optional(),
+})
+
+const stateSchema = z.object({
+  live: z.string(),
+  /** The release before, for a rollback. */
+  previous: z.string().optional(),
+  /** The number of the last release. */
+  last: z.number(),
+})
+
+export type ReleaseRecord = z.infer<typeof recordSchema>
+
+/** A release that is being made; nobody runs it. */
+export interface Draft {
+  readonly id: string
+  /** Of its files. */
+  readonly folder: string
+}
+
+/** So many releases that can be gone back to. */
+const KEPT = 5
+/** Records of releases that were taken back are small. */
+const KEPT_RECORDS = 10
+
+const DRAFT = '.new-'
+
+/**
+ * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`. The name of a release appears
+ * when it is whole, and nothing in it changes from then on but its outcome. `state.json` names the live one; it is
+ * replaced in one step, so a crash leaves the old name or the new one.
+ */
+export class ReleaseStore {
+  #state: z.infer<typeof stateSchema> = { live: STARTED, last: 0 }
+
+  private constructor(private readonly folder: string) {}
+
+  /** Removes what a deploy that was cut short has left. @throws {Error} names a file that cannot be read */
+  static open(folder: string): ReleaseStore {
+    const store = new ReleaseStore(folder)
+    if (!fs.existsSync(folder)) return store
+    store.#readState()
+    for (const name of fs.readdirSync(folder)) if (name.startsWith(DRAFT)) remove(join(folder, name))
+    for (const { id, outcome } of store.list()) {
+      if (outcome === 'installed') store.takenBack(id, 'its deploy was cut short')
+    }
+    return store
+  }
+
+  get live(): string {
+    return this.#state.live
+  }
+
+  get previous(): string | undefined {
+    return this.#state.previous
+  }
+
+  /** All that are known, the newest first. */
+  list(): ReleaseRecord[] {
+    if (!fs.existsSync(this.folder)) return []
+    const names = fs.readdirSync(this.folder).filter(name => /^r\d+$/.test(name))
+    const records = names.flatMap(name => this.#recordOf(name) ?? [])
+    return records.sort((a, b) => numberOf(b.id) - numberOf(a.id))
+  }
+
+  get(id: string): ReleaseRecord | undefined {
+    return /^r\d+$/.test(id) ? this.#recordOf(id) : undefined
+  }
+
+  /** Whether workers could run it. */
+  has(id: string): boolean {
+    return id === STARTED || (this.get(id)?.outcome ?? 'taken-back') !== 'taken-back'
+  }
+
+  /** The folder of its files; undefined for the code that the program was started with. */
+  filesOf(id: string): string | undefined {
+    const record = this.get(id)
+    if (record === undefined) return undefined
+    if (record.files === STARTED) return undefined
+    return join(this.folder, record.files ?? id, 'app')
+  }
+
+  /** The variables that are pinned to it. */
+  envOf(id: string): Record<string, string> {
+    if (id === STARTED) return {}
+    try {
+      return z.record(z.string(), z.string()).parse(JSON.parse(fs.readFileSync(this.#path(id, 'env.json'), 'utf8')))
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
+      throw error
+    }
+  }
+
+  /** Begins a release with the next number. */
+  draft(): Draft {
+    fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+    const id = `r${this.#state.last + 1}`
+    this.#write({ ...this.#state, last: this.#state.last + 1 })
+    const folder = join(this.folder, DRAFT + id, 'app')
+    fs.mkdirSync(folder, { recursive: true, mode: 0o755 })
+    return { id, folder }
+  }
+
+  discard({ id }: Draft): void {
+    remove(join(this.folder, DRAFT + id))
+  }
+
+  /** Makes a draft a release. @param files of another release, if it has none of its own */
+  keep({ id }: Draft, source: string, env: Readonly<Record<string, string>>, files?: string): void {
+    const draft = join(this.folder, DRAFT + id)
+    if (files !== undefined) remove(join(draft, 'app'))
+    writeSynced(join(draft, 'env.json'), JSON.stringify(env))
+    const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...(files && { files }) }
+    writeSynced(join(draft, 'release.json'), JSON.stringify(record))
+    fs.renameSync(draft, join(this.folder, id))
+    sync(this.folder)
+  }
+
+  /** From now on it is what a start of the program serves. */
+  setLive(id: string): void {
+    const { live } = this.#state
+    const record = this.get(id)
+    if (record !== undefined) this.#rewrite({ ...record, outcome: 'live' })
+    this.#write({ ...this.#state, live: id, previous: live === id ? this.#state.previous : live })
+    this.prune()
+  }
+
+  /** Keeps the record of a release that has failed, and removes its files. */
+  takenBack(id: string, reason: string): void {
+    const record = this.get(id)
+    if (record === undefined || id === this.live) return
+    // A release that was live before is as good as it was.
+    if (record.outcome === 'live') return
+    this.#rewrite({ ...record, outcome: 'taken-back', reason })
+    remove(this.#path(id, 'app'))
+    fs.rmSync(this.#path(id, 'env.json'), { force: true })
+    this.prune()
+  }
+
+  /** Removes the oldest, but never what is live, what was live before, or what one of those kept needs. */
+  prune(): void {
+    const { live, previous } = this.#state
+    const all = this.list()
+    const good = all.filter(({ outcome }) => outcome !== 'taken-back')
+    const kept = new Set([live, previous, ...good.slice(0, KEPT).map(({ id }) => id)])
+    for (const { id, files } of good) if (kept.has(id) && files !== undefined) kept.add(files)
+    for (const { id } of good) if (!kept.has(id)) remove(join(this.folder, id))
+    const failed = all.filter(({ outcome }) => outcome === 'taken-back')
+    for (const { id } of failed.slice(KEPT_RECORDS)) remove(join(this.folder, id))
+  }
+
+  #path(id: string, name: string): string {
+    return join(this.folder, id, name)
+  }
+
+  #recordOf(id: string): ReleaseRecord | undefined {
+    try {
+      return recordSchema.parse(JSON.parse(fs.readFileSync(this.#path(id, 'release.json'), 'utf8')))
+    } catch {
+      return undefined
+    }
+  }
+
+  #rewrite(record: ReleaseRecord): void {
+    writeSynced(this.#path(record.id, 'release.json'), JSON.stringify(record))
+  }
+
+  #readState(): void {
+    const path = join(this.folder, 'state.json')
+    if (!fs.existsSync(path)) return
+    try {
+      this.#state = stateSchema.parse(JSON.parse(fs.readFileSync(path, 'utf8')))
+    } catch (error) {
+      throw new Error(`${path} cannot be read: ${(error as Error).message}`, { cause: error })
+    }
+    if (!this.has(this.#state.live)) throw new Error(`${path} names ${this.#state.live}, which is not there`)
+  }
+
+  #write(state: z.infer<typeof stateSchema>): void {
+    writeSynced(join(this.folder, 'state.json'), JSON.stringify(state))
+    this.#state = state
+  }
+}
+
+function numberOf(id: string): number {
+  return Number(id.slice(1))
+}
+
+/** Replaces a file in one step, and so that a crash of the machine leaves the old or the new one. */
+function writeSynced(path: string, text: string): void {
+  const draft = `${path}.new`
+  const file = fs.openSync(draft, 'w', 0o600)
+  try {
+    fs.writeSync(file, `${text}\n`)
+    fs.fsyncSync(file)
+  } finally {
+    fs.closeSync(file)
+  }
+  fs.renameSync(draft, path)
+  sync(join(path, '..'))
+}
+
+function sync(folder: string): void {
+  const file = fs.openSync(folder, 'r')
+  try {
+    fs.fsyncSync(file)
+  } finally {
+    fs.closeSync(file)
+  }
+}
+
+function remove(path: string): void {
+  fs.rmSync(path, { recursive: true, force: true })
+}

@@ -1,0 +1,250 @@
+import {
+  advance,
+  beginDeployment,
+  dueAt,
+  releasesOf,
+  shareOf,
+  withdrawn,
+  type Deployment,
+  type DeploymentPhase,
+  type Stage,
+} from '../plan/deployment.js'
+import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
+import { judge, type SideFigures } from '../plan/bake-verdict.js'
+import type { PlanLimits, Release } from '../plan/desired.js'
+import type { ObservedChild } from '../plan/observed.js'
+import { BakeFigures } from './bake-figures.js'
+
+/** The release of those who have not deployed yet: the code that the program was started with. */
+export const STARTED = 'start'
+
+/** Why a new release is taken back. */
+export interface Fault {
+  readonly reason: string
+  /** The last output of the worker that failed, whole once `printed` has resolved. */
+  readonly lastLines?: readonly string[]
+  readonly printed?: Promise<void>
+}
+
+/** What both releases did while clients got either. */
+export interface Comparison {
+  readonly before: SideFigures
+  readonly fresh: SideFigures
+  /** What is to be known of it. */
+  readonly remark?: string
+}
+
+/** Told of the steps of one change. */
+export interface SwitchWatcher {
+  /** A stage of the bake has begun. */
+  baking(share: number, ms: number): void
+  /** All workers of the new release are being started. */
+  filling(): void
+  /**
+   * From now on all clients are to get the new release. What is recorded here counts after a crash.
+   * @throws {Error} it could not be recorded, so the new release is taken back
+   */
+  live(comparison: Comparison | undefined): void
+  /**
+   * The new release has failed, and the old one serves as before.
+   * @param comparison asked a little later, it has the last figures as well
+   */
+  takenBack(fault: Fault, comparison: () => Comparison | undefined): void
+}
+
+/** The end of a worker that was not asked for. */
+export interface LostWorker extends Omit<Fault, 'reason'> {
+  readonly name: string
+  readonly release: string
+  readonly ending: string
+  readonly servedMs: number
+  /** It had not served for long enough, and no request has ended it. */
+  readonly early: boolean
+}
+
+/** What a change is made of. */
+export interface Switching {
+  to: string
+  stages: readonly Stage[]
+  keepWarmMs: number
+  watcher: SwitchWatcher
+}
+
+interface Change {
+  deployment: Deployment
+  readonly watcher: SwitchWatcher
+  fault: Fault | undefined
+  /** Workers that ended unasked. */
+  readonly losses: { from: number; to: number }
+}
+
+type Limits = Pick<PlanLimits, 'provenMs' | 'startTimeoutMs'>
+
+/** Beside the time of a start, the time until balancers have found the worker healthy. */
+const HEALTHY_MS = 5_000
+
+/** Holds which releases run, with how many workers each, and for which share of the clients. */
+export class ReleaseSwitch {
+  #change: Change | undefined
+  /** Releases whose workers have not gone yet. */
+  #withdrawn: readonly string[] = []
+  #due = Infinity
+  /** Of the last bake. */
+  #figures: BakeFigures | undefined
+
+  /** @param live the release that all clients get */
+  constructor(
+    private live: string,
+    private readonly limits: Limits,
+  ) {}
+
+  /** The release that clients get who get no other. */
+  get current(): string {
+    const deployment = this.#change?.deployment
+    return deployment?.phase === 'live' ? deployment.to : this.live
+  }
+
+  /** The change under way, until all clients get one release. */
+  get underWay(): { release: string; phase: DeploymentPhase; share: number } | undefined {
+    const deployment = this.#change?.deployment
+    if (deployment === undefined || deployment.phase === 'live') return undefined
+    return { release: deployment.to, phase: deployment.phase, share: shareOf(deployment) }
+  }
+
+  /** The release that is ready for a way back. */
+  get warm(): string | undefined {
+    const deployment = this.#change?.deployment
+    return deployment?.phase === 'live' ? deployment.from : undefined
+  }
+
+  /** When a pass is due, if nothing happens before, in the clock of the passes. */
+  get due(): number {
+    return this.#due
+  }
+
+  /** Begins a change. None may be under way. */
+  begin({ to, stages, keepWarmMs, watcher }: Switching, now: number): void {
+    const { current: from, warm } = this
+    this.live = from
+    if (warm !== undefined && warm !== to) this.#withdraw(warm)
+    this.#withdrawn = this.#withdrawn.filter(id => id !== to)
+    const { startTimeoutMs, provenMs } = this.limits
+    const change = { from, to, stages, keepWarmMs, startMs: startTimeoutMs + provenMs + HEALTHY_MS }
+    this.#change = {
+      deployment: beginDeployment(change, now),
+      watcher,
+      fault: undefined,
+      losses: { from: 0, to: 0 },
+    }
+    this.#figures = undefined
+    if (stages.length === 0) watcher.filling()
+  }
+
+  /** A worker has ended unasked. Where the old release loses as many, the new one is not blamed. */
+  lost(worker: LostWorker): void {
+    const change = this.#change
+    if (change === undefined) return
+    const { losses, deployment } = change
+    if (worker.release === deployment.from) losses.from += 1
+    if (worker.release !== deployment.to) return
+    losses.to += 1
+    if (worker.early || losses.to > losses.from) change.fault ??= { ...worker, reason: reasonOf(worker) }
+  }
+
+  /** What clients got, as a balancing process reports it. */
+  addFigures(figures: readonly ReleaseFigures[], now: number): void {
+    this.#figures?.add(figures, now)
+  }
+
+  /** The releases that are wanted, after all that has been seen. @param workers that are wanted of the live one */
+  releases(children: readonly ObservedChild[], workers: number, now: number): Release[] {
+    this.#due = Infinity
+    if (this.#change !== undefined) this.#advance(this.#change, children, workers, now)
+    const staying = new Set(children.filter(({ state }) => state !== 'exited').map(({ release }) => release))
+    this.#withdrawn = this.#withdrawn.filter(id => staying.has(id))
+    const wanted =
+      this.#change === undefined ? [{ id: this.live, workers }] : releasesOf(this.#change.deployment, workers)
+    const leaving = this.#withdrawn.filter(id => !wanted.some(release => release.id === id))
+    return [...wanted, ...leaving.map(withdrawn)]
+  }
+
+  #advance(change: Change, children: readonly ObservedChild[], workers: number, now: number): void {
+    this.#figures?.observe(children, now)
+    for (;;) {
+      this.#judge(change)
+      const { deployment, watcher } = change
+      const proven = this.#provenOf(deployment.to, children, now)
+      const next = advance(deployment, { proven, workers, fault: change.fault?.reason }, now)
+      this.#due = Math.min(this.#due, dueAt(next))
+      if (next === deployment) return
+      if (next.phase === 'live') {
+        try {
+          watcher.live(this.#comparison())
+        } catch (error) {
+          change.fault = { reason: `it could not be recorded: ${(error as Error).message}` }
+          continue
+        }
+      }
+      change.deployment = next
+      this.#entered(change, now)
+      if (this.#change !== change) return
+    }
+  }
+
+  /** The places of a release whose workers are proven. */
+  #provenOf(release: string, children: readonly ObservedChild[], now: number): Set<number> {
+    const proven = new Set<number>()
+    for (const { role, release: own, place, leaving, reachable, readyAt } of children) {
+      if (role !== 'worker' || own !== release || leaving || !reachable || readyAt === undefined) continue
+      const at = readyAt + this.limits.provenMs
+      if (now >= at) proven.add(place)
+      else this.#due = Math.min(this.#due, at)
+    }
+    return proven
+  }
+
+  #judge(change: Change): void {
+    if (this.#figures === undefined || change.deployment.phase !== 'baking') return
+    const verdict = judge(this.#figures.before, this.#figures.fresh)
+    if (verdict.kind === 'worse') change.fault ??= { reason: verdict.reason }
+  }
+
+  #entered(change: Change, now: number): void {
+    const { deployment, watcher, fault } = change
+    const { phase, from, to, stages, stage, reason = '' } = deployment
+    if (phase === 'baking') {
+      const ms = stages[stage]?.ms ?? 0
+      this.#figures ??= new BakeFigures(from, to)
+      this.#figures.beginStage(ms, now)
+      watcher.baking(shareOf(deployment), ms)
+    }
+    if (phase === 'filling') watcher.filling()
+    if (phase === 'over') this.#end(to)
+    if (phase === 'taken-back') {
+      this.#withdraw(to)
+      this.#end(from)
+      watcher.takenBack(fault ?? { reason }, () => this.#comparison())
+    }
+  }
+
+  #comparison(): Comparison | undefined {
+    if (this.#figures === undefined) return undefined
+    const { before, fresh } = this.#figures
+    const verdict = judge(before, fresh)
+    return { before, fresh, ...(verdict.kind === 'too-little' && { remark: verdict.reason }) }
+  }
+
+  #withdraw(release: string): void {
+    this.#withdrawn = [...this.#withdrawn.filter(id => id !== release), release]
+  }
+
+  #end(live: string): void {
+    this.live = live
+    this.#change = undefined
+  }
+}
+
+function reasonOf({ name, servedMs, ending, early }: LostWorker): string {
+  if (servedMs === 0) return `the new ${name} did not become ready (${ending})`
+  return `the new ${name} ${early ? 'did not last' : 'ended'} (${ending})`
+}

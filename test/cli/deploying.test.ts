@@ -1,0 +1,110 @@
+import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { Shell } from '../helpers/command.js'
+
+const APP = (version: string): string => `
+import { createServer } from 'node:http'
+createServer((request, response) => response.end('${version} ' + process.env.COLOUR)).listen(process.env.PORT)
+`
+const SECRET = 'hunter2hunter2'
+
+void t.test('from a folder to a second version and back, by commands', async t => {
+  const shell = new Shell(t)
+  const cwd = join(shell.folder, 'shop')
+  mkdirSync(join(cwd, 'dist'), { recursive: true })
+  writeFileSync(join(cwd, 'package.json'), '{"type":"module","main":"dist/app.js"}')
+  writeFileSync(join(cwd, '.gitignore'), 'dist\nnode_modules\n.outpost\n')
+  writeFileSync(join(cwd, 'dist/app.js'), APP('one'))
+  const { url, dataDir } = (await shell.json(['start', '.', '-d'], { cwd })) as { url: string; dataDir: string }
+  const answer = async (): Promise<string> => (await ask(url, '/')).text
+  t.equal(await answer(), 'one undefined')
+
+  await t.test('a folder is deployed, tried and live', async t => {
+    writeFileSync(join(cwd, 'dist/app.js'), APP('two'))
+    const { code, out } = await shell.run(['deploy', '.', '--bake', '1'], { cwd })
+    t.equal(code, 0, out)
+    t.match(out, /r1 is received: 3 files.*\n20 % of the clients get r1 for 1 s\nall workers of r1 are started\n/)
+    t.match(out, /REQUESTS +FAILED[\s\S]*too little traffic[\s\S]*r1 is live\n$/)
+    t.equal(await answer(), 'two undefined')
+    t.match((await shell.run(['releases'], { cwd })).out, /r1 +live .*shop\nstart +warm/)
+    t.match((await shell.run(['status'], { cwd })).out, /r1\/0/)
+  })
+
+  await t.test('one that fails ends with 1, its reason and its last output, and the live one serves on', async t => {
+    writeFileSync(join(cwd, 'dist/app.js'), 'console.log("no such table"); process.exit(3)')
+    const { code, err } = await shell.run(['deploy', '.', '--bake', '0'], { cwd })
+    t.equal(code, 1)
+    t.match(err, /release r2 is taken back: .*exit code 3.*r1 serves as before[\s\S]*no such table/)
+    const json = await shell.run(['deploy', '.', '--bake', '0', '--json'], { cwd })
+    const last = JSON.parse(json.out.trim().split('\n').at(-1) ?? '') as object
+    t.match({ code: json.code, ...last }, { code: 1, error: { code: 'TAKEN_BACK', lastLines: ['no such table'] } })
+    t.equal(await answer(), 'two undefined')
+    writeFileSync(join(cwd, 'dist/app.js'), APP('two'))
+  })
+
+  await t.test('a variable is set, is pinned to its release, and is in no log and no status', async t => {
+    t.match(await shell.run(['env', 'set', `COLOUR=${SECRET}`], { cwd }), { code: 0, out: /r4 is live/ })
+    t.equal(await answer(), `two ${SECRET}`)
+    t.match(await shell.run(['env', 'list'], { cwd }), { code: 0, out: `COLOUR=${SECRET}\n` })
+    const shown = await Promise.all(['status', 'releases', 'logs'].map(name => shell.run([name, '--json'], { cwd })))
+    for (const { out } of shown) t.notMatch(out, SECRET)
+    t.equal(statSync(join(dataDir, 'releases/r4/env.json')).mode & 0o777, 0o600)
+    const files = readdirSync(join(dataDir, 'logs')).map(name => readFileSync(join(dataDir, 'logs', name), 'utf8'))
+    t.notMatch(files.join(), SECRET)
+    t.match(await shell.run(['env', 'set', 'PORT=1'], { cwd }), { code: 1 })
+    t.match(await shell.run(['env', 'set'], { cwd }), { code: 64 })
+  })
+
+  await t.test('a command runs in the folder and the environment of the live release', async t => {
+    const script = 'console.log(process.cwd(), process.env.COLOUR); process.exit(5)'
+    const { code, out } = await shell.run(['run', '--', process.execPath, '-e', script], { cwd })
+    t.strictSame([code, out], [5, `${join(dataDir, 'releases/r1/app')} ${SECRET}\n`])
+    t.match(await shell.run(['run'], { cwd }), { code: 64, err: /behind --/ })
+  })
+
+  await t.test('a rollback undoes the last change, and a named one goes further back', async t => {
+    t.match(await shell.run(['rollback'], { cwd }), { code: 0, out: /r1 is live\n$/ })
+    t.equal(await answer(), 'two undefined')
+    t.match(await shell.run(['rollback', 'start'], { cwd }), { code: 0 })
+    t.match(await shell.run(['rollback', 'r99'], { cwd }), { code: 1, err: /no release r99/ })
+    t.match(await shell.run(['env', 'unset', 'COLOUR'], { cwd }), { code: 0, out: /r5 is live/ })
+  })
+
+  await t.test('an app is installed and built, and its release step runs, once', async t => {
+    writeFileSync(
+      join(cwd, 'package-lock.json'),
+      '{"name":"shop","lockfileVersion":3,"requires":true,"packages":{"":{}}}',
+    )
+    const scripts = {
+      build: `node -e "require('fs').writeFileSync('dist/app.js', require('fs').readFileSync('app.txt'))"`,
+    }
+    writeFileSync(
+      join(cwd, 'package.json'),
+      JSON.stringify({ name: 'shop', type: 'module', main: 'dist/app.js', scripts }),
+    )
+    writeFileSync(join(cwd, 'app.txt'), APP('built'))
+    writeFileSync(
+      join(cwd, 'Procfile'),
+      `web: node dist/app.js\nrelease: echo migrated >> ${shell.folder}/migrations\n`,
+    )
+    const { code, out, err } = await shell.run(['deploy', '.', '--bake', '0'], { cwd })
+    t.equal(code, 0, out + err)
+    t.match(out, /npm ci --include=dev.*\nnpm run build\nnpm prune --omit=dev.*\necho migrated/)
+    t.equal(await answer(), 'built undefined')
+    t.equal(readFileSync(join(shell.folder, 'migrations'), 'utf8'), 'migrated\n')
+  })
+
+  await t.test('a release step that fails changes nothing and leaves nothing', async t => {
+    writeFileSync(join(cwd, 'Procfile'), 'release: echo "cannot migrate"; exit 9\n')
+    const { code, err } = await shell.run(['deploy', '.', '--bake', '0'], { cwd })
+    t.equal(code, 1)
+    t.match(err, /not installed: echo "cannot migrate"; exit 9 failed \(exit code 9\)[\s\S]*cannot migrate/)
+    t.equal(await answer(), 'built undefined')
+    t.strictSame(
+      readdirSync(join(dataDir, 'releases')).filter(name => name.startsWith('.new')),
+      [],
+    )
+  })
+})

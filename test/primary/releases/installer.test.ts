@@ -1,0 +1,57 @@
+import { existsSync, openSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { commandsFor, install, InstallError, type InstallOptions } from '#src/primary/releases/installer.js'
+import { isAlive } from '../../helpers/processes.js'
+import { until } from '../../helpers/deadline.js'
+import { folderOf } from '../../helpers/releases.js'
+
+const options = (facts: Partial<InstallOptions> = {}): InstallOptions => ({
+  env: process.env,
+  timeoutMs: 60_000,
+  lifelineFd: openSync('/dev/null', 'r+'),
+  onStep: () => undefined,
+  onLine: () => undefined,
+  signal: new AbortController().signal,
+  ...facts,
+})
+
+void t.test('packages are installed when there is a lockfile and none of them', t => {
+  const lock = { 'package-lock.json': '{}' }
+  const commands = (files: Record<string, string>): string[] =>
+    commandsFor(folderOf(t, files)).map(text => text.split(' --no-')[0] ?? '')
+  t.strictSame(commands({ 'index.js': '' }), [])
+  t.strictSame(commands(lock), ['npm ci --omit=dev'])
+  t.strictSame(commands({ ...lock, 'node_modules/x/index.js': '' }), [])
+  const build = { 'package.json': '{"scripts":{"build":"tsc"}}' }
+  t.strictSame(commands({ ...lock, ...build }), ['npm ci --include=dev', 'npm run build', 'npm prune --omit=dev'])
+  t.strictSame(commands({ ...build }), [])
+  t.strictSame(commands({ Procfile: '# x\nweb: node .\nrelease:  ./migrate now \n' }), ['./migrate now'])
+  t.throws(() => commands({ 'yarn.lock': '' }), /yarn\.lock is not npm's/)
+  t.end()
+})
+
+void t.test('a step that fails ends the installation with its output', async t => {
+  const folder = folderOf(t, { Procfile: 'release: echo one; echo two >&2; exit 3' })
+  const lines: string[] = []
+  const error = await install(folder, options({ onLine: line => lines.push(line) })).catch((error: unknown) => error)
+  t.type(error, InstallError)
+  t.match(error, { message: /failed \(exit code 3\)/, lastLines: ['one', 'two'] })
+  t.strictSame(lines.sort(), ['one', 'two'])
+})
+
+void t.test('a step that takes too long is ended, with all that it has started', async t => {
+  const folder = folderOf(t, { Procfile: 'release: sleep 600 & echo $! > pid; wait' })
+  const begun = options({ timeoutMs: 500 })
+  t.match(await install(folder, begun).catch((error: unknown) => error), { message: /took too long/ })
+  const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
+  await until(() => !isAlive(pid), 'the end of what it has started')
+})
+
+void t.test('an installation that is given up runs nothing more', async t => {
+  const folder = folderOf(t, { Procfile: 'release: touch ran' })
+  const stopping = new AbortController()
+  stopping.abort(new Error('given up'))
+  await t.rejects(install(folder, options({ signal: stopping.signal })), /given up/)
+  t.notOk(existsSync(join(folder, 'ran')))
+})

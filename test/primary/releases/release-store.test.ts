@@ -1,0 +1,103 @@
+import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ReleaseStore } from '#src/primary/releases/release-store.js'
+import { temporaryFolder, type Harness } from '../../helpers/harness.js'
+
+const folderFor = (t: Harness): string => join(temporaryFolder(t), 'releases')
+
+/** Makes a release. @param files of another one */
+function make(store: ReleaseStore, live = true, env: Record<string, string> = {}, files?: string): string {
+  const draft = store.draft()
+  writeFileSync(join(draft.folder, 'index.js'), draft.id)
+  store.keep(draft, 'test', env, files)
+  if (live) store.setLive(draft.id)
+  return draft.id
+}
+
+void t.test('without a release the code of the start is live, and nothing is written', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  t.strictSame([store.live, store.previous, store.list()], ['start', undefined, []])
+  t.equal(store.filesOf('start'), undefined)
+  t.notOk(existsSync(folder))
+  t.end()
+})
+
+void t.test('the live release and the one before are known to the next start', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  make(store, true, { COLOUR: 'red' })
+  const again = ReleaseStore.open(folder)
+  t.strictSame([again.live, again.previous], ['r2', 'r1'])
+  t.equal(again.filesOf('r2'), join(folder, 'r2', 'app'))
+  t.strictSame([again.envOf('r1'), again.envOf('r2')], [{}, { COLOUR: 'red' }])
+  t.equal(statSync(join(folder, 'r2', 'env.json')).mode & 0o777, 0o600)
+  t.end()
+})
+
+void t.test('what a crash has left of a deploy is removed at the next start, and its number is not used again', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  make(store, false)
+  store.draft()
+  const again = ReleaseStore.open(folder)
+  t.equal(again.live, 'r1')
+  t.match(again.list()[0], { id: 'r2', outcome: 'taken-back', reason: 'its deploy was cut short' })
+  t.notOk(existsSync(join(folder, 'r2', 'app')))
+  t.strictSame(readdirSync(folder).sort(), ['r1', 'r2', 'state.json'])
+  t.equal(make(again), 'r4')
+  t.end()
+})
+
+void t.test('the last five are kept, and all that these, the live one and the one before need', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  for (let i = 0; i < 3; i++) make(store)
+  make(store, true, {}, 'r1')
+  for (let i = 0; i < 3; i++) make(store)
+  const kept = (): string[] => store.list().map(({ id }) => id)
+  t.strictSame(kept(), ['r8', 'r7', 'r6', 'r5', 'r4', 'r1'], 'r5 runs the files of r1')
+  t.equal(store.filesOf('r5'), join(folder, 'r1', 'app'))
+  for (let i = 0; i < 5; i++) make(store)
+  t.strictSame(kept(), ['r13', 'r12', 'r11', 'r10', 'r9'])
+  store.setLive('r9')
+  for (let i = 0; i < 9; i++) make(store, false)
+  store.prune()
+  t.ok(kept().includes('r9') && kept().includes('r13'))
+  t.end()
+})
+
+void t.test('a release that is taken back keeps its record, and one that was live its files', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  make(store, false)
+  store.takenBack('r2', 'it crashed')
+  store.takenBack('r1', 'a rollback to it failed')
+  t.notOk(store.has('r2'))
+  t.ok(store.has('r1'))
+  t.match(store.get('r2'), { reason: 'it crashed' })
+  t.ok(existsSync(join(folder, 'r1', 'app', 'index.js')))
+  t.end()
+})
+
+void t.test('names that are no release lead nowhere', t => {
+  const store = ReleaseStore.open(folderFor(t))
+  make(store)
+  for (const name of ['../r1', 'r1/../r1', '.new-r2', '', 'r99']) t.notOk(store.has(name), name)
+  t.end()
+})
+
+void t.test('a state that cannot be read is named, and nothing is guessed', t => {
+  const folder = folderFor(t)
+  make(ReleaseStore.open(folder))
+  writeFileSync(join(folder, 'state.json'), '{')
+  t.throws(() => ReleaseStore.open(folder), /state\.json cannot be read/)
+  writeFileSync(join(folder, 'state.json'), '{"live":"r7","last":9}')
+  t.throws(() => ReleaseStore.open(folder), /names r7, which is not there/)
+  t.end()
+})

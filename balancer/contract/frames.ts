@@ -47,6 +47,11 @@ export interface FrameSink {
   signalFound(kind: Exclude<FrameKind, 'data'>, channel: number, number: number): void
 }
 
+/** Bytes that are no frame, or a frame that the other end does not send. Nothing that follows can be trusted. */
+export class FrameFault extends Error {
+  override readonly name = 'FrameFault'
+}
+
 /** Reads frames as they arrive. */
 export class FrameReader {
   readonly #head = Buffer.alloc(HEADER_BYTES)
@@ -57,7 +62,7 @@ export class FrameReader {
 
   constructor(private readonly sink: FrameSink) {}
 
-  /** Takes the next bytes. Throws a `RangeError` for what is no frame; then nothing that follows can be trusted. */
+  /** Takes the next bytes. Throws a `FrameFault` for what is no frame. */
   push(bytes: Buffer): void {
     let at = 0
     while (at < bytes.length) {
@@ -92,7 +97,7 @@ export class FrameReader {
     const channel = bytes.readUInt32BE(at + 1)
     const number = bytes.readUIntBE(at + 5, 3)
     if (kind === undefined || (kind === 'data' && (number === 0 || number > MAX_FRAME_BYTES))) {
-      throw new RangeError('not a frame')
+      throw new FrameFault('not a frame')
     }
     if (kind === 'data') {
       this.#channel = channel

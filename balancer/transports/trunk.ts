@@ -1,6 +1,7 @@
 import net from 'node:net'
 import {
   CHANNEL_WINDOW,
+  FrameFault,
   frameHead,
   FrameReader,
   framesPathOf,
@@ -87,7 +88,7 @@ export class Trunk implements FrameSink {
     const channel = this.#channels.get(id)
     if (channel === undefined) return
     if (kind === 'end') return channel.connection.onEnd()
-    if (kind === 'credit') throw new RangeError('credit for a direction that has no limit')
+    if (kind === 'credit') throw new FrameFault('credit for a direction that has no limit')
     this.#channels.delete(id)
     channel.lost(kind === 'refusal' ? Object.assign(new Error('connection refused'), REFUSED) : undefined)
     if (this.#isRetired) this.retire()
@@ -97,7 +98,8 @@ export class Trunk implements FrameSink {
     try {
       this.#reader.push(bytes)
     } catch (error) {
-      this.#socket.destroy(error as Error)
+      if (!(error instanceof FrameFault)) throw error
+      this.#socket.destroy(error)
     }
   }
 

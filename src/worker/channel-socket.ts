@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks'
 import net from 'node:net'
 import { CHANNEL_WINDOW, MAX_FRAME_BYTES } from '#balancer/contract/frames.js'
 
@@ -21,6 +22,8 @@ interface Chunk {
 export class ChannelSocket extends net.Socket {
   /** A request has come, and nothing was written since. */
   awaitsAnswer = false
+  /** What an app keeps for the time of a request (`AsyncLocalStorage`) stays on its connection. */
+  readonly #context = new AsyncResource('OutpostChannel')
   #received = 0
   #sent = 0
   /** Bytes that may be sent before the balancer has taken some. */
@@ -39,7 +42,15 @@ export class ChannelSocket extends net.Socket {
   /** Bytes from the balancer. */
   received(bytes: Buffer): void {
     this.#received += bytes.length
-    if (!this.destroyed) this.push(bytes)
+    if (this.destroyed) return
+    try {
+      this.#context.runInAsyncScope(() => this.push(bytes))
+    } catch (error) {
+      // The app's, and uncaught: it must not end what came together with this.
+      process.nextTick(() => {
+        throw error
+      })
+    }
   }
 
   /** The balancer has taken so many bytes. */

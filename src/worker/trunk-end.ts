@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { frameHead, FrameReader, type FrameKind, type FrameSink } from '#balancer/contract/frames.js'
+import { FrameFault, frameHead, FrameReader, type FrameKind, type FrameSink } from '#balancer/contract/frames.js'
 import { ChannelSocket, type FrameCarrier } from './channel-socket.js'
 
 /** The parts of Node's server and sockets by which a server knows how many connections it has. */
@@ -38,7 +38,8 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
     try {
       this.#reader.push(bytes)
     } catch (error) {
-      this.socket.destroy(error as Error)
+      if (!(error instanceof FrameFault)) throw error
+      this.socket.destroy(error)
     }
   }
 
@@ -71,7 +72,7 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
     const channel = this.#channels.get(id)
     if (kind === 'credit') channel?.credit(number)
     else if (kind === 'close') channel?.destroy()
-    else throw new RangeError(`a balancer sends no ${kind}`)
+    else throw new FrameFault(`a balancer sends no ${kind}`)
   }
 
   sendData(channel: ChannelSocket, bytes: string | Buffer): void {

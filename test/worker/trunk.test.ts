@@ -1,3 +1,4 @@
+import { AsyncLocalStorage } from 'node:async_hooks'
 import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net from 'node:net'
@@ -268,6 +269,51 @@ void t.test('a target without frames is reached by connections', async t => {
     const answer = await rawExchange(running.port, GET)
     t.match(answer, { status: 200, body: Buffer.from('/page over Socket') })
   }
+})
+
+void t.test('what an app keeps for the time of a request is not seen by others that came together with it', async t => {
+  const storage = new AsyncLocalStorage<string>()
+  const seen: unknown[] = []
+  const target = await FramedTarget.start(t, 'a', ({ url = '' }, response) => {
+    seen.push(storage.getStore())
+    storage.enterWith(url)
+    setImmediate(() => response.end(storage.getStore()))
+  })
+  const socket = net.connect(framesPathOf(target.socketPath))
+  t.teardown(() => socket.destroy())
+  let answers = ''
+  socket.setEncoding('latin1').on('data', text => (answers += String(text)))
+  const requests = ['/1', '/2', '/3'].map((path, i) => {
+    const bytes = requestBytes(`GET ${path}`)
+    return frameHead('data', i + 1, bytes.length) + bytes
+  })
+  socket.write(`${KEY}\n${requests.join('')}`, 'latin1')
+  await until(() => (answers.match(/\r\n\r\n(?:2\r\n)?\/\d/g) ?? []).length === 3, 'the answers')
+  t.strictSame(seen, [undefined, undefined, undefined])
+  for (const path of ['/1', '/2', '/3']) t.match(answers, path)
+})
+
+void t.test('an app that throws does so as under node, and what came together with that request is served', async t => {
+  const thrown: unknown[] = []
+  const before = process.listeners('uncaughtException')
+  process.removeAllListeners('uncaughtException')
+  process.once('uncaughtException', error => thrown.push(error.message))
+  t.teardown(() => before.forEach(listener => process.on('uncaughtException', listener)))
+  const target = await FramedTarget.start(t, 'a', ({ url }, response) => {
+    if (url === '/1') throw new Error('a bug of the app')
+    response.end('served')
+  })
+  const socket = net.connect(framesPathOf(target.socketPath))
+  t.teardown(() => socket.destroy())
+  let answers = ''
+  socket.setEncoding('latin1').on('data', text => (answers += String(text)))
+  const requests = ['/1', '/2'].map((path, i) => {
+    const bytes = requestBytes(`GET ${path}`)
+    return frameHead('data', i + 1, bytes.length) + bytes
+  })
+  socket.write(`${KEY}\n${requests.join('')}`, 'latin1')
+  await until(() => thrown.length === 1 && answers.includes('served'), 'the exception and the answer')
+  t.strictSame(thrown, ['a bug of the app'])
 })
 
 void t.test('a channel is a socket to the app', async t => {

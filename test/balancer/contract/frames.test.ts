@@ -1,5 +1,5 @@
 import t from 'tap'
-import { frameHead, FrameReader, MAX_CHANNEL, MAX_FRAME_BYTES } from '#balancer/contract/frames.js'
+import { FrameFault, frameHead, FrameReader, MAX_CHANNEL, MAX_FRAME_BYTES } from '#balancer/contract/frames.js'
 
 function readerInto(found: string[]): FrameReader {
   return new FrameReader({
@@ -40,7 +40,7 @@ void t.test('what is no frame is refused', t => {
     frameHead('data', 1, MAX_FRAME_BYTES + 1),
   ]
   for (const bytes of wrong) {
-    t.throws(() => readerInto([]).push(Buffer.from(bytes, 'latin1')), RangeError)
+    t.throws(() => readerInto([]).push(Buffer.from(bytes, 'latin1')), FrameFault)
   }
   t.end()
 })

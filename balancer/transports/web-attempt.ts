@@ -68,7 +68,11 @@ export class WebAttempt implements Attempt, DeliveryEvents {
     if (request.method === 'DELETE' || request.method === 'OPTIONS') restoreLength(outgoing, request, body)
     if (body.kind === 'stream') return
     if (body.kind === 'held') outgoing.end(body.bytes)
-    else outgoing.end()
+    else {
+      // Node would announce a length of 0, which an app takes for a body.
+      outgoing.useChunkedEncodingByDefault = false
+      outgoing.end()
+    }
     this.forwarded.bodySent()
   }
 

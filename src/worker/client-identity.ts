@@ -43,7 +43,7 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
   encrypted: {
     configurable: true,
     get() {
-      return this[client]?.protocol === 'https'
+      return this[client]?.protocol === 'https' ? true : undefined
     },
   },
 }

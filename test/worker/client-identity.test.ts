@@ -43,7 +43,8 @@ void t.test('an Express app sees the client of each request on a shared connecti
   const app = express()
   app.get('/', ({ ip, protocol, secure, socket }, response) => {
     const { remoteAddress, remoteFamily, remotePort } = socket
-    response.json({ ip, protocol, secure, remoteAddress, remoteFamily, remotePort })
+    const encrypted = String((socket as { encrypted?: true }).encrypted)
+    response.json({ ip, protocol, secure, encrypted, remoteAddress, remoteFamily, remotePort })
   })
   const server = http.createServer((request, response) => {
     const client = takeClient(request, 'key')
@@ -71,6 +72,8 @@ void t.test('an Express app sees the client of each request on a shared connecti
       ip,
       protocol,
       secure: protocol === 'https',
+      // As under node: sockets without TLS have no such property.
+      encrypted: protocol === 'https' ? 'true' : 'undefined',
       remoteAddress: ip,
       remoteFamily,
       remotePort: Number(port),

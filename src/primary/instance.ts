@@ -1,4 +1,5 @@
 import { randomBytes } from 'node:crypto'
+import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installEnvironment, startFolder } from '../config/app-environment.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
@@ -92,6 +93,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     runner: supervisor,
     app: config.app,
     startedIn: startFolder(),
+    leftOut: [relative(startFolder(), config.dataDir)].filter(name => name !== '' && !name.startsWith('..')),
     env: installEnvironment,
     appEnvironment: embedded.environment(),
     lifelineFd: lifeline.fd,

@@ -10,6 +10,8 @@ export interface ArchiveLimits {
   /** Of all files together, unpacked. */
   maxBytes: number
   maxEntries: number
+  /** Folders at its top that are left out, with what is below them: `tar c .` packs what an instance writes there. */
+  leftOut?: readonly string[]
 }
 
 /** The archive is not one that may be unpacked, or none at all. */
@@ -45,7 +47,9 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
     if (code !== 'TAR_ENTRY_INFO') fail(new ArchiveError(`it is no whole tar archive: ${String(message)}`))
   })
   parser.on('error', (error: Error) => fail(new ArchiveError(`it is no tar archive: ${error.message}`)))
-  parser.on('ignoredEntry', (entry: ReadEntry) => fail(new ArchiveError(unknownType(entry))))
+  parser.on('ignoredEntry', (entry: ReadEntry) => {
+    if (!target.leavesOut(entry)) fail(new ArchiveError(unknownType(entry)))
+  })
   parser.on('entry', (entry: ReadEntry) => {
     entry.on('error', () => undefined)
     work = work.then(async () => {
@@ -95,8 +99,16 @@ class ReleaseTree {
     private readonly limits: ArchiveLimits,
   ) {}
 
+  leavesOut({ path }: ReadEntry): boolean {
+    const name = path.replace(/^(\.\/)+/, '').replace(/\/+$/, '')
+    // What has `..` in it may be anywhere.
+    if (name.split('/').includes('..')) return false
+    return this.limits.leftOut?.some(folder => name === folder || name.startsWith(`${folder}/`)) === true
+  }
+
   /** @throws {ArchiveError} */
   async add(entry: ReadEntry): Promise<void> {
+    if (this.leavesOut(entry)) return
     this.#entries += 1
     if (this.#entries > this.limits.maxEntries)
       throw new ArchiveError(`it has more than ${this.limits.maxEntries} entries`)

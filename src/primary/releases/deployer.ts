@@ -41,7 +41,8 @@ export interface DeployerOptions {
   lifelineFd: number
   installTimeoutMs: number
   keepWarmMs: number
-  limits?: ArchiveLimits
+  /** Folders of an archive that are never part of a release: the one that the instance writes to. */
+  leftOut: readonly string[]
   log: Logger
   /** A line that an installation has printed. */
   print: (line: string) => void
@@ -54,6 +55,8 @@ export interface Deploy {
   source: string
   stages: readonly Stage[]
 }
+
+const NEVER = ['.git', '.outpost']
 
 /** Balancers tell the rest of what they have counted as soon as a trial is over. */
 const LAST_FIGURES_MS = 200
@@ -105,7 +108,8 @@ export class Deployer implements Service {
       const { store, log } = this.options
       const draft = store.draft()
       try {
-        const unpacked = await unpack(archive, draft.folder, this.options.limits ?? LIMITS)
+        const { leftOut } = this.options
+        const unpacked = await unpack(archive, draft.folder, { ...LIMITS, leftOut: [...NEVER, ...leftOut] })
         told({ event: 'received', release: draft.id, ...unpacked })
         if (!this.#hasApp(draft.folder)) unwrap(draft.folder)
         this.#requireApp(draft.folder)

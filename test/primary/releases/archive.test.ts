@@ -4,7 +4,7 @@ import { Readable } from 'node:stream'
 import { gzipSync } from 'node:zlib'
 import t from 'tap'
 import { Header } from 'tar'
-import { ArchiveError, unpack, type Unpacked } from '#src/primary/releases/archive.js'
+import { ArchiveError, unpack, type ArchiveLimits, type Unpacked } from '#src/primary/releases/archive.js'
 import { temporaryFolder, type Harness } from '../../helpers/harness.js'
 
 interface Entry {
@@ -51,7 +51,7 @@ function placeFor(t: Harness): Place {
   return { folder, outside }
 }
 
-function unpacked(folder: string, archive: Buffer, limits = LIMITS): Promise<Unpacked> {
+function unpacked(folder: string, archive: Buffer, limits: ArchiveLimits = LIMITS): Promise<Unpacked> {
   return unpack(Readable.from([archive]), folder, limits)
 }
 
@@ -88,6 +88,24 @@ void t.test('of two files with one name the last counts', async t => {
     bytes: 3,
   })
   t.equal(readFileSync(join(folder, 'a'), 'utf8'), '22')
+})
+
+void t.test('what an instance writes beside the app is left out, whatever it is', async t => {
+  const { folder } = placeFor(t)
+  const archive = tarOf(
+    { path: './.outpost/', type: 'Directory' },
+    { path: './.outpost/run/lifeline', type: 'FIFO' },
+    { path: './.outpost/secret', text: 'x' },
+    { path: './.outpost-notes', text: 'kept' },
+    { path: './lib/.outpost', text: 'kept' },
+  )
+  t.strictSame(await unpacked(folder, archive, { ...LIMITS, leftOut: ['.outpost'] }), { files: 2, bytes: 8 })
+  t.strictSame(readdirSync(folder).sort(), ['.outpost-notes', 'lib'])
+  const error = await unpacked(folder, tarOf({ path: '.outpost/../../evil', text: 'x' }), {
+    ...LIMITS,
+    leftOut: ['.outpost'],
+  }).catch((error: unknown) => error)
+  t.match((error as Error).message, /leads out/)
 })
 
 const hostile: Record<string, [entries: Entry[], why: RegExp]> = {

@@ -113,9 +113,12 @@ void t.test('only what comes over its own port is marked so', async t => {
     t.equal(await answer(socketPath), 'false')
   }
   // A connection over its limit is dropped by Node, and the next one is not taken for it.
-  app.maxConnections = 0
+  const held = net.connect(portOf(app), '127.0.0.1')
+  await once(app, 'connection')
+  app.maxConnections = 1
   await t.rejects(answer(portOf(app)))
   app.maxConnections = 10
+  held.destroy()
   t.equal(await answer(socketPath), 'false')
 })
 

@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http'
 import t from 'tap'
 import type { TargetSpec } from '#balancer/contract/targets.js'
 import { BASE, ReleaseShares } from '#balancer/targets/release-shares.js'
-import { Chance } from '../../simulation/chance.js'
+import { Chance } from '#scripts/lib/chance.js'
 
 const spec = (id: string, release?: string, share?: number): TargetSpec => {
   return { id, socketPath: `/run/${id}.sock`, draining: false, ...(release !== undefined && { release, share }) }

@@ -2,7 +2,7 @@ import t from 'tap'
 import { bucketOf } from '#balancer/contract/latency-buckets.js'
 import { judge, p99Of, type SideFigures } from '#src/primary/plan/bake-verdict.js'
 import { chanceOfAtLeast } from '#src/primary/plan/binomial.js'
-import { Chance } from '../../simulation/chance.js'
+import { Chance } from '#scripts/lib/chance.js'
 
 const MIB = 1024 ** 2
 

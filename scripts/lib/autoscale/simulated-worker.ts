@@ -1,0 +1,77 @@
+/** One request of the model. Times in milliseconds. */
+export interface SimulatedRequest {
+  readonly cameAt: number
+  /** What it takes of the event loop. */
+  readonly workMs: number
+}
+
+/** A worker as a queue: its event loop does one request at a time, and each then waits for a database. */
+export class SimulatedWorker {
+  /** Not begun, or under way. */
+  readonly #queue: SimulatedRequest[] = []
+  /** When the answers of what the event loop has done are complete, in their order. */
+  #answering: number[] = []
+  #doneAt = Infinity
+  #busyMs = 0
+  #came = 0
+  /** What the event loop is busy with is counted up to here. */
+  #countedTo = 0
+  isLeaving = false
+
+  constructor(
+    readonly name: string,
+    readonly readyAt: number,
+    /** How long an answer waits for others after the event loop's work. */
+    private readonly waitMs: number,
+  ) {}
+
+  /** When the event loop has done the request that it works on. */
+  get doneAt(): number {
+    return this.#doneAt
+  }
+
+  inFlight(now: number): number {
+    if (this.#answering.length > 0) this.#answering = this.#answering.filter(at => at > now)
+    return this.#queue.length + this.#answering.length
+  }
+
+  take(request: SimulatedRequest, now: number): void {
+    this.#came += 1
+    this.#queue.push(request)
+    if (this.#queue.length === 1) this.#begin(request, now)
+  }
+
+  /** The event loop has done its request. @returns how long that was in flight, with its wait */
+  finish(): number {
+    const now = this.#doneAt
+    this.#busyMs += now - this.#countedTo
+    const request = this.#queue.shift()
+    const next = this.#queue[0]
+    this.#doneAt = Infinity
+    if (next !== undefined) this.#begin(next, now)
+    const answeredAt = now + this.waitMs
+    this.#answering.push(answeredAt)
+    return answeredAt - (request?.cameAt ?? now)
+  }
+
+  /** What it tells of the last second, which ends now. */
+  measure(now: number): { inFlight: number; requestsPerSecond: number; loopUse: number } {
+    if (this.#queue.length > 0) {
+      this.#busyMs += now - this.#countedTo
+      this.#countedTo = now
+    }
+    const measured = {
+      inFlight: this.inFlight(now),
+      requestsPerSecond: this.#came,
+      loopUse: Math.min(1, this.#busyMs / 1_000),
+    }
+    this.#busyMs = 0
+    this.#came = 0
+    return measured
+  }
+
+  #begin(request: SimulatedRequest, now: number): void {
+    this.#countedTo = now
+    this.#doneAt = now + request.workMs
+  }
+}

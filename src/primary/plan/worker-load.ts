@@ -1,0 +1,48 @@
+import type { Load } from './load-window.js'
+
+/** What a worker that serves has told of its last second. */
+export interface WorkerVitals {
+  readonly name: string
+  readonly inFlight: number
+  /** Requests that came in the last second. */
+  readonly requestsPerSecond: number
+  /** The share of the last second in which its event loop was busy. */
+  readonly loopUse: number
+  /** In cores. */
+  readonly cpuUse: number
+  readonly rssBytes: number
+}
+
+/** From this use on, an event loop has no time left, and its requests queue. */
+const FULL = 0.95
+
+/** One second says no more of a queue than this: work for so many workers at one. */
+const MOST_WORK = 10
+
+/** @param before its requests in flight a second ago; undefined if it did not serve then */
+function workOf({ loopUse, inFlight, requestsPerSecond: came }: WorkerVitals, before: number | undefined): number {
+  if (loopUse < FULL || before === undefined || came === 0) return loopUse
+  // A full loop says only that there is too much. What came, and what was done of it, says how much.
+  const done = came - (inFlight - before)
+  return loopUse * (came / Math.max(done, came / MOST_WORK))
+}
+
+/**
+ * The load of one second: the work of the event loops, or the places that requests in flight take, whichever is more.
+ * @param before the requests in flight of each worker a second ago, by name
+ * @param places how many requests one worker may have in flight
+ */
+export function loadOf(
+  workers: readonly WorkerVitals[],
+  before: ReadonlyMap<string, number>,
+  places: number,
+  at: number,
+): Load {
+  let [work, inFlight] = [0, 0]
+  for (const worker of workers) {
+    work += workOf(worker, before.get(worker.name))
+    inFlight += worker.inFlight
+  }
+  const taken = inFlight / places
+  return work >= taken ? { at, load: work, by: 'event loops' } : { at, load: taken, by: 'requests in flight' }
+}

@@ -1,7 +1,7 @@
 import { accessSync, constants, statSync } from 'node:fs'
 import { isIP } from 'node:net'
-import { availableParallelism } from 'node:os'
 import { dirname, resolve } from 'node:path'
+import { coresAllowed } from '../resources/control-group.js'
 import { startFolder } from './app-environment.js'
 import { findAppModule } from './app-module.js'
 import { shellWords } from './shell-words.js'
@@ -48,9 +48,19 @@ export function whether(expected: string): Parser<boolean> {
 
 const someWorkers = wholeNumber(1, 1_024)
 
-export const workerCount: Parser<number> = {
-  accepted: '"auto" (one a core) or a whole number from 1 to 1024',
-  parse: text => (text === 'auto' ? availableParallelism() : someWorkers.parse(text)),
+/** The least and the most workers that may run. */
+export interface WorkerRange {
+  readonly min: number
+  readonly max: number
+}
+
+export const workerRange: Parser<WorkerRange> = {
+  accepted: '"auto" (one a core), a whole number from 1 to 1024, or two like 2-8',
+  parse: text => {
+    const [from = '', to = from, ...others] = text === 'auto' ? [String(coresAllowed())] : text.split('-')
+    const [min, max] = [someWorkers.parse(from), someWorkers.parse(to)]
+    return min === undefined || max === undefined || max < min || others.length > 0 ? undefined : { min, max }
+  },
 }
 
 const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }

@@ -50,6 +50,8 @@ const startSchema = z.object({
   type: z.literal('start'),
   id: z.string(),
   config: z.custom<ConfigFor<'worker'>>(isObject),
+  /** How many workers are wanted, for limits that all of them share. */
+  workers: z.number(),
   /** The socket on which it serves HTTP to the balancers. */
   socketPath: z.string(),
   /** The bound public port. An app that listens sees this port. */

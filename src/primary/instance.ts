@@ -122,7 +122,8 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     () => {
       const { host, port } = publicPort
       const facts = {
-        config: { ...config, ...supervisor.wanted },
+        config: { ...config, balancers: supervisor.wanted.balancers },
+        workers: supervisor.wanted.workers,
         host,
         port,
         redis: embedded.redisName,

@@ -2,6 +2,8 @@ import type { Config } from '../config/config.js'
 
 export interface SummaryFacts {
   config: Config
+  /** How many workers are wanted now. */
+  workers: number
   /** The address that the public port is bound to. */
   host: string
   port: number
@@ -13,12 +15,12 @@ export interface SummaryFacts {
 }
 
 /** The text that the console shows once a request can be served. */
-export function summaryOf({ config, host: bound, port, redis, storage, startedInMs }: SummaryFacts): string {
+export function summaryOf({ config, workers, host: bound, port, redis, storage, startedInMs }: SummaryFacts): string {
   const host = ['0.0.0.0', '::'].includes(bound) ? 'localhost' : bound
   const rows = [
     ['public', `http://${host.includes(':') ? `[${host}]` : host}:${port}`],
     ['app', config.app ?? 'built-in'],
-    ['workers', String(config.workers)],
+    ['workers', workersOf(workers, config.workers)],
     [
       'balancers',
       config.balancers === 0 ? 'none (mesh: every worker balances)' : `${config.balancers} (${config.balance})`,
@@ -30,6 +32,10 @@ export function summaryOf({ config, host: bound, port, redis, storage, startedIn
   const lines = rows.map(([name, value]) => `  ${(name ?? '').padEnd(10)} ${value ?? ''}`)
   const note = notes(config).map(line => `  note       ${line}`)
   return [`Outpost is ready (pid ${process.pid}, ${Math.round(startedInMs)} ms)`, ...lines, ...note, ''].join('\n')
+}
+
+function workersOf(wanted: number, { min, max }: Config['workers']): string {
+  return min === max ? String(wanted) : `${wanted} (${min} to ${max}, by load)`
 }
 
 function notes(config: Config): string[] {

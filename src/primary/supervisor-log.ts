@@ -74,6 +74,11 @@ export class SupervisorLog {
     if (workers > 1) for (const state of this.#ofOnlyWorker) this.keepsLocally(state, workers)
   }
 
+  /** A decision for so many workers. */
+  autoscales(workers: number, reason: string): void {
+    this.log.info({ workers }, reason)
+  }
+
   targetState(by: Child, { id, state }: { id: string; state: string }): void {
     this.log.debug({ by: by.name, worker: id, state }, 'target changed state')
     if (state === 'ready' && this.#out.delete(id))

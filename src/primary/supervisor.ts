@@ -3,7 +3,9 @@ import { ControlError, type Progress, type Scale, type Scaled } from '../control
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
+import { coresAllowed } from '../resources/control-group.js'
 import { openFilesLimit } from '../resources/open-files.js'
+import { Autoscaler } from './autoscaler.js'
 import { openFilesToSpare } from './host/open-files.js'
 import type { ShutdownClock } from './host/shutdown-clock.js'
 import type { Action } from './plan/action.js'
@@ -53,6 +55,7 @@ export class Supervisor implements Service, ChildObserver {
   readonly #restarts = new RestartCount()
   readonly #log: SupervisorLog
   readonly #switch: ReleaseSwitch
+  readonly #autoscaler: Autoscaler
   #workers: number
   #desired: Desired
   #history: History = noHistory
@@ -82,7 +85,9 @@ export class Supervisor implements Service, ChildObserver {
       drainTimeoutMs,
       shutdownTimeoutMs: stopTimeoutMs,
     } = config
-    this.#workers = workers
+    this.#workers = workers.min
+    const places = config.maxInFlight * Math.max(1, balancers)
+    this.#autoscaler = new Autoscaler({ ...workers, cores: coresAllowed(), places })
     this.#desired = { generation: 0, releases: [], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
@@ -103,7 +108,10 @@ export class Supervisor implements Service, ChildObserver {
     this.#state = 'running'
     const { app, host } = this.options.config
     if (app === undefined || host !== undefined) this.#letListen()
-    this.#look = setInterval(() => this.#ask(), LOOK_INTERVAL_MS)
+    this.#look = setInterval(() => {
+      this.#autoscale()
+      this.#ask()
+    }, LOOK_INTERVAL_MS)
     this.#pass()
     return Promise.resolve()
   }
@@ -152,18 +160,16 @@ export class Supervisor implements Service, ChildObserver {
   }
 
   /**
-   * Changes the number of processes. Surplus ones end once all wanted ones serve.
+   * Changes the number of processes, and fixes that of workers. Surplus ones end once all wanted ones serve.
    * @returns the counts that are wanted from now on
    * @throws {ControlError} `MODE_IS_FIXED`: workers are started for one of mesh mode and balancers, so a run keeps to it
    */
   scale(wanted: Scale): Scaled {
     const { workers = this.wanted.workers, balancers = this.wanted.balancers } = wanted
     if ((balancers === 0) !== (this.#desired.balancers === 0)) throw new ControlError('MODE_IS_FIXED')
-    this.#workers = workers
+    if (wanted.workers !== undefined) this.#autoscaler.fix()
     this.#desired = { ...this.#desired, balancers }
-    const running = this.children().filter(({ role }) => role === 'worker')
-    this.#factory.shareAmong(workers, running)
-    this.#log.scaled(workers)
+    this.#resize(workers)
     this.#ask()
     return { workers, balancers }
   }
@@ -261,6 +267,22 @@ export class Supervisor implements Service, ChildObserver {
 
   childPrinted(child: Child, line: string): void {
     this.options.print(child, line)
+  }
+
+  #resize(workers: number): void {
+    this.#workers = workers
+    const running = this.children().filter(({ role }) => role === 'worker')
+    this.#factory.shareAmong(workers, running)
+    this.#log.scaled(workers)
+  }
+
+  /** A release that is about to get its workers gets as many as it was promised: one more might come too late for it. */
+  #autoscale(): void {
+    const phase = this.#switch.underWay?.phase
+    if (this.#desired.shutdown !== undefined || phase === 'starting' || phase === 'filling') return
+    const decided = this.#autoscaler.look(this.children(), this.#workers, performance.now())
+    if (decided?.reason !== undefined) this.#log.autoscales(decided.workers, decided.reason)
+    if (decided !== undefined && decided.workers !== this.#workers) this.#resize(decided.workers)
   }
 
   /** Requests a pass. Several requests in one turn of the event loop cause one pass. */

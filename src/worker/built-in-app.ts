@@ -19,10 +19,10 @@ import type { LentServices } from './lent-services.js'
 
 /** The built-in app, over the same services that any other app is lent. */
 export function builtInServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): http.Server {
-  const { config, id } = start
+  const { config, id, workers } = start
   const { redis, cache, storage, sessionStore } = services
   const cores = availableParallelism()
-  const hasher = new PasswordHasher(hashLimits(cores, config.workers))
+  const hasher = new PasswordHasher(hashLimits(cores, workers))
   parent.on('order', order => {
     if (order.type === 'workers') hasher.setLimits(hashLimits(cores, order.workers))
   })

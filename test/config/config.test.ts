@@ -1,8 +1,8 @@
 import { writeFileSync } from 'node:fs'
-import { availableParallelism } from 'node:os'
 import { join, resolve } from 'node:path'
 import t from 'tap'
 import { ConfigError, configFor, readConfig } from '#src/config/config.js'
+import { coresAllowed } from '#src/resources/control-group.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 function faultsOf(env: NodeJS.ProcessEnv): ConfigError['faults'] {
@@ -19,7 +19,7 @@ void t.test('every variable may be left out', t => {
   t.match(readConfig({}), {
     port: 3_000,
     host: undefined,
-    workers: availableParallelism(),
+    workers: { min: coresAllowed(), max: coresAllowed() },
     balancers: 1,
     balance: 'round-robin',
     app: undefined,
@@ -72,7 +72,7 @@ void t.test('a usable value is used', t => {
   }
   t.match(readConfig(env), {
     port: 0,
-    workers: 7,
+    workers: { min: 7, max: 7 },
     balancers: 0,
     balance: 'least-busy',
     app,
@@ -82,7 +82,9 @@ void t.test('a usable value is used', t => {
     sessionSecret: env.SESSION_SECRET,
     workerMaxMemory: 512 * 1024 * 1024,
   })
-  t.equal(readConfig({ WORKERS: 'auto' }).workers, availableParallelism())
+  t.strictSame(readConfig({ WORKERS: 'auto' }).workers, { min: coresAllowed(), max: coresAllowed() })
+  t.strictSame(readConfig({ WORKERS: '2-8' }).workers, { min: 2, max: 8 })
+  t.strictSame(readConfig({ WORKERS: '4-4' }).workers, { min: 4, max: 4 })
   t.end()
 })
 
@@ -139,6 +141,11 @@ const unusable: Array<[name: string, value: string]> = [
   ['WORKERS', 'x'],
   ['WORKERS', '0'],
   ['WORKERS', '1025'],
+  ['WORKERS', '8-2'],
+  ['WORKERS', '2-'],
+  ['WORKERS', '2-4-8'],
+  ['WORKERS', '2-1025'],
+  ['WORKERS', '2-auto'],
   ['BALANCERS', 'many'],
   ['BALANCE', 'fair'],
   ['BALANCE', 'ROUND-ROBIN'],
@@ -206,7 +213,8 @@ void t.test('an unusable value is one fault, which says what is accepted', t => 
 
 void t.test('every fault of WORKERS says that auto is accepted as well', t => {
   for (const value of ['0', '1025', '-1', 'x']) {
-    t.match(faultsOf({ WORKERS: value }), [{ accepted: '"auto" (one a core) or a whole number from 1 to 1024' }], value)
+    const accepted = '"auto" (one a core), a whole number from 1 to 1024, or two like 2-8'
+    t.match(faultsOf({ WORKERS: value }), [{ accepted }], value)
   }
   t.end()
 })
@@ -282,7 +290,6 @@ void t.test('a name with OUTPOST_ in front counts before the bare one, and its f
 void t.test('a role is handed the settings that it needs and no others', t => {
   const config = readConfig({ S3_ENDPOINT: 'http://s3', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' })
   t.strictSame(configFor('balancer', config), {
-    workers: config.workers,
     balancers: 1,
     balance: 'round-robin',
     trustProxy: 0,

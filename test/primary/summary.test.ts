@@ -6,6 +6,7 @@ function summary(env: NodeJS.ProcessEnv): string {
   const config = readConfig(env)
   return summaryOf({
     config,
+    workers: config.workers.min,
     host: config.host ?? '::',
     port: 3_000,
     redis: 'REDIS_URL' in env ? undefined : 'embedded',
@@ -22,6 +23,7 @@ void t.test('the summary names the address, the parts and the time of the start'
     t.match(shown.replace(/ +/g, ' '), `\n ${row}\n`)
   }
   t.notMatch(shown, 'note')
+  t.match(summary({ WORKERS: '2-8' }), 'workers    2 (2 to 8, by load)')
   t.match(summary({ BALANCERS: '0' }), 'none (mesh: every worker balances)')
   t.match(summary({ HOST: '::1' }), 'http://[::1]:3000')
   t.end()

@@ -43,7 +43,7 @@ export class ChildFactory {
     private readonly options: ChildFactoryOptions,
     private readonly observer: ChildObserver,
   ) {
-    this.#workers = options.config.workers
+    this.#workers = options.config.workers.min
     this.#forkOptions = { ...options.fork, app: spec => this.#launchOf(spec) }
   }
 
@@ -73,7 +73,8 @@ export class ChildFactory {
     child.send({
       type: 'start',
       id: child.id,
-      config: { ...configFor('worker', config), workers: this.#workers },
+      config: configFor('worker', config),
+      workers: this.#workers,
       socketPath: socketOf(child.id),
       publicPort: publicPort.port,
       mesh: config.balancers === 0,

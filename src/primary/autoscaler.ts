@@ -1,0 +1,58 @@
+import { memoryAllowed, type Memory } from '../resources/control-group.js'
+import { autoscale, noAutoscaleHistory, type AutoscaleDecision } from './plan/autoscale.js'
+import type { AutoscaleLimits } from './plan/scaling-bounds.js'
+import type { Child } from './processes/child.js'
+
+/** A worker that has sent nothing for so long has a busy event loop. It sends once a second. */
+const OVERDUE_MS = 2_500
+/** A look this long after the one before means that this process was stopped, and heard nothing. */
+const OVERSLEPT_MS = 3_000
+
+type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
+
+/** Feeds what the processes tell of themselves into the policy, until somebody fixes the number of workers. */
+export class Autoscaler {
+  #history = noAutoscaleHistory
+  #isFixed: boolean
+  #lookedAt: number | undefined
+
+  constructor(
+    private readonly limits: AutoscaleLimits,
+    private readonly memory: () => Memory = memoryAllowed,
+  ) {
+    this.#isFixed = limits.min === limits.max
+  }
+
+  /** From now on the number of workers is somebody else's decision. */
+  fix(): void {
+    this.#isFixed = true
+  }
+
+  /**
+   * To be called once a second.
+   * @param wanted how many workers have been wanted so far
+   * @param now in the clock of `performance.now()`
+   * @returns how many are wanted from now on, and why; undefined while nothing is decided
+   */
+  look(children: readonly Seen[], wanted: number, now: number): Omit<AutoscaleDecision, 'history'> | undefined {
+    if (this.#isFixed) return undefined
+    const sinceLook = now - (this.#lookedAt ?? now)
+    this.#lookedAt = now
+    if (sinceLook >= OVERSLEPT_MS) return undefined
+    // Before its first heartbeat nothing is known of a process.
+    const known = children.filter(({ state, vitals }) => state === 'ready' && vitals.rssBytes > 0)
+    const workers = known
+      .filter(({ role }) => role === 'worker')
+      .map(({ name, vitals, heardAt }) => ({
+        ...vitals,
+        name,
+        loopUse: now - heardAt >= OVERDUE_MS ? 1 : vitals.loopUse,
+      }))
+    const others = known.filter(({ role }) => role !== 'worker')
+    const otherCpuUse = others.reduce((sum, { vitals }) => sum + vitals.cpuUse, 0)
+    const facts = { workers, otherCpuUse, ...this.memory() }
+    const { history, ...decided } = autoscale(this.#history, facts, this.limits, wanted, now)
+    this.#history = history
+    return decided
+  }
+}

@@ -280,7 +280,9 @@ export class Supervisor implements Service, ChildObserver {
   #autoscale(): void {
     const phase = this.#switch.underWay?.phase
     if (this.#desired.shutdown !== undefined || phase === 'starting' || phase === 'filling') return
-    const decided = this.#autoscaler.look(this.children(), this.#workers, performance.now())
+    // Workers of a release that is only kept warm serve nobody.
+    const children = this.children().filter(({ spec }) => spec.release !== this.#switch.warm)
+    const decided = this.#autoscaler.look(children, this.#workers, performance.now())
     if (decided?.reason !== undefined) this.#log.autoscales(decided.workers, decided.reason)
     if (decided !== undefined && decided.workers !== this.#workers) this.#resize(decided.workers)
   }

@@ -5,6 +5,9 @@ import net, { type Socket } from 'node:net'
 import { framesPathOf } from '#balancer/contract/frames.js'
 import { TrunkEnd } from './trunk-end.js'
 
+/** A balancer sends the key as soon as it has connected. */
+const KEY_MS = 5_000
+
 /** The worker's socket that takes frames, beside the one that takes HTTP. */
 export class TrunkListener {
   readonly #server = net.createServer(socket => this.#arrived(socket))
@@ -14,10 +17,12 @@ export class TrunkListener {
   /**
    * @param key of this instance, which a balancer sends first
    * @param server the app's server now; undefined when it takes no connections
+   * @param onRefused called for a connection that begins with another key
    */
   constructor(
     private readonly key: string,
     private readonly server: () => Server | undefined,
+    private readonly onRefused: () => void = () => undefined,
   ) {}
 
   /** Resolves when balancers can connect. */
@@ -48,11 +53,14 @@ export class TrunkListener {
     const trunk = new TrunkEnd(socket, this.server)
     const key = Buffer.from(`${this.key}\n`, 'latin1')
     let begin = Buffer.alloc(0)
+    const late = setTimeout(() => socket.destroy(), KEY_MS)
     const onBegin = (bytes: Buffer): void => {
       begin = Buffer.concat([begin, bytes])
       if (begin.length < key.length) return
+      clearTimeout(late)
       socket.off('data', onBegin)
       if (!timingSafeEqual(begin.subarray(0, key.length), key)) {
+        this.onRefused()
         socket.destroy()
         return
       }
@@ -61,6 +69,7 @@ export class TrunkListener {
     }
     socket.on('data', onBegin).on('error', () => undefined)
     socket.once('close', () => {
+      clearTimeout(late)
       this.#trunks.delete(socket)
       trunk.lost()
     })

@@ -49,7 +49,8 @@ export class WorkerServer {
     private readonly door: Door,
   ) {
     this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined
-    this.#trunks = new TrunkListener(options.identityKey, () => (this.server.listening ? this.server : undefined))
+    const listening = (): Server | undefined => (this.server.listening ? this.server : undefined)
+    this.#trunks = new TrunkListener(options.identityKey, listening, () => options.onRefused?.())
     server.on('newListener', event => {
       if (event === 'request') this.#othersListen = true
     })

@@ -7,18 +7,9 @@ import { ask, member } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
 import { form, sendForm } from '../helpers/forms.js'
+import { freePort } from '../helpers/redis-server.js'
 
 const small = form({ name: 'file', filename: 'x', content: 'x' })
-
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
-}
 
 void t.test('the store of the built-in app has no port, and takes uploads', async t => {
   // Without a minio of this machine: that one has a port.

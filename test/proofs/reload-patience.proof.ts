@@ -11,10 +11,13 @@ const GOOD = 'export default (request, response) => response.end(`good ${process
 /** Releases that never work, and the error of their reload. */
 const releases = {
   'never gets ready': {
+    env: {},
     code: `console.log('waiting for a table'); await new Promise(resolve => setTimeout(resolve, 1e9))\n${GOOD}`,
     error: /did not become ready \(not ready within 30 s\); the old workers keep serving/,
   },
   'is not healthy': {
+    // Without a path, an answer of 500 is the app's own business.
+    env: { HEALTH_PATH: '/' },
     code: `console.log('waiting for a table'); ${GOOD.replace('response.end', 'response.writeHead(500).end')}`,
     error: /did not last \(not healthy within 30 s\); the old workers keep serving/,
   },
@@ -23,12 +26,12 @@ const releases = {
 // All of the time is spent waiting.
 t.jobs = 4
 
-for (const [what, { code, error }] of Object.entries(releases)) {
+for (const [what, { env, code, error }] of Object.entries(releases)) {
   for (const BALANCERS of ['1', '0']) {
     void t.test(`a reload fails when the release ${what}, with BALANCERS=${BALANCERS}`, async t => {
       const APP = join(temporaryFolder(t), 'app.mjs')
       writeFileSync(APP, GOOD)
-      const cluster = await Cluster.start(t, { APP, BALANCERS, START_TIMEOUT_MS: '30000' })
+      const cluster = await Cluster.start(t, { APP, BALANCERS, START_TIMEOUT_MS: '30000', ...env })
       const bothAnswer = async (): Promise<boolean> => pids.add((await ask(cluster.url, '/')).text).size === 2
       const pids = new Set<string>()
       await until(bothAnswer, 'both to have loaded the good one')

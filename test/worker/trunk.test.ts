@@ -24,6 +24,8 @@ class FramedTarget {
   readonly trunks: TrunkListener
   /** The app takes connections. */
   isOpen = true
+  /** Connections that began with another key. */
+  refused = 0
 
   private constructor(
     readonly name: string,
@@ -39,7 +41,8 @@ class FramedTarget {
       this.sockets.add(socket)
       socket.once('close', () => this.sockets.delete(socket)).on('error', () => undefined)
     })
-    this.trunks = new TrunkListener(key, () => (this.isOpen ? this.server : undefined))
+    const serving = (): http.Server | undefined => (this.isOpen ? this.server : undefined)
+    this.trunks = new TrunkListener(key, serving, () => (this.refused += 1))
   }
 
   static async start(t: Test, name: string, handler: Handler, key = KEY): Promise<FramedTarget> {
@@ -248,6 +251,7 @@ void t.test('without the right key nothing is served in frames', async t => {
   socket.resume().on('error', () => undefined)
   await once(socket, 'close')
   t.equal(served, 0)
+  t.equal(target.refused, 1, 'and it is reported')
 })
 
 void t.test('what is no frame ends the socket', async t => {

@@ -61,7 +61,7 @@ export function relayMessages(io: Server, options: ChatOptions): void {
       const bucket = new TokenBucket(RATE, now())
       session.on('packet', () => {
         if (bucket.take(now()) && speakers.mayPacket(addressOf(session), now())) return
-        noteEjected('it sent too fast', session)
+        noteEjected('messages came too fast', session)
         const socket = joined.get(session)
         if (socket !== undefined) refuse(socket, 'RATE_LIMITED')
         session.close()
@@ -75,12 +75,12 @@ export function relayMessages(io: Server, options: ChatOptions): void {
       const [message] = received
       const isBad = typeof message === 'function' || isDeeperThan(message, MAX_DEPTH)
       if (isBad || binaryBytes(message) > MAX_MESSAGE_BYTES) {
-        noteEjected('its message is none that is passed on', socket.conn)
+        noteEjected('the message was malformed or too large', socket.conn)
         return refuse(socket, 'BAD_MESSAGE')
       }
       const speaker = users.get(socket) ?? addressOf(socket.conn)
       if (limited && !speakers.maySay(speaker, io.engine.clientsCount, now())) {
-        noteEjected('it said too much', socket.conn)
+        noteEjected('too many messages of one speaker', socket.conn)
         return refuse(socket, 'RATE_LIMITED')
       }
       io.emit('message', message)

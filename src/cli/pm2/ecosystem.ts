@@ -35,7 +35,7 @@ export async function ecosystemLaunch(path: string, { env, only, args }: Ecosyst
   const launch: Launch = { settings: { WORKERS: '1' }, env: variablesOf(app, env), nodeOptions: [], notes: [...notes] }
   for (const [field, value] of Object.entries(app)) add(launch, translated(field, value), `${name}: ${field}`)
   if (env !== undefined && app[`env_${env}`] === undefined)
-    add(launch, { note: 'it is not there' }, `${name}: env_${env}`)
+    add(launch, { note: 'the file has no such environment' }, `${name}: env_${env}`)
   if (args.length > 0) launch.settings['APP_ARGS'] = quoted(args)
   const { script, cwd } = placeOf(app, file, name)
   launch.settings['APP'] = script

@@ -26,7 +26,7 @@ const LOG_PLACE = without('the log lies in DATA_DIR/logs, and outpost logs shows
 const EARLY_EXITS = without(
   'a worker that exits early is tried again after a growing pause, and in a crash loop once a minute',
 )
-const OWN_SERVICES = without('it is of services of PM2')
+const OWN_SERVICES = without('it belongs to services of PM2')
 const NAMING = without('an instance is known by its folder')
 const OWNER = without('Outpost runs as who starts it; outpost service writes User=')
 
@@ -90,7 +90,7 @@ const FIELDS_APART = new Set(['name', 'script', 'exec', 'cwd', 'env'])
 export function translated(field: string, value: unknown): Translation {
   if (value === undefined || FIELDS_APART.has(field) || field.startsWith('env_')) return NOTHING
   const translate = Object.hasOwn(TRANSLATIONS, field) ? TRANSLATIONS[field] : undefined
-  return translate?.(value) ?? { note: 'it is not known' }
+  return translate?.(value) ?? { note: 'no such field is known' }
 }
 
 function named(names: readonly string[], translate: Translate): Record<string, Translate> {

@@ -65,7 +65,7 @@ void t.test('variables are texts, and those of --env come over the others', asyn
     PORT: '81',
   })
   const { notes } = await ecosystemLaunch(file, { args, env: 'y' })
-  t.strictSame(notes, ['ecosystem.config.js: env_y has no effect: it is not there'])
+  t.strictSame(notes, ['ecosystem.config.js: env_y has no effect: the file has no such environment'])
 })
 
 void t.test('arguments of the command take the place of those in the file', async t => {

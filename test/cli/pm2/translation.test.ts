@@ -70,7 +70,7 @@ void t.test('what has no counterpart is named with the reason, where it asks for
   })) {
     t.strictSame(translated(field, value), {}, `${field}: ${String(value)} asks for nothing`)
   }
-  t.match(translated('instnaces', 2), { note: 'it is not known' })
+  t.match(translated('instnaces', 2), { note: 'no such field is known' })
   t.end()
 })
 
@@ -101,7 +101,7 @@ const FIELDS_OF_PM2 = `script exec name name_prefix filter_env namespace install
   user gid windowsHide kill_retry_time write io`
 
 void t.test('every field of PM2 is known', t => {
-  for (const field of FIELDS_OF_PM2.split(/\s+/)) t.not(noteOf(field), 'it is not known', field)
+  for (const field of FIELDS_OF_PM2.split(/\s+/)) t.not(noteOf(field), 'no such field is known', field)
   t.end()
 })
 

@@ -1,0 +1,31 @@
+import type { Test } from 'tap'
+import { Load, type LoadReport } from './client.js'
+import { Cluster } from './cluster.js'
+import { until } from './deadline.js'
+import { fixture } from './fixtures.js'
+
+const CLIENTS = 8
+
+/** Four workers of an app with a fault, and eight clients who ask for nothing bad. */
+export class PoisonedCluster {
+  private constructor(
+    readonly cluster: Cluster,
+    readonly load: Load,
+  ) {}
+
+  static async start(t: Test, BALANCERS: string): Promise<PoisonedCluster> {
+    const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: '4', BALANCERS })
+    const load = new Load(cluster.url, '/', CLIENTS)
+    await until(() => load.answered > 50, 'some answers')
+    return new PoisonedCluster(cluster, load)
+  }
+
+  /** How many lines of the log match. */
+  count(pattern: RegExp): number {
+    return this.cluster.lines.filter(line => pattern.test(line)).length
+  }
+
+  report(t: Test, { answers, failures }: LoadReport, ended: number): void {
+    t.comment(`${answers.length} requests, ${failures.length} lost, ${ended} workers ended`)
+  }
+}

@@ -38,6 +38,7 @@ export async function runBalancer(): Promise<void> {
     if (order.type === 'listen') void listen(handle as object)
     else if (order.type === 'targets') {
       balancer.setTargets(order.targets, order.balancers, order.ended, order.fatal)
+      parent.report({ type: 'routed', list: order.list })
     } else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.whenGone(leave)

@@ -103,6 +103,8 @@ const orderSchema = z.discriminatedUnion('type', [
   /** The complete list of targets, each time, and those that have ended recently. */
   z.object({
     type: z.literal('targets'),
+    /** The number of this list. */
+    list: z.number(),
     targets: z.array(targetSchema),
     /** How many processes balance. */
     balancers: z.number(),
@@ -137,6 +139,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
   /** The app keeps this in each worker, and the others do not see it. */
   z.object({ type: z.literal('keeps-locally'), state: z.enum(localStates) }),
+  /** New requests go by the list with this number. */
+  z.object({ type: z.literal('routed'), list: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),

@@ -154,6 +154,11 @@ export class Supervisor implements Service, ChildObserver {
     this.#ask()
   }
 
+  /** Resolves when every process that balances sends its clients to the workers of the next pass. */
+  routed(): Promise<void> {
+    return this.#traffic.routed()
+  }
+
   /** Which release clients get, and which others run. */
   get releases(): Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'> {
     return this.#switch
@@ -198,8 +203,9 @@ export class Supervisor implements Service, ChildObserver {
 
   /** The running processes: balancers first, then workers, each in the order of their places. */
   children(): Child[] {
-    const order = (a: Child, b: Child): number => a.role.localeCompare(b.role) || a.spec.place - b.spec.place
-    return [...this.#children.values()].filter(({ state }) => state !== 'exited').sort(order)
+    const running = [...this.#children.values()].filter(({ state }) => state !== 'exited')
+    const inOrder = running.sort((a, b) => a.spec.place - b.spec.place)
+    return (['balancer', 'worker'] as const).flatMap(wanted => inOrder.filter(({ role }) => role === wanted))
   }
 
   childReported(child: Child, report: Report): void {
@@ -226,6 +232,8 @@ export class Supervisor implements Service, ChildObserver {
         return this.options.need(report.service)
       case 'keeps-locally':
         return this.#log.keepsLocally(report.state, this.wanted.workers)
+      case 'routed':
+        return this.#traffic.noteRouted(child, report.list)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)

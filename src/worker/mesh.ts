@@ -64,6 +64,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     else if (order.type === 'targets') {
       const targets = crashed ? order.targets.filter(isSibling) : order.targets
       balancer.setTargets(targets, order.balancers, order.ended, order.fatal)
+      parent.report({ type: 'routed', list: order.list })
     }
   })
   const isSibling = ({ id }: { id: string }): boolean => id !== start.id

@@ -25,6 +25,8 @@ import type { Draft, ReleaseStore } from './release-store.js'
 export interface ReleaseRunner {
   /** @throws {ControlError} another change, or a reload, is under way */
   changeRelease(switching: Switching): void
+  /** Resolves when every process that balances sends its clients to the workers that are wanted now. */
+  routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'>
 }
 
@@ -57,6 +59,9 @@ export interface Deploy {
 }
 
 const NEVER = ['.git', '.outpost']
+
+/** A process that balances takes its orders within this time, or is replaced. */
+const ROUTED_MS = 10_000
 
 /** Balancers tell the rest of what they have counted as soon as a trial is over. */
 const LAST_FIGURES_MS = 200
@@ -181,6 +186,10 @@ export class Deployer implements Service {
     })
   }
 
+  #routed(): Promise<unknown> {
+    return Promise.race([this.options.runner.routed(), sleep(ROUTED_MS, undefined, { ref: false })])
+  }
+
   async #alone<T>(work: () => Promise<T>): Promise<T> {
     if (this.#busy || this.options.runner.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     this.#busy = true
@@ -222,7 +231,7 @@ export class Deployer implements Service {
       const takenBack = (fault: Fault, comparison: () => Comparison | undefined): void => {
         store.takenBack(to, fault.reason)
         const message = `release ${to} is taken back: ${fault.reason}; ${runner.releases.current} serves as before`
-        void Promise.all([fault.printed, sleep(LAST_FIGURES_MS)]).then(() => {
+        void Promise.all([fault.printed, sleep(LAST_FIGURES_MS), this.#routed()]).then(() => {
           const compared = comparison()
           const report = compared && reportOf(compared)
           log.error({ release: to, reason: fault.reason, ...report }, 'release is taken back')
@@ -234,7 +243,8 @@ export class Deployer implements Service {
         const report = comparison && reportOf(comparison)
         store.setLive(to)
         log.info({ release: to, ...report }, 'release is live')
-        resolve({ release: to, ...(report && { report }) })
+        // Whoever asks after the answer gets the new release.
+        void this.#routed().then(() => resolve({ release: to, ...(report && { report }) }))
       }
       const watcher = {
         baking: (share: number, ms: number): void => told({ event: 'baking', release: to, share, seconds: ms / 1_000 }),

@@ -4,6 +4,10 @@ import type { Child } from '../processes/child.js'
 /** The targets that each balancing process has been sent, and the states that each has reported. */
 export class TargetBoard {
   readonly #told = new WeakMap<Child, string>()
+  /** The number of the newest list that each process has been sent, and of the newest that it goes by. */
+  readonly #sent = new WeakMap<Child, number>()
+  readonly #routed = new WeakMap<Child, number>()
+  #lists = 0
   /** Workers that have exited, the last ones. */
   #ended: readonly EndedTarget[] = []
   /** Of these and of those that are about to exit, the ones that a request has ended. */
@@ -26,11 +30,22 @@ export class TargetBoard {
     const balancers = balancing.length
     const news = { ...(ended.length === 0 ? {} : { ended }), ...(fatal.length === 0 ? {} : { fatal }) }
     const text = JSON.stringify([targets, balancers, ended, fatal])
+    const list = ++this.#lists
     for (const child of balancing) {
       if (this.#told.get(child) === text) continue
       this.#told.set(child, text)
-      child.send({ type: 'targets', targets, balancers, ...news })
+      this.#sent.set(child, list)
+      child.send({ type: 'targets', list, targets, balancers, ...news })
     }
+  }
+
+  noteRouted(balancing: Child, list: number): void {
+    this.#routed.set(balancing, list)
+  }
+
+  /** Whether all balancing processes go by the newest list that they have been sent. */
+  routedAtAll(balancing: readonly Child[]): boolean {
+    return balancing.every(child => this.#routed.get(child) === this.#sent.get(child))
   }
 
   /** A balancing process has found the request that ended this worker. */

@@ -14,6 +14,7 @@ export class Traffic {
   readonly fatal: FatalRequests
   /** Workers of a release that is not the one of all clients, by name. */
   #beside: ReadonlySet<string> = new Set()
+  #awaitingRoutes: Array<() => void> = []
 
   /**
    * @param children all children, by name
@@ -52,6 +53,23 @@ export class Traffic {
     this.#beside = new Set(routes.filter(({ share }) => share !== undefined).map(({ child }) => child))
     this.board.tell(this.#forwarding(), targets, ended, this.fatal.known)
     this.dealer?.setTakers(this.#fittest())
+    this.#checkRouted()
+  }
+
+  /** Resolves when every process that balances goes by the workers of the next `direct`. */
+  routed(): Promise<void> {
+    return new Promise(resolve => this.#awaitingRoutes.push(resolve))
+  }
+
+  /** A process that balances goes by the list with this number. */
+  noteRouted(child: Child, list: number): void {
+    this.board.noteRouted(child, list)
+    this.#checkRouted()
+  }
+
+  #checkRouted(): void {
+    if (this.#awaitingRoutes.length === 0 || !this.board.routedAtAll(this.#balancing())) return
+    for (const resolve of this.#awaitingRoutes.splice(0)) resolve()
   }
 
   /** Whether a request could be answered now. */

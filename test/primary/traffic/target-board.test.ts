@@ -23,7 +23,22 @@ void t.test('each balancing process gets the whole list, and only when it has ch
   board.tell([first], [target('1')])
   board.tell([first, late], [target('1'), target('2')])
   t.equal(first.orders.length, 2)
-  t.same(late.orders, [{ type: 'targets', targets: [target('1'), target('2')], balancers: 2 }])
+  t.same(late.orders, [{ type: 'targets', list: 3, targets: [target('1'), target('2')], balancers: 2 }])
+})
+
+void t.test('a list is in use when every balancing process has said so of the newest that it was sent', async t => {
+  const board = new TargetBoard()
+  const both = [balancer(), balancer()] as const
+  board.tell(both, [target('1')])
+  t.notOk(board.routedAtAll(both))
+  board.noteRouted(both[0], 1)
+  t.notOk(board.routedAtAll(both))
+  board.noteRouted(both[1], 1)
+  t.ok(board.routedAtAll(both))
+  board.tell(both, [target('2')])
+  board.noteRouted(both[0], 2)
+  t.notOk(board.routedAtAll(both))
+  t.ok(board.routedAtAll([both[0]]), 'one that has ended does not count')
 })
 
 void t.test('each balancing process hears how workers ended, and of which a request was the reason', async t => {

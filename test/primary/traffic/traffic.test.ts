@@ -31,7 +31,7 @@ void t.test('a worker is reachable when every balancer has found it ready', t =>
   const { traffic } = trafficOf([one, two, worker])
   traffic.direct([route('worker 1')])
   const targets = [{ id: '1', socketPath: '/run/1.sock', draining: false }]
-  t.same(one.orders, [{ type: 'targets', targets, balancers: 2 }])
+  t.same(one.orders, [{ type: 'targets', list: 1, targets, balancers: 2 }])
   t.notOk(traffic.isServing)
   traffic.board.noteState(one, '1', 'ready')
   t.notOk(traffic.reachabilityOf(worker).reachable)

@@ -15,9 +15,11 @@ export interface ShortAnswerOutcome {
  */
 export function collectShort(answer: Answer, outcome: ShortAnswerOutcome): void {
   const parts: Buffer[] = []
+  let lastLook: NodeJS.Immediate | undefined
   const onData = (part: Buffer): void => void parts.push(part)
   const over = (): void => {
     clearTimeout(patience)
+    clearImmediate(lastLook)
     answer.off('data', onData).off('end', onEnd).off('close', onClose)
   }
   const onEnd = (): void => {
@@ -39,7 +41,8 @@ export function collectShort(answer: Answer, outcome: ShortAnswerOutcome): void 
     .once('end', onEnd)
     .once('close', onClose)
     .once('error', () => undefined)
-  const patience = setTimeout(onSlow, PATIENCE_MS)
+  // What came while this process was busy is read before its time is over.
+  const patience = setTimeout(() => (lastLook = setImmediate(onSlow)), PATIENCE_MS)
 }
 
 const PATIENCE_MS = 20

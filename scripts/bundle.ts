@@ -46,6 +46,8 @@ await build({
 
 chmodSync(`${root}/dist/cli.js`, 0o755)
 
+rmSync(`${root}/dist/.compile-cache`, { recursive: true, force: true })
+
 // Old chunks are removed last, because a running instance forks its processes from them.
 for (const chunk of readdirSync(`${root}/dist/chunks`)) {
   if (!(`dist/chunks/${chunk}` in metafile.outputs)) rmSync(`${root}/dist/chunks/${chunk}`)

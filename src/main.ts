@@ -1,6 +1,9 @@
 #!/usr/bin/env node
 // One program in several roles. People start the primary, which forks the others with their role as the first argument.
 // Each role loads only what it needs.
+import { keepCompiledCode } from './process/compile-cache.js'
+
+keepCompiledCode(import.meta.url)
 switch (process.send === undefined ? 'primary' : process.argv[2]) {
   case 'balancer':
     await (await import('./balancer-process.js')).runBalancer()

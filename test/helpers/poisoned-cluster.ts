@@ -14,7 +14,7 @@ export class PoisonedCluster {
   ) {}
 
   static async start(t: Test, BALANCERS: string): Promise<PoisonedCluster> {
-    const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: '4', BALANCERS })
+    const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), EMBED: 'none', WORKERS: '4', BALANCERS })
     const load = new Load(cluster.url, '/', CLIENTS)
     await until(() => load.answered > 50, 'some answers')
     return new PoisonedCluster(cluster, load)

@@ -10,7 +10,10 @@ const isNew = ({ text }: Answer): boolean => text === 'new'
 /** Releases that are worse, and by what that is seen. */
 const worse: Record<string, [before: string, why: RegExp]> = {
   'answers 500 to one request in ten': ['if (asked % 10 === 0) response.statusCode = 500', /requests failed/],
-  'is three times slower': ['if (Date.now() > 0) return void setTimeout(() => response.end("new"), 60)', /took longer/],
+  'is three times slower': [
+    'if (Date.now() > 0) return void setTimeout(() => response.end("new"), 300)',
+    /took longer/,
+  ],
   'leaks 100 MB a second': [
     'globalThis.kept ??= setInterval(() => (globalThis.leak ??= []).push(Buffer.alloc(2e6, 1)), 20)',
     // Collecting it takes time as well, and either reason is good.
@@ -21,7 +24,7 @@ const worse: Record<string, [before: string, why: RegExp]> = {
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(`a release is tried on a share of the clients with BALANCERS=${BALANCERS}`, async t => {
-    const slow = 'if (Date.now() > 0) return void setTimeout(() => response.end("old"), 20)'
+    const slow = 'if (Date.now() > 0) return void setTimeout(() => response.end("old"), 100)'
     const APP = folderOf(t, appThatSays('old', slow))
     const cluster = await Cluster.start(t, { APP, BALANCERS, KEEP_WARM: '0' })
     const client = await ControlClient.of(cluster.dataDir)
@@ -48,7 +51,7 @@ for (const BALANCERS of ['1', '0']) {
         t.equal(cookieOf(await ask(cluster.url, '/')), '')
         const load = new Load(cluster.url, '/', 8)
         let isTried = false
-        const deployed = deploy(t, cluster, appThatSays('new', slow.replace('old', 'new')), '50:8', ({ event }) => {
+        const deployed = deploy(t, cluster, appThatSays('new', slow.replace('old', 'new')), '50:6', ({ event }) => {
           if (event === 'baking') isTried = true
         })
         await until(() => isTried, 'the trial')

@@ -15,7 +15,12 @@ const FORGED = {
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(`an unchanged app gets the identity of its clients, with BALANCERS=${BALANCERS}`, async t => {
-    const { url } = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS })
+    const { url } = await Cluster.start(t, {
+      APP: fixture('instrumented-app.js'),
+      EMBED: 'none',
+      WORKERS: '1',
+      BALANCERS,
+    })
 
     await t.test('an app gets the address of each client, however their requests are mixed', async t => {
       const agents = ['127.0.3.1', '127.0.3.2', '127.0.3.3'].map(from => {

@@ -7,7 +7,7 @@ import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 
 void t.test('unanswered requests of a mesh worker with an uncaught exception go to other workers', async t => {
-  const env = { APP: fixture('instrumented-app.js'), WORKERS: '3', BALANCERS: '0' }
+  const env = { APP: fixture('instrumented-app.js'), EMBED: 'none', WORKERS: '3', BALANCERS: '0' }
   const cluster = await Cluster.start(t, env)
   const [go, crashed] = [join(cluster.dataDir, 'go'), join(cluster.dataDir, 'crashed')]
 
@@ -35,7 +35,12 @@ void t.test('unanswered requests of a mesh worker with an uncaught exception go 
 void t.test(
   'unanswered requests of the only mesh worker wait for the next one after an uncaught exception',
   async t => {
-    const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
+    const cluster = await Cluster.start(t, {
+      APP: fixture('instrumented-app.js'),
+      EMBED: 'none',
+      WORKERS: '1',
+      BALANCERS: '0',
+    })
     const before = cluster.pids('worker')
     const answer = await ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`)
     t.equal(answer.status, 200)
@@ -45,7 +50,12 @@ void t.test(
 )
 
 void t.test('POST requests of a mesh worker with an uncaught exception are answered 502', async t => {
-  const cluster = await Cluster.start(t, { APP: fixture('instrumented-app.js'), WORKERS: '1', BALANCERS: '0' })
+  const cluster = await Cluster.start(t, {
+    APP: fixture('instrumented-app.js'),
+    EMBED: 'none',
+    WORKERS: '1',
+    BALANCERS: '0',
+  })
   const other = ask(cluster.url, '/wait?until=/never', { method: 'POST' })
   await cluster.printed(/waiting for/)
   const crash = ask(cluster.url, `/crash?once=${join(cluster.dataDir, 'crashed')}`, { method: 'POST' })

@@ -8,7 +8,7 @@ import { fixture } from '../helpers/fixtures.js'
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(`requests over MAX_IN_FLIGHT are answered 503, with BALANCERS=${BALANCERS}`, async t => {
-    const env = { APP: fixture('instrumented-app.js'), WORKERS: '1', MAX_IN_FLIGHT: '3', BALANCERS }
+    const env = { APP: fixture('instrumented-app.js'), EMBED: 'none', WORKERS: '1', MAX_IN_FLIGHT: '3', BALANCERS }
     const cluster = await Cluster.start(t, env)
     const { url } = cluster
     const go = join(cluster.dataDir, 'go')

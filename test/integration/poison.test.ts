@@ -13,7 +13,7 @@ const ROUNDS = 4
 const ENDED_BY_RETRIES = 3
 
 void t.test('a request that ends its worker is answered 502, and costs no other request anything', async t => {
-  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: String(WORKERS) })
+  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), EMBED: 'none', WORKERS: String(WORKERS) })
   const load = new Load(cluster.url, '/', 8)
   await until(() => load.answered > 50, 'some answers')
   for (let round = 0; round < ROUNDS; round += 1) {
@@ -35,7 +35,12 @@ void t.test('a request that ends its worker is answered 502, and costs no other 
 })
 
 void t.test('in mesh mode a request that crashes its worker is answered 502 at once', async t => {
-  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: String(WORKERS), BALANCERS: '0' })
+  const cluster = await Cluster.start(t, {
+    APP: fixture('poison-app.js'),
+    EMBED: 'none',
+    WORKERS: String(WORKERS),
+    BALANCERS: '0',
+  })
   for (let round = 0; round < 3; round += 1) {
     const before = cluster.pids('worker')
     t.equal((await ask(cluster.url, '/bug')).status, 502)
@@ -55,7 +60,7 @@ void t.test('in mesh mode a request that crashes its worker is answered 502 at o
 void t.test(
   'in mesh mode a request whose app exits is answered 502, is named, and is no sign of a crash loop',
   async t => {
-    const env = { APP: fixture('poison-app.js'), WORKERS: '2', BALANCERS: '0' }
+    const env = { APP: fixture('poison-app.js'), EMBED: 'none', WORKERS: '2', BALANCERS: '0' }
     const cluster = await Cluster.start(t, env)
     for (let round = 0; round < ROUNDS; round += 1) {
       // More would be on their way to a worker that is gone, and be reset.
@@ -75,7 +80,7 @@ void t.test(
 )
 
 void t.test('requests whose workers are killed are tried as often as there were workers', async t => {
-  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), WORKERS: String(WORKERS) })
+  const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), EMBED: 'none', WORKERS: String(WORKERS) })
   const load = new Load(cluster.url, '/', 8)
   for (let round = 0; round < 3; round += 1) {
     // Workers that exit within their first second look like a crash loop, and are replaced later and later.

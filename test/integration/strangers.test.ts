@@ -54,7 +54,7 @@ for (const [name, { paths = ['/'], args = [], env = {} }] of Object.entries(apps
     const plain = await PlainNode.start(t, [name, ...args], env)
     const expected = await answersOf(plain.url, paths)
     for (const [mode, BALANCERS] of Object.entries(MODES)) {
-      const cluster = await start(t, name, { BALANCERS, APP_ARGS: quoted(args), ...env })
+      const cluster = await start(t, name, { BALANCERS, WORKERS: '1', APP_ARGS: quoted(args), ...env })
       t.strictSame(await answersOf(cluster.url, paths), expected, mode)
       t.match(await cluster.stop(), { code: 0 }, mode)
     }

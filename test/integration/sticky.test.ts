@@ -10,8 +10,17 @@ const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const VISITS = 8
 const COUNTED = Array.from({ length: VISITS }, (_, i) => i + 1)
 
-function start(t: Test, BALANCERS: string, STICKY: string): Promise<Cluster> {
-  return Cluster.start(t, { APP: 'memory-state.cjs', WORKERS: '3', BALANCERS, STICKY }, undefined, strangers)
+const WORKERS = 3
+
+async function start(t: Test, BALANCERS: string, STICKY: string): Promise<Cluster> {
+  const env = { APP: 'memory-state.cjs', WORKERS: String(WORKERS), BALANCERS, STICKY, LOG_LEVEL: 'debug' }
+  const cluster = await Cluster.start(t, env, undefined, strangers)
+  const found = (): Set<string> =>
+    new Set(cluster.lines.flatMap(line => /"by":"\w+ \d+","worker":"\d+","state":"ready"/.exec(line) ?? []))
+  // Every process that balances finds every worker.
+  const pairs = BALANCERS === '0' ? WORKERS * WORKERS : WORKERS
+  await until(() => found().size === pairs, 'all workers to be found everywhere')
+  return cluster
 }
 
 /** What one client is answered that makes a connection for each visit and keeps its cookies. */

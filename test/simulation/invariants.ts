@@ -99,10 +99,13 @@ export class Invariants {
     if (this.world.desired.shutdown !== undefined) return ensure(lists.length === 0, 'the shutdown changes the routes')
     ensure(lists.length === 1, `a plan has ${lists.length} lists of routes`)
     const routes = new Map(lists[0]?.map(({ child, draining }) => [child, draining]))
+    const leaving = new Set(actions.flatMap(action => (action.type === 'drain' ? [action.child] : [])))
     for (const { name, spec, state } of this.world.children()) {
       const given = routes.get(name)
       routes.delete(name)
-      if (spec.role === 'worker' && state === 'ready') {
+      if (spec.role === 'worker' && state === 'ready' && leaving.has(name)) {
+        ensure(given === true, `${name} is about to drain and gets requests`)
+      } else if (spec.role === 'worker' && state === 'ready') {
         ensure(given === false, `${name} is ready and gets no requests`)
       } else if (spec.role === 'worker' && (state === 'draining' || state === 'crashed')) {
         ensure(given === true, `${name} is ${state} and ${given === undefined ? 'unknown' : 'gets requests'}`)

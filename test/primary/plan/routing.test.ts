@@ -42,6 +42,18 @@ void t.test('a worker that stops or has exited is not in the list', t => {
   t.end()
 })
 
+void t.test('a worker gets nothing new from the pass on in which it is to drain', t => {
+  const story = PlanStory.serving(2)
+  story.desired = { ...story.desired, releases: story.desired.releases.map(release => ({ ...release, workers: 1 })) }
+  const [first] = story.pass()
+  t.equal(first, 'drain worker 2')
+  t.strictSame(story.routes, [
+    { child: 'worker 1', draining: false },
+    { child: 'worker 2', draining: true },
+  ])
+  t.end()
+})
+
 void t.test('a shutdown leaves the list as it is', t => {
   const story = PlanStory.serving(1)
   const before = story.routes

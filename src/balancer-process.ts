@@ -5,10 +5,14 @@ import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 import { SecurityEvents } from './process/security-events.js'
+import { rarely } from './process/rarely.js'
 import { openFilesForConnections } from './resources/open-files.js'
 
 /** Open files for probes of the workers and other work of a balancer. */
 const OPEN_FILES_RESERVE = 64
+
+/** The primary is told at most this often that a request found no worker. */
+const NO_TARGET_MS = 100
 
 /** The body of a balancer process: the library, wired to the primary's orders. */
 export async function runBalancer(): Promise<void> {
@@ -18,8 +22,8 @@ export async function runBalancer(): Promise<void> {
   let requests = 0
   subscribe('http.server.request.start', () => (requests += 1))
   parent.countRequestsBy(() => {
-    const { inFlight, waiting } = balancer.ledger()
-    return { inFlight: inFlight + waiting, requests }
+    const { inFlight, upgraded, waiting } = balancer.ledger()
+    return { inFlight: inFlight + waiting, upgraded, requests }
   })
   const leave = async (deadlineMs: number): Promise<void> => {
     await balancer.stop(deadlineMs)
@@ -78,6 +82,7 @@ export function createBalancer(
       ...options,
     },
     {
+      onNoTarget: rarely(NO_TARGET_MS, () => parent.report({ type: 'no-worker' })),
       onDrained: id => parent.report({ type: 'drained', id }),
       onTargetState: (id, state) => parent.report({ type: 'target-state', id, state }),
       onTargetOut: (id, reason) => parent.report({ type: 'target-out', id, reason }),

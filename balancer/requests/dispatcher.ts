@@ -38,6 +38,8 @@ export interface Supervised extends HasDeadline {
 }
 
 export interface DispatcherEvents {
+  /** A request begins to wait, because no target is ready. */
+  onNoTarget?(): void
   /** A request has ended targets. */
   onFatalRequest?(request: FatalRequestFound): void
   /** A request has ended this target. */
@@ -181,6 +183,7 @@ export class Dispatcher {
 
   #wait(item: Dispatchable, reason: NoPick): void {
     this.room.enter(item, reason)
+    if (reason === 'none-ready') this.events.onNoTarget?.()
     if (this.pool.pickable.length > 0) this.#makePlaceFor(item.account)
   }
 

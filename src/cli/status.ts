@@ -74,10 +74,13 @@ export function urlOf({ host, port }: Pick<Status, 'host' | 'port'>): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-function workersOf({ wanted, processes }: Status): string {
+function workersOf({ wanted, processes, sleep }: Status): string {
   const ready = processes.filter(({ role, state }) => role === 'worker' && state === 'ready').length
   const mode = wanted.balancers === 0 ? 'mesh mode' : count(wanted.balancers, 'balancer')
-  return `${ready} of ${wanted.workers} ready, ${mode}`
+  const held = sleep?.heldBy === undefined ? '' : ` (${sleep.heldBy})`
+  return sleep?.asleep === true
+    ? `asleep until a request comes, ${mode}`
+    : `${ready} of ${wanted.workers} ready${held}, ${mode}`
 }
 
 function rowOf(process: ProcessStatus, paint: Paint): string[] {

@@ -6,6 +6,12 @@ type Environment = Record<string, string | undefined>
 /** The name under which start-cluster.sh passes on what the person set as NODE_OPTIONS. */
 const KEPT = 'OUTPOST_NODE_OPTIONS'
 
+/** The mark of a worker that waits until it is wanted. The app never sees it. */
+const SPARE = 'OUTPOST_SPARE'
+
+/** What a spare finds in its environment. */
+export const spareEnvironment = { [SPARE]: '1' }
+
 let kept: string | undefined
 
 /**
@@ -51,6 +57,13 @@ export function workerEnvironment(
   const first = counting === undefined ? NaN : Number(env[counting] ?? 0)
   const counted = counting === undefined || Number.isNaN(first) ? {} : { [counting]: String(first + place) }
   return { ...counted, PORT: String(port), NODE_APP_INSTANCE: String(place) }
+}
+
+/** Whether this worker is a spare. Takes the mark out of the environment. */
+export function isSpare(env: Environment = process.env): boolean {
+  const marked = env[SPARE] !== undefined
+  Reflect.deleteProperty(env, SPARE)
+  return marked
 }
 
 /** The public port, in a worker. */

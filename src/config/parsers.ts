@@ -46,20 +46,21 @@ export function whether(expected: string): Parser<boolean> {
   return { accepted: `"${expected}" or any other text`, parse: text => text === expected }
 }
 
-const someWorkers = wholeNumber(1, 1_024)
+const someWorkers = wholeNumber(0, 1_024)
 
-/** The least and the most workers that may run. */
+/** The least and the most workers that may run. From 0 on, none runs while nobody asks for anything. */
 export interface WorkerRange {
   readonly min: number
   readonly max: number
 }
 
 export const workerRange: Parser<WorkerRange> = {
-  accepted: '"auto" (one a core), a whole number from 1 to 1024, or two like 2-8',
+  accepted: '"auto" (one a core), a whole number from 1 to 1024, or two like 2-8 or 0-8',
   parse: text => {
     const [from = '', to = from, ...others] = text === 'auto' ? [String(coresAllowed())] : text.split('-')
     const [min, max] = [someWorkers.parse(from), someWorkers.parse(to)]
-    return min === undefined || max === undefined || max < min || others.length > 0 ? undefined : { min, max }
+    const isRange = min !== undefined && max !== undefined && max >= Math.max(1, min) && others.length === 0
+    return isRange ? { min, max } : undefined
   },
 }
 

@@ -50,7 +50,7 @@ export const processSchema = z.object({
 
 export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how many workers were replaced') })
 
-const workers = wholeNumber.min(1).max(1024).describe('how many workers are wanted')
+const workers = wholeNumber.max(1024).describe('how many workers are wanted; 0 while nobody needs one')
 const balancers = wholeNumber.max(64).describe('how many balancers are wanted; 0 in mesh mode')
 
 /** The query of `GET /v1/logs`. */
@@ -60,7 +60,7 @@ export const logsQuerySchema = z.strictObject({
 })
 
 /** The counts to change; the other one stays. */
-export const scaleSchema = z.strictObject({ workers: workers.optional(), balancers: balancers.optional() })
+export const scaleSchema = z.strictObject({ workers: workers.min(1).optional(), balancers: balancers.optional() })
 
 /** The counts that are wanted from now on. */
 export const scaledSchema = z.object({ workers, balancers })
@@ -157,6 +157,14 @@ export const statusSchema = z.object({
     .object({ release: z.string(), phase: z.string(), share: z.number().describe('of the clients; 1 is all') })
     .optional()
     .describe('the deploy or rollback under way'),
+  sleep: z
+    .object({
+      asleep: z.boolean().describe('no worker runs, because nobody needs one'),
+      heldBy: z.string().optional().describe('what keeps the workers now'),
+      spare: z.boolean().describe('a process waits to be the next worker'),
+    })
+    .optional()
+    .describe('missing unless WORKERS begins with 0'),
   processes: z.array(processSchema),
 })
 

@@ -145,6 +145,8 @@ const reportSchema = z.discriminatedUnion('type', [
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** A request waits, because no worker is ready. */
+  z.object({ type: z.literal('no-worker') }),
   /** A request has ended this worker. */
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** A request of this method and path has ended so many workers. */

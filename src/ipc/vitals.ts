@@ -6,6 +6,7 @@ const share = z.number().nonnegative()
 /** The requests of a process, as it counts them. */
 export const requestCountsSchema = z.object({
   inFlight: wholeNumber.describe('requests without a complete answer, at its last heartbeat'),
+  upgraded: wholeNumber.describe('open WebSockets and other upgraded connections, at its last heartbeat'),
   requests: wholeNumber.describe('requests since it was started'),
 })
 
@@ -29,6 +30,7 @@ export const noVitals: Vitals = {
   cpuUse: 0,
   rssBytes: 0,
   inFlight: 0,
+  upgraded: 0,
   requests: 0,
   requestsPerSecond: 0,
 }

@@ -190,6 +190,7 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dat
     port,
     wanted: supervisor.wanted,
     release: supervisor.releases.current,
+    ...(supervisor.sleep && { sleep: supervisor.sleep }),
     ...(supervisor.releases.underWay && { deploying: supervisor.releases.underWay }),
     processes,
   }

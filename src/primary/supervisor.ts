@@ -1,11 +1,12 @@
 import type { Embeddable } from '../config/embedding.js'
-import { ControlError, type Progress, type Scale, type Scaled } from '../control/protocol.js'
+import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { Report } from '../ipc/messages.js'
 import { coresAllowed } from '../resources/control-group.js'
 import { openFilesLimit } from '../resources/open-files.js'
 import { Autoscaler } from './autoscaler.js'
+import { Sleeper } from './sleeper.js'
 import { openFilesToSpare } from './host/open-files.js'
 import type { ShutdownClock } from './host/shutdown-clock.js'
 import type { Action } from './plan/action.js'
@@ -56,6 +57,7 @@ export class Supervisor implements Service, ChildObserver {
   readonly #log: SupervisorLog
   readonly #switch: ReleaseSwitch
   readonly #autoscaler: Autoscaler
+  readonly #sleeper: Sleeper
   #workers: number
   #desired: Desired
   #history: History = noHistory
@@ -85,9 +87,13 @@ export class Supervisor implements Service, ChildObserver {
       drainTimeoutMs,
       shutdownTimeoutMs: stopTimeoutMs,
     } = config
-    this.#workers = workers.min
+    this.#workers = Math.max(1, workers.min)
     const places = config.maxInFlight * Math.max(1, balancers)
-    this.#autoscaler = new Autoscaler({ ...workers, cores: coresAllowed(), places })
+    this.#autoscaler = new Autoscaler({ ...workers, min: this.#workers, cores: coresAllowed(), places })
+    this.#sleeper = new Sleeper(workers.min === 0 ? config.scaleToZeroAfterS * 1_000 : undefined, reason => {
+      this.#log.autoscales(this.wanted.workers, reason)
+      this.#ask()
+    })
     this.#desired = { generation: 0, releases: [], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
@@ -95,7 +101,12 @@ export class Supervisor implements Service, ChildObserver {
     this.#log = new SupervisorLog(log, config.sticky)
     if (balancers === 0) {
       const limit = openFilesLimit()
-      this.#dealer = new ConnectionDealer(publicPort, refuse, () => openFilesToSpare(this.#children.size, limit))
+      this.#dealer = new ConnectionDealer(
+        publicPort,
+        refuse,
+        () => openFilesToSpare(this.#children.size, limit),
+        () => this.#needsWorker(),
+      )
     }
     this.#traffic = new Traffic(this.#children, this.#dealer, options.socketOf, news => this.#log.fatalRequest(news))
     this.serving = new Promise((resolve, reject) => {
@@ -110,6 +121,7 @@ export class Supervisor implements Service, ChildObserver {
     if (app === undefined || host !== undefined) this.#letListen()
     this.#look = setInterval(() => {
       this.#autoscale()
+      this.#lookForSleep()
       this.#ask()
     }, LOOK_INTERVAL_MS)
     this.#pass()
@@ -121,6 +133,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#stopped ??= new Promise<void>(resolve => {
       this.#allGone = resolve
       this.#dealer?.stop()
+      this.#factory.dropSpare()
       this.options.publicPort.close()
       this.#desired = { ...this.#desired, shutdown: this.options.shutdown.begin() }
       this.#pass()
@@ -150,6 +163,7 @@ export class Supervisor implements Service, ChildObserver {
   changeRelease(switching: Switching): void {
     if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     if (this.#reloads.areUnderWay) throw new ControlError('RELOAD_UNDER_WAY')
+    this.#sleeper.wake('a release changes')
     this.#switch.begin(switching, performance.now())
     this.#ask()
   }
@@ -170,9 +184,12 @@ export class Supervisor implements Service, ChildObserver {
    * @throws {ControlError} `MODE_IS_FIXED`: workers are started for one of mesh mode and balancers, so a run keeps to it
    */
   scale(wanted: Scale): Scaled {
-    const { workers = this.wanted.workers, balancers = this.wanted.balancers } = wanted
+    const { workers = this.#workers, balancers = this.wanted.balancers } = wanted
     if ((balancers === 0) !== (this.#desired.balancers === 0)) throw new ControlError('MODE_IS_FIXED')
-    if (wanted.workers !== undefined) this.#autoscaler.fix()
+    if (wanted.workers !== undefined) {
+      this.#autoscaler.fix()
+      this.#sleeper.fix()
+    }
     this.#desired = { ...this.#desired, balancers }
     this.#resize(workers)
     this.#ask()
@@ -198,7 +215,13 @@ export class Supervisor implements Service, ChildObserver {
 
   /** The counts that are wanted. */
   get wanted(): Scaled {
-    return { workers: this.#workers, balancers: this.#desired.balancers }
+    return { workers: this.#sleeper.isAsleep ? 0 : this.#workers, balancers: this.#desired.balancers }
+  }
+
+  /** Whether no worker runs because nobody needs one; undefined if workers always run. */
+  get sleep(): Status['sleep'] {
+    const facts = this.#sleeper.facts
+    return facts && { ...facts, spare: this.#factory.hasSpare }
   }
 
   /** The running processes: balancers first, then workers, each in the order of their places. */
@@ -243,6 +266,8 @@ export class Supervisor implements Service, ChildObserver {
       case 'release-figures':
         this.#switch.addFigures(report.figures, performance.now())
         break
+      case 'no-worker':
+        return this.#needsWorker()
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break
@@ -295,6 +320,24 @@ export class Supervisor implements Service, ChildObserver {
     if (decided !== undefined && decided.workers !== this.#workers) this.#resize(decided.workers)
   }
 
+  #lookForSleep(): void {
+    if (this.#desired.shutdown !== undefined || !this.#starts.areOver) return
+    const changes = this.#switch.underWay !== undefined || this.#switch.warm !== undefined
+    this.#sleeper.look(this.children(), changes, performance.now())
+  }
+
+  /** While no worker runs, one waits to be the first. */
+  #keepSpare(): void {
+    if (!this.#sleeper.isAsleep) return this.#factory.dropSpare()
+    if (this.children().some(({ role }) => role === 'worker')) return
+    const { generation } = this.#desired
+    this.#factory.prepareSpare({ role: 'worker', release: this.#switch.current, place: 0, generation })
+  }
+
+  #needsWorker(): void {
+    if (this.#desired.shutdown === undefined) this.#sleeper.wake('a request waits')
+  }
+
   /** Requests a pass. Several requests in one turn of the event loop cause one pass. */
   #ask(): void {
     if (this.#passAsked || this.#state !== 'running') return
@@ -312,7 +355,7 @@ export class Supervisor implements Service, ChildObserver {
     const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
     const observed = { children, history: this.#history, awakeSince: this.#awakeSince }
     if (this.#desired.shutdown === undefined) {
-      this.#desired = { ...this.#desired, releases: this.#switch.releases(children, this.#workers, now) }
+      this.#desired = { ...this.#desired, releases: this.#switch.releases(children, this.wanted.workers, now) }
     }
     const { actions, history } = plan(this.#desired, observed, this.#limits, now)
     this.#history = history
@@ -324,7 +367,8 @@ export class Supervisor implements Service, ChildObserver {
       this.#starts.succeeded()
       this.#nowServing()
     }
-    if (this.#desired.shutdown !== undefined && this.#children.size === 0) this.#end()
+    if (this.#desired.shutdown === undefined) this.#keepSpare()
+    else if (this.#children.size === 0) this.#end()
   }
 
   #carryOut(action: Action, now: number): void {

@@ -1,8 +1,10 @@
 import cluster from 'node:cluster'
+import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { isMainThread } from 'node:worker_threads'
-import { appPort } from '../config/app-environment.js'
+import { appPort, isSpare } from '../config/app-environment.js'
+import { waitAtGate } from '../ipc/gate.js'
 import { AppListeners } from './app-listeners.js'
 import { OwnEvents } from './own-events.js'
 
@@ -20,6 +22,10 @@ export interface Preloaded {
  */
 function preload(): void {
   hideOwnFlags()
+  if (isMainThread && isSpare()) {
+    loadBody()
+    waitAtGate()
+  }
   // The app's threads inherit the flags; so do the processes that it forks with flags of its own.
   if (!isMainThread || cluster.worker === undefined) return
   // Node's cluster would end a worker in mid-request when its primary exits. The worker exits by itself.
@@ -33,9 +39,18 @@ function preload(): void {
   setImmediate(() => void runBody({ listeners, events, title }))
 }
 
+/** The code of Outpost that runs beside the app. */
+const BODY = join(__dirname, 'worker', 'app-process.js')
+
+/** A spare loads it while it waits, where Node can do that before the app's first line. */
+function loadBody(): void {
+  if (Number(process.versions.node.split('.')[0]) >= 24) createRequire(__filename)(BODY)
+}
+
 async function runBody(preloaded: Preloaded): Promise<void> {
-  const body = pathToFileURL(join(__dirname, 'worker', 'app-process.js')).href
-  const { runAppProcess } = (await import(body)) as { runAppProcess: (preloaded: Preloaded) => Promise<void> }
+  const { runAppProcess } = (await import(pathToFileURL(BODY).href)) as {
+    runAppProcess: (preloaded: Preloaded) => Promise<void>
+  }
   await runAppProcess(preloaded)
 }
 

@@ -1,13 +1,15 @@
 import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
 import type { RequestCounts } from '../ipc/vitals.js'
 
 /** Counts the requests of one worker. */
 export class RequestCount {
   #inFlight = 0
+  #upgraded = 0
   #requests = 0
 
   get counts(): RequestCounts {
-    return { inFlight: this.#inFlight, requests: this.#requests }
+    return { inFlight: this.#inFlight, upgraded: this.#upgraded, requests: this.#requests }
   }
 
   /** The request is in flight until its answer is closed. */
@@ -17,8 +19,10 @@ export class RequestCount {
     answer.once('close', () => (this.#inFlight -= 1))
   }
 
-  /** An upgraded connection is a request that is over at once. */
-  beginUpgrade(): void {
+  /** An upgraded connection is a request that is over at once. The connection lasts until it is closed. */
+  beginUpgrade(socket: Duplex): void {
     this.#requests += 1
+    this.#upgraded += 1
+    socket.once('close', () => (this.#upgraded -= 1))
   }
 }

@@ -134,7 +134,7 @@ export class WorkerServer {
   /** Mesh mode: serves an upgrade that did not come by the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     identify(request, client)
-    this.count.beginUpgrade()
+    this.count.beginUpgrade(socket)
     this.server.emit('upgrade', request, socket, head)
   }
 
@@ -209,7 +209,7 @@ export class WorkerServer {
 
   #countArrival(answer: ServerResponse | Duplex): void {
     if (answer instanceof ServerResponse) this.count.begin(answer)
-    else this.count.beginUpgrade()
+    else this.count.beginUpgrade(answer)
   }
 
   /** Without a listener of the app, an upgrade is an ordinary request (RFC 9110, section 7.8). */

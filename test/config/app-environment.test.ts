@@ -1,5 +1,5 @@
 import t from 'tap'
-import { addNodeOptionsForApps, workerEnvironment } from '#src/config/app-environment.js'
+import { addNodeOptionsForApps, isSpare, spareEnvironment, workerEnvironment } from '#src/config/app-environment.js'
 
 void t.test('a variable that counts is its value plus the number of the place', t => {
   t.strictSame(workerEnvironment(3000, 1, undefined, {}), { PORT: '3000', NODE_APP_INSTANCE: '1' })
@@ -19,5 +19,13 @@ void t.test('options of node for the app come behind those of the person, and ar
   const none = {}
   addNodeOptionsForApps([], none)
   t.strictSame(none, {})
+  t.end()
+})
+
+void t.test('a spare is known by its mark, which the app does not see', t => {
+  const env: Record<string, string | undefined> = { ...spareEnvironment }
+  t.equal(isSpare(env), true)
+  t.strictSame(env, {})
+  t.equal(isSpare(env), false)
   t.end()
 })

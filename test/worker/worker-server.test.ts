@@ -4,7 +4,7 @@ import type { Duplex } from 'node:stream'
 import express from 'express'
 import t, { type Test } from 'tap'
 import { WorkerServer, type Door } from '#src/worker/worker-server.js'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { socketPathFor } from '../helpers/fake-target.js'
 import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js'
@@ -287,7 +287,7 @@ void t.test('requests of clients are counted until their answers are over, and p
     else response.end()
   })
   await rawExchange(path, requestBytes('GET /', [envelope('probe')]))
-  t.strictSame(server.count.counts, { inFlight: 0, requests: 0 })
+  t.strictSame(server.count.counts, { inFlight: 0, upgraded: 0, requests: 0 })
   await bodyOf(path, 'GET /own')
   await bodyOf(path, 'POST /page', ['Expect: 100-continue', 'Content-Length: 0'])
   const [client, left] = [await connect(), await connect()]
@@ -296,12 +296,13 @@ void t.test('requests of clients are counted until their answers are over, and p
     each.write(requestBytes('GET /slow', [envelope()]))
     await within(arrived, 'the request')
   }
-  t.strictSame(server.count.counts, { inFlight: 2, requests: 4 })
+  t.strictSame(server.count.counts, { inFlight: 2, upgraded: 0, requests: 4 })
   const closed = waiting.map(response => once(response, 'close'))
   waiting[0]?.end()
   left.destroy()
   await within(Promise.all(closed), 'the end of both answers')
-  t.strictSame(server.count.counts, { inFlight: 0, requests: 4 })
+  t.strictSame(server.count.counts, { inFlight: 0, upgraded: 0, requests: 4 })
   await rawExchange(path, requestBytes('GET /own', [envelope(), ...UPGRADE_HEADERS]))
-  t.strictSame(server.count.counts, { inFlight: 0, requests: 5 })
+  await until(() => server.count.counts.upgraded === 0, 'the end of the connection')
+  t.strictSame(server.count.counts, { inFlight: 0, upgraded: 0, requests: 5 })
 })

@@ -1,12 +1,16 @@
-import { startFolder, workerEnvironment } from '../../config/app-environment.js'
+import type { ChildProcess } from 'node:child_process'
+import { realpathSync } from 'node:fs'
+import { nodeOptions, startFolder, workerEnvironment } from '../../config/app-environment.js'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import { configFor, type Config } from '../../config/config.js'
 import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
+import { openGate } from '../../ipc/gate.js'
 import type { StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
 import { Child, type ChildObserver } from './child.js'
-import type { AppLaunch, ForkOptions } from './fork.js'
+import { forkSpare, type AppLaunch, type ForkOptions } from './fork.js'
+import { Spare } from './spare.js'
 
 /** The settings that the processes of an instance are started with. */
 export interface ChildFactoryOptions {
@@ -36,6 +40,7 @@ export interface ReleaseFiles {
 export class ChildFactory {
   readonly #forkOptions: ForkOptions
   readonly #nextId = { worker: 1, balancer: 1 }
+  readonly #spare = new Spare()
   #portIsOpen = false
   #workers: number
 
@@ -43,16 +48,43 @@ export class ChildFactory {
     private readonly options: ChildFactoryOptions,
     private readonly observer: ChildObserver,
   ) {
-    this.#workers = options.config.workers.min
+    this.#workers = Math.max(1, options.config.workers.min)
     this.#forkOptions = { ...options.fork, app: spec => this.#launchOf(spec) }
   }
 
   start(spec: StartSpec): Child {
     const id = String(this.#nextId[spec.role]++)
-    const child = Child.fork(id, spec, this.#forkOptions, this.observer)
+    const spare = spec.role === 'worker' ? this.#takeSpare(spec) : undefined
+    const child =
+      spare === undefined
+        ? Child.fork(id, spec, this.#forkOptions, this.observer)
+        : Child.adopt(id, spec, spare, this.observer)
     if (spec.role === 'worker') this.#startWorker(child)
     else this.#startBalancer(child)
     return child
+  }
+
+  /** Keeps a process ready for the next worker of this kind. There is none for the built-in app. */
+  prepareSpare(spec: StartSpec): void {
+    const launch = this.#launchOf(spec)
+    // Modules that NODE_OPTIONS names run before anything of Outpost, and must not run before their time.
+    if (launch === undefined || Object.keys(nodeOptions()).length > 0) return
+    this.#spare.prepare(keyOf(launch), () => forkSpare(this.#forkOptions, launch))
+  }
+
+  get hasSpare(): boolean {
+    return this.#spare.isReady
+  }
+
+  dropSpare(): void {
+    this.#spare.drop()
+  }
+
+  #takeSpare(spec: StartSpec): ChildProcess | undefined {
+    const launch = this.#launchOf(spec)
+    const spare = launch && this.#spare.take(keyOf(launch))
+    if (spare !== undefined) openGate(spare)
+    return spare
   }
 
   #launchOf({ release, place }: StartSpec): AppLaunch | undefined {
@@ -107,6 +139,19 @@ export class ChildFactory {
 
   #letListen(balancer: Child): void {
     balancer.send({ type: 'listen' }, this.options.publicPort.handle)
+  }
+}
+
+/** Two launches with the same key run the same. A link in the path of the folder may have been moved. */
+function keyOf(launch: AppLaunch): string {
+  return JSON.stringify([launch, realPath(launch.cwd)])
+}
+
+function realPath(path: string): string {
+  try {
+    return realpathSync(path)
+  } catch {
+    return path
   }
 }
 

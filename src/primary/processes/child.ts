@@ -82,6 +82,11 @@ export class Child {
     return new Child(id, spec, forkProcess(id, spec, options), observer)
   }
 
+  /** A process that was forked before it was wanted. */
+  static adopt(id: string, spec: StartSpec, process: ChildProcess, observer: ChildObserver): Child {
+    return new Child(id, spec, process, observer)
+  }
+
   get role(): ChildRole {
     return this.spec.role
   }

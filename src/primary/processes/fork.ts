@@ -2,7 +2,7 @@ import cluster from 'node:cluster'
 import { fork, type ChildProcess } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
-import { nodeOptions } from '../../config/app-environment.js'
+import { nodeOptions, spareEnvironment } from '../../config/app-environment.js'
 import type { StartSpec } from '../plan/action.js'
 import { spawned } from './spawn.js'
 
@@ -31,6 +31,12 @@ export function forkProcess(id: string, spec: StartSpec, options: ForkOptions): 
   const stdio: Stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd]
   if (spec.role === 'balancer') return spawned(() => fork(program, ['balancer', id], { stdio }))
   return spawned(() => forkWorker(program, id, stdio, app?.(spec)))
+}
+
+/** Forks a worker that waits before it runs anything of the app, until its gate is opened. */
+export function forkSpare({ program, lifelineFd }: ForkOptions, app: AppLaunch): ChildProcess {
+  const stdio: Stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd, 'pipe']
+  return spawned(() => forkWorker(program, '', stdio, { ...app, env: { ...app.env, ...spareEnvironment } }))
 }
 
 function forkWorker(program: string, id: string, stdio: Stdio, app: AppLaunch | undefined): ChildProcess {

@@ -46,6 +46,8 @@ export class ConnectionDealer {
     private readonly refuse: Refuse,
     /** How many open files the waiting connections may use. */
     private readonly openFiles: () => number = () => Infinity,
+    /** Called when a connection begins to wait. */
+    private readonly onWait: () => void = () => undefined,
   ) {}
 
   /** @throws {PortError} another program has begun to listen since the port was bound */
@@ -97,6 +99,7 @@ export class ConnectionDealer {
     // A connection that came back from a worker that exited is older than the others.
     const place = this.#waiting.findLastIndex(({ until }) => until <= arrival.until) + 1
     this.#waiting.splice(place, 0, arrival)
+    this.onWait()
     if (place === 0) this.#refuseInTime()
   }
 

@@ -1,0 +1,49 @@
+import type { ChildProcess } from 'node:child_process'
+
+/** So many spares may end unasked until one is used: what ends them would end others, too. */
+const MAX_LOST = 3
+
+/**
+ * A worker process that Node has started and that has run nothing of the app yet. It costs no CPU time, and takes that of
+ * its start off a worker that is wanted at once.
+ */
+export class Spare {
+  #ready: { process: ChildProcess; key: string } | undefined
+  #lost = 0
+
+  get isReady(): boolean {
+    return this.#ready !== undefined
+  }
+
+  /**
+   * Starts one, if there is none.
+   * @param key of what it will run: nothing else may use it
+   */
+  prepare(key: string, fork: () => ChildProcess): void {
+    if (this.#ready !== undefined && this.#ready.key !== key) this.drop()
+    if (this.#ready !== undefined || this.#lost >= MAX_LOST) return
+    const process = fork()
+    this.#ready = { process, key }
+    const ended = (): void => {
+      if (this.#ready?.process !== process) return
+      this.#ready = undefined
+      this.#lost += 1
+    }
+    process.once('exit', ended).once('error', ended)
+  }
+
+  /** The spare, if it is for this. It has to be told to go on. */
+  take(key: string): ChildProcess | undefined {
+    if (this.#ready?.key !== key) return undefined
+    const { process } = this.#ready
+    this.#ready = undefined
+    this.#lost = 0
+    return process
+  }
+
+  drop(): void {
+    const process = this.#ready?.process
+    this.#ready = undefined
+    process?.kill('SIGKILL')
+  }
+}

@@ -1,0 +1,79 @@
+import t from 'tap'
+import { awake, sleep, woken, type Activity, type SleepState } from '#src/primary/plan/sleep.js'
+
+const AFTER = 60_000
+
+type Counts = { inFlight: number; upgraded: number; requests: number }
+
+function activity(counts: Partial<Counts> = {}, releaseChanges = false): Activity {
+  const all = { inFlight: 0, upgraded: 0, requests: 0, ...counts }
+  return { processes: new Map([['balancer 1', all]]), releaseChanges }
+}
+
+/** The state after looks at these activities, one each second. */
+function after(looks: readonly Activity[], state: SleepState = awake(0)): { state: SleepState; reasons: string[] } {
+  const reasons: string[] = []
+  looks.forEach((look, second) => {
+    const decided = sleep(state, look, AFTER, second * 1_000)
+    state = decided.state
+    if (decided.reason !== undefined) reasons.push(decided.reason)
+  })
+  return { state, reasons }
+}
+
+const looks = (count: number, look: Activity): Activity[] => Array.from({ length: count }, () => look)
+
+void t.test('workers end once nobody has asked for anything for long enough, and that is said once', t => {
+  t.equal(after(looks(60, activity())).state.asleep, false)
+  const { state, reasons } = after(looks(200, activity()))
+  t.equal(state.asleep, true)
+  t.strictSame(reasons, ['pool shrinks to 0 workers: there was no request for 60 s'])
+  t.end()
+})
+
+const holders: Array<[counts: Partial<Counts>, releaseChanges: boolean, heldBy: string]> = [
+  [{ inFlight: 1 }, false, 'a request is in flight'],
+  [{ upgraded: 2 }, false, 'a WebSocket or another upgraded connection is open'],
+  [{}, true, 'a release changes'],
+]
+
+for (const [counts, releaseChanges, heldBy] of holders) {
+  void t.test(`workers stay while ${heldBy}`, t => {
+    const { state, reasons } = after(looks(500, activity(counts, releaseChanges)))
+    t.match(state, { asleep: false, heldBy })
+    t.strictSame(reasons, [])
+    t.end()
+  })
+}
+
+void t.test('requests that were over before the look count from the look on', t => {
+  const { state } = after([
+    ...looks(50, activity()),
+    activity({ requests: 1 }),
+    ...looks(59, activity({ requests: 1 })),
+  ])
+  t.equal(state.asleep, false)
+  const { state: later } = after([...looks(50, activity()), ...looks(62, activity({ requests: 1 }))])
+  t.equal(later.asleep, true)
+  t.end()
+})
+
+void t.test('the requests of processes that have ended are no activity, and neither is their absence', t => {
+  const gone: Activity = { processes: new Map(), releaseChanges: false }
+  const { state } = after([activity({ requests: 9 }), ...looks(60, gone)])
+  t.equal(state.asleep, true)
+  t.end()
+})
+
+void t.test('a request wakes the instance, whether it is reported or seen at a look', t => {
+  const { state } = after(looks(200, activity()))
+  const reported = woken(state, 'a request waits', 200_000)
+  t.equal(reported.reason, 'pool grows from 0 workers: a request waits')
+  t.equal(reported.state.asleep, false)
+  t.equal(woken(reported.state, 'a request waits', 200_001).reason, undefined, 'said once')
+  const seen = sleep(state, activity({ inFlight: 1, requests: 1 }), AFTER, 200_000)
+  t.equal(seen.state.asleep, false)
+  t.equal(sleep(reported.state, activity(), AFTER, 259_999).state.asleep, false, 'its time begins anew')
+  t.equal(sleep(reported.state, activity(), AFTER, 260_000).state.asleep, true)
+  t.end()
+})

@@ -1,4 +1,5 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
+import { DETACHED } from '../contract/detached.js'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { addCookiesTo } from './added-cookies.js'
@@ -96,6 +97,7 @@ function detach(forwarded: ForwardedRequest): void {
     socket.destroySoon()
   })
   forwarded.replaceResponse(fresh)
+  response.emit(DETACHED)
 }
 
 class LocalUpgraded implements UpgradedConnection {

@@ -3,6 +3,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import type { BalancerOptions, ClientIdentity, LocalApp } from '#balancer'
+import { DETACHED } from '#balancer/contract/detached.js'
 import { until, within } from '../../helpers/deadline.js'
 import { FakeTarget } from '../../helpers/fake-target.js'
 import { requestBytes } from '../../helpers/raw-http.js'
@@ -117,12 +118,14 @@ void t.test('a local app can read a body that was held, streamed or continued', 
 })
 
 void t.test('a request that a local app does not answer in time is answered 504', async t => {
-  const app = new FakeApp(() => undefined)
+  let detached = 0
+  const app = new FakeApp((_request, response) => response.once(DETACHED, () => (detached += 1)))
   const running = await withLocal(t, app, { upstreamTimeoutMs: 100 })
   const client = await running.connect()
   const answer = await client.write(GET).response()
   t.match(answer, { status: 504, headers: { connection: 'close' } })
   t.equal(await client.closed, 'end')
+  t.equal(detached, 1, 'who counts the requests of the app hears of it')
   const { response } = app.calls[0]!
   t.doesNotThrow(() => response.writeHead(200).end('too late'))
   await running.quiet()

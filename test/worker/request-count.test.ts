@@ -1,0 +1,39 @@
+import { EventEmitter } from 'node:events'
+import type { ServerResponse } from 'node:http'
+import type { Duplex } from 'node:stream'
+import t from 'tap'
+import { DETACHED } from '#balancer/contract/detached.js'
+import { RequestCount } from '#src/worker/request-count.js'
+
+const answer = (): ServerResponse => new EventEmitter() as unknown as ServerResponse
+
+void t.test('a request is in flight until its answer is closed', t => {
+  const count = new RequestCount()
+  const first = answer()
+  count.begin(first)
+  t.strictSame(count.counts, { inFlight: 1, upgraded: 0, requests: 1 })
+  first.emit('close')
+  t.strictSame(count.counts, { inFlight: 0, upgraded: 0, requests: 1 })
+  t.end()
+})
+
+void t.test('an answer that is taken from the app is over once, whatever the app does with it', t => {
+  const count = new RequestCount()
+  const [taken, other] = [answer(), answer()]
+  count.begin(taken)
+  count.begin(other)
+  taken.emit(DETACHED)
+  taken.emit('close')
+  t.match(count.counts, { inFlight: 1, requests: 2 })
+  t.end()
+})
+
+void t.test('an upgraded connection counts until it is closed', t => {
+  const count = new RequestCount()
+  const socket = new EventEmitter() as unknown as Duplex
+  count.beginUpgrade(socket)
+  t.strictSame(count.counts, { inFlight: 0, upgraded: 1, requests: 1 })
+  socket.emit('close')
+  t.strictSame(count.counts, { inFlight: 0, upgraded: 0, requests: 1 })
+  t.end()
+})

@@ -19,7 +19,10 @@ export function addService(program: Command, context: Context): void {
     .description('prints a systemd unit that starts the app at boot, and again after a failure')
     .usage('[options] [app] [-- arguments of the app]')
     .argument('[app]', 'as for outpost start')
-    .option('-w, --workers <number>', 'how many workers; auto is one a core, 2-8 as many as the load takes')
+    .option(
+      '-w, --workers <number>',
+      'how many workers; auto is one a core, 2-8 as the load takes, 0-8 none while idle',
+    )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; may be repeated', more)
     .option('--data-dir <folder>', 'the folder for all that it writes, ./.outpost by default')

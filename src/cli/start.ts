@@ -25,7 +25,10 @@ export function addStart(program: Command, context: Context): void {
       '[app]',
       'a file; a folder with a package.json, which is then where it runs; an ecosystem file of PM2; or none: APP, else the built-in app',
     )
-    .option('-w, --workers <number>', 'how many workers; auto is one a core, 2-8 as many as the load takes')
+    .option(
+      '-w, --workers <number>',
+      'how many workers; auto is one a core, 2-8 as the load takes, 0-8 none while idle',
+    )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; those that are set already stay; may be repeated', more)
     .option('--env <name>', "with PM2's ecosystem file: adds the variables of env_<name>")

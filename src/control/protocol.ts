@@ -159,12 +159,12 @@ export const statusSchema = z.object({
     .describe('the deploy or rollback under way'),
   sleep: z
     .object({
-      asleep: z.boolean().describe('no worker runs, because nobody needs one'),
+      asleep: z.boolean().describe('no worker is wanted, because nobody needs one'),
       heldBy: z.string().optional().describe('what keeps the workers now'),
       spare: z.boolean().describe('a process waits to be the next worker'),
     })
     .optional()
-    .describe('missing unless WORKERS begins with 0'),
+    .describe('missing unless WORKERS begins with 0, and once the number of workers was set'),
   processes: z.array(processSchema),
 })
 

@@ -17,10 +17,15 @@ export class Autoscaler {
   #lookedAt: number | undefined
 
   constructor(
-    private readonly limits: AutoscaleLimits,
+    private limits: AutoscaleLimits,
     private readonly memory: () => Memory = memoryAllowed,
   ) {
     this.#isFixed = limits.min === limits.max
+  }
+
+  /** How many requests one worker may have in flight from now on. */
+  setPlaces(places: number): void {
+    this.limits = { ...this.limits, places }
   }
 
   /** From now on the number of workers is somebody else's decision. */

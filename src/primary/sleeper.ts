@@ -31,14 +31,18 @@ export class Sleeper {
     return { asleep, ...(!asleep && heldBy !== undefined && { heldBy }) }
   }
 
-  /** To be called once a second. @param now in the clock of `performance.now()` */
-  look(children: readonly Seen[], releaseChanges: boolean, now: number): void {
+  /**
+   * To be called once a second.
+   * @param other what needs workers beside requests, in words
+   * @param now in the clock of `performance.now()`
+   */
+  look(children: readonly Seen[], other: string | undefined, now: number): void {
     if (this.afterMs === undefined) return
     const sinceLook = now - (this.#lookedAt ?? now)
     this.#lookedAt = now
     if (sinceLook >= OVERSLEPT_MS) this.#state = { ...this.#state, activeAt: now }
     const processes = new Map(children.map(({ name, vitals }) => [name, vitals]))
-    this.#take(sleep(this.#state, { processes, releaseChanges }, this.afterMs, now))
+    this.#take(sleep(this.#state, { processes, other }, this.afterMs, now))
   }
 
   /** Something needs a worker now. */

@@ -2,7 +2,7 @@ import type { Embeddable } from '../config/embedding.js'
 import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
-import type { Report } from '../ipc/messages.js'
+import type { LocalState, Report } from '../ipc/messages.js'
 import { coresAllowed } from '../resources/control-group.js'
 import { openFilesLimit } from '../resources/open-files.js'
 import { Autoscaler } from './autoscaler.js'
@@ -88,9 +88,11 @@ export class Supervisor implements Service, ChildObserver {
       shutdownTimeoutMs: stopTimeoutMs,
     } = config
     this.#workers = Math.max(1, workers.min)
-    const places = config.maxInFlight * Math.max(1, balancers)
+    const places = placesOf(config.maxInFlight, balancers)
     this.#autoscaler = new Autoscaler({ ...workers, min: this.#workers, cores: coresAllowed(), places })
     this.#sleeper = new Sleeper(workers.min === 0 ? config.scaleToZeroAfterS * 1_000 : undefined, reason => {
+      // A wake starts as few as there may be, not as many as ran when the last requests came.
+      if (this.#sleeper.isAsleep) this.#resize(Math.max(1, workers.min))
       this.#log.autoscales(this.wanted.workers, reason)
       this.#ask()
     })
@@ -98,7 +100,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
     this.#factory = new ChildFactory(options, this)
-    this.#log = new SupervisorLog(log, config.sticky)
+    this.#log = new SupervisorLog(log, workers.min === 0 ? 'off' : config.sticky)
     if (balancers === 0) {
       const limit = openFilesLimit()
       this.#dealer = new ConnectionDealer(
@@ -150,6 +152,7 @@ export class Supervisor implements Service, ChildObserver {
    */
   async reload(onProgress?: (event: Progress) => void): Promise<number> {
     if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
+    this.#sleeper.wake('workers are being replaced')
     const { generation, finished } = this.#reloads.ask(onProgress)
     this.#desired = { ...this.#desired, generation }
     this.#ask()
@@ -168,7 +171,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#ask()
   }
 
-  /** Resolves when every process that balances sends its clients to the workers of the next pass. */
+  /** Resolves when every process that balances goes by the list of this pass, or of the next one outside a pass. */
   routed(): Promise<void> {
     return this.#traffic.routed()
   }
@@ -191,9 +194,10 @@ export class Supervisor implements Service, ChildObserver {
       this.#sleeper.fix()
     }
     this.#desired = { ...this.#desired, balancers }
+    this.#autoscaler.setPlaces(placesOf(this.options.config.maxInFlight, balancers))
     this.#resize(workers)
     this.#ask()
-    return { workers, balancers }
+    return this.wanted
   }
 
   /**
@@ -254,7 +258,7 @@ export class Supervisor implements Service, ChildObserver {
       case 'needs':
         return this.options.need(report.service)
       case 'keeps-locally':
-        return this.#log.keepsLocally(report.state, this.wanted.workers)
+        return this.#keepsLocally(report.state)
       case 'routed':
         return this.#traffic.noteRouted(child, report.list)
       case 'target-state':
@@ -312,7 +316,8 @@ export class Supervisor implements Service, ChildObserver {
   /** A release that is about to get its workers gets as many as it was promised: one more might come too late for it. */
   #autoscale(): void {
     const phase = this.#switch.underWay?.phase
-    if (this.#desired.shutdown !== undefined || phase === 'starting' || phase === 'filling') return
+    if (this.#sleeper.isAsleep || this.#desired.shutdown !== undefined || phase === 'starting' || phase === 'filling')
+      return
     // Workers of a release that is only kept warm serve nobody.
     const children = this.children().filter(({ spec }) => spec.release !== this.#switch.warm)
     const decided = this.#autoscaler.look(children, this.#workers, performance.now())
@@ -320,10 +325,24 @@ export class Supervisor implements Service, ChildObserver {
     if (decided !== undefined && decided.workers !== this.#workers) this.#resize(decided.workers)
   }
 
+  /** What a worker keeps in its memory is lost when all workers end. Rooms are not: their connections keep the worker. */
+  #keepsLocally(state: LocalState): void {
+    const isLost = this.options.config.workers.min === 0 && state !== 'rooms'
+    this.#log.keepsLocally(state, isLost ? Infinity : this.#workers)
+  }
+
   #lookForSleep(): void {
     if (this.#desired.shutdown !== undefined || !this.#starts.areOver) return
-    const changes = this.#switch.underWay !== undefined || this.#switch.warm !== undefined
-    this.#sleeper.look(this.children(), changes, performance.now())
+    this.#sleeper.look(this.children(), this.#needOfWorkers(), performance.now())
+  }
+
+  /** What needs workers beside the requests that processes tell of. */
+  #needOfWorkers(): string | undefined {
+    if (this.#switch.underWay !== undefined || this.#switch.warm !== undefined) return 'a release changes'
+    if (this.#reloads.areUnderWay) return 'workers are being replaced'
+    if ((this.#dealer?.waiting ?? 0) > 0) return 'a request waits'
+    const starts = this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
+    return starts ? 'a worker starts' : undefined
   }
 
   /** While no worker runs, one waits to be the first. */
@@ -476,4 +495,9 @@ export class Supervisor implements Service, ChildObserver {
     clearInterval(this.#look)
     this.#allGone()
   }
+}
+
+/** How many requests one worker may have in flight: each process that balances allows so many. */
+function placesOf(maxInFlight: number, balancers: number): number {
+  return maxInFlight * Math.max(1, balancers)
 }

@@ -61,8 +61,8 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
       await untilAsleep(cluster, since + 1)
     })
 
-    await t.test('a reload has nothing to replace, and a fixed number of workers stays', async t => {
-      t.strictSame(await cluster.reload(), { replaced: 0 })
+    await t.test('a reload tries the code, and a fixed number of workers stays', async t => {
+      t.strictSame(await cluster.reload(), { replaced: 1 })
       await cluster.scale({ workers: 1 })
       await cluster.has('worker', 1)
       t.equal((await ask(cluster.url, '/whoami')).status, 200)
@@ -113,3 +113,9 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
     t.match(await cluster.stop(), { code: 0 })
   })
 }
+
+void t.test('a worker that takes longer to start than it would be kept is waited for, in mesh mode', async t => {
+  const cluster = await start(t, join(strangers, 'slow.cjs'), '0')
+  await untilAsleep(cluster, 1)
+  t.match(await ask(cluster.url, '/'), { status: 200, text: 'slow' })
+})

@@ -2,8 +2,8 @@
 export interface Activity {
   /** By process: its requests without a complete answer, its upgraded connections, and its requests since its start. */
   readonly processes: ReadonlyMap<string, { inFlight: number; upgraded: number; requests: number }>
-  /** A deploy or a rollback is under way, or the release before is kept warm. */
-  readonly releaseChanges: boolean
+  /** What else needs workers, in words. */
+  readonly other: string | undefined
 }
 
 /** Times in milliseconds of one steady clock. */
@@ -28,8 +28,8 @@ export function awake(now: number): SleepState {
 }
 
 /**
- * Decides whether any worker is needed: none after `afterMs` without a request, an upgraded connection or a change of
- * releases. Pure; asked once a second.
+ * Decides whether any worker is needed: none after `afterMs` without a request, an upgraded connection or another reason.
+ * Pure; asked once a second.
  */
 export function sleep(before: SleepState, activity: Activity, afterMs: number, now: number): SleepDecision {
   const heldBy = holderOf(activity, before.requests)
@@ -47,11 +47,11 @@ export function woken(before: SleepState, why: string, now: number): SleepDecisi
   return { state: { ...before, asleep: false, activeAt: now }, reason }
 }
 
-function holderOf({ processes, releaseChanges }: Activity, before: ReadonlyMap<string, number>): string | undefined {
+function holderOf({ processes, other }: Activity, before: ReadonlyMap<string, number>): string | undefined {
   const all = [...processes]
   const upgraded = Math.max(0, ...all.map(([, counts]) => counts.upgraded))
   if (all.some(([, { inFlight }]) => inFlight > 0)) return 'a request is in flight'
   if (upgraded > 0) return 'a WebSocket or another upgraded connection is open'
   if (all.some(([name, { requests }]) => requests > (before.get(name) ?? 0))) return 'a request came'
-  return releaseChanges ? 'a release changes' : undefined
+  return other
 }

@@ -67,8 +67,9 @@ export class ChildFactory {
   /** Keeps a process ready for the next worker of this kind. There is none for the built-in app. */
   prepareSpare(spec: StartSpec): void {
     const launch = this.#launchOf(spec)
-    // Modules that NODE_OPTIONS names run before anything of Outpost, and must not run before their time.
-    if (launch === undefined || Object.keys(nodeOptions()).length > 0) return
+    // Modules that --require names run before anything of Outpost, and must not run before their time.
+    const options = [...process.execArgv, nodeOptions()['NODE_OPTIONS'], launch?.env['NODE_OPTIONS']].join(' ')
+    if (launch === undefined || REQUIRES.test(options)) return this.dropSpare()
     this.#spare.prepare(keyOf(launch), () => forkSpare(this.#forkOptions, launch))
   }
 
@@ -141,6 +142,8 @@ export class ChildFactory {
     balancer.send({ type: 'listen' }, this.options.publicPort.handle)
   }
 }
+
+const REQUIRES = /(^|\s)(-r|--require)(?![\w-])/
 
 /** Two launches with the same key run the same. A link in the path of the folder may have been moved. */
 function keyOf(launch: AppLaunch): string {

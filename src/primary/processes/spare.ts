@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** So many spares may end unasked until one is used: what ends them would end others, too. */
+/** So many spares may end unasked until workers run again: what ends them would end others, too. */
 const MAX_LOST = 3
 
 /**
@@ -44,6 +44,7 @@ export class Spare {
   drop(): void {
     const process = this.#ready?.process
     this.#ready = undefined
+    this.#lost = 0
     process?.kill('SIGKILL')
   }
 }

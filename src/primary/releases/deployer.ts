@@ -25,7 +25,7 @@ import type { Draft, ReleaseStore } from './release-store.js'
 export interface ReleaseRunner {
   /** @throws {ControlError} another change, or a reload, is under way */
   changeRelease(switching: Switching): void
-  /** Resolves when every process that balances sends its clients to the workers that are wanted now. */
+  /** Asked within a change of releases: resolves when every process that balances goes by it. */
   routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'>
 }

@@ -73,6 +73,11 @@ export class ConnectionDealer {
     for (const each of waiting) this.#deal(each)
   }
 
+  /** How many connections wait for a worker. */
+  get waiting(): number {
+    return this.#waiting.length
+  }
+
   stop(): void {
     this.#takers = []
     clearTimeout(this.#timer)

@@ -5,9 +5,9 @@ const AFTER = 60_000
 
 type Counts = { inFlight: number; upgraded: number; requests: number }
 
-function activity(counts: Partial<Counts> = {}, releaseChanges = false): Activity {
+function activity(counts: Partial<Counts> = {}, other?: string): Activity {
   const all = { inFlight: 0, upgraded: 0, requests: 0, ...counts }
-  return { processes: new Map([['balancer 1', all]]), releaseChanges }
+  return { processes: new Map([['balancer 1', all]]), other }
 }
 
 /** The state after looks at these activities, one each second. */
@@ -31,15 +31,15 @@ void t.test('workers end once nobody has asked for anything for long enough, and
   t.end()
 })
 
-const holders: Array<[counts: Partial<Counts>, releaseChanges: boolean, heldBy: string]> = [
-  [{ inFlight: 1 }, false, 'a request is in flight'],
-  [{ upgraded: 2 }, false, 'a WebSocket or another upgraded connection is open'],
-  [{}, true, 'a release changes'],
+const holders: Array<[counts: Partial<Counts>, other: string | undefined, heldBy: string]> = [
+  [{ inFlight: 1 }, undefined, 'a request is in flight'],
+  [{ upgraded: 2 }, undefined, 'a WebSocket or another upgraded connection is open'],
+  [{}, 'a release changes', 'a release changes'],
 ]
 
-for (const [counts, releaseChanges, heldBy] of holders) {
+for (const [counts, other, heldBy] of holders) {
   void t.test(`workers stay while ${heldBy}`, t => {
-    const { state, reasons } = after(looks(500, activity(counts, releaseChanges)))
+    const { state, reasons } = after(looks(500, activity(counts, other)))
     t.match(state, { asleep: false, heldBy })
     t.strictSame(reasons, [])
     t.end()
@@ -59,7 +59,7 @@ void t.test('requests that were over before the look count from the look on', t 
 })
 
 void t.test('the requests of processes that have ended are no activity, and neither is their absence', t => {
-  const gone: Activity = { processes: new Map(), releaseChanges: false }
+  const gone: Activity = { processes: new Map(), other: undefined }
   const { state } = after([activity({ requests: 9 }), ...looks(60, gone)])
   t.equal(state.asleep, true)
   t.end()

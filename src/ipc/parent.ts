@@ -35,7 +35,7 @@ const ORPHAN_DEADLINE_MS = 4_000
 export class Parent extends EventEmitter<ParentEvents> {
   readonly #self = new SelfMeasurement(HEARTBEAT_MS)
 
-  #counts: () => RequestCounts = () => ({ inFlight: 0, upgraded: 0, requests: 0 })
+  #counts: () => RequestCounts = () => ({ inFlight: 0, streaming: 0, upgraded: 0, requests: 0 })
 
   /** Orders that came before `begin`. */
   #early: Array<[order: LaterOrder, handle: unknown]> | undefined = []

@@ -6,6 +6,7 @@ const share = z.number().nonnegative()
 /** The requests of a process, as it counts them. */
 export const requestCountsSchema = z.object({
   inFlight: wholeNumber.describe('requests without a complete answer, at its last heartbeat'),
+  streaming: wholeNumber.describe('of these, at a worker: those whose answer has begun'),
   upgraded: wholeNumber.describe('open WebSockets and other upgraded connections, at its last heartbeat'),
   requests: wholeNumber.describe('requests since it was started'),
 })
@@ -30,6 +31,7 @@ export const noVitals: Vitals = {
   cpuUse: 0,
   rssBytes: 0,
   inFlight: 0,
+  streaming: 0,
   upgraded: 0,
   requests: 0,
   requestsPerSecond: 0,

@@ -5,21 +5,23 @@ import type { RequestCounts } from '../ipc/vitals.js'
 
 /** Counts the requests of one worker. */
 export class RequestCount {
-  #inFlight = 0
+  readonly #inFlight = new Set<ServerResponse>()
   #upgraded = 0
   #requests = 0
 
   get counts(): RequestCounts {
-    return { inFlight: this.#inFlight, upgraded: this.#upgraded, requests: this.#requests }
+    let streaming = 0
+    for (const { headersSent } of this.#inFlight) if (headersSent) streaming += 1
+    return { inFlight: this.#inFlight.size, streaming, upgraded: this.#upgraded, requests: this.#requests }
   }
 
   /** The request is in flight until its answer is closed, or taken from the app. */
   begin(answer: ServerResponse): void {
     this.#requests += 1
-    this.#inFlight += 1
+    this.#inFlight.add(answer)
     const over = (): void => {
       answer.off('close', over).off(DETACHED, over)
-      this.#inFlight -= 1
+      this.#inFlight.delete(answer)
     }
     answer.once('close', over).once(DETACHED, over)
   }

@@ -29,6 +29,7 @@ export const aStatus: Status = {
       cpuUse: 0.5,
       rssBytes: 10,
       inFlight: 3,
+      streaming: 1,
       upgraded: 1,
       requests: 100,
       requestsPerSecond: 50,

@@ -11,9 +11,9 @@ void t.test('a request is in flight until its answer is closed', t => {
   const count = new RequestCount()
   const first = answer()
   count.begin(first)
-  t.strictSame(count.counts, { inFlight: 1, upgraded: 0, requests: 1 })
+  t.strictSame(count.counts, { inFlight: 1, streaming: 0, upgraded: 0, requests: 1 })
   first.emit('close')
-  t.strictSame(count.counts, { inFlight: 0, upgraded: 0, requests: 1 })
+  t.strictSame(count.counts, { inFlight: 0, streaming: 0, upgraded: 0, requests: 1 })
   t.end()
 })
 
@@ -32,8 +32,19 @@ void t.test('an upgraded connection counts until it is closed', t => {
   const count = new RequestCount()
   const socket = new EventEmitter() as unknown as Duplex
   count.beginUpgrade(socket)
-  t.strictSame(count.counts, { inFlight: 0, upgraded: 1, requests: 1 })
+  t.strictSame(count.counts, { inFlight: 0, streaming: 0, upgraded: 1, requests: 1 })
   socket.emit('close')
-  t.strictSame(count.counts, { inFlight: 0, upgraded: 0, requests: 1 })
+  t.strictSame(count.counts, { inFlight: 0, streaming: 0, upgraded: 0, requests: 1 })
+  t.end()
+})
+
+void t.test('an answer that has begun is counted as streaming', t => {
+  const count = new RequestCount()
+  const [begun, waiting] = [Object.assign(answer(), { headersSent: true }), answer()]
+  count.begin(begun)
+  count.begin(waiting)
+  t.match(count.counts, { inFlight: 2, streaming: 1 })
+  begun.emit('close')
+  t.match(count.counts, { inFlight: 1, streaming: 0 })
   t.end()
 })

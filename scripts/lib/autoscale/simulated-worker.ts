@@ -55,13 +55,14 @@ export class SimulatedWorker {
   }
 
   /** What it tells of the last second, which ends now. */
-  measure(now: number): { inFlight: number; requestsPerSecond: number; loopUse: number } {
+  measure(now: number): { inFlight: number; streaming: number; requestsPerSecond: number; loopUse: number } {
     if (this.#queue.length > 0) {
       this.#busyMs += now - this.#countedTo
       this.#countedTo = now
     }
     const measured = {
       inFlight: this.inFlight(now),
+      streaming: 0,
       requestsPerSecond: this.#came,
       loopUse: Math.min(1, this.#busyMs / 1_000),
     }

@@ -4,6 +4,8 @@ import type { Load } from './load-window.js'
 export interface WorkerVitals {
   readonly name: string
   readonly inFlight: number
+  /** Of these, those whose answer has begun: they hold no place. */
+  readonly streaming: number
   /** Requests that came in the last second. */
   readonly requestsPerSecond: number
   /** The share of the last second in which its event loop was busy. */
@@ -41,7 +43,7 @@ export function loadOf(
   let [work, inFlight] = [0, 0]
   for (const worker of workers) {
     work += workOf(worker, before.get(worker.name))
-    inFlight += worker.inFlight
+    inFlight += worker.inFlight - worker.streaming
   }
   const taken = inFlight / places
   return work >= taken ? { at, load: work, by: 'event loops' } : { at, load: taken, by: 'requests in flight' }

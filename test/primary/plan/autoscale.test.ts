@@ -159,6 +159,7 @@ class Looks {
     for (let second = 0; second < seconds; second++) {
       const worker = {
         inFlight: 0,
+        streaming: 0,
         requestsPerSecond: 10,
         loopUse: 0,
         cpuUse: vitals.loopUse ?? 0,

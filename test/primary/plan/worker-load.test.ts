@@ -2,7 +2,15 @@ import t from 'tap'
 import { loadOf, type WorkerVitals } from '#src/primary/plan/worker-load.js'
 
 const PLACES = 100
-const idle: WorkerVitals = { name: 'worker 1', inFlight: 0, requestsPerSecond: 0, loopUse: 0, cpuUse: 0, rssBytes: 0 }
+const idle: WorkerVitals = {
+  name: 'worker 1',
+  inFlight: 0,
+  streaming: 0,
+  requestsPerSecond: 0,
+  loopUse: 0,
+  cpuUse: 0,
+  rssBytes: 0,
+}
 
 function loadFrom(before: number | undefined, vitals: Partial<WorkerVitals>): number {
   const known = new Map(before === undefined ? [] : [['worker 1', before]])
@@ -47,5 +55,11 @@ void t.test('requests that wait for others while the event loop is free are no w
 void t.test('without a second before, or without requests, a full event loop counts as it is', t => {
   t.equal(loadFrom(undefined, { loopUse: 1, requestsPerSecond: 40, inFlight: 30 }), 1)
   t.equal(loadFrom(0, { loopUse: 1 }), 1)
+  t.end()
+})
+
+void t.test('an answer that streams takes no place', t => {
+  const streams = { ...idle, inFlight: 900, streaming: 895 }
+  t.match(loadOf([streams], new Map(), PLACES, 0), { load: 5 / PLACES, by: 'requests in flight' })
   t.end()
 })

@@ -383,6 +383,8 @@ export class Supervisor implements Service, ChildObserver {
     this.#wakeAt(this.#switch.due, now)
     for (const action of actions) this.#carryOut(action, now)
     if (this.#traffic.isServing && this.#port === 'accepting') {
+      // The time without a request begins when the first one could have been answered.
+      if (!this.#starts.areOver) this.#sleeper.wake('the instance serves')
       this.#starts.succeeded()
       this.#nowServing()
     }

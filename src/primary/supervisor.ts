@@ -36,6 +36,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   release?: string
 }
 
+/** Heartbeats come each second. One that is late by half of that may have something to tell. */
+const SILENT_MS = 1_500
 /** The longest time between two passes. */
 const LOOK_INTERVAL_MS = 1_000
 /** A pass this long after the one before means that this process was stopped, or the machine slept. */
@@ -342,7 +344,14 @@ export class Supervisor implements Service, ChildObserver {
     if (this.#reloads.areUnderWay) return 'workers are being replaced'
     if ((this.#dealer?.waiting ?? 0) > 0) return 'a request waits'
     const starts = this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
-    return starts ? 'a worker starts' : undefined
+    if (starts) return 'a worker starts'
+    return !this.#sleeper.isAsleep && this.#isAnySilent() ? 'a process has not told of its requests yet' : undefined
+  }
+
+  /** Whether requests may have come of which no heartbeat has told. */
+  #isAnySilent(): boolean {
+    const now = performance.now()
+    return this.children().some(({ vitals, heardAt }) => vitals.rssBytes === 0 || now - heardAt > SILENT_MS)
   }
 
   /** While no worker runs, one waits to be the first. */

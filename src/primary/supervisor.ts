@@ -3,10 +3,7 @@ import { ControlError, type Progress, type Scale, type Scaled, type Status } fro
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import type { LocalState, Report } from '../ipc/messages.js'
-import { coresAllowed } from '../resources/control-group.js'
 import { openFilesLimit } from '../resources/open-files.js'
-import { Autoscaler } from './autoscaler.js'
-import { Sleeper } from './sleeper.js'
 import { openFilesToSpare } from './host/open-files.js'
 import type { ShutdownClock } from './host/shutdown-clock.js'
 import type { Action } from './plan/action.js'
@@ -16,6 +13,7 @@ import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
+import { PoolSize } from './pool-size.js'
 import { ReleaseSwitch, STARTED, type Switching } from './releases/release-switch.js'
 import { ReloadError, ReloadRequests } from './reload-requests.js'
 import { RestartCount } from './restart-count.js'
@@ -36,8 +34,6 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   release?: string
 }
 
-/** Heartbeats come each second. One that is late by half of that may have something to tell. */
-const SILENT_MS = 1_500
 /** The longest time between two passes. */
 const LOOK_INTERVAL_MS = 1_000
 /** A pass this long after the one before means that this process was stopped, or the machine slept. */
@@ -58,9 +54,7 @@ export class Supervisor implements Service, ChildObserver {
   readonly #restarts = new RestartCount()
   readonly #log: SupervisorLog
   readonly #switch: ReleaseSwitch
-  readonly #autoscaler: Autoscaler
-  readonly #sleeper: Sleeper
-  #workers: number
+  readonly #pool: PoolSize
   #desired: Desired
   #history: History = noHistory
   #state: 'new' | 'running' | 'stopped' = 'new'
@@ -81,28 +75,19 @@ export class Supervisor implements Service, ChildObserver {
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort, log } = options
-    const {
-      balancers,
-      workers,
-      workerMaxMemory,
-      startTimeoutMs,
-      drainTimeoutMs,
-      shutdownTimeoutMs: stopTimeoutMs,
-    } = config
-    this.#workers = Math.max(1, workers.min)
-    const places = placesOf(config.maxInFlight, balancers)
-    this.#autoscaler = new Autoscaler({ ...workers, min: this.#workers, cores: coresAllowed(), places })
-    this.#sleeper = new Sleeper(workers.min === 0 ? config.scaleToZeroAfterS * 1_000 : undefined, reason => {
-      // A wake starts as few as there may be, not as many as ran when the last requests came.
-      if (this.#sleeper.isAsleep) this.#resize(Math.max(1, workers.min))
-      this.#log.autoscales(this.wanted.workers, reason)
-      this.#ask()
-    })
+    const { balancers, workerMaxMemory, startTimeoutMs, drainTimeoutMs, shutdownTimeoutMs: stopTimeoutMs } = config
     this.#desired = { generation: 0, releases: [], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
     this.#factory = new ChildFactory(options, this)
-    this.#log = new SupervisorLog(log, workers.min === 0 ? 'off' : config.sticky)
+    this.#pool = new PoolSize(config, {
+      onResize: workers => this.#resized(workers),
+      onDecision: (workers, reason) => {
+        this.#log.autoscales(workers, reason)
+        this.#ask()
+      },
+    })
+    this.#log = new SupervisorLog(log, this.#pool.mayBeEmpty ? 'off' : config.sticky)
     if (balancers === 0) {
       const limit = openFilesLimit()
       this.#dealer = new ConnectionDealer(
@@ -124,8 +109,7 @@ export class Supervisor implements Service, ChildObserver {
     const { app, host } = this.options.config
     if (app === undefined || host !== undefined) this.#letListen()
     this.#look = setInterval(() => {
-      this.#autoscale()
-      this.#lookForSleep()
+      this.#lookAtLoad()
       this.#ask()
     }, LOOK_INTERVAL_MS)
     this.#pass()
@@ -154,7 +138,7 @@ export class Supervisor implements Service, ChildObserver {
    */
   async reload(onProgress?: (event: Progress) => void): Promise<number> {
     if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
-    this.#sleeper.wake('workers are being replaced')
+    this.#pool.wake('workers are being replaced')
     const { generation, finished } = this.#reloads.ask(onProgress)
     this.#desired = { ...this.#desired, generation }
     this.#ask()
@@ -168,7 +152,7 @@ export class Supervisor implements Service, ChildObserver {
   changeRelease(switching: Switching): void {
     if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     if (this.#reloads.areUnderWay) throw new ControlError('RELOAD_UNDER_WAY')
-    this.#sleeper.wake('a release changes')
+    this.#pool.wake('a release changes')
     this.#switch.begin(switching, performance.now())
     this.#ask()
   }
@@ -189,15 +173,11 @@ export class Supervisor implements Service, ChildObserver {
    * @throws {ControlError} `MODE_IS_FIXED`: workers are started for one of mesh mode and balancers, so a run keeps to it
    */
   scale(wanted: Scale): Scaled {
-    const { workers = this.#workers, balancers = this.wanted.balancers } = wanted
+    const { workers, balancers = this.wanted.balancers } = wanted
     if ((balancers === 0) !== (this.#desired.balancers === 0)) throw new ControlError('MODE_IS_FIXED')
-    if (wanted.workers !== undefined) {
-      this.#autoscaler.fix()
-      this.#sleeper.fix()
-    }
     this.#desired = { ...this.#desired, balancers }
-    this.#autoscaler.setPlaces(placesOf(this.options.config.maxInFlight, balancers))
-    this.#resize(workers)
+    this.#pool.setBalancers(balancers)
+    if (workers !== undefined) this.#pool.fix(workers)
     this.#ask()
     return this.wanted
   }
@@ -221,12 +201,12 @@ export class Supervisor implements Service, ChildObserver {
 
   /** The counts that are wanted. */
   get wanted(): Scaled {
-    return { workers: this.#sleeper.isAsleep ? 0 : this.#workers, balancers: this.#desired.balancers }
+    return { workers: this.#pool.wanted, balancers: this.#desired.balancers }
   }
 
   /** Whether no worker runs because nobody needs one; undefined if workers always run. */
   get sleep(): Status['sleep'] {
-    const facts = this.#sleeper.facts
+    const facts = this.#pool.sleep
     return facts && { ...facts, spare: this.#factory.hasSpare }
   }
 
@@ -308,34 +288,30 @@ export class Supervisor implements Service, ChildObserver {
     this.options.print(child, line)
   }
 
-  #resize(workers: number): void {
-    this.#workers = workers
+  /** All workers share their limits among so many from now on. */
+  #resized(workers: number): void {
     const running = this.children().filter(({ role }) => role === 'worker')
     this.#factory.shareAmong(workers, running)
     this.#log.scaled(workers)
   }
 
-  /** A release that is about to get its workers gets as many as it was promised: one more might come too late for it. */
-  #autoscale(): void {
-    const phase = this.#switch.underWay?.phase
-    if (this.#sleeper.isAsleep || this.#desired.shutdown !== undefined || phase === 'starting' || phase === 'filling')
-      return
-    // Workers of a release that is only kept warm serve nobody.
-    const children = this.children().filter(({ spec }) => spec.release !== this.#switch.warm)
-    const decided = this.#autoscaler.look(children, this.#workers, performance.now())
-    if (decided?.reason !== undefined) this.#log.autoscales(decided.workers, decided.reason)
-    if (decided !== undefined && decided.workers !== this.#workers) this.#resize(decided.workers)
-  }
-
   /** What a worker keeps in its memory is lost when all workers end. Rooms are not: their connections keep the worker. */
   #keepsLocally(state: LocalState): void {
-    const isLost = this.options.config.workers.min === 0 && state !== 'rooms'
-    this.#log.keepsLocally(state, isLost ? Infinity : this.#workers)
+    const isLost = this.#pool.mayBeEmpty && state !== 'rooms'
+    this.#log.keepsLocally(state, isLost ? Infinity : this.#pool.whenAwake)
   }
 
-  #lookForSleep(): void {
-    if (this.#desired.shutdown !== undefined || !this.#starts.areOver) return
-    this.#sleeper.look(this.children(), this.#needOfWorkers(), performance.now())
+  #lookAtLoad(): void {
+    if (this.#desired.shutdown !== undefined) return
+    const [children, now] = [this.children(), performance.now()]
+    const phase = this.#switch.underWay?.phase
+    // A release that is about to get its workers gets as many as it was promised: one more might come too late for it.
+    if (phase !== 'starting' && phase !== 'filling') {
+      // Workers of a release that is only kept warm serve nobody.
+      const serving = children.filter(({ spec }) => spec.release !== this.#switch.warm)
+      this.#pool.followLoad(serving, now)
+    }
+    if (this.#starts.areOver) this.#pool.lookForSleep(children, this.#needOfWorkers(), now)
   }
 
   /** What needs workers beside the requests that processes tell of. */
@@ -343,27 +319,21 @@ export class Supervisor implements Service, ChildObserver {
     if (this.#switch.underWay !== undefined || this.#switch.warm !== undefined) return 'a release changes'
     if (this.#reloads.areUnderWay) return 'workers are being replaced'
     if ((this.#dealer?.waiting ?? 0) > 0) return 'a request waits'
-    const starts = this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
-    if (starts) return 'a worker starts'
-    return !this.#sleeper.isAsleep && this.#isAnySilent() ? 'a process has not told of its requests yet' : undefined
-  }
-
-  /** Whether requests may have come of which no heartbeat has told. */
-  #isAnySilent(): boolean {
-    const now = performance.now()
-    return this.children().some(({ vitals, heardAt }) => vitals.rssBytes === 0 || now - heardAt > SILENT_MS)
+    return this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
+      ? 'a worker starts'
+      : undefined
   }
 
   /** While no worker runs, one waits to be the first. */
   #keepSpare(): void {
-    if (!this.#sleeper.isAsleep) return this.#factory.dropSpare()
+    if (!this.#pool.isAsleep) return this.#factory.dropSpare()
     if (this.children().some(({ role }) => role === 'worker')) return
     const { generation } = this.#desired
     this.#factory.prepareSpare({ role: 'worker', release: this.#switch.current, place: 0, generation })
   }
 
   #needsWorker(): void {
-    if (this.#desired.shutdown === undefined) this.#sleeper.wake('a request waits')
+    if (this.#desired.shutdown === undefined) this.#pool.wake('a request waits')
   }
 
   /** Requests a pass. Several requests in one turn of the event loop cause one pass. */
@@ -393,7 +363,7 @@ export class Supervisor implements Service, ChildObserver {
     for (const action of actions) this.#carryOut(action, now)
     if (this.#traffic.isServing && this.#port === 'accepting') {
       // The time without a request begins when the first one could have been answered.
-      if (!this.#starts.areOver) this.#sleeper.wake('the instance serves')
+      if (!this.#starts.areOver) this.#pool.wake('the instance serves')
       this.#starts.succeeded()
       this.#nowServing()
     }
@@ -506,9 +476,4 @@ export class Supervisor implements Service, ChildObserver {
     clearInterval(this.#look)
     this.#allGone()
   }
-}
-
-/** How many requests one worker may have in flight: each process that balances allows so many. */
-function placesOf(maxInFlight: number, balancers: number): number {
-  return maxInFlight * Math.max(1, balancers)
 }

@@ -183,8 +183,8 @@ export class Dispatcher {
 
   #wait(item: Dispatchable, reason: NoPick): void {
     this.room.enter(item, reason)
-    if (reason === 'none-ready') this.events.onNoTarget?.()
     if (this.pool.pickable.length > 0) this.#makePlaceFor(item.account)
+    else this.events.onNoTarget?.()
   }
 
   /**

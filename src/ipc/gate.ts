@@ -6,10 +6,19 @@ import { exit, exitCodes } from '../process/exit.js'
 /** The open file of a spare worker that it waits at: after its input, its output, its channel and the lifeline. */
 export const GATE_FD = 5
 
-/** Lets a spare go on. An error means that it has exited, which is reported elsewhere. */
-export function openGate({ stdio }: ChildProcess): void {
-  const gate = (stdio as ReadonlyArray<unknown>)[GATE_FD] as Writable | undefined
-  gate?.on('error', () => undefined).end('1')
+/** An error of the gate means that the spare has exited, which is reported elsewhere. */
+export function guardGate(spare: ChildProcess): void {
+  gateOf(spare)?.on('error', () => undefined)
+}
+
+/** Lets a spare go on. */
+export function openGate(spare: ChildProcess): void {
+  gateOf(spare)?.end('1')
+}
+
+/** Undefined for a process that could not be started. */
+function gateOf({ stdio }: ChildProcess): Writable | undefined {
+  return (stdio as ReadonlyArray<unknown> | undefined)?.[GATE_FD] as Writable | undefined
 }
 
 /** In a spare: waits until it is wanted, in a read, so that the process sleeps. Exits if it never will be. */

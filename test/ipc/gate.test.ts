@@ -2,7 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import type { Readable } from 'node:stream'
 import t from 'tap'
-import { GATE_FD, openGate } from '#src/ipc/gate.js'
+import { GATE_FD, guardGate, openGate } from '#src/ipc/gate.js'
 import type { Harness } from '../helpers/harness.js'
 
 const gate = new URL('../../../dist/ipc/gate.js', import.meta.url).href
@@ -21,6 +21,7 @@ function start(t: Harness): Waiting {
   const stdio = Array.from({ length: GATE_FD + 1 }, (_, fd) => (fd === 1 || fd === GATE_FD ? 'pipe' : 'ignore'))
   const child = spawn(process.execPath, ['--input-type=module', '-e', script], { stdio: stdio as 'pipe'[] })
   t.teardown(() => child.kill('SIGKILL'))
+  guardGate(child)
   let text = ''
   child.stdout.on('data', data => (text += String(data)))
   return { child, printed: () => text }

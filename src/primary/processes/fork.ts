@@ -3,6 +3,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { dirname, join } from 'node:path'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { nodeOptions, spareEnvironment } from '../../config/app-environment.js'
+import { guardGate } from '../../ipc/gate.js'
 import type { StartSpec } from '../plan/action.js'
 import { spawned } from './spawn.js'
 
@@ -36,7 +37,9 @@ export function forkProcess(id: string, spec: StartSpec, options: ForkOptions): 
 /** Forks a worker that waits before it runs anything of the app, until its gate is opened. */
 export function forkSpare({ program, lifelineFd }: ForkOptions, app: AppLaunch): ChildProcess {
   const stdio: Stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd, 'pipe']
-  return spawned(() => forkWorker(program, '', stdio, { ...app, env: { ...app.env, ...spareEnvironment } }))
+  const spare = spawned(() => forkWorker(program, '', stdio, { ...app, env: { ...app.env, ...spareEnvironment } }))
+  guardGate(spare)
+  return spare
 }
 
 function forkWorker(program: string, id: string, stdio: Stdio, app: AppLaunch | undefined): ChildProcess {

@@ -63,6 +63,7 @@ function memoryOf(pid: number): number {
   return sizes.reduce<number>((sum, kibibytes) => sum + Number(kibibytes), 0) / 1_024
 }
 
+/** An Outpost with the app, and with no worker while nobody asks. */
 class Instance {
   private constructor(
     private readonly child: ChildProcess,
@@ -84,7 +85,9 @@ class Instance {
 
   async untilAsleep(): Promise<void> {
     const client = await ControlClient.of(this.dataDir)
+    const since = performance.now()
     for (;;) {
+      if (performance.now() - since > PATIENCE_MS) throw new Error('the instance does not fall asleep with a spare')
       const { sleep: sleeping, processes } = await client.status()
       if (sleeping?.spare === true && processes.every(({ role }) => role !== 'worker')) break
       await sleep(50)

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import type { ServerOptions } from 'node:http'
 import { defaults } from './contract/defaults.js'
 import { edgeHeaderLimits } from './contract/header-limits.js'
-import { WORKER_KEEP_ALIVE_MS } from './contract/keep-alive.js'
 
 /** How many proxies in front are trusted, or the addresses and ranges (CIDR) of those that are. */
 export type TrustProxy = number | readonly string[]
@@ -129,7 +128,7 @@ export const defaultOptions: BalancerOptions = {
   bodyIdleMs: 60_000,
   clientStallMs: 300_000,
   upstreamIdleMs: 60_000,
-  targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
+  targetKeepAliveMs: 75_000,
   clientIdleMs: 75_000,
   headersTimeoutMs: 30_000,
   upgradeTimeoutMs: 10_000,

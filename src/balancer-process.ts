@@ -1,7 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
-import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 import { SecurityEvents } from './process/security-events.js'
@@ -71,7 +70,7 @@ export function createBalancer(
       // A worker answers for an app without a path of its own.
       healthPath: config.healthPath ?? '/',
       upstreamTimeoutMs: config.upstreamTimeoutMs,
-      targetKeepAliveMs: WORKER_KEEP_ALIVE_MS,
+      targetKeepAliveMs: Infinity,
       maxHeaderBytes: config.maxHeaderBytes,
       minBytesPerSecond: config.minBytesPerSecond,
       maxInFlight: config.maxInFlight,

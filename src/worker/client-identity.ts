@@ -1,7 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import { openEnvelope, removeEnvelope } from '#balancer/contract/client-envelope.js'
-import { headersDistinctOf } from '#balancer/contract/raw-headers.js'
 
 /** The sender of a request. */
 export interface Client {
@@ -88,7 +87,6 @@ function trustsProxy(request: (IncomingMessage & { app?: unknown }) | undefined)
 export function takeClient(request: IncomingMessage, key: string): Client | undefined {
   const sender = openEnvelope(request.rawHeaders, key)
   removeEnvelope(request)
-  Object.defineProperty(request, 'headersDistinct', DISTINCT)
   return sender?.kind === 'probe' ? PROBE : sender
 }
 
@@ -96,21 +94,25 @@ export function takeClient(request: IncomingMessage, key: string): Client | unde
 export const PROBE: Client = { address: '127.0.0.1', port: 0, protocol: 'http' }
 
 /**
- * Node makes `headersDistinct` when it is first asked for, of as many raw headers as once came, and fails when one of
- * them was taken out. Here it is made of those that there are. Shared by all requests, for the reason above.
+ * Node makes `headersDistinct` when it is first asked for, of as many raw headers as once came, and fails where one of
+ * them was taken out. From now on it passes over that place. This is done once for the process: a property that is defined
+ * on each request costs more than all else that is done to it here.
  */
-const DISTINCT: PropertyDescriptor & ThisType<MadeDistinct> = {
-  configurable: true,
-  get(this: MadeDistinct) {
-    return (this[distinct] ??= headersDistinctOf(this.rawHeaders))
-  },
-  set(value: NodeJS.Dict<string[]>) {
-    this[distinct] = value
-  },
+export function passOverRemovedHeaders(): void {
+  const prototype = IncomingMessage.prototype as unknown as MakesDistinct
+  const { _addHeaderLineDistinct: add } = prototype
+  if (typeof add !== 'function' || add === prototype[passesOver]) return
+  prototype[passesOver] = function (name, value, headers) {
+    if (name !== undefined) add.call(this, name, value, headers)
+  }
+  prototype._addHeaderLineDistinct = prototype[passesOver]
 }
 
-const distinct = Symbol('headersDistinct')
+const passesOver = Symbol('passesOver')
 
-interface MadeDistinct extends IncomingMessage {
-  [distinct]?: NodeJS.Dict<string[]> | undefined
+type AddDistinct = (name: string | undefined, value: string | undefined, headers: NodeJS.Dict<string[]>) => void
+
+interface MakesDistinct {
+  _addHeaderLineDistinct?: AddDistinct
+  [passesOver]?: AddDistinct
 }

@@ -3,10 +3,9 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
-import { WORKER_KEEP_ALIVE_MS } from '#balancer/contract/keep-alive.js'
 import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { cameBySideDoor } from './side-door.js'
-import { adoptClient, PROBE, takeClient, type Client } from './client-identity.js'
+import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 
@@ -48,6 +47,7 @@ export class WorkerServer {
     private readonly options: WorkerServerOptions,
     private readonly door: Door,
   ) {
+    passOverRemovedHeaders()
     this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined
     const listening = (): Server | undefined => (this.server.listening ? this.server : undefined)
     this.#trunks = new TrunkListener(options.identityKey, listening, () => options.onRefused?.())
@@ -67,8 +67,9 @@ export class WorkerServer {
 
   #prepare(server: Server): void {
     this.#prepared.add(server)
-    server.keepAliveTimeout = WORKER_KEEP_ALIVE_MS
-    // The balancers have limits of their own for slow clients.
+    // The balancers close unused connections, and have limits of their own for slow clients. A timeout here would start and
+    // stop a timer for each request.
+    server.keepAliveTimeout = 0
     server.requestTimeout = 0
     const limits = targetHeaderLimits({ ...edgeHeaderLimits, ...this.options.config })
     server.maxHeadersCount = limits.maxHeaders

@@ -4,7 +4,7 @@
  */
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
-import { z } from 'zod'
+import * as z from 'zod'
 import { benchFolder, script } from './paths.js'
 import { asLastResort, findProgram } from './processes.js'
 

@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import os from 'node:os'
-import { z } from 'zod'
+import * as z from 'zod'
 import { benchFolder } from './paths.js'
 import { findProgram } from './processes.js'
 

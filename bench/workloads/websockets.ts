@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { z } from 'zod'
+import * as z from 'zod'
 import { familyOf, openFilesLimit, residentBytes } from '#scripts/lib/proc.js'
 import { oursIn, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'

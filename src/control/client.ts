@@ -1,7 +1,7 @@
 import http from 'node:http'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
-import { z } from 'zod'
+import * as z from 'zod'
 import { controlSocketIn } from './control-socket.js'
 import {
   contentTypes,

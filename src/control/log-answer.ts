@@ -1,5 +1,5 @@
 import type { Answer } from './answer.js'
-import type { z } from 'zod'
+import type * as z from 'zod'
 import type { logsQuerySchema } from './protocol.js'
 
 /** What the instance has printed. */

@@ -1,6 +1,6 @@
 /** The OpenAPI 3.1 description of the control API, made from its routes and schemas. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import {
   contentTypes,
   controlErrors,

@@ -1,6 +1,6 @@
 /** The contract of the control API, for both of its ends: routes, documents, events and errors. */
 
-import { z } from 'zod'
+import * as z from 'zod'
 import { vitalsSchema } from '../ipc/vitals.js'
 
 /** Every route, by the name of its command. */

@@ -1,5 +1,5 @@
 import type { ChildProcess } from 'node:child_process'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Config, ConfigFor } from '../config/config.js'

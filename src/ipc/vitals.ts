@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 
 const wholeNumber = z.number().int().nonnegative()
 const share = z.number().nonnegative()

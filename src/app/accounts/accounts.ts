@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import type { Redis, Result } from 'ioredis'
 import { v4 as uuid } from 'uuid'
-import { z } from 'zod'
+import * as z from 'zod'
 import { accountKeys } from './account-keys.js'
 import type { PasswordHasher } from './password-hasher.js'
 import { signInRecords, type SignInRecord } from './sign-ins.js'

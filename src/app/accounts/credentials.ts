@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import { validated } from '../validation.js'
 import { MAX_PASSWORD_BYTES } from './password-hasher.js'
 import { passwordFault } from './password-rules.js'

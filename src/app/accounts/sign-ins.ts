@@ -1,6 +1,6 @@
 import type { RedisStore } from 'connect-redis'
 import type { Redis, Result } from 'ioredis'
-import { z } from 'zod'
+import * as z from 'zod'
 import { isRedisUnavailable } from '../../services/redis.js'
 import { SESSION_TTL_SECONDS } from '../../services/sessions.js'
 import { accountKeys } from './account-keys.js'

@@ -1,5 +1,5 @@
 import { Router, type RequestHandler } from 'express'
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Products } from './products.js'
 import { usernameFrom } from '../accounts/require-sign-in.js'
 import { HttpError } from '../errors.js'

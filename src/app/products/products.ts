@@ -1,4 +1,4 @@
-import { z } from 'zod'
+import * as z from 'zod'
 import type { Cache, Cached } from '../../services/cache.js'
 import type { ObjectStorage } from '../../services/object-storage.js'
 import type { ProductOwners } from './product-owners.js'

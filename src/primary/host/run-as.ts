@@ -92,6 +92,7 @@ function ownerOf(app: string | undefined): User | undefined {
   if (app === undefined) return undefined
   const folder = fs.statSync(app, { throwIfNoEntry: false })?.isDirectory() === true ? app : dirname(app)
   const { uid, gid } = fs.statSync(folder)
+  if (uid === ROOT) return undefined
   return userOf(String(uid)) ?? { name: '', uid, gid, home: '/', shell: '/bin/sh' }
 }
 

@@ -7,7 +7,14 @@ import { isOutdated, placeInTurn } from './rollout.js'
 /** Starts a process for each empty place, as soon as the restart policy allows it. */
 export function fillPlaces(pass: Pass): void {
   const inTurn = placeInTurn(pass)
-  for (const place of pass.places) if (place.holder === undefined) startFor(pass, place, inTurn)
+  const empty = pass.places.filter(({ holder }) => holder === undefined)
+  for (const place of longestStartFirst(empty)) startFor(pass, place, inTurn)
+}
+
+/** An app takes longer to load than a balancer. Its other workers come last, so that a machine with few cores serves soon. */
+function longestStartFirst(places: readonly Place[]): readonly Place[] {
+  const first = places.find(({ role }) => role === 'worker')
+  return first === undefined ? places : [first, ...places.filter(place => place !== first)]
 }
 
 /** Replaces holders that are to go. A holder serves until its successor is proven; then it drains. */

@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { mkdir, open, realpath, symlink, unlink } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import type { Readable } from 'node:stream'
-import { Parser, type ReadEntry } from 'tar'
+import type { ReadEntry } from 'tar'
 
 /** What an archive may hold at most. */
 export interface ArchiveLimits {
@@ -29,6 +29,8 @@ export interface Unpacked {
  */
 export async function unpack(archive: Readable, folder: string, limits: ArchiveLimits): Promise<Unpacked> {
   const target = new ReleaseTree(folder, limits)
+  // Not needed by an instance that is never deployed to.
+  const { Parser } = await import('tar')
   // Each entry is written before the next one is read, so an archive takes as much memory as its largest chunk.
   const parser = new Parser({ maxMetaEntrySize: MAX_META_BYTES })
   let failed: Error | undefined

@@ -3,7 +3,7 @@ import { PlanStory } from '../../helpers/plan-story.js'
 
 void t.test('all places are filled at once, and again when a process is lost', t => {
   const story = new PlanStory(2, {}, 1)
-  t.strictSame(story.settle(), ['start balancer 1', 'start worker 1', 'start worker 2'])
+  t.strictSame(story.settle(), ['start worker 1', 'start balancer 1', 'start worker 2'])
   story.proves('balancer 1').proves('worker 1').settle()
   t.strictSame(story.exits('worker 1').settle(), ['lose worker 1: now', 'forget worker 1', 'start worker 3'])
   t.strictSame(story.exits('balancer 1').settle(), ['lose balancer 1: now', 'forget balancer 1', 'start balancer 2'])

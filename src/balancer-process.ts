@@ -1,4 +1,5 @@
 import { subscribe } from 'node:diagnostics_channel'
+import net from 'node:net'
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
@@ -39,6 +40,7 @@ export async function runBalancer(): Promise<void> {
   }
   parent.on('order', (order, handle) => {
     if (order.type === 'listen') void listen(handle as object)
+    else if (order.type === 'connection') adoptDealt(balancer, parent, handle)
     else if (order.type === 'targets') {
       balancer.setTargets(order.targets, order.balancers, order.ended, order.fatal)
       parent.report({ type: 'routed', list: order.list })
@@ -95,6 +97,16 @@ export function createBalancer(
       ...events,
     },
   )
+}
+
+/**
+ * Serves a connection that the primary has accepted. It is reported before anything is read from it: the primary gives an
+ * unreported connection to another process.
+ */
+export function adoptDealt(balancer: Balancer, parent: Parent, handle: unknown): void {
+  parent.report({ type: 'connection-taken' })
+  const options = { handle, allowHalfOpen: true, readable: true, writable: true }
+  balancer.adopt(new net.Socket(options).setNoDelay(true))
 }
 
 function shareReached(client: string, resource: string): string {

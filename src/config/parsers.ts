@@ -64,6 +64,19 @@ export const workerRange: Parser<WorkerRange> = {
   },
 }
 
+const someBalancers = wholeNumber(0, 64)
+
+/** A balancer takes about as long for a request as the smallest app. Most apps take many times as long. */
+const CORES_OF_A_BALANCER = 4
+
+export const balancerCount: Parser<number> = {
+  accepted: '"auto" (one for every 4 cores), or a whole number from 0 to 64',
+  parse: text => {
+    if (text === 'auto') return Math.min(64, Math.max(1, Math.floor(coresAllowed() / CORES_OF_A_BALANCER)))
+    return someBalancers.parse(text)
+  },
+}
+
 const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
 
 /** In bytes. */

@@ -6,6 +6,7 @@ import { logLevels } from '../process/log.js'
 import {
   anyText,
   appPath,
+  balancerCount,
   byteSize,
   flag,
   host,
@@ -101,7 +102,7 @@ export const variables = {
     'address of the public port; unset: the one that your app listens on', appsUse),
   workers: withDefault('WORKERS', workerRange, 'auto', primary,
     'number of worker processes; A-B: as many as the load takes'),
-  balancers: withDefault('BALANCERS', wholeNumber(0, 64), '1', everybody,
+  balancers: withDefault('BALANCERS', balancerCount, 'auto', everybody,
     'number of balancer processes; 0 is mesh mode'),
   balance: withDefault('BALANCE', oneOf(['round-robin', 'least-busy']), defaults.balance, everybody,
     'how a balancer picks a worker'),

@@ -88,16 +88,21 @@ export class Supervisor implements Service, ChildObserver {
       },
     })
     this.#log = new SupervisorLog(log, this.#pool.mayBeEmpty ? 'off' : config.sticky)
-    if (balancers === 0) {
+    const isMesh = balancers === 0
+    // One balancer accepts by itself. Several would share what comes by chance.
+    if (balancers !== 1) {
       const limit = openFilesLimit()
       this.#dealer = new ConnectionDealer(
         publicPort,
         refuse,
         () => openFilesToSpare(this.#children.size, limit),
-        () => this.#needsWorker(),
+        () => isMesh && this.#needsWorker(),
       )
     }
-    this.#traffic = new Traffic(this.#children, this.#dealer, options.socketOf, news => this.#log.fatalRequest(news))
+    const balancing = isMesh ? 'worker' : 'balancer'
+    this.#traffic = new Traffic(this.#children, balancing, this.#dealer, options.socketOf, news =>
+      this.#log.fatalRequest(news),
+    )
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -443,8 +448,8 @@ export class Supervisor implements Service, ChildObserver {
   #letListen(): void {
     if (this.#desired.shutdown !== undefined) return this.options.publicPort.close()
     this.#port = this.#dealer === undefined ? 'open' : 'accepting'
-    this.#factory.openPort(this.children().filter(({ role }) => role === 'balancer'))
-    this.#dealer?.start()
+    if (this.#dealer === undefined) this.#factory.openPort(this.children().filter(({ role }) => role === 'balancer'))
+    else this.#dealer.start()
     this.#ask()
   }
 

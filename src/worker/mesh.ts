@@ -1,6 +1,5 @@
-import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { createBalancer } from '../balancer-process.js'
+import { adoptDealt, createBalancer } from '../balancer-process.js'
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
@@ -52,15 +51,9 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     exit(exitCodes.failure)
   }
 
-  /** Reports the connection before reading from it: the primary gives an unreported connection to another worker. */
-  function adopt(handle: unknown): void {
-    parent.report({ type: 'connection-taken' })
-    balancer.adopt(socketOf(handle))
-  }
-
   balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
-    if (order.type === 'connection') adopt(handle)
+    if (order.type === 'connection') adoptDealt(balancer, parent, handle)
     else if (order.type === 'targets') {
       const targets = crashed ? order.targets.filter(isSibling) : order.targets
       balancer.setTargets(targets, order.balancers, order.ended, order.fatal)
@@ -87,15 +80,4 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
       void forwardAndLeave()
     },
   }
-}
-
-function socketOf(handle: unknown): net.Socket {
-  const socket = new net.Socket({
-    handle,
-    allowHalfOpen: true,
-    readable: true,
-    writable: true,
-  } as net.SocketConstructorOpts)
-  socket.setNoDelay(true)
-  return socket
 }

@@ -83,6 +83,7 @@ void t.test('a usable value is used', t => {
     workerMaxMemory: 512 * 1024 * 1024,
   })
   t.strictSame(readConfig({ WORKERS: 'auto' }).workers, { min: coresAllowed(), max: coresAllowed() })
+  t.equal(readConfig({ BALANCERS: 'auto' }).balancers, Math.max(1, Math.floor(coresAllowed() / 4)))
   t.strictSame(readConfig({ WORKERS: '2-8' }).workers, { min: 2, max: 8 })
   t.strictSame(readConfig({ WORKERS: '4-4' }).workers, { min: 4, max: 4 })
   t.end()

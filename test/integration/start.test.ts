@@ -1,4 +1,5 @@
 import { existsSync, mkdirSync, readdirSync } from 'node:fs'
+import http from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask, member, signIn } from '../helpers/client.js'
@@ -30,11 +31,20 @@ void t.test('one command starts all processes and prints one summary', async t =
   t.equal(cluster.pids('redis').length, 1)
 })
 
-void t.test('several balancers share the port', async t => {
+const openFilesOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
+
+void t.test('several balancers share the connections evenly', async t => {
   const cluster = await Cluster.start(t, { BALANCERS: '2', BALANCE: 'least-busy', WORKERS: '1' })
-  t.equal(cluster.pids('balancer').length, 2)
-  const answers = await Promise.all(Array.from({ length: 20 }, () => ask(cluster.url, '/health')))
+  const balancers = cluster.pids('balancer')
+  t.equal(balancers.length, 2)
+  const before = balancers.map(openFilesOf)
+  const agents = Array.from({ length: 20 }, () => new http.Agent({ keepAlive: true }))
+  t.teardown(() => agents.forEach(agent => agent.destroy()))
+  const answers = await Promise.all(agents.map(agent => ask(cluster.url, '/health', { agent })))
   t.ok(answers.every(({ status }) => status === 200))
+  const connections = balancers.map((pid, i) => openFilesOf(pid) - (before[i] ?? 0))
+  t.ok(Math.max(...connections) - Math.min(...connections) <= 4, `the balancers have ${connections.join(' and ')}`)
+  agents.forEach(agent => agent.destroy())
   t.match(await cluster.stop(), { code: 0 })
 })
 

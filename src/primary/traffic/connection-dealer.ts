@@ -31,9 +31,9 @@ interface Waiting {
 }
 
 /**
- * Mesh mode: accepts on the public port and deals the connections in turn, as the round robin of node:cluster does,
- * with two differences. Only ready workers get connections, and while there is none, connections wait here instead of
- * being refused. This process never reads from a connection.
+ * Accepts on the public port and deals the connections in turn, to the workers of mesh mode or to several balancers, as
+ * the round robin of node:cluster does, with two differences. Only ready processes get connections, and while there is
+ * none, connections wait here instead of being refused. This process never reads from a connection.
  */
 export class ConnectionDealer {
   #waiting: Waiting[] = []
@@ -73,7 +73,7 @@ export class ConnectionDealer {
     for (const each of waiting) this.#deal(each)
   }
 
-  /** How many connections wait for a worker. */
+  /** How many connections wait for a process that takes them. */
   get waiting(): number {
     return this.#waiting.length
   }

@@ -18,12 +18,14 @@ export class Traffic {
 
   /**
    * @param children all children, by name
-   * @param dealer in mesh mode, deals the connections that the primary accepts
+   * @param role of the processes that balance
+   * @param dealer deals the connections that the primary accepts; undefined if the one balancer accepts them
    * @param socketOf the path of a worker's unix socket
    * @param onFatalRequest called at most 20 times a minute
    */
   constructor(
     private readonly children: ReadonlyMap<string, Child>,
+    private readonly role: Child['role'],
     private readonly dealer: ConnectionDealer | undefined,
     private readonly socketOf: (workerId: string) => string,
     onFatalRequest: (news: FatalRequestNews) => void = () => undefined,
@@ -75,19 +77,20 @@ export class Traffic {
   /** Whether a request could be answered now. */
   get isServing(): boolean {
     if (this.#balancing().length === 0) return false
-    return this.#ready().some(child => this.dealer !== undefined || this.reachabilityOf(child).reachable)
+    return this.#ready().some(child => this.role === 'worker' || this.reachabilityOf(child).reachable)
   }
 
   /**
    * Workers of another release than the one of all clients get no connections: they take their requests over their
    * sockets. So a worker of a bad release that exits breaks no connection.
    *
-   * Mesh mode: prefers healthy workers, then workers with heartbeats, then any ready worker.
+   * Prefers healthy workers, then processes with heartbeats, then any that is ready.
    */
   #fittest(): Child[] {
-    const ready = this.#ready()
+    const isMesh = this.role === 'worker'
+    const ready = isMesh ? this.#ready() : this.#all('balancer').filter(({ state }) => state === 'ready')
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
-    const well = awake.filter(child => this.board.readyAtAll([child], child.id))
+    const well = isMesh ? awake.filter(child => this.board.readyAtAll([child], child.id)) : awake
     return [well, awake, ready].find(some => some.length > 0) ?? []
   }
 
@@ -101,8 +104,8 @@ export class Traffic {
 
   /** The processes that pick targets. A crashed one still forwards the requests that it has. */
   #forwarding(): Child[] {
-    const states = this.dealer === undefined ? BALANCERS_THAT_PICK : WORKERS_THAT_PICK
-    return this.#all(this.dealer === undefined ? 'balancer' : 'worker').filter(({ state }) => states.has(state))
+    const states = this.role === 'balancer' ? BALANCERS_THAT_PICK : WORKERS_THAT_PICK
+    return this.#all(this.role).filter(({ state }) => states.has(state))
   }
 
   /** The balancing processes whose reports count. */

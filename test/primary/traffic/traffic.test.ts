@@ -15,12 +15,12 @@ function child(role: ChildRole, id: string, facts: Partial<Child> = {}): FakeChi
   return { role, id, state: 'ready', name: `${role} ${id}`, heardAt: 0, orders, send, ...facts } as unknown as FakeChild
 }
 
-/** `dealt` returns the workers that connections are dealt to in mesh mode. */
+/** `dealt` returns the processes that connections are dealt to. */
 function trafficOf(children: FakeChild[], mesh = false): { traffic: Traffic; dealt: () => string[] } {
   let takers: ConnectionTaker[] = []
   const dealer = { setTakers: (given: ConnectionTaker[]) => (takers = given) } as unknown as ConnectionDealer
   const byName = new Map(children.map(each => [each.name, each]))
-  const traffic = new Traffic(byName, mesh ? dealer : undefined, id => `/run/${id}.sock`)
+  const traffic = new Traffic(byName, mesh ? 'worker' : 'balancer', dealer, id => `/run/${id}.sock`)
   return { traffic, dealt: () => takers.map(taker => (taker as unknown as FakeChild).id) }
 }
 
@@ -38,6 +38,25 @@ void t.test('a worker is reachable when every balancer has found it ready', t =>
   traffic.board.noteState(two, '1', 'ready')
   t.ok(traffic.reachabilityOf(worker).reachable)
   t.ok(traffic.isServing)
+  t.end()
+})
+
+void t.test('balancers that are ready and not silent get the connections', t => {
+  const clock = new FakeClock(t)
+  const balancers = [
+    child('balancer', '1'),
+    child('balancer', '2', { state: 'starting' }),
+    child('balancer', '3', { state: 'draining' }),
+    child('balancer', '4'),
+  ]
+  const { traffic, dealt } = trafficOf([...balancers, child('worker', '9')])
+  traffic.direct([])
+  t.strictSame(dealt(), ['1', '4'])
+  clock.advance(4_000)
+  const [, , , last] = balancers
+  if (last !== undefined) last.heardAt = performance.now()
+  traffic.direct([])
+  t.strictSame(dealt(), ['4'])
   t.end()
 })
 

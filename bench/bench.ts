@@ -6,7 +6,7 @@
  *   npm run bench -- --only health,me         these workloads
  *   npm run bench -- --peers outpost,haproxy  these peers
  *   npm run bench -- --upload-mib 256         smaller uploads, for a disk without room for four of 1 GiB
- *   npm run bench -- --node /path/to/node     runs the peers on another Node than the bench itself
+ *   npm run bench -- --node 22                runs the peers on another Node: a major version or a path; 24 by default
  *   npm run bench -- --publish                puts the figures into docs/performance.md
  *
  * To be fair, every peer serves the same app (servers/app.js) with as many workers as there are cores, under
@@ -20,6 +20,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { parseArgs } from 'node:util'
 import { chartOf, type Panel } from './lib/chart.js'
+import { chosenNode } from './lib/chosen-node.js'
 import { BASELINE, Context, type Plan } from './lib/context.js'
 import { closedLoopTool } from './lib/load.js'
 import { machineFacts, type Machine } from './lib/machine.js'
@@ -41,7 +42,7 @@ async function main(): Promise<void> {
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       'upload-mib': { type: 'string' },
-      node: { type: 'string', default: process.execPath },
+      node: { type: 'string' },
       publish: { type: 'boolean', default: false },
     },
   })
@@ -58,7 +59,7 @@ async function main(): Promise<void> {
     seconds: Number(values.seconds ?? (values.quick ? 0.5 : 3)),
     only: values.peers?.split(','),
     uploadBytes: values['upload-mib'] === undefined ? undefined : Number(values['upload-mib']) * 2 ** 20,
-    node: values.node,
+    node: chosenNode(values.node),
   }
   const say = (line: string): void => void process.stdout.write(`${line}\n`)
   const machine = machineFacts(plan.node)

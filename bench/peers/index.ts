@@ -3,5 +3,15 @@ import { haproxy } from './haproxy.js'
 import { nginxTuned, pm2Nginx } from './nginx.js'
 import { outpost, outpostMesh } from './outpost.js'
 import type { Peer } from './peer.js'
+import { watt } from './watt.js'
 
-export const peers: readonly Peer[] = [pm2Nginx, nginxTuned, haproxy, bareHttpProxy, bareCluster, outpost, outpostMesh]
+export const peers: readonly Peer[] = [
+  pm2Nginx,
+  nginxTuned,
+  haproxy,
+  watt,
+  bareHttpProxy,
+  bareCluster,
+  outpost,
+  outpostMesh,
+]

@@ -1,6 +1,6 @@
 import { tryToAsk } from '#scripts/lib/http-client.js'
 import { cpuMicros, familyOf } from '#scripts/lib/proc.js'
-import { BASELINE, ratioGoal, type Samples } from '../lib/context.js'
+import { BASELINE, ratioGoal, ratioOf, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { loadAtFullSpeed, type Figures, type LoadPlan } from '../lib/load.js'
 import { post } from '../lib/net.js'
@@ -44,6 +44,7 @@ export const health = throughput({
     ...ratioGoal(samples, 'outpost', 'pm2-nginx', 4),
     ...ratioGoal(samples, 'outpost-mesh', 'bare-cluster', 0.95),
     ...ratioGoal(samples, 'outpost-mesh', 'nginx-tuned', 1.5),
+    ...costGoal(samples, 'outpost-mesh', 'watt', 1),
   ],
 })
 
@@ -69,6 +70,14 @@ export const products = throughput({
   goals: samples => ratioGoal(samples, 'outpost-mesh', OWN_HEALTH, 0.7),
 })
 
+/** Processor time of a request, of all processes of the peer. */
+function costGoal(samples: Samples<Sample>, subject: string, base: string, atMost: number): Goal[] {
+  const found = ratioOf(samples, subject, base, ({ cpuPerRequest }) => cpuPerRequest)
+  if (found === undefined) return []
+  const text = `${subject}: processor time of a request at most ${atMost.toFixed(2)} x ${base}'s`
+  return [{ text, found: `${found.toFixed(2)} x`, reached: found <= atMost }]
+}
+
 /** The requests of one kind that each peer answers in a second, and the processor time of one of them. */
 function throughput({ name, title, path, prepare, extra = {}, goals }: Measurement): Workload {
   return {
@@ -80,7 +89,7 @@ function throughput({ name, title, path, prepare, extra = {}, goals }: Measureme
         subject.headers = (await prepare?.(subject.running.origin)) ?? {}
         await expectGood(subject)
         // The warm-up compiles the code, opens connections and fills caches.
-        await loadAtFullSpeed(load(subject, context.quick ? 0.3 : 2))
+        await loadAtFullSpeed(load(subject, context.quick ? 0.3 : 5))
       }
       const samples = await context.alternate([...subjects.keys()], async (which, round) => {
         const subject = entry(subjects, which)

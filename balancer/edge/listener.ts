@@ -15,6 +15,7 @@ import { hasBody } from '../requests/request-body.js'
 import { ClientConnections } from './client-connections.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { headWithoutUpgrade } from './declined-upgrade.js'
+import { answerHealthCheck } from './health-answer.js'
 import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { StalledClients } from './stalled-clients.js'
@@ -136,6 +137,7 @@ export class Listener {
       answerProblem(response, refusal, requestId)
       return
     }
+    if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options.edgeHealthPath)) return
     const { client, account } = this.#connections.senderOf(request)
     const id = requestIdOf(request, client) ?? requestId
     const owner = this.#takeSessionName(request)

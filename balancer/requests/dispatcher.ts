@@ -1,4 +1,5 @@
 import { SessionNames } from '../contract/session-names.js'
+import type { EdgeOrder } from '../contract/edge-order.js'
 import type { ReleaseFigures } from '../contract/latency-buckets.js'
 import type { BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
@@ -9,6 +10,7 @@ import type { Target } from '../targets/target.js'
 import type { NoPick, TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
+import { Pause } from './pause.js'
 import { ReleaseTally } from './release-tally.js'
 import { RetryBudget } from './retry.js'
 import { Stickiness, type StickyRequest } from './stickiness.js'
@@ -48,6 +50,8 @@ export interface DispatcherEvents {
   onOldPoll?(): void
   /** What the clients of each release got, while one is being tried. */
   onReleaseFigures?(figures: ReleaseFigures[]): void
+  /** Nothing is in flight any more since the traffic was paused. @param pausedUntil as it was ordered */
+  onQuiet?(pausedUntil: number): void
 }
 
 /** The app in this process is asked this often at most which of its answers have begun. */
@@ -75,6 +79,7 @@ export class Dispatcher {
   readonly handshakes: Deadlines<Supervised>
   readonly fatal: FatalRequests
   readonly tally: ReleaseTally
+  readonly pause: Pause
   #closing = false
   #oldPollSeen = false
   #answersNotedAt = -Infinity
@@ -93,6 +98,7 @@ export class Dispatcher {
     this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open && this.#canConnect)
     this.outliers = new OutlierDetection(pool, options)
+    this.pause = new Pause(options, () => this.#isBusy, { onQuiet: until => events.onQuiet?.(until) })
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
     const { upstreamTimeoutMs, bodyIdleMs, upgradeTimeoutMs } = options
     const onDeadline = (item: Supervised): void => item.deadlinePassed()
@@ -112,10 +118,24 @@ export class Dispatcher {
 
   /** Requests that wait for a target. */
   get waiting(): number {
-    return this.room.size + this.suspects.size
+    return this.room.size + this.suspects.size + this.pause.size
+  }
+
+  /** Whether requests are held back before a target is looked for. */
+  get isClosed(): boolean {
+    return this.pause.isOn
+  }
+
+  /** What has been sent to a target is never held back, even if it has to be sent again. */
+  obey({ pausedUntil }: EdgeOrder): void {
+    if (pausedUntil === undefined) return this.pause.end()
+    this.pause.begin(pausedUntil)
+    // What waits for a target is held back with the others.
+    this.room.admitAll()
   }
 
   dispatch(item: Dispatchable): void {
+    if (this.isClosed && !item.hasPlace) return this.pause.enter(item)
     const owner = this.#ownerOf(item)
     if (owner !== undefined) {
       const hasRoom = owner.bound < this.options.maxBound && (item.hasPlace || item.account.polls.mayTake())
@@ -139,6 +159,12 @@ export class Dispatcher {
     else item.takeTo(picked, false)
   }
 
+  /** What waits does so no more. */
+  leave(item: Waiter): void {
+    this.room.leave(item)
+    this.pause.leave(item)
+  }
+
   /** The cookies that the answer of this target is to set. */
   cookiesFor(item: StickyRequest, target: Target): string[] | undefined {
     const sticky = this.stickiness?.taken(item, target)
@@ -158,6 +184,7 @@ export class Dispatcher {
   }
 
   stop(): void {
+    this.pause.stop()
     this.room.close()
     this.suspects.stop()
     this.outliers.stop()
@@ -182,9 +209,15 @@ export class Dispatcher {
   }
 
   #wait(item: Dispatchable, reason: NoPick): void {
-    this.room.enter(item, reason)
+    // What was held back for long is not refused because it comes back together with all others.
+    this.room.enter(item, this.pause.isEnding ? 'none-ready' : reason)
     if (this.pool.pickable.length > 0) this.#makePlaceFor(item.account)
     else this.events.onNoTarget?.()
+  }
+
+  get #isBusy(): boolean {
+    if (this.room.size + this.suspects.size > 0) return true
+    return [...this.pool.targets()].some(({ inFlight, bound }) => inFlight + bound > 0)
   }
 
   /**

@@ -326,7 +326,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #responseClosed(): void {
     if (this.#response.writableFinished) this.#measure()
     if (this.#state === 'waiting') {
-      this.dispatcher.room.leave(this)
+      this.dispatcher.leave(this)
       this.dispatcher.suspects.leave(this)
     }
     this.#endAttempt()

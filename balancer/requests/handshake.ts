@@ -161,7 +161,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
 
   #over(): void {
     if (this.#state === 'over') return
-    if (this.#state === 'waiting') this.dispatcher.room.leave(this)
+    if (this.#state === 'waiting') this.dispatcher.leave(this)
     this.#state = 'over'
     this.dispatcher.handshakes.delete(this)
     this.#attempt?.abort()

@@ -12,8 +12,10 @@ import { addLogs } from './logs.js'
 import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
 import { addMonit } from './monit.js'
+import { addPause } from './pause.js'
 import { addReleases } from './releases.js'
 import { addReload } from './reload.js'
+import { addResume } from './resume.js'
 import { addRollback } from './rollback.js'
 import { addRun } from './run.js'
 import { addScale } from './scale.js'
@@ -34,6 +36,8 @@ const COMMANDS = [
   addRollback,
   addEnv,
   addRun,
+  addPause,
+  addResume,
   addStop,
   addService,
   addCompletion,

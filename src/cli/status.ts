@@ -47,7 +47,13 @@ const COLUMNS: readonly Column[] = [
 /** The status as people read it. */
 export function statusLines(status: Status, paint: Paint = plain): string[] {
   const { version, state, pid, ageMs, app, dataDir } = status
-  const facts = [['app', app ?? 'built-in'], ['data', dataDir], ...releaseFacts(status), ['workers', workersOf(status)]]
+  const facts = [
+    ['app', app ?? 'built-in'],
+    ['data', dataDir],
+    ...releaseFacts(status),
+    ...edgeFacts(status),
+    ['workers', workersOf(status)],
+  ]
   return [
     `${paint('bold', `Outpost ${version}`)} is ${paint(stateColour(state), state)} ${urlOf(status)} (pid ${pid}, up ${duration(ageMs)})`,
     ...facts.map(([name = '', value = '']) => `  ${name.padEnd(8)} ${value}`),
@@ -66,6 +72,13 @@ function releaseFacts({ release, deploying }: Status): string[][] {
       ? ''
       : `; ${deploying.release} is ${deploying.phase}, for ${percent(deploying.share)} of the clients`
   return release === undefined || release + trial === 'start' ? [] : [['release', release + trial]]
+}
+
+/** Nothing while requests are served as ever. */
+function edgeFacts({ paused }: Status): string[][] {
+  if (paused === undefined) return []
+  const [since, until] = [Date.now() - Date.parse(paused.since), Date.parse(paused.until) - Date.now()]
+  return [['paused', `requests wait since ${duration(since)}, for ${duration(until)} more at most`]]
 }
 
 /** The address of the public port, as a browser takes it. */

@@ -10,9 +10,11 @@ import {
   deployEventSchema,
   environmentSchema,
   logEventSchema,
+  pausedSchema,
   problemSchema,
   releasesSchema,
   reloadEventSchema,
+  resumedSchema,
   routes,
   runSchema,
   scaledSchema,
@@ -24,9 +26,12 @@ import {
   type DeployReport,
   type EnvironmentChange,
   type LogEvent,
+  type Pause,
+  type Paused,
   type Progress,
   type ReleaseInfo,
   type Reloaded,
+  type Resumed,
   type RouteName,
   type RunPlace,
   type Scale,
@@ -50,6 +55,9 @@ const RELOAD_MS = 10 * 60_000
 
 /** Installation, bake and the drain of many workers take their time. */
 const DEPLOY_MS = 24 * 60 * 60_000
+
+/** The instance waits so long for its balancers. */
+const PAUSE_ORDERED_MS = 10_000
 
 interface Asking {
   /** Undefined for an answer without an end. */
@@ -192,6 +200,20 @@ export class ControlClient {
     return this.#change('setEnvironment', { body: JSON.stringify(change), timeoutMs: DEPLOY_MS }, onProgress)
   }
 
+  /**
+   * Lets requests wait, and resolves when all do.
+   * @throws {NotRunningError | ControlError} `STILL_IN_FLIGHT`: with `drain`, and the pause is over
+   */
+  pause({ seconds, drain }: Pause): Promise<Paused> {
+    const timeoutMs = ANSWER_MS + PAUSE_ORDERED_MS + (drain ? seconds * 1_000 : 0)
+    return this.#document(pausedSchema, 'pause', JSON.stringify({ seconds, drain }), timeoutMs)
+  }
+
+  /** Lets requests go on. @throws {NotRunningError | ControlError} */
+  resume(): Promise<Resumed> {
+    return this.#document(resumedSchema, 'resume', undefined, ANSWER_MS + PAUSE_ORDERED_MS)
+  }
+
   /** Where a one-off command of the live release runs. @throws {NotRunningError | ControlError} */
   runPlace(): Promise<RunPlace> {
     return this.#document(runSchema, 'run')
@@ -232,8 +254,8 @@ export class ControlClient {
     return this.#document(stoppingSchema, 'stop')
   }
 
-  async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string): Promise<T> {
-    const response = await this.#ask(route, contentTypes.json, { timeoutMs: ANSWER_MS, ...(body && { body }) })
+  async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string, timeoutMs = ANSWER_MS): Promise<T> {
+    const response = await this.#ask(route, contentTypes.json, { timeoutMs, ...(body && { body }) })
     return parsed(schema, await textOf(response))
   }
 

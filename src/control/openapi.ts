@@ -12,10 +12,13 @@ import {
   logEventSchema,
   logsQuerySchema,
   logsSchema,
+  pausedSchema,
+  pauseSchema,
   problemSchema,
   reloadedSchema,
   releasesSchema,
   reloadEventSchema,
+  resumedSchema,
   rollbackSchema,
   runSchema,
   routes,
@@ -43,6 +46,9 @@ const schemas = {
   RunPlace: runSchema,
   Deployed: deployedSchema,
   DeployEvent: deployEventSchema,
+  Pause: pauseSchema,
+  Paused: pausedSchema,
+  Resumed: resumedSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -155,6 +161,21 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
       ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
+    },
+  },
+  pause: {
+    summary: 'Let requests wait, for a time at most; what is in flight ends',
+    requestBody: { required: false, content: content('Pause') },
+    responses: {
+      200: { description: 'Every balancing process lets requests wait', content: content('Paused') },
+      ...problems('INVALID_BODY', 'STILL_IN_FLIGHT', 'STOPPING'),
+    },
+  },
+  resume: {
+    summary: 'Let requests go on',
+    responses: {
+      200: { description: 'Requests go on', content: content('Resumed') },
+      ...problems('UNEXPECTED_BODY', 'STOPPING'),
     },
   },
   stop: {

@@ -16,6 +16,8 @@ export const routes = {
   setEnvironment: { method: 'POST', path: '/v1/env' },
   run: { method: 'GET', path: '/v1/run' },
   rollback: { method: 'POST', path: '/v1/rollback' },
+  pause: { method: 'POST', path: '/v1/pause' },
+  resume: { method: 'POST', path: '/v1/resume' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -105,6 +107,19 @@ export const environmentChangeSchema = z.strictObject({
 /** Where a one-off command of the live release runs, and its whole environment. */
 export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z.string()) })
 
+/** How long requests wait at most, in seconds. */
+export const pauseSchema = z.strictObject({
+  seconds: z.number().min(0.1).max(3_600).default(30).describe('after which they go on by themselves'),
+  drain: z.boolean().default(false).describe('answers only when nothing is in flight any more'),
+})
+
+export const pausedSchema = z.object({
+  since: z.string().describe('when requests began to wait'),
+  until: z.string().describe('when they go on by themselves'),
+})
+
+export const resumedSchema = z.object({ pausedMs: wholeNumber.describe('how long requests waited; 0: they did not') })
+
 export const releaseSchema = z.object({
   id: z.string(),
   at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
@@ -165,6 +180,7 @@ export const statusSchema = z.object({
     })
     .optional()
     .describe('missing unless WORKERS begins with 0, and once the number of workers was set'),
+  paused: pausedSchema.optional().describe('requests wait, because of `POST /v1/pause`'),
   processes: z.array(processSchema),
 })
 
@@ -244,6 +260,9 @@ export type LogEvent = z.infer<typeof logEventSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
 export type Scale = z.infer<typeof scaleSchema>
 export type Scaled = z.infer<typeof scaledSchema>
+export type Pause = z.infer<typeof pauseSchema>
+export type Paused = z.infer<typeof pausedSchema>
+export type Resumed = z.infer<typeof resumedSchema>
 export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
 export type RunPlace = z.infer<typeof runSchema>
 export type ReleaseInfo = z.infer<typeof releaseSchema>
@@ -278,6 +297,7 @@ export const controlErrors = {
   RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
   START_FAILED: { status: 500, detail: 'A worker did not become ready, and nothing is served.' },
   COMMAND_FAILED: { status: 500, detail: 'The command failed inside Outpost.' },
+  STILL_IN_FLIGHT: { status: 504, detail: 'Requests were in flight until the pause was over, and the others go on.' },
   STOPPING: { status: 503, detail: 'Outpost is stopping.' },
 } as const
 

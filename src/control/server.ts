@@ -11,6 +11,7 @@ import {
   deployQuerySchema,
   logsQuerySchema,
   environmentChangeSchema,
+  pauseSchema,
   rollbackSchema,
   routes,
   scaleSchema,
@@ -19,9 +20,12 @@ import {
   type DeployProgress,
   type DeployQuery,
   type EnvironmentChange,
+  type Pause,
+  type Paused,
   type Progress,
   type ReleaseInfo,
   type Reloaded,
+  type Resumed,
   type RouteName,
   type RunPlace,
   type Scale,
@@ -72,6 +76,13 @@ export interface Commands {
    * @throws {ControlError} the release that was live goes on
    */
   rollback(release: string | undefined, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /**
+   * Lets requests wait.
+   * @throws {ControlError} `STILL_IN_FLIGHT`
+   */
+  pause(pause: Pause): Promise<Paused>
+  /** Lets requests go on. */
+  resume(): Promise<Resumed>
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }
@@ -86,7 +97,7 @@ const CHECK_INTERVAL_MS = 1_000
 /** An archive may take its time, but no longer than this without a byte. */
 const ARCHIVE_IDLE_MS = 60_000
 
-const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback', 'setEnvironment'])
+const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback', 'setEnvironment', 'pause'])
 
 /** The control API on a unix socket that only this user may open. A command that takes no body is refused with one. */
 export class ControlServer implements Service {
@@ -212,6 +223,12 @@ export class ControlServer implements Service {
       const deployed = await this.commands.rollback(wanted.data.release, event => answer.progress(event))
       answer.done({ event: 'done', ...deployed })
     },
+    pause: async (answer, request) => {
+      const pause = pauseSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      if (!pause.success) throw new ControlError('INVALID_BODY')
+      answer.document(await this.commands.pause(pause.data))
+    },
+    resume: async answer => answer.document(await this.commands.resume()),
     stop: (answer, _request, response) => {
       answer.begin()
       // This is done even if the client has left before its answer.

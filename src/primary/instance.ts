@@ -23,6 +23,7 @@ import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
+import { TrafficPause } from './traffic/traffic-pause.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
@@ -71,7 +72,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
-  const supervisor = new Supervisor({
+  const supervisor: Supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
     publicPort,
@@ -83,11 +84,13 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey: randomBytes(32).toString('base64url'),
     release: releases.live,
+    edgeOrder: () => pause.order,
     filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
+  const pause: TrafficPause = new TrafficPause(supervisor, log)
   const deployer = new Deployer({
     store: releases,
     runner: supervisor,
@@ -103,7 +106,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     print: line => print(`[deploy] ${line}\n`),
   })
   const control = new ControlServer(folder.controlSocket, {
-    status: () => statusOf(supervisor, publicPort, config),
+    status: () => ({ ...statusOf(supervisor, publicPort, config), ...(pause.facts && { paused: pause.facts }) }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
@@ -114,9 +117,11 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     setEnvironment: (change, told) => deployer.setEnvironment(change, told),
     runPlace: () => deployer.runPlace(),
     rollback: (release, told) => deployer.rollback(release, told),
+    pause: wanted => pause.begin(wanted),
+    resume: () => pause.end().then(pausedMs => ({ pausedMs })),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack([embedded, supervisor, deployer, control])
+  const services = new ServiceStack([embedded, supervisor, pause, deployer, control])
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {

@@ -1,3 +1,4 @@
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { Embeddable } from '../config/embedding.js'
 import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
@@ -21,6 +22,7 @@ import { StartRequests } from './start-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
+import type { FatalRequestNews } from './traffic/fatal-requests.js'
 import { Traffic } from './traffic/traffic.js'
 
 export interface SupervisorOptions extends ChildFactoryOptions {
@@ -32,6 +34,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
   release?: string
+  /** What is to happen to requests before a worker is looked for. */
+  edgeOrder?: () => EdgeOrder
 }
 
 /** The longest time between two passes. */
@@ -97,7 +101,9 @@ export class Supervisor implements Service, ChildObserver {
         () => this.#needsWorker(),
       )
     }
-    this.#traffic = new Traffic(this.#children, this.#dealer, options.socketOf, news => this.#log.fatalRequest(news))
+    const { socketOf, edgeOrder } = options
+    const onFatal = (news: FatalRequestNews): void => this.#log.fatalRequest(news)
+    this.#traffic = new Traffic(this.#children, this.#dealer, socketOf, onFatal, edgeOrder)
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -123,6 +129,7 @@ export class Supervisor implements Service, ChildObserver {
       this.#dealer?.stop()
       this.#factory.dropSpare()
       this.options.publicPort.close()
+      this.#traffic.openEdge()
       this.#desired = { ...this.#desired, shutdown: this.options.shutdown.begin() }
       this.#pass()
     })
@@ -160,6 +167,15 @@ export class Supervisor implements Service, ChildObserver {
   /** Resolves when every process that balances goes by the list of this pass, or of the next one outside a pass. */
   routed(): Promise<void> {
     return this.#traffic.routed()
+  }
+
+  /** Resolves when nothing is in flight any more since a pause. */
+  quiet(pausedUntil: number): Promise<void> {
+    return this.#traffic.quiet(pausedUntil)
+  }
+
+  edgeChanged(): void {
+    this.#ask()
   }
 
   /** Which release clients get, and which others run. */
@@ -243,6 +259,8 @@ export class Supervisor implements Service, ChildObserver {
         return this.#keepsLocally(report.state)
       case 'routed':
         return this.#traffic.noteRouted(child, report.list)
+      case 'quiet':
+        return this.#traffic.noteQuiet(child, report.pausedUntil)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)
@@ -318,6 +336,7 @@ export class Supervisor implements Service, ChildObserver {
   #needOfWorkers(): string | undefined {
     if (this.#switch.underWay !== undefined || this.#switch.warm !== undefined) return 'a release changes'
     if (this.#reloads.areUnderWay) return 'workers are being replaced'
+    if (this.options.edgeOrder?.().pausedUntil !== undefined) return 'traffic is paused'
     if ((this.#dealer?.waiting ?? 0) > 0) return 'a request waits'
     return this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
       ? 'a worker starts'

@@ -83,6 +83,14 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push(`rollback ${release ?? ''}`)
       return (await commands.rollback?.(release, onProgress)) ?? { release: 'r1' }
     },
+    pause: async pause => {
+      carriedOut.push(`pause ${JSON.stringify(pause)}`)
+      return (await commands.pause?.(pause)) ?? { since: '2026-01-01T00:00:00.000Z', until: '2026-01-01T00:00:30.000Z' }
+    },
+    resume: async () => {
+      carriedOut.push('resume')
+      return (await commands.resume?.()) ?? { pausedMs: 1 }
+    },
     stop: () => {
       carriedOut.push('stop')
       commands.stop?.()

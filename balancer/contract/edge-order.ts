@@ -2,4 +2,15 @@
 export interface EdgeOrder {
   /** Requests wait until then, or until another order, in milliseconds since 1970. */
   readonly pausedUntil?: number | undefined
+  readonly maintenance?: MaintenanceOrder | undefined
+}
+
+/** Clients get a page in place of what the targets would answer. */
+export interface MaintenanceOrder {
+  /** HTML. */
+  readonly page: string
+  /** When they are told to try again, in seconds. */
+  readonly retryAfterS: number
+  /** Addresses and ranges (CIDR) of clients that reach the targets as ever. */
+  readonly allowed: readonly string[]
 }

@@ -10,6 +10,7 @@ import type { Target } from '../targets/target.js'
 import type { NoPick, TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
+import { MaintenanceAnswer } from './maintenance-answer.js'
 import { Pause } from './pause.js'
 import { ReleaseTally } from './release-tally.js'
 import { RetryBudget } from './retry.js'
@@ -80,6 +81,7 @@ export class Dispatcher {
   readonly fatal: FatalRequests
   readonly tally: ReleaseTally
   readonly pause: Pause
+  #maintenance: MaintenanceAnswer | undefined
   #closing = false
   #oldPollSeen = false
   #answersNotedAt = -Infinity
@@ -123,19 +125,27 @@ export class Dispatcher {
 
   /** Whether requests are held back before a target is looked for. */
   get isClosed(): boolean {
-    return this.pause.isOn
+    return this.pause.isOn || this.#maintenance !== undefined
+  }
+
+  /** What clients get in place of an answer of a target; undefined unless the service is being maintained. */
+  get maintenance(): MaintenanceAnswer | undefined {
+    return this.#maintenance
   }
 
   /** What has been sent to a target is never held back, even if it has to be sent again. */
-  obey({ pausedUntil }: EdgeOrder): void {
-    if (pausedUntil === undefined) return this.pause.end()
-    this.pause.begin(pausedUntil)
-    // What waits for a target is held back with the others.
+  obey({ pausedUntil, maintenance }: EdgeOrder): void {
+    this.#maintenance = maintenance && new MaintenanceAnswer(maintenance)
+    if (pausedUntil === undefined) this.pause.end()
+    else this.pause.begin(pausedUntil)
+    if (!this.isClosed) return
+    // What waits for a target is held back with the others, and during maintenance nothing waits.
+    this.pause.reconsider()
     this.room.admitAll()
   }
 
   dispatch(item: Dispatchable): void {
-    if (this.isClosed && !item.hasPlace) return this.pause.enter(item)
+    if (this.isClosed && !item.hasPlace && this.#isHeldBack(item)) return
     const owner = this.#ownerOf(item)
     if (owner !== undefined) {
       const hasRoom = owner.bound < this.options.maxBound && (item.hasPlace || item.account.polls.mayTake())
@@ -206,6 +216,13 @@ export class Dispatcher {
   /** A connection that waits for its next request can be used again, without another open file. */
   get #canConnect(): boolean {
     return this.openFiles.hasRoom(this.clients.held) || this.openFiles.toTargets > this.pool.inFlight
+  }
+
+  #isHeldBack(item: Dispatchable): boolean {
+    if (this.#maintenance?.isFor(item.client) === true) item.giveUp('MAINTENANCE')
+    else if (this.pause.isOn) this.pause.enter(item)
+    else return false
+    return true
   }
 
   #wait(item: Dispatchable, reason: NoPick): void {

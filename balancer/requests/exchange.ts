@@ -150,7 +150,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // it has when the rest of the body could take for ever.
     const isSlow = code === 'REQUEST_TIMEOUT' || (code === 'OVERLOADED' && !this.request.complete)
     if (this.continueWanted || isSlow) this.#response.shouldKeepAlive = false
-    answerProblem(this.#response, code, this.requestId)
+    const { maintenance } = this.dispatcher
+    if (code === 'MAINTENANCE' && maintenance !== undefined)
+      maintenance.give(this.request, this.#response, this.requestId)
+    else answerProblem(this.#response, code, this.requestId)
     // The rest of the body is read and dropped: closing over unread bytes would cut the answer off.
     this.request.resume()
   }

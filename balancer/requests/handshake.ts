@@ -85,7 +85,8 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     const isAnswered = this.#state === 'refused'
     this.#over()
     if (isAnswered) reset(this.socket)
-    else answerProblemOnSocket(this.socket, code, this.requestId)
+    else if (code !== 'MAINTENANCE') answerProblemOnSocket(this.socket, code, this.requestId)
+    else answerProblemOnSocket(this.socket, code, this.requestId, this.dispatcher.maintenance?.retryAfterS)
   }
 
   attemptBegun(attempt: Attempt): void {

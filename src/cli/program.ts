@@ -13,6 +13,7 @@ import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
 import { addMonit } from './monit.js'
 import { addPause } from './pause.js'
+import { addMaintenance } from './maintenance.js'
 import { addReleases } from './releases.js'
 import { addReload } from './reload.js'
 import { addResume } from './resume.js'
@@ -38,6 +39,7 @@ const COMMANDS = [
   addRun,
   addPause,
   addResume,
+  addMaintenance,
   addStop,
   addService,
   addCompletion,

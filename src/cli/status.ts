@@ -75,10 +75,16 @@ function releaseFacts({ release, deploying }: Status): string[][] {
 }
 
 /** Nothing while requests are served as ever. */
-function edgeFacts({ paused }: Status): string[][] {
-  if (paused === undefined) return []
+function edgeFacts({ paused, maintenance }: Status): string[][] {
+  const closed = maintenance === undefined ? [] : [['closed', closedFor(maintenance)]]
+  if (paused === undefined) return closed
   const [since, until] = [Date.now() - Date.parse(paused.since), Date.parse(paused.until) - Date.now()]
-  return [['paused', `requests wait since ${duration(since)}, for ${duration(until)} more at most`]]
+  return [...closed, ['paused', `requests wait since ${duration(since)}, for ${duration(until)} more at most`]]
+}
+
+function closedFor({ since, allow }: NonNullable<Status['maintenance']>): string {
+  const others = allow.length === 0 ? '' : `, but for ${allow.join(', ')}`
+  return `maintenance since ${duration(Date.now() - Date.parse(since))}: clients get 503 and a page${others}`
 }
 
 /** The address of the public port, as a browser takes it. */

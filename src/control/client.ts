@@ -10,6 +10,7 @@ import {
   deployEventSchema,
   environmentSchema,
   logEventSchema,
+  maintenanceSetSchema,
   pausedSchema,
   problemSchema,
   releasesSchema,
@@ -26,6 +27,8 @@ import {
   type DeployReport,
   type EnvironmentChange,
   type LogEvent,
+  type MaintenanceSet,
+  type MaintenanceWanted,
   type Pause,
   type Paused,
   type Progress,
@@ -57,7 +60,7 @@ const RELOAD_MS = 10 * 60_000
 const DEPLOY_MS = 24 * 60 * 60_000
 
 /** The instance waits so long for its balancers. */
-const PAUSE_ORDERED_MS = 10_000
+const ORDERED_MS = 10_000
 
 interface Asking {
   /** Undefined for an answer without an end. */
@@ -205,13 +208,18 @@ export class ControlClient {
    * @throws {NotRunningError | ControlError} `STILL_IN_FLIGHT`: with `drain`, and the pause is over
    */
   pause({ seconds, drain }: Pause): Promise<Paused> {
-    const timeoutMs = ANSWER_MS + PAUSE_ORDERED_MS + (drain ? seconds * 1_000 : 0)
+    const timeoutMs = ANSWER_MS + ORDERED_MS + (drain ? seconds * 1_000 : 0)
     return this.#document(pausedSchema, 'pause', JSON.stringify({ seconds, drain }), timeoutMs)
   }
 
   /** Lets requests go on. @throws {NotRunningError | ControlError} */
   resume(): Promise<Resumed> {
-    return this.#document(resumedSchema, 'resume', undefined, ANSWER_MS + PAUSE_ORDERED_MS)
+    return this.#document(resumedSchema, 'resume', undefined, ANSWER_MS + ORDERED_MS)
+  }
+
+  /** Answers clients with a page, or no longer. @throws {NotRunningError | ControlError} `INVALID_BODY` */
+  maintenance(wanted: Partial<MaintenanceWanted> & { on: boolean }): Promise<MaintenanceSet> {
+    return this.#document(maintenanceSetSchema, 'maintain', JSON.stringify(wanted), ANSWER_MS + ORDERED_MS)
   }
 
   /** Where a one-off command of the live release runs. @throws {NotRunningError | ControlError} */

@@ -12,6 +12,8 @@ import {
   logEventSchema,
   logsQuerySchema,
   logsSchema,
+  maintenanceSetSchema,
+  maintenanceWantedSchema,
   pausedSchema,
   pauseSchema,
   problemSchema,
@@ -49,6 +51,8 @@ const schemas = {
   Pause: pauseSchema,
   Paused: pausedSchema,
   Resumed: resumedSchema,
+  MaintenanceWanted: maintenanceWantedSchema,
+  MaintenanceSet: maintenanceSetSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -176,6 +180,14 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'Requests go on', content: content('Resumed') },
       ...problems('UNEXPECTED_BODY', 'STOPPING'),
+    },
+  },
+  maintain: {
+    summary: 'Answer clients with 503 and a page in place of the app, or no longer; a restart changes nothing of it',
+    requestBody: { required: true, content: content('MaintenanceWanted') },
+    responses: {
+      200: { description: 'Every balancing process goes by it', content: content('MaintenanceSet') },
+      ...problems('INVALID_BODY', 'STOPPING'),
     },
   },
   stop: {

@@ -18,6 +18,7 @@ export const routes = {
   rollback: { method: 'POST', path: '/v1/rollback' },
   pause: { method: 'POST', path: '/v1/pause' },
   resume: { method: 'POST', path: '/v1/resume' },
+  maintain: { method: 'POST', path: '/v1/maintenance' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -120,6 +121,25 @@ export const pausedSchema = z.object({
 
 export const resumedSchema = z.object({ pausedMs: wholeNumber.describe('how long requests waited; 0: they did not') })
 
+const retryAfter = wholeNumber.min(1).max(86_400)
+const allow = z.array(z.string().max(60)).max(100)
+
+/** Whether clients get a page in place of the app. */
+export const maintenanceWantedSchema = z.strictObject({
+  on: z.boolean(),
+  page: z
+    .string()
+    .max(256 * 1024)
+    .optional()
+    .describe('HTML; by default a plain page'),
+  retryAfter: retryAfter.default(60).describe('when clients are told to try again, in seconds'),
+  allow: allow.default([]).describe('addresses and ranges (CIDR) of clients that reach the app as ever'),
+})
+
+export const maintenanceSetSchema = z.object({ on: z.boolean() })
+
+export const maintenanceSchema = z.object({ since: z.string(), retryAfter, allow })
+
 export const releaseSchema = z.object({
   id: z.string(),
   at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
@@ -181,6 +201,7 @@ export const statusSchema = z.object({
     .optional()
     .describe('missing unless WORKERS begins with 0, and once the number of workers was set'),
   paused: pausedSchema.optional().describe('requests wait, because of `POST /v1/pause`'),
+  maintenance: maintenanceSchema.optional().describe('clients get a page, because of `POST /v1/maintenance`'),
   processes: z.array(processSchema),
 })
 
@@ -263,6 +284,9 @@ export type Scaled = z.infer<typeof scaledSchema>
 export type Pause = z.infer<typeof pauseSchema>
 export type Paused = z.infer<typeof pausedSchema>
 export type Resumed = z.infer<typeof resumedSchema>
+export type Maintenance = z.infer<typeof maintenanceSchema>
+export type MaintenanceWanted = z.infer<typeof maintenanceWantedSchema>
+export type MaintenanceSet = z.infer<typeof maintenanceSetSchema>
 export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
 export type RunPlace = z.infer<typeof runSchema>
 export type ReleaseInfo = z.infer<typeof releaseSchema>

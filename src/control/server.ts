@@ -11,6 +11,7 @@ import {
   deployQuerySchema,
   logsQuerySchema,
   environmentChangeSchema,
+  maintenanceWantedSchema,
   pauseSchema,
   rollbackSchema,
   routes,
@@ -20,6 +21,8 @@ import {
   type DeployProgress,
   type DeployQuery,
   type EnvironmentChange,
+  type MaintenanceSet,
+  type MaintenanceWanted,
   type Pause,
   type Paused,
   type Progress,
@@ -83,6 +86,11 @@ export interface Commands {
   pause(pause: Pause): Promise<Paused>
   /** Lets requests go on. */
   resume(): Promise<Resumed>
+  /**
+   * Answers clients with a page, or no longer.
+   * @throws {ControlError} `INVALID_BODY`
+   */
+  maintain(wanted: MaintenanceWanted): Promise<MaintenanceSet>
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }
@@ -91,13 +99,22 @@ const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_BODY_BYTES = 1024
 const MAX_ENVIRONMENT_BYTES = 256 * 1024
+/** A page of 256 KiB in JSON. */
+const MAX_MAINTENANCE_BYTES = 2 * 1024 * 1024
 const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
 /** An archive may take its time, but no longer than this without a byte. */
 const ARCHIVE_IDLE_MS = 60_000
 
-const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback', 'setEnvironment', 'pause'])
+const TAKES_BODY = new Set<RouteName | undefined>([
+  'scale',
+  'deploy',
+  'rollback',
+  'setEnvironment',
+  'pause',
+  'maintain',
+])
 
 /** The control API on a unix socket that only this user may open. A command that takes no body is refused with one. */
 export class ControlServer implements Service {
@@ -229,6 +246,11 @@ export class ControlServer implements Service {
       answer.document(await this.commands.pause(pause.data))
     },
     resume: async answer => answer.document(await this.commands.resume()),
+    maintain: async (answer, request) => {
+      const wanted = maintenanceWantedSchema.safeParse(await bodyOf(request, MAX_MAINTENANCE_BYTES))
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      answer.document(await this.commands.maintain(wanted.data))
+    },
     stop: (answer, _request, response) => {
       answer.begin()
       // This is done even if the client has left before its answer.

@@ -28,6 +28,7 @@ const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
 
 const edgeSchema: z.ZodType<EdgeOrder> = z.object({
   pausedUntil: z.number().optional(),
+  maintenance: z.object({ page: z.string(), retryAfterS: z.number(), allowed: z.array(z.string()) }).optional(),
 })
 
 const figuresSchema: z.ZodType<ReleaseFigures> = z.object({

@@ -23,6 +23,7 @@ import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
+import { MaintenanceMode } from './traffic/maintenance-mode.js'
 import { TrafficPause } from './traffic/traffic-pause.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
@@ -84,13 +85,14 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey: randomBytes(32).toString('base64url'),
     release: releases.live,
-    edgeOrder: () => pause.order,
+    edgeOrder: () => ({ ...pause.order, ...maintenance.order }),
     filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
   const pause: TrafficPause = new TrafficPause(supervisor, log)
+  const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor, log)
   const deployer = new Deployer({
     store: releases,
     runner: supervisor,
@@ -106,7 +108,11 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     print: line => print(`[deploy] ${line}\n`),
   })
   const control = new ControlServer(folder.controlSocket, {
-    status: () => ({ ...statusOf(supervisor, publicPort, config), ...(pause.facts && { paused: pause.facts }) }),
+    status: () => ({
+      ...statusOf(supervisor, publicPort, config),
+      ...(pause.facts && { paused: pause.facts }),
+      ...(maintenance.facts && { maintenance: maintenance.facts }),
+    }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
@@ -119,6 +125,10 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     rollback: (release, told) => deployer.rollback(release, told),
     pause: wanted => pause.begin(wanted),
     resume: () => pause.end().then(pausedMs => ({ pausedMs })),
+    maintain: async wanted => {
+      await maintenance.set(wanted)
+      return { on: wanted.on }
+    },
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
   const services = new ServiceStack([embedded, supervisor, pause, deployer, control])

@@ -91,6 +91,10 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push('resume')
       return (await commands.resume?.()) ?? { pausedMs: 1 }
     },
+    maintain: async wanted => {
+      carriedOut.push(`maintain ${String(wanted.on)}`)
+      return (await commands.maintain?.(wanted)) ?? { on: wanted.on }
+    },
     stop: () => {
       carriedOut.push('stop')
       commands.stop?.()

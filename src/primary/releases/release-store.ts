@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import { z } from 'zod'
+import { syncFolder, writeSynced } from '../host/synced-file.js'
 import { STARTED } from './release-switch.js'
 
 /**
@@ -135,7 +136,7 @@ export class ReleaseStore {
     const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...(files && { files }) }
     writeSynced(join(draft, 'release.json'), JSON.stringify(record))
     fs.renameSync(draft, join(this.folder, id))
-    sync(this.folder)
+    syncFolder(this.folder)
   }
 
   /** From now on it is what a start of the program serves. */
@@ -206,29 +207,6 @@ export class ReleaseStore {
 
 function numberOf(id: string): number {
   return Number(id.slice(1))
-}
-
-/** Replaces a file in one step, and so that a crash of the machine leaves the old or the new one. */
-function writeSynced(path: string, text: string): void {
-  const draft = `${path}.new`
-  const file = fs.openSync(draft, 'w', 0o600)
-  try {
-    fs.writeSync(file, `${text}\n`)
-    fs.fsyncSync(file)
-  } finally {
-    fs.closeSync(file)
-  }
-  fs.renameSync(draft, path)
-  sync(join(path, '..'))
-}
-
-function sync(folder: string): void {
-  const file = fs.openSync(folder, 'r')
-  try {
-    fs.fsyncSync(file)
-  } finally {
-    fs.closeSync(file)
-  }
 }
 
 function remove(path: string): void {

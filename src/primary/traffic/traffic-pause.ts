@@ -1,21 +1,8 @@
-import { setTimeout as sleep } from 'node:timers/promises'
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import { ControlError, type Pause, type Paused } from '../../control/protocol.js'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
-
-/** Those who carry out what the edge is ordered. */
-export interface EdgeRunner {
-  /** Orders have changed. */
-  edgeChanged(): void
-  /** Resolves when every process that balances goes by the newest orders. */
-  routed(): Promise<void>
-  /** Resolves when nothing is in flight any more at any of them since a pause. @param pausedUntil as it was ordered */
-  quiet(pausedUntil: number): Promise<void>
-}
-
-/** A process that balances takes its orders within this time, or is replaced. */
-const ROUTED_MS = 10_000
+import { carriedOut, type EdgeRunner } from './edge-runner.js'
 
 interface Current {
   /** In milliseconds since 1970. */
@@ -62,10 +49,8 @@ export class TrafficPause implements Service {
       this.#current = { since, until, timer, over: () => resolve('over') }
     })
     this.log.info({ seconds }, `requests wait: traffic is paused for ${seconds} s at most`)
-    const routed = this.runner.routed()
     const quiet = this.runner.quiet(until)
-    this.runner.edgeChanged()
-    await Promise.race([routed, sleep(ROUTED_MS, undefined, { ref: false })])
+    await carriedOut(this.runner)
     if (drain && (await Promise.race([quiet, isOver])) === 'over') throw new ControlError('STILL_IN_FLIGHT')
     return { since: new Date(since).toISOString(), until: new Date(until).toISOString() }
   }
@@ -76,9 +61,7 @@ export class TrafficPause implements Service {
     const pausedMs = this.wallClock() - this.#current.since
     this.#clear()
     this.log.info({ pausedMs }, `requests go on: traffic is resumed after ${Math.round(pausedMs / 1_000)} s`)
-    const routed = this.runner.routed()
-    this.runner.edgeChanged()
-    await Promise.race([routed, sleep(ROUTED_MS, undefined, { ref: false })])
+    await carriedOut(this.runner)
     return pausedMs
   }
 

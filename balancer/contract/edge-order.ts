@@ -3,6 +3,10 @@ export interface EdgeOrder {
   /** Requests wait until then, or until another order, in milliseconds since 1970. */
   readonly pausedUntil?: number | undefined
   readonly maintenance?: MaintenanceOrder | undefined
+  /** The release that only those get who ask for it. */
+  readonly preview?: string | undefined
+  /** Clients may have pages of another release until then, in milliseconds since 1970. */
+  readonly mixedUntil?: number | undefined
 }
 
 /** Clients get a page in place of what the targets would answer. */

@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import { SessionNames } from '../contract/session-names.js'
 import type { EdgeOrder } from '../contract/edge-order.js'
 import type { ReleaseFigures } from '../contract/latency-buckets.js'
@@ -8,8 +9,11 @@ import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
 import type { NoPick, TargetPool } from '../targets/target-pool.js'
+import type { AnswerHead } from '../transports/answer.js'
+import type { AnswerCopy, KeptAnswer } from '../transports/transport.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
+import { KeptAnswers } from './kept-answers.js'
 import { MaintenanceAnswer } from './maintenance-answer.js'
 import { Pause } from './pause.js'
 import { ReleaseTally } from './release-tally.js'
@@ -81,6 +85,7 @@ export class Dispatcher {
   readonly fatal: FatalRequests
   readonly tally: ReleaseTally
   readonly pause: Pause
+  readonly #kept = new KeptAnswers()
   #maintenance: MaintenanceAnswer | undefined
   #closing = false
   #oldPollSeen = false
@@ -134,7 +139,9 @@ export class Dispatcher {
   }
 
   /** What has been sent to a target is never held back, even if it has to be sent again. */
-  obey({ pausedUntil, maintenance }: EdgeOrder): void {
+  obey({ pausedUntil, maintenance, preview, mixedUntil = 0 }: EdgeOrder): void {
+    this.#kept.useUntil(mixedUntil)
+    this.pool.releases.setPreview(preview)
     this.#maintenance = maintenance && new MaintenanceAnswer(maintenance)
     if (pausedUntil === undefined) this.pause.end()
     else this.pause.begin(pausedUntil)
@@ -165,8 +172,24 @@ export class Dispatcher {
       return
     }
     const picked = this.pool.pick(this.#avoidedBy(item), item.request)
-    if (typeof picked === 'string') this.#wait(item, picked)
+    if (typeof picked === 'string') this.#wait(item, picked, picked === 'none-ready')
     else item.takeTo(picked, false)
+  }
+
+  /** Where a good answer is kept, for pages of its release when clients get another one. */
+  copyOf(request: IncomingMessage, answer: AnswerHead): AnswerCopy | undefined {
+    const copy = this.#kept.begin(request, answer)
+    return copy === undefined || this.#isPreviewed(request) ? undefined : copy
+  }
+
+  /** What a client gets that asks for something which is not there. Who looks at a release gets it as it is. */
+  keptAnswer(request: IncomingMessage): KeptAnswer | undefined {
+    const kept = this.#kept.find(request)
+    return kept === undefined || this.#isPreviewed(request) ? undefined : kept
+  }
+
+  #isPreviewed(request: IncomingMessage): boolean {
+    return this.pool.releases.preview?.isFor(request) === true
   }
 
   /** What waits does so no more. */
@@ -225,11 +248,12 @@ export class Dispatcher {
     return true
   }
 
-  #wait(item: Dispatchable, reason: NoPick): void {
+  /** @param unserved the item may go to no target that there is */
+  #wait(item: Dispatchable, reason: NoPick, unserved = this.pool.pickable.length === 0): void {
     // What was held back for long is not refused because it comes back together with all others.
     this.room.enter(item, this.pause.isEnding ? 'none-ready' : reason)
-    if (this.pool.pickable.length > 0) this.#makePlaceFor(item.account)
-    else this.events.onNoTarget?.()
+    if (unserved) this.events.onNoTarget?.()
+    else this.#makePlaceFor(item.account)
   }
 
   get #isBusy(): boolean {

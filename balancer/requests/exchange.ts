@@ -6,7 +6,15 @@ import type { ClientAccount } from '../ledger/client-account.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
-import type { Attempt, AttemptFailure, ForwardedRequest, RequestBody } from '../transports/transport.js'
+import type { AnswerHead } from '../transports/answer.js'
+import type {
+  AnswerCopy,
+  Attempt,
+  AttemptFailure,
+  ForwardedRequest,
+  KeptAnswer,
+  RequestBody,
+} from '../transports/transport.js'
 import { BodyProgress } from './body-progress.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
@@ -95,6 +103,14 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   nameSession(body: string): string {
     return this.#target === undefined ? body : this.dispatcher.sessions.write(body, this.#target.id)
+  }
+
+  copyOf(answer: AnswerHead): AnswerCopy | undefined {
+    return this.dispatcher.copyOf(this.request, answer)
+  }
+
+  keptAnswer(): KeptAnswer | undefined {
+    return this.dispatcher.keptAnswer(this.request)
   }
 
   get tried(): ReadonlySet<Target> | undefined {

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes, type ExitCode } from '../process/exit.js'
 import { programVersion } from '../process/version.js'
+import { addActivate } from './activate.js'
 import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
 import { addDeploy } from './deploy.js'
@@ -34,6 +35,7 @@ const COMMANDS = [
   addScale,
   addDeploy,
   addReleases,
+  addActivate,
   addRollback,
   addEnv,
   addRun,

@@ -66,12 +66,15 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
 }
 
 /** Nothing as long as nothing was deployed. */
-function releaseFacts({ release, deploying }: Status): string[][] {
+function releaseFacts({ release, deploying, preview }: Status): string[][] {
   const trial =
     deploying === undefined
       ? ''
       : `; ${deploying.release} is ${deploying.phase}, for ${percent(deploying.share)} of the clients`
-  return release === undefined || release + trial === 'start' ? [] : [['release', release + trial]]
+  const looked =
+    preview === undefined ? '' : `; ${preview.release} is ${preview.ready ? 'in preview' : 'started for a preview'}`
+  const text = (release ?? 'start') + trial + looked
+  return text === 'start' ? [] : [['release', text]]
 }
 
 /** Nothing while requests are served as ever. */

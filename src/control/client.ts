@@ -7,6 +7,7 @@ import {
   contentTypes,
   ControlError,
   controlErrors,
+  deployedSchema,
   deployEventSchema,
   environmentSchema,
   logEventSchema,
@@ -67,6 +68,8 @@ interface Asking {
   timeoutMs?: number
   body?: string | Readable
   search?: string
+  /** Named in the path. */
+  release?: string
   signal?: AbortSignal
 }
 
@@ -178,6 +181,20 @@ export class ControlClient {
   }
 
   /**
+   * Makes a release live that is in preview or was kept, and resolves when all clients get it.
+   * @param stages as in the protocol, e.g. `20:10`; none for no trial
+   * @throws {NotRunningError | ControlError} the release before goes on
+   */
+  activate(
+    release: string,
+    stages = '',
+    onProgress: (event: DeployProgress) => void = () => undefined,
+  ): Promise<Deployed> {
+    const search = `?${new URLSearchParams({ stages }).toString()}`
+    return this.#change('activate', { release, search, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /**
    * Goes back to an earlier release, and resolves when all clients get it.
    * @param release undefined: the one before
    * @throws {NotRunningError | ControlError} the release that was live goes on
@@ -232,7 +249,7 @@ export class ControlClient {
     try {
       for await (const line of linesOf(response)) {
         const event = parsed(deployEventSchema, line)
-        if (event.event === 'done') return { release: event.release, ...(event.report && { report: event.report }) }
+        if (event.event === 'done') return deployedSchema.parse(event)
         if (event.event === 'failed') {
           throw controlError(event.error)
         }
@@ -271,9 +288,10 @@ export class ControlClient {
   async #ask(
     route: RouteName,
     accept: string,
-    { timeoutMs, body, search = '', signal }: Asking,
+    { timeoutMs, body, search = '', release = '', signal }: Asking,
   ): Promise<http.IncomingMessage> {
-    const { method, path } = routes[route]
+    const { method } = routes[route]
+    const path = routes[route].path.replace('{release}', encodeURIComponent(release))
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const { socketPath } = this
       const options = { socketPath, method, path: path + search, headers: { accept }, agent: false, signal }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod'
 import {
+  activateQuerySchema,
   contentTypes,
   controlErrors,
   deployedSchema,
@@ -140,6 +141,18 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
       ...problems('INVALID_QUERY', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'ARCHIVE_REFUSED', 'INSTALL_FAILED'),
+      ...problems('TAKEN_BACK', 'STOPPING'),
+    },
+  },
+  activate: {
+    summary: 'Make a release live that is in preview or was kept, tried as in a deploy',
+    parameters: [
+      { name: 'release', in: 'path', required: true, schema: { type: 'string' } },
+      ...parametersOf(activateQuerySchema.shape),
+    ],
+    responses: {
+      200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
+      ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY'),
       ...problems('TAKEN_BACK', 'STOPPING'),
     },
   },

@@ -15,6 +15,7 @@ export const routes = {
   environment: { method: 'GET', path: '/v1/env' },
   setEnvironment: { method: 'POST', path: '/v1/env' },
   run: { method: 'GET', path: '/v1/run' },
+  activate: { method: 'POST', path: '/v1/releases/{release}/activate' },
   rollback: { method: 'POST', path: '/v1/rollback' },
   pause: { method: 'POST', path: '/v1/pause' },
   resume: { method: 'POST', path: '/v1/resume' },
@@ -85,7 +86,15 @@ const stagesSchema = z
 export const deployQuerySchema = z.strictObject({
   source: z.string().max(500).default('').describe('what the archive is made of, as people know it'),
   stages: stagesSchema.default([]).describe('of the bake: percent of the clients and seconds, like 10:30,50:30'),
+  preview: z
+    .enum(['0', '1'])
+    .default('0')
+    .transform(flag => flag === '1')
+    .describe('1: no client gets it but those who ask for it'),
 })
+
+/** The query of `POST /v1/releases/{release}/activate`. */
+export const activateQuerySchema = deployQuerySchema.pick({ stages: true })
 
 export const rollbackSchema = z.strictObject({
   release: z.string().max(64).optional().describe('by default the one before'),
@@ -145,8 +154,10 @@ export const releaseSchema = z.object({
   at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
   source: z.string().describe('what it was made of'),
   state: z
-    .enum(['live', 'deploying', 'warm', 'kept', 'taken-back'])
-    .describe('warm: its workers are ready for a rollback; kept: its files are there'),
+    .enum(['live', 'deploying', 'preview', 'warm', 'kept', 'taken-back'])
+    .describe(
+      'preview: only those get it who ask for it; warm: its workers are ready for a rollback; kept: its files are there',
+    ),
   reason: z.string().optional().describe('why it was taken back'),
 })
 
@@ -173,8 +184,15 @@ export const reportSchema = z.object({
 const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')
 
 export const deployedSchema = z.object({
-  release: z.string().describe('that all clients get now'),
+  release: z.string().describe('that all clients get now, or that is in preview'),
   report: optionalReport,
+  preview: z
+    .object({
+      host: z.string().describe('begin of the host names that lead to it'),
+      link: z.string().describe('path that sets a cookie which leads to it; nobody else can make it'),
+    })
+    .optional()
+    .describe('how to get to the release, which no client gets otherwise'),
 })
 
 export const statusSchema = z.object({
@@ -192,6 +210,10 @@ export const statusSchema = z.object({
     .object({ release: z.string(), phase: z.string(), share: z.number().describe('of the clients; 1 is all') })
     .optional()
     .describe('the deploy or rollback under way'),
+  preview: z
+    .object({ release: z.string(), ready: z.boolean() })
+    .optional()
+    .describe('the release that only those get who ask for it'),
   sleep: z
     .object({
       asleep: z.boolean().describe('no worker is wanted, because nobody needs one'),
@@ -238,6 +260,7 @@ export const deployProgressSchema = z.discriminatedUnion('event', [
     share: z.number().describe('of the clients; 1 is all'),
     seconds: z.number(),
   }),
+  z.object({ event: z.literal('previewing'), release: z.string() }),
   z.object({ event: z.literal('filling'), release: z.string() }),
 ])
 

@@ -6,6 +6,7 @@ import { Answer, problemOf } from './answer.js'
 import { sendLog, type Log } from './log-answer.js'
 import { describeControlApi } from './openapi.js'
 import {
+  activateQuerySchema,
   contentTypes,
   ControlError,
   deployQuerySchema,
@@ -73,6 +74,15 @@ export interface Commands {
   setEnvironment(change: EnvironmentChange, onProgress: (event: DeployProgress) => void): Promise<Deployed>
   /** Where a one-off command of the live release runs. */
   runPlace(): RunPlace
+  /**
+   * Makes a release live that is in preview, or was kept.
+   * @throws {ControlError} the release before goes on
+   */
+  activate(
+    release: string,
+    stages: DeployQuery['stages'],
+    onProgress: (event: DeployProgress) => void,
+  ): Promise<Deployed>
   /**
    * Goes back to an earlier release.
    * @param release undefined: the one before
@@ -166,7 +176,7 @@ export class ControlServer implements Service {
     this.#open.add(answer)
     response.once('close', () => this.#open.delete(answer))
     const path = pathOf(request)
-    const found = (Object.keys(routes) as RouteName[]).filter(name => routes[name].path === path)
+    const found = (Object.keys(routes) as RouteName[]).filter(name => isAt(name, path))
     const name = found.find(name => routes[name].method === request.method)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
     else if (hasBody(request) && !TAKES_BODY.has(name))
@@ -233,6 +243,14 @@ export class ControlServer implements Service {
       answer.done({ event: 'done', ...deployed })
     },
     run: answer => answer.document(this.commands.runPlace()),
+    activate: async (answer, request) => {
+      const query = activateQuerySchema.safeParse(queryOf(request))
+      if (!query.success) throw new ControlError('INVALID_QUERY')
+      const release = releaseIn(pathOf(request))
+      answer.begin()
+      const deployed = await this.commands.activate(release, query.data.stages, event => answer.progress(event))
+      answer.done({ event: 'done', ...deployed })
+    },
     rollback: async (answer, request) => {
       const wanted = rollbackSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
       if (!wanted.success) throw new ControlError('INVALID_BODY')
@@ -275,6 +293,17 @@ function failedWith(code: ControlErrorCode): (cause: unknown) => never {
 
 function pathOf({ url = '' }: http.IncomingMessage): string {
   return url.split('?', 1)[0] ?? ''
+}
+
+/** Whether a path is that of a route, which may name a release in it. */
+function isAt(name: RouteName, path: string): boolean {
+  const [before = '', after] = routes[name].path.split('{release}')
+  if (after === undefined) return path === before
+  return path.startsWith(before) && path.endsWith(after) && /^[\w-]{1,64}$/.test(releaseIn(path))
+}
+
+function releaseIn(path: string): string {
+  return path.split('/')[3] ?? ''
 }
 
 function queryOf(request: http.IncomingMessage): Record<string, string> {

@@ -29,6 +29,8 @@ const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
 const edgeSchema: z.ZodType<EdgeOrder> = z.object({
   pausedUntil: z.number().optional(),
   maintenance: z.object({ page: z.string(), retryAfterS: z.number(), allowed: z.array(z.string()) }).optional(),
+  preview: z.string().optional(),
+  mixedUntil: z.number().optional(),
 })
 
 const figuresSchema: z.ZodType<ReleaseFigures> = z.object({

@@ -15,13 +15,15 @@ import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { PoolSize } from './pool-size.js'
-import { ReleaseSwitch, STARTED, type Switching } from './releases/release-switch.js'
+import { ReleaseChanges } from './releases/release-changes.js'
+import { ReleaseSwitch, STARTED } from './releases/release-switch.js'
 import { ReloadError, ReloadRequests } from './reload-requests.js'
 import { RestartCount } from './restart-count.js'
 import { StartRequests } from './start-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
+import type { EdgeRunner } from './traffic/edge-runner.js'
 import type { FatalRequestNews } from './traffic/fatal-requests.js'
 import { Traffic } from './traffic/traffic.js'
 
@@ -59,6 +61,10 @@ export class Supervisor implements Service, ChildObserver {
   readonly #log: SupervisorLog
   readonly #switch: ReleaseSwitch
   readonly #pool: PoolSize
+  /** The changes of the release that clients get, and of those beside it. */
+  readonly changes: ReleaseChanges
+  /** The processes that balance, for orders about requests. */
+  readonly edge: EdgeRunner
   #desired: Desired
   #history: History = noHistory
   #state: 'new' | 'running' | 'stopped' = 'new'
@@ -104,6 +110,17 @@ export class Supervisor implements Service, ChildObserver {
     const { socketOf, edgeOrder } = options
     const onFatal = (news: FatalRequestNews): void => this.#log.fatalRequest(news)
     this.#traffic = new Traffic(this.#children, this.#dealer, socketOf, onFatal, edgeOrder)
+    const routed = (): Promise<void> => this.#traffic.routed()
+    const [ask, reloads, pool] = [(): void => this.#ask(), this.#reloads, this.#pool]
+    this.edge = { edgeChanged: ask, routed, quiet: until => this.#traffic.quiet(until) }
+    this.changes = new ReleaseChanges(this.#switch, {
+      get isReloading() {
+        return reloads.areUnderWay
+      },
+      wake: reason => pool.wake(reason),
+      ask,
+      routed,
+    })
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -150,37 +167,6 @@ export class Supervisor implements Service, ChildObserver {
     this.#desired = { ...this.#desired, generation }
     this.#ask()
     return finished
-  }
-
-  /**
-   * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.
-   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`
-   */
-  changeRelease(switching: Switching): void {
-    if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
-    if (this.#reloads.areUnderWay) throw new ControlError('RELOAD_UNDER_WAY')
-    this.#pool.wake('a release changes')
-    this.#switch.begin(switching, performance.now())
-    this.#ask()
-  }
-
-  /** Resolves when every process that balances goes by the list of this pass, or of the next one outside a pass. */
-  routed(): Promise<void> {
-    return this.#traffic.routed()
-  }
-
-  /** Resolves when nothing is in flight any more since a pause. */
-  quiet(pausedUntil: number): Promise<void> {
-    return this.#traffic.quiet(pausedUntil)
-  }
-
-  edgeChanged(): void {
-    this.#ask()
-  }
-
-  /** Which release clients get, and which others run. */
-  get releases(): Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'> {
-    return this.#switch
   }
 
   /**
@@ -325,8 +311,7 @@ export class Supervisor implements Service, ChildObserver {
     const phase = this.#switch.underWay?.phase
     // A release that is about to get its workers gets as many as it was promised: one more might come too late for it.
     if (phase !== 'starting' && phase !== 'filling') {
-      // Workers of a release that is only kept warm serve nobody.
-      const serving = children.filter(({ spec }) => spec.release !== this.#switch.warm)
+      const serving = children.filter(({ spec }) => !this.#switch.isAside(spec.release))
       this.#pool.followLoad(serving, now)
     }
     if (this.#starts.areOver) this.#pool.lookForSleep(children, this.#needOfWorkers(), now)
@@ -346,7 +331,8 @@ export class Supervisor implements Service, ChildObserver {
   /** While no worker runs, one waits to be the first. */
   #keepSpare(): void {
     if (!this.#pool.isAsleep) return this.#factory.dropSpare()
-    if (this.children().some(({ role }) => role === 'worker')) return
+    const serves = ({ role, spec }: Child): boolean => role === 'worker' && !this.#switch.isAside(spec.release)
+    if (this.children().some(serves)) return
     const { generation } = this.#desired
     this.#factory.prepareSpare({ role: 'worker', release: this.#switch.current, place: 0, generation })
   }

@@ -79,6 +79,10 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       return (await commands.setEnvironment?.(change, onProgress)) ?? { release: 'r1' }
     },
     runPlace: () => commands.runPlace?.() ?? { cwd: '/', env: {} },
+    activate: async (release, stages, onProgress) => {
+      carriedOut.push(`activate ${release}`)
+      return (await commands.activate?.(release, stages, onProgress)) ?? { release }
+    },
     rollback: async (release, onProgress) => {
       carriedOut.push(`rollback ${release ?? ''}`)
       return (await commands.rollback?.(release, onProgress)) ?? { release: 'r1' }

@@ -6,10 +6,11 @@ import { STARTED } from './release-switch.js'
 
 /**
  * - `installed`: it has not been live; after a crash this means that its deploy was cut short
+ * - `previewed`: it was ready, and no client has got it
  * - `live`: it was, or is, the release of all clients
  * - `taken-back`: it has failed, and its files are gone
  */
-const outcomes = ['installed', 'live', 'taken-back'] as const
+const outcomes = ['installed', 'previewed', 'live', 'taken-back'] as const
 
 const recordSchema = z.object({
   id: z.string(),
@@ -146,6 +147,12 @@ export class ReleaseStore {
     if (record !== undefined) this.#rewrite({ ...record, outcome: 'live' })
     this.#write({ ...this.#state, live: id, previous: live === id ? this.#state.previous : live })
     this.prune()
+  }
+
+  /** It was ready. */
+  setPreviewed(id: string): void {
+    const record = this.get(id)
+    if (record !== undefined) this.#rewrite({ ...record, outcome: 'previewed' })
   }
 
   /** Keeps the record of a release that has failed, and removes its files. */

@@ -110,17 +110,11 @@ export class Supervisor implements Service, ChildObserver {
     const { socketOf, edgeOrder } = options
     const onFatal = (news: FatalRequestNews): void => this.#log.fatalRequest(news)
     this.#traffic = new Traffic(this.#children, this.#dealer, socketOf, onFatal, edgeOrder)
-    const routed = (): Promise<void> => this.#traffic.routed()
-    const [ask, reloads, pool] = [(): void => this.#ask(), this.#reloads, this.#pool]
+    const [ask, routed] = [(): void => this.#ask(), (): Promise<void> => this.#traffic.routed()]
     this.edge = { edgeChanged: ask, routed, quiet: until => this.#traffic.quiet(until) }
-    this.changes = new ReleaseChanges(this.#switch, {
-      get isReloading() {
-        return reloads.areUnderWay
-      },
-      wake: reason => pool.wake(reason),
-      ask,
-      routed,
-    })
+    const isReloading = (): boolean => this.#reloads.areUnderWay
+    const wake = (reason: string): void => this.#pool.wake(reason)
+    this.changes = new ReleaseChanges(this.#switch, { ask, routed, wake, isReloading })
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject

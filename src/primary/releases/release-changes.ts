@@ -6,7 +6,7 @@ import type { ReleaseSwitch, Switching } from './release-switch.js'
 /** Who carries the changes out. */
 export interface ChangeExecutor {
   /** Workers are being replaced by a reload. */
-  readonly isReloading: boolean
+  isReloading(): boolean
   /** Workers are needed. */
   wake(reason: string): void
   /** Something is to be done. */
@@ -44,7 +44,7 @@ export class ReleaseChanges implements ReleaseRunner {
 
   #requireQuiet(): void {
     if (this.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
-    if (this.executor.isReloading) throw new ControlError('RELOAD_UNDER_WAY')
+    if (this.executor.isReloading()) throw new ControlError('RELOAD_UNDER_WAY')
     this.executor.wake('a release changes')
   }
 }

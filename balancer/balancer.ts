@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
+import type { EdgeOrder } from './contract/edge-order.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
 import type { BalancerErrorCode } from './errors.js'
 import { Listener } from './edge/listener.js'
@@ -161,6 +162,11 @@ export class Balancer {
     if (news.length > 0) this.#dispatcher.suspects.review()
   }
 
+  /** What is to happen to requests before a target is looked for, from now on. */
+  setEdge(order: EdgeOrder): void {
+    this.#dispatcher.obey(order)
+  }
+
   ledger(): Ledger {
     const ledger = { inFlight: 0, upgraded: 0, waiting: this.#dispatcher.waiting + this.#listener.pipelined }
     for (const target of this.#pool.targets()) {
@@ -192,6 +198,8 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
+    // What waits must have time for its answer.
+    this.#dispatcher.pause.endWithin(deadlineMs / 2)
     await this.#listener.close(deadlineMs)
     this.#dispatcher.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)

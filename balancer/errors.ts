@@ -22,6 +22,7 @@ export const balancerErrors = {
   UPSTREAM_BROKEN: { status: 502, detail: 'The application broke off before it answered.' },
   NO_TARGET_READY: { status: 503, detail: 'No worker is ready to take the request.' },
   WAITING_ROOM_FULL: { status: 503, detail: 'Too many requests are waiting.' },
+  MAINTENANCE: { status: 503, detail: 'The service is being maintained.' },
   OVERLOADED: { status: 503, detail: 'Every worker is at its limit of requests in flight.' },
   TOO_MANY_CONNECTIONS: { status: 503, detail: 'The limit of open connections is reached.' },
   UPSTREAM_TIMEOUT: { status: 504, detail: 'The application did not answer in time.' },
@@ -32,10 +33,15 @@ export type BalancerErrorCode = keyof typeof balancerErrors
 const RETRY_AFTER_SECONDS = 1
 
 /** Answers with `application/problem+json` (RFC 9457). Does nothing once the headers have been sent. */
-export function answerProblem(response: ServerResponse, code: BalancerErrorCode, requestId: string): void {
+export function answerProblem(
+  response: ServerResponse,
+  code: BalancerErrorCode,
+  requestId: string,
+  retryAfterS = RETRY_AFTER_SECONDS,
+): void {
   if (response.headersSent || response.destroyed) return
   const body = problemBody(code, requestId)
-  response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body))
+  response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body, retryAfterS))
   endAnswer(response, body)
 }
 
@@ -55,14 +61,23 @@ export function endAnswer(response: ServerResponse, last?: Buffer | string, enco
 }
 
 /** Gives the same answer on a bare socket, for requests without a `ServerResponse`. Ends the connection. */
-export function answerProblemOnSocket(socket: Duplex, code: BalancerErrorCode, requestId: string): void {
+export function answerProblemOnSocket(
+  socket: Duplex,
+  code: BalancerErrorCode,
+  requestId: string,
+  retryAfterS = RETRY_AFTER_SECONDS,
+): void {
   if (!socket.writable) {
     socket.destroy()
     return
   }
   const { status } = balancerErrors[code]
   const body = problemBody(code, requestId)
-  const headers = { ...problemHeaders(code, requestId, body), connection: 'close', date: new Date().toUTCString() }
+  const headers = {
+    ...problemHeaders(code, requestId, body, retryAfterS),
+    connection: 'close',
+    date: new Date().toUTCString(),
+  }
   const head = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
   socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
   socket.resume()
@@ -78,13 +93,18 @@ function problemBody(code: BalancerErrorCode, requestId: string): string {
   return JSON.stringify({ type: 'about:blank', title: STATUS_CODES[status], status, code, detail, requestId }) + '\n'
 }
 
-function problemHeaders(code: BalancerErrorCode, requestId: string, body: string): OutgoingHttpHeaders {
+function problemHeaders(
+  code: BalancerErrorCode,
+  requestId: string,
+  body: string,
+  retryAfterS: number,
+): OutgoingHttpHeaders {
   return {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,
     'cache-control': 'no-store',
-    ...(balancerErrors[code].status === 503 ? { 'retry-after': String(RETRY_AFTER_SECONDS) } : {}),
+    ...(balancerErrors[code].status === 503 ? { 'retry-after': String(retryAfterS) } : {}),
     ...(code === 'METHOD_REFUSED' ? { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
   }
 }

@@ -1,4 +1,5 @@
 export { Balancer, type BalancerEvents, type Ledger } from './balancer.js'
+export type { EdgeOrder } from './contract/edge-order.js'
 export type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
 export type { ReleaseFigures } from './contract/latency-buckets.js'
 export type { FatalRequestFound } from './requests/fatal-requests.js'

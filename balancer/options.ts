@@ -19,6 +19,8 @@ export interface BalancerOptions {
   identityKey: string
 
   healthPath: string
+  /** The health check of whoever is in front, which is answered here while requests are held back on purpose. */
+  edgeHealthPath: string | undefined
   /** An answer with a status below this one is a good probe. */
   healthyBelow: number
   /** Pause between the end of a probe and the next, and the longest that a probe may take. */
@@ -114,6 +116,7 @@ export const defaultOptions: BalancerOptions = {
   ...defaults,
   identityKey: randomBytes(32).toString('base64url'),
 
+  edgeHealthPath: undefined,
   healthyBelow: 500,
   healthIntervalMs: 2_000,
   healthTimeoutMs: 1_000,

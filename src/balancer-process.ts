@@ -41,6 +41,7 @@ export async function runBalancer(): Promise<void> {
   parent.on('order', (order, handle) => {
     if (order.type === 'listen') void listen(handle as object)
     else if (order.type === 'connection') adoptDealt(balancer, parent, handle)
+    else if (order.type === 'edge') balancer.setEdge(order.order)
     else if (order.type === 'targets') {
       balancer.setTargets(order.targets, order.balancers, order.ended, order.fatal)
       parent.report({ type: 'routed', list: order.list })
@@ -71,6 +72,7 @@ export function createBalancer(
       identityKey,
       // A worker answers for an app without a path of its own.
       healthPath: config.healthPath ?? '/',
+      edgeHealthPath: config.healthPath,
       upstreamTimeoutMs: config.upstreamTimeoutMs,
       targetKeepAliveMs: Infinity,
       maxHeaderBytes: config.maxHeaderBytes,
@@ -93,6 +95,7 @@ export function createBalancer(
       onRefused: (code, client) => security.note('framing-refused', `request was refused: ${code}`, { client }),
       onFull: connections => parent.report({ type: 'full', connections }),
       onFatalRequest: found => parent.report({ type: 'fatal-request', ...found }),
+      onQuiet: pausedUntil => parent.report({ type: 'quiet', pausedUntil }),
       onReleaseFigures: figures => parent.report({ type: 'release-figures', figures }),
       ...events,
     },

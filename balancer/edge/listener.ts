@@ -15,6 +15,8 @@ import { hasBody } from '../requests/request-body.js'
 import { ClientConnections } from './client-connections.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { headWithoutUpgrade } from './declined-upgrade.js'
+import { answerHealthCheck } from './health-answer.js'
+import { answerPreviewLink } from './preview-link.js'
 import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { StalledClients } from './stalled-clients.js'
@@ -136,7 +138,10 @@ export class Listener {
       answerProblem(response, refusal, requestId)
       return
     }
+    if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options.edgeHealthPath)) return
     const { client, account } = this.#connections.senderOf(request)
+    const { preview } = this.dispatcher.pool.releases
+    if (preview !== undefined && answerPreviewLink(request, response, client, preview)) return
     const id = requestIdOf(request, client) ?? requestId
     const owner = this.#takeSessionName(request)
     const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account)

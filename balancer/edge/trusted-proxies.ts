@@ -1,15 +1,16 @@
-import { BlockList, isIP } from 'node:net'
+import { isIP } from 'node:net'
+import { AddressRanges } from '../contract/address-ranges.js'
 import type { TrustProxy } from '../options.js'
 
 /** The proxies in front whose word about the client is taken. */
 export class TrustedProxies {
   readonly #hops: number | undefined
-  readonly #addresses = new BlockList()
+  readonly #addresses: AddressRanges
 
   /** Throws a `RangeError` for an address or range that is none. */
   constructor(trust: TrustProxy) {
     if (typeof trust === 'number') this.#hops = trust
-    else for (const range of trust) addRange(this.#addresses, range)
+    this.#addresses = new AddressRanges(typeof trust === 'number' ? [] : trust)
   }
 
   /** Nobody is trusted. */
@@ -20,8 +21,7 @@ export class TrustedProxies {
   /** Whether a peer is one of them. With a number of hops every peer is. */
   includes(address: string): boolean {
     if (this.#hops !== undefined) return this.#hops > 0
-    const version = isIP(address)
-    return version !== 0 && this.#addresses.check(address, version === 6 ? 'ipv6' : 'ipv4')
+    return this.#addresses.includes(address)
   }
 
   /**
@@ -37,18 +37,5 @@ export class TrustedProxies {
         credible.findLastIndex(address => !this.includes(address)),
       ),
     )
-  }
-}
-
-function addRange(list: BlockList, range: string): void {
-  const [address = '', prefix] = range.split('/')
-  const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
-  const isPrefix = prefix === undefined || /^\d{1,3}$/.test(prefix)
-  try {
-    if (isIP(address) === 0 || !isPrefix) throw new RangeError('no address')
-    if (prefix === undefined) list.addAddress(address, family)
-    else list.addSubnet(address, Number(prefix), family)
-  } catch (cause) {
-    throw new RangeError(`not an address or range: ${range}`, { cause })
   }
 }

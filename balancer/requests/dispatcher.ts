@@ -1,4 +1,6 @@
+import type { IncomingMessage } from 'node:http'
 import { SessionNames } from '../contract/session-names.js'
+import type { EdgeOrder } from '../contract/edge-order.js'
 import type { ReleaseFigures } from '../contract/latency-buckets.js'
 import type { BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
@@ -7,8 +9,13 @@ import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
 import type { Target } from '../targets/target.js'
 import type { NoPick, TargetPool } from '../targets/target-pool.js'
+import type { AnswerHead } from '../transports/answer.js'
+import type { AnswerCopy, KeptAnswer } from '../transports/transport.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
+import { KeptAnswers } from './kept-answers.js'
+import { MaintenanceAnswer } from './maintenance-answer.js'
+import { Pause } from './pause.js'
 import { ReleaseTally } from './release-tally.js'
 import { RetryBudget } from './retry.js'
 import { Stickiness, type StickyRequest } from './stickiness.js'
@@ -48,6 +55,8 @@ export interface DispatcherEvents {
   onOldPoll?(): void
   /** What the clients of each release got, while one is being tried. */
   onReleaseFigures?(figures: ReleaseFigures[]): void
+  /** Nothing is in flight any more since the traffic was paused. @param pausedUntil as it was ordered */
+  onQuiet?(pausedUntil: number): void
 }
 
 /** The app in this process is asked this often at most which of its answers have begun. */
@@ -75,6 +84,9 @@ export class Dispatcher {
   readonly handshakes: Deadlines<Supervised>
   readonly fatal: FatalRequests
   readonly tally: ReleaseTally
+  readonly pause: Pause
+  readonly #kept = new KeptAnswers()
+  #maintenance: MaintenanceAnswer | undefined
   #closing = false
   #oldPollSeen = false
   #answersNotedAt = -Infinity
@@ -93,6 +105,7 @@ export class Dispatcher {
     this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open && this.#canConnect)
     this.outliers = new OutlierDetection(pool, options)
+    this.pause = new Pause(options, () => this.#isBusy, { onQuiet: until => events.onQuiet?.(until) })
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
     const { upstreamTimeoutMs, bodyIdleMs, upgradeTimeoutMs } = options
     const onDeadline = (item: Supervised): void => item.deadlinePassed()
@@ -112,10 +125,34 @@ export class Dispatcher {
 
   /** Requests that wait for a target. */
   get waiting(): number {
-    return this.room.size + this.suspects.size
+    return this.room.size + this.suspects.size + this.pause.size
+  }
+
+  /** Whether requests are held back before a target is looked for. */
+  get isClosed(): boolean {
+    return this.pause.isOn || this.#maintenance !== undefined
+  }
+
+  /** What clients get in place of an answer of a target; undefined unless the service is being maintained. */
+  get maintenance(): MaintenanceAnswer | undefined {
+    return this.#maintenance
+  }
+
+  /** What has been sent to a target is never held back, even if it has to be sent again. */
+  obey({ pausedUntil, maintenance, preview, mixedUntil = 0 }: EdgeOrder): void {
+    this.#kept.useUntil(mixedUntil)
+    this.pool.releases.setPreview(preview)
+    this.#maintenance = maintenance && new MaintenanceAnswer(maintenance)
+    if (pausedUntil === undefined) this.pause.end()
+    else this.pause.begin(pausedUntil)
+    if (!this.isClosed) return
+    // What waits for a target is held back with the others, and during maintenance nothing waits.
+    this.pause.reconsider()
+    this.room.admitAll()
   }
 
   dispatch(item: Dispatchable): void {
+    if (this.isClosed && !item.hasPlace && this.#isHeldBack(item)) return
     const owner = this.#ownerOf(item)
     if (owner !== undefined) {
       const hasRoom = owner.bound < this.options.maxBound && (item.hasPlace || item.account.polls.mayTake())
@@ -135,8 +172,30 @@ export class Dispatcher {
       return
     }
     const picked = this.pool.pick(this.#avoidedBy(item), item.request)
-    if (typeof picked === 'string') this.#wait(item, picked)
+    if (typeof picked === 'string') this.#wait(item, picked, picked === 'none-ready')
     else item.takeTo(picked, false)
+  }
+
+  /** Where a good answer is kept, for pages of its release when clients get another one. */
+  copyOf(request: IncomingMessage, answer: AnswerHead): AnswerCopy | undefined {
+    const copy = this.#kept.begin(request, answer)
+    return copy === undefined || this.#isPreviewed(request) ? undefined : copy
+  }
+
+  /** What a client gets that asks for something which is not there. Who looks at a release gets it as it is. */
+  keptAnswer(request: IncomingMessage): KeptAnswer | undefined {
+    const kept = this.#kept.find(request)
+    return kept === undefined || this.#isPreviewed(request) ? undefined : kept
+  }
+
+  #isPreviewed(request: IncomingMessage): boolean {
+    return this.pool.releases.preview?.isFor(request) === true
+  }
+
+  /** What waits does so no more. */
+  leave(item: Waiter): void {
+    this.room.leave(item)
+    this.pause.leave(item)
   }
 
   /** The cookies that the answer of this target is to set. */
@@ -158,6 +217,7 @@ export class Dispatcher {
   }
 
   stop(): void {
+    this.pause.stop()
     this.room.close()
     this.suspects.stop()
     this.outliers.stop()
@@ -181,10 +241,24 @@ export class Dispatcher {
     return this.openFiles.hasRoom(this.clients.held) || this.openFiles.toTargets > this.pool.inFlight
   }
 
-  #wait(item: Dispatchable, reason: NoPick): void {
-    this.room.enter(item, reason)
-    if (this.pool.pickable.length > 0) this.#makePlaceFor(item.account)
-    else this.events.onNoTarget?.()
+  #isHeldBack(item: Dispatchable): boolean {
+    if (this.#maintenance?.isFor(item.client) === true) item.giveUp('MAINTENANCE')
+    else if (this.pause.isOn) this.pause.enter(item)
+    else return false
+    return true
+  }
+
+  /** @param unserved the item may go to no target that there is */
+  #wait(item: Dispatchable, reason: NoPick, unserved = this.pool.pickable.length === 0): void {
+    // What was held back for long is not refused because it comes back together with all others.
+    this.room.enter(item, this.pause.isEnding ? 'none-ready' : reason)
+    if (unserved) this.events.onNoTarget?.()
+    else this.#makePlaceFor(item.account)
+  }
+
+  get #isBusy(): boolean {
+    if (this.room.size + this.suspects.size > 0) return true
+    return [...this.pool.targets()].some(({ inFlight, bound }) => inFlight + bound > 0)
   }
 
   /**

@@ -6,7 +6,15 @@ import type { ClientAccount } from '../ledger/client-account.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
-import type { Attempt, AttemptFailure, ForwardedRequest, RequestBody } from '../transports/transport.js'
+import type { AnswerHead } from '../transports/answer.js'
+import type {
+  AnswerCopy,
+  Attempt,
+  AttemptFailure,
+  ForwardedRequest,
+  KeptAnswer,
+  RequestBody,
+} from '../transports/transport.js'
 import { BodyProgress } from './body-progress.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
@@ -97,6 +105,14 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     return this.#target === undefined ? body : this.dispatcher.sessions.write(body, this.#target.id)
   }
 
+  copyOf(answer: AnswerHead): AnswerCopy | undefined {
+    return this.dispatcher.copyOf(this.request, answer)
+  }
+
+  keptAnswer(): KeptAnswer | undefined {
+    return this.dispatcher.keptAnswer(this.request)
+  }
+
   get tried(): ReadonlySet<Target> | undefined {
     return this.#tries?.targets
   }
@@ -150,7 +166,10 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // it has when the rest of the body could take for ever.
     const isSlow = code === 'REQUEST_TIMEOUT' || (code === 'OVERLOADED' && !this.request.complete)
     if (this.continueWanted || isSlow) this.#response.shouldKeepAlive = false
-    answerProblem(this.#response, code, this.requestId)
+    const { maintenance } = this.dispatcher
+    if (code === 'MAINTENANCE' && maintenance !== undefined)
+      maintenance.give(this.request, this.#response, this.requestId)
+    else answerProblem(this.#response, code, this.requestId)
     // The rest of the body is read and dropped: closing over unread bytes would cut the answer off.
     this.request.resume()
   }
@@ -326,7 +345,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #responseClosed(): void {
     if (this.#response.writableFinished) this.#measure()
     if (this.#state === 'waiting') {
-      this.dispatcher.room.leave(this)
+      this.dispatcher.leave(this)
       this.dispatcher.suspects.leave(this)
     }
     this.#endAttempt()

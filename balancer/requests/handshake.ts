@@ -85,7 +85,8 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     const isAnswered = this.#state === 'refused'
     this.#over()
     if (isAnswered) reset(this.socket)
-    else answerProblemOnSocket(this.socket, code, this.requestId)
+    else if (code !== 'MAINTENANCE') answerProblemOnSocket(this.socket, code, this.requestId)
+    else answerProblemOnSocket(this.socket, code, this.requestId, this.dispatcher.maintenance?.retryAfterS)
   }
 
   attemptBegun(attempt: Attempt): void {
@@ -161,7 +162,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
 
   #over(): void {
     if (this.#state === 'over') return
-    if (this.#state === 'waiting') this.dispatcher.room.leave(this)
+    if (this.#state === 'waiting') this.dispatcher.leave(this)
     this.#state = 'over'
     this.dispatcher.handshakes.delete(this)
     this.#attempt?.abort()

@@ -111,6 +111,20 @@ export class WaitingRoom {
     this.#isAdmitting = false
   }
 
+  /** Admits all, clients in turn, whether they can be placed or not. One that comes back meanwhile stays. */
+  admitAll(): void {
+    if (this.#isAdmitting) return
+    this.#isAdmitting = true
+    for (let left = this.size; left > 0; left -= 1) {
+      const [line] = this.#lines.values()
+      const waiter = line?.waiters.first
+      if (line === undefined || waiter === undefined) break
+      this.#toTheEnd(line)
+      this.#admit(waiter)
+    }
+    this.#isAdmitting = false
+  }
+
   /** Gives up on all waiters. */
   close(): void {
     const waiters = [...this.#places.keys()]

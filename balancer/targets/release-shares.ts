@@ -2,6 +2,7 @@ import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
 import type { TargetSpec } from '../contract/targets.js'
+import { ReleasePreview } from './release-preview.js'
 
 /** The release that clients get who get no other. */
 export const BASE = ''
@@ -29,6 +30,7 @@ interface Draw {
 export class ReleaseShares {
   readonly #ofTarget = new Map<string, string>()
   #trial: Trial | undefined
+  #preview: ReleasePreview | undefined
   #names: readonly string[] = [BASE]
   readonly #byConnection = new WeakMap<Socket, number>()
   readonly #byRequest = new WeakMap<IncomingMessage, Draw>()
@@ -49,6 +51,17 @@ export class ReleaseShares {
   /** Whether a share of the clients gets another release than the others. */
   get onTrial(): boolean {
     return this.#trial !== undefined
+  }
+
+  /** The release that only those get who ask for it. */
+  get preview(): ReleasePreview | undefined {
+    return this.#preview
+  }
+
+  /** @param release undefined: there is no such release any more */
+  setPreview(release: string | undefined): void {
+    if (release !== this.#preview?.release)
+      this.#preview = release === undefined ? undefined : new ReleasePreview(release, this.key)
   }
 
   get names(): readonly string[] {
@@ -77,6 +90,7 @@ export class ReleaseShares {
 
   /** The release for a request; undefined while there is but one. */
   of(request: IncomingMessage): string | undefined {
+    if (this.#preview?.isFor(request) === true) return this.#preview.release
     if (!this.areSeveral) return undefined
     const trial = this.#trial
     if (trial === undefined) return BASE
@@ -86,7 +100,7 @@ export class ReleaseShares {
   /** The cookie by which a client stays with its release; undefined when there is no trial, or the client has it. */
   cookieFor(request: IncomingMessage): string | undefined {
     const trial = this.#trial
-    if (trial === undefined) return undefined
+    if (trial === undefined || this.#preview?.isFor(request) === true) return undefined
     const draw = this.#drawFor(request, trial)
     if (draw.isKept) return undefined
     const value = `${trial.release}.${draw.number}`

@@ -139,7 +139,8 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     const release = request === undefined ? undefined : this.releases.of(request)
     if (release === undefined) return true
     const own = this.releases.ofTarget(id)
-    return own === release || (own === BASE && this.#choiceOf(release).targets.length === 0)
+    if (own === release) return true
+    return own === BASE && !this.#isPreview(release) && this.#choiceOf(release).targets.length === 0
   }
 
   /** Tells which targets run which release, and how many clients get it. */
@@ -176,6 +177,10 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     this.emit('drained', target)
   }
 
+  #isPreview(release: string): boolean {
+    return release === this.releases.preview?.release
+  }
+
   #choiceOf(release: string): Choice {
     return this.#ofRelease.get(release) ?? NOTHING
   }
@@ -186,7 +191,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
    */
   #pickOf(release: string, tried: ReadonlySet<Target> | undefined): Target | NoPick {
     const own = this.#choiceOf(release)
-    if (release === BASE) return this.#pickFrom(own, tried)
+    if (release === BASE || this.#isPreview(release)) return this.#pickFrom(own, tried)
     const untried = own.targets.some(target => !target.full && tried?.has(target) !== true)
     return this.#pickFrom(untried ? own : this.#choiceOf(BASE), tried)
   }

@@ -42,8 +42,13 @@ export class AnswerDelivery {
 
   /** Passes an answer on whose head has arrived, and perhaps more. */
   pass(answer: Answer): void {
-    if (this.#over) answer.once('error', () => undefined).destroy()
-    else if (answer.complete) this.passWhole(answer, readWhole(answer))
+    if (this.#over) return void answer.once('error', () => undefined).destroy()
+    const kept = answer.statusCode === 404 ? this.forwarded.keptAnswer() : undefined
+    if (kept !== undefined) {
+      // Read to its end, so that its connection can carry another request.
+      answer.once('error', () => undefined).resume()
+      this.passWhole(kept.head, kept.body)
+    } else if (answer.complete) this.passWhole(answer, readWhole(answer))
     else if (Number(answer.headers['content-length']) <= JOINED_BYTES) this.#passWhenWhole(answer)
     else if (this.#begin(answer)) {
       // Headers that arrive before their body are passed on before it: an event stream opens before its first event.
@@ -56,6 +61,14 @@ export class AnswerDelivery {
   passWhole(answer: AnswerHead, received: Buffer | null): void {
     if (this.#over) return
     const { forwarded } = this
+    if (answer.statusCode === 404) {
+      const kept = forwarded.keptAnswer()
+      if (kept !== undefined) [answer, received] = [kept.head, kept.body]
+    } else if (answer.statusCode === 200) {
+      const copy = forwarded.copyOf(answer)
+      if (received !== null) copy?.add(received)
+      copy?.end()
+    }
     const body = forwarded.opensSession ? namedAnswer(answer, received, text => forwarded.nameSession(text)) : received
     if (!this.#begin(answer)) return
     const { response } = forwarded
@@ -74,7 +87,7 @@ export class AnswerDelivery {
         if (this.#over || !this.#begin(answer)) return
         if (begin.length > 0) this.forwarded.response.write(begin)
         else this.forwarded.response.flushHeaders()
-        this.#stream(answer, begin.length)
+        this.#stream(answer, begin)
         answer.resume()
       },
       broken: () => this.#failed(new Error('answer broke off')),
@@ -107,9 +120,14 @@ export class AnswerDelivery {
     response.writeHead(status, answer.statusMessage, headers)
   }
 
-  /** @param passed bytes of the body that were passed on already */
-  #stream(answer: Answer, passed = 0): void {
-    streamAnswer(answer, this.forwarded, passed, {
+  /** @param passed the part of the body that was passed on already */
+  #stream(answer: Answer, passed?: Buffer): void {
+    const copy = answer.statusCode === 200 ? this.forwarded.copyOf(answer) : undefined
+    if (copy !== undefined) {
+      if (passed !== undefined) copy.add(passed)
+      answer.on('data', (part: Buffer) => copy.add(part)).once('end', () => copy.end())
+    }
+    streamAnswer(answer, this.forwarded, passed?.length ?? 0, {
       sent: () => this.#delivered(),
       closed: () => {
         if (this.#over) return

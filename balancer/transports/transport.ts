@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
+import type { AnswerHead } from './answer.js'
 
 /** How a target is reached: over a socket, or by a call into the same process. */
 export interface Transport {
@@ -37,6 +38,19 @@ export type AttemptFailure = 'connect' | 'reset'
  */
 export type RequestBody = { kind: 'none' } | { kind: 'held'; bytes: Buffer } | { kind: 'stream' }
 
+/** Takes the body of an answer that is to be kept, as it passes. */
+export interface AnswerCopy {
+  add(part: Buffer): void
+  /** It is whole. */
+  end(): void
+}
+
+/** An answer of another release. */
+export interface KeptAnswer {
+  readonly head: AnswerHead
+  readonly body: Buffer
+}
+
 interface Forwarded {
   readonly request: IncomingMessage
   readonly client: ClientIdentity
@@ -58,6 +72,10 @@ export interface ForwardedRequest extends Forwarded {
   readonly opensSession: boolean
   /** The body of such an answer with the session's name in it. */
   nameSession(body: string): string
+  /** Where an answer 200 with this head is kept; undefined if it is not. */
+  copyOf(answer: AnswerHead): AnswerCopy | undefined
+  /** What is given in place of an answer 404; undefined for nothing. */
+  keptAnswer(): KeptAnswer | undefined
   /** No answer will come of `attempt`. Ignored when that is no longer the current try. */
   attemptFailed(attempt: Attempt, failure: AttemptFailure): void
   /** The body has started to flow to the target. */

@@ -12,6 +12,8 @@ export function stepOf(event: DeployProgress): string {
       return event.command
     case 'baking':
       return `${percent(event.share)} of the clients get ${event.release} for ${event.seconds} s`
+    case 'previewing':
+      return `a worker of ${event.release} is started`
     case 'filling':
       return `all workers of ${event.release} are started`
   }
@@ -38,9 +40,19 @@ export function reportLines({ before, fresh, remark }: DeployReport): string[] {
   return remark === undefined ? lines : [...lines, remark]
 }
 
-/** Tells the end of a deploy or a rollback. */
-export function tellDeployed(output: Output, deployed: Deployed, json: boolean): void {
+/** Tells the end of a deploy or a rollback. @param url of the public port, for the link to a preview */
+export function tellDeployed(output: Output, deployed: Deployed, json: boolean, url = ''): void {
   if (json) return output.json({ event: 'done', ...deployed })
   if (deployed.report !== undefined) output.print(...reportLines(deployed.report))
-  output.print(output.paint('green', `${deployed.release} is live`))
+  const { release, preview } = deployed
+  if (preview === undefined) return output.print(output.paint('green', `${release} is live`))
+  const named = new URL(url)
+  // A number has no names below it.
+  const host = /^[\d.]+$|^\[/.test(named.hostname) ? 'localhost' : named.hostname
+  output.print(
+    output.paint('green', `${release} is in preview, and no client gets it`),
+    `  ${url}${preview.link}  sets a cookie for a day: only who has this link gets the release`,
+    `  http://${preview.host}.${host}:${named.port}/  shows it to all who ask this host`,
+    `outpost activate ${release} makes it live`,
+  )
 }

@@ -7,17 +7,27 @@ import { instanceCommand, instanceOf, type Context, type InstanceOptions } from 
 import { stepOf, tellDeployed } from './deploy-progress.js'
 import { Failure } from './failure.js'
 import { packFolder } from './packed-folder.js'
+import { urlOf } from './status.js'
 
-interface DeployOptions extends InstanceOptions {
+/** How a release is tried. */
+export interface TrialOptions {
   canary: number
   bake: string
 }
 
+interface DeployOptions extends InstanceOptions, TrialOptions {
+  preview?: true
+}
+
+export const CANARY = 'how many of the clients get it first'
+export const BAKE = 'for how long; 0 for no trial; or stages, e.g. 10%:30s,50%:30s'
+
 export function addDeploy(program: Command, context: Context): void {
   instanceCommand(program, 'deploy', 'replaces the app by another version, tried on a share of the clients first')
     .argument('<source>', 'a folder; a .tar or .tgz; or - for an archive on standard input')
-    .option('--canary <percent>', 'how many of the clients get it first', percentOf, 20)
-    .option('--bake <seconds>', 'for how long; 0 for no trial; or stages, e.g. 10%:30s,50%:30s', bakeOf, '10')
+    .option('--canary <percent>', CANARY, percentOf, 20)
+    .option('--bake <seconds>', BAKE, bakeOf, '10')
+    .option('--preview', 'no client gets it but those who have its link; outpost activate makes it live')
     .addHelpText(
       'after',
       '\nWhen it fails, it is taken back by itself, the release before serves on, and the exit code is 1.',
@@ -25,18 +35,20 @@ export function addDeploy(program: Command, context: Context): void {
     .action(async (source: string, options: DeployOptions) => {
       const { output } = context
       const { client, dataDir } = await instanceOf(options, context)
-      const { app } = await client.status()
+      const status = await client.status()
+      const { app } = status
       const archive = await archiveOf(source, dataDir, app)
-      const query = { source: nameOf(source), stages: stagesOf(options) }
+      const preview = options.preview === true
+      const query = { source: nameOf(source), ...(preview ? { preview: '1' } : { stages: stagesOf(options) }) }
       const deployed = await client.deploy(archive, query, event => {
         if (options.json === true) output.json(event)
         else output.print(stepOf(event))
       })
-      tellDeployed(output, deployed, options.json === true)
+      tellDeployed(output, deployed, options.json === true, urlOf(status))
     })
 }
 
-function percentOf(text: string): number {
+export function percentOf(text: string): number {
   const percent = Number(text.replace(/%$/, ''))
   if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('It is a number above 0, up to 100.')
   return percent
@@ -44,14 +56,14 @@ function percentOf(text: string): number {
 
 const STAGE = /^(\d{1,3}(?:\.\d+)?)%:(\d{1,6})s?$/
 
-function bakeOf(text: string): string {
+export function bakeOf(text: string): string {
   if (/^\d{1,6}s?$/.test(text)) return text.replace('s', '')
   if (text.split(',').every(stage => STAGE.test(stage))) return text
   throw new InvalidArgumentError('It is a number of seconds, or stages like 10%:30s,50%:30s.')
 }
 
 /** As the control API takes them. */
-function stagesOf({ canary, bake }: DeployOptions): string {
+export function stagesOf({ canary, bake }: TrialOptions): string {
   if (/^\d+$/.test(bake)) return bake === '0' ? '' : `${canary}:${bake}`
   return bake.replace(/%:(\d+)s?/g, ':$1')
 }

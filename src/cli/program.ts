@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { exitCodes, type ExitCode } from '../process/exit.js'
 import { programVersion } from '../process/version.js'
+import { addActivate } from './activate.js'
 import { addCompletion } from './completion.js'
 import type { Context } from './context.js'
 import { addDeploy } from './deploy.js'
@@ -12,8 +13,11 @@ import { addLogs } from './logs.js'
 import { counterpartOf } from './other-words.js'
 import type { Output } from './output.js'
 import { addMonit } from './monit.js'
+import { addPause } from './pause.js'
+import { addMaintenance } from './maintenance.js'
 import { addReleases } from './releases.js'
 import { addReload } from './reload.js'
+import { addResume } from './resume.js'
 import { addRollback } from './rollback.js'
 import { addRun } from './run.js'
 import { addScale } from './scale.js'
@@ -31,9 +35,13 @@ const COMMANDS = [
   addScale,
   addDeploy,
   addReleases,
+  addActivate,
   addRollback,
   addEnv,
   addRun,
+  addPause,
+  addResume,
+  addMaintenance,
   addStop,
   addService,
   addCompletion,

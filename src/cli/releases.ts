@@ -10,6 +10,7 @@ const COLUMNS = [{ title: 'RELEASE' }, { title: 'STATE' }, { title: 'AGE', right
 const COLOURS: Partial<Record<ReleaseInfo['state'], Colour>> = {
   live: 'green',
   deploying: 'yellow',
+  preview: 'yellow',
   'taken-back': 'red',
 }
 

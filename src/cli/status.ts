@@ -47,7 +47,13 @@ const COLUMNS: readonly Column[] = [
 /** The status as people read it. */
 export function statusLines(status: Status, paint: Paint = plain): string[] {
   const { version, state, pid, ageMs, app, dataDir } = status
-  const facts = [['app', app ?? 'built-in'], ['data', dataDir], ...releaseFacts(status), ['workers', workersOf(status)]]
+  const facts = [
+    ['app', app ?? 'built-in'],
+    ['data', dataDir],
+    ...releaseFacts(status),
+    ...edgeFacts(status),
+    ['workers', workersOf(status)],
+  ]
   return [
     `${paint('bold', `Outpost ${version}`)} is ${paint(stateColour(state), state)} ${urlOf(status)} (pid ${pid}, up ${duration(ageMs)})`,
     ...facts.map(([name = '', value = '']) => `  ${name.padEnd(8)} ${value}`),
@@ -60,12 +66,28 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
 }
 
 /** Nothing as long as nothing was deployed. */
-function releaseFacts({ release, deploying }: Status): string[][] {
+function releaseFacts({ release, deploying, preview }: Status): string[][] {
   const trial =
     deploying === undefined
       ? ''
       : `; ${deploying.release} is ${deploying.phase}, for ${percent(deploying.share)} of the clients`
-  return release === undefined || release + trial === 'start' ? [] : [['release', release + trial]]
+  const looked =
+    preview === undefined ? '' : `; ${preview.release} is ${preview.ready ? 'in preview' : 'started for a preview'}`
+  const text = (release ?? 'start') + trial + looked
+  return text === 'start' ? [] : [['release', text]]
+}
+
+/** Nothing while requests are served as ever. */
+function edgeFacts({ paused, maintenance }: Status): string[][] {
+  const closed = maintenance === undefined ? [] : [['closed', closedFor(maintenance)]]
+  if (paused === undefined) return closed
+  const [since, until] = [Date.now() - Date.parse(paused.since), Date.parse(paused.until) - Date.now()]
+  return [...closed, ['paused', `requests wait since ${duration(since)}, for ${duration(until)} more at most`]]
+}
+
+function closedFor({ since, allow }: NonNullable<Status['maintenance']>): string {
+  const others = allow.length === 0 ? '' : `, but for ${allow.join(', ')}`
+  return `maintenance since ${duration(Date.now() - Date.parse(since))}: clients get 503 and a page${others}`
 }
 
 /** The address of the public port, as a browser takes it. */

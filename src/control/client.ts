@@ -7,12 +7,16 @@ import {
   contentTypes,
   ControlError,
   controlErrors,
+  deployedSchema,
   deployEventSchema,
   environmentSchema,
   logEventSchema,
+  maintenanceSetSchema,
+  pausedSchema,
   problemSchema,
   releasesSchema,
   reloadEventSchema,
+  resumedSchema,
   routes,
   runSchema,
   scaledSchema,
@@ -24,9 +28,14 @@ import {
   type DeployReport,
   type EnvironmentChange,
   type LogEvent,
+  type MaintenanceSet,
+  type MaintenanceWanted,
+  type Pause,
+  type Paused,
   type Progress,
   type ReleaseInfo,
   type Reloaded,
+  type Resumed,
   type RouteName,
   type RunPlace,
   type Scale,
@@ -51,11 +60,16 @@ const RELOAD_MS = 10 * 60_000
 /** Installation, bake and the drain of many workers take their time. */
 const DEPLOY_MS = 24 * 60 * 60_000
 
+/** The instance waits so long for its balancers. */
+const ORDERED_MS = 10_000
+
 interface Asking {
   /** Undefined for an answer without an end. */
   timeoutMs?: number
   body?: string | Readable
   search?: string
+  /** Named in the path. */
+  release?: string
   signal?: AbortSignal
 }
 
@@ -167,6 +181,20 @@ export class ControlClient {
   }
 
   /**
+   * Makes a release live that is in preview or was kept, and resolves when all clients get it.
+   * @param stages as in the protocol, e.g. `20:10`; none for no trial
+   * @throws {NotRunningError | ControlError} the release before goes on
+   */
+  activate(
+    release: string,
+    stages = '',
+    onProgress: (event: DeployProgress) => void = () => undefined,
+  ): Promise<Deployed> {
+    const search = `?${new URLSearchParams({ stages }).toString()}`
+    return this.#change('activate', { release, search, timeoutMs: DEPLOY_MS }, onProgress)
+  }
+
+  /**
    * Goes back to an earlier release, and resolves when all clients get it.
    * @param release undefined: the one before
    * @throws {NotRunningError | ControlError} the release that was live goes on
@@ -192,6 +220,25 @@ export class ControlClient {
     return this.#change('setEnvironment', { body: JSON.stringify(change), timeoutMs: DEPLOY_MS }, onProgress)
   }
 
+  /**
+   * Lets requests wait, and resolves when all do.
+   * @throws {NotRunningError | ControlError} `STILL_IN_FLIGHT`: with `drain`, and the pause is over
+   */
+  pause({ seconds, drain }: Pause): Promise<Paused> {
+    const timeoutMs = ANSWER_MS + ORDERED_MS + (drain ? seconds * 1_000 : 0)
+    return this.#document(pausedSchema, 'pause', JSON.stringify({ seconds, drain }), timeoutMs)
+  }
+
+  /** Lets requests go on. @throws {NotRunningError | ControlError} */
+  resume(): Promise<Resumed> {
+    return this.#document(resumedSchema, 'resume', undefined, ANSWER_MS + ORDERED_MS)
+  }
+
+  /** Answers clients with a page, or no longer. @throws {NotRunningError | ControlError} `INVALID_BODY` */
+  maintenance(wanted: Partial<MaintenanceWanted> & { on: boolean }): Promise<MaintenanceSet> {
+    return this.#document(maintenanceSetSchema, 'maintain', JSON.stringify(wanted), ANSWER_MS + ORDERED_MS)
+  }
+
   /** Where a one-off command of the live release runs. @throws {NotRunningError | ControlError} */
   runPlace(): Promise<RunPlace> {
     return this.#document(runSchema, 'run')
@@ -202,7 +249,7 @@ export class ControlClient {
     try {
       for await (const line of linesOf(response)) {
         const event = parsed(deployEventSchema, line)
-        if (event.event === 'done') return { release: event.release, ...(event.report && { report: event.report }) }
+        if (event.event === 'done') return deployedSchema.parse(event)
         if (event.event === 'failed') {
           throw controlError(event.error)
         }
@@ -232,8 +279,8 @@ export class ControlClient {
     return this.#document(stoppingSchema, 'stop')
   }
 
-  async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string): Promise<T> {
-    const response = await this.#ask(route, contentTypes.json, { timeoutMs: ANSWER_MS, ...(body && { body }) })
+  async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string, timeoutMs = ANSWER_MS): Promise<T> {
+    const response = await this.#ask(route, contentTypes.json, { timeoutMs, ...(body && { body }) })
     return parsed(schema, await textOf(response))
   }
 
@@ -241,9 +288,10 @@ export class ControlClient {
   async #ask(
     route: RouteName,
     accept: string,
-    { timeoutMs, body, search = '', signal }: Asking,
+    { timeoutMs, body, search = '', release = '', signal }: Asking,
   ): Promise<http.IncomingMessage> {
-    const { method, path } = routes[route]
+    const { method } = routes[route]
+    const path = routes[route].path.replace('{release}', encodeURIComponent(release))
     const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
       const { socketPath } = this
       const options = { socketPath, method, path: path + search, headers: { accept }, agent: false, signal }

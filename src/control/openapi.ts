@@ -2,6 +2,7 @@
 
 import * as z from 'zod'
 import {
+  activateQuerySchema,
   contentTypes,
   controlErrors,
   deployedSchema,
@@ -12,10 +13,15 @@ import {
   logEventSchema,
   logsQuerySchema,
   logsSchema,
+  maintenanceSetSchema,
+  maintenanceWantedSchema,
+  pausedSchema,
+  pauseSchema,
   problemSchema,
   reloadedSchema,
   releasesSchema,
   reloadEventSchema,
+  resumedSchema,
   rollbackSchema,
   runSchema,
   routes,
@@ -43,6 +49,11 @@ const schemas = {
   RunPlace: runSchema,
   Deployed: deployedSchema,
   DeployEvent: deployEventSchema,
+  Pause: pauseSchema,
+  Paused: pausedSchema,
+  Resumed: resumedSchema,
+  MaintenanceWanted: maintenanceWantedSchema,
+  MaintenanceSet: maintenanceSetSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -133,6 +144,18 @@ const operations: Record<RouteName, object> = {
       ...problems('TAKEN_BACK', 'STOPPING'),
     },
   },
+  activate: {
+    summary: 'Make a release live that is in preview or was kept, tried as in a deploy',
+    parameters: [
+      { name: 'release', in: 'path', required: true, schema: { type: 'string' } },
+      ...parametersOf(activateQuerySchema.shape),
+    ],
+    responses: {
+      200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
+      ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY'),
+      ...problems('TAKEN_BACK', 'STOPPING'),
+    },
+  },
   environment: {
     summary: 'The variables that were set for the live release',
     responses: { 200: { description: 'The variables', content: content('Environment') }, ...problems('STOPPING') },
@@ -155,6 +178,29 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
       ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
+    },
+  },
+  pause: {
+    summary: 'Let requests wait, for a time at most; what is in flight ends',
+    requestBody: { required: false, content: content('Pause') },
+    responses: {
+      200: { description: 'Every balancing process lets requests wait', content: content('Paused') },
+      ...problems('INVALID_BODY', 'STILL_IN_FLIGHT', 'STOPPING'),
+    },
+  },
+  resume: {
+    summary: 'Let requests go on',
+    responses: {
+      200: { description: 'Requests go on', content: content('Resumed') },
+      ...problems('UNEXPECTED_BODY', 'STOPPING'),
+    },
+  },
+  maintain: {
+    summary: 'Answer clients with 503 and a page in place of the app, or no longer; a restart changes nothing of it',
+    requestBody: { required: true, content: content('MaintenanceWanted') },
+    responses: {
+      200: { description: 'Every balancing process goes by it', content: content('MaintenanceSet') },
+      ...problems('INVALID_BODY', 'STOPPING'),
     },
   },
   stop: {

@@ -15,7 +15,11 @@ export const routes = {
   environment: { method: 'GET', path: '/v1/env' },
   setEnvironment: { method: 'POST', path: '/v1/env' },
   run: { method: 'GET', path: '/v1/run' },
+  activate: { method: 'POST', path: '/v1/releases/{release}/activate' },
   rollback: { method: 'POST', path: '/v1/rollback' },
+  pause: { method: 'POST', path: '/v1/pause' },
+  resume: { method: 'POST', path: '/v1/resume' },
+  maintain: { method: 'POST', path: '/v1/maintenance' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -82,7 +86,15 @@ const stagesSchema = z
 export const deployQuerySchema = z.strictObject({
   source: z.string().max(500).default('').describe('what the archive is made of, as people know it'),
   stages: stagesSchema.default([]).describe('of the bake: percent of the clients and seconds, like 10:30,50:30'),
+  preview: z
+    .enum(['0', '1'])
+    .default('0')
+    .transform(flag => flag === '1')
+    .describe('1: no client gets it but those who ask for it'),
 })
+
+/** The query of `POST /v1/releases/{release}/activate`. */
+export const activateQuerySchema = deployQuerySchema.pick({ stages: true })
 
 export const rollbackSchema = z.strictObject({
   release: z.string().max(64).optional().describe('by default the one before'),
@@ -105,13 +117,47 @@ export const environmentChangeSchema = z.strictObject({
 /** Where a one-off command of the live release runs, and its whole environment. */
 export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z.string()) })
 
+/** How long requests wait at most, in seconds. */
+export const pauseSchema = z.strictObject({
+  seconds: z.number().min(0.1).max(3_600).default(30).describe('after which they go on by themselves'),
+  drain: z.boolean().default(false).describe('answers only when nothing is in flight any more'),
+})
+
+export const pausedSchema = z.object({
+  since: z.string().describe('when requests began to wait'),
+  until: z.string().describe('when they go on by themselves'),
+})
+
+export const resumedSchema = z.object({ pausedMs: wholeNumber.describe('how long requests waited; 0: they did not') })
+
+const retryAfter = wholeNumber.min(1).max(86_400)
+const allow = z.array(z.string().max(60)).max(100)
+
+/** Whether clients get a page in place of the app. */
+export const maintenanceWantedSchema = z.strictObject({
+  on: z.boolean(),
+  page: z
+    .string()
+    .max(256 * 1024)
+    .optional()
+    .describe('HTML; by default a plain page'),
+  retryAfter: retryAfter.default(60).describe('when clients are told to try again, in seconds'),
+  allow: allow.default([]).describe('addresses and ranges (CIDR) of clients that reach the app as ever'),
+})
+
+export const maintenanceSetSchema = z.object({ on: z.boolean() })
+
+export const maintenanceSchema = z.object({ since: z.string(), retryAfter, allow })
+
 export const releaseSchema = z.object({
   id: z.string(),
   at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
   source: z.string().describe('what it was made of'),
   state: z
-    .enum(['live', 'deploying', 'warm', 'kept', 'taken-back'])
-    .describe('warm: its workers are ready for a rollback; kept: its files are there'),
+    .enum(['live', 'deploying', 'preview', 'warm', 'kept', 'taken-back'])
+    .describe(
+      'preview: only those get it who ask for it; warm: its workers are ready for a rollback; kept: its files are there',
+    ),
   reason: z.string().optional().describe('why it was taken back'),
 })
 
@@ -138,8 +184,15 @@ export const reportSchema = z.object({
 const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')
 
 export const deployedSchema = z.object({
-  release: z.string().describe('that all clients get now'),
+  release: z.string().describe('that all clients get now, or that is in preview'),
   report: optionalReport,
+  preview: z
+    .object({
+      host: z.string().describe('begin of the host names that lead to it'),
+      link: z.string().describe('path that sets a cookie which leads to it; nobody else can make it'),
+    })
+    .optional()
+    .describe('how to get to the release, which no client gets otherwise'),
 })
 
 export const statusSchema = z.object({
@@ -157,6 +210,10 @@ export const statusSchema = z.object({
     .object({ release: z.string(), phase: z.string(), share: z.number().describe('of the clients; 1 is all') })
     .optional()
     .describe('the deploy or rollback under way'),
+  preview: z
+    .object({ release: z.string(), ready: z.boolean() })
+    .optional()
+    .describe('the release that only those get who ask for it'),
   sleep: z
     .object({
       asleep: z.boolean().describe('no worker is wanted, because nobody needs one'),
@@ -165,6 +222,8 @@ export const statusSchema = z.object({
     })
     .optional()
     .describe('missing unless WORKERS begins with 0, and once the number of workers was set'),
+  paused: pausedSchema.optional().describe('requests wait, because of `POST /v1/pause`'),
+  maintenance: maintenanceSchema.optional().describe('clients get a page, because of `POST /v1/maintenance`'),
   processes: z.array(processSchema),
 })
 
@@ -201,6 +260,7 @@ export const deployProgressSchema = z.discriminatedUnion('event', [
     share: z.number().describe('of the clients; 1 is all'),
     seconds: z.number(),
   }),
+  z.object({ event: z.literal('previewing'), release: z.string() }),
   z.object({ event: z.literal('filling'), release: z.string() }),
 ])
 
@@ -244,6 +304,12 @@ export type LogEvent = z.infer<typeof logEventSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
 export type Scale = z.infer<typeof scaleSchema>
 export type Scaled = z.infer<typeof scaledSchema>
+export type Pause = z.infer<typeof pauseSchema>
+export type Paused = z.infer<typeof pausedSchema>
+export type Resumed = z.infer<typeof resumedSchema>
+export type Maintenance = z.infer<typeof maintenanceSchema>
+export type MaintenanceWanted = z.infer<typeof maintenanceWantedSchema>
+export type MaintenanceSet = z.infer<typeof maintenanceSetSchema>
 export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
 export type RunPlace = z.infer<typeof runSchema>
 export type ReleaseInfo = z.infer<typeof releaseSchema>
@@ -278,6 +344,7 @@ export const controlErrors = {
   RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
   START_FAILED: { status: 500, detail: 'A worker did not become ready, and nothing is served.' },
   COMMAND_FAILED: { status: 500, detail: 'The command failed inside Outpost.' },
+  STILL_IN_FLIGHT: { status: 504, detail: 'Requests were in flight until the pause was over, and the others go on.' },
   STOPPING: { status: 503, detail: 'Outpost is stopping.' },
 } as const
 

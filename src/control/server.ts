@@ -6,11 +6,14 @@ import { Answer, problemOf } from './answer.js'
 import { sendLog, type Log } from './log-answer.js'
 import { describeControlApi } from './openapi.js'
 import {
+  activateQuerySchema,
   contentTypes,
   ControlError,
   deployQuerySchema,
   logsQuerySchema,
   environmentChangeSchema,
+  maintenanceWantedSchema,
+  pauseSchema,
   rollbackSchema,
   routes,
   scaleSchema,
@@ -19,9 +22,14 @@ import {
   type DeployProgress,
   type DeployQuery,
   type EnvironmentChange,
+  type MaintenanceSet,
+  type MaintenanceWanted,
+  type Pause,
+  type Paused,
   type Progress,
   type ReleaseInfo,
   type Reloaded,
+  type Resumed,
   type RouteName,
   type RunPlace,
   type Scale,
@@ -67,11 +75,32 @@ export interface Commands {
   /** Where a one-off command of the live release runs. */
   runPlace(): RunPlace
   /**
+   * Makes a release live that is in preview, or was kept.
+   * @throws {ControlError} the release before goes on
+   */
+  activate(
+    release: string,
+    stages: DeployQuery['stages'],
+    onProgress: (event: DeployProgress) => void,
+  ): Promise<Deployed>
+  /**
    * Goes back to an earlier release.
    * @param release undefined: the one before
    * @throws {ControlError} the release that was live goes on
    */
   rollback(release: string | undefined, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /**
+   * Lets requests wait.
+   * @throws {ControlError} `STILL_IN_FLIGHT`
+   */
+  pause(pause: Pause): Promise<Paused>
+  /** Lets requests go on. */
+  resume(): Promise<Resumed>
+  /**
+   * Answers clients with a page, or no longer.
+   * @throws {ControlError} `INVALID_BODY`
+   */
+  maintain(wanted: MaintenanceWanted): Promise<MaintenanceSet>
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }
@@ -80,13 +109,22 @@ const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
 const MAX_BODY_BYTES = 1024
 const MAX_ENVIRONMENT_BYTES = 256 * 1024
+/** A page of 256 KiB in JSON. */
+const MAX_MAINTENANCE_BYTES = 2 * 1024 * 1024
 const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
 
 /** An archive may take its time, but no longer than this without a byte. */
 const ARCHIVE_IDLE_MS = 60_000
 
-const TAKES_BODY = new Set<RouteName | undefined>(['scale', 'deploy', 'rollback', 'setEnvironment'])
+const TAKES_BODY = new Set<RouteName | undefined>([
+  'scale',
+  'deploy',
+  'rollback',
+  'setEnvironment',
+  'pause',
+  'maintain',
+])
 
 /** The control API on a unix socket that only this user may open. A command that takes no body is refused with one. */
 export class ControlServer implements Service {
@@ -138,7 +176,7 @@ export class ControlServer implements Service {
     this.#open.add(answer)
     response.once('close', () => this.#open.delete(answer))
     const path = pathOf(request)
-    const found = (Object.keys(routes) as RouteName[]).filter(name => routes[name].path === path)
+    const found = (Object.keys(routes) as RouteName[]).filter(name => isAt(name, path))
     const name = found.find(name => routes[name].method === request.method)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
     else if (hasBody(request) && !TAKES_BODY.has(name))
@@ -205,12 +243,31 @@ export class ControlServer implements Service {
       answer.done({ event: 'done', ...deployed })
     },
     run: answer => answer.document(this.commands.runPlace()),
+    activate: async (answer, request) => {
+      const query = activateQuerySchema.safeParse(queryOf(request))
+      if (!query.success) throw new ControlError('INVALID_QUERY')
+      const release = releaseIn(pathOf(request))
+      answer.begin()
+      const deployed = await this.commands.activate(release, query.data.stages, event => answer.progress(event))
+      answer.done({ event: 'done', ...deployed })
+    },
     rollback: async (answer, request) => {
       const wanted = rollbackSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
       if (!wanted.success) throw new ControlError('INVALID_BODY')
       answer.begin()
       const deployed = await this.commands.rollback(wanted.data.release, event => answer.progress(event))
       answer.done({ event: 'done', ...deployed })
+    },
+    pause: async (answer, request) => {
+      const pause = pauseSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      if (!pause.success) throw new ControlError('INVALID_BODY')
+      answer.document(await this.commands.pause(pause.data))
+    },
+    resume: async answer => answer.document(await this.commands.resume()),
+    maintain: async (answer, request) => {
+      const wanted = maintenanceWantedSchema.safeParse(await bodyOf(request, MAX_MAINTENANCE_BYTES))
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      answer.document(await this.commands.maintain(wanted.data))
     },
     stop: (answer, _request, response) => {
       answer.begin()
@@ -236,6 +293,17 @@ function failedWith(code: ControlErrorCode): (cause: unknown) => never {
 
 function pathOf({ url = '' }: http.IncomingMessage): string {
   return url.split('?', 1)[0] ?? ''
+}
+
+/** Whether a path is that of a route, which may name a release in it. */
+function isAt(name: RouteName, path: string): boolean {
+  const [before = '', after] = routes[name].path.split('{release}')
+  if (after === undefined) return path === before
+  return path.startsWith(before) && path.endsWith(after) && /^[\w-]{1,64}$/.test(releaseIn(path))
+}
+
+function releaseIn(path: string): string {
+  return path.split('/')[3] ?? ''
 }
 
 function queryOf(request: http.IncomingMessage): Record<string, string> {

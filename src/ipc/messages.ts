@@ -1,5 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import * as z from 'zod'
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Config, ConfigFor } from '../config/config.js'
@@ -23,6 +24,13 @@ const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
   method: z.string(),
   path: z.string(),
   endedAt: z.array(z.number()),
+})
+
+const edgeSchema: z.ZodType<EdgeOrder> = z.object({
+  pausedUntil: z.number().optional(),
+  maintenance: z.object({ page: z.string(), retryAfterS: z.number(), allowed: z.array(z.string()) }).optional(),
+  preview: z.string().optional(),
+  mixedUntil: z.number().optional(),
 })
 
 const figuresSchema: z.ZodType<ReleaseFigures> = z.object({
@@ -111,6 +119,8 @@ const orderSchema = z.discriminatedUnion('type', [
     ended: z.array(endedSchema).optional(),
     fatal: z.array(fatalSchema).optional(),
   }),
+  /** What is to happen to requests before a target is looked for; the next list of targets acknowledges it. */
+  z.object({ type: z.literal('edge'), order: edgeSchema }),
   /** How many workers are wanted from now on, for limits that all of them share. */
   z.object({ type: z.literal('workers'), workers: z.number() }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
@@ -141,6 +151,8 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('keeps-locally'), state: z.enum(localStates) }),
   /** New requests go by the list with this number. */
   z.object({ type: z.literal('routed'), list: z.number() }),
+  /** Nothing is in flight any more since the traffic was paused until then. */
+  z.object({ type: z.literal('quiet'), pausedUntil: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),

@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import { installEnvironment, startFolder } from '../config/app-environment.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
@@ -23,11 +24,16 @@ import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
+import { MaintenanceMode } from './traffic/maintenance-mode.js'
+import { TrafficPause } from './traffic/traffic-pause.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
 /** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
+
+/** Pages of a release are used for so long after clients get another one. */
+const MIXED_MS = 3_600_000
 
 /** One running Outpost: all that it has started. */
 export interface Instance {
@@ -71,7 +77,8 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
-  const supervisor = new Supervisor({
+  const identityKey = randomBytes(32).toString('base64url')
+  const supervisor: Supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
     publicPort,
@@ -81,16 +88,20 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     appEnvironment: embedded.environment(),
     need: service => embedded.need(service),
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
-    identityKey: randomBytes(32).toString('base64url'),
+    identityKey,
     release: releases.live,
+    edgeOrder: () => ({ ...pause.order, ...maintenance.order, ...releaseOrder(supervisor) }),
     filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
+  const pause: TrafficPause = new TrafficPause(supervisor.edge, log)
+  const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor.edge, log)
   const deployer = new Deployer({
     store: releases,
-    runner: supervisor,
+    runner: supervisor.changes,
+    previewKey: identityKey,
     app: config.app,
     startedIn: startFolder(),
     leftOut: [relative(startFolder(), config.dataDir)].filter(name => name !== '' && !name.startsWith('..')),
@@ -103,20 +114,31 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     print: line => print(`[deploy] ${line}\n`),
   })
   const control = new ControlServer(folder.controlSocket, {
-    status: () => statusOf(supervisor, publicPort, config),
+    status: () => ({
+      ...statusOf(supervisor, publicPort, config),
+      ...(pause.facts && { paused: pause.facts }),
+      ...(maintenance.facts && { maintenance: maintenance.facts }),
+    }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
     scale: wanted => supervisor.scale(wanted),
     releases: () => deployer.list(),
-    deploy: (archive, { source, stages }, told) => deployer.deploy({ archive, source, stages }, told),
+    deploy: (archive, query, told) => deployer.deploy({ archive, ...query }, told),
     environment: () => deployer.environment(),
     setEnvironment: (change, told) => deployer.setEnvironment(change, told),
     runPlace: () => deployer.runPlace(),
+    activate: (release, stages, told) => deployer.activate(release, stages, told),
     rollback: (release, told) => deployer.rollback(release, told),
+    pause: wanted => pause.begin(wanted),
+    resume: () => pause.end().then(pausedMs => ({ pausedMs })),
+    maintain: async wanted => {
+      await maintenance.set(wanted)
+      return { on: wanted.on }
+    },
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack([embedded, supervisor, deployer, control])
+  const services = new ServiceStack([embedded, supervisor, pause, deployer, control])
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
@@ -170,7 +192,16 @@ async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> 
   }
 }
 
+function releaseOrder({ changes: { releases } }: Supervisor): EdgeOrder {
+  const { preview, mixedAt } = releases
+  return {
+    ...(preview?.isReady === true && { preview: preview.release }),
+    ...(mixedAt !== undefined && { mixedUntil: mixedAt + MIXED_MS }),
+  }
+}
+
 function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dataDir }: Config): Status {
+  const { current, underWay, preview } = supervisor.changes.releases
   const processes = supervisor.children().map(child => {
     const { role, id, spec, pid, state, ageMs, servedMs, vitals } = child
     const { release, generation, place } = spec
@@ -189,9 +220,10 @@ function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dat
     host,
     port,
     wanted: supervisor.wanted,
-    release: supervisor.releases.current,
+    release: current,
     ...(supervisor.sleep && { sleep: supervisor.sleep }),
-    ...(supervisor.releases.underWay && { deploying: supervisor.releases.underWay }),
+    ...(underWay && { deploying: underWay }),
+    ...(preview && { preview: { release: preview.release, ready: preview.isReady } }),
     processes,
   }
 }

@@ -1,3 +1,4 @@
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { Embeddable } from '../config/embedding.js'
 import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
@@ -14,13 +15,16 @@ import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { PoolSize } from './pool-size.js'
-import { ReleaseSwitch, STARTED, type Switching } from './releases/release-switch.js'
+import { ReleaseChanges } from './releases/release-changes.js'
+import { ReleaseSwitch, STARTED } from './releases/release-switch.js'
 import { ReloadError, ReloadRequests } from './reload-requests.js'
 import { RestartCount } from './restart-count.js'
 import { StartRequests } from './start-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
+import type { EdgeRunner } from './traffic/edge-runner.js'
+import type { FatalRequestNews } from './traffic/fatal-requests.js'
 import { Traffic } from './traffic/traffic.js'
 
 export interface SupervisorOptions extends ChildFactoryOptions {
@@ -32,6 +36,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
   release?: string
+  /** What is to happen to requests before a worker is looked for. */
+  edgeOrder?: () => EdgeOrder
 }
 
 /** The longest time between two passes. */
@@ -55,6 +61,10 @@ export class Supervisor implements Service, ChildObserver {
   readonly #log: SupervisorLog
   readonly #switch: ReleaseSwitch
   readonly #pool: PoolSize
+  /** The changes of the release that clients get, and of those beside it. */
+  readonly changes: ReleaseChanges
+  /** The processes that balance, for orders about requests. */
+  readonly edge: EdgeRunner
   #desired: Desired
   #history: History = noHistory
   #state: 'new' | 'running' | 'stopped' = 'new'
@@ -100,9 +110,14 @@ export class Supervisor implements Service, ChildObserver {
       )
     }
     const balancing = isMesh ? 'worker' : 'balancer'
-    this.#traffic = new Traffic(this.#children, balancing, this.#dealer, options.socketOf, news =>
-      this.#log.fatalRequest(news),
-    )
+    const { socketOf, edgeOrder } = options
+    const onFatal = (news: FatalRequestNews): void => this.#log.fatalRequest(news)
+    this.#traffic = new Traffic(this.#children, balancing, this.#dealer, socketOf, onFatal, edgeOrder)
+    const [ask, routed] = [(): void => this.#ask(), (): Promise<void> => this.#traffic.routed()]
+    this.edge = { edgeChanged: ask, routed, quiet: until => this.#traffic.quiet(until) }
+    const isReloading = (): boolean => this.#reloads.areUnderWay
+    const wake = (reason: string): void => this.#pool.wake(reason)
+    this.changes = new ReleaseChanges(this.#switch, { ask, routed, wake, isReloading })
     this.serving = new Promise((resolve, reject) => {
       this.#nowServing = resolve
       this.#portLost = reject
@@ -128,6 +143,7 @@ export class Supervisor implements Service, ChildObserver {
       this.#dealer?.stop()
       this.#factory.dropSpare()
       this.options.publicPort.close()
+      this.#traffic.openEdge()
       this.#desired = { ...this.#desired, shutdown: this.options.shutdown.begin() }
       this.#pass()
     })
@@ -148,28 +164,6 @@ export class Supervisor implements Service, ChildObserver {
     this.#desired = { ...this.#desired, generation }
     this.#ask()
     return finished
-  }
-
-  /**
-   * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.
-   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`
-   */
-  changeRelease(switching: Switching): void {
-    if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
-    if (this.#reloads.areUnderWay) throw new ControlError('RELOAD_UNDER_WAY')
-    this.#pool.wake('a release changes')
-    this.#switch.begin(switching, performance.now())
-    this.#ask()
-  }
-
-  /** Resolves when every process that balances goes by the list of this pass, or of the next one outside a pass. */
-  routed(): Promise<void> {
-    return this.#traffic.routed()
-  }
-
-  /** Which release clients get, and which others run. */
-  get releases(): Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'> {
-    return this.#switch
   }
 
   /**
@@ -248,6 +242,8 @@ export class Supervisor implements Service, ChildObserver {
         return this.#keepsLocally(report.state)
       case 'routed':
         return this.#traffic.noteRouted(child, report.list)
+      case 'quiet':
+        return this.#traffic.noteQuiet(child, report.pausedUntil)
       case 'target-state':
         this.#traffic.board.noteState(child, report.id, report.state)
         this.#log.targetState(child, report)
@@ -312,8 +308,7 @@ export class Supervisor implements Service, ChildObserver {
     const phase = this.#switch.underWay?.phase
     // A release that is about to get its workers gets as many as it was promised: one more might come too late for it.
     if (phase !== 'starting' && phase !== 'filling') {
-      // Workers of a release that is only kept warm serve nobody.
-      const serving = children.filter(({ spec }) => spec.release !== this.#switch.warm)
+      const serving = children.filter(({ spec }) => !this.#switch.isAside(spec.release))
       this.#pool.followLoad(serving, now)
     }
     if (this.#starts.areOver) this.#pool.lookForSleep(children, this.#needOfWorkers(), now)
@@ -323,6 +318,7 @@ export class Supervisor implements Service, ChildObserver {
   #needOfWorkers(): string | undefined {
     if (this.#switch.underWay !== undefined || this.#switch.warm !== undefined) return 'a release changes'
     if (this.#reloads.areUnderWay) return 'workers are being replaced'
+    if (this.options.edgeOrder?.().pausedUntil !== undefined) return 'traffic is paused'
     if ((this.#dealer?.waiting ?? 0) > 0) return 'a request waits'
     return this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
       ? 'a worker starts'
@@ -332,7 +328,8 @@ export class Supervisor implements Service, ChildObserver {
   /** While no worker runs, one waits to be the first. */
   #keepSpare(): void {
     if (!this.#pool.isAsleep) return this.#factory.dropSpare()
-    if (this.children().some(({ role }) => role === 'worker')) return
+    const serves = ({ role, spec }: Child): boolean => role === 'worker' && !this.#switch.isAside(spec.release)
+    if (this.children().some(serves)) return
     const { generation } = this.#desired
     this.#factory.prepareSpare({ role: 'worker', release: this.#switch.current, place: 0, generation })
   }

@@ -54,6 +54,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') adoptDealt(balancer, parent, handle)
+    else if (order.type === 'edge') balancer.setEdge(order.order)
     else if (order.type === 'targets') {
       const targets = crashed ? order.targets.filter(isSibling) : order.targets
       balancer.setTargets(targets, order.balancers, order.ended, order.fatal)

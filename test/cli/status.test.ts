@@ -43,3 +43,20 @@ void t.test('the address is one that a browser takes', t => {
   t.equal(urlOf({ host: '::1', port: 3000 }), 'http://[::1]:3000')
   t.end()
 })
+
+void t.test('a pause, maintenance and a preview are told of', t => {
+  const ago = (seconds: number): string => new Date(Date.now() - seconds * 1_000).toISOString()
+  const lines = statusLines({
+    ...aStatus,
+    release: 'r1',
+    preview: { release: 'r2', ready: true },
+    paused: { since: ago(12.5), until: ago(-18.5) },
+    maintenance: { since: ago(60.5), retryAfter: 60, allow: ['192.0.2.7'] },
+  })
+  t.ok(lines.includes('  release  r1; r2 is in preview'))
+  t.ok(lines.includes('  paused   requests wait since 12s, for 18s more at most'))
+  t.ok(lines.includes('  closed   maintenance since 1m: clients get 503 and a page, but for 192.0.2.7'))
+  const early = statusLines({ ...aStatus, preview: { release: 'r2', ready: false } }).join('\n')
+  t.match(early, /start; r2 is started for a preview/)
+  t.end()
+})

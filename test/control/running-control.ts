@@ -79,9 +79,25 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       return (await commands.setEnvironment?.(change, onProgress)) ?? { release: 'r1' }
     },
     runPlace: () => commands.runPlace?.() ?? { cwd: '/', env: {} },
+    activate: async (release, stages, onProgress) => {
+      carriedOut.push(`activate ${release}`)
+      return (await commands.activate?.(release, stages, onProgress)) ?? { release }
+    },
     rollback: async (release, onProgress) => {
       carriedOut.push(`rollback ${release ?? ''}`)
       return (await commands.rollback?.(release, onProgress)) ?? { release: 'r1' }
+    },
+    pause: async pause => {
+      carriedOut.push(`pause ${JSON.stringify(pause)}`)
+      return (await commands.pause?.(pause)) ?? { since: '2026-01-01T00:00:00.000Z', until: '2026-01-01T00:00:30.000Z' }
+    },
+    resume: async () => {
+      carriedOut.push('resume')
+      return (await commands.resume?.()) ?? { pausedMs: 1 }
+    },
+    maintain: async wanted => {
+      carriedOut.push(`maintain ${String(wanted.on)}`)
+      return (await commands.maintain?.(wanted)) ?? { on: wanted.on }
     },
     stop: () => {
       carriedOut.push('stop')

@@ -253,3 +253,52 @@ void t.test('the wait for the first answer fails with the worker that failed', a
   const { socketPath } = await startControl(t, { serving: () => Promise.reject(workerFailed()) })
   t.match(JSON.parse((await ask(socketPath, routes.serving)).text), { code: 'START_FAILED', lastLines: ['boom'] })
 })
+
+void t.test('a pause and maintenance take what their schema says, and no body is the default of a pause', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  t.match(await ask(socketPath, routes.pause), { status: 200, text: /^{"since":/ })
+  t.match(await ask(socketPath, routes.pause, '{"seconds":5,"drain":true}'), { status: 200 })
+  t.match(await ask(socketPath, routes.resume), { status: 200, text: '{"pausedMs":1}\n' })
+  const page = 'ä'.repeat(200_000)
+  t.match(await ask(socketPath, routes.maintain, JSON.stringify({ on: true, page })), { text: '{"on":true}\n' })
+  t.strictSame(carriedOut, [
+    'pause {"seconds":30,"drain":false}',
+    'pause {"seconds":5,"drain":true}',
+    'resume',
+    'maintain true',
+  ])
+  const bad: [keyof typeof routes, object][] = [
+    ['pause', { seconds: 0 }],
+    ['pause', { seconds: 3_601 }],
+    ['pause', { minutes: 1 }],
+    ['maintain', {}],
+    ['maintain', { on: 'yes' }],
+    ['maintain', { on: true, retryAfter: 0 }],
+    ['maintain', { on: true, page: 'x'.repeat(300_000) }],
+  ]
+  for (const [route, body] of bad) {
+    const text = JSON.stringify(body)
+    t.match(await ask(socketPath, routes[route], text), problem('INVALID_BODY'), text.slice(0, 40))
+  }
+  t.equal(carriedOut.length, 4)
+})
+
+void t.test('a release to activate is named in the path', async t => {
+  const { socketPath, carriedOut } = await startControl(t)
+  const post = { method: 'POST' }
+  t.match(await ask(socketPath, { ...post, path: '/v1/releases/r7/activate?stages=20:10' }), {
+    text: '{"release":"r7"}\n',
+  })
+  t.strictSame(carriedOut, ['activate r7'])
+  t.match(await ask(socketPath, { ...post, path: '/v1/releases/r7/activate?stages=x' }), problem('INVALID_QUERY'))
+  for (const path of [
+    '/v1/releases//activate',
+    '/v1/releases/a/b/activate',
+    '/v1/releases/../activate',
+    '/v1/releases/activate',
+  ]) {
+    t.match(await ask(socketPath, { ...post, path }), problem('UNKNOWN_ROUTE'), path)
+  }
+  const wrong = await ask(socketPath, { method: 'GET', path: '/v1/releases/r7/activate' })
+  t.match(wrong, { ...problem('WRONG_METHOD'), headers: { allow: 'POST' } })
+})

@@ -25,6 +25,8 @@ export class RunningBalancer extends EventEmitter<Events> {
   readonly explained: string[] = []
   readonly fatal: FatalRequestFound[] = []
   readonly refused: string[] = []
+  /** The pauses in which nothing was in flight any more. */
+  readonly quietIn: number[] = []
   readonly states = new Map<string, string>()
   #where: number | string = 0
   readonly #clients: RawConnection[] = []
@@ -38,6 +40,7 @@ export class RunningBalancer extends EventEmitter<Events> {
           this.drained.push(id)
           this.emit('drained', id)
         },
+        onQuiet: pausedUntil => this.quietIn.push(pausedUntil),
         onTargetExplained: id => this.explained.push(id),
         onRefused: (code, client) => this.refused.push(`${code} ${client}`),
         onFatalRequest: request => this.fatal.push(request),

@@ -320,6 +320,7 @@ export class World implements SimulatedWorld {
   #changeRelease(): void {
     const { settled, abandonedUpTo } = this.history
     if (this.#switch.underWay !== undefined || this.#generation > Math.max(settled, abandonedUpTo)) return
+    if (this.#chance.happens(0.3)) return this.#changePreview()
     const back = `r${this.#chance.between(0, this.#lastRelease)}`
     const isBack = back !== this.#switch.current && this.#chance.happens(0.4)
     const to = isBack ? back : `r${++this.#lastRelease}`
@@ -336,6 +337,21 @@ export class World implements SimulatedWorld {
     }
     const keepWarmMs = this.#chance.between(0, 20_000)
     this.#switch.begin({ to, stages: isBack ? [] : stages, keepWarmMs, watcher }, this.now)
+  }
+
+  /** A release that no client gets is begun, in place of another one, or ended. */
+  #changePreview(): void {
+    if (this.#switch.preview !== undefined && this.#chance.happens(0.3)) {
+      this.#tell('the preview ends')
+      return this.#switch.endPreview()
+    }
+    const release = `r${++this.#lastRelease}`
+    this.#tell(`preview of ${release}`)
+    const watcher = {
+      ready: () => this.#tell(`${release} is in preview`),
+      failed: ({ reason }: { reason: string }) => this.#tell(`the preview of ${release} has failed: ${reason}`),
+    }
+    this.#switch.beginPreview({ release, watcher }, this.now)
   }
 
   /** The machine is asleep: nobody runs, and nobody could be heard of. */

@@ -4,7 +4,7 @@ import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messa
 import { noVitals, type Vitals } from '../../ipc/vitals.js'
 import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
-import type { LostWorker } from '../releases/release-switch.js'
+import type { LostWorker } from '../releases/fault.js'
 import type { Connection } from '../traffic/connection-dealer.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'

@@ -1,38 +1,23 @@
 import { readdirSync, renameSync, rmdirSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { Readable } from 'node:stream'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import {
   ControlError,
   type Deployed,
-  type DeployProgress,
-  type DeployReport,
   type EnvironmentChange,
   type ReleaseInfo,
   type RunPlace,
 } from '../../control/protocol.js'
-import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
-import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
 import type { Stage } from '../plan/deployment.js'
 import { ArchiveError, unpack, type ArchiveLimits } from './archive.js'
 import { commandsFor, install, InstallError } from './installer.js'
-import { STARTED, type Comparison, type Fault, type ReleaseSwitch, type Switching } from './release-switch.js'
-import type { Draft, ReleaseStore } from './release-store.js'
+import { STARTED } from './release-switch.js'
+import type { Draft } from './release-store.js'
+import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
 
-/** What changes the release that runs. */
-export interface ReleaseRunner {
-  /** @throws {ControlError} another change, or a reload, is under way */
-  changeRelease(switching: Switching): void
-  /** Asked within a change of releases: resolves when every process that balances goes by it. */
-  routed(): Promise<void>
-  readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm'>
-}
-
-export interface DeployerOptions {
-  store: ReleaseStore
-  runner: ReleaseRunner
+export interface DeployerOptions extends ReleaserOptions {
   /** The app that the program was started with, and where that was. */
   app: string | undefined
   startedIn: string
@@ -45,7 +30,6 @@ export interface DeployerOptions {
   keepWarmMs: number
   /** Folders of an archive that are never part of a release: the one that the instance writes to. */
   leftOut: readonly string[]
-  log: Logger
   /** A line that an installation has printed. */
   print: (line: string) => void
 }
@@ -56,26 +40,23 @@ export interface Deploy {
   /** As people know it. */
   source: string
   stages: readonly Stage[]
+  /** No client gets it but those who ask for it. */
+  preview: boolean
 }
 
 const NEVER = ['.git', '.outpost']
-
-/** A process that balances takes its orders within this time, or is replaced. */
-const ROUTED_MS = 10_000
-
-/** Balancers tell the rest of what they have counted as soon as a trial is over. */
-const LAST_FIGURES_MS = 200
-
-type Told = (event: DeployProgress) => void
 
 const LIMITS: ArchiveLimits = { maxBytes: 2 * 1024 ** 3, maxEntries: 200_000 }
 
 /** Makes releases of what is sent, and has them take the place of the one that runs. One at a time. */
 export class Deployer implements Service {
   readonly #stopping = new AbortController()
+  readonly #releaser: Releaser
   #busy = false
 
-  constructor(private readonly options: DeployerOptions) {}
+  constructor(private readonly options: DeployerOptions) {
+    this.#releaser = new Releaser(options)
+  }
 
   start(): Promise<void> {
     return Promise.resolve()
@@ -90,11 +71,12 @@ export class Deployer implements Service {
   /** The newest first, and at the end the code that the program was started with. */
   list(): ReleaseInfo[] {
     const { store, runner } = this.options
-    const { current, warm, underWay } = runner.releases
+    const { current, warm, underWay, preview } = runner.releases
     const stateOf = (id: string, outcome: string): ReleaseInfo['state'] => {
       if (id === current) return 'live'
       if (id === underWay?.release) return 'deploying'
       if (outcome === 'taken-back') return 'taken-back'
+      if (id === preview?.release) return 'preview'
       return id === warm ? 'warm' : 'kept'
     }
     const made = store.list().map(({ id, at, source, outcome, reason }) => {
@@ -108,7 +90,7 @@ export class Deployer implements Service {
    * Receives, installs and tries a release, and makes it the live one. Whatever fails, the release before goes on.
    * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `TAKEN_BACK`
    */
-  deploy({ archive, source, stages }: Deploy, told: Told): Promise<Deployed> {
+  deploy({ archive, source, stages, preview }: Deploy, told: Told): Promise<Deployed> {
     return this.#alone(async () => {
       const { store, log } = this.options
       const draft = store.draft()
@@ -128,7 +110,8 @@ export class Deployer implements Service {
         throw refusalOf(error)
       }
       log.info({ release: draft.id, source }, 'release is installed')
-      return this.#change(draft.id, stages, this.options.keepWarmMs, told)
+      if (preview) return this.#releaser.preview(draft.id, told)
+      return this.#releaser.change(draft.id, stages, this.options.keepWarmMs, told)
     })
   }
 
@@ -150,7 +133,7 @@ export class Deployer implements Service {
         store.discard(draft)
         throw error
       }
-      return this.#change(draft.id, [], this.options.keepWarmMs, told)
+      return this.#releaser.change(draft.id, [], this.options.keepWarmMs, told)
     })
   }
 
@@ -168,6 +151,17 @@ export class Deployer implements Service {
   }
 
   /**
+   * Makes a release live that is in preview, or was kept, as a deploy does.
+   * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
+   */
+  activate(id: string, stages: readonly Stage[], told: Told): Promise<Deployed> {
+    return this.#alone(() => {
+      this.#requireRelease(id)
+      return this.#releaser.change(id, stages, this.options.keepWarmMs, told)
+    })
+  }
+
+  /**
    * Goes back to an earlier release, at once if its workers are still ready.
    * @param id undefined: the release before
    * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
@@ -178,16 +172,20 @@ export class Deployer implements Service {
       const to = id ?? store.previous
       if (to === undefined)
         throw new ControlError('UNKNOWN_RELEASE', { message: 'There is no release before this one.' })
-      if (!store.has(to))
-        throw new ControlError('UNKNOWN_RELEASE', { message: `There is no release ${to} to go back to.` })
-      if (to === runner.releases.current)
-        throw new ControlError('UNKNOWN_RELEASE', { message: `Release ${to} is live.` })
-      return this.#change(to, [], 0, told)
+      if (to === runner.releases.current && runner.releases.preview !== undefined) {
+        runner.endPreview()
+        await this.#releaser.routed()
+        return { release: to }
+      }
+      this.#requireRelease(to)
+      return this.#releaser.change(to, [], 0, told)
     })
   }
 
-  #routed(): Promise<unknown> {
-    return Promise.race([this.options.runner.routed(), sleep(ROUTED_MS, undefined, { ref: false })])
+  #requireRelease(id: string): void {
+    const { store, runner } = this.options
+    if (!store.has(id)) throw new ControlError('UNKNOWN_RELEASE', { message: `There is no release ${id} to run.` })
+    if (id === runner.releases.current) throw new ControlError('UNKNOWN_RELEASE', { message: `Release ${id} is live.` })
   }
 
   async #alone<T>(work: () => Promise<T>): Promise<T> {
@@ -224,42 +222,6 @@ export class Deployer implements Service {
       signal: this.#stopping.signal,
     })
   }
-
-  #change(to: string, stages: readonly Stage[], keepWarmMs: number, told: Told): Promise<Deployed> {
-    const { store, runner, log } = this.options
-    return new Promise((resolve, reject) => {
-      const takenBack = (fault: Fault, comparison: () => Comparison | undefined): void => {
-        store.takenBack(to, fault.reason)
-        const message = `release ${to} is taken back: ${fault.reason}; ${runner.releases.current} serves as before`
-        void Promise.all([fault.printed, sleep(LAST_FIGURES_MS), this.#routed()]).then(() => {
-          const compared = comparison()
-          const report = compared && reportOf(compared)
-          log.error({ release: to, reason: fault.reason, ...report }, 'release is taken back')
-          const lastLines = fault.lastLines && [...fault.lastLines]
-          reject(new ControlError('TAKEN_BACK', { message, lastLines, report }))
-        })
-      }
-      const live = (comparison: Comparison | undefined): void => {
-        const report = comparison && reportOf(comparison)
-        store.setLive(to)
-        log.info({ release: to, ...report }, 'release is live')
-        // Whoever asks after the answer gets the new release.
-        void this.#routed().then(() => resolve({ release: to, ...(report && { report }) }))
-      }
-      const watcher = {
-        baking: (share: number, ms: number): void => told({ event: 'baking', release: to, share, seconds: ms / 1_000 }),
-        filling: (): void => told({ event: 'filling', release: to }),
-        live,
-        takenBack,
-      }
-      try {
-        runner.changeRelease({ to, stages, keepWarmMs, watcher })
-      } catch (error) {
-        store.takenBack(to, (error as Error).message)
-        throw error
-      }
-    })
-  }
 }
 
 function refusalOf(error: unknown): unknown {
@@ -271,17 +233,6 @@ function refusalOf(error: unknown): unknown {
     message: `The release is not installed: ${message}.`,
     lastLines: error.lastLines,
   })
-}
-
-function reportOf({ before, fresh, remark }: Comparison): DeployReport {
-  return { before: sideOf(before), fresh: sideOf(fresh), ...(remark !== undefined && { remark }) }
-}
-
-function sideOf(side: SideFigures): DeployReport['before'] {
-  const { requests, failed, broken } = side
-  const p99 = p99Of(side)
-  const known = p99 === undefined ? {} : { p99Ms: Math.round(p99 * 10) / 10 }
-  return { requests, failed, broken, ...known, growthBytes: Math.round(side.growthBytes) }
 }
 
 /** Archives of npm and of code hosts have all in one folder. */

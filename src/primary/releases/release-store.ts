@@ -1,14 +1,16 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { syncFolder, writeSynced } from '../host/synced-file.js'
 import { STARTED } from './release-switch.js'
 
 /**
  * - `installed`: it has not been live; after a crash this means that its deploy was cut short
+ * - `previewed`: it was ready, and no client has got it
  * - `live`: it was, or is, the release of all clients
  * - `taken-back`: it has failed, and its files are gone
  */
-const outcomes = ['installed', 'live', 'taken-back'] as const
+const outcomes = ['installed', 'previewed', 'live', 'taken-back'] as const
 
 const recordSchema = z.object({
   id: z.string(),
@@ -135,7 +137,7 @@ export class ReleaseStore {
     const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...(files && { files }) }
     writeSynced(join(draft, 'release.json'), JSON.stringify(record))
     fs.renameSync(draft, join(this.folder, id))
-    sync(this.folder)
+    syncFolder(this.folder)
   }
 
   /** From now on it is what a start of the program serves. */
@@ -145,6 +147,12 @@ export class ReleaseStore {
     if (record !== undefined) this.#rewrite({ ...record, outcome: 'live' })
     this.#write({ ...this.#state, live: id, previous: live === id ? this.#state.previous : live })
     this.prune()
+  }
+
+  /** It was ready. */
+  setPreviewed(id: string): void {
+    const record = this.get(id)
+    if (record !== undefined) this.#rewrite({ ...record, outcome: 'previewed' })
   }
 
   /** Keeps the record of a release that has failed, and removes its files. */
@@ -206,29 +214,6 @@ export class ReleaseStore {
 
 function numberOf(id: string): number {
   return Number(id.slice(1))
-}
-
-/** Replaces a file in one step, and so that a crash of the machine leaves the old or the new one. */
-function writeSynced(path: string, text: string): void {
-  const draft = `${path}.new`
-  const file = fs.openSync(draft, 'w', 0o600)
-  try {
-    fs.writeSync(file, `${text}\n`)
-    fs.fsyncSync(file)
-  } finally {
-    fs.closeSync(file)
-  }
-  fs.renameSync(draft, path)
-  sync(join(path, '..'))
-}
-
-function sync(folder: string): void {
-  const file = fs.openSync(folder, 'r')
-  try {
-    fs.fsyncSync(file)
-  } finally {
-    fs.closeSync(file)
-  }
 }
 
 function remove(path: string): void {

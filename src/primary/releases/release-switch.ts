@@ -13,18 +13,13 @@ import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
 import { judge, type SideFigures } from '../plan/bake-verdict.js'
 import type { PlanLimits, Release } from '../plan/desired.js'
 import type { ObservedChild } from '../plan/observed.js'
+import { provenOf } from '../plan/proven.js'
 import { BakeFigures } from './bake-figures.js'
+import { lossOf, type Fault, type LostWorker } from './fault.js'
+import { Preview, type Previewing } from './preview.js'
 
 /** The release of those who have not deployed yet: the code that the program was started with. */
 export const STARTED = 'start'
-
-/** Why a new release is taken back. */
-export interface Fault {
-  readonly reason: string
-  /** The last output of the worker that failed, whole once `printed` has resolved. */
-  readonly lastLines?: readonly string[]
-  readonly printed?: Promise<void>
-}
 
 /** What both releases did while clients got either. */
 export interface Comparison {
@@ -52,16 +47,6 @@ export interface SwitchWatcher {
   takenBack(fault: Fault, comparison: () => Comparison | undefined): void
 }
 
-/** The end of a worker that was not asked for. */
-export interface LostWorker extends Omit<Fault, 'reason'> {
-  readonly name: string
-  readonly release: string
-  readonly ending: string
-  readonly servedMs: number
-  /** It had not served for long enough, and no request has ended it. */
-  readonly early: boolean
-}
-
 /** What a change is made of. */
 export interface Switching {
   to: string
@@ -80,12 +65,14 @@ interface Change {
 
 type Limits = Pick<PlanLimits, 'provenMs' | 'startTimeoutMs'>
 
-/** Beside the time of a start, the time until balancers have found the worker healthy. */
+/** The time until balancers have found a worker healthy that is ready. */
 const HEALTHY_MS = 5_000
 
 /** Holds which releases run, with how many workers each, and for which share of the clients. */
 export class ReleaseSwitch {
   #change: Change | undefined
+  #preview: Preview | undefined
+  #mixedAt: number | undefined
   /** Releases whose workers have not gone yet. */
   #withdrawn: readonly string[] = []
   #due = Infinity
@@ -96,6 +83,8 @@ export class ReleaseSwitch {
   constructor(
     private live: string,
     private readonly limits: Limits,
+    /** In milliseconds since 1970. */
+    private readonly wallClock: () => number = Date.now,
   ) {}
 
   /** The release that clients get who get no other. */
@@ -117,6 +106,21 @@ export class ReleaseSwitch {
     return deployment?.phase === 'live' ? deployment.from : undefined
   }
 
+  /** The release that only those get who ask for it. */
+  get preview(): Pick<Preview, 'release' | 'isReady'> | undefined {
+    return this.#preview
+  }
+
+  /** When clients last began to get another release, in milliseconds since 1970; undefined if they have not. */
+  get mixedAt(): number | undefined {
+    return this.#mixedAt
+  }
+
+  /** Whether no client gets a release, though workers run it. */
+  isAside(release: string): boolean {
+    return release === this.warm || release === this.#preview?.release
+  }
+
   /** When a pass is due, if nothing happens before, in the clock of the passes. */
   get due(): number {
     return this.#due
@@ -126,10 +130,10 @@ export class ReleaseSwitch {
   begin({ to, stages, keepWarmMs, watcher }: Switching, now: number): void {
     const { current: from, warm } = this
     this.live = from
+    this.#leavePreview(to)
     if (warm !== undefined && warm !== to) this.#withdraw(warm)
     this.#withdrawn = this.#withdrawn.filter(id => id !== to)
-    const { startTimeoutMs, provenMs } = this.limits
-    const change = { from, to, stages, keepWarmMs, startMs: startTimeoutMs + provenMs + HEALTHY_MS }
+    const change = { from, to, stages, keepWarmMs, startMs: this.#startMs }
     this.#change = {
       deployment: beginDeployment(change, now),
       watcher,
@@ -140,15 +144,27 @@ export class ReleaseSwitch {
     if (stages.length === 0) watcher.filling()
   }
 
+  /** Begins a preview, in place of another one. No change may be under way. */
+  beginPreview(previewing: Previewing, now: number): void {
+    this.endPreview()
+    this.#preview = new Preview(previewing, now + this.#startMs)
+    this.#withdrawn = this.#withdrawn.filter(id => id !== previewing.release)
+  }
+
+  endPreview(): void {
+    this.#leavePreview(undefined)
+  }
+
   /** A worker has ended unasked. Where the old release loses as many, the new one is not blamed. */
   lost(worker: LostWorker): void {
+    this.#preview?.lost(worker)
     const change = this.#change
     if (change === undefined) return
     const { losses, deployment } = change
     if (worker.release === deployment.from) losses.from += 1
     if (worker.release !== deployment.to) return
     losses.to += 1
-    if (worker.early || losses.to > losses.from) change.fault ??= { ...worker, reason: reasonOf(worker) }
+    if (worker.early || losses.to > losses.from) change.fault ??= { ...worker, reason: lossOf(worker) }
   }
 
   /** What clients got, as a balancing process reports it. */
@@ -160,10 +176,12 @@ export class ReleaseSwitch {
   releases(children: readonly ObservedChild[], workers: number, now: number): Release[] {
     this.#due = Infinity
     if (this.#change !== undefined) this.#advance(this.#change, children, workers, now)
+    if (this.#preview !== undefined) this.#observePreview(this.#preview, children, now)
     const staying = new Set(children.filter(({ state }) => state !== 'exited').map(({ release }) => release))
     this.#withdrawn = this.#withdrawn.filter(id => staying.has(id))
-    const wanted =
+    const clients =
       this.#change === undefined ? [{ id: this.live, workers }] : releasesOf(this.#change.deployment, workers)
+    const wanted = [...clients, ...(this.#preview === undefined ? [] : [this.#preview.wanted])]
     const leaving = this.#withdrawn.filter(id => !wanted.some(release => release.id === id))
     return [...wanted, ...leaving.map(withdrawn)]
   }
@@ -173,7 +191,8 @@ export class ReleaseSwitch {
     for (;;) {
       this.#judge(change)
       const { deployment, watcher } = change
-      const proven = this.#provenOf(deployment.to, children, now)
+      const { places: proven, due } = provenOf(deployment.to, children, this.limits.provenMs, now)
+      this.#due = Math.min(this.#due, due)
       const next = advance(deployment, { proven, workers, fault: change.fault?.reason }, now)
       this.#due = Math.min(this.#due, dueAt(next))
       if (next === deployment) return
@@ -191,16 +210,24 @@ export class ReleaseSwitch {
     }
   }
 
-  /** The places of a release whose workers are proven. */
-  #provenOf(release: string, children: readonly ObservedChild[], now: number): Set<number> {
-    const proven = new Set<number>()
-    for (const { role, release: own, place, leaving, reachable, readyAt } of children) {
-      if (role !== 'worker' || own !== release || leaving || !reachable || readyAt === undefined) continue
-      const at = readyAt + this.limits.provenMs
-      if (now >= at) proven.add(place)
-      else this.#due = Math.min(this.#due, at)
-    }
-    return proven
+  /** Beside the time of a start, the time until balancers have found the worker healthy. */
+  get #startMs(): number {
+    return this.limits.startTimeoutMs + this.limits.provenMs + HEALTHY_MS
+  }
+
+  #observePreview(preview: Preview, children: readonly ObservedChild[], now: number): void {
+    const { places, due } = provenOf(preview.release, children, this.limits.provenMs, now)
+    if (preview.observe(places.size > 0, now)) this.#due = Math.min(this.#due, due, preview.due)
+    else this.endPreview()
+  }
+
+  /** @param to the release that is to run instead; if it is the same, its worker stays */
+  #leavePreview(to: string | undefined): void {
+    const preview = this.#preview
+    if (preview === undefined) return
+    this.#preview = undefined
+    if (preview.release !== to) this.#withdraw(preview.release)
+    preview.replaced('another release was wanted')
   }
 
   #judge(change: Change): void {
@@ -212,6 +239,7 @@ export class ReleaseSwitch {
   #entered(change: Change, now: number): void {
     const { deployment, watcher, fault } = change
     const { phase, from, to, stages, stage, reason = '' } = deployment
+    if (phase === 'baking' || phase === 'live' || phase === 'taken-back') this.#mixedAt = this.wallClock()
     if (phase === 'baking') {
       const ms = stages[stage]?.ms ?? 0
       this.#figures ??= new BakeFigures(from, to)
@@ -242,9 +270,4 @@ export class ReleaseSwitch {
     this.live = live
     this.#change = undefined
   }
-}
-
-function reasonOf({ name, servedMs, ending, early }: LostWorker): string {
-  if (servedMs === 0) return `the new ${name} did not become ready (${ending})`
-  return `the new ${name} ${early ? 'did not last' : 'ended'} (${ending})`
 }

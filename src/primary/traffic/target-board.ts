@@ -1,9 +1,14 @@
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Child } from '../processes/child.js'
 
 /** The targets that each balancing process has been sent, and the states that each has reported. */
 export class TargetBoard {
   readonly #told = new WeakMap<Child, string>()
+  /** The last orders about the edge. A process that was sent none has none. */
+  readonly #edge = new WeakMap<Child, string>()
+  /** The pause in which nothing was in flight any more. */
+  readonly #quiet = new WeakMap<Child, number>()
   /** The number of the newest list that each process has been sent, and of the newest that it goes by. */
   readonly #sent = new WeakMap<Child, number>()
   readonly #routed = new WeakMap<Child, number>()
@@ -19,24 +24,48 @@ export class TargetBoard {
    * Sends the whole list to each process, so a process that has just started has the same targets as the others.
    * @param crashed targets whose processes are about to exit
    * @param fatal requests that ended workers
+   * @param edge is told before the list, so whoever goes by the list obeys it
    */
   tell(
     balancing: readonly Child[],
     targets: TargetSpec[],
     crashed: readonly EndedTarget[] = [],
     fatal: KnownFatalRequest[] = [],
+    edge: EdgeOrder = {},
   ): void {
     const ended = [...this.#ended, ...crashed].map(each => this.#withReason(each))
     const balancers = balancing.length
     const news = { ...(ended.length === 0 ? {} : { ended }), ...(fatal.length === 0 ? {} : { fatal }) }
+    const order = JSON.stringify(edge)
     const text = JSON.stringify([targets, balancers, ended, fatal])
     const list = ++this.#lists
     for (const child of balancing) {
-      if (this.#told.get(child) === text) continue
+      const isOrdered = (this.#edge.get(child) ?? NO_ORDER) === order
+      if (isOrdered && this.#told.get(child) === text) continue
+      if (!isOrdered) this.#tellEdge(child, edge, order)
       this.#told.set(child, text)
       this.#sent.set(child, list)
       child.send({ type: 'targets', list, targets, balancers, ...news })
     }
+  }
+
+  /** Lets requests go on, at processes that get no further list. */
+  openEdge(balancing: readonly Child[]): void {
+    for (const child of balancing) if (this.#edge.has(child)) this.#tellEdge(child, {}, NO_ORDER)
+  }
+
+  #tellEdge(child: Child, order: EdgeOrder, text: string): void {
+    this.#edge.set(child, text)
+    child.send({ type: 'edge', order })
+  }
+
+  noteQuiet(balancing: Child, pausedUntil: number): void {
+    this.#quiet.set(balancing, pausedUntil)
+  }
+
+  /** Whether nothing is in flight any more at any balancing process since this pause. */
+  quietAtAll(balancing: readonly Child[], pausedUntil: number): boolean {
+    return balancing.every(child => this.#quiet.get(child) === pausedUntil)
   }
 
   noteRouted(balancing: Child, list: number): void {
@@ -82,6 +111,8 @@ export class TargetBoard {
     return balancing.every(child => this.#drained.get(child)?.has(targetId) === true)
   }
 }
+
+const NO_ORDER = '{}'
 
 /** Nothing before these is in flight any more. */
 const REMEMBERED = 32

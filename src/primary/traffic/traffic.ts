@@ -1,3 +1,4 @@
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { Route } from '../plan/action.js'
 import type { ChildState } from '../plan/observed.js'
 import type { Child, Reachability } from '../processes/child.js'
@@ -15,6 +16,7 @@ export class Traffic {
   /** Workers of a release that is not the one of all clients, by name. */
   #beside: ReadonlySet<string> = new Set()
   #awaitingRoutes: Array<() => void> = []
+  #awaitingQuiet: Array<{ pausedUntil: number; resolve: () => void }> = []
 
   /**
    * @param children all children, by name
@@ -22,6 +24,7 @@ export class Traffic {
    * @param dealer deals the connections that the primary accepts; undefined if the one balancer accepts them
    * @param socketOf the path of a worker's unix socket
    * @param onFatalRequest called at most 20 times a minute
+   * @param edgeOrder what is to happen to requests before a worker is looked for
    */
   constructor(
     private readonly children: ReadonlyMap<string, Child>,
@@ -29,6 +32,7 @@ export class Traffic {
     private readonly dealer: ConnectionDealer | undefined,
     private readonly socketOf: (workerId: string) => string,
     onFatalRequest: (news: FatalRequestNews) => void = () => undefined,
+    private readonly edgeOrder: () => EdgeOrder = () => ({}),
   ) {
     this.fatal = new FatalRequests(onFatalRequest)
   }
@@ -53,7 +57,7 @@ export class Traffic {
     const crashed = this.#all('worker').filter(({ state }) => state === 'crashed')
     const ended = crashed.map(({ id }) => ({ id, fault: true }))
     this.#beside = new Set(routes.filter(({ share }) => share !== undefined).map(({ child }) => child))
-    this.board.tell(this.#forwarding(), targets, ended, this.fatal.known)
+    this.board.tell(this.#forwarding(), targets, ended, this.fatal.known, this.edgeOrder())
     this.dealer?.setTakers(this.#fittest())
     this.#checkRouted()
   }
@@ -69,7 +73,32 @@ export class Traffic {
     this.#checkRouted()
   }
 
+  /** Resolves when nothing is in flight any more since a pause, at any process that balances. */
+  quiet(pausedUntil: number): Promise<void> {
+    return new Promise(
+      resolve => (this.#awaitingQuiet = [...this.#awaitingQuiet, { pausedUntil, resolve }].slice(-MAX_WAITS)),
+    )
+  }
+
+  noteQuiet(child: Child, pausedUntil: number): void {
+    this.board.noteQuiet(child, pausedUntil)
+    this.#checkQuiet()
+  }
+
+  /** The instance stops, and what waits is to be answered. */
+  openEdge(): void {
+    this.board.openEdge(this.#forwarding())
+  }
+
+  #checkQuiet(): void {
+    const balancing = this.#balancing()
+    const isOver = ({ pausedUntil }: { pausedUntil: number }): boolean => this.board.quietAtAll(balancing, pausedUntil)
+    for (const { resolve } of this.#awaitingQuiet.filter(isOver)) resolve()
+    this.#awaitingQuiet = this.#awaitingQuiet.filter(wait => !isOver(wait))
+  }
+
   #checkRouted(): void {
+    if (this.#awaitingQuiet.length > 0) this.#checkQuiet()
     if (this.#awaitingRoutes.length === 0 || !this.board.routedAtAll(this.#balancing())) return
     for (const resolve of this.#awaitingRoutes.splice(0)) resolve()
   }
@@ -113,6 +142,9 @@ export class Traffic {
     return this.#forwarding().filter(({ state }) => state !== 'crashed')
   }
 }
+
+/** Whoever waits for longer than so many others has been given up. */
+const MAX_WAITS = 16
 
 const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready'])
 const WORKERS_THAT_PICK = new Set<ChildState>(['ready', 'draining', 'crashed'])

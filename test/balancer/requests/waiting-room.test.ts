@@ -199,3 +199,14 @@ void t.test('closing the waiting room gives up all waiters', t => {
   t.equal(given.clock.pending, 0)
   t.end()
 })
+
+void t.test('all can be admitted, clients in turn, whether there is room for them or not', t => {
+  const given = opened(t)
+  const [one, two] = [{ ...SOMEBODY }, { ...SOMEBODY }]
+  for (const name of ['a', 'b']) given.room.enter(given.waiter(name, one), 'none-ready')
+  given.room.enter(given.waiter('c', two), 'full')
+  given.room.admitAll()
+  t.same(given.log, ['a', 'c', 'b'])
+  t.equal(given.room.size, 0)
+  t.end()
+})

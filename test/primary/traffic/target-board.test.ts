@@ -84,3 +84,23 @@ void t.test('a target is drained when every remaining balancing process has repo
   board.forget(first)
   t.notOk(board.drainedAtAll([first], '1'), 'the report of an exited process is forgotten')
 })
+
+void t.test('orders about the edge come before the list that acknowledges them, and only when they change', async t => {
+  const board = new TargetBoard()
+  const [first, late] = [balancer(), balancer()]
+  board.tell([first], [target('1')])
+  board.tell([first], [target('1')], [], [], { pausedUntil: 9 })
+  board.tell([first, late], [target('1')], [], [], { pausedUntil: 9 })
+  const typesOf = ({ orders }: Listener): string[] => orders.map(({ type }) => type)
+  t.strictSame(typesOf(first).slice(0, 3), ['targets', 'edge', 'targets'])
+  t.strictSame(typesOf(late), ['edge', 'targets'], 'a new one gets them as well')
+  board.noteRouted(first, 1)
+  t.notOk(board.routedAtAll([first]), 'the list before is no answer')
+  board.openEdge([first, late])
+  t.strictSame(first.orders.at(-1), { type: 'edge', order: {} })
+  board.noteQuiet(first, 9)
+  t.notOk(board.quietAtAll([first, late], 9))
+  board.noteQuiet(late, 9)
+  t.ok(board.quietAtAll([first, late], 9))
+  t.notOk(board.quietAtAll([first, late], 10), 'another pause')
+})

@@ -1,0 +1,12 @@
+import { createHmac } from 'node:crypto'
+
+/** The name of the cookie, and of the parameter of a link, that lead to a release in preview. */
+export const PREVIEW = 'outpost_preview'
+
+/**
+ * What leads to a release in preview. It cannot be guessed, so only those know it who were given it.
+ * @param key seals what balancers give away, and differs from start to start
+ */
+export function previewTokenOf(release: string, key: string): string {
+  return `${release}.${createHmac('sha256', key).update(`preview ${release}`).digest('base64url').slice(0, 32)}`
+}

@@ -1,0 +1,19 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+
+/**
+ * Answers the health check of whoever stands in front of this balancer while requests are held back on purpose: it would
+ * otherwise take the machine for broken, and send clients elsewhere or nowhere.
+ * @param path of the health check; undefined for none
+ * @returns whether this was one
+ */
+export function answerHealthCheck(
+  { method, url = '' }: IncomingMessage,
+  response: ServerResponse,
+  path: string | undefined,
+): boolean {
+  if ((method !== 'GET' && method !== 'HEAD') || path === undefined || url.split('?', 1)[0] !== path) return false
+  response
+    .writeHead(200, { 'content-type': 'text/plain', 'content-length': 3, 'cache-control': 'no-store' })
+    .end('OK\n')
+  return true
+}

@@ -1,0 +1,29 @@
+import { InvalidArgumentError, type Command } from 'commander'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+
+interface PauseOptions extends InstanceOptions {
+  for: number
+  drain?: true
+}
+
+export function addPause(program: Command, context: Context): void {
+  instanceCommand(program, 'pause', 'lets requests wait, e.g. for a migration, until outpost resume')
+    .option('--for <seconds>', 'for how long at most', secondsOf, 30)
+    .option('--drain', 'waits until nothing is in flight any more')
+    .action(async (options: PauseOptions) => {
+      const { for: seconds, drain: drained } = options
+      const drain = drained === true
+      const { output } = context
+      const paused = await (await instanceOf(options, context)).client.pause({ seconds, drain })
+      if (options.json === true) return output.json({ paused })
+      output.print(
+        `requests wait${drain ? ', and nothing is in flight' : ''}; they go on in ${seconds} s, or by outpost resume`,
+      )
+    })
+}
+
+function secondsOf(text: string): number {
+  const seconds = Number(text.replace(/s$/, ''))
+  if (!(seconds >= 0.1 && seconds <= 3_600)) throw new InvalidArgumentError('It is a number of seconds, up to 3600.')
+  return seconds
+}

@@ -1,0 +1,29 @@
+import fs from 'node:fs'
+import { dirname } from 'node:path'
+
+/**
+ * Replaces a file in one step, and so that a crash of the machine leaves the old or the new one. Only this user may read
+ * it.
+ */
+export function writeSynced(path: string, text: string): void {
+  const draft = `${path}.new`
+  const file = fs.openSync(draft, 'w', 0o600)
+  try {
+    fs.writeSync(file, `${text}\n`)
+    fs.fsyncSync(file)
+  } finally {
+    fs.closeSync(file)
+  }
+  fs.renameSync(draft, path)
+  syncFolder(dirname(path))
+}
+
+/** What was renamed or removed in a folder is so after a crash as well. */
+export function syncFolder(folder: string): void {
+  const file = fs.openSync(folder, 'r')
+  try {
+    fs.fsyncSync(file)
+  } finally {
+    fs.closeSync(file)
+  }
+}

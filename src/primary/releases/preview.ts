@@ -1,0 +1,75 @@
+import type { Release } from '../plan/desired.js'
+import { lossOf, type Fault, type LostWorker } from './fault.js'
+
+/** Told of what becomes of a preview. */
+export interface PreviewWatcher {
+  /** It can be looked at from now on. */
+  ready(): void
+  /** It has failed, before or after it was ready, and its worker ends. */
+  failed(fault: Fault): void
+}
+
+/** A release that is to be looked at before clients get it. */
+export interface Previewing {
+  release: string
+  watcher: PreviewWatcher
+}
+
+/** A release with one worker and no clients of its own, beside the one that is live. */
+export class Preview {
+  #state: 'starting' | 'ready' | 'failed' = 'starting'
+
+  /** @param startBy when its worker has to be proven, in the clock of the passes */
+  constructor(
+    private readonly previewing: Previewing,
+    private readonly startBy: number,
+  ) {}
+
+  get release(): string {
+    return this.previewing.release
+  }
+
+  get isReady(): boolean {
+    return this.#state === 'ready'
+  }
+
+  get wanted(): Release {
+    return { id: this.release, workers: 1, share: 0 }
+  }
+
+  /** When it has to be looked at again, whatever happens before. */
+  get due(): number {
+    return this.#state === 'starting' ? this.startBy : Infinity
+  }
+
+  /** @returns whether it goes on */
+  observe(isProven: boolean, now: number): boolean {
+    if (this.#state === 'starting' && isProven) {
+      this.#state = 'ready'
+      this.previewing.watcher.ready()
+    } else if (this.#state === 'starting' && now >= this.startBy) {
+      this.#fail({ reason: 'its worker was not found healthy in time' })
+    }
+    return this.#isOn
+  }
+
+  /** A worker that does not last ends the preview: it would be started again and again. */
+  lost(worker: LostWorker): void {
+    if (worker.release !== this.release || !this.#isOn) return
+    if (worker.early || !this.isReady) this.#fail({ ...worker, reason: lossOf(worker) })
+  }
+
+  /** Somebody wants another release. */
+  replaced(reason: string): void {
+    if (this.#state === 'starting') this.#fail({ reason })
+  }
+
+  get #isOn(): boolean {
+    return this.#state !== 'failed'
+  }
+
+  #fail(fault: Fault): void {
+    this.#state = 'failed'
+    this.previewing.watcher.failed(fault)
+  }
+}

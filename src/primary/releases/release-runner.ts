@@ -1,0 +1,20 @@
+import type { Previewing } from './preview.js'
+import type { ReleaseSwitch, Switching } from './release-switch.js'
+
+/** What changes the release that runs. */
+export interface ReleaseRunner {
+  /**
+   * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.
+   * @throws {ControlError} another change, or a reload, is under way
+   */
+  changeRelease(switching: Switching): void
+  /**
+   * Runs a release beside the live one, in place of another preview.
+   * @throws {ControlError} another change, or a reload, is under way
+   */
+  previewRelease(previewing: Previewing): void
+  endPreview(): void
+  /** Asked within a change of releases: resolves when every process that balances goes by it. */
+  routed(): Promise<void>
+  readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm' | 'preview'>
+}

@@ -1,0 +1,92 @@
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
+import { ControlError, type Pause, type Paused } from '../../control/protocol.js'
+import type { Logger } from '../../process/log.js'
+import type { Service } from '../../process/service.js'
+import { carriedOut, type EdgeRunner } from './edge-runner.js'
+
+interface Current {
+  /** In milliseconds since 1970. */
+  readonly since: number
+  readonly until: number
+  readonly timer: NodeJS.Timeout
+  /** It is over, or another one has taken its place. */
+  over(): void
+}
+
+/** Whether requests wait, because a person said so, and until when. A pause always ends by itself. */
+export class TrafficPause implements Service {
+  #current: Current | undefined
+
+  constructor(
+    private readonly runner: EdgeRunner,
+    private readonly log: Logger,
+    /** In milliseconds since 1970. */
+    private readonly wallClock: () => number = Date.now,
+  ) {}
+
+  get order(): EdgeOrder {
+    return this.#current === undefined ? {} : { pausedUntil: this.#current.until }
+  }
+
+  /** Undefined while requests go on. */
+  get facts(): Paused | undefined {
+    if (this.#current === undefined) return undefined
+    const { since, until } = this.#current
+    return { since: new Date(since).toISOString(), until: new Date(until).toISOString() }
+  }
+
+  /**
+   * Resolves when every process that balances lets requests wait. During a pause it changes the end.
+   * @throws {ControlError} `STILL_IN_FLIGHT`: it was to be waited until nothing is in flight, and the pause is over
+   */
+  async begin({ seconds, drain }: Pause): Promise<Paused> {
+    const now = this.wallClock()
+    const since = this.#current?.since ?? now
+    const until = now + seconds * 1_000
+    this.#clear()
+    const isOver = new Promise<'over'>(resolve => {
+      const timer = setTimeout(() => this.#expire(), seconds * 1_000)
+      this.#current = { since, until, timer, over: () => resolve('over') }
+    })
+    this.log.info({ seconds }, `requests wait: traffic is paused for ${seconds} s at most`)
+    const quiet = this.runner.quiet(until)
+    await carriedOut(this.runner)
+    if (drain && (await Promise.race([quiet, isOver])) === 'over') throw new ControlError('STILL_IN_FLIGHT')
+    return { since: new Date(since).toISOString(), until: new Date(until).toISOString() }
+  }
+
+  /** Resolves when every process that balances lets requests go on. @returns how long they waited, in milliseconds */
+  async end(): Promise<number> {
+    if (this.#current === undefined) return 0
+    const pausedMs = this.wallClock() - this.#current.since
+    this.#clear()
+    this.log.info({ pausedMs }, `requests go on: traffic is resumed after ${Math.round(pausedMs / 1_000)} s`)
+    await carriedOut(this.runner)
+    return pausedMs
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  /** What waits is answered before the instance stops. */
+  stop(): Promise<void> {
+    this.#clear()
+    return Promise.resolve()
+  }
+
+  #expire(): void {
+    if (this.#current === undefined) return
+    const seconds = Math.round((this.wallClock() - this.#current.since) / 1_000)
+    this.#clear()
+    this.log.warn({ seconds }, `requests go on: the pause is over after ${seconds} s, and nobody has resumed`)
+    this.runner.edgeChanged()
+  }
+
+  #clear(): void {
+    if (this.#current === undefined) return
+    clearTimeout(this.#current.timer)
+    this.#current.over()
+    this.#current = undefined
+  }
+}

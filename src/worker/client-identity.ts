@@ -12,11 +12,14 @@ export interface Client {
 
 interface IdentifiedSocket extends Socket {
   [client]?: Client
+  /** The port that the client asked. */
+  [publicPort]?: number | undefined
   /** The request, when it has a `Forwarded` header. */
   [forwarded]?: IncomingMessage | undefined
 }
 
 const client = Symbol('client')
+const publicPort = Symbol('publicPort')
 const forwarded = Symbol('forwarded')
 
 /** Shared by all sockets: V8 turns a socket with getters of its own into a hash table, which is larger and slower. */
@@ -39,6 +42,12 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
       return this[client]?.address.includes(':') === true ? 'IPv6' : 'IPv4'
     },
   },
+  localPort: {
+    configurable: true,
+    get() {
+      return this[publicPort]
+    },
+  },
   encrypted: {
     configurable: true,
     get() {
@@ -51,11 +60,13 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
  * Makes `req.ip`, `req.protocol` and `req.secure` correct in an app that is not written for a balancer. Over a unix
  * socket there is no remote address, and one connection carries requests of many clients, one after the other: the
  * connection answers for the client whose request it carries now.
+ * @param port that clients ask
  */
-export function adoptClient(request: IncomingMessage, found: Client): void {
+export function adoptClient(request: IncomingMessage, found: Client, port?: number): void {
   const socket = request.socket as IdentifiedSocket
   const known = socket[client] !== undefined
   socket[client] = found
+  socket[publicPort] = port
   if (request.headers['forwarded'] !== undefined || socket[forwarded] !== undefined) noteForwarded(socket, request)
   if (!known) Object.defineProperties(socket, identity)
 }

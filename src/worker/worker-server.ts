@@ -22,6 +22,8 @@ export interface WorkerServerOptions {
   socketPath: string
   /** Of the balancers' envelopes. */
   identityKey: string
+  /** What the app sees as the local port of its connections. */
+  publicPort?: number
   config?: {
     maxHeaderBytes: number
     /** Undefined: health checks are answered here, and the app gets none. */
@@ -106,7 +108,7 @@ export class WorkerServer {
 
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
-    identify(request, client)
+    identify(request, client, this.options.publicPort)
     this.count.begin(response)
     const socket = request.socket as Socket & { server?: Server }
     const { server: edge } = socket
@@ -122,7 +124,7 @@ export class WorkerServer {
   /** The same for a request whose client waits for "100 Continue". Returns false if the app leaves that to Node. */
   checkContinue(request: IncomingMessage, response: ServerResponse, client: Client): boolean {
     if (this.server.listenerCount('checkContinue') === 0) return false
-    identify(request, client)
+    identify(request, client, this.options.publicPort)
     this.count.begin(response)
     return this.server.emit('checkContinue', request, response)
   }
@@ -134,7 +136,7 @@ export class WorkerServer {
 
   /** Mesh mode: serves an upgrade that did not come by the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
-    identify(request, client)
+    identify(request, client, this.options.publicPort)
     this.count.beginUpgrade(socket)
     this.server.emit('upgrade', request, socket, head)
   }
@@ -191,7 +193,7 @@ export class WorkerServer {
           second.writeHead(204).end()
           return true
         }
-        identify(request, client)
+        identify(request, client, this.options.publicPort)
         if (client !== PROBE) this.#countArrival(second)
         if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
       }
@@ -272,7 +274,7 @@ interface Identified extends IncomingMessage {
   [identified]?: true
 }
 
-function identify(request: Identified, client: Client): void {
+function identify(request: Identified, client: Client, publicPort: number | undefined): void {
   request[identified] = true
-  adoptClient(request, client)
+  adoptClient(request, client, publicPort)
 }

@@ -74,7 +74,7 @@ async function trailerOf(client: RawConnection): Promise<Buffer> {
 async function peerOf(port: number): Promise<[string, string]> {
   const client = await RawConnection.open(port, '127.0.0.9')
   const seen = (await client.write(requestBytes('GET /peer')).response()).body.toString()
-  const own = `127.0.0.9 ${client.socket.localPort} IPv4`
+  const own = `127.0.0.9 ${client.socket.localPort} IPv4 ${port}`
   client.destroy()
   return [seen, own]
 }
@@ -102,7 +102,7 @@ void t.test('HTTP is as under plain node, in default mode and in mesh mode', asy
         t.strictSame(await answersOf(cluster.port, each), expected.get(name), name)
       }
       const [seen, own] = await peerOf(cluster.port)
-      t.equal(seen, own, 'the address and port of the client')
+      t.equal(seen, own, 'the address and port of the client, and the port that it asked')
       t.equal(await firstByteComesFirst(cluster.port), 'ab', 'the first byte of a short answer')
       t.match(await cluster.stop(), { code: 0 })
     })

@@ -9,7 +9,8 @@ import { performance } from 'node:perf_hooks'
 import type { Figures, LoadPlan } from './load.js'
 
 const plan = JSON.parse(process.argv[2] ?? '') as LoadPlan
-const { origin, path, method = 'GET', headers = {}, body = '', connections, seconds, rate } = plan
+const { origin, path, method = 'GET', headers = {}, bodyBytes = 0, connections, seconds, rate } = plan
+const body = plan.body ?? 'a'.repeat(bodyBytes)
 const { hostname, port } = new URL(origin)
 const message = requestText()
 

@@ -33,6 +33,8 @@ export interface LoadPlan {
   method?: string
   headers?: Record<string, string>
   body?: string
+  /** A body of so many bytes, in place of `body`. */
+  bodyBytes?: number
   connections: number
   seconds: number
   /** Requests a second, on a schedule. Without one, each connection sends as soon as it has its answer. */

@@ -187,6 +187,8 @@ ${appPorts.map(each => `    server 127.0.0.1:${each};`).join('\n')}
   }
   server {
     listen 127.0.0.1:${port} backlog=4096 reuseport;
+    client_max_body_size 0;
+    proxy_request_buffering off;
     location / {
       proxy_pass http://express_app;
       proxy_http_version 1.1;

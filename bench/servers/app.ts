@@ -45,6 +45,13 @@ app.get('/busy', (_request, response) => {
   response.send('OK')
 })
 
+/** Reads a body of any size. */
+app.post('/sink', (request, response) => {
+  let bytes = 0
+  request.on('data', (chunk: Buffer) => (bytes += chunk.length))
+  request.on('end', () => response.send(String(bytes)))
+})
+
 app.post('/register', express.json(), async (request, response) => {
   const { username, password } = request.body as Credentials
   const record = JSON.stringify({ username, password: await bcrypt.hash(password, COST) })

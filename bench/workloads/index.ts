@@ -3,6 +3,7 @@ import { fixedRate } from './fixed-rate.js'
 import { loginStorm } from './login-storm.js'
 import { overload } from './overload.js'
 import { perWorkers, pickCost } from './scale.js'
+import { shapes } from './shapes.js'
 import { health, me, products } from './throughput.js'
 import { uploads } from './uploads.js'
 import { websockets } from './websockets.js'
@@ -13,6 +14,7 @@ export const workloads: readonly Workload[] = [
   health,
   me,
   products,
+  shapes,
   fixedRate,
   loginStorm,
   overload,

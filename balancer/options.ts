@@ -62,6 +62,8 @@ export interface BalancerOptions {
   /** Tries beyond the first, and the largest body that is held in memory so that it can be sent again. */
   retries: number
   heldBodyBytes: number
+  /** A body up to this size that comes together with its head goes on together with it; 0 for none. */
+  shortBodyBytes: number
   /** Share of the requests that may be retried, and the retries per second that are always allowed. */
   retryBudgetRatio: number
   retryBudgetFloor: number
@@ -138,6 +140,7 @@ export const defaultOptions: BalancerOptions = {
 
   retries: 2,
   heldBodyBytes: 64 * 1024,
+  shortBodyBytes: 16 * 1024,
   retryBudgetRatio: 0.2,
   retryBudgetFloor: 10,
 

@@ -19,7 +19,7 @@ import { BodyProgress } from './body-progress.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
 import type { Suspect } from './suspects.js'
-import { announcedBytes, bodyByHeaders, holdBody } from './request-body.js'
+import { announcedBytes, bodyByHeaders, holdBody, mayBeWhole, takeWholeBody } from './request-body.js'
 import { RequestShares } from './request-shares.js'
 import { isRepeatable, type Failure } from './retry.js'
 import { ANSWER_TO, Tries } from './tries.js'
@@ -125,19 +125,24 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#targetsAtArrival = this.dispatcher.pool.size
     this.#watchClient()
     this.dispatcher.retryBudget.recordRequest(performance.now())
-    const { heldBodyBytes } = this.dispatcher.options
+    const { heldBodyBytes, shortBodyBytes } = this.dispatcher.options
     const body = bodyByHeaders(this.request, heldBodyBytes)
-    if (body !== undefined) this.#dispatch(body)
+    const mayHold = body === undefined || (body.kind === 'stream' && mayBeWhole(this.request, shortBodyBytes))
+    if (!mayHold) this.#dispatch(body)
     // Without memory for it, it cannot be sent again.
     else if (!this.#shares.takeBody(announcedBytes(this.request, heldBodyBytes))) this.#dispatch({ kind: 'stream' })
-    else {
+    else if (body === undefined) {
       this.#watchBody()
       holdBody(this.request, heldBodyBytes, held => {
         this.#waitWithin(undefined)
-        if (held.kind === 'stream') this.#shares.freeBody()
-        if (this.#state === 'arriving') this.#dispatch(held)
+        this.#bodyRead(held)
       })
-    }
+    } else takeWholeBody(this.request, held => this.#bodyRead(held))
+  }
+
+  #bodyRead(held: RequestBody): void {
+    if (held.kind === 'stream') this.#shares.freeBody()
+    if (this.#state === 'arriving') this.#dispatch(held)
   }
 
   takeTo(target: Target, bound: boolean, alone = false): void {

@@ -21,6 +21,12 @@ export function bodyByHeaders(request: IncomingMessage, heldBytes: number): Requ
   return length !== undefined && Number(length) > heldBytes ? STREAM : undefined
 }
 
+/** Whether a body may be here at once: it is short, and nobody waits before it is sent. */
+export function mayBeWhole({ headers }: IncomingMessage, shortBytes: number): boolean {
+  const length = headers['content-length']
+  return length !== undefined && Number(length) <= shortBytes && headers.expect === undefined
+}
+
 /** How much memory a body takes that is held; all that it may take when its length is not known yet. */
 export function announcedBytes({ headers }: IncomingMessage, heldBytes: number): number {
   return Number(headers['content-length'] ?? heldBytes)
@@ -31,18 +37,53 @@ export function announcedBytes({ headers }: IncomingMessage, heldBytes: number):
  * streamed. `done` is not called if the client leaves before the end.
  */
 export function holdBody(request: IncomingMessage, heldBytes: number, done: (body: RequestBody) => void): void {
-  const chunks: Buffer[] = []
-  let size = 0
-  const onData = (chunk: Buffer): void => {
-    chunks.push(chunk)
-    size += chunk.length
-    if (size <= heldBytes) return
-    request.off('data', onData).off('end', onEnd).pause()
-    request.unshift(Buffer.concat(chunks))
+  const reading: BodyReading = new BodyReading(request, done, () => {
+    if (reading.bytes > heldBytes) reading.giveBack()
+  })
+}
+
+/** Takes a body that has come together with its head. One that is not whole yet is put back, to be streamed. */
+export function takeWholeBody(request: IncomingMessage, done: (body: RequestBody) => void): void {
+  const reading = new BodyReading(request, done)
+  // What came in one piece is read in this turn of the event loop.
+  setImmediate(() => reading.giveBack())
+}
+
+/** A body that is being read into memory. */
+class BodyReading {
+  readonly #chunks: Buffer[] = []
+  #isOver = false
+  bytes = 0
+
+  constructor(
+    private readonly request: IncomingMessage,
+    private readonly done: (body: RequestBody) => void,
+    private readonly onPiece: () => void = () => undefined,
+  ) {
+    request.on('data', this.#onData).on('end', this.#onEnd)
+  }
+
+  /** Puts back what was read. Does nothing once all of it has been. */
+  giveBack(): void {
+    if (this.#isOver) return
+    this.#isOver = true
+    const { request } = this
+    request.off('data', this.#onData).off('end', this.#onEnd).pause()
+    if (this.bytes > 0) request.unshift(Buffer.concat(this.#chunks))
     // As on arrival: a stream that was paused would not flow for a mere 'data' listener.
     Object.assign(request, { readableFlowing: null })
-    done(STREAM)
+    this.done(STREAM)
   }
-  const onEnd = (): void => done({ kind: 'held', bytes: Buffer.concat(chunks) })
-  request.on('data', onData).on('end', onEnd)
+
+  readonly #onData = (chunk: Buffer): void => {
+    this.#chunks.push(chunk)
+    this.bytes += chunk.length
+    this.onPiece()
+  }
+
+  readonly #onEnd = (): void => {
+    if (this.#isOver) return
+    this.#isOver = true
+    this.done({ kind: 'held', bytes: Buffer.concat(this.#chunks) })
+  }
 }

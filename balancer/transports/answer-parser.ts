@@ -115,7 +115,12 @@ export class AnswerParser {
 
   #readHead(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(END_OF_HEAD, at)
-    if (end < 0) return -1
+    if (end < 0) {
+      // The end of what is no head may never come.
+      const begin = bytes.toString('latin1', at, at + BEGIN_OF_HEAD.length)
+      if (!BEGIN_OF_HEAD.startsWith(begin)) throw new AnswerFault('no answer of HTTP/1')
+      return -1
+    }
     if (end - at > MAX_HEAD_BYTES) throw new AnswerFault('head too long')
     const text = bytes.toString('latin1', at, end + 2)
     const { status, message, minor, fieldsAt } = parseStatusLine(text)
@@ -224,6 +229,7 @@ const CARRIAGE_RETURN = 0x0d
 const LINE_FEED = 0x0a
 const LINE_BREAK = Buffer.from('\r\n')
 const END_OF_HEAD = Buffer.from('\r\n\r\n')
+const BEGIN_OF_HEAD = 'HTTP/1.'
 
 function hasBareLineFeed(bytes: Buffer): boolean {
   for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) {

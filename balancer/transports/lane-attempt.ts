@@ -7,7 +7,7 @@ import type { Carried, LaneConnection } from './lane-connection.js'
 import type { Attempt, ForwardedRequest } from './transport.js'
 import type { UpstreamLink } from './web-attempt.js'
 
-/** One try of a request without a body, over a connection of a lane. */
+/** One try of a request without a body, or with a short one, over a connection of a lane. */
 export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
   readonly #delivery: AnswerDelivery
   /** Until the end of the answer has come: after that it may carry another request. */
@@ -24,11 +24,13 @@ export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
     private readonly forwarded: ForwardedRequest,
     connection: LaneConnection,
   ) {
-    const { request, client, requestId } = forwarded
+    const { request, client, requestId, body } = forwarded
     this.#delivery = new AnswerDelivery(forwarded, this)
     this.#connection = connection
     forwarded.attemptBegun(this)
-    connection.carry(requestHead(request, client, requestId, upstream.options), request.method === 'HEAD', this)
+    const head = requestHead(request, client, requestId, upstream.options)
+    const all = body.kind === 'held' ? head + body.bytes.toString('latin1') : head
+    connection.carry(all, request.method === 'HEAD', this)
     forwarded.bodySent()
   }
 

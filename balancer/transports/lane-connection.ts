@@ -46,11 +46,11 @@ export class LaneConnection {
     return this.link.isShared
   }
 
-  /** Sends a request. @param head all of it, since it has no body */
-  carry(head: string, toHead: boolean, carried: Carried): void {
+  /** Sends a request. @param message all of it, one character a byte */
+  carry(message: string, toHead: boolean, carried: Carried): void {
     this.#carried = carried
     this.#parser.expect(toHead, carried)
-    this.link.write(head)
+    this.link.write(message)
   }
 
   /** @param more whether the request can take more of its answer now */

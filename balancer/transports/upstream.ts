@@ -39,8 +39,14 @@ export class Upstream implements Transport {
   }
 
   send(request: ForwardedRequest): void {
-    if (request.body.kind === 'none' && this.#own === undefined) new LaneAttempt(this, request, this.#lane.take())
+    if (this.#own === undefined && this.#isShort(request)) new LaneAttempt(this, request, this.#lane.take())
     else this.#proxy.web(new WebAttempt(this, request), this.#own?.agentOf(request.request.socket))
+  }
+
+  /** All of it leaves in one piece. A body that came in chunks has no length to be sent with. */
+  #isShort({ body, request }: ForwardedRequest): boolean {
+    if (body.kind !== 'held') return body.kind === 'none'
+    return body.bytes.length <= this.options.shortBodyBytes && request.headers['content-length'] !== undefined
   }
 
   /** Connects before http-proxy does: the library ends the client's socket after a failed connect. */

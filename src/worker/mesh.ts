@@ -32,7 +32,12 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     start,
     parent,
     { onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)) },
-    { messages: server.messages ?? {}, maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP) },
+    {
+      messages: server.messages ?? {},
+      maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
+      // An app in this process reads the body from its client's request.
+      shortBodyBytes: 0,
+    },
   )
   const drained = (id: string): void => parent.report({ type: 'drained', id })
 

@@ -444,11 +444,13 @@ void t.test('connections to a target are reused', async t => {
     for (const path of [...lengths.keys(), '/chunked']) {
       t.equal((await client.write(requestBytes(`GET ${path}`)).response()).status, 200)
       t.equal((await client.write(requestBytes(`POST ${path}`, [], 'body')).response()).status, 200)
+      const long = 'x'.repeat(20_000)
+      t.equal((await client.write(requestBytes(`POST ${path}`, [], long)).response()).status, 200)
       t.equal((await client.write(requestBytes(`HEAD ${path}`)).response({ head: true })).status, 200)
     }
   }
-  t.equal(target.requests.length, 60)
-  t.equal(target.connections, 2, 'one for requests with a body, one for those without')
+  t.equal(target.requests.length, 80)
+  t.equal(target.connections, 2, 'one for requests with a long body, one for the others')
 })
 
 void t.test('an answer before the end of the body is passed on, and the target gets no more of the body', async t => {

@@ -1,7 +1,7 @@
 import { IncomingMessage } from 'node:http'
 import { Socket } from 'node:net'
 import t, { type Test } from 'tap'
-import { bodyByHeaders, hasBody, holdBody } from '#balancer/requests/request-body.js'
+import { bodyByHeaders, hasBody, holdBody, mayBeWhole, takeWholeBody } from '#balancer/requests/request-body.js'
 import type { RequestBody } from '#balancer/transports/transport.js'
 
 function request(t: Test, method: string, headers: Record<string, string>): IncomingMessage {
@@ -47,6 +47,32 @@ void t.test('a body within the limit is held in memory', async t => {
   message.push('world')
   message.push(null)
   t.same(await held(message, 11), { kind: 'held', bytes: Buffer.from('hello world') })
+})
+
+void t.test('a body that has come with its head is taken whole', async t => {
+  const message = request(t, 'POST', { 'content-length': '5' })
+  message.push('hello')
+  message.push(null)
+  const taken = await new Promise<RequestBody>(resolve => takeWholeBody(message, resolve))
+  t.same(taken, { kind: 'held', bytes: Buffer.from('hello') })
+})
+
+void t.test('a body that has come in part is put back, to be streamed from its beginning', async t => {
+  const message = request(t, 'POST', { 'content-length': '5' })
+  message.push('hel')
+  const taken = await new Promise<RequestBody>(resolve => takeWholeBody(message, resolve))
+  t.same(taken, { kind: 'stream' })
+  message.push('lo')
+  message.push(null)
+  t.equal(Buffer.concat(await message.toArray()).toString(), 'hello')
+})
+
+void t.test('only a short body that nobody waits for may be here at once', t => {
+  t.ok(mayBeWhole(request(t, 'POST', { 'content-length': '9' }), 10))
+  t.notOk(mayBeWhole(request(t, 'POST', { 'content-length': '11' }), 10))
+  t.notOk(mayBeWhole(request(t, 'POST', { 'transfer-encoding': 'chunked' }), 10))
+  t.notOk(mayBeWhole(request(t, 'POST', { 'content-length': '9', expect: '100-continue' }), 10))
+  t.end()
 })
 
 void t.test('a body over the limit is put back, to be streamed from its beginning', async t => {

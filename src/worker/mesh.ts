@@ -1,9 +1,11 @@
 import net from 'node:net'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { createBalancer } from '../balancer-process.js'
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
+import { KEPT_FOLDER } from '../ipc/kept-folder.js'
 import type { Parent } from '../ipc/parent.js'
 import { openFilesForConnections, openFilesLimit } from '../resources/open-files.js'
 import type { WorkerServer } from './worker-server.js'
@@ -33,7 +35,11 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     start,
     parent,
     { onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)) },
-    { messages: server.messages ?? {}, maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP) },
+    {
+      messages: server.messages ?? {},
+      maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
+      keptFolder: join(dirname(start.socketPath), KEPT_FOLDER),
+    },
   )
   const drained = (id: string): void => parent.report({ type: 'drained', id })
 

@@ -107,6 +107,9 @@ export interface BalancerOptions {
   /** The targets are workers that take frames, which costs less than a connection for each request in flight. */
   frames: boolean
 
+  /** Where copies of answers outlive this process; undefined: they are kept in memory alone. */
+  keptFolder: string | undefined
+
   /** The classes of requests and responses, for a local app that needs its own. */
   messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
@@ -157,6 +160,7 @@ export const defaultOptions: BalancerOptions = {
   ...edgeHeaderLimits,
 
   frames: false,
+  keptFolder: undefined,
 
   messages: {},
 

@@ -85,7 +85,7 @@ export class Dispatcher {
   readonly fatal: FatalRequests
   readonly tally: ReleaseTally
   readonly pause: Pause
-  readonly #kept = new KeptAnswers()
+  readonly #kept: KeptAnswers
   #maintenance: MaintenanceAnswer | undefined
   #closing = false
   #oldPollSeen = false
@@ -105,6 +105,7 @@ export class Dispatcher {
     this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open && this.#canConnect)
     this.outliers = new OutlierDetection(pool, options)
+    this.#kept = new KeptAnswers(undefined, undefined, options.keptFolder)
     this.pause = new Pause(options, () => this.#isBusy, { onQuiet: until => events.onQuiet?.(until) })
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)
     const { upstreamTimeoutMs, bodyIdleMs, upgradeTimeoutMs } = options

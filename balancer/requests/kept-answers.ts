@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { AnswerHead } from '../transports/answer.js'
+import { KeptFolder, type KeptFile } from './kept-folder.js'
 import type { AnswerCopy, KeptAnswer } from '../transports/transport.js'
 
 /** What copies may take in one process. */
@@ -32,12 +33,19 @@ export class KeptAnswers {
   readonly #entries = new Map<string, Entry>()
   #bytes = 0
   #until = 0
+  readonly #folder: KeptFolder | undefined
 
-  /** @param wallClock in milliseconds since 1970 */
+  /**
+   * @param wallClock in milliseconds since 1970
+   * @param folder where copies are shared with other processes; undefined: they are kept in memory alone
+   */
   constructor(
     private readonly limits: KeptLimits = LIMITS,
     private readonly wallClock: () => number = Date.now,
-  ) {}
+    folder?: string,
+  ) {
+    if (folder !== undefined) this.#folder = new KeptFolder(folder)
+  }
 
   get size(): number {
     return this.#entries.size
@@ -45,31 +53,35 @@ export class KeptAnswers {
 
   /** Clients may have pages of another release until then, in milliseconds since 1970. */
   useUntil(until: number): void {
+    if (until === this.#until) return
     this.#until = until
+    if (until !== 0) void this.#folder?.load(this.limits).then(files => this.#restore(files))
+  }
+
+  /** What other processes have kept. */
+  #restore(files: readonly KeptFile[]): void {
+    for (const { name, key, encoding, etag, rawHeaders, body } of files) {
+      if (!this.#entries.has(name)) this.#keep(name, { key, encoding, etag, head: headOf(rawHeaders), body })
+    }
   }
 
   /** Where to put the body of an answer, if it is to be kept. */
-  begin(request: Asking, { rawHeaders, statusMessage }: AnswerHead): AnswerCopy | undefined {
+  begin(request: Asking, { rawHeaders }: AnswerHead): AnswerCopy | undefined {
     if (request.method !== 'GET' || !isImmutable(rawHeaders)) return undefined
     const kind = request.headers.authorization === undefined ? kindOf(rawHeaders) : undefined
     const key = keyOf(request)
     if (kind === undefined || key === undefined) return undefined
     const name = `${kind.encoding ?? ''} ${key}`
     const known = this.#entries.get(name)
-    if (known !== undefined && kind.etag !== undefined && known.etag === kind.etag) {
+    if (known !== undefined && known.etag === kind.etag) {
       this.#entries.delete(name)
       this.#entries.set(name, known)
       return undefined
     }
     return new Copy(this.limits.maxBytesOfOne, body => {
-      const head = {
-        statusCode: 200,
-        statusMessage,
-        headers: {},
-        rawHeaders: keptHeaders(rawHeaders, body),
-        rawTrailers: [],
-      }
-      this.#keep(name, { ...kind, key, head, body })
+      const headers = keptHeaders(rawHeaders, body)
+      this.#keep(name, { ...kind, key, head: headOf(headers), body })
+      void this.#folder?.save({ name, ...kind, key, rawHeaders: headers, body })
     })
   }
 
@@ -100,6 +112,10 @@ export class KeptAnswers {
   }
 }
 
+function headOf(rawHeaders: string[]): AnswerHead {
+  return { statusCode: 200, statusMessage: 'OK', headers: {}, rawHeaders, rawTrailers: [] }
+}
+
 /** The body of an answer as it passes. */
 class Copy implements AnswerCopy {
   #parts: Buffer[] | undefined = []
@@ -125,7 +141,8 @@ class Copy implements AnswerCopy {
 const MAX_URL = 2_048
 
 function keyOf({ url = '', headers: { host = '' } }: Asking): string | undefined {
-  return url.length + host.length > MAX_URL ? undefined : `${host} ${url}`
+  // With another query it would be the same file, and anybody can make up queries.
+  return url.length + host.length > MAX_URL || url.includes('?') ? undefined : `${host} ${url}`
 }
 
 function sizeOf({ head, body, key }: Entry): number {

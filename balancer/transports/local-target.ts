@@ -5,6 +5,7 @@ import { DETACHED } from '../contract/detached.js'
 import { addCookiesTo } from './added-cookies.js'
 import { rewriteRequestHeaders } from './forwarded-headers.js'
 import { nameSessionIn } from './session-answer.js'
+import { watchLocalFile } from './local-copies.js'
 import { rewriteTrailers } from './trailers.js'
 import type { ForwardedRequest, ForwardedUpgrade, Places, Transport, UpgradedConnection } from './transport.js'
 import { CLOSE_SERVICE_RESTART, speaksWebSocket } from './websocket-frames.js'
@@ -32,6 +33,7 @@ export class LocalTarget implements Transport {
     if (forwarded.closing) response.shouldKeepAlive = false
     if (forwarded.addedCookies !== undefined) addCookiesTo(response, forwarded.addedCookies)
     if (forwarded.opensSession) nameSessionIn(response, text => forwarded.nameSession(text))
+    watchLocalFile(forwarded)
     if (body.kind !== 'stream') forwarded.bodySent()
     else {
       forwarded.bodyBegun()

@@ -44,7 +44,7 @@ function bashScript(commands: readonly CommandWords[]): string {
 _outpost() {
   local word=\${COMP_WORDS[COMP_CWORD]} before=\${COMP_WORDS[COMP_CWORD-1]} words=
   COMPREPLY=()
-  case $before in --data-dir | --env-file) return ;; esac
+  case $before in --data-dir | --env-file | --page) return ;; esac
   if [ "$COMP_CWORD" -eq 1 ]; then words='${commands.map(({ word }) => word).join(' ')}'
   else case \${COMP_WORDS[1]} in
 ${rows.join('\n')}
@@ -69,7 +69,7 @@ function zshScript(commands: readonly CommandWords[]): string {
 _outpost() {
   local -a found
   case $words[CURRENT-1] in
-    --data-dir|--env-file) _files; return ;;
+    --data-dir|--env-file|--page) _files; return ;;
   esac
   if (( CURRENT == 2 )); then
     found=(${described(commands)})

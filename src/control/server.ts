@@ -297,10 +297,13 @@ function pathOf({ url = '' }: http.IncomingMessage): string {
 
 /** Whether a path is that of a route, which may name a release in it. */
 function isAt(name: RouteName, path: string): boolean {
-  const [before = '', after] = routes[name].path.split('{release}')
-  if (after === undefined) return path === before
-  return path.startsWith(before) && path.endsWith(after) && /^[\w-]{1,64}$/.test(releaseIn(path))
+  const own = routes[name].path.split('/')
+  const given = path.split('/')
+  if (own.length !== given.length) return false
+  return own.every((part, i) => (part === '{release}' ? RELEASE.test(given[i] ?? '') : part === given[i]))
 }
+
+const RELEASE = /^[\w-]{1,64}$/
 
 function releaseIn(path: string): string {
   return path.split('/')[3] ?? ''

@@ -1,8 +1,10 @@
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adoptDealt, createBalancer } from '../balancer-process.js'
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
+import { KEPT_FOLDER } from '../ipc/kept-folder.js'
 import type { Parent } from '../ipc/parent.js'
 import { openFilesForConnections, openFilesLimit } from '../resources/open-files.js'
 import type { WorkerServer } from './worker-server.js'
@@ -37,6 +39,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
       maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
       // An app in this process reads the body from its client's request.
       shortBodyBytes: 0,
+      keptFolder: join(dirname(start.socketPath), KEPT_FOLDER),
     },
   )
   const drained = (id: string): void => parent.report({ type: 'drained', id })

@@ -28,10 +28,12 @@ void t.test('bash completes commands, options and their values', async t => {
   t.strictSame(completed('outpost', 'reload', '--'), ['--data-dir', '--json'])
   t.strictSame(completed('outpost', 'start', '--det'), ['--detach'])
   t.strictSame(completed('outpost', 'completion', ''), ['bash', 'zsh'])
+  t.strictSame(completed('outpost', 'maintenance', 'o'), ['on', 'off'])
   for (const files of [
     ['start', ''],
     ['start', 'ser'],
     ['stop', '--data-dir', ''],
+    ['maintenance', 'on', '--page', ''],
   ]) {
     t.strictSame(completed('outpost', ...files), [''], `${files.join(' ')} is left to readline`)
   }

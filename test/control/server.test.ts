@@ -15,7 +15,9 @@ interface Answer {
 }
 
 async function ask(socketPath: string, options: http.RequestOptions, body?: string): Promise<Answer> {
-  const request = http.request({ socketPath, agent: false, ...options }).end(body)
+  // On Node 20 the end of a long body may fail after its answer has come.
+  const request = http.request({ socketPath, agent: false, ...options }).on('error', () => undefined)
+  request.end(body)
   const [response] = (await once(request, 'response')) as [http.IncomingMessage]
   let text = ''
   for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk

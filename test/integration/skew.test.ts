@@ -20,30 +20,36 @@ createServer(({ url }, response) => {
   }
 }
 
-void t.test('a page of the release before finds what it names, without its code', async t => {
-  const cluster = await Cluster.start(t, { APP: folderOf(t, shop('1a')), EMBED: 'none', KEEP_WARM: '0' })
-  const textOf = async (path: string): Promise<string> => {
-    const { status, text } = await ask(cluster.url, path)
-    return `${status} ${text}`
-  }
-  t.equal(await textOf('/1a.js'), '200 1a')
-  t.equal(await textOf('/2b.js'), '404 nothing here')
+for (const BALANCERS of ['1', '0']) {
+  void t.test(
+    `a page of the release before finds what it names, without its code, with BALANCERS=${BALANCERS}`,
+    async t => {
+      const env = { APP: folderOf(t, shop('1a')), BALANCERS, EMBED: 'none', KEEP_WARM: '0' }
+      const cluster = await Cluster.start(t, env)
+      const textOf = async (path: string): Promise<string> => {
+        const { status, text } = await ask(cluster.url, path)
+        return `${status} ${text}`
+      }
+      t.equal(await textOf('/1a.js'), '200 1a')
+      t.equal(await textOf('/2b.js'), '404 nothing here')
 
-  await deploy(t, cluster, shop('2b'))
-  t.equal(await textOf('/'), '200 <script src="/2b.js">')
-  t.strictSame(
-    [await textOf('/1a.js'), await textOf('/2b.js'), await textOf('/3c.js')],
-    ['200 1a', '200 2b', '404 nothing here'],
-  )
-  const client = await ControlClient.of(cluster.dataDir)
-  t.ok(
-    (await client.status()).processes.every(({ release }) => release !== 'start'),
-    'no worker of it runs',
-  )
+      await deploy(t, cluster, shop('2b'))
+      t.equal(await textOf('/'), '200 <script src="/2b.js">')
+      t.strictSame(
+        [await textOf('/1a.js'), await textOf('/2b.js'), await textOf('/3c.js')],
+        ['200 1a', '200 2b', '404 nothing here'],
+      )
+      const client = await ControlClient.of(cluster.dataDir)
+      t.ok(
+        (await client.status()).processes.every(({ release }) => release !== 'start'),
+        'no worker of it runs',
+      )
 
-  await client.rollback()
-  t.equal(await textOf('/'), '200 <script src="/1a.js">')
-  t.equal(await textOf('/2b.js'), '200 2b', 'after a rollback as well')
-  t.match(await failureOf(deploy(t, cluster, shop('3c', 'throw new Error("broken")'))), { code: 'TAKEN_BACK' })
-  t.equal(await textOf('/1a.js'), '200 1a')
-})
+      await client.rollback()
+      t.equal(await textOf('/'), '200 <script src="/1a.js">')
+      t.equal(await textOf('/2b.js'), '200 2b', 'after a rollback as well')
+      t.match(await failureOf(deploy(t, cluster, shop('3c', 'throw new Error("broken")'))), { code: 'TAKEN_BACK' })
+      t.equal(await textOf('/1a.js'), '200 1a')
+    },
+  )
+}

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
+import { KEPT_FOLDER } from '../../ipc/kept-folder.js'
 import { requireExclusive } from './exclusive-folder.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
@@ -109,11 +110,12 @@ export class InstanceFolder {
     fs.symlinkSync(this.runDir, run)
   }
 
-  /** Removes the sockets of an earlier instance. */
+  /** Removes the sockets of an earlier instance, and what its workers have shared. */
   clearSockets(): void {
     for (const name of fs.readdirSync(this.runDir)) {
       if (name.endsWith('.sock')) fs.rmSync(join(this.runDir, name), { force: true })
     }
+    fs.rmSync(join(this.runDir, KEPT_FOLDER), { recursive: true, force: true })
   }
 
   /** Removes the folder for sockets if it is in the temporary directory, where it would be forgotten. */

@@ -3,7 +3,10 @@ import { lossOf, type Fault, type LostWorker } from './fault.js'
 
 /** Told of what becomes of a preview. */
 export interface PreviewWatcher {
-  /** It can be looked at from now on. */
+  /**
+   * It can be looked at from now on.
+   * @throws {Error} it could not be recorded, so the preview fails
+   */
   ready(): void
   /** It has failed, before or after it was ready, and its worker ends. */
   failed(fault: Fault): void
@@ -44,10 +47,8 @@ export class Preview {
 
   /** @returns whether it goes on */
   observe(isProven: boolean, now: number): boolean {
-    if (this.#state === 'starting' && isProven) {
-      this.#state = 'ready'
-      this.previewing.watcher.ready()
-    } else if (this.#state === 'starting' && now >= this.startBy) {
+    if (this.#state === 'starting' && isProven) this.#begin()
+    else if (this.#state === 'starting' && now >= this.startBy) {
       this.#fail({ reason: 'its worker was not found healthy in time' })
     }
     return this.#isOn
@@ -62,6 +63,15 @@ export class Preview {
   /** Somebody wants another release. */
   replaced(reason: string): void {
     if (this.#state === 'starting') this.#fail({ reason })
+  }
+
+  #begin(): void {
+    try {
+      this.previewing.watcher.ready()
+      this.#state = 'ready'
+    } catch (error) {
+      this.#fail({ reason: `it could not be recorded: ${(error as Error).message}` })
+    }
   }
 
   get #isOn(): boolean {

@@ -11,6 +11,7 @@ interface Current {
   readonly timer: NodeJS.Timeout
   /** It is over, or another one has taken its place. */
   over(): void
+  readonly isOver: Promise<'over'>
 }
 
 /** Whether requests wait, because a person said so, and until when. A pause always ends by itself. */
@@ -44,14 +45,12 @@ export class TrafficPause implements Service {
     const since = this.#current?.since ?? now
     const until = now + seconds * 1_000
     this.#clear()
-    const isOver = new Promise<'over'>(resolve => {
-      const timer = setTimeout(() => this.#expire(), seconds * 1_000)
-      this.#current = { since, until, timer, over: () => resolve('over') }
-    })
+    const timer = setTimeout(() => this.#expire(), seconds * 1_000)
+    let over = (): void => undefined
+    const isOver = new Promise<'over'>(resolve => (over = () => resolve('over')))
+    this.#current = { since, until, timer, over, isOver }
     this.log.info({ seconds }, `requests wait: traffic is paused for ${seconds} s at most`)
-    const quiet = this.runner.quiet(until)
-    await carriedOut(this.runner)
-    if (drain && (await Promise.race([quiet, isOver])) === 'over') throw new ControlError('STILL_IN_FLIGHT')
+    await Promise.all([carriedOut(this.runner), drain ? this.#quiet() : undefined])
     return { since: new Date(since).toISOString(), until: new Date(until).toISOString() }
   }
 
@@ -73,6 +72,15 @@ export class TrafficPause implements Service {
   stop(): Promise<void> {
     this.#clear()
     return Promise.resolve()
+  }
+
+  /** Resolves when nothing is in flight any more. A pause whose end is changed goes on. */
+  async #quiet(): Promise<void> {
+    for (let pause = this.#current; pause !== undefined; pause = this.#current) {
+      const end = await Promise.race([this.runner.quiet(pause.until), pause.isOver])
+      if (end !== 'over') return
+    }
+    throw new ControlError('STILL_IN_FLIGHT')
   }
 
   #expire(): void {

@@ -1,4 +1,7 @@
+import { readdir } from 'node:fs/promises'
 import t from 'tap'
+import { until } from '../../helpers/deadline.js'
+import { temporaryFolder } from '../../helpers/harness.js'
 import { KeptAnswers } from '#balancer/requests/kept-answers.js'
 
 const FOREVER = ['Cache-Control', 'public, max-age=31536000, immutable']
@@ -11,9 +14,11 @@ interface Given {
   clock: { now: number }
 }
 
-function given(limits = { maxBytes: 100_000, maxBytesOfOne: 10_000, maxCount: 3 }): Given {
+const LIMITS = { maxBytes: 100_000, maxBytesOfOne: 10_000, maxCount: 3 }
+
+function given(limits = LIMITS, folder?: string): Given {
   const clock = { now: 1_000 }
-  const kept = new KeptAnswers(limits, () => clock.now)
+  const kept = new KeptAnswers(limits, () => clock.now, folder)
   kept.useUntil(2_000)
   return {
     kept,
@@ -61,6 +66,7 @@ void t.test('only what is the same for all is kept', t => {
   pass('/a', FOREVER, 'body', { authorization: 'Bearer x' })
   pass('/a', FOREVER, 'x'.repeat(10_001))
   pass(`/${'a'.repeat(3_000)}`)
+  pass('/a?anything')
   const request = { method: 'HEAD', url: '/a', headers: { host: 'shop' } }
   t.equal(kept.begin(request, { rawHeaders: FOREVER, headers: {}, rawTrailers: [] }), undefined)
   t.equal(kept.size, 0)
@@ -104,4 +110,21 @@ void t.test('an answer that breaks off is not kept', t => {
   kept.begin(request, { rawHeaders: FOREVER, headers: {}, rawTrailers: [] })?.add(Buffer.from('half'))
   t.equal(find('/a'), undefined)
   t.end()
+})
+
+void t.test('copies in a folder are there for other processes, as many as fit', async t => {
+  const folder = `${temporaryFolder(t)}/kept`
+  const first = given(LIMITS, folder)
+  const zipped = [...FOREVER, 'Vary', 'Accept-Encoding', 'Content-Encoding', 'gzip']
+  first.pass('/a', zipped, 'zipped')
+  first.pass('/b', FOREVER, 'plain\n\0')
+  const files = (): Promise<string[]> => readdir(folder).catch(() => [])
+  await until(async () => (await files()).filter(name => !name.includes('.')).length === 2, 'two files')
+  const second = given(LIMITS, folder)
+  await until(() => second.kept.size === 2, 'both to be read')
+  t.equal(second.find('/a', { 'accept-encoding': 'gzip' }), 'zipped')
+  t.equal(second.find('/b'), 'plain\n\0')
+  const small = given({ ...LIMITS, maxCount: 1 }, folder)
+  await until(async () => (await files()).length === 1, 'one to be removed')
+  t.ok(small.kept.size <= 1)
 })

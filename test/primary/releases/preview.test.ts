@@ -63,3 +63,15 @@ void t.test('a preview that is replaced before it is ready has failed', t => {
   t.strictSame(ready.told, ['ready'])
   t.end()
 })
+
+void t.test('a preview that cannot be recorded fails', t => {
+  const told: string[] = []
+  const ready = (): void => {
+    throw new Error('the disk is full')
+  }
+  const failed = ({ reason }: Fault): void => void told.push(reason)
+  const preview = new Preview({ release: 'r2', watcher: { ready, failed } }, END)
+  t.notOk(preview.observe(true, 1))
+  t.strictSame(told, ['it could not be recorded: the disk is full'])
+  t.end()
+})

@@ -71,3 +71,15 @@ void t.test('whoever waits until nothing is in flight hears of it, or of the end
   t.match(await good, { since: String })
   await pause.end()
 })
+
+void t.test('whoever waits goes on to do so when the end of the pause is changed', async t => {
+  const { clock, pause, quieten } = given(t)
+  const waiting = pause.begin({ seconds: 10, drain: true })
+  await pause.begin({ seconds: 60, drain: false })
+  clock.advance(30_000)
+  quieten()
+  t.match(await waiting, { since: String })
+  const late = pause.begin({ seconds: 10, drain: true })
+  t.match(await late, { since: String }, 'at once, when nothing is in flight')
+  await pause.end()
+})

@@ -47,7 +47,13 @@ const COLUMNS: readonly Column[] = [
 /** The status as people read it. */
 export function statusLines(status: Status, paint: Paint = plain): string[] {
   const { version, state, pid, ageMs, app, dataDir } = status
-  const facts = [['app', app ?? 'built-in'], ['data', dataDir], ...releaseFacts(status), ['workers', workersOf(status)]]
+  const facts = [
+    ['app', app ?? 'built-in'],
+    ['data', dataDir],
+    ...releaseFacts(status),
+    ['workers', workersOf(status)],
+    ...besideFacts(status),
+  ]
   return [
     `${paint('bold', `Outpost ${version}`)} is ${paint(stateColour(state), state)} ${urlOf(status)} (pid ${pid}, up ${duration(ageMs)})`,
     ...facts.map(([name = '', value = '']) => `  ${name.padEnd(8)} ${value}`),
@@ -68,6 +74,16 @@ function releaseFacts({ release, deploying }: Status): string[][] {
   return release === undefined || release + trial === 'start' ? [] : [['release', release + trial]]
 }
 
+/** What the Procfile wants beside the web. */
+function besideFacts({ wanted, processes }: Status): string[][] {
+  const counts = Object.entries(wanted.processes ?? {}).map(([name, count]) => {
+    const isOfName = ({ role, id, state }: ProcessStatus): boolean =>
+      role === 'process' && state === 'ready' && id.startsWith(`${name}.`)
+    return `${name} ${processes.filter(isOfName).length} of ${count}`
+  })
+  return counts.length === 0 ? [] : [['beside', counts.join(', ')]]
+}
+
 /** The address of the public port, as a browser takes it. */
 export function urlOf({ host, port }: Pick<Status, 'host' | 'port'>): string {
   const name = ['::', '0.0.0.0'].includes(host) ? 'localhost' : host
@@ -86,15 +102,14 @@ function workersOf({ wanted, processes, sleep }: Status): string {
 function rowOf(process: ProcessStatus, paint: Paint): string[] {
   const { role, id, pid, release, generation, state, ageMs, restarts, rssBytes } = process
   const { cpuUse, loopUse, inFlight, requestsPerSecond } = process
+  // Of a process beside the web nobody knows what it has to do.
+  const load = role === 'process' ? ['-', '-', '-'] : [percent(loopUse), String(inFlight), rate(requestsPerSecond)]
   // Nothing is measured before the first heartbeat.
-  const measured =
-    rssBytes === 0
-      ? COLUMNS.slice(6).map(() => '-')
-      : [percent(cpuUse), mebibytes(rssBytes), percent(loopUse), String(inFlight), rate(requestsPerSecond)]
+  const measured = rssBytes === 0 ? COLUMNS.slice(6).map(() => '-') : [percent(cpuUse), mebibytes(rssBytes), ...load]
   return [
-    `${role} ${id}`,
+    role === 'process' ? id : `${role} ${id}`,
     String(pid ?? '-'),
-    role === 'worker' ? `${release}/${generation}` : '-',
+    role === 'balancer' ? '-' : `${release}/${generation}`,
     paint(stateColour(state), state),
     duration(ageMs),
     restarts === 0 ? '0' : paint('yellow', String(restarts)),

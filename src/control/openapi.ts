@@ -108,11 +108,11 @@ const operations: Record<RouteName, object> = {
     },
   },
   scale: {
-    summary: 'Change how many workers and balancers run; surplus ones drain once all wanted ones serve',
+    summary: 'Change how many processes run; surplus workers and balancers drain once all wanted ones serve',
     requestBody: { required: true, content: content('Scale') },
     responses: {
       200: { description: 'The counts that are wanted from now on', content: content('Scaled') },
-      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'STOPPING'),
+      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'UNKNOWN_PROCESS', 'STOPPING'),
     },
   },
   releases: {

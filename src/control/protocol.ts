@@ -35,8 +35,10 @@ const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
 const wholeNumber = z.number().int().nonnegative()
 
 export const processSchema = z.object({
-  role: z.enum(['worker', 'balancer']),
-  id: z.string().describe('unique among the processes of its role'),
+  role: z.enum(['worker', 'balancer', 'process']).describe('process: one that the Procfile wants beside the web'),
+  id: z
+    .string()
+    .describe('unique among the processes of its role; of a process beside the web its name, e.g. worker.1'),
   pid: wholeNumber.optional().describe('missing when the process could not be forked'),
   release: z.string().describe('the code that it runs'),
   generation: wholeNumber.describe('the reload that it was started after; 0 for none'),
@@ -59,11 +61,19 @@ export const logsQuerySchema = z.strictObject({
   follow: z.enum(['0', '1']).default('0').describe('1: sends each further line as it comes'),
 })
 
-/** The counts to change; the other one stays. */
-export const scaleSchema = z.strictObject({ workers: workers.min(1).optional(), balancers: balancers.optional() })
+const processes = z
+  .record(z.string().max(100), wholeNumber.max(64))
+  .describe('how many of each process of the Procfile are wanted, by name')
+
+/** The counts to change; the others stay. */
+export const scaleSchema = z.strictObject({
+  workers: workers.min(1).optional(),
+  balancers: balancers.optional(),
+  processes: processes.optional(),
+})
 
 /** The counts that are wanted from now on. */
-export const scaledSchema = z.object({ workers, balancers })
+export const scaledSchema = z.object({ workers, balancers, processes: processes.optional() })
 
 /** Stages of a bake like `10:30,50:30`: percent of the clients, and seconds. */
 const stagesSchema = z
@@ -268,6 +278,7 @@ export const controlErrors = {
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
   MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
+  UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process beside the web.' },
   UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
   DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again after its end.' },
   RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again after its end.' },

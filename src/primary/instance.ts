@@ -1,14 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { installEnvironment, startFolder } from '../config/app-environment.js'
+import { installEnvironment, startFolder, workerEnvironment } from '../config/app-environment.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
-import { ServiceStack, type Service } from '../process/service.js'
-import { programVersion } from '../process/version.js'
+import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
-import type { Status } from '../control/protocol.js'
 import { ControlServer } from '../control/server.js'
+import { GroupUsage } from './beside/group-usage.js'
+import { SideProcesses } from './beside/side-processes.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { InstanceFolder } from './host/instance-folder.js'
 import { lockInstance } from './host/instance-lock.js'
@@ -21,6 +21,7 @@ import { ShutdownClock } from './host/shutdown-clock.js'
 import { Deployer } from './releases/deployer.js'
 import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
+import { besideWanted, statusOf } from './status.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 
@@ -71,6 +72,26 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
+  const beside = new SideProcesses({
+    formation: config.processes,
+    placeOf: id =>
+      config.app === undefined
+        ? undefined
+        : {
+            cwd: releases.filesOf(id) ?? startFolder(),
+            env: place => ({
+              ...installEnvironment(),
+              ...embedded.environment(),
+              ...releases.envOf(id),
+              ...workerEnvironment(publicPort.port, place, config.incrementVar),
+            }),
+          },
+    lifeline: lifeline.path,
+    stopTimeoutMs: config.shutdownTimeoutMs,
+    shutdown,
+    log,
+    print: (name, line) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
+  })
   const supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
@@ -83,6 +104,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey: randomBytes(32).toString('base64url'),
     release: releases.live,
+    follower: beside,
     filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
@@ -102,12 +124,16 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     log,
     print: line => print(`[deploy] ${line}\n`),
   })
+  const usage = new GroupUsage()
   const control = new ControlServer(folder.controlSocket, {
-    status: () => statusOf(supervisor, publicPort, config),
+    status: () => statusOf({ supervisor, beside, usage, publicPort, config }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
-    scale: wanted => supervisor.scale(wanted),
+    scale: ({ processes, ...wanted }) => ({
+      ...(processes === undefined ? besideWanted(beside) : { processes: beside.scale(processes) }),
+      ...supervisor.scale(wanted),
+    }),
     releases: () => deployer.list(),
     deploy: (archive, { source, stages }, told) => deployer.deploy({ archive, source, stages }, told),
     environment: () => deployer.environment(),
@@ -116,7 +142,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     rollback: (release, told) => deployer.rollback(release, told),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack([embedded, supervisor, deployer, control])
+  const services = new ServiceStack([embedded, together(supervisor, beside), deployer, control])
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
@@ -167,31 +193,5 @@ async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> 
     if (bound === undefined) throw error
     log.warn(`HOST=${host} is left to the app: ${(error as Error).message}; OUTPOST_HOST is never the app's`)
     return bound
-  }
-}
-
-function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dataDir }: Config): Status {
-  const processes = supervisor.children().map(child => {
-    const { role, id, spec, pid, state, ageMs, servedMs, vitals } = child
-    const { release, generation, place } = spec
-    const known = pid === undefined ? {} : { pid }
-    const times = { ageMs: Math.round(ageMs), servedMs: Math.round(servedMs) }
-    const restarts = supervisor.restartsOf(child)
-    return { role, id, release, generation, place, ...known, state, ...times, restarts, ...vitals }
-  })
-  return {
-    pid: process.pid,
-    version: programVersion,
-    state: supervisor.phase,
-    ageMs: Math.round(process.uptime() * 1_000),
-    ...(app === undefined ? {} : { app }),
-    dataDir,
-    host,
-    port,
-    wanted: supervisor.wanted,
-    release: supervisor.releases.current,
-    ...(supervisor.sleep && { sleep: supervisor.sleep }),
-    ...(supervisor.releases.underWay && { deploying: supervisor.releases.underWay }),
-    processes,
   }
 }

@@ -32,6 +32,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
   release?: string
+  /** Told of the release that all clients get, and of the last reload that has replaced all workers. */
+  follower?: { follow(release: string, generation: number): void }
 }
 
 /** The longest time between two passes. */
@@ -367,6 +369,7 @@ export class Supervisor implements Service, ChildObserver {
       this.#starts.succeeded()
       this.#nowServing()
     }
+    this.options.follower?.follow(this.#switch.current, this.#history.settled)
     if (this.#desired.shutdown === undefined) this.#keepSpare()
     else if (this.#children.size === 0) this.#end()
   }

@@ -27,6 +27,15 @@ const folders: Array<[what: string, packageJson: object | undefined, file: strin
   ['index.js without a package.json', undefined, 'index.js'],
 ]
 
+void t.test('the web line of a Procfile counts before the start script', t => {
+  const path = folder(t, ['main.js', 'lib/www.js'], start('node main.js'))
+  writeFileSync(join(path, 'Procfile'), 'worker: node main.js\nweb: node lib/www.js -p 1\n')
+  t.strictSame(findAppModule(path), { file: join(path, 'lib/www.js'), args: ['-p', '1'] })
+  writeFileSync(join(path, 'Procfile'), 'web: npm start\n')
+  t.strictSame(findAppModule(path), { file: join(path, 'main.js'), args: [] })
+  t.end()
+})
+
 for (const [what, packageJson, file, args = []] of folders) {
   void t.test(`APP that names a folder runs its main module: ${what}`, t => {
     const path = folder(t, ['index.js', 'main.js', 'lib/www.js', 'lib/index.js'], packageJson)

@@ -62,6 +62,7 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
       COLUMNS,
       status.processes.map(each => rowOf(each, paint)),
     ),
+    ...cronLines(status, paint),
   ]
 }
 
@@ -72,6 +73,32 @@ function releaseFacts({ release, deploying }: Status): string[][] {
       ? ''
       : `; ${deploying.release} is ${deploying.phase}, for ${percent(deploying.share)} of the clients`
   return release === undefined || release + trial === 'start' ? [] : [['release', release + trial]]
+}
+
+const CRON_COLUMNS: readonly Column[] = [
+  { title: 'CRON' },
+  { title: 'SCHEDULE' },
+  { title: 'NEXT' },
+  { title: 'LAST' },
+  { title: 'TOOK', right: true },
+  { title: 'RESULT' },
+]
+
+/** The jobs of cron, if there are any. */
+function cronLines({ cron = [] }: Status, paint: Paint): string[] {
+  if (cron.length === 0) return []
+  const rows = cron.map(({ name, schedule, timeZone, next, running, runs: [last] }) => {
+    const isFine = last === undefined || last.result === 'exit code 0'
+    const result = last === undefined ? '-' : paint(isFine ? 'green' : 'red', last.result)
+    const due = running === undefined ? toTheSecond(next) : paint('yellow', 'runs now')
+    const zone = timeZone === 'UTC' ? '' : ` ${timeZone}`
+    return [name, schedule + zone, due, toTheSecond(last?.at), last === undefined ? '-' : duration(last.ms), result]
+  })
+  return ['', ...table(CRON_COLUMNS, rows)]
+}
+
+function toTheSecond(time: string | undefined): string {
+  return time === undefined ? '-' : time.replace(/\.\d+Z$/, 'Z')
 }
 
 /** What the Procfile wants beside the web. */

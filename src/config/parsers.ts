@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { coresAllowed } from '../resources/control-group.js'
 import { startFolder } from './app-environment.js'
 import { findAppModule } from './app-module.js'
+import { isTimeZone } from './schedule.js'
 import { shellWords } from './shell-words.js'
 
 /** Turns the text of a variable into its value. */
@@ -178,6 +179,12 @@ function canBeFolder(path: string): boolean {
 export const storePort: Parser<number | 'auto' | 'off'> = {
   accepted: 'auto, off, or a port from 1 to 65535',
   parse: text => (text === 'auto' || text === 'off' ? text : wholeNumber(1, 65_535).parse(text)),
+}
+
+/** As IANA names them. */
+export const timeZone: Parser<string> = {
+  accepted: 'a time zone like Europe/Berlin',
+  parse: text => (isTimeZone(text) ? text : undefined),
 }
 
 /** How many of each process of the Procfile run beside the web, by its name. One that is not named runs once. */

@@ -152,6 +152,27 @@ export const deployedSchema = z.object({
   report: optionalReport,
 })
 
+const cronSchema = z.object({
+  name: z.string(),
+  schedule: z.string().describe('as it was written'),
+  timeZone: z.string(),
+  command: z.string().describe('without its variables'),
+  next: z.string().describe('when it is due'),
+  running: z
+    .object({ since: z.string(), pid: wholeNumber.optional().describe('of its process group') })
+    .optional()
+    .describe('the run under way in this instance'),
+  runs: z
+    .array(
+      z.object({
+        at: z.string(),
+        ms: wholeNumber.describe('how long it took'),
+        result: z.string().describe('an exit code, the name of a signal, or why it was skipped or cut'),
+      }),
+    )
+    .describe('the last five in this instance since its start, the newest first'),
+})
+
 export const statusSchema = z.object({
   pid: wholeNumber.describe('of the primary'),
   version: z.string().describe('of Outpost'),
@@ -176,6 +197,7 @@ export const statusSchema = z.object({
     .optional()
     .describe('missing unless WORKERS begins with 0, and once the number of workers was set'),
   processes: z.array(processSchema),
+  cron: z.array(cronSchema).optional().describe('the jobs of the live release; missing where there are none'),
 })
 
 /** The last lines that the instance has printed, in their order. */
@@ -248,6 +270,7 @@ export const stopEventSchema = z.discriminatedUnion('event', [
 ])
 
 export type Status = z.infer<typeof statusSchema>
+export type CronStatus = z.infer<typeof cronSchema>
 export type ProcessStatus = z.infer<typeof processSchema>
 export type Logs = z.infer<typeof logsSchema>
 export type LogEvent = z.infer<typeof logEventSchema>

@@ -8,7 +8,10 @@ import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
 import { ControlServer } from '../control/server.js'
 import { GroupUsage } from './beside/group-usage.js'
-import { SideProcesses } from './beside/side-processes.js'
+import { SideProcesses, type ReleasePlace } from './beside/side-processes.js'
+import { CronRunner } from './cron/cron-runner.js'
+import { RedisRunLease } from './cron/redis-run-lease.js'
+import { ownRunLease } from './cron/run-lease.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { InstanceFolder } from './host/instance-folder.js'
 import { lockInstance } from './host/instance-lock.js'
@@ -72,25 +75,32 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
-  const beside = new SideProcesses({
-    formation: config.processes,
-    placeOf: id =>
-      config.app === undefined
-        ? undefined
-        : {
-            cwd: releases.filesOf(id) ?? startFolder(),
-            env: place => ({
-              ...installEnvironment(),
-              ...embedded.environment(),
-              ...releases.envOf(id),
-              ...workerEnvironment(publicPort.port, place, config.incrementVar),
-            }),
-          },
+  const placeOf = (id: string): ReleasePlace | undefined =>
+    config.app === undefined
+      ? undefined
+      : {
+          cwd: releases.filesOf(id) ?? startFolder(),
+          env: place => ({
+            ...installEnvironment(),
+            ...embedded.environment(),
+            ...releases.envOf(id),
+            ...workerEnvironment(publicPort.port, place, config.incrementVar),
+          }),
+        }
+  const commands = {
     lifeline: lifeline.path,
-    stopTimeoutMs: config.shutdownTimeoutMs,
     shutdown,
     log,
-    print: (name, line) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
+    print: (name: string, line: string) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
+  }
+  const { processes: formation, cronTimeZone: timeZone, cronTimeoutS, redisUrl } = config
+  const beside = new SideProcesses({ ...commands, formation, placeOf, stopTimeoutMs: config.shutdownTimeoutMs })
+  const cronIsOff = formation === 'off' || formation['cron'] === 0
+  const cron = new CronRunner({
+    ...commands,
+    placeOf: id => (cronIsOff ? undefined : placeOf(id)),
+    defaults: { timeZone, timeoutMs: cronTimeoutS * 1_000 },
+    lease: redisUrl === undefined ? ownRunLease : new RedisRunLease(redisUrl, log),
   })
   const supervisor = new Supervisor({
     config,
@@ -104,7 +114,12 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey: randomBytes(32).toString('base64url'),
     release: releases.live,
-    follower: beside,
+    follower: {
+      follow: (release, generation) => {
+        beside.follow(release, generation)
+        cron.follow(release, generation)
+      },
+    },
     filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
@@ -126,7 +141,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   })
   const usage = new GroupUsage()
   const control = new ControlServer(folder.controlSocket, {
-    status: () => statusOf({ supervisor, beside, usage, publicPort, config }),
+    status: () => statusOf({ supervisor, beside, usage, cron, publicPort, config }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
@@ -142,7 +157,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     rollback: (release, told) => deployer.rollback(release, told),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack([embedded, together(supervisor, beside), deployer, control])
+  const services = new ServiceStack([embedded, together(supervisor, beside, cron), deployer, control])
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {

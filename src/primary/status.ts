@@ -2,6 +2,7 @@ import type { Config } from '../config/config.js'
 import type { ProcessStatus, Scaled, Status } from '../control/protocol.js'
 import { noVitals } from '../ipc/vitals.js'
 import { programVersion } from '../process/version.js'
+import type { CronRunner } from './cron/cron-runner.js'
 import type { GroupUsage } from './beside/group-usage.js'
 import type { SideProcesses } from './beside/side-processes.js'
 import type { PublicPort } from './host/public-port.js'
@@ -11,12 +12,13 @@ export interface StatusFacts {
   supervisor: Supervisor
   beside: SideProcesses
   usage: GroupUsage
+  cron: Pick<CronRunner, 'status'>
   publicPort: Pick<PublicPort, 'host' | 'port'>
   config: Pick<Config, 'app' | 'dataDir'>
 }
 
 /** The document of `GET /v1/status`. */
-export function statusOf({ supervisor, beside, usage, publicPort, config }: StatusFacts): Status {
+export function statusOf({ supervisor, beside, usage, cron, publicPort, config }: StatusFacts): Status {
   const { host, port } = publicPort
   const { app, dataDir } = config
   return {
@@ -33,6 +35,7 @@ export function statusOf({ supervisor, beside, usage, publicPort, config }: Stat
     ...(supervisor.sleep && { sleep: supervisor.sleep }),
     ...(supervisor.releases.underWay && { deploying: supervisor.releases.underWay }),
     processes: [...childrenOf(supervisor), ...besideOf(beside, usage)],
+    ...(cron.status.length > 0 && { cron: cron.status }),
   }
 }
 

@@ -33,6 +33,7 @@ export const aStatus: Status = {
       upgraded: 1,
       requests: 100,
       requestsPerSecond: 50,
+      leases: [],
     },
   ],
 }

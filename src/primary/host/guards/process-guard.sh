@@ -5,13 +5,15 @@
 
 guard() {
   orphaned=''
-  # The command has been sent the same.
-  trap 'interrupted=yes' TERM INT HUP
-  trap 'interrupted=yes orphaned=yes' USR1
+  # Started before the traps are set: a signal that comes while a shell with traps forks is lost for the new process. One
+  # that comes before them ends this shell as well.
   "$@" &
   command=$!
+  trap 'interrupted=yes orphaned=yes' USR1
   (trap '' TERM; read -r _ <&3; kill -USR1 $$; kill -TERM 0; sleep 5; kill -KILL 0) &
   watcher=$!
+  # The command has been sent the same.
+  trap 'interrupted=yes' TERM INT HUP
   # A signal ends `wait`, too, with a status of its own. The command may have exited meanwhile: only `wait` knows with what.
   status=127
   while :; do

@@ -4,7 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { coresAllowed } from '../resources/control-group.js'
 import { startFolder } from './app-environment.js'
 import { findAppModule } from './app-module.js'
-import { isTimeZone } from './schedule.js'
+import { isTimeZone, scheduleOf } from './schedule.js'
 import { shellWords } from './shell-words.js'
 
 /** Turns the text of a variable into its value. */
@@ -179,6 +179,18 @@ function canBeFolder(path: string): boolean {
 export const storePort: Parser<number | 'auto' | 'off'> = {
   accepted: 'auto, off, or a port from 1 to 65535',
   parse: text => (text === 'auto' || text === 'off' ? text : wholeNumber(1, 65_535).parse(text)),
+}
+
+/** As a crontab has it. */
+export const schedule: Parser<string> = {
+  accepted: 'a crontab schedule of five fields, or one like @daily',
+  parse: text => {
+    try {
+      return scheduleOf(text, 'UTC').text
+    } catch {
+      return undefined
+    }
+  },
 }
 
 /** As IANA names them. */

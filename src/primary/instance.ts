@@ -18,6 +18,9 @@ import { lockInstance } from './host/instance-lock.js'
 import { LogFile } from './host/log-file.js'
 import { endLeftovers, Lifeline } from './host/lifeline.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
+import { FolderWatch } from './own-reloads/folder-watch.js'
+import { OwnReloads } from './own-reloads/own-reloads.js'
+import { ReloadSchedule } from './own-reloads/reload-schedule.js'
 import { PublicPort } from './host/public-port.js'
 import { becomeUser, needsRoot, userToBe } from './host/run-as.js'
 import { ShutdownClock } from './host/shutdown-clock.js'
@@ -157,7 +160,18 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     rollback: (release, told) => deployer.rollback(release, told),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   })
-  const services = new ServiceStack([embedded, together(supervisor, beside, cron), deployer, control])
+  const reloads = new OwnReloads(() => supervisor.reload(), log)
+  const reloadSchedule = new ReloadSchedule(config.reloadCron, timeZone, reloads, log)
+  const watch = new FolderWatch({
+    folder: startFolder(),
+    paths: config.watch,
+    ignored: config.watchIgnore,
+    dataDir: config.dataDir,
+    onChange: path => reloads.ask(`${path} has changed`),
+    onFault: reason => log.warn(`WATCH: ${reason}`),
+  })
+  const all = [embedded, together(supervisor, beside, cron), reloadSchedule, watch, deployer, control]
+  const services = new ServiceStack(all)
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {

@@ -2,6 +2,7 @@ import type { Redis } from 'ioredis'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../process/log.js'
 import { HeldLease } from './held-lease.js'
+import { untilReady } from './redis.js'
 
 export interface LeaseOptions {
   /** How long the lease outlives its holder, in milliseconds: from 1,000 to 3,600,000, by default 15,000. */
@@ -27,6 +28,7 @@ export interface Leased<T> {
 const MAX_LEASES = 100
 const MAX_NAME = 200
 const [MIN_TTL_MS, DEFAULT_TTL_MS, MAX_TTL_MS] = [1_000, 15_000, 3_600_000]
+const CONNECT_MS = 2_000
 const [FIRST_ASK_MS, ASK_EACH_MS] = [50, 200]
 
 /** The leases of an app in one worker. */
@@ -77,6 +79,8 @@ export class Leases {
   async #take(name: string, ttlMs: number, waitMs: number): Promise<HeldLease | undefined> {
     const { signal } = this.#stopping
     const until = performance.now() + waitMs
+    // The first use of what an app is lent connects.
+    await untilReady(this.redis, CONNECT_MS)
     for (;;) {
       signal.throwIfAborted()
       const held = await HeldLease.take(this.redis, PREFIX + name, ttlMs)

@@ -190,8 +190,11 @@ void t.test('without Redis no lease is given, and one that is held is lost when 
   )
   await begun
   await server.kill()
-  await t.rejects(leases.lease('other', () => t.fail('it is done without a lease')))
-  await t.rejects(lost, { name: 'LeaseLostError', message: /Redis did not answer/ })
-  const heldMs = performance.now() - heldAt
+  let heldMs = 0
+  void lost.catch(() => (heldMs = performance.now() - heldAt))
+  await Promise.all([
+    t.rejects(leases.lease('other', () => t.fail('it is done without a lease'))),
+    t.rejects(lost, { name: 'LeaseLostError', message: /Redis did not answer/ }),
+  ])
   t.ok(heldMs >= 1_000, `${Math.round(heldMs)} ms`)
 })

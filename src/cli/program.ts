@@ -21,6 +21,7 @@ import { addService } from './service.js'
 import { addStart } from './start.js'
 import { addStatus } from './status.js'
 import { addStop } from './stop.js'
+import { addToken } from './token.js'
 
 const COMMANDS = [
   addStart,
@@ -35,6 +36,7 @@ const COMMANDS = [
   addEnv,
   addRun,
   addStop,
+  addToken,
   addService,
   addCompletion,
 ]

@@ -164,6 +164,8 @@ export const variables = {
     'folder for everything the program writes; one instance per folder'),
   runAs: optional('RUN_AS', textLike(/^(\d+|[a-z_][a-z0-9_.-]*)$/i, 'the name or number of a user'), 'owner of the app', primary,
     'user to run as when started as root'),
+  adminPort: optional('ADMIN_PORT', wholeNumber(0, 65_535), 'off', primary,
+    'port on 127.0.0.1 of the control API, for those with a token'),
   sessionSecret: optional('SESSION_SECRET', anyText, 'made at first start', primary,
     'key that signs session cookies', secret),
   rateLimitMax: withDefault('RATE_LIMIT_MAX', wholeNumber(0, 1_000_000_000), '100', worker,

@@ -7,18 +7,22 @@ import {
   contentTypes,
   ControlError,
   controlErrors,
+  createdTokenSchema,
   deployEventSchema,
   environmentSchema,
   logEventSchema,
   problemSchema,
   releasesSchema,
   reloadEventSchema,
+  revokedTokenSchema,
   routes,
   runSchema,
   scaledSchema,
   statusSchema,
   stoppingSchema,
+  tokensSchema,
   type ControlErrorCode,
+  type CreatedToken,
   type Deployed,
   type DeployProgress,
   type DeployReport,
@@ -32,6 +36,7 @@ import {
   type Scale,
   type Scaled,
   type Status,
+  type TokenInfo,
 } from './protocol.js'
 
 /** Nothing listens on the control socket. */
@@ -221,6 +226,21 @@ export class ControlClient {
    */
   async scale(wanted: Scale): Promise<Scaled> {
     return this.#document(scaledSchema, 'scale', JSON.stringify(wanted))
+  }
+
+  /** Those who may use the port. @throws {NotRunningError | ControlError} */
+  async tokens(): Promise<TokenInfo[]> {
+    return (await this.#document(tokensSchema, 'tokens')).tokens
+  }
+
+  /** @returns the token, which nobody can be told again @throws {NotRunningError | ControlError} `TOO_MANY_TOKENS` */
+  createToken(name: string): Promise<CreatedToken> {
+    return this.#document(createdTokenSchema, 'createToken', JSON.stringify({ name }))
+  }
+
+  /** @throws {NotRunningError | ControlError} `UNKNOWN_TOKEN` */
+  async revokeToken(id: string): Promise<void> {
+    await this.#document(revokedTokenSchema, 'revokeToken', JSON.stringify({ id }))
   }
 
   /**

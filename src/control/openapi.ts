@@ -4,6 +4,8 @@ import { z } from 'zod'
 import {
   contentTypes,
   controlErrors,
+  createdTokenSchema,
+  createTokenSchema,
   deployedSchema,
   deployEventSchema,
   deployQuerySchema,
@@ -16,6 +18,8 @@ import {
   reloadedSchema,
   releasesSchema,
   reloadEventSchema,
+  revokedTokenSchema,
+  revokeTokenSchema,
   rollbackSchema,
   runSchema,
   routes,
@@ -24,6 +28,7 @@ import {
   statusSchema,
   stopEventSchema,
   stoppingSchema,
+  tokensSchema,
   type ControlErrorCode,
   type RouteName,
 } from './protocol.js'
@@ -43,6 +48,11 @@ const schemas = {
   RunPlace: runSchema,
   Deployed: deployedSchema,
   DeployEvent: deployEventSchema,
+  Tokens: tokensSchema,
+  CreateToken: createTokenSchema,
+  CreatedToken: createdTokenSchema,
+  RevokeToken: revokeTokenSchema,
+  RevokedToken: revokedTokenSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -157,6 +167,29 @@ const operations: Record<RouteName, object> = {
       ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
     },
   },
+  tokens: {
+    summary: 'The tokens for the port of this API; over the unix socket alone',
+    responses: {
+      200: { description: 'The tokens', content: content('Tokens') },
+      ...problems('SOCKET_ONLY', 'STOPPING'),
+    },
+  },
+  createToken: {
+    summary: 'Make a token; over the unix socket alone',
+    requestBody: { required: false, content: content('CreateToken') },
+    responses: {
+      200: { description: 'The token, which is shown once', content: content('CreatedToken') },
+      ...problems('INVALID_BODY', 'TOO_MANY_TOKENS', 'SOCKET_ONLY', 'STOPPING'),
+    },
+  },
+  revokeToken: {
+    summary: 'Refuse a token from now on; over the unix socket alone',
+    requestBody: { required: true, content: content('RevokeToken') },
+    responses: {
+      200: { description: 'It is refused', content: content('RevokedToken') },
+      ...problems('INVALID_BODY', 'UNKNOWN_TOKEN', 'SOCKET_ONLY', 'STOPPING'),
+    },
+  },
   stop: {
     summary: 'Stop as SIGTERM does: drain, then end',
     responses: {
@@ -183,7 +216,8 @@ export function describeControlApi(): object {
       title: 'Outpost control API',
       version: '1',
       description:
-        'HTTP on the unix socket DATA_DIR/run/control.sock. A long command answers with one JSON document at its end, ' +
+        'HTTP on the unix socket DATA_DIR/run/control.sock; with ADMIN_PORT also on 127.0.0.1, where each request has ' +
+        '`Authorization: Bearer TOKEN` (else 401, and 403 for a foreign Host or Origin). A long command answers with one JSON document at its end, ' +
         `or with events as it goes when \`Accept\` is \`${contentTypes.events}\`.`,
     },
     paths,

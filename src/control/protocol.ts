@@ -16,6 +16,9 @@ export const routes = {
   setEnvironment: { method: 'POST', path: '/v1/env' },
   run: { method: 'GET', path: '/v1/run' },
   rollback: { method: 'POST', path: '/v1/rollback' },
+  tokens: { method: 'GET', path: '/v1/tokens' },
+  createToken: { method: 'POST', path: '/v1/tokens' },
+  revokeToken: { method: 'POST', path: '/v1/tokens/revoke' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -182,6 +185,7 @@ export const statusSchema = z.object({
   dataDir: z.string(),
   host: z.string(),
   port: wholeNumber,
+  adminPort: wholeNumber.optional().describe('of this API on 127.0.0.1, for those with a token'),
   wanted: scaledSchema,
   release: z.string().optional().describe('the release that all clients get who get no other'),
   deploying: z
@@ -198,6 +202,20 @@ export const statusSchema = z.object({
     .describe('missing unless WORKERS begins with 0, and once the number of workers was set'),
   processes: z.array(processSchema),
   cron: z.array(cronSchema).optional().describe('the jobs of the live release; missing where there are none'),
+})
+
+/** Tokens for `127.0.0.1:ADMIN_PORT`. */
+export const createTokenSchema = z.strictObject({
+  name: z.string().max(100).default('').describe('for people'),
+})
+export const createdTokenSchema = z.object({
+  id: z.string(),
+  token: z.string().describe('shown once: only its hash is kept'),
+})
+export const revokeTokenSchema = z.strictObject({ id: z.string().max(64) })
+export const revokedTokenSchema = z.object({ revoked: z.string().describe('its id') })
+export const tokensSchema = z.object({
+  tokens: z.array(z.object({ id: z.string(), name: z.string(), at: z.string().describe('when it was made') })),
 })
 
 /** The last lines that the instance has printed, in their order. */
@@ -270,6 +288,8 @@ export const stopEventSchema = z.discriminatedUnion('event', [
 ])
 
 export type Status = z.infer<typeof statusSchema>
+export type TokenInfo = z.infer<typeof tokensSchema>['tokens'][number]
+export type CreatedToken = z.infer<typeof createdTokenSchema>
 export type CronStatus = z.infer<typeof cronSchema>
 export type ProcessStatus = z.infer<typeof processSchema>
 export type Logs = z.infer<typeof logsSchema>
@@ -297,6 +317,11 @@ export const controlErrors = {
   UNEXPECTED_BODY: { status: 400, detail: 'This command takes no body.' },
   INVALID_BODY: { status: 400, detail: 'The body is not the JSON document that this command takes.' },
   INVALID_QUERY: { status: 400, detail: 'The query is not one that this route takes.' },
+  UNAUTHORIZED: { status: 401, detail: 'The request has no token of this instance: outpost token create makes one.' },
+  FOREIGN_ORIGIN: { status: 403, detail: 'The Host or the Origin of the request is not that of this port.' },
+  SOCKET_ONLY: { status: 403, detail: 'Tokens are managed over the unix socket alone.' },
+  UNKNOWN_TOKEN: { status: 404, detail: 'There is no such token.' },
+  TOO_MANY_TOKENS: { status: 409, detail: 'There are as many tokens as there may be: revoke one.' },
   UNKNOWN_ROUTE: { status: 404, detail: 'The control API has no such route.' },
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },

@@ -6,7 +6,9 @@ import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
-import { ControlServer } from '../control/server.js'
+import { portDoor, socketDoor } from '../control/door.js'
+import { ControlServer, type Commands } from '../control/server.js'
+import { TokenStore } from '../control/token-store.js'
 import { GroupUsage } from './beside/group-usage.js'
 import { SideProcesses, type ReleasePlace } from './beside/side-processes.js'
 import { CronRunner } from './cron/cron-runner.js'
@@ -143,8 +145,10 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     print: line => print(`[deploy] ${line}\n`),
   })
   const usage = new GroupUsage()
-  const control = new ControlServer(folder.controlSocket, {
-    status: () => statusOf({ supervisor, beside, usage, cron, publicPort, config }),
+  const tokens = new TokenStore(folder.tokensFile)
+  let admin: ControlServer | undefined
+  const answers: Commands = {
+    status: () => statusOf({ supervisor, beside, usage, cron, publicPort, config, admin }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
@@ -158,8 +162,11 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     setEnvironment: (change, told) => deployer.setEnvironment(change, told),
     runPlace: () => deployer.runPlace(),
     rollback: (release, told) => deployer.rollback(release, told),
+    tokens,
     stop: () => process.kill(process.pid, 'SIGTERM'),
-  })
+  }
+  const control = new ControlServer(socketDoor(folder.controlSocket), answers)
+  if (config.adminPort !== undefined) admin = new ControlServer(portDoor(config.adminPort, tokens), answers)
   const reloads = new OwnReloads(() => supervisor.reload(), log)
   const reloadSchedule = new ReloadSchedule(config.reloadCron, timeZone, reloads, log)
   const watch = new FolderWatch({
@@ -170,7 +177,15 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     onChange: path => reloads.ask(`${path} has changed`),
     onFault: reason => log.warn(`WATCH: ${reason}`),
   })
-  const all = [embedded, together(supervisor, beside, cron), reloadSchedule, watch, deployer, control]
+  const all = [
+    embedded,
+    together(supervisor, beside, cron),
+    reloadSchedule,
+    watch,
+    deployer,
+    control,
+    ...(admin ? [admin] : []),
+  ]
   const services = new ServiceStack(all)
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(

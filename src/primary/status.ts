@@ -15,10 +15,12 @@ export interface StatusFacts {
   cron: Pick<CronRunner, 'status'>
   publicPort: Pick<PublicPort, 'host' | 'port'>
   config: Pick<Config, 'app' | 'dataDir'>
+  /** The control API on a port, if it has one. */
+  admin: { readonly port: number | undefined } | undefined
 }
 
 /** The document of `GET /v1/status`. */
-export function statusOf({ supervisor, beside, usage, cron, publicPort, config }: StatusFacts): Status {
+export function statusOf({ supervisor, beside, usage, cron, publicPort, config, admin }: StatusFacts): Status {
   const { host, port } = publicPort
   const { app, dataDir } = config
   return {
@@ -30,6 +32,7 @@ export function statusOf({ supervisor, beside, usage, cron, publicPort, config }
     dataDir,
     host,
     port,
+    ...(admin?.port !== undefined && { adminPort: admin.port }),
     wanted: { ...supervisor.wanted, ...besideWanted(beside) },
     release: supervisor.releases.current,
     ...(supervisor.sleep && { sleep: supervisor.sleep }),

@@ -41,6 +41,11 @@ export function appIn(folder: string, app: string | undefined, startedIn: string
   return !name.startsWith('..') && !isAbsolute(name) && moduleAt(same) !== undefined ? same : folder
 }
 
+/** The folder that says what runs beside the app, before anything was deployed: the app's own, else the one it is run in. */
+export function folderOfApp(app: string, startedIn: string): string {
+  return isFolder(app) ? app : startedIn
+}
+
 function startedBy(script: string, folder: string): AppModule | undefined {
   const words = /[;&|<>$`*?()]/.test(script) ? undefined : shellWords(script)
   const [node, file, ...args] = words ?? []

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installEnvironment, startFolder, workerEnvironment } from '../config/app-environment.js'
+import { folderOfApp } from '../config/app-module.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
@@ -84,7 +85,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     config.app === undefined
       ? undefined
       : {
-          cwd: releases.filesOf(id) ?? startFolder(),
+          cwd: releases.filesOf(id) ?? folderOfApp(config.app, startFolder()),
           env: place => ({
             ...installEnvironment(),
             ...embedded.environment(),

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { findAppModule } from '#src/config/app-module.js'
+import { findAppModule, folderOfApp } from '#src/config/app-module.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 /** A folder with these files; of a package.json its content. */
@@ -64,5 +64,12 @@ void t.test('a link leads where it leads at the time', t => {
   t.equal(findAppModule(current)?.file, join(current, 'index.js'))
   unlinkSync(current)
   t.equal(findAppModule(current), undefined)
+  t.end()
+})
+
+void t.test('what runs beside an app is said by its folder, else by the one it is run in', t => {
+  const path = folder(t, ['app.js'])
+  t.equal(folderOfApp(path, '/srv'), path)
+  t.equal(folderOfApp(join(path, 'app.js'), '/srv'), '/srv')
   t.end()
 })

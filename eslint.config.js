@@ -31,6 +31,13 @@ const importRules = [
   { layer: 'primary', files: ['src/primary/**/*.ts'], forbidden: above('primary'), balancer: balancerButTheContract },
   // In mesh mode the primary may have to refuse a connection, in the words of a balancer.
   { layer: 'primary', files: ['src/primary/traffic/refusal.ts'], forbidden: above('primary'), balancer: '^$' },
+  // Instances that share a Redis agree by it on who runs a job of cron.
+  {
+    layer: 'primary',
+    files: ['src/primary/cron/redis-run-lease.ts'],
+    forbidden: above('primary').filter(pattern => pattern !== '**/services/**'),
+    balancer: balancerButTheContract,
+  },
 ]
 
 function above(layer) {

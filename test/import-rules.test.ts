@@ -54,6 +54,8 @@ const imports: Array<[from: string, what: string, allowed: boolean]> = [
   ['src/process/log.ts', '../config/config.js', false],
   ['src/resources/semaphore.ts', '../services/redis.js', false],
   ['src/resources/semaphore.ts', '../process/log.js', false],
+  ['src/primary/cron/redis-run-lease.ts', '../../services/redis.js', true],
+  ['src/primary/cron/cron-runner.ts', '../../services/redis.js', false],
   ['src/process/log.ts', '../services/redis.js', false],
   ['src/process/log.ts', '../primary/processes/child.js', false],
   ['src/config/config.ts', '../services/redis.js', false],

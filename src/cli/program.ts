@@ -25,6 +25,7 @@ import { addService } from './service.js'
 import { addStart } from './start.js'
 import { addStatus } from './status.js'
 import { addStop } from './stop.js'
+import { addToken } from './token.js'
 
 const COMMANDS = [
   addStart,
@@ -43,6 +44,7 @@ const COMMANDS = [
   addResume,
   addMaintenance,
   addStop,
+  addToken,
   addService,
   addCompletion,
 ]

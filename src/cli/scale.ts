@@ -1,5 +1,5 @@
 import { InvalidArgumentError, type Command } from 'commander'
-import type { Scale } from '../control/protocol.js'
+import type { Scale, Scaled } from '../control/protocol.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { count } from './units.js'
 
@@ -7,32 +7,60 @@ interface ScaleOptions extends InstanceOptions {
   balancers?: number
 }
 
-/** A number of workers, or a change of it. */
+/** A number of processes, or a change of it. */
 interface Change {
+  /** Of a process of the Procfile; undefined for the workers of the web. */
+  name: string | undefined
   relative: boolean
   number: number
 }
 
 export function addScale(program: Command, context: Context): void {
-  instanceCommand(program, 'scale', 'changes how many workers run, until the next start')
-    .argument('<workers>', 'how many, or +N or -N for more or fewer', changeOf)
+  instanceCommand(program, 'scale', 'changes how many processes run, until the next start')
+    .argument(
+      '<counts...>',
+      'how many workers, or +N or -N for more or fewer; NAME=N for a process of the Procfile',
+      (text: string, before: Change[] | undefined) => [...(before ?? []), changeOf(text)],
+    )
     .option('--balancers <number>', 'how many balancers', text => changeOf(text).number)
-    .action(async (change: Change, options: ScaleOptions) => {
+    .action(async (changes: Change[], options: ScaleOptions) => {
+      const { balancers, json } = options
       const { output } = context
       const { client } = await instanceOf(options, context)
       const { wanted, processes } = await client.status()
-      const workers = Math.max(1, change.relative ? wanted.workers + change.number : change.number)
-      const scale: Scale = { workers, ...(options.balancers === undefined ? {} : { balancers: options.balancers }) }
-      const scaled = await client.scale(scale)
-      if (options.json === true) return output.json(scaled)
+      const scaled = await client.scale({
+        ...scaleOf(changes, wanted),
+        ...(balancers === undefined ? {} : { balancers }),
+      })
+      if (json === true) return output.json(scaled)
       const running = processes.filter(({ role, state }) => role === 'worker' && state === 'ready').length
-      output.print(
-        `${count(scaled.workers, 'worker')} ${scaled.workers === 1 ? 'is' : 'are'} wanted from now on; ${running} ran before`,
-      )
+      if (changes.some(({ name }) => name === undefined) || balancers !== undefined) {
+        output.print(
+          `${count(scaled.workers, 'worker')} ${scaled.workers === 1 ? 'is' : 'are'} wanted from now on; ${running} ran before`,
+        )
+      }
+      for (const { name } of changes) {
+        if (name !== undefined) output.print(`${name}: ${scaled.processes?.[name] ?? 0} wanted from now on`)
+      }
     })
 }
 
+/** What the changes come to. */
+function scaleOf(changes: readonly Change[], wanted: Scaled): Scale {
+  const scale: Scale = {}
+  for (const { name, relative, number } of changes) {
+    const before = name === undefined ? wanted.workers : (wanted.processes?.[name] ?? 0)
+    const after = Math.max(name === undefined ? 1 : 0, relative ? before + number : number)
+    if (name === undefined) scale.workers = after
+    else scale.processes = { ...scale.processes, [name]: after }
+  }
+  return scale
+}
+
+/** `web` is the name of the workers in a Procfile. */
 function changeOf(text: string): Change {
-  if (!/^[+-]?\d{1,4}$/.test(text)) throw new InvalidArgumentError('It is a number, or one with + or - before it.')
-  return { relative: /^[+-]/.test(text), number: Number(text) }
+  const [, name, sign = '', digits = ''] =
+    /^(?:([A-Za-z0-9_-]*[A-Za-z_][A-Za-z0-9_-]*)=)?([+-]?)(\d{1,4})$/.exec(text) ?? []
+  if (digits === '') throw new InvalidArgumentError('It is a number, or one with + or - before it, or NAME=N.')
+  return { name: name === 'web' ? undefined : name, relative: sign !== '', number: Number(sign + digits) }
 }

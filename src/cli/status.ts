@@ -53,6 +53,8 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
     ...releaseFacts(status),
     ...edgeFacts(status),
     ['workers', workersOf(status)],
+    ['workers', workersOf(status)],
+    ...besideFacts(status),
   ]
   return [
     `${paint('bold', `Outpost ${version}`)} is ${paint(stateColour(state), state)} ${urlOf(status)} (pid ${pid}, up ${duration(ageMs)})`,
@@ -62,6 +64,7 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
       COLUMNS,
       status.processes.map(each => rowOf(each, paint)),
     ),
+    ...cronLines(status, paint),
   ]
 }
 
@@ -90,6 +93,42 @@ function closedFor({ since, allow }: NonNullable<Status['maintenance']>): string
   return `maintenance since ${duration(Date.now() - Date.parse(since))}: clients get 503 and a page${others}`
 }
 
+const CRON_COLUMNS: readonly Column[] = [
+  { title: 'CRON' },
+  { title: 'SCHEDULE' },
+  { title: 'NEXT' },
+  { title: 'LAST' },
+  { title: 'TOOK', right: true },
+  { title: 'RESULT' },
+]
+
+/** The jobs of cron, if there are any. */
+function cronLines({ cron = [] }: Status, paint: Paint): string[] {
+  if (cron.length === 0) return []
+  const rows = cron.map(({ name, schedule, timeZone, next, running, runs: [last] }) => {
+    const isFine = last === undefined || last.result === 'exit code 0'
+    const result = last === undefined ? '-' : paint(isFine ? 'green' : 'red', last.result)
+    const due = running === undefined ? toTheSecond(next) : paint('yellow', 'runs now')
+    const zone = timeZone === 'UTC' ? '' : ` ${timeZone}`
+    return [name, schedule + zone, due, toTheSecond(last?.at), last === undefined ? '-' : duration(last.ms), result]
+  })
+  return ['', ...table(CRON_COLUMNS, rows)]
+}
+
+function toTheSecond(time: string | undefined): string {
+  return time === undefined ? '-' : time.replace(/\.\d+Z$/, 'Z')
+}
+
+/** What the Procfile wants beside the web. */
+function besideFacts({ wanted, processes }: Status): string[][] {
+  const counts = Object.entries(wanted.processes ?? {}).map(([name, count]) => {
+    const isOfName = ({ role, id, state }: ProcessStatus): boolean =>
+      role === 'process' && state === 'ready' && id.startsWith(`${name}.`)
+    return `${name} ${processes.filter(isOfName).length} of ${count}`
+  })
+  return counts.length === 0 ? [] : [['beside', counts.join(', ')]]
+}
+
 /** The address of the public port, as a browser takes it. */
 export function urlOf({ host, port }: Pick<Status, 'host' | 'port'>): string {
   const name = ['::', '0.0.0.0'].includes(host) ? 'localhost' : host
@@ -108,15 +147,14 @@ function workersOf({ wanted, processes, sleep }: Status): string {
 function rowOf(process: ProcessStatus, paint: Paint): string[] {
   const { role, id, pid, release, generation, state, ageMs, restarts, rssBytes } = process
   const { cpuUse, loopUse, inFlight, requestsPerSecond } = process
+  // Of a process beside the web nobody knows what it has to do.
+  const load = role === 'process' ? ['-', '-', '-'] : [percent(loopUse), String(inFlight), rate(requestsPerSecond)]
   // Nothing is measured before the first heartbeat.
-  const measured =
-    rssBytes === 0
-      ? COLUMNS.slice(6).map(() => '-')
-      : [percent(cpuUse), mebibytes(rssBytes), percent(loopUse), String(inFlight), rate(requestsPerSecond)]
+  const measured = rssBytes === 0 ? COLUMNS.slice(6).map(() => '-') : [percent(cpuUse), mebibytes(rssBytes), ...load]
   return [
-    `${role} ${id}`,
+    role === 'process' ? id : `${role} ${id}`,
     String(pid ?? '-'),
-    role === 'worker' ? `${release}/${generation}` : '-',
+    role === 'balancer' ? '-' : `${release}/${generation}`,
     paint(stateColour(state), state),
     duration(ageMs),
     restarts === 0 ? '0' : paint('yellow', String(restarts)),

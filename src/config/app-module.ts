@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, statSync } from 'node:fs'
 import { isAbsolute, join, relative, resolve } from 'node:path'
+import { commandIn } from './procfile.js'
 import { shellWords } from './shell-words.js'
 
 /** The file that Node is to run, and its arguments. */
@@ -14,15 +15,18 @@ interface PackageJson {
 }
 
 /**
- * Finds the file of an app. A folder is what its package.json says: the `start` script where that is plain
- * `node FILE ARGS`, else `main`, else index.js. Asked anew for each worker: a link may lead elsewhere by then.
+ * Finds the file of an app. A folder is what it says itself: the `web:` line of its Procfile, else the `start` script of
+ * its package.json, where that is plain `node FILE ARGS`; else `main`, else index.js. Asked anew for each worker: a link
+ * may lead elsewhere by then.
  * @param path of a file or a folder; undefined is returned when it leads to no file
  */
 export function findAppModule(path: string): AppModule | undefined {
   if (!isFolder(path)) return moduleAt(path)
   const { main, scripts } = packageOf(path)
-  const started = typeof scripts?.start === 'string' ? startedBy(scripts.start, path) : undefined
-  if (started !== undefined) return started
+  for (const command of [commandIn(path, 'web'), scripts?.start]) {
+    const started = typeof command === 'string' ? startedBy(command, path) : undefined
+    if (started !== undefined) return started
+  }
   return (typeof main === 'string' ? findMain(join(path, main)) : undefined) ?? findMain(path)
 }
 
@@ -35,6 +39,11 @@ export function appIn(folder: string, app: string | undefined, startedIn: string
   const name = relative(startedIn, app)
   const same = join(folder, name)
   return !name.startsWith('..') && !isAbsolute(name) && moduleAt(same) !== undefined ? same : folder
+}
+
+/** The folder that says what runs beside the app, before anything was deployed: the app's own, else the one it is run in. */
+export function folderOfApp(app: string, startedIn: string): string {
+  return isFolder(app) ? app : startedIn
 }
 
 function startedBy(script: string, folder: string): AppModule | undefined {

@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path'
 import { coresAllowed } from '../resources/control-group.js'
 import { startFolder } from './app-environment.js'
 import { findAppModule } from './app-module.js'
+import { isTimeZone, scheduleOf } from './schedule.js'
 import { shellWords } from './shell-words.js'
 
 /** Turns the text of a variable into its value. */
@@ -191,4 +192,46 @@ function canBeFolder(path: string): boolean {
 export const storePort: Parser<number | 'auto' | 'off'> = {
   accepted: 'auto, off, or a port from 1 to 65535',
   parse: text => (text === 'auto' || text === 'off' ? text : wholeNumber(1, 65_535).parse(text)),
+}
+
+/** As a crontab has it. */
+export const schedule: Parser<string> = {
+  accepted: 'a crontab schedule of five fields, or one like @daily',
+  parse: text => {
+    try {
+      return scheduleOf(text, 'UTC').text
+    } catch {
+      return undefined
+    }
+  },
+}
+
+/** As IANA names them. */
+export const timeZone: Parser<string> = {
+  accepted: 'a time zone like Europe/Berlin',
+  parse: text => (isTimeZone(text) ? text : undefined),
+}
+
+/** How many of each process of the Procfile run beside the web, by its name. One that is not named runs once. */
+export type Formation = Readonly<Record<string, number>>
+
+const MAX_OF_ONE_KIND = 64
+const ofOneKind = wholeNumber(0, MAX_OF_ONE_KIND)
+
+/** As `foreman start -m` takes them. */
+export const formation: Parser<Formation | 'off'> = {
+  accepted: `off, or numbers like worker=2,mailer=0, up to ${MAX_OF_ONE_KIND} each`,
+  parse: text => {
+    if (text === 'off') return 'off'
+    const pairs = text
+      .split(',')
+      .filter(pair => pair !== '')
+      .map(pair => /^([A-Za-z0-9_-]+)=(\d+)$/.exec(pair.trim()))
+    const counts = pairs.map((found): [string, number | undefined] => [
+      found?.[1] ?? '',
+      ofOneKind.parse(found?.[2] ?? ''),
+    ])
+    if (counts.some(([, count]) => count === undefined)) return undefined
+    return Object.fromEntries(counts) as Record<string, number>
+  },
 }

@@ -8,6 +8,7 @@ import {
   ControlError,
   controlErrors,
   deployedSchema,
+  createdTokenSchema,
   deployEventSchema,
   environmentSchema,
   logEventSchema,
@@ -17,12 +18,15 @@ import {
   releasesSchema,
   reloadEventSchema,
   resumedSchema,
+  revokedTokenSchema,
   routes,
   runSchema,
   scaledSchema,
   statusSchema,
   stoppingSchema,
+  tokensSchema,
   type ControlErrorCode,
+  type CreatedToken,
   type Deployed,
   type DeployProgress,
   type DeployReport,
@@ -41,6 +45,7 @@ import {
   type Scale,
   type Scaled,
   type Status,
+  type TokenInfo,
 } from './protocol.js'
 
 /** Nothing listens on the control socket. */
@@ -268,6 +273,21 @@ export class ControlClient {
    */
   async scale(wanted: Scale): Promise<Scaled> {
     return this.#document(scaledSchema, 'scale', JSON.stringify(wanted))
+  }
+
+  /** Those who may use the port. @throws {NotRunningError | ControlError} */
+  async tokens(): Promise<TokenInfo[]> {
+    return (await this.#document(tokensSchema, 'tokens')).tokens
+  }
+
+  /** @returns the token, which nobody can be told again @throws {NotRunningError | ControlError} `TOO_MANY_TOKENS` */
+  createToken(name: string): Promise<CreatedToken> {
+    return this.#document(createdTokenSchema, 'createToken', JSON.stringify({ name }))
+  }
+
+  /** @throws {NotRunningError | ControlError} `UNKNOWN_TOKEN` */
+  async revokeToken(id: string): Promise<void> {
+    await this.#document(revokedTokenSchema, 'revokeToken', JSON.stringify({ id }))
   }
 
   /**

@@ -5,6 +5,8 @@ import {
   activateQuerySchema,
   contentTypes,
   controlErrors,
+  createdTokenSchema,
+  createTokenSchema,
   deployedSchema,
   deployEventSchema,
   deployQuerySchema,
@@ -22,6 +24,8 @@ import {
   releasesSchema,
   reloadEventSchema,
   resumedSchema,
+  revokedTokenSchema,
+  revokeTokenSchema,
   rollbackSchema,
   runSchema,
   routes,
@@ -30,6 +34,7 @@ import {
   statusSchema,
   stopEventSchema,
   stoppingSchema,
+  tokensSchema,
   type ControlErrorCode,
   type RouteName,
 } from './protocol.js'
@@ -54,6 +59,11 @@ const schemas = {
   Resumed: resumedSchema,
   MaintenanceWanted: maintenanceWantedSchema,
   MaintenanceSet: maintenanceSetSchema,
+  Tokens: tokensSchema,
+  CreateToken: createTokenSchema,
+  CreatedToken: createdTokenSchema,
+  RevokeToken: revokeTokenSchema,
+  RevokedToken: revokedTokenSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -119,11 +129,11 @@ const operations: Record<RouteName, object> = {
     },
   },
   scale: {
-    summary: 'Change how many workers and balancers run; surplus ones drain once all wanted ones serve',
+    summary: 'Change how many processes run; surplus workers and balancers drain once all wanted ones serve',
     requestBody: { required: true, content: content('Scale') },
     responses: {
       200: { description: 'The counts that are wanted from now on', content: content('Scaled') },
-      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'STOPPING'),
+      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'UNKNOWN_PROCESS', 'STOPPING'),
     },
   },
   releases: {
@@ -203,6 +213,29 @@ const operations: Record<RouteName, object> = {
       ...problems('INVALID_BODY', 'STOPPING'),
     },
   },
+  tokens: {
+    summary: 'The tokens for the port of this API; over the unix socket alone',
+    responses: {
+      200: { description: 'The tokens', content: content('Tokens') },
+      ...problems('SOCKET_ONLY', 'STOPPING'),
+    },
+  },
+  createToken: {
+    summary: 'Make a token; over the unix socket alone',
+    requestBody: { required: false, content: content('CreateToken') },
+    responses: {
+      200: { description: 'The token, which is shown once', content: content('CreatedToken') },
+      ...problems('INVALID_BODY', 'TOO_MANY_TOKENS', 'SOCKET_ONLY', 'STOPPING'),
+    },
+  },
+  revokeToken: {
+    summary: 'Refuse a token from now on; over the unix socket alone',
+    requestBody: { required: true, content: content('RevokeToken') },
+    responses: {
+      200: { description: 'It is refused', content: content('RevokedToken') },
+      ...problems('INVALID_BODY', 'UNKNOWN_TOKEN', 'SOCKET_ONLY', 'STOPPING'),
+    },
+  },
   stop: {
     summary: 'Stop as SIGTERM does: drain, then end',
     responses: {
@@ -229,7 +262,8 @@ export function describeControlApi(): object {
       title: 'Outpost control API',
       version: '1',
       description:
-        'HTTP on the unix socket DATA_DIR/run/control.sock. A long command answers with one JSON document at its end, ' +
+        'HTTP on the unix socket DATA_DIR/run/control.sock; with ADMIN_PORT also on 127.0.0.1, where each request has ' +
+        '`Authorization: Bearer TOKEN` (else 401, and 403 for a foreign Host or Origin). A long command answers with one JSON document at its end, ' +
         `or with events as it goes when \`Accept\` is \`${contentTypes.events}\`.`,
     },
     paths,

@@ -20,6 +20,9 @@ export const routes = {
   pause: { method: 'POST', path: '/v1/pause' },
   resume: { method: 'POST', path: '/v1/resume' },
   maintain: { method: 'POST', path: '/v1/maintenance' },
+  tokens: { method: 'GET', path: '/v1/tokens' },
+  createToken: { method: 'POST', path: '/v1/tokens' },
+  revokeToken: { method: 'POST', path: '/v1/tokens/revoke' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const
@@ -39,8 +42,10 @@ const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
 const wholeNumber = z.number().int().nonnegative()
 
 export const processSchema = z.object({
-  role: z.enum(['worker', 'balancer']),
-  id: z.string().describe('unique among the processes of its role'),
+  role: z.enum(['worker', 'balancer', 'process']).describe('process: one that the Procfile wants beside the web'),
+  id: z
+    .string()
+    .describe('unique among the processes of its role; of a process beside the web its name, e.g. worker.1'),
   pid: wholeNumber.optional().describe('missing when the process could not be forked'),
   release: z.string().describe('the code that it runs'),
   generation: wholeNumber.describe('the reload that it was started after; 0 for none'),
@@ -63,11 +68,19 @@ export const logsQuerySchema = z.strictObject({
   follow: z.enum(['0', '1']).default('0').describe('1: sends each further line as it comes'),
 })
 
-/** The counts to change; the other one stays. */
-export const scaleSchema = z.strictObject({ workers: workers.min(1).optional(), balancers: balancers.optional() })
+const processes = z
+  .record(z.string().max(100), wholeNumber.max(64))
+  .describe('how many of each process of the Procfile are wanted, by name')
+
+/** The counts to change; the others stay. */
+export const scaleSchema = z.strictObject({
+  workers: workers.min(1).optional(),
+  balancers: balancers.optional(),
+  processes: processes.optional(),
+})
 
 /** The counts that are wanted from now on. */
-export const scaledSchema = z.object({ workers, balancers })
+export const scaledSchema = z.object({ workers, balancers, processes: processes.optional() })
 
 /** Stages of a bake like `10:30,50:30`: percent of the clients, and seconds. */
 const stagesSchema = z
@@ -195,6 +208,27 @@ export const deployedSchema = z.object({
     .describe('how to get to the release, which no client gets otherwise'),
 })
 
+const cronSchema = z.object({
+  name: z.string(),
+  schedule: z.string().describe('as it was written'),
+  timeZone: z.string(),
+  command: z.string().describe('without its variables'),
+  next: z.string().describe('when it is due'),
+  running: z
+    .object({ since: z.string(), pid: wholeNumber.optional().describe('of its process group') })
+    .optional()
+    .describe('the run under way in this instance'),
+  runs: z
+    .array(
+      z.object({
+        at: z.string(),
+        ms: wholeNumber.describe('how long it took'),
+        result: z.string().describe('an exit code, the name of a signal, or why it was skipped or cut'),
+      }),
+    )
+    .describe('the last five in this instance since its start, the newest first'),
+})
+
 export const statusSchema = z.object({
   pid: wholeNumber.describe('of the primary'),
   version: z.string().describe('of Outpost'),
@@ -204,6 +238,7 @@ export const statusSchema = z.object({
   dataDir: z.string(),
   host: z.string(),
   port: wholeNumber,
+  adminPort: wholeNumber.optional().describe('of this API on 127.0.0.1, for those with a token'),
   wanted: scaledSchema,
   release: z.string().optional().describe('the release that all clients get who get no other'),
   deploying: z
@@ -225,6 +260,21 @@ export const statusSchema = z.object({
   paused: pausedSchema.optional().describe('requests wait, because of `POST /v1/pause`'),
   maintenance: maintenanceSchema.optional().describe('clients get a page, because of `POST /v1/maintenance`'),
   processes: z.array(processSchema),
+  cron: z.array(cronSchema).optional().describe('the jobs of the live release; missing where there are none'),
+})
+
+/** Tokens for `127.0.0.1:ADMIN_PORT`. */
+export const createTokenSchema = z.strictObject({
+  name: z.string().max(100).default('').describe('for people'),
+})
+export const createdTokenSchema = z.object({
+  id: z.string(),
+  token: z.string().describe('shown once: only its hash is kept'),
+})
+export const revokeTokenSchema = z.strictObject({ id: z.string().max(64) })
+export const revokedTokenSchema = z.object({ revoked: z.string().describe('its id') })
+export const tokensSchema = z.object({
+  tokens: z.array(z.object({ id: z.string(), name: z.string(), at: z.string().describe('when it was made') })),
 })
 
 /** The last lines that the instance has printed, in their order. */
@@ -298,6 +348,9 @@ export const stopEventSchema = z.discriminatedUnion('event', [
 ])
 
 export type Status = z.infer<typeof statusSchema>
+export type TokenInfo = z.infer<typeof tokensSchema>['tokens'][number]
+export type CreatedToken = z.infer<typeof createdTokenSchema>
+export type CronStatus = z.infer<typeof cronSchema>
 export type ProcessStatus = z.infer<typeof processSchema>
 export type Logs = z.infer<typeof logsSchema>
 export type LogEvent = z.infer<typeof logEventSchema>
@@ -330,10 +383,16 @@ export const controlErrors = {
   UNEXPECTED_BODY: { status: 400, detail: 'This command takes no body.' },
   INVALID_BODY: { status: 400, detail: 'The body is not the JSON document that this command takes.' },
   INVALID_QUERY: { status: 400, detail: 'The query is not one that this route takes.' },
+  UNAUTHORIZED: { status: 401, detail: 'The request has no token of this instance: outpost token create makes one.' },
+  FOREIGN_ORIGIN: { status: 403, detail: 'The Host or the Origin of the request is not that of this port.' },
+  SOCKET_ONLY: { status: 403, detail: 'Tokens are managed over the unix socket alone.' },
+  UNKNOWN_TOKEN: { status: 404, detail: 'There is no such token.' },
+  TOO_MANY_TOKENS: { status: 409, detail: 'There are as many tokens as there may be: revoke one.' },
   UNKNOWN_ROUTE: { status: 404, detail: 'The control API has no such route.' },
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
   MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
+  UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process beside the web.' },
   UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
   DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again after its end.' },
   RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again after its end.' },

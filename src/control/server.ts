@@ -1,19 +1,22 @@
-import fs from 'node:fs'
 import http from 'node:http'
 import type { Duplex, Readable } from 'node:stream'
 import type { Service } from '../process/service.js'
 import { Answer, problemOf } from './answer.js'
+import { archiveOf, bodyOf, hasBody, pathOf, queryOf } from './command-request.js'
+import type { Door } from './door.js'
 import { sendLog, type Log } from './log-answer.js'
 import { describeControlApi } from './openapi.js'
 import {
   activateQuerySchema,
   contentTypes,
   ControlError,
+  createTokenSchema,
   deployQuerySchema,
   logsQuerySchema,
   environmentChangeSchema,
   maintenanceWantedSchema,
   pauseSchema,
+  revokeTokenSchema,
   rollbackSchema,
   routes,
   scaleSchema,
@@ -35,6 +38,7 @@ import {
   type Scale,
   type Scaled,
   type Status,
+  type TokenInfo,
 } from './protocol.js'
 
 /** The commands that the server carries out. */
@@ -101,21 +105,25 @@ export interface Commands {
    * @throws {ControlError} `INVALID_BODY`
    */
   maintain(wanted: MaintenanceWanted): Promise<MaintenanceSet>
+  /** Who may speak to it over TCP. */
+  readonly tokens: {
+    list(): TokenInfo[]
+    /** @throws {ControlError} `TOO_MANY_TOKENS` */
+    create(name: string): { id: string; token: string }
+    /** @throws {ControlError} `UNKNOWN_TOKEN` */
+    revoke(id: string): void
+  }
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }
 
 const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
-const MAX_BODY_BYTES = 1024
 const MAX_ENVIRONMENT_BYTES = 256 * 1024
 /** A page of 256 KiB in JSON. */
 const MAX_MAINTENANCE_BYTES = 2 * 1024 * 1024
 const HEAD_TIMEOUT_MS = 5_000
 const CHECK_INTERVAL_MS = 1_000
-
-/** An archive may take its time, but no longer than this without a byte. */
-const ARCHIVE_IDLE_MS = 60_000
 
 const TAKES_BODY = new Set<RouteName | undefined>([
   'scale',
@@ -124,16 +132,18 @@ const TAKES_BODY = new Set<RouteName | undefined>([
   'setEnvironment',
   'pause',
   'maintain',
+  'createToken',
+  'revokeToken',
 ])
 
-/** The control API on a unix socket that only this user may open. A command that takes no body is refused with one. */
+/** The control API behind one door. A command that takes no body is refused with one. */
 export class ControlServer implements Service {
   readonly #server: http.Server
   readonly #open = new Set<Answer>()
   #stopped: Promise<void> | undefined
 
   constructor(
-    private readonly path: string,
+    private readonly door: Door,
     private readonly commands: Commands,
   ) {
     const limits = {
@@ -149,16 +159,13 @@ export class ControlServer implements Service {
   }
 
   start(): Promise<void> {
-    return new Promise((resolve, reject) => {
-      this.#server.once('error', reject)
-      this.#server.listen(this.path, () => {
-        fs.chmodSync(this.path, 0o600)
-        this.#server.off('error', reject)
-        // A connection could not be accepted. Its client may try again.
-        this.#server.on('error', () => undefined)
-        resolve()
-      })
-    })
+    return this.door.open(this.#server)
+  }
+
+  /** The port, of one that has a port. */
+  get port(): number | undefined {
+    const address = this.#server.address()
+    return typeof address === 'object' ? address?.port : undefined
   }
 
   /** Fails the commands under way and closes every connection. */
@@ -178,7 +185,9 @@ export class ControlServer implements Service {
     const path = pathOf(request)
     const found = (Object.keys(routes) as RouteName[]).filter(name => isAt(name, path))
     const name = found.find(name => routes[name].method === request.method)
+    const refusal = this.door.refusalOf(request, name)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
+    else if (refusal !== undefined) answer.failed(new ControlError(refusal), refusalHeaders(refusal))
     else if (hasBody(request) && !TAKES_BODY.has(name))
       answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
     else if (name !== undefined) void this.#carryOut(name, answer, request, response)
@@ -269,6 +278,18 @@ export class ControlServer implements Service {
       if (!wanted.success) throw new ControlError('INVALID_BODY')
       answer.document(await this.commands.maintain(wanted.data))
     },
+    tokens: answer => answer.document({ tokens: this.commands.tokens.list() }),
+    createToken: async (answer, request) => {
+      const wanted = createTokenSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      answer.document(this.commands.tokens.create(wanted.data.name))
+    },
+    revokeToken: async (answer, request) => {
+      const wanted = revokeTokenSchema.safeParse(await bodyOf(request))
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      this.commands.tokens.revoke(wanted.data.id)
+      answer.document({ revoked: wanted.data.id })
+    },
     stop: (answer, _request, response) => {
       answer.begin()
       // This is done even if the client has left before its answer.
@@ -276,6 +297,11 @@ export class ControlServer implements Service {
       answer.done({ event: 'stopping', pid: process.pid }, 202)
     },
   }
+}
+
+/** Nobody keeps a connection without a token. */
+function refusalHeaders(code: ControlErrorCode): Record<string, string> {
+  return { connection: 'close', ...(code === 'UNAUTHORIZED' && { 'www-authenticate': 'Bearer' }) }
 }
 
 /** The reason is included, because the client is the user of Outpost. */
@@ -291,10 +317,6 @@ function failedWith(code: ControlErrorCode): (cause: unknown) => never {
   }
 }
 
-function pathOf({ url = '' }: http.IncomingMessage): string {
-  return url.split('?', 1)[0] ?? ''
-}
-
 /** Whether a path is that of a route, which may name a release in it. */
 function isAt(name: RouteName, path: string): boolean {
   const own = routes[name].path.split('/')
@@ -307,42 +329,6 @@ const RELEASE = /^[\w-]{1,64}$/
 
 function releaseIn(path: string): string {
   return path.split('/')[3] ?? ''
-}
-
-function queryOf(request: http.IncomingMessage): Record<string, string> {
-  return Object.fromEntries(new URLSearchParams(request.url?.slice(pathOf(request).length)))
-}
-
-/** @throws {ControlError} the body is too long, too late or no JSON */
-async function bodyOf(request: http.IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<unknown> {
-  let text = ''
-  const timer = setTimeout(() => request.destroy(new ControlError('COMMAND_TIMEOUT')), HEAD_TIMEOUT_MS)
-  try {
-    for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
-      text += chunk
-      if (text.length > maxBytes) throw new ControlError('INVALID_BODY')
-    }
-  } finally {
-    clearTimeout(timer)
-  }
-  try {
-    return JSON.parse(text)
-  } catch (cause) {
-    throw new ControlError('INVALID_BODY', { cause })
-  }
-}
-
-/** The body as it comes. A client that stops sending is cut. */
-function archiveOf(request: http.IncomingMessage): Readable {
-  const { socket } = request
-  const cut = (): void => void request.destroy(new Error(`nothing came for ${ARCHIVE_IDLE_MS / 1_000} s`))
-  socket.setTimeout(ARCHIVE_IDLE_MS, cut)
-  request.once('close', () => socket.setTimeout(0)).once('end', () => socket.setTimeout(0))
-  return request
-}
-
-function hasBody({ headers }: http.IncomingMessage): boolean {
-  return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }
 
 /** Answers bytes that are not a request, and closes their connection. */

@@ -27,6 +27,8 @@ interface ParentEvents {
 export type Channel = Pick<EventEmitter, 'on'>
 
 const HEARTBEAT_MS = 1_000
+const MAX_LEASES_TOLD = 8
+const MAX_NAME_TOLD = 64
 
 /** How long requests in flight may take after the primary has exited. */
 const ORPHAN_DEADLINE_MS = 4_000
@@ -36,6 +38,8 @@ export class Parent extends EventEmitter<ParentEvents> {
   readonly #self = new SelfMeasurement(HEARTBEAT_MS)
 
   #counts: () => RequestCounts = () => ({ inFlight: 0, streaming: 0, upgraded: 0, requests: 0 })
+
+  #leases: () => string[] = () => []
 
   /** Orders that came before `begin`. */
   #early: Array<[order: LaterOrder, handle: unknown]> | undefined = []
@@ -76,7 +80,12 @@ export class Parent extends EventEmitter<ParentEvents> {
     })
     // The primary reads this output. After its exit, printing must not end this process.
     for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
-    const heartbeat = (): void => this.report({ type: 'heartbeat', vitals: this.#self.take(this.#counts()) })
+    const heartbeat = (): void => {
+      const leases = this.#leases()
+        .slice(0, MAX_LEASES_TOLD)
+        .map(name => name.slice(0, MAX_NAME_TOLD))
+      this.report({ type: 'heartbeat', vitals: { ...this.#self.take(this.#counts()), leases } })
+    }
     setInterval(heartbeat, HEARTBEAT_MS).unref()
   }
 
@@ -88,6 +97,11 @@ export class Parent extends EventEmitter<ParentEvents> {
   /** Each heartbeat tells these counts from now on. */
   countRequestsBy(counts: () => RequestCounts): void {
     this.#counts = counts
+  }
+
+  /** Each heartbeat tells the names of these leases from now on. */
+  tellLeases(leases: () => string[]): void {
+    this.#leases = leases
   }
 
   /** Replaces the exit for a stop that comes before `begin`. */

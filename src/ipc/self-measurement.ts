@@ -15,7 +15,7 @@ export class SelfMeasurement {
   constructor(private readonly intervalMs: number) {}
 
   /** @param counts of the process; the rates are those since the measurement before */
-  take(counts: RequestCounts): Vitals {
+  take(counts: RequestCounts): Omit<Vitals, 'leases'> {
     const now = performance.now()
     const elapsedMs = Math.max(1, now - this.#at)
     const { user, system } = process.cpuUsage(this.#cpu)

@@ -19,6 +19,7 @@ export const vitalsSchema = z.object({
   rssBytes: wholeNumber.describe('resident memory in bytes, at its last heartbeat'),
   ...requestCountsSchema.shape,
   requestsPerSecond: share.describe('in the last second'),
+  leases: z.array(z.string()).describe('names of the leases that it holds, eight at most'),
 })
 
 export type RequestCounts = Readonly<z.infer<typeof requestCountsSchema>>
@@ -35,4 +36,5 @@ export const noVitals: Vitals = {
   upgraded: 0,
   requests: 0,
   requestsPerSecond: 0,
+  leases: [],
 }

@@ -2,26 +2,36 @@ import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
-import { installEnvironment, startFolder } from '../config/app-environment.js'
+import { installEnvironment, startFolder, workerEnvironment } from '../config/app-environment.js'
+import { folderOfApp } from '../config/app-module.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
-import { ServiceStack, type Service } from '../process/service.js'
-import { programVersion } from '../process/version.js'
+import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
-import type { Status } from '../control/protocol.js'
-import { ControlServer } from '../control/server.js'
+import { portDoor, socketDoor } from '../control/door.js'
+import { ControlServer, type Commands } from '../control/server.js'
+import { TokenStore } from '../control/token-store.js'
+import { GroupUsage } from './beside/group-usage.js'
+import { SideProcesses, type ReleasePlace } from './beside/side-processes.js'
+import { CronRunner } from './cron/cron-runner.js'
+import { RedisRunLease } from './cron/redis-run-lease.js'
+import { ownRunLease } from './cron/run-lease.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { InstanceFolder } from './host/instance-folder.js'
 import { lockInstance } from './host/instance-lock.js'
 import { LogFile } from './host/log-file.js'
 import { endLeftovers, Lifeline } from './host/lifeline.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
+import { FolderWatch } from './own-reloads/folder-watch.js'
+import { OwnReloads } from './own-reloads/own-reloads.js'
+import { ReloadSchedule } from './own-reloads/reload-schedule.js'
 import { PublicPort } from './host/public-port.js'
 import { becomeUser, needsRoot, userToBe } from './host/run-as.js'
 import { ShutdownClock } from './host/shutdown-clock.js'
 import { Deployer } from './releases/deployer.js'
 import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
+import { besideWanted, statusOf } from './status.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 import { MaintenanceMode } from './traffic/maintenance-mode.js'
@@ -78,6 +88,33 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
   const identityKey = randomBytes(32).toString('base64url')
+  const placeOf = (id: string): ReleasePlace | undefined =>
+    config.app === undefined
+      ? undefined
+      : {
+          cwd: releases.filesOf(id) ?? folderOfApp(config.app, startFolder()),
+          env: place => ({
+            ...installEnvironment(),
+            ...embedded.environment(),
+            ...releases.envOf(id),
+            ...workerEnvironment(publicPort.port, place, config.incrementVar),
+          }),
+        }
+  const commands = {
+    lifeline: lifeline.path,
+    shutdown,
+    log,
+    print: (name: string, line: string) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
+  }
+  const { processes: formation, cronTimeZone: timeZone, cronTimeoutS, redisUrl } = config
+  const beside = new SideProcesses({ ...commands, formation, placeOf, stopTimeoutMs: config.shutdownTimeoutMs })
+  const cronIsOff = formation === 'off' || formation['cron'] === 0
+  const cron = new CronRunner({
+    ...commands,
+    placeOf: id => (cronIsOff ? undefined : placeOf(id)),
+    defaults: { timeZone, timeoutMs: cronTimeoutS * 1_000 },
+    lease: redisUrl === undefined ? ownRunLease : new RedisRunLease(redisUrl, log),
+  })
   const supervisor: Supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
@@ -91,6 +128,12 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     identityKey,
     release: releases.live,
     edgeOrder: () => ({ ...pause.order, ...maintenance.order, ...releaseOrder(supervisor) }),
+    follower: {
+      follow: (release, generation) => {
+        beside.follow(release, generation)
+        cron.follow(release, generation)
+      },
+    },
     filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
@@ -113,16 +156,18 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     log,
     print: line => print(`[deploy] ${line}\n`),
   })
-  const control = new ControlServer(folder.controlSocket, {
-    status: () => ({
-      ...statusOf(supervisor, publicPort, config),
-      ...(pause.facts && { paused: pause.facts }),
-      ...(maintenance.facts && { maintenance: maintenance.facts }),
-    }),
+  const usage = new GroupUsage()
+  const tokens = new TokenStore(folder.tokensFile)
+  let admin: ControlServer | undefined
+  const answers: Commands = {
+    status: () => statusOf({ supervisor, beside, usage, cron, pause, maintenance, publicPort, config, admin }),
     serving: () => supervisor.served(),
     log: logFile,
     reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
-    scale: wanted => supervisor.scale(wanted),
+    scale: ({ processes, ...wanted }) => ({
+      ...(processes === undefined ? besideWanted(beside) : { processes: beside.scale(processes) }),
+      ...supervisor.scale(wanted),
+    }),
     releases: () => deployer.list(),
     deploy: (archive, query, told) => deployer.deploy({ archive, ...query }, told),
     environment: () => deployer.environment(),
@@ -136,9 +181,32 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
       await maintenance.set(wanted)
       return { on: wanted.on }
     },
+    tokens,
     stop: () => process.kill(process.pid, 'SIGTERM'),
+  }
+  const control = new ControlServer(socketDoor(folder.controlSocket), answers)
+  if (config.adminPort !== undefined) admin = new ControlServer(portDoor(config.adminPort, tokens), answers)
+  const reloads = new OwnReloads(() => supervisor.reload(), log)
+  const reloadSchedule = new ReloadSchedule(config.reloadCron, timeZone, reloads, log)
+  const watch = new FolderWatch({
+    folder: startFolder(),
+    paths: config.watch,
+    ignored: config.watchIgnore,
+    dataDir: config.dataDir,
+    onChange: path => reloads.ask(`${path} has changed`),
+    onFault: reason => log.warn(`WATCH: ${reason}`),
   })
-  const services = new ServiceStack([embedded, supervisor, pause, deployer, control])
+  const all = [
+    embedded,
+    together(supervisor, beside, cron),
+    pause,
+    reloadSchedule,
+    watch,
+    deployer,
+    control,
+    ...(admin ? [admin] : []),
+  ]
+  const services = new ServiceStack(all)
   await services.start()
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
@@ -197,33 +265,5 @@ function releaseOrder({ changes: { releases } }: Supervisor): EdgeOrder {
   return {
     ...(preview?.isReady === true && { preview: preview.release }),
     ...(mixedAt !== undefined && { mixedUntil: mixedAt + MIXED_MS }),
-  }
-}
-
-function statusOf(supervisor: Supervisor, { host, port }: PublicPort, { app, dataDir }: Config): Status {
-  const { current, underWay, preview } = supervisor.changes.releases
-  const processes = supervisor.children().map(child => {
-    const { role, id, spec, pid, state, ageMs, servedMs, vitals } = child
-    const { release, generation, place } = spec
-    const known = pid === undefined ? {} : { pid }
-    const times = { ageMs: Math.round(ageMs), servedMs: Math.round(servedMs) }
-    const restarts = supervisor.restartsOf(child)
-    return { role, id, release, generation, place, ...known, state, ...times, restarts, ...vitals }
-  })
-  return {
-    pid: process.pid,
-    version: programVersion,
-    state: supervisor.phase,
-    ageMs: Math.round(process.uptime() * 1_000),
-    ...(app === undefined ? {} : { app }),
-    dataDir,
-    host,
-    port,
-    wanted: supervisor.wanted,
-    release: current,
-    ...(supervisor.sleep && { sleep: supervisor.sleep }),
-    ...(underWay && { deploying: underWay }),
-    ...(preview && { preview: { release: preview.release, ready: preview.isReady } }),
-    processes,
   }
 }

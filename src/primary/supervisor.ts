@@ -38,6 +38,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   release?: string
   /** What is to happen to requests before a worker is looked for. */
   edgeOrder?: () => EdgeOrder
+  /** Told of the release that all clients get, and of the last reload that has replaced all workers. */
+  follower?: { follow(release: string, generation: number): void }
 }
 
 /** The longest time between two passes. */
@@ -369,6 +371,7 @@ export class Supervisor implements Service, ChildObserver {
       this.#starts.succeeded()
       this.#nowServing()
     }
+    this.options.follower?.follow(this.#switch.current, this.#history.settled)
     if (this.#desired.shutdown === undefined) this.#keepSpare()
     else if (this.#children.size === 0) this.#end()
   }

@@ -33,3 +33,15 @@ export class ServiceStack implements Service {
     for (const service of this.#started.reverse()) await service.stop()
   }
 }
+
+/** Services that are started, and stopped, at the same time. */
+export function together(...services: readonly Service[]): Service {
+  return {
+    start: async () => {
+      await Promise.all(services.map(service => service.start()))
+    },
+    stop: async () => {
+      await Promise.all(services.map(service => service.stop()))
+    },
+  }
+}

@@ -11,6 +11,10 @@ export const keys = {
   cache: (name: string) => `outpost:cache:{${name}}`,
   /** Held by the process that does a piece of work for the whole cluster. */
   lease: (name: string) => `outpost:lease:{${name}}`,
+  /** The number of the last holder of a lease. */
+  fence: (name: string) => `outpost:fence:{${name}}`,
+  /** The time that a job of cron was last begun for. */
+  cronTime: (job: string) => `outpost:cron:{${job}}`,
   /** Written by readiness checks, for a second: a Redis that can be read may refuse writes. */
   readiness: 'outpost:readiness',
   /** Present while the worker of a multipart upload is alive. */

@@ -16,6 +16,7 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   const { parent, start, log } = life
   if (process.title === title) process.title = `outpost worker ${start.id}`
   const services = new AppServices(start, service => parent.report({ type: 'needs', service }), log)
+  parent.tellLeases(() => services.leases())
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
 
   const published = new PublishedServer(listeners, remark => log.warn(remark))

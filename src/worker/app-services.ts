@@ -46,6 +46,7 @@ export class AppServices {
       session: options => use('session').session(options),
       rateLimit: options => use('rateLimit').rateLimit(options),
       io: options => use('io').realtime.io(options),
+      lease: (name, work, options) => use('lease').leases.lease(name, work, options),
       log,
       onShutdown: work => this.#shutdownWork.add(work),
     }
@@ -88,8 +89,15 @@ export class AppServices {
     this.#lent?.realtime.stop()
   }
 
-  runShutdownWork(): Promise<void> {
-    return this.#shutdownWork.run()
+  /** Names of the leases that the app holds. */
+  leases(): string[] {
+    return this.#lent?.leases.names ?? []
+  }
+
+  async runShutdownWork(): Promise<void> {
+    // Work under a lease may need what the functions of `onShutdown` close.
+    await this.#lent?.leases.stop()
+    await this.#shutdownWork.run()
   }
 
   async stop(): Promise<void> {

@@ -7,6 +7,7 @@ import type { ConfigFor } from '../config/config.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import { Cache } from '../services/cache.js'
+import { Leases, type Lease, type LeaseOptions, type Leased } from '../services/leases.js'
 import { LiveUploads } from '../services/live-uploads.js'
 import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
@@ -72,6 +73,20 @@ export interface Outpost {
    */
   readonly storage: Pick<ObjectStorage, 'put' | 'get' | 'stat' | 'remove' | 'list' | 'presign'>
   /**
+   * Does a piece of work under a lease in Redis, which one process at a time holds: over all workers, and all machines with
+   * this Redis. It is renewed until the work is over. Resolves with undefined, and does nothing, while another holds it;
+   * `waitMs` waits for it. Rejects with a `LeaseLostError` when it was lost before the work was over.
+   * @example
+   * const done = await outpost.lease('monthly-bills', async ({ signal, fence }) => {
+   *   for (const customer of await customers()) {
+   *     signal.throwIfAborted()
+   *     await database.saveBill(billOf(customer), { unlessFenceIsOver: fence })
+   *   }
+   * })
+   * if (done === undefined) outpost.log.info('another worker writes the bills')
+   */
+  lease<T>(name: string, work: (lease: Lease) => T | Promise<T>, options?: LeaseOptions): Promise<Leased<T> | undefined>
+  /**
    * A pino logger: JSON lines with the name of this worker.
    * @example
    * outpost.log.info({ orderId }, 'order is paid')
@@ -93,6 +108,7 @@ export class LentServices {
   readonly realtime: Realtime
   readonly cache: Cache
   readonly storage: ObjectStorage
+  readonly leases: Leases
   readonly #liveUploads: LiveUploads
   readonly #config: ConfigFor<'worker'>
   readonly #sessionSecret: string
@@ -109,6 +125,7 @@ export class LentServices {
     this.redis = createRedis(address, log)
     this.sessionStore = createSessionStore(this.redis, { extend: false })
     this.cache = new Cache(this.redis, log)
+    this.leases = new Leases(this.redis, log)
     this.#liveUploads = new LiveUploads(this.redis, log)
     this.storage = new ObjectStorage(storage, this.#liveUploads)
     const { upstreamTimeoutMs } = config
@@ -153,6 +170,7 @@ export class LentServices {
 
   /** Runs the shutdown work that has not run yet, then closes storage and Redis. */
   async stop(): Promise<void> {
+    await this.leases.stop()
     await this.shutdownWork.run()
     await this.cache.stop()
     this.#liveUploads.stop()

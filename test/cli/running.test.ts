@@ -56,6 +56,25 @@ void t.test('commands on a running instance', async t => {
     },
   )
 
+  await t.test('token makes tokens, shows them without what is secret, and revokes them', async t => {
+    const { code, out, err } = await shell.run(['token', 'create', 'ci'], { cwd })
+    t.equal(code, 0)
+    t.match(out, /^outpost_[\w-]{43}\n$/)
+    const [, id = ''] =
+      /^outpost: token (\w+) is shown this once; start with ADMIN_PORT=9090 to use it\n$/.exec(err) ?? []
+    t.match(await shell.json(['token', 'list'], { cwd }), { tokens: [{ id, name: 'ci' }] })
+    t.notOk((await shell.run(['token', 'list'], { cwd })).out.includes(out.trim()))
+    t.match(await shell.run(['token', 'revoke'], { cwd }), { code: 64, err: /needs the id of a token/ })
+    t.strictSame(await shell.json(['token', 'revoke', id], { cwd }), { revoked: id })
+    t.match(await shell.run(['token', 'revoke', id], { cwd }), { code: 1, err: /no such token/ })
+    t.strictSame(await shell.json(['token', 'list'], { cwd }), { tokens: [] })
+  })
+
+  await t.test('scale by the name of a process needs one in the Procfile', async t => {
+    t.match(await shell.run(['scale', 'mailer=2'], { cwd }), { code: 1, err: /no process mailer/ })
+    t.match(await shell.run(['scale', 'mailer='], { cwd }), { code: 64 })
+  })
+
   await t.test('scale takes a number, or a change of it', async t => {
     t.strictSame(await shell.json(['scale', '3'], { cwd }), { workers: 3, balancers: 1 })
     await until(async () => (await ready()) === 3, 'three workers')

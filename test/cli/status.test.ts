@@ -60,3 +60,32 @@ void t.test('a pause, maintenance and a preview are told of', t => {
   t.match(early, /start; r2 is started for a preview/)
   t.end()
 })
+
+void t.test('processes beside the web are called by their names, and counted', t => {
+  const [worker] = aStatus.processes
+  const beside = { ...worker!, role: 'process' as const, id: 'mailer.1', rssBytes: 3 * 1024 ** 2 }
+  const wanted = { ...aStatus.wanted, processes: { mailer: 2 } }
+  const lines = statusLines({ ...aStatus, wanted, processes: [beside] })
+  t.ok(lines.includes('  beside   mailer 1 of 2'))
+  t.match(lines.at(-1), /^mailer\.1 .* live\/0 +ready +0s +0 +50 % +3 MiB +- +- +-$/)
+  t.end()
+})
+
+void t.test('jobs of cron have their next time and their last run', t => {
+  const job = { schedule: '@daily', timeZone: 'UTC', command: 'node x.js', next: '2026-11-28T00:00:00.000Z' }
+  const past = { at: '2026-11-27T00:00:00.012Z', ms: 61_000, result: 'exit code 3' }
+  const running = { since: past.at }
+  const lines = statusLines({
+    ...aStatus,
+    cron: [
+      { ...job, name: 'bills', runs: [past] },
+      { ...job, name: 'new', timeZone: 'Europe/Berlin', runs: [], running },
+    ],
+  })
+  t.strictSame(lines.slice(-3), [
+    'CRON   SCHEDULE              NEXT                  LAST                   TOOK  RESULT',
+    'bills  @daily                2026-11-28T00:00:00Z  2026-11-27T00:00:00Z  1m 1s  exit code 3',
+    'new    @daily Europe/Berlin  runs now              -                         -  -',
+  ])
+  t.end()
+})

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { findAppModule } from '#src/config/app-module.js'
+import { findAppModule, folderOfApp } from '#src/config/app-module.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 /** A folder with these files; of a package.json its content. */
@@ -26,6 +26,15 @@ const folders: Array<[what: string, packageJson: object | undefined, file: strin
   ['index.js', {}, 'index.js'],
   ['index.js without a package.json', undefined, 'index.js'],
 ]
+
+void t.test('the web line of a Procfile counts before the start script', t => {
+  const path = folder(t, ['main.js', 'lib/www.js'], start('node main.js'))
+  writeFileSync(join(path, 'Procfile'), 'worker: node main.js\nweb: node lib/www.js -p 1\n')
+  t.strictSame(findAppModule(path), { file: join(path, 'lib/www.js'), args: ['-p', '1'] })
+  writeFileSync(join(path, 'Procfile'), 'web: npm start\n')
+  t.strictSame(findAppModule(path), { file: join(path, 'main.js'), args: [] })
+  t.end()
+})
 
 for (const [what, packageJson, file, args = []] of folders) {
   void t.test(`APP that names a folder runs its main module: ${what}`, t => {
@@ -55,5 +64,12 @@ void t.test('a link leads where it leads at the time', t => {
   t.equal(findAppModule(current)?.file, join(current, 'index.js'))
   unlinkSync(current)
   t.equal(findAppModule(current), undefined)
+  t.end()
+})
+
+void t.test('what runs beside an app is said by its folder, else by the one it is run in', t => {
+  const path = folder(t, ['app.js'])
+  t.equal(folderOfApp(path, '/srv'), path)
+  t.equal(folderOfApp(join(path, 'app.js'), '/srv'), '/srv')
   t.end()
 })

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { Status } from '#src/control/protocol.js'
+import { socketDoor, type Door } from '#src/control/door.js'
 import { ControlServer, type Commands } from '#src/control/server.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 
@@ -33,6 +34,7 @@ export const aStatus: Status = {
       upgraded: 1,
       requests: 100,
       requestsPerSecond: 50,
+      leases: [],
     },
   ],
 }
@@ -46,11 +48,11 @@ export interface RunningControl {
 }
 
 /** A control server over the commands of a test; those not given do nothing. */
-export async function startControl(t: Harness, commands: Partial<Commands> = {}): Promise<RunningControl> {
+export async function startControl(t: Harness, commands: Partial<Commands> = {}, door?: Door): Promise<RunningControl> {
   const dataDir = temporaryFolder(t)
   const socketPath = join(dataDir, 'control.sock')
   const carriedOut: string[] = []
-  const server = new ControlServer(socketPath, {
+  const server = new ControlServer(door ?? socketDoor(socketPath), {
     status: () => {
       carriedOut.push('status')
       return commands.status?.() ?? aStatus
@@ -99,6 +101,7 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {})
       carriedOut.push(`maintain ${String(wanted.on)}`)
       return (await commands.maintain?.(wanted)) ?? { on: wanted.on }
     },
+    tokens: commands.tokens ?? { list: () => [], create: () => ({ id: '1', token: 'x' }), revoke: () => undefined },
     stop: () => {
       carriedOut.push('stop')
       commands.stop?.()

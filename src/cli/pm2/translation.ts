@@ -1,4 +1,5 @@
 import { availableParallelism } from 'node:os'
+import { scheduleOf } from '../../config/schedule.js'
 import { shellWords } from '../../config/shell-words.js'
 import { exitCodes } from '../../process/exit.js'
 import { Failure } from '../failure.js'
@@ -18,7 +19,7 @@ const NOTHING: Translation = {}
 const without =
   (note: string): Translate =>
   value =>
-    [undefined, null, false, '', 0].includes(value as never) ? NOTHING : { note }
+    isOff(value) ? NOTHING : { note }
 
 const silent: Translate = () => NOTHING
 
@@ -50,12 +51,10 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
     value === 'NODE_APP_INSTANCE' ? NOTHING : { note: 'the number of a worker is in NODE_APP_INSTANCE' },
   disable_logs: value => (value === true ? { settings: { LOG_MAX_BYTES: '0' } } : NOTHING),
   ...named(['interpreter', 'exec_interpreter'], interpreterOf),
-  ...named(
-    ['cron_restart', 'cron'],
-    without('workers are not replaced by the clock; a job of cron may call outpost reload'),
-  ),
-  watch: without('files are not watched; outpost reload takes over a change without losing a request'),
-  ...named(['ignore_watch', 'watch_delay', 'watch_options'], silent),
+  ...named(['cron_restart', 'cron'], reloadCronOf),
+  watch: watchOf,
+  ignore_watch: value => (isOff(value) ? NOTHING : { settings: { WATCH_IGNORE: quoted([value].flat().map(String)) } }),
+  ...named(['watch_delay', 'watch_options'], silent),
   autorestart: value => (value === false ? { note: 'a worker that exits is replaced' } : NOTHING),
   stop_exit_codes: without('a worker that exits is replaced, whatever its exit code'),
   ...named(['max_restarts', 'min_uptime', 'restart_delay', 'exp_backoff_restart_delay'], EARLY_EXITS),
@@ -91,6 +90,29 @@ export function translated(field: string, value: unknown): Translation {
   if (value === undefined || FIELDS_APART.has(field) || field.startsWith('env_')) return NOTHING
   const translate = Object.hasOwn(TRANSLATIONS, field) ? TRANSLATIONS[field] : undefined
   return translate?.(value) ?? { note: 'no such field is known' }
+}
+
+function isOff(value: unknown): boolean {
+  return [undefined, null, false, '', 0].includes(value as never)
+}
+
+/** PM2 reads the times in the zone of the machine, and takes seconds before the five fields. */
+function reloadCronOf(value: unknown): Translation {
+  if (isOff(value) || value === '0') return NOTHING
+  const fields = String(value).trim().split(/\s+/)
+  const schedule = (fields.length === 6 && fields[0] === '0' ? fields.slice(1) : fields).join(' ')
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions()
+  try {
+    scheduleOf(schedule, timeZone)
+  } catch (error) {
+    return { note: `it is no schedule of five fields: ${(error as Error).message}` }
+  }
+  return { settings: { RELOAD_CRON: schedule, CRON_TZ: timeZone } }
+}
+
+function watchOf(value: unknown): Translation {
+  if (isOff(value)) return NOTHING
+  return { settings: { WATCH: value === true ? '.' : quoted([value].flat().map(String)) } }
 }
 
 function named(names: readonly string[], translate: Translate): Record<string, Translate> {

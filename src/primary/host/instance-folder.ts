@@ -61,6 +61,11 @@ export class InstanceFolder {
     return join(this.runDir, 'control.sock')
   }
 
+  /** The hashes of tokens for the control API. */
+  get tokensFile(): string {
+    return join(this.dataDir, 'tokens.json')
+  }
+
   /** The data of the embedded object store. */
   get objectsDir(): string {
     return join(this.dataDir, 'objects')

@@ -2,7 +2,7 @@ import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process'
 import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { guardScript } from '../guard-script.js'
+import { guardScript, type GuardScript } from '../guard-script.js'
 
 /**
  * A named pipe that the primary and all its balancers and workers keep open for writing. A reader sees its end when the
@@ -48,7 +48,8 @@ export async function endLeftovers(path: string): Promise<number> {
     left = holdersOf(path)
   }
   while (left.length > 0) {
-    signal(left, 'SIGKILL')
+    // Those that lead a group have started others.
+    signal([...left.map(pid => -pid), ...left], 'SIGKILL')
     await sleep(POLL_MS)
     left = holdersOf(path)
   }
@@ -97,13 +98,34 @@ export function spawnGuarded(
   command: readonly string[],
   env?: NodeJS.ProcessEnv,
 ): ChildProcessByStdio<null, Readable, Readable> {
+  return spawnWith('server-guard', lifeline, command, env === undefined ? {} : { env })
+}
+
+/**
+ * Runs a command of the app beside its web. Its guard leads a process group, which gets SIGTERM when the primary and all
+ * its children have exited, and SIGKILL five seconds later.
+ */
+export function spawnBesideWeb(
+  lifeline: string,
+  command: readonly string[],
+  place: { cwd: string; env: NodeJS.ProcessEnv },
+): ChildProcessByStdio<null, Readable, Readable> {
+  return spawnWith('process-guard', lifeline, command, place)
+}
+
+function spawnWith(
+  guard: GuardScript,
+  lifeline: string,
+  command: readonly string[],
+  place: { cwd?: string; env?: NodeJS.ProcessEnv },
+): ChildProcessByStdio<null, Readable, Readable> {
   // Opened here, because a guard that opens it later might wait for a writer that has been killed by then.
   const pipe = fs.openSync(lifeline, 'r')
   try {
-    return spawn('sh', [guardScript('server-guard'), ...command], {
+    return spawn('sh', [guardScript(guard), ...command], {
+      ...place,
       detached: true,
       stdio: ['ignore', 'pipe', 'pipe', pipe],
-      ...(env === undefined ? {} : { env }),
     }) as ChildProcessByStdio<null, Readable, Readable>
   } finally {
     fs.closeSync(pipe)

@@ -68,6 +68,9 @@ export function autoscale(
     return { workers: inRange, reason: changed(wanted, inRange, `WORKERS is ${limits.min}-${limits.max}`), history }
   }
   const pressure = pressureOf(loads, wanted)
+  // Which worker would end is not chosen by what it does.
+  const isLeased = facts.workers.some(({ leases = [] }) => leases.length > 0)
+  if (pressure === undefined && isLeased) return { workers: wanted, reason: undefined, history }
   if (pressure === undefined) return shrink(history, limits, wanted, now)
   return grow({ ...history, pressedAt: now }, pressure, mostWorkers(facts, limits), wanted, now)
 }

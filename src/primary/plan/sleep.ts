@@ -1,7 +1,19 @@
+/** What a process tells of its clients and of itself. */
+export interface ProcessActivity {
+  /** Requests without a complete answer. */
+  readonly inFlight: number
+  /** Upgraded connections. */
+  readonly upgraded: number
+  /** Requests since its start. */
+  readonly requests: number
+  /** Names of the leases that it holds. */
+  readonly leases: readonly string[]
+}
+
 /** What the processes of an instance tell of its clients. */
 export interface Activity {
-  /** By process: its requests without a complete answer, its upgraded connections, and its requests since its start. */
-  readonly processes: ReadonlyMap<string, { inFlight: number; upgraded: number; requests: number }>
+  /** By process. */
+  readonly processes: ReadonlyMap<string, ProcessActivity>
   /** What else needs workers, in words. */
   readonly other: string | undefined
 }
@@ -53,5 +65,6 @@ function holderOf({ processes, other }: Activity, before: ReadonlyMap<string, nu
   if (all.some(([, { inFlight }]) => inFlight > 0)) return 'a request is in flight'
   if (upgraded > 0) return 'a WebSocket or another upgraded connection is open'
   if (all.some(([name, { requests }]) => requests > (before.get(name) ?? 0))) return 'a request came'
-  return other
+  const lease = all.flatMap(([, { leases }]) => leases)[0]
+  return lease === undefined ? other : `lease "${lease}" is held`
 }

@@ -13,6 +13,8 @@ export interface WorkerVitals {
   /** In cores. */
   readonly cpuUse: number
   readonly rssBytes: number
+  /** Names of the leases that it holds. */
+  readonly leases?: readonly string[]
 }
 
 /** From this use on, an event loop has no time left, and its requests queue. */

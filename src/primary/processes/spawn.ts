@@ -24,9 +24,14 @@ export function onceEnded(child: ChildProcess, told: (ending: string) => void): 
 }
 
 /** Kills all processes of the group that this process leads. */
-export function killGroup({ pid }: ChildProcess): void {
+export function killGroup(child: ChildProcess): void {
+  signalGroup(child, 'SIGKILL')
+}
+
+/** Sends a signal to all processes of the group that this process leads. */
+export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
   try {
-    if (pid !== undefined) process.kill(-pid, 'SIGKILL')
+    if (pid !== undefined) process.kill(-pid, signal)
   } catch {
     // All processes of the group have exited.
   }

@@ -4,7 +4,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import { readLines } from '../processes/lines.js'
 import { killGroup } from '../processes/spawn.js'
-import { commandIn } from './procfile.js'
+import { commandIn } from '../../config/procfile.js'
 
 /** A command of the installation failed, or took too long. */
 export class InstallError extends Error {

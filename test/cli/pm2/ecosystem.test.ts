@@ -127,10 +127,10 @@ void t.test('all forms of the file that PM2 reads are read, but YAML', async t =
 })
 
 void t.test('each remark names the file and the field', async t => {
-  const { file } = fileWith(t, `module.exports = { apps: [{ script: 'app.js', watch: true }], deploy: {} }`)
+  const { file } = fileWith(t, `module.exports = { apps: [{ script: 'app.js', wait_ready: true }], deploy: {} }`)
   const { notes } = await ecosystemLaunch(file, { args })
   t.match(notes, [
     /^ecosystem\.config\.js: deploy has no effect: /,
-    /^ecosystem\.config\.js: watch has no effect: files are not watched/,
+    /^ecosystem\.config\.js: wait_ready has no effect: a worker is ready when it listens/,
   ])
 })

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
@@ -25,7 +25,9 @@ module.exports = {
     max_memory_restart: '300M',
     kill_timeout: 5000,
     listen_timeout: 20000,
-    watch: true,
+    watch: ['lib'],
+    ignore_watch: ['*.log'],
+    autorestart: false,
     env: { NODE_ENV: 'development', SHARD: 10 },
     env_production: { NODE_ENV: 'production' },
   }],
@@ -36,9 +38,10 @@ void t.test('an app of an ecosystem file runs as the file says', async t => {
   const shell = new Shell(t)
   writeFileSync(join(shell.folder, 'app.js'), APP)
   writeFileSync(join(shell.folder, 'ecosystem.config.js'), ECOSYSTEM)
+  mkdirSync(join(shell.folder, 'lib'))
   const env = { WORKERS: '' }
   const ran = await shell.run(['start', 'ecosystem.config.js', '--env', 'production', '-d', '--json'], { env })
-  t.match(ran, { code: 0, err: /^outpost: ecosystem.config.js: watch has no effect: .*\n$/ })
+  t.match(ran, { code: 0, err: /^outpost: ecosystem.config.js: autorestart has no effect: .*\n$/ })
   const { url, dataDir } = JSON.parse(ran.out) as { url: string; dataDir: string }
   t.equal(dataDir, join(shell.folder, '.outpost'))
   const { wanted } = await (await ControlClient.of(dataDir)).status()
@@ -53,6 +56,18 @@ void t.test('an app of an ecosystem file runs as the file says', async t => {
     t.strictSame([mode, shard, args], ['production', String(10 + Number(instance)), ['--blue', 'two words']])
     t.ok(Number(heap) < 200 * 1024 ** 2, `the app's heap is limited: ${String(heap)}`)
   }
+  // Only what is not ignored reloads the app.
+  const client = await ControlClient.of(dataDir)
+  writeFileSync(join(shell.folder, 'lib/noise.log'), 'x')
+  writeFileSync(join(shell.folder, 'lib/data.js'), 'x')
+  const generations = async (): Promise<number[]> => {
+    const { processes } = await client.status()
+    return processes.filter(({ role, state }) => role === 'worker' && state === 'ready').map(each => each.generation)
+  }
+  await until(async () => (await generations()).join() === '1,1', 'a reload', 20_000)
+  const lines: string[] = []
+  for await (const event of client.logs(1_000, false)) if (event.event === 'line') lines.push(event.line)
+  t.match(lines.join('\n'), /app is reloaded: lib\/data\.js has changed/)
 })
 
 void t.test('options of ecosystem files are refused elsewhere', async t => {

@@ -45,8 +45,7 @@ void t.test('options that node does not take from NODE_OPTIONS are named', t => 
 
 void t.test('what has no counterpart is named with the reason, where it asks for something', t => {
   for (const [field, value] of Object.entries({
-    watch: true,
-    cron_restart: '0 0 * * *',
+    cron_restart: '0 0 31 2 *',
     autorestart: false,
     max_restarts: 5,
     out_file: './out.log',
@@ -60,6 +59,7 @@ void t.test('what has no counterpart is named with the reason, where it asks for
   }
   for (const [field, value] of Object.entries({
     watch: false,
+    cron_restart: 0,
     autorestart: true,
     wait_ready: false,
     merge_logs: true,
@@ -71,6 +71,18 @@ void t.test('what has no counterpart is named with the reason, where it asks for
     t.strictSame(translated(field, value), {}, `${field}: ${String(value)} asks for nothing`)
   }
   t.match(translated('instnaces', 2), { note: 'no such field is known' })
+  t.end()
+})
+
+void t.test('reloads by the clock, and by changes of files', t => {
+  const { timeZone } = new Intl.DateTimeFormat().resolvedOptions()
+  const reload = (schedule: string): object => ({ settings: { RELOAD_CRON: schedule, CRON_TZ: timeZone } })
+  t.strictSame(translated('cron_restart', '0 4 * * *'), reload('0 4 * * *'))
+  t.strictSame(translated('cron', '0 30 4 * * 1'), reload('30 4 * * 1'), 'seconds are left out')
+  t.match(translated('cron_restart', '*/5 * * * * *'), { note: /no schedule of five fields/ })
+  t.strictSame(translated('watch', true), { settings: { WATCH: '.' } })
+  t.strictSame(translated('watch', ['src', 'my views']), { settings: { WATCH: `'src' 'my views'` } })
+  t.strictSame(translated('ignore_watch', ['*.log', 'tmp']), { settings: { WATCH_IGNORE: `'*.log' 'tmp'` } })
   t.end()
 })
 

@@ -1,12 +1,10 @@
 import t from 'tap'
-import { awake, sleep, woken, type Activity, type SleepState } from '#src/primary/plan/sleep.js'
+import { awake, sleep, woken, type Activity, type ProcessActivity, type SleepState } from '#src/primary/plan/sleep.js'
 
 const AFTER = 60_000
 
-type Counts = { inFlight: number; upgraded: number; requests: number }
-
-function activity(counts: Partial<Counts> = {}, other?: string): Activity {
-  const all = { inFlight: 0, upgraded: 0, requests: 0, ...counts }
+function activity(counts: Partial<ProcessActivity> = {}, other?: string): Activity {
+  const all = { inFlight: 0, upgraded: 0, requests: 0, leases: [], ...counts }
   return { processes: new Map([['balancer 1', all]]), other }
 }
 
@@ -31,9 +29,10 @@ void t.test('workers end once nobody has asked for anything for long enough, and
   t.end()
 })
 
-const holders: Array<[counts: Partial<Counts>, other: string | undefined, heldBy: string]> = [
+const holders: Array<[counts: Partial<ProcessActivity>, other: string | undefined, heldBy: string]> = [
   [{ inFlight: 1 }, undefined, 'a request is in flight'],
   [{ upgraded: 2 }, undefined, 'a WebSocket or another upgraded connection is open'],
+  [{ leases: ['bills'] }, undefined, 'lease "bills" is held'],
   [{}, 'a release changes', 'a release changes'],
 ]
 

@@ -23,7 +23,8 @@ end() {
     sleep 0.5 2>/dev/null || sleep 1
     left=$((left - 1))
   done
-  for pid in $(holders "$1"); do kill -KILL "$pid" 2>/dev/null; done
+  # Those that lead a group have started others.
+  for pid in $(holders "$1"); do kill -KILL "-$pid" 2>/dev/null; kill -KILL "$pid" 2>/dev/null; done
 }
 
 guard() {

@@ -1,0 +1,74 @@
+import fs from 'node:fs'
+import type { IncomingMessage, Server } from 'node:http'
+import type { ControlErrorCode, RouteName } from './protocol.js'
+
+/** Where the control API is reached, and by whom. */
+export interface Door {
+  /** @throws {Error} it cannot be opened */
+  open(server: Server): Promise<void>
+  /** Why a request is refused; undefined when it is not. @param route undefined: there is none */
+  refusalOf(request: IncomingMessage, route: RouteName | undefined): ControlErrorCode | undefined
+}
+
+/** A unix socket that only this user may open. Whoever can open it may do all. */
+export function socketDoor(path: string): Door {
+  return {
+    open: async server => {
+      await listening(server, () => server.listen(path))
+      fs.chmodSync(path, 0o600)
+    },
+    refusalOf: () => undefined,
+  }
+}
+
+/** Tells whether a token is one of those that were given. */
+export interface Tokens {
+  accepts(token: string): boolean
+}
+
+/** Commands about tokens: a token that has come into wrong hands must not make others, nor take away those of its owner. */
+const SOCKET_ONLY = new Set<RouteName | undefined>(['tokens', 'createToken', 'revokeToken'])
+
+/**
+ * A port on 127.0.0.1, which every user and every web page of this machine can reach: each request needs a token. A name that a page
+ * has made to lead here (DNS rebinding) is in its Host, and a page of elsewhere in its Origin.
+ */
+export function portDoor(port: number, tokens: Tokens): Door {
+  return {
+    open: async server => {
+      try {
+        await listening(server, () => server.listen(port, '127.0.0.1'))
+      } catch (error) {
+        throw new Error(`ADMIN_PORT=${port} cannot be opened: ${(error as Error).message}`, { cause: error })
+      }
+    },
+    refusalOf: (request, route) => {
+      if (!isOwnHost(request.headers.host) || !isOwnOrigin(request.headers)) return 'FOREIGN_ORIGIN'
+      const [, token = ''] = /^Bearer +(\S{1,200})$/i.exec(request.headers.authorization ?? '') ?? []
+      if (!tokens.accepts(token)) return 'UNAUTHORIZED'
+      return SOCKET_ONLY.has(route) ? 'SOCKET_ONLY' : undefined
+    },
+  }
+}
+
+function isOwnHost(host: string | undefined): boolean {
+  return /^(127\.0\.0\.1|localhost|\[::1\])(:\d{1,5})?$/i.test(host ?? '')
+}
+
+/** Programs send none, and pages of this API the same as their Host. */
+function isOwnOrigin({ origin, host }: IncomingMessage['headers']): boolean {
+  return origin === undefined || origin.toLowerCase() === `http://${host ?? ''}`.toLowerCase()
+}
+
+function listening(server: Server, listen: () => void): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once('error', reject)
+    server.once('listening', () => {
+      server.off('error', reject)
+      // A connection could not be accepted. Its client may try again.
+      server.on('error', () => undefined)
+      resolve()
+    })
+    listen()
+  })
+}

@@ -1,0 +1,107 @@
+import type { ChildProcess } from 'node:child_process'
+import { constants } from 'node:os'
+import { spawnBesideWeb } from '../host/lifeline.js'
+import { readOutput } from '../processes/lines.js'
+import { killGroup, onceEnded, signalGroup, spawned } from '../processes/spawn.js'
+
+/** How a command of the app is run. */
+export interface CommandLaunch {
+  /** At least one; no shell reads them. */
+  readonly words: readonly string[]
+  readonly cwd: string
+  /** All of it. */
+  readonly env: NodeJS.ProcessEnv
+}
+
+export interface CommandObserver {
+  ended(): void
+  printed(line: string): void
+}
+
+/** A command of the app beside its web, with all that it has started, as the primary sees it. */
+export class RunningCommand {
+  /** The last 20; the array changes as the command prints. */
+  readonly lastLines: readonly string[]
+  readonly #process: ChildProcess
+  readonly #startedAt = performance.now()
+  #endedAt: number | undefined
+  #asked = false
+  #killAt: number | undefined
+  #ending = ''
+
+  /** @param lifeline path of the named pipe whose end stops it */
+  constructor(
+    /** In messages, e.g. `worker.1`. */
+    readonly name: string,
+    { words, cwd, env }: CommandLaunch,
+    lifeline: string,
+    observer: CommandObserver,
+  ) {
+    this.#process = spawned(() => spawnBesideWeb(lifeline, words, { cwd, env: { ...env, PWD: cwd } }))
+    this.lastLines = readOutput(this.#process, line => observer.printed(line))
+    onceEnded(this.#process, ending => {
+      killGroup(this.#process)
+      this.#endedAt = performance.now()
+      this.#ending = bySignal(ending)
+      observer.ended()
+    })
+  }
+
+  /** Of the group that it and all that it has started are in. */
+  get pid(): number | undefined {
+    return this.#process.pid
+  }
+
+  /** An exit code, the name of a signal, or the reason why it never ran. */
+  get ending(): string {
+    return this.#ending
+  }
+
+  /** `stopping`: it was asked to end. */
+  get state(): 'running' | 'stopping' | 'exited' {
+    if (this.#endedAt !== undefined) return 'exited'
+    return this.#asked ? 'stopping' : 'running'
+  }
+
+  /** Whether it was asked to end. */
+  get asked(): boolean {
+    return this.#asked
+  }
+
+  /** In the clock of `performance.now()`. */
+  get startedAt(): number {
+    return this.#startedAt
+  }
+
+  /** How long it has run, in milliseconds. */
+  get ranMs(): number {
+    return (this.#endedAt ?? performance.now()) - this.#startedAt
+  }
+
+  /** When it is to be killed; undefined before it was asked to end, and once it is killed. */
+  get killAt(): number | undefined {
+    return this.#killAt
+  }
+
+  /** Asks it to end. @param deadlineMs after which it is to be killed by whoever asked */
+  stop(deadlineMs: number): void {
+    if (this.state !== 'running') return
+    this.#asked = true
+    this.#killAt = performance.now() + deadlineMs
+    signalGroup(this.#process, 'SIGTERM')
+  }
+
+  kill(): void {
+    if (this.state === 'exited') return
+    this.#asked = true
+    this.#killAt = undefined
+    killGroup(this.#process)
+  }
+}
+
+/** A shell reports the end by a signal as an exit code. */
+function bySignal(ending: string): string {
+  const number = Number(/^exit code (\d+)$/.exec(ending)?.[1]) - 128
+  const name = Object.entries(constants.signals).find(([, each]) => each === number)?.[0]
+  return name ?? ending
+}

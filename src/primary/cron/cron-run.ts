@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { CommandLaunch } from '../beside/running-command.js'
+import { RunningCommand } from '../beside/running-command.js'
+import type { Claim, RunLease } from './run-lease.js'
+
+/** How long a run that has to end may take for it. */
+const END_MS = 10_000
+/** How often, and how far apart, it is tried to find out whether another instance runs the job. */
+const [TRIES, TRY_EACH_MS] = [10, 2_000]
+
+/** How a run ended. */
+export interface RunResult {
+  /** An exit code, the name of a signal, or the reason why it never ran. */
+  readonly ending: string
+  /** Why it was ended, if it was. */
+  readonly cut?: string
+  readonly lastLines: readonly string[]
+}
+
+export interface CronRunOptions {
+  name: string
+  launch: () => CommandLaunch
+  timeoutMs: number
+  lifeline: string
+  lease: RunLease
+  print(line: string): void
+}
+
+/** One run of a job, from its time to its end. */
+export class CronRun {
+  readonly startedAt = Date.now()
+  readonly #begun = performance.now()
+  readonly #giveUp = new AbortController()
+  #command: RunningCommand | undefined
+  #cut: string | undefined
+  #kill: NodeJS.Timeout | undefined
+
+  constructor(private readonly options: CronRunOptions) {}
+
+  /** Undefined before the command runs. */
+  get pid(): number | undefined {
+    return this.#command?.pid
+  }
+
+  get ranMs(): number {
+    return performance.now() - this.#begun
+  }
+
+  /**
+   * @param dueAt the time that it is run for, in milliseconds since 1970
+   * @returns undefined: another instance does
+   */
+  async result(job: string, dueAt: number): Promise<RunResult | undefined> {
+    let claim: Claim | undefined
+    try {
+      claim = await this.#claim(job, dueAt)
+      return claim && (await this.#run(claim))
+    } catch (error) {
+      return { ending: `not run: ${this.#cut ?? (error as Error).message}`, lastLines: [] }
+    } finally {
+      await claim?.giveBack()
+    }
+  }
+
+  /** @param why one or two words @param deadlineMs after which it is killed */
+  end(why: string, deadlineMs = END_MS): void {
+    this.#cut ??= why
+    this.#giveUp.abort(new Error(why))
+    const command = this.#command
+    if (command === undefined) return
+    command.stop(deadlineMs)
+    clearTimeout(this.#kill)
+    this.#kill = setTimeout(() => command.kill(), deadlineMs)
+  }
+
+  async #claim(job: string, dueAt: number): Promise<Claim | undefined> {
+    const { signal } = this.#giveUp
+    for (let tried = 1; ; tried += 1) {
+      try {
+        return await this.options.lease.take(job, dueAt)
+      } catch (error) {
+        if (tried === TRIES) throw error
+        await sleep(TRY_EACH_MS, undefined, { signal })
+      }
+    }
+  }
+
+  async #run({ lost }: Claim): Promise<RunResult> {
+    const { name, timeoutMs, lifeline } = this.options
+    this.#giveUp.signal.throwIfAborted()
+    const onLost = (): void => this.end('another instance may run it')
+    const deadline = setTimeout(() => this.end('took too long'), timeoutMs)
+    lost?.addEventListener('abort', onLost)
+    try {
+      return await new Promise<RunResult>(resolve => {
+        const command = new RunningCommand(name, this.options.launch(), lifeline, {
+          printed: line => this.options.print(line),
+          ended: () => {
+            const { ending, lastLines } = command
+            resolve({ ending, lastLines, ...(this.#cut !== undefined && { cut: this.#cut }) })
+          },
+        })
+        this.#command = command
+      })
+    } finally {
+      clearTimeout(deadline)
+      clearTimeout(this.#kill)
+      lost?.removeEventListener('abort', onLost)
+    }
+  }
+}

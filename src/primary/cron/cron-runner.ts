@@ -1,0 +1,166 @@
+import type { CronStatus } from '../../control/protocol.js'
+import type { Logger } from '../../process/log.js'
+import type { Service } from '../../process/service.js'
+import type { ReleasePlace } from '../beside/side-processes.js'
+import type { ShutdownClock } from '../host/shutdown-clock.js'
+import { planCron, type CronAction } from '../plan/cron.js'
+import { cronJobsIn, type CronDefaults, type CronJob } from './cron-jobs.js'
+import { CronRun, type RunResult } from './cron-run.js'
+import type { RunLease } from './run-lease.js'
+
+export interface CronRunnerOptions {
+  /** Undefined: the app has no jobs, or they are off. */
+  placeOf(release: string): ReleasePlace | undefined
+  defaults: CronDefaults
+  lease: RunLease
+  /** Path of the named pipe whose end stops the runs. */
+  lifeline: string
+  shutdown: ShutdownClock
+  log: Logger
+  /** The clock on the wall, in milliseconds since 1970. */
+  now?: () => number
+  /** A line that a run has printed. @param name of the job */
+  print(name: string, line: string): void
+}
+
+type Past = CronStatus['runs'][number]
+
+/** The last runs of each job are kept. */
+const MAX_PAST = 5
+/** The clock on the wall may be set, and the machine may sleep. */
+const LOOK_MS = 30_000
+
+/** Runs the jobs of the live release at their times. */
+export class CronRunner implements Service {
+  readonly #running = new Map<string, CronRun>()
+  readonly #ended = new Set<Promise<void>>()
+  /** By job; of those that are gone nothing is kept. */
+  #past = new Map<string, Past[]>()
+  #jobs: Array<CronJob & { dueAt: number }> = []
+  #place: ReleasePlace | undefined
+  #followed: string | undefined
+  #look: NodeJS.Timeout | undefined
+  #stopped: Promise<void> | undefined
+
+  readonly #now: () => number
+
+  constructor(private readonly options: CronRunnerOptions) {
+    this.#now = options.now ?? Date.now
+  }
+
+  start(): Promise<void> {
+    return Promise.resolve()
+  }
+
+  stop(): Promise<void> {
+    this.#stopped ??= this.#stop()
+    return this.#stopped
+  }
+
+  /** The jobs are those of this release from now on. Runs under way go on. */
+  follow(release: string, generation: number): void {
+    const key = `${release}/${generation}`
+    if (this.#followed === key || this.#stopped !== undefined) return
+    this.#followed = key
+    this.#place = this.options.placeOf(release)
+    const { jobs, faults } = this.#place === undefined ? NONE : cronJobsIn(this.#place.cwd, this.options.defaults)
+    for (const fault of faults) this.options.log.error(`job of cron is not run: ${fault}`)
+    const now = this.#now()
+    const before = new Map(this.#jobs.map(job => [job.id, job]))
+    this.#jobs = jobs.map(job => {
+      const known = before.get(job.id)
+      // A time that has just come is not lost by a deploy.
+      const isSame = known?.schedule.text === job.schedule.text && known.schedule.timeZone === job.schedule.timeZone
+      return { ...job, dueAt: isSame ? known.dueAt : job.schedule.next(now) }
+    })
+    this.#past = new Map(jobs.map(({ id }) => [id, this.#past.get(id) ?? []]))
+    this.#pass()
+  }
+
+  get status(): CronStatus[] {
+    return this.#jobs.map(({ id, name, schedule, line, dueAt }) => {
+      const run = this.#running.get(id)
+      return {
+        name,
+        schedule: schedule.text,
+        timeZone: schedule.timeZone,
+        command: line.words.join(' '),
+        next: new Date(dueAt).toISOString(),
+        ...(run && { running: { since: new Date(run.startedAt).toISOString(), ...(run.pid && { pid: run.pid }) } }),
+        runs: this.#past.get(id) ?? [],
+      }
+    })
+  }
+
+  async #stop(): Promise<void> {
+    clearTimeout(this.#look)
+    const { cutAt } = this.options.shutdown.begin()
+    for (const run of this.#running.values()) run.end('the program stops', Math.max(0, cutAt - performance.now()))
+    await Promise.all(this.#ended)
+    this.options.lease.stop()
+  }
+
+  #pass(): void {
+    clearTimeout(this.#look)
+    if (this.#stopped !== undefined || this.#jobs.length === 0) return
+    const now = this.#now()
+    const observed = this.#jobs.map(({ id, dueAt }) => ({ id, dueAt, runs: this.#running.has(id) }))
+    for (const action of planCron(observed, now)) {
+      const job = this.#jobs.find(({ id }) => id === action.id)
+      if (job !== undefined) this.#carryOut(job, action, now)
+    }
+    const next = Math.min(...this.#jobs.map(({ dueAt }) => dueAt))
+    this.#look = setTimeout(() => this.#pass(), Math.min(LOOK_MS, Math.max(1, next - this.#now())))
+  }
+
+  #carryOut(job: CronJob & { dueAt: number }, action: CronAction, now: number): void {
+    const { dueAt } = job
+    job.dueAt = job.schedule.next(now)
+    if (action.type === 'skip') {
+      const why = action.reason === 'overlap' ? 'its last run still goes on' : 'nobody looked at the clock at its time'
+      this.options.log.warn({ job: job.name, due: new Date(dueAt).toISOString() }, `job of cron is skipped: ${why}`)
+      this.#keep(job.id, { at: new Date(now).toISOString(), ms: 0, result: `skipped: ${why}` })
+      return
+    }
+    const run = this.#runOf(job)
+    this.#running.set(job.id, run)
+    const ended = run.result(job.id, dueAt).then(result => {
+      this.#running.delete(job.id)
+      this.#ended.delete(ended)
+      this.#tell(job, run, result)
+    })
+    this.#ended.add(ended)
+  }
+
+  #runOf({ name, line, timeoutMs }: CronJob): CronRun {
+    const { lifeline, lease } = this.options
+    const place = this.#place
+    return new CronRun({
+      name,
+      timeoutMs,
+      lifeline,
+      lease,
+      launch: () => ({ words: line.words, cwd: place?.cwd ?? '/', env: { ...place?.env(0), ...line.env } }),
+      print: text => this.options.print(name, text),
+    })
+  }
+
+  #tell({ id, name }: CronJob, run: CronRun, result: RunResult | undefined): void {
+    const { log } = this.options
+    if (result === undefined) return log.debug({ job: name }, 'job of cron is run by another instance')
+    const { ending, cut, lastLines } = result
+    const ms = Math.round(run.ranMs)
+    const text = cut === undefined ? ending : `${ending}: ${cut}`
+    this.#keep(id, { at: new Date(run.startedAt).toISOString(), ms, result: text })
+    if (text === 'exit code 0') log.info({ job: name, ms }, 'job of cron is done')
+    else log.error({ job: name, ms, ending: text, lastLines }, 'job of cron failed')
+  }
+
+  #keep(id: string, past: Past): void {
+    const all = this.#past.get(id)
+    all?.unshift(past)
+    all?.splice(MAX_PAST)
+  }
+}
+
+const NONE = { jobs: [], faults: [] }

@@ -1,0 +1,42 @@
+import type { Logger } from '../../process/log.js'
+
+/** Reloads that nobody has typed. What asks for one while another is under way gets one more, and no more than that. */
+export class OwnReloads {
+  #next: string | undefined
+  #underWay = false
+
+  /** @param reload resolves when all workers are replaced; its failures are in the log */
+  constructor(
+    private readonly reload: () => Promise<unknown>,
+    private readonly log: Logger,
+  ) {}
+
+  get areUnderWay(): boolean {
+    return this.#underWay
+  }
+
+  /** @param why what has changed, or which time has come */
+  ask(why: string): void {
+    this.#next = why
+    if (!this.#underWay) void this.#run()
+  }
+
+  async #run(): Promise<void> {
+    this.#underWay = true
+    for (let why = this.#take(); why !== undefined; why = this.#take()) {
+      this.log.info(`app is reloaded: ${why}`)
+      try {
+        await this.reload()
+      } catch (error) {
+        this.log.warn(`app was not reloaded: ${(error as Error).message}`)
+      }
+    }
+    this.#underWay = false
+  }
+
+  #take(): string | undefined {
+    const next = this.#next
+    this.#next = undefined
+    return next
+  }
+}

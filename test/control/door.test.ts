@@ -1,0 +1,93 @@
+import { once } from 'node:events'
+import http from 'node:http'
+import net from 'node:net'
+import t from 'tap'
+import { portDoor } from '#src/control/door.js'
+import type { Problem } from '#src/control/protocol.js'
+import { startControl } from './running-control.js'
+
+const GOOD = 'outpost_good'
+
+async function ask(port: number, options: http.RequestOptions = {}, body?: string) {
+  const request = http.request({ host: '127.0.0.1', port, agent: false, path: '/v1/status', ...options }).end(body)
+  const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+  return { status: response.statusCode, headers: response.headers, ...(JSON.parse(text) as Partial<Problem>) }
+}
+
+const authorization = `Bearer ${GOOD}`
+
+void t.test('the control API on a port', async t => {
+  const { server, carriedOut } = await startControl(t, {}, portDoor(0, { accepts: token => token === GOOD }))
+  const port = server.port!
+
+  await t.test('answers a request with a token, on 127.0.0.1 alone', async t => {
+    t.match(await ask(port, { headers: { authorization } }), { status: 200, version: '0.1.0' })
+    t.match(await ask(port, { headers: { authorization, host: `localhost:${port}` } }), { status: 200 })
+    t.match(await ask(port, { headers: { authorization, origin: `http://127.0.0.1:${port}` } }), { status: 200 })
+    const other = net.connect(port, '127.0.0.2')
+    const [error] = (await once(other, 'error')) as [NodeJS.ErrnoException]
+    t.equal(error.code, 'ECONNREFUSED')
+  })
+
+  await t.test('refuses one without, before it looks at anything else', async t => {
+    carriedOut.length = 0
+    const wrong = [
+      undefined,
+      'Bearer',
+      'Bearer x',
+      `Basic ${GOOD}`,
+      GOOD,
+      `Bearer ${GOOD}x`,
+      `Bearer ${'x'.repeat(500)}`,
+    ]
+    for (const authorization of wrong) {
+      const headers = authorization === undefined ? {} : { authorization }
+      const answer = await ask(port, { headers })
+      t.match(answer, {
+        status: 401,
+        code: 'UNAUTHORIZED',
+        headers: { 'www-authenticate': 'Bearer', connection: 'close' },
+      })
+    }
+    t.match(await ask(port, { method: 'POST', path: '/v1/stop' }), { status: 401 })
+    t.match(await ask(port, { path: '/nowhere' }), { status: 401 })
+    t.match(await ask(port, { method: 'POST', path: '/v1/scale' }, '{"workers":1}'), { status: 401 })
+    t.strictSame(carriedOut, [])
+  })
+
+  await t.test('refuses what a web page of elsewhere could send, token or not', async t => {
+    const foreign = [
+      { host: 'evil.example' },
+      { host: `evil.example:${port}` },
+      { host: `127.0.0.1.evil.example:${port}` },
+      { origin: 'http://evil.example' },
+      { origin: 'null' },
+      { origin: `https://127.0.0.1:${port}` },
+    ]
+    for (const headers of foreign) {
+      t.match(await ask(port, { headers: { authorization, ...headers } }), { status: 403, code: 'FOREIGN_ORIGIN' })
+    }
+    t.strictSame(carriedOut, [])
+  })
+
+  await t.test('gives no tokens and takes none away', async t => {
+    for (const [method, path] of [
+      ['GET', '/v1/tokens'],
+      ['POST', '/v1/tokens'],
+      ['POST', '/v1/tokens/revoke'],
+    ] as const) {
+      t.match(await ask(port, { method, path, headers: { authorization } }), { status: 403, code: 'SOCKET_ONLY' })
+    }
+  })
+})
+
+void t.test('a port that is taken is named', async t => {
+  const taken = net.createServer().listen(0, '127.0.0.1')
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const { port } = taken.address() as net.AddressInfo
+  const failed = startControl(t, {}, portDoor(port, { accepts: () => true }))
+  await t.rejects(failed, { message: new RegExp(`^ADMIN_PORT=${port} cannot be opened: .*EADDRINUSE`) })
+})

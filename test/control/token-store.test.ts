@@ -1,0 +1,46 @@
+import { readFileSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { TokenStore } from '#src/control/token-store.js'
+import { temporaryFolder } from '../helpers/harness.js'
+
+void t.test('a token is accepted until it is revoked, also by a later start', t => {
+  const file = join(temporaryFolder(t), 'tokens.json')
+  const store = new TokenStore(file)
+  t.notOk(store.accepts(''))
+  const { id, token } = store.create('ci')
+  const other = store.create('laptop')
+  t.match(token, /^outpost_[\w-]{43}$/)
+  t.ok(store.accepts(token))
+  t.ok(new TokenStore(file).accepts(other.token))
+  for (const wrong of ['', 'x', token.slice(0, -1), `${token}x`, id]) t.notOk(store.accepts(wrong), wrong)
+  t.match(store.list(), [{ id, name: 'ci' }, { name: 'laptop' }])
+  store.revoke(id)
+  t.notOk(store.accepts(token))
+  t.ok(store.accepts(other.token))
+  t.notOk(new TokenStore(file).accepts(token))
+  t.throws(() => store.revoke(id), { code: 'UNKNOWN_TOKEN' })
+  t.end()
+})
+
+void t.test('only hashes are kept, where no other user may read them', t => {
+  const file = join(temporaryFolder(t), 'tokens.json')
+  const { token } = new TokenStore(file).create('')
+  t.equal(statSync(file).mode & 0o777, 0o600)
+  t.notOk(readFileSync(file, 'utf8').includes(token.slice('outpost_'.length)))
+  t.end()
+})
+
+void t.test('there are no more than fifty', t => {
+  const store = new TokenStore(join(temporaryFolder(t), 'tokens.json'))
+  for (let i = 0; i < 50; i += 1) store.create('')
+  t.throws(() => store.create(''), { code: 'TOO_MANY_TOKENS' })
+  t.end()
+})
+
+void t.test('a file that cannot be read is named', t => {
+  const file = join(temporaryFolder(t), 'tokens.json')
+  writeFileSync(file, '[{"id":1}]')
+  t.throws(() => new TokenStore(file), { message: new RegExp(`^${file} cannot be read`) })
+  t.end()
+})

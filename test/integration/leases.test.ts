@@ -1,0 +1,65 @@
+import t from 'tap'
+import { ControlClient } from '#src/control/client.js'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { folderOf } from '../helpers/releases.js'
+
+/** Holds a lease from a request to another one, after the first has its answer. */
+const app = `
+import { createServer } from 'node:http'
+export default outpost => {
+  let end = () => undefined
+  return createServer((request, response) => {
+    if (request.url === '/end') end()
+    if (request.url !== '/begin') return response.end(String(process.pid))
+    const leased = outpost.lease('bills', async ({ signal, fence }) => {
+      const ended = new Promise(resolve => (end = resolve))
+      signal.addEventListener('abort', () => {
+        console.log('told to end: ' + signal.reason.message)
+        end()
+      })
+      response.end('holds ' + fence)
+      await ended
+      return 'paid'
+    })
+    leased.then(
+      done => (done === undefined ? response.end('held') : console.log('done ' + JSON.stringify(done))),
+      error => response.headersSent ? console.log('failed ' + error.message) : response.end(error.message),
+    )
+  })
+}
+`
+
+const files = { 'package.json': '{"type":"module","main":"app.js"}', 'app.js': app }
+
+void t.test('a lease of an app', async t => {
+  const folder = folderOf(t, files)
+  const settings = { APP: folder, WORKERS: '0-2', SCALE_TO_ZERO_AFTER: '2', APP_ENTRY: 'export' }
+  const cluster = Cluster.spawn(t, settings, undefined, folder)
+  await cluster.serving()
+  const client = await ControlClient.of(cluster.dataDir)
+  const text = async (path: string): Promise<string> => (await ask(cluster.url, path)).text
+
+  await t.test('has a Redis started for it, and holds the worker awake', async t => {
+    t.match(await text('/begin'), /^holds \d{16}$/)
+    t.equal(await text('/begin'), 'held')
+    await until(async () => (await client.status()).sleep?.heldBy === 'lease "bills" is held', 'what holds the worker')
+    t.match(
+      (await client.status()).processes.filter(({ role }) => role === 'worker'),
+      [{ leases: ['bills'] }],
+    )
+    await text('/end')
+    await cluster.printed(/done {"value":"paid","fence":\d{16}}/)
+    await cluster.printed(/pool shrinks to 0 workers/)
+    await cluster.has('worker', 0)
+  })
+
+  await t.test('is told of the end of its worker, and is free for the next one', async t => {
+    t.match(await text('/begin'), /^holds/)
+    await client.reload()
+    await cluster.printed(/told to end: the worker is to end/)
+    await until(async () => (await text('/begin')).startsWith('holds'), 'the lease again')
+    t.pass()
+  })
+})

@@ -1,0 +1,57 @@
+import { pino } from 'pino'
+import t from 'tap'
+import { OwnReloads } from '#src/primary/own-reloads/own-reloads.js'
+import { ReloadSchedule } from '#src/primary/own-reloads/reload-schedule.js'
+import { until } from '../../helpers/deadline.js'
+
+const silent = pino({ level: 'silent' })
+const MINUTE = 60_000
+
+void t.test('what asks during a reload gets one more, and a failure is no end', async t => {
+  const ends: Array<(error?: Error) => void> = []
+  const reloads = new OwnReloads(
+    () =>
+      new Promise<void>((resolve, reject) => {
+        ends.push(error => (error === undefined ? resolve() : reject(error)))
+      }),
+    silent,
+  )
+  reloads.ask('one')
+  for (const why of ['two', 'three', 'four']) reloads.ask(why)
+  t.equal(ends.length, 1)
+  ends[0]?.(new Error('it does not start'))
+  await until(() => ends.length === 2, 'one more')
+  ends[1]?.()
+  await until(() => !reloads.areUnderWay, 'the end')
+  t.equal(ends.length, 2)
+  reloads.ask('five')
+  t.equal(ends.length, 3)
+})
+
+void t.test('a schedule asks at its times, and not while a reload is under way', async t => {
+  let ahead = MINUTE - 100 - (Date.now() % MINUTE)
+  const asked: string[] = []
+  const reloads = { areUnderWay: false, ask: (why: string) => void asked.push(why) }
+  const lines: string[] = []
+  const log = pino({}, { write: line => void lines.push(line) })
+  const schedule = new ReloadSchedule('* * * * *', 'UTC', reloads, log, () => Date.now() + ahead)
+  t.teardown(() => schedule.stop())
+  await schedule.start()
+  t.strictSame(asked, [])
+  await until(() => asked.length === 1, 'its time')
+  t.strictSame(asked, ['RELOAD_CRON is * * * * *'])
+  await schedule.stop()
+
+  reloads.areUnderWay = true
+  ahead += MINUTE - 100 - ((Date.now() + ahead) % MINUTE)
+  await schedule.start()
+  await until(() => lines.length === 1, 'its time')
+  t.match(lines[0], /not reloaded by RELOAD_CRON: a reload is under way/)
+  t.equal(asked.length, 1)
+})
+
+void t.test('without a schedule nothing is asked for', async t => {
+  const schedule = new ReloadSchedule(undefined, 'UTC', { areUnderWay: false, ask: () => t.fail('asked') }, silent)
+  await schedule.start()
+  await schedule.stop()
+})

@@ -53,7 +53,6 @@ export function statusLines(status: Status, paint: Paint = plain): string[] {
     ...releaseFacts(status),
     ...edgeFacts(status),
     ['workers', workersOf(status)],
-    ['workers', workersOf(status)],
     ...besideFacts(status),
   ]
   return [

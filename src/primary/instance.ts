@@ -5,6 +5,7 @@ import { installEnvironment, startFolder, workerEnvironment } from '../config/ap
 import { folderOfApp } from '../config/app-module.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
+import { rarely } from '../process/rarely.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
 import { portDoor, socketDoor } from '../control/door.js'
@@ -38,6 +39,9 @@ const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
 /** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
+
+/** Whoever tries tokens must not fill the log. */
+const REFUSED_EACH_MS = 60_000
 
 /** One running Outpost: all that it has started. */
 export interface Instance {
@@ -167,7 +171,12 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     stop: () => process.kill(process.pid, 'SIGTERM'),
   }
   const control = new ControlServer(socketDoor(folder.controlSocket), answers)
-  if (config.adminPort !== undefined) admin = new ControlServer(portDoor(config.adminPort, tokens), answers)
+  if (config.adminPort !== undefined) {
+    const refused = rarely(REFUSED_EACH_MS, () =>
+      log.warn('request to ADMIN_PORT was refused: it has no token of this instance'),
+    )
+    admin = new ControlServer(portDoor(config.adminPort, tokens, refused), answers)
+  }
   const reloads = new OwnReloads(() => supervisor.reload(), log)
   const reloadSchedule = new ReloadSchedule(config.reloadCron, timeZone, reloads, log)
   const watch = new FolderWatch({

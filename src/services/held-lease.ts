@@ -4,7 +4,13 @@ import { keys } from './keys.js'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
-    takeLease(lease: string, fence: string, token: string, ttlMs: number, keptMs: number): Result<string | null, Context>
+    takeLease(
+      lease: string,
+      fence: string,
+      token: string,
+      ttlMs: number,
+      keptMs: number,
+    ): Result<string | null, Context>
     renewLease(lease: string, token: string, ttlMs: number): Result<number, Context>
     endLease(lease: string, token: string): Result<number, Context>
   }

@@ -3,7 +3,6 @@ import { awake, sleep, woken, type Activity, type ProcessActivity, type SleepSta
 
 const AFTER = 60_000
 
-
 function activity(counts: Partial<ProcessActivity> = {}, other?: string): Activity {
   const all = { inFlight: 0, upgraded: 0, requests: 0, leases: [], ...counts }
   return { processes: new Map([['balancer 1', all]]), other }

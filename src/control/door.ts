@@ -32,8 +32,9 @@ const SOCKET_ONLY = new Set<RouteName | undefined>(['tokens', 'createToken', 're
 /**
  * A port on 127.0.0.1, which every user and every web page of this machine can reach: each request needs a token. A name that a page
  * has made to lead here (DNS rebinding) is in its Host, and a page of elsewhere in its Origin.
+ * @param onRefused called for each request without a token, or of another place
  */
-export function portDoor(port: number, tokens: Tokens): Door {
+export function portDoor(port: number, tokens: Tokens, onRefused: () => void = () => undefined): Door {
   return {
     open: async server => {
       try {
@@ -43,9 +44,15 @@ export function portDoor(port: number, tokens: Tokens): Door {
       }
     },
     refusalOf: (request, route) => {
-      if (!isOwnHost(request.headers.host) || !isOwnOrigin(request.headers)) return 'FOREIGN_ORIGIN'
+      if (!isOwnHost(request.headers.host) || !isOwnOrigin(request.headers)) {
+        onRefused()
+        return 'FOREIGN_ORIGIN'
+      }
       const [, token = ''] = /^Bearer +(\S{1,200})$/i.exec(request.headers.authorization ?? '') ?? []
-      if (!tokens.accepts(token)) return 'UNAUTHORIZED'
+      if (!tokens.accepts(token)) {
+        onRefused()
+        return 'UNAUTHORIZED'
+      }
       return SOCKET_ONLY.has(route) ? 'SOCKET_ONLY' : undefined
     },
   }

@@ -6,6 +6,7 @@ import { installEnvironment, startFolder, workerEnvironment } from '../config/ap
 import { folderOfApp } from '../config/app-module.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
+import { rarely } from '../process/rarely.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
 import { portDoor, socketDoor } from '../control/door.js'
@@ -44,6 +45,9 @@ const REDIS_PATIENCE_MS = 1_500
 
 /** Pages of a release are used for so long after clients get another one. */
 const MIXED_MS = 3_600_000
+
+/** Whoever tries tokens must not fill the log. */
+const REFUSED_EACH_MS = 60_000
 
 /** One running Outpost: all that it has started. */
 export interface Instance {
@@ -185,7 +189,12 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     stop: () => process.kill(process.pid, 'SIGTERM'),
   }
   const control = new ControlServer(socketDoor(folder.controlSocket), answers)
-  if (config.adminPort !== undefined) admin = new ControlServer(portDoor(config.adminPort, tokens), answers)
+  if (config.adminPort !== undefined) {
+    const refused = rarely(REFUSED_EACH_MS, () =>
+      log.warn('request to ADMIN_PORT was refused: it has no token of this instance'),
+    )
+    admin = new ControlServer(portDoor(config.adminPort, tokens, refused), answers)
+  }
   const reloads = new OwnReloads(() => supervisor.reload(), log)
   const reloadSchedule = new ReloadSchedule(config.reloadCron, timeZone, reloads, log)
   const watch = new FolderWatch({

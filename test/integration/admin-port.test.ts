@@ -20,6 +20,7 @@ void t.test('whoever has a token may use the control API on ADMIN_PORT', async t
     fetch(`http://127.0.0.1:${adminPort}${path}`, { method, headers: { authorization: `Bearer ${token}` } })
 
   t.equal((await ask('/v1/status', 'none')).status, 401, 'nobody may without a token')
+  await cluster.printed(/request to ADMIN_PORT was refused/)
   const { id, token } = await client.createToken('ci')
   const answer = await ask('/v1/status', token)
   t.match([answer.status, (await answer.json()) as Status], [200, { state: 'serving', adminPort }])

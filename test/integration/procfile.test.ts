@@ -142,6 +142,20 @@ setInterval(() => 0, 1000)`,
   t.pass()
 })
 
+void t.test('a start ends at once what a primary that was killed has left beside the web', async t => {
+  const folder = folderOf(t, app('start'))
+  const settings = { APP: folder, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '3000' }
+  const killed = await Cluster.start(t, settings, undefined, folder)
+  const stubborn = Number(/stubborn start (\d+)/.exec(await killed.printed(/stubborn start \d+/))?.[1])
+  await until(() => upsOf(killed).length === 1, 'the worker')
+  const [{ pid, own }] = upsOf(killed) as [Up]
+  killed.signal('SIGKILL')
+  const next = await Cluster.start(t, { ...settings, DATA_DIR: killed.dataDir }, undefined, folder)
+  t.strictSame([pid, own, stubborn].filter(isAlive), [], 'nothing of it runs when the next one serves')
+  await until(() => upsOf(next).length === 1, 'the worker of the next one')
+  t.match(await next.stop(), { code: 0 })
+})
+
 void t.test('an app that is built in, or a folder without a Procfile, has no processes beside the web', async t => {
   const folder = folderOf(t, appThatSays('plain'))
   const cluster = await Cluster.start(t, { APP: folder, WORKERS: '1' }, undefined, folder)

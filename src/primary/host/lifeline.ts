@@ -48,11 +48,15 @@ export async function endLeftovers(path: string): Promise<number> {
     left = holdersOf(path)
   }
   while (left.length > 0) {
-    // Those that lead a group have started others.
-    signal([...left.map(pid => -pid), ...left], 'SIGKILL')
+    signal(left, 'SIGKILL')
     await sleep(POLL_MS)
     left = holdersOf(path)
   }
+  // Those that led a group have started others, which may not have the pipe open.
+  signal(
+    found.map(pid => -pid),
+    'SIGKILL',
+  )
   return found.length
 }
 

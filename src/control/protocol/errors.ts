@@ -1,0 +1,62 @@
+import type { DeployReport } from './releases.js'
+
+/** Every error of the control API. */
+export const controlErrors = {
+  MALFORMED_COMMAND: { status: 400, detail: 'The request is not well-formed HTTP/1.1.' },
+  UNEXPECTED_BODY: { status: 400, detail: 'This command takes no body.' },
+  INVALID_BODY: { status: 400, detail: 'The body is not the JSON document that this command takes.' },
+  INVALID_QUERY: { status: 400, detail: 'The query is not one that this route takes.' },
+  UNAUTHORIZED: { status: 401, detail: 'The request has no token of this instance: outpost token create makes one.' },
+  FOREIGN_ORIGIN: { status: 403, detail: 'The Host or the Origin of the request is not that of this port.' },
+  SOCKET_ONLY: { status: 403, detail: 'Tokens are managed over the unix socket alone.' },
+  UNKNOWN_TOKEN: { status: 404, detail: 'There is no such token.' },
+  TOO_MANY_TOKENS: { status: 409, detail: 'There are as many tokens as there may be: revoke one.' },
+  UNKNOWN_ROUTE: { status: 404, detail: 'The control API has no such route.' },
+  WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
+  COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
+  MODE_IS_FIXED: { status: 409, detail: 'Mesh mode and balancers cannot replace each other while Outpost runs.' },
+  UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process beside the web.' },
+  UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
+  DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again after its end.' },
+  RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again after its end.' },
+  COMMAND_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large.' },
+  ARCHIVE_REFUSED: { status: 422, detail: 'The archive is refused, and nothing of it is kept.' },
+  INSTALL_FAILED: { status: 422, detail: 'The release could not be installed, and nothing of it is kept.' },
+  TAKEN_BACK: { status: 500, detail: 'The release has failed and is taken back; the one before serves.' },
+  RELOAD_FAILED: { status: 500, detail: 'A new worker did not become ready, or ended soon after.' },
+  START_FAILED: { status: 500, detail: 'A worker did not become ready, and nothing is served.' },
+  COMMAND_FAILED: { status: 500, detail: 'The command failed inside Outpost.' },
+  STILL_IN_FLIGHT: { status: 504, detail: 'Requests were in flight until the pause was over, and the others go on.' },
+  STOPPING: { status: 503, detail: 'Outpost is stopping.' },
+} as const
+
+export type ControlErrorCode = keyof typeof controlErrors
+
+interface ControlErrorFacts {
+  message?: string
+  lastLines?: readonly string[] | undefined
+  report?: DeployReport | undefined
+}
+
+/** A command that failed, with a code of the catalogue. */
+export class ControlError extends Error {
+  /** The last output of the failed worker, if a worker failed. */
+  readonly lastLines: readonly string[] | undefined
+
+  /** What both releases did, if a release was tried. */
+  readonly report: DeployReport | undefined
+
+  constructor(
+    readonly code: ControlErrorCode,
+    { message, lastLines, report, ...options }: ErrorOptions & ControlErrorFacts = {},
+  ) {
+    super(message ?? controlErrors[code].detail, options)
+    this.name = 'ControlError'
+    this.lastLines = lastLines
+    this.report = report
+  }
+
+  get status(): number {
+    return controlErrors[this.code].status
+  }
+}

@@ -1,0 +1,77 @@
+import * as z from 'zod'
+import { deployedSchema, deployProgressSchema, optionalReport } from './releases.js'
+
+const wholeNumber = z.number().int().nonnegative()
+
+export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how many workers were replaced') })
+
+/** The query of `GET /v1/logs`. */
+export const logsQuerySchema = z.strictObject({
+  lines: z.coerce.number().int().min(0).max(10_000).default(50).describe('how many of the last lines'),
+  follow: z.enum(['0', '1']).default('0').describe('1: sends each further line as it comes'),
+})
+
+/** The last lines that the instance has printed, in their order. */
+export const logsSchema = z.object({ lines: z.array(z.string()) })
+
+export const stoppingSchema = z.object({ pid: wholeNumber.describe('of the primary, which ends') })
+
+const lastLinesSchema = z.array(z.string()).optional().describe('the last output of the failed worker')
+
+export const problemSchema = z.object({
+  type: z.string(),
+  title: z.string(),
+  status: wholeNumber,
+  code: z.string(),
+  detail: z.string(),
+  lastLines: lastLinesSchema,
+  report: optionalReport,
+})
+
+/** The progress of a command, before its last event. */
+export const progressSchema = z.object({
+  event: z.literal('replaced'),
+  worker: z.string().describe('id of the worker that has left'),
+})
+
+export const failedSchema = z.object({
+  event: z.literal('failed'),
+  error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema, report: optionalReport }),
+})
+
+/** What `POST /v1/reload` streams: any number of `replaced`, then one `done` or `failed`. */
+export const reloadEventSchema = z.discriminatedUnion('event', [
+  progressSchema,
+  reloadedSchema.extend({ event: z.literal('done') }),
+  failedSchema,
+])
+
+/** What `POST /v1/releases` and `POST /v1/rollback` stream: any number of steps, then one `done` or `failed`. */
+export const deployEventSchema = z.discriminatedUnion('event', [
+  deployProgressSchema,
+  deployedSchema.extend({ event: z.literal('done') }),
+  failedSchema,
+])
+
+/** What `GET /v1/logs` streams. Only a client that asked to follow gets no `end`. */
+export const logEventSchema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('line'), line: z.string() }),
+  z.object({ event: z.literal('skipped'), lines: wholeNumber.describe('lines that the client was too slow for') }),
+  z.object({ event: z.literal('end') }),
+  failedSchema,
+])
+
+/** What `POST /v1/stop` streams: one event. */
+export const stopEventSchema = z.discriminatedUnion('event', [
+  stoppingSchema.extend({ event: z.literal('stopping') }),
+  failedSchema,
+])
+
+export type Logs = z.infer<typeof logsSchema>
+export type LogEvent = z.infer<typeof logEventSchema>
+export type Reloaded = z.infer<typeof reloadedSchema>
+export type DeployEvent = z.infer<typeof deployEventSchema>
+export type Progress = z.infer<typeof progressSchema>
+export type ReloadEvent = z.infer<typeof reloadEventSchema>
+export type StopEvent = z.infer<typeof stopEventSchema>
+export type Problem = z.infer<typeof problemSchema>

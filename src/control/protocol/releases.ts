@@ -1,0 +1,123 @@
+import * as z from 'zod'
+
+/** Outpost gives these to each worker. */
+const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
+
+const wholeNumber = z.number().int().nonnegative()
+
+/** Stages of a bake like `10:30,50:30`: percent of the clients, and seconds. */
+const stagesSchema = z
+  .string()
+  .regex(/^(\d{1,3}(\.\d+)?:\d{1,6}(\.\d+)?(,(?!$))?){0,20}$/)
+  .transform(text =>
+    text
+      .split(',')
+      .filter(stage => stage !== '')
+      .map(stage => stage.split(':').map(Number))
+      .map(([percent = 0, seconds = 0]) => ({ share: percent / 100, ms: seconds * 1_000 })),
+  )
+  .refine(stages => stages.every(({ share }) => share > 0 && share <= 1))
+
+/** The query of `POST /v1/releases`. Its body is a tar archive, compressed by gzip or not. */
+export const deployQuerySchema = z.strictObject({
+  source: z.string().max(500).default('').describe('what the archive is made of, as people know it'),
+  stages: stagesSchema.default([]).describe('of the bake: percent of the clients and seconds, like 10:30,50:30'),
+  preview: z
+    .enum(['0', '1'])
+    .default('0')
+    .transform(flag => flag === '1')
+    .describe('1: no client gets it but those who ask for it'),
+})
+
+/** The query of `POST /v1/releases/{release}/activate`. */
+export const activateQuerySchema = deployQuerySchema.pick({ stages: true })
+
+export const rollbackSchema = z.strictObject({
+  release: z.string().max(64).optional().describe('by default the one before'),
+})
+
+/** Variables of the app, by name. */
+export const environmentSchema = z.object({ env: z.record(z.string(), z.string()) })
+
+const variableName = z
+  .string()
+  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,199}$/)
+  .refine(name => !KEPT_NAMES.has(name))
+
+/** Changes of them: they make a release. */
+export const environmentChangeSchema = z.strictObject({
+  set: z.record(variableName, z.string().max(64 * 1024)).default({}),
+  unset: z.array(z.string().max(200)).default([]),
+})
+
+/** Where a one-off command of the live release runs, and its whole environment. */
+export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z.string()) })
+
+export const releaseSchema = z.object({
+  id: z.string(),
+  at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
+  source: z.string().describe('what it was made of'),
+  state: z
+    .enum(['live', 'deploying', 'preview', 'warm', 'kept', 'taken-back'])
+    .describe(
+      'preview: only those get it who ask for it; warm: its workers are ready for a rollback; kept: its files are there',
+    ),
+  reason: z.string().optional().describe('why it was taken back'),
+})
+
+/** The newest first. */
+export const releasesSchema = z.object({ releases: z.array(releaseSchema) })
+
+const sideSchema = z.object({
+  requests: wholeNumber.describe('answers, and tries that broke off'),
+  failed: wholeNumber.describe('answers with a status from 500'),
+  broken: wholeNumber.describe('tries without a whole answer'),
+  p99Ms: z
+    .number()
+    .optional()
+    .describe('one in a hundred answers took longer to begin; missing for less than a hundred'),
+  growthBytes: z.number().describe('by how much the memory of a worker grew on average'),
+})
+
+export const reportSchema = z.object({
+  before: sideSchema.describe('the release before'),
+  fresh: sideSchema.describe('the new release, in the same seconds'),
+  remark: z.string().optional().describe('that there was too little traffic to compare'),
+})
+
+export const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')
+
+export const deployedSchema = z.object({
+  release: z.string().describe('that all clients get now, or that is in preview'),
+  report: optionalReport,
+  preview: z
+    .object({
+      host: z.string().describe('begin of the host names that lead to it'),
+      link: z.string().describe('path that sets a cookie which leads to it; nobody else can make it'),
+    })
+    .optional()
+    .describe('how to get to the release, which no client gets otherwise'),
+})
+
+/** The progress of a deploy or a rollback, before its last event. */
+export const deployProgressSchema = z.discriminatedUnion('event', [
+  z.object({ event: z.literal('received'), release: z.string(), files: wholeNumber, bytes: wholeNumber }),
+  z.object({ event: z.literal('installing'), command: z.string() }),
+  z.object({
+    event: z.literal('baking'),
+    release: z.string(),
+    share: z.number().describe('of the clients; 1 is all'),
+    seconds: z.number(),
+  }),
+  z.object({ event: z.literal('previewing'), release: z.string() }),
+  z.object({ event: z.literal('filling'), release: z.string() }),
+])
+
+export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
+export type RunPlace = z.infer<typeof runSchema>
+export type ReleaseInfo = z.infer<typeof releaseSchema>
+export type Releases = z.infer<typeof releasesSchema>
+export type Deployed = z.infer<typeof deployedSchema>
+export type DeployReport = z.infer<typeof reportSchema>
+export type DeployQuery = z.infer<typeof deployQuerySchema>
+export type DeployProgress = z.infer<typeof deployProgressSchema>

@@ -113,14 +113,18 @@ export class Traffic {
    * Workers of another release than the one of all clients get no connections: they take their requests over their
    * sockets. So a worker of a bad release that exits breaks no connection.
    *
-   * Prefers healthy workers, then processes with heartbeats, then any that is ready.
+   * Prefers healthy workers that all others have found, then healthy ones, then processes with heartbeats, then any that is
+   * ready.
    */
   #fittest(): Child[] {
     const isMesh = this.role === 'worker'
     const ready = isMesh ? this.#ready() : this.#all('balancer').filter(({ state }) => state === 'ready')
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
-    const well = isMesh ? awake.filter(child => this.board.readyAtAll([child], child.id)) : awake
-    return [well, awake, ready].find(some => some.length > 0) ?? []
+    if (!isMesh) return awake.length > 0 ? awake : ready
+    const well = awake.filter(child => this.board.readyAtAll([child], child.id))
+    // A client may come back by another worker, which has to find the one that its cookie names.
+    const known = well.filter(child => this.board.readyAtAll(awake, child.id))
+    return [known, well, awake, ready].find(some => some.length > 0) ?? []
   }
 
   #ready(): Child[] {

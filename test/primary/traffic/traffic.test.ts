@@ -116,3 +116,16 @@ void t.test('in mesh mode connections are dealt to healthy workers with heartbea
   t.same(dealt(), ['well'])
   t.end()
 })
+
+void t.test('in mesh mode a worker gets connections once the others have found it', t => {
+  const [first, second] = [child('worker', '1'), child('worker', '2')]
+  const { traffic, dealt } = trafficOf([first, second], true)
+  for (const each of [first, second]) traffic.board.noteState(each, '1', 'ready')
+  traffic.board.noteState(second, '2', 'ready')
+  traffic.direct([])
+  t.same(dealt(), ['1'])
+  traffic.board.noteState(first, '2', 'ready')
+  traffic.direct([])
+  t.same(dealt(), ['1', '2'])
+  t.end()
+})

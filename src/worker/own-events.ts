@@ -41,8 +41,8 @@ export class OwnEvents extends EventEmitter implements Channel {
     } as typeof process.emit
     // Without a listener, Node holds messages back and lets signals end the process.
     for (const event of DIVERTED) if (event !== 'disconnect') process.on(event as 'message', doNothing)
-    // The channel is not the app's to close.
-    process.disconnect = doNothing
+    // The channel is not the app's to close. Node calls this as well when the primary has exited, and then drops the channel.
+    process.disconnect = () => process.nextTick(() => this.#noteEnd())
   }
 
   /**
@@ -63,6 +63,13 @@ export class OwnEvents extends EventEmitter implements Channel {
       return true
     }
     return false
+  }
+
+  #noteEnd(): void {
+    // Node sets it to null.
+    if (!process.connected || Boolean(process.channel)) return
+    process.connected = false
+    this.#arrives('disconnect', [])
   }
 
   #arrives(event: string | symbol, args: unknown[]): boolean {

@@ -1,5 +1,6 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { ask, bearer, login, member, register, signIn, somebody, type Credentials } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
@@ -25,6 +26,8 @@ for (const BALANCERS of ['1', '0']) {
       await until(() => cluster.lines.filter(line => line.includes('waiting for')).length === 2, 'both to begin')
       cluster.kill('primary')
       await cluster.exited
+      // Processes tell of themselves each second, and there is nobody to tell any more.
+      await sleep(1_500)
       writeFileSync(file, '')
       t.match(await answer, { status: 200 })
       await cluster.gone(LEAVE_MS)

@@ -37,7 +37,7 @@ type ExchangeState = 'arriving' | 'waiting' | 'sent' | 'answering' | 'over'
 export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, ForwardedRequest {
   #state: ExchangeState = 'arriving'
   #response: ServerResponse
-  #body: RequestBody = { kind: 'none' }
+  #body: RequestBody = NO_BODY
   #target: Target | undefined
   #place: Entry | undefined
   #cookies: readonly string[] | undefined
@@ -204,7 +204,9 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#waitWithin(undefined)
     this.#measure()
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
+    // Nothing is sent again from now on.
     this.#shares.freeBody()
+    if (this.#body.kind === 'held') this.#body = NO_BODY
     // An answer that streams holds no place.
     this.noteAnswering()
   }
@@ -357,6 +359,8 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#end()
   }
 }
+
+const NO_BODY: RequestBody = { kind: 'none' }
 
 /** A poll is left this long, so that it takes what waits for it. */
 const POLL_MS = 50

@@ -51,7 +51,7 @@ export function takeWholeBody(request: IncomingMessage, done: (body: RequestBody
 
 /** A body that is being read into memory. */
 class BodyReading {
-  readonly #chunks: Buffer[] = []
+  #chunks: Buffer[] = []
   #isOver = false
   bytes = 0
 
@@ -66,13 +66,23 @@ class BodyReading {
   /** Puts back what was read. Does nothing once all of it has been. */
   giveBack(): void {
     if (this.#isOver) return
-    this.#isOver = true
     const { request } = this
-    request.off('data', this.#onData).off('end', this.#onEnd).pause()
-    if (this.bytes > 0) request.unshift(Buffer.concat(this.#chunks))
+    const read = this.#takeChunks()
+    request.pause()
+    if (this.bytes > 0) request.unshift(read)
     // As on arrival: a stream that was paused would not flow for a mere 'data' listener.
     Object.assign(request, { readableFlowing: null })
     this.done(STREAM)
+  }
+
+  /** The request, which may live long, keeps nothing of it. */
+  #takeChunks(): Buffer {
+    this.#isOver = true
+    this.request.off('data', this.#onData).off('end', this.#onEnd)
+    const chunks = this.#chunks
+    this.#chunks = []
+    const [only] = chunks
+    return only !== undefined && chunks.length === 1 ? only : Buffer.concat(chunks)
   }
 
   readonly #onData = (chunk: Buffer): void => {
@@ -82,8 +92,6 @@ class BodyReading {
   }
 
   readonly #onEnd = (): void => {
-    if (this.#isOver) return
-    this.#isOver = true
-    this.done({ kind: 'held', bytes: Buffer.concat(this.#chunks) })
+    if (!this.#isOver) this.done({ kind: 'held', bytes: this.#takeChunks() })
   }
 }

@@ -145,7 +145,7 @@ export class Supervisor implements Service, ChildObserver {
       this.#dealer?.stop()
       this.#factory.dropSpare()
       this.options.publicPort.close()
-      this.#traffic.openEdge()
+      this.#traffic.endPause()
       this.#desired = { ...this.#desired, shutdown: this.options.shutdown.begin() }
       this.#pass()
     })

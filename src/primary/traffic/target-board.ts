@@ -49,9 +49,11 @@ export class TargetBoard {
     }
   }
 
-  /** Lets requests go on, at processes that get no further list. */
-  openEdge(balancing: readonly Child[]): void {
-    for (const child of balancing) if (this.#edge.has(child)) this.#tellEdge(child, {}, NO_ORDER)
+  /** Lets requests that wait go on, at processes that get no further list. What else is ordered stays. */
+  endPause(balancing: readonly Child[], { pausedUntil, ...edge }: EdgeOrder): void {
+    const order = JSON.stringify(edge)
+    if (pausedUntil === undefined) return
+    for (const child of balancing) this.#tellEdge(child, edge, order)
   }
 
   #tellEdge(child: Child, order: EdgeOrder, text: string): void {

@@ -86,8 +86,8 @@ export class Traffic {
   }
 
   /** The instance stops, and what waits is to be answered. */
-  openEdge(): void {
-    this.board.openEdge(this.#forwarding())
+  endPause(): void {
+    this.board.endPause(this.#forwarding(), this.edgeOrder())
   }
 
   #checkQuiet(): void {

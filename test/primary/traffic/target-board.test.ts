@@ -1,4 +1,5 @@
 import t from 'tap'
+import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { Order } from '#src/ipc/messages.js'
 import type { Child } from '#src/primary/processes/child.js'
 import { TargetBoard } from '#src/primary/traffic/target-board.js'
@@ -96,8 +97,12 @@ void t.test('orders about the edge come before the list that acknowledges them, 
   t.strictSame(typesOf(late), ['edge', 'targets'], 'a new one gets them as well')
   board.noteRouted(first, 1)
   t.notOk(board.routedAtAll([first]), 'the list before is no answer')
-  board.openEdge([first, late])
-  t.strictSame(first.orders.at(-1), { type: 'edge', order: {} })
+  const maintenance = { page: '', retryAfter: 60, allow: [], since: '' }
+  board.endPause([first, late], { pausedUntil: 9, maintenance } as unknown as EdgeOrder)
+  t.strictSame(first.orders.at(-1), { type: 'edge', order: { maintenance } }, 'what else is ordered stays')
+  const told = first.orders.length
+  board.endPause([first, late], { maintenance } as unknown as EdgeOrder)
+  t.equal(first.orders.length, told, 'nothing waits')
   board.noteQuiet(first, 9)
   t.notOk(board.quietAtAll([first, late], 9))
   board.noteQuiet(late, 9)

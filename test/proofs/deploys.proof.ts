@@ -1,0 +1,74 @@
+import http from 'node:http'
+import t from 'tap'
+import { ask } from '../helpers/client.js'
+import { Cluster } from '../helpers/cluster.js'
+import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
+
+const MODES = { 'default mode': '1', 'mesh mode': '0' }
+const DEPLOYS = 20
+const REQUESTS = 100_000
+/** Half of the clients on each: the share of the clients during a trial, and then all of them. */
+const STAGES = '50:1'
+
+const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH'] as const
+const KEPT = 16
+const NEW = 4
+
+/** Clients that ask without a pause: some on connections that they keep, some on a new one each time. */
+class MixedLoad {
+  answered = 0
+  readonly failures = new Map<string, number>()
+  readonly seen = new Set<string>()
+  #stopping = false
+  readonly #clients: Promise<void>[]
+
+  constructor(private readonly url: string) {
+    this.#clients = Array.from({ length: KEPT + NEW }, (_, i) => this.#client(i < KEPT))
+  }
+
+  async stop(): Promise<void> {
+    this.#stopping = true
+    await Promise.all(this.#clients)
+  }
+
+  async #client(keepAlive: boolean): Promise<void> {
+    const agent = new http.Agent({ keepAlive, maxSockets: 1 })
+    for (let i = 0; !this.#stopping; i += 1) {
+      const method = METHODS[i % METHODS.length] ?? 'GET'
+      const body = method === 'POST' || method === 'PUT' || method === 'PATCH' ? { body: 'x'.repeat(200) } : {}
+      try {
+        const { status, text } = await ask(this.url, '/', { method, agent, ...body })
+        if (status === 200) {
+          this.answered += 1
+          if (method !== 'HEAD') this.seen.add(text)
+        } else this.#fail(`${method} ${status}`)
+      } catch (error) {
+        this.#fail(`${method} ${(error as Error).message}`)
+      }
+    }
+    agent.destroy()
+  }
+
+  #fail(reason: string): void {
+    this.failures.set(reason, (this.failures.get(reason) ?? 0) + 1)
+  }
+}
+
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  void t.test(`${DEPLOYS} deploys lose none of ${REQUESTS} requests, in ${mode}`, async t => {
+    const APP = folderOf(t, appThatSays('v0'))
+    const cluster = await Cluster.start(t, { APP, BALANCERS, WORKERS: '2', KEEP_WARM: '1', RATE_LIMIT_MAX: '0' })
+    const load = new MixedLoad(cluster.url)
+    for (let version = 1; version <= DEPLOYS; version += 1) {
+      await deploy(t, cluster, appThatSays(`v${version}`), STAGES)
+      const { text } = await ask(cluster.url, '/')
+      t.equal(text, `v${version}`, 'clients get the new release')
+    }
+    while (load.answered < REQUESTS) await ask(cluster.url, '/')
+    await load.stop()
+    t.strictSame([...load.failures], [])
+    t.equal(load.seen.size, DEPLOYS + 1, 'each release has answered')
+    t.comment(`${mode}: ${DEPLOYS} deploys, ${load.answered} requests, ${load.failures.size} lost`)
+    t.match(await cluster.stop(), { code: 0 })
+  })
+}

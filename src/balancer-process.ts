@@ -18,7 +18,7 @@ const NO_TARGET_MS = 100
 export async function runBalancer(): Promise<void> {
   const { parent, start } = await Parent.join('start-balancer')
   process.title = `outpost balancer ${start.id}`
-  const balancer = createBalancer(start, parent, {}, { frames: true })
+  const balancer = createBalancer(start, parent, {}, { frames: true, keptFolder: start.keptFolder })
   let requests = 0
   subscribe('http.server.request.start', () => (requests += 1))
   parent.countRequestsBy(() => {

@@ -1,24 +1,34 @@
 import type { IncomingHttpHeaders, IncomingMessage } from 'node:http'
 import type { AnswerHead } from '../transports/answer.js'
-import { KeptFolder, type KeptFile } from './kept-folder.js'
 import type { AnswerCopy, KeptAnswer } from '../transports/transport.js'
+import { CopiesInMaking } from './copies-in-making.js'
+import { CopyShelf, type Shelved, type ShelfLimits } from './copy-shelf.js'
+import { KeptFolder, type KeptFile } from './kept-folder.js'
 
-/** What copies may take in one process. */
-export interface KeptLimits {
-  readonly maxBytes: number
+/** What copies may take in one process, and in the folder. */
+export interface KeptLimits extends ShelfLimits {
   readonly maxBytesOfOne: number
-  readonly maxCount: number
 }
 
 const LIMITS: KeptLimits = { maxBytes: 32 * 1024 ** 2, maxBytesOfOne: 1024 ** 2, maxCount: 2_000 }
 
+/** What copies may take that are being made. */
+const MAKING = { maxBytes: 8 * 1024 ** 2, maxCount: 16 }
+
+/** What has not been there is looked for in the folder at most this often. */
+const LOOK_MS = 1_000
+/** A copy that still passes is refreshed in the folder at most this often. */
+const REFRESH_MS = 300_000
+
 type Asking = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
 
-interface Entry extends KeptAnswer {
+interface Entry extends KeptAnswer, Shelved {
   readonly key: string
   /** The coding of the body; undefined for none. */
   readonly encoding: string | undefined
   readonly etag: string | undefined
+  /** When it was last written to the folder. */
+  savedAt: number
 }
 
 /** What is told by the headers of an answer that may be kept. */
@@ -26,43 +36,56 @@ type Kind = Pick<Entry, 'encoding' | 'etag'>
 
 /**
  * Copies of answers that say they never change, for pages of a release that clients no longer get: what such a page
- * names is often not there in the release after it. The least recently passed give way to others.
+ * names is often not there in the release after it.
  */
 export class KeptAnswers {
-  /** The oldest first. */
-  readonly #entries = new Map<string, Entry>()
-  #bytes = 0
+  readonly #shelf: CopyShelf<Entry>
+  readonly #making: CopiesInMaking
   #until = 0
   readonly #folder: KeptFolder | undefined
+  #lookedAt = -Infinity
+  #isLooking = false
 
   /**
    * @param wallClock in milliseconds since 1970
    * @param folder where copies are shared with other processes; undefined: they are kept in memory alone
    */
   constructor(
-    private readonly limits: KeptLimits = LIMITS,
+    limits: KeptLimits = LIMITS,
     private readonly wallClock: () => number = Date.now,
     folder?: string,
   ) {
-    if (folder !== undefined) this.#folder = new KeptFolder(folder)
+    this.#shelf = new CopyShelf(limits)
+    this.#making = new CopiesInMaking({ ...MAKING, maxBytesOfOne: limits.maxBytesOfOne }, wallClock)
+    if (folder !== undefined) this.#folder = new KeptFolder(folder, limits)
   }
 
   get size(): number {
-    return this.#entries.size
+    return this.#shelf.size
   }
 
   /** Clients may have pages of another release until then, in milliseconds since 1970. */
   useUntil(until: number): void {
     if (until === this.#until) return
     this.#until = until
-    if (until !== 0) void this.#folder?.load(this.limits).then(files => this.#restore(files))
+    this.#lookedAt = -Infinity
+    if (until !== 0) this.#look()
   }
 
-  /** What other processes have kept. */
+  /** For what other processes have kept. */
+  #look(): void {
+    const now = this.wallClock()
+    if (this.#folder === undefined || this.#isLooking || Math.abs(now - this.#lookedAt) < LOOK_MS) return
+    this.#lookedAt = now
+    this.#isLooking = true
+    void this.#folder.load().then(files => {
+      this.#isLooking = false
+      this.#restore(files)
+    })
+  }
+
   #restore(files: readonly KeptFile[]): void {
-    for (const { name, key, encoding, etag, rawHeaders, body } of files) {
-      if (!this.#entries.has(name)) this.#keep(name, { key, encoding, etag, head: headOf(rawHeaders), body })
-    }
+    for (const file of files) if (this.#shelf.get(file.name) === undefined) this.#keep(file)
   }
 
   /** Where to put the body of an answer, if it is to be kept. */
@@ -71,71 +94,56 @@ export class KeptAnswers {
     const kind = request.headers.authorization === undefined ? kindOf(rawHeaders) : undefined
     const key = keyOf(request)
     if (kind === undefined || key === undefined) return undefined
-    const name = `${kind.encoding ?? ''} ${key}`
-    const known = this.#entries.get(name)
+    const { encoding = '' } = kind
+    const name = `${encoding} ${key}`
+    const known = this.#shelf.get(name)
     if (known !== undefined && known.etag === kind.etag) {
-      this.#entries.delete(name)
-      this.#entries.set(name, known)
+      this.#shelf.pass(name)
+      if (this.#folder !== undefined) this.#refresh(name, known)
       return undefined
     }
-    return new Copy(this.limits.maxBytesOfOne, body => {
-      const headers = keptHeaders(rawHeaders, body)
-      this.#keep(name, { ...kind, key, head: headOf(headers), body })
-      void this.#folder?.save({ name, ...kind, key, rawHeaders: headers, body })
+    return this.#making.begin(name, body => {
+      const group = `${encoding} ${request.url ?? ''}`
+      const file = { name, group, ...kind, key, rawHeaders: keptHeaders(rawHeaders, body), body }
+      this.#keep(file)
+      this.#folder?.save(file)
     })
+  }
+
+  #refresh(name: string, entry: Entry): void {
+    const now = this.wallClock()
+    if (now - entry.savedAt < REFRESH_MS) return
+    entry.savedAt = now
+    const { group, key, encoding, etag, head, body } = entry
+    this.#folder?.refresh({ name, group, key, encoding, etag, rawHeaders: head.rawHeaders, body })
   }
 
   /** The copy to give in place of an answer that there is nothing. */
   find(request: Asking): KeptAnswer | undefined {
-    if (this.#entries.size === 0 || this.wallClock() >= this.#until) return undefined
+    if (this.#shelf.size === 0 && this.#folder === undefined) return undefined
+    if (this.wallClock() >= this.#until) return undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
     const key = keyOf(request)
+    if (key === undefined) return undefined
     const accepted = ['', ...codingsIn(request.headers)]
-    return accepted.map(coding => this.#entries.get(`${coding} ${key ?? ''}`)).find(entry => entry !== undefined)
+    const found = accepted.map(coding => this.#shelf.get(`${coding} ${key}`)).find(entry => entry !== undefined)
+    // For those who ask next.
+    if (found === undefined) this.#look()
+    return found
   }
 
-  #keep(name: string, entry: Entry): void {
-    this.#drop(name)
-    this.#entries.set(name, entry)
-    this.#bytes += sizeOf(entry)
-    for (const oldest of this.#entries.keys()) {
-      if (this.#bytes <= this.limits.maxBytes && this.#entries.size <= this.limits.maxCount) return
-      this.#drop(oldest)
-    }
-  }
-
-  #drop(name: string): void {
-    const entry = this.#entries.get(name)
-    if (entry === undefined) return
-    this.#entries.delete(name)
-    this.#bytes -= sizeOf(entry)
+  #keep({ name, group, key, encoding, etag, rawHeaders, body }: KeptFile): void {
+    const size = sizeOf(rawHeaders, body, key)
+    this.#shelf.add(name, {
+      ...{ key, encoding, etag, group, size, body },
+      head: headOf(rawHeaders),
+      savedAt: this.wallClock(),
+    })
   }
 }
 
 function headOf(rawHeaders: string[]): AnswerHead {
   return { statusCode: 200, statusMessage: 'OK', headers: {}, rawHeaders, rawTrailers: [] }
-}
-
-/** The body of an answer as it passes. */
-class Copy implements AnswerCopy {
-  #parts: Buffer[] | undefined = []
-  #bytes = 0
-
-  constructor(
-    private readonly maxBytes: number,
-    private readonly keep: (body: Buffer) => void,
-  ) {}
-
-  add(part: Buffer): void {
-    this.#bytes += part.length
-    if (this.#bytes > this.maxBytes) this.#parts = undefined
-    this.#parts?.push(part)
-  }
-
-  end(): void {
-    // A copy: what arrived together with it would be kept as well.
-    if (this.#parts !== undefined) this.keep(Buffer.concat(this.#parts))
-  }
 }
 
 const MAX_URL = 2_048
@@ -145,8 +153,8 @@ function keyOf({ url = '', headers: { host = '' } }: Asking): string | undefined
   return url.length + host.length > MAX_URL || url.includes('?') ? undefined : `${host} ${url}`
 }
 
-function sizeOf({ head, body, key }: Entry): number {
-  return head.rawHeaders.reduce((sum, text) => sum + text.length, body.length + 2 * key.length) + OVERHEAD
+function sizeOf(rawHeaders: readonly string[], body: Buffer, key: string): number {
+  return rawHeaders.reduce((sum, text) => sum + text.length, body.length + 4 * key.length) + OVERHEAD
 }
 
 /** What an entry takes beside its texts. */

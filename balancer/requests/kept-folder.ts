@@ -1,10 +1,13 @@
-import { createHash } from 'node:crypto'
-import { access, mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises'
+import { randomBytes } from 'node:crypto'
+import { mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { ShelfLimits } from './copy-shelf.js'
+import { keptFileName, keptKey, readKeptFileName, roomIn, type KeptFileName } from './kept-file-name.js'
 
 /** A copy of an answer as a file has it. */
 export interface KeptFile {
   readonly name: string
+  readonly group: string
   readonly key: string
   readonly encoding?: string | undefined
   readonly etag?: string | undefined
@@ -12,61 +15,129 @@ export interface KeptFile {
   readonly body: Buffer
 }
 
-const PART = '.part'
+/** What waits to be written. */
+const MAX_WAITING_BYTES = 8 * 1024 ** 2
+const MAX_WAITING = 64
+
+/** How old a file may be that needs no refreshing. */
+const FRESH_MS = 60_000
+
+interface Waiting {
+  readonly file: KeptFile
+  /** It may be there already. */
+  readonly isRefresh: boolean
+}
 
 /**
- * Copies of answers that several processes share, and that outlive them. Nothing here fails: a copy that cannot be written
- * or read is one less.
+ * Copies of answers that several processes share, and that outlive them. All files together stay within the bounds, those
+ * that are being written too. Nothing here fails: a copy that cannot be written or read is one less.
  */
 export class KeptFolder {
-  /** @param path made when it is needed, for this user alone */
-  constructor(private readonly path: string) {}
+  readonly #writer = randomBytes(8).toString('hex')
+  readonly #waiting = new Map<string, Waiting>()
+  #waitingBytes = 0
+  #isSaving = false
+  /** The keys of files that were there, and were read or written here. */
+  #known = new Set<string>()
 
-  async save({ body, ...head }: KeptFile): Promise<void> {
-    const path = join(this.path, createHash('sha256').update(head.name).digest('hex'))
+  /** @param path made when it is needed, for this user alone */
+  constructor(
+    private readonly path: string,
+    private readonly limits: ShelfLimits,
+  ) {}
+
+  /** In place of an earlier one of that name; others give way to it. What cannot wait for its turn is not saved. */
+  save(file: KeptFile): void {
+    this.#enqueue({ file, isRefresh: false })
+  }
+
+  /** It has passed again: it is not the next to give way, and is there again if it was removed. */
+  refresh(file: KeptFile): void {
+    if (!this.#waiting.has(file.name)) this.#enqueue({ file, isRefresh: true })
+  }
+
+  /** Those that were not read or written here. What is beyond the bounds is removed. */
+  async load(): Promise<KeptFile[]> {
+    const room = roomIn(await this.#found(), this.limits, Date.now())
+    await this.#remove(room.remove)
+    const known = new Set<string>()
+    const read: KeptFile[] = []
+    for (const { key, file } of room.stay) {
+      const content = this.#known.has(key) ? undefined : await readKept(join(this.path, file))
+      if (content !== undefined) read.push(content)
+      if (content !== undefined || this.#known.has(key)) known.add(key)
+    }
+    this.#known = known
+    return read
+  }
+
+  #enqueue(waiting: Waiting): void {
+    const { name, body } = waiting.file
+    const bytes = this.#waitingBytes + body.length - (this.#waiting.get(name)?.file.body.length ?? 0)
+    if (bytes > MAX_WAITING_BYTES || this.#waiting.size >= MAX_WAITING) return
+    this.#waiting.set(name, waiting)
+    this.#waitingBytes = bytes
+    if (!this.#isSaving) void this.#saveAll()
+  }
+
+  async #saveAll(): Promise<void> {
+    this.#isSaving = true
+    for (const [name, { file, isRefresh }] of this.#waiting) {
+      this.#waiting.delete(name)
+      this.#waitingBytes -= file.body.length
+      if (!isRefresh || !(await this.#isRefreshed(file))) await this.#write(file)
+    }
+    this.#isSaving = false
+  }
+
+  async #isRefreshed({ group, name }: KeptFile): Promise<boolean> {
+    const key = keptKey(group, name)
+    const there = (await this.#found()).find(each => each.key === key && !each.isPart)
+    if (there === undefined) return false
+    if (Date.now() - there.at < FRESH_MS) return true
+    const { file } = keptFileName(key, there.size, Date.now())
+    return done(rename(join(this.path, there.file), join(this.path, file)))
+  }
+
+  async #write({ body, ...head }: KeptFile): Promise<void> {
+    const bytes = Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body])
+    const added = keptFileName(keptKey(head.group, head.name), bytes.length, Date.now())
+    const part = `${added.file}.${this.#writer}.part`
     try {
-      if (await isThere(path)) return await utimes(path, new Date(), new Date())
       await mkdir(this.path, { recursive: true, mode: 0o700 })
-      const part = `${path}.${process.pid}${PART}`
-      await writeFile(part, Buffer.concat([Buffer.from(`${JSON.stringify(head)}\n`), body]), { mode: 0o600 })
-      await rename(part, path)
+      // Its place is taken before the others are counted: another process that writes now counts it, or is counted here.
+      await writeFile(join(this.path, part), '', { mode: 0o600 })
+      const others = (await this.#found()).filter(({ file }) => file !== part)
+      const room = roomIn(others, this.limits, Date.now(), added)
+      await this.#remove(room.remove)
+      if (!room.fits) return await this.#remove([part])
+      await writeFile(join(this.path, part), bytes)
+      await rename(join(this.path, part), join(this.path, added.file))
+      await this.#remove(room.replaced.filter(file => file !== added.file))
+      this.#known.add(added.key)
     } catch {
-      return
+      await this.#remove([part])
     }
   }
 
-  /** The newest, up to both bounds, the oldest of them first. Removes the others. */
-  async load({ maxBytes, maxCount }: { maxBytes: number; maxCount: number }): Promise<KeptFile[]> {
+  async #found(): Promise<KeptFileName[]> {
     const names = await readdir(this.path).catch(() => [])
-    const files = await Promise.all(
-      names
-        .filter(name => !name.endsWith(PART))
-        .map(async name => {
-          const path = join(this.path, name)
-          const found = await stat(path).catch(() => undefined)
-          return { path, size: found?.size ?? 0, at: found?.mtimeMs ?? 0 }
-        }),
-    )
-    const kept: KeptFile[] = []
-    let bytes = 0
-    for (const { path, size } of files.sort((a, b) => b.at - a.at)) {
-      bytes += size
-      const file = bytes <= maxBytes && kept.length < maxCount ? await read(path) : undefined
-      if (file === undefined) await rm(path, { force: true }).catch(() => undefined)
-      else kept.unshift(file)
-    }
-    return kept
+    return names.map(readKeptFileName).filter(name => name !== undefined)
+  }
+
+  async #remove(files: readonly string[]): Promise<void> {
+    for (const file of files) await done(rm(join(this.path, file), { force: true }))
   }
 }
 
-function isThere(path: string): Promise<boolean> {
-  return access(path).then(
+function done(work: Promise<void>): Promise<boolean> {
+  return work.then(
     () => true,
     () => false,
   )
 }
 
-async function read(path: string): Promise<KeptFile | undefined> {
+async function readKept(path: string): Promise<KeptFile | undefined> {
   try {
     const bytes = await readFile(path)
     const end = bytes.indexOf('\n')

@@ -1,2 +1,9 @@
-/** Beside the sockets of the workers: copies of answers that they share in mesh mode. */
+import { dirname, join } from 'node:path'
+
+/** Beside the sockets of the workers: copies of answers that processes share which balance. */
 export const KEPT_FOLDER = 'kept'
+
+/** @param socketPath of any worker */
+export function keptFolderBeside(socketPath: string): string {
+  return join(dirname(socketPath), KEPT_FOLDER)
+}

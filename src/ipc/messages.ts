@@ -82,6 +82,8 @@ const balancerStartSchema = z.object({
   id: z.string(),
   config: z.custom<ConfigFor<'balancer'>>(isObject),
   identityKey: z.string(),
+  /** Where several balancers share copies of answers. */
+  keptFolder: z.string().optional(),
 })
 
 /** The first order of the embedded object store. Comes with a bound handle if the store has a port. */

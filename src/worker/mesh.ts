@@ -1,10 +1,9 @@
-import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { adoptDealt, createBalancer } from '../balancer-process.js'
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
-import { KEPT_FOLDER } from '../ipc/kept-folder.js'
+import { keptFolderBeside } from '../ipc/kept-folder.js'
 import type { Parent } from '../ipc/parent.js'
 import { openFilesForConnections, openFilesLimit } from '../resources/open-files.js'
 import type { WorkerServer } from './worker-server.js'
@@ -39,7 +38,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
       maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
       // An app in this process reads the body from its client's request.
       shortBodyBytes: 0,
-      keptFolder: join(dirname(start.socketPath), KEPT_FOLDER),
+      keptFolder: keptFolderBeside(start.socketPath),
     },
   )
   const drained = (id: string): void => parent.report({ type: 'drained', id })

@@ -3,6 +3,7 @@ import { realpathSync } from 'node:fs'
 import { nodeOptions, startFolder, workerEnvironment } from '../../config/app-environment.js'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import { configFor, type Config } from '../../config/config.js'
+import { keptFolderBeside } from '../../ipc/kept-folder.js'
 import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
 import { openGate } from '../../ipc/gate.js'
 import type { StartOrder } from '../../ipc/messages.js'
@@ -121,8 +122,15 @@ export class ChildFactory {
   }
 
   #startBalancer(child: Child): void {
-    const { config, identityKey } = this.options
-    child.send({ type: 'start-balancer', id: child.id, config: configFor('balancer', config), identityKey })
+    const { config, identityKey, socketOf } = this.options
+    child.send({
+      type: 'start-balancer',
+      id: child.id,
+      config: configFor('balancer', config),
+      identityKey,
+      // One has all copies in its memory.
+      ...(config.balancers > 1 && { keptFolder: keptFolderBeside(socketOf(child.id)) }),
+    })
     if (this.#portIsOpen) this.#letListen(child)
   }
 

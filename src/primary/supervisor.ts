@@ -442,7 +442,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#port = 'opening'
     const isThere = host === undefined || host === publicPort.host
     const moved = isThere ? Promise.resolve() : publicPort.moveTo(host)
-    moved.then(() => this.#letListen(), this.#portLost)
+    moved.then(() => this.#letListen()).catch(this.#portLost)
   }
 
   #letListen(): void {

@@ -260,6 +260,9 @@ export class Supervisor implements Service, ChildObserver {
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break
+      case 'clients-gone':
+        this.#traffic.board.noteClientsGone(child)
+        break
       case 'ended-by-request':
         this.#pardon(report.id)
         break

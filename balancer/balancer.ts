@@ -190,6 +190,11 @@ export class Balancer {
     for (const target of this.#pool.targets()) target.endLongLived()
   }
 
+  /** Accepts no new connections by itself. Those that are open are served as before. */
+  stopListening(): void {
+    this.#listener.stopListening()
+  }
+
   /** Takes no new connections, lets requests in flight end, and cuts what has not ended by the deadline. */
   stop(deadlineMs: number): Promise<void> {
     this.#stopped ??= this.#stop(deadlineMs)

@@ -1,5 +1,6 @@
 import { subscribe } from 'node:diagnostics_channel'
 import net from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
@@ -13,6 +14,10 @@ const OPEN_FILES_RESERVE = 64
 
 /** The primary is told at most this often that a request found no worker. */
 const NO_TARGET_MS = 100
+
+/** How long a balancer that is no longer wanted waits for clients that keep their connections. */
+const DRAIN_PATIENCE_MS = 3_000
+const CONNECTIONS_CHECK_MS = 100
 
 /** The body of a balancer process: the library, wired to the primary's orders. */
 export async function runBalancer(): Promise<void> {
@@ -38,19 +43,35 @@ export async function runBalancer(): Promise<void> {
       exit(exitCodes.failure)
     }
   }
+  let isDraining = false
+  /** Others accept from now on. A request may be on its way over a connection, so none is closed at once. */
+  const drain = async (): Promise<void> => {
+    isDraining = true
+    balancer.stopListening()
+    await untilClientsHaveGone(balancer, DRAIN_PATIENCE_MS)
+    parent.report({ type: 'clients-gone' })
+  }
   parent.on('order', (order, handle) => {
-    if (order.type === 'listen') void listen(handle as object)
+    if (order.type === 'listen' && !isDraining) void listen(handle as object)
     else if (order.type === 'connection') adoptDealt(balancer, parent, handle)
     else if (order.type === 'edge') balancer.setEdge(order.order)
     else if (order.type === 'targets') {
       balancer.setTargets(order.targets, order.balancers, order.ended, order.fatal)
       parent.report({ type: 'routed', list: order.list })
-    } else if (order.type === 'stop') void leave(order.deadlineMs)
+    } else if (order.type === 'drain') void drain()
+    else if (order.type === 'stop') void leave(order.deadlineMs)
   })
   parent.whenGone(leave)
   parent.begin()
   // An app may take long to say where to listen, and that is no slow start of the balancer.
   parent.report({ type: 'ready' })
+}
+
+/** Each next answer is the last on its connection. Over when no client is left, or after `patienceMs`. */
+export async function untilClientsHaveGone(balancer: Balancer, patienceMs = Infinity): Promise<void> {
+  const deadline = performance.now() + patienceMs
+  balancer.closeAfterAnswers()
+  while (balancer.connections > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
 }
 
 /** A balancer with the settings of this instance. It reports the states of its targets to the primary. */

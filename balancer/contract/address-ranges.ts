@@ -16,11 +16,11 @@ export class AddressRanges {
 }
 
 function addRange(list: BlockList, range: string): void {
-  const [address = '', prefix] = range.split('/')
+  const [address = '', prefix, ...more] = range.split('/')
   const family = isIP(address) === 6 ? 'ipv6' : 'ipv4'
   const isPrefix = prefix === undefined || /^\d{1,3}$/.test(prefix)
   try {
-    if (isIP(address) === 0 || !isPrefix) throw new RangeError('no address')
+    if (isIP(address) === 0 || !isPrefix || more.length > 0) throw new RangeError('no address')
     if (prefix === undefined) list.addAddress(address, family)
     else list.addSubnet(address, Number(prefix), family)
   } catch (cause) {

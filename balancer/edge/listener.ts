@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
-import type { ListenOptions, Socket } from 'node:net'
+import net, { type ListenOptions, type Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { answerProblem, answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
 import type { ClientIdentity } from '../contract/client-envelope.js'
@@ -79,6 +79,11 @@ export class Listener {
         resolve()
       })
     })
+  }
+
+  /** Node's own `close` of an HTTP server would close idle connections as well. */
+  stopListening(): void {
+    if (this.#server.listening) net.Server.prototype.close.call(this.#server)
   }
 
   address(): ReturnType<http.Server['address']> {

@@ -1,5 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { IDENTITY_HEADER, sealClient, type ClientIdentity } from '../contract/client-envelope.js'
+import { hasPreviewCookie, withoutPreviewCookie } from '../contract/preview-token.js'
 import { headersDistinctOf, listOf, withoutNames } from '../contract/raw-headers.js'
 import type { BalancerOptions } from '../options.js'
 
@@ -57,11 +58,14 @@ export function requestHeaders(
   // The envelope comes first, so a reader that stops early has read it.
   const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
   const repeated = hasRepeated(headers, rawHeaders) ? new Map<string, string>() : undefined
+  const isPreview = hasPreviewCookie(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     if (isKeptBack(name, named, client)) continue
-    if (repeated === undefined) forwarded[name] = rawHeaders[i + 1]
-    else addOne(forwarded, repeated, name, rawHeaders[i + 1] as string)
+    const value = isPreview ? withoutPreview(name, rawHeaders[i + 1] as string) : rawHeaders[i + 1]
+    if (value === undefined) continue
+    if (repeated === undefined) forwarded[name] = value
+    else addOne(forwarded, repeated, name, value)
   }
   setForwarded(forwarded, headers.host, client, requestId)
   return forwarded
@@ -77,9 +81,12 @@ export function requestHead(
   const { method = '', url = '', headers, rawHeaders } = request
   const named = namedInConnection(headers.connection)
   let head = `${method} ${url} HTTP/1.1\r\n${IDENTITY_HEADER}: ${sealClient(identityKey, client)}\r\n`
+  const isPreview = hasPreviewCookie(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
-    if (!isKeptBack(name, named, client)) head += `${name}: ${rawHeaders[i + 1] as string}\r\n`
+    if (isKeptBack(name, named, client)) continue
+    const value = isPreview ? withoutPreview(name, rawHeaders[i + 1] as string) : (rawHeaders[i + 1] as string)
+    if (value !== undefined) head += `${name}: ${value}\r\n`
   }
   // As Node's own client: HTTP/1.0 needs no Host, HTTP/1.1 does.
   if (headers.host === undefined) head += 'Host: localhost\r\n'
@@ -87,6 +94,11 @@ export function requestHead(
   setForwarded(added, headers.host, client, requestId)
   for (const name in added) head += `${name}: ${added[name] as string}\r\n`
   return `${head}Connection: keep-alive\r\n\r\n`
+}
+
+/** The value of a header without the cookie of a preview; undefined when nothing is left of it. */
+function withoutPreview(name: string, value: string): string | undefined {
+  return name.toLowerCase() === 'cookie' ? withoutPreviewCookie(value) : value
 }
 
 /** @param named headers that the client has named in `Connection` */
@@ -134,6 +146,7 @@ export function rewriteRequestHeaders(
   requestId: string,
 ): void {
   const { headers } = request
+  if (hasPreviewCookie(headers.cookie)) dropPreviewCookie(request)
   const named = namedInConnection(headers.connection)
   let unwanted: string[] | undefined
   for (const name in headers) {
@@ -147,6 +160,21 @@ export function rewriteRequestHeaders(
     request.headersDistinct = headersDistinctOf(request.rawHeaders)
   }
   setForwarded(headers, headers.host, client, requestId)
+}
+
+function dropPreviewCookie(request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>): void {
+  const { headers, rawHeaders } = request
+  const left = withoutPreviewCookie(headers.cookie ?? '')
+  if (left === undefined) delete headers.cookie
+  else headers.cookie = left
+  const raw: string[] = []
+  for (let i = 0; i < rawHeaders.length; i += 2) {
+    const name = rawHeaders[i] as string
+    const value = withoutPreview(name, rawHeaders[i + 1] as string)
+    if (value !== undefined) raw.push(name, value)
+  }
+  request.rawHeaders = raw
+  request.headersDistinct = headersDistinctOf(raw)
 }
 
 /** Whether this header of a client, named in lower case, is dropped. A trusted proxy's is kept, unless the edge sets that header itself. */

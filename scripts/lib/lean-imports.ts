@@ -11,8 +11,7 @@ export function withLeanImports(code: string): string {
   const rest = code.replaceAll(IMPORT, (_, whole?: string, names?: string, module?: string) => {
     const source = `process.getBuiltinModule("${module ?? ''}")`
     if (whole !== undefined) builtins.push(`const ${whole} = ${source};`)
-    // `a as b` of an import is `a: b` of a pattern.
-    if (names !== undefined) builtins.push(`const {${names.replaceAll(' as ', ': ')}} = ${source};`)
+    if (names !== undefined) builtins.push(...readsOf(names, source))
     return ''
   })
   if (builtins.length === 0) return code
@@ -21,4 +20,15 @@ export function withLeanImports(code: string): string {
   return `${shebang}${builtins.join('\n')}\n${rest.slice(shebang.length)}`
 }
 
+/** The default export of one of Node's modules is the module itself, which has no property of that name. */
+function readsOf(names: string, source: string): string[] {
+  const each = names.split(',').map(name => name.trim())
+  const wholes = each.flatMap(name => DEFAULT.exec(name)?.[1] ?? []).map(whole => `const ${whole} = ${source};`)
+  const parts = each.filter(name => name !== '' && !DEFAULT.test(name))
+  // `a as b` of an import is `a: b` of a pattern.
+  const pattern = parts.join(', ').replaceAll(' as ', ': ')
+  return parts.length === 0 ? wholes : [...wholes, `const { ${pattern} } = ${source};`]
+}
+
+const DEFAULT = /^default as ([\w$]+)$/
 const IMPORT = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}]*)\})? from "(node:[\w/]+)";\n/gm

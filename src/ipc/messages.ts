@@ -159,6 +159,8 @@ const reportSchema = z.discriminatedUnion('type', [
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
+  /** A balancer that drains has no clients any more, or those that it has are not worth a longer wait. */
+  z.object({ type: z.literal('clients-gone') }),
   /** A request waits, because no worker is ready. */
   z.object({ type: z.literal('no-worker') }),
   /** A request has ended this worker. */

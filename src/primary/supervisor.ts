@@ -260,6 +260,9 @@ export class Supervisor implements Service, ChildObserver {
       case 'drained':
         this.#traffic.board.noteDrained(child, report.id)
         break
+      case 'clients-gone':
+        this.#traffic.board.noteClientsGone(child)
+        break
       case 'ended-by-request':
         this.#pardon(report.id)
         break
@@ -442,7 +445,7 @@ export class Supervisor implements Service, ChildObserver {
     this.#port = 'opening'
     const isThere = host === undefined || host === publicPort.host
     const moved = isThere ? Promise.resolve() : publicPort.moveTo(host)
-    moved.then(() => this.#letListen(), this.#portLost)
+    moved.then(() => this.#letListen()).catch(this.#portLost)
   }
 
   #letListen(): void {

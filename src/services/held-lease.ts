@@ -1,6 +1,7 @@
 import type { Redis, Result } from 'ioredis'
 import { v4 as uuid } from 'uuid'
 import { keys } from './keys.js'
+import { untilReady } from './redis.js'
 
 declare module 'ioredis' {
   interface RedisCommander<Context> {
@@ -40,6 +41,7 @@ return redis.call('DEL', KEYS[1])
 
 const DAY_MS = 86_400_000
 const RETRY_MS = 500
+const RECONNECT_PATIENCE_MS = 2_000
 
 /** Another may have the lease by now. */
 export class LeaseLostError extends Error {
@@ -89,7 +91,7 @@ export class HeldLease {
       return fence === null ? undefined : new HeldLease(redis, name, token, Number(fence), ttlMs, takenAt)
     } catch (error) {
       // It may have been taken all the same.
-      redis.endLease(keys.lease(name), token).catch(() => undefined)
+      void endLease(redis, name, token)
       throw error
     }
   }
@@ -103,8 +105,7 @@ export class HeldLease {
   async giveBack(): Promise<void> {
     if (this.#over) return
     this.#close()
-    // Without this word it ends by itself.
-    await this.redis.endLease(keys.lease(this.name), this.token).catch(() => undefined)
+    await endLease(this.redis, this.name, this.token)
   }
 
   async #renew(): Promise<void> {
@@ -142,6 +143,17 @@ export class HeldLease {
     clearTimeout(this.#renewal)
     clearTimeout(this.#end)
   }
+}
+
+/**
+ * Says that a lease is over. Without this word it ends by itself, but only after as long as it lasts. A connection that was cut
+ * is soon there again, so the word waits for it once.
+ */
+async function endLease(redis: Redis, name: string, token: string): Promise<void> {
+  const end = (): Promise<unknown> => redis.endLease(keys.lease(name), token)
+  await end()
+    .catch(() => untilReady(redis, RECONNECT_PATIENCE_MS).then(end))
+    .catch(() => undefined)
 }
 
 function defineLeaseScripts(redis: Redis): void {

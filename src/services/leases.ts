@@ -33,7 +33,9 @@ const [FIRST_ASK_MS, ASK_EACH_MS] = [50, 200]
 
 /** The leases of an app in one worker. */
 export class Leases {
-  readonly #held = new Map<HeldLease, Promise<unknown>>()
+  readonly #held = new Set<HeldLease>()
+  /** Each is over when its lease has been given back. */
+  readonly #underWay = new Set<Promise<unknown>>()
   readonly #stopping = new AbortController()
   #asked = 0
 
@@ -44,7 +46,7 @@ export class Leases {
 
   /** The names of those that are held. */
   get names(): string[] {
-    return [...this.#held.keys()].map(({ name }) => name.slice(PREFIX.length))
+    return [...this.#held].map(({ name }) => name.slice(PREFIX.length))
   }
 
   /**
@@ -62,18 +64,37 @@ export class Leases {
     check(name, ttlMs, waitMs)
     if (this.#asked >= MAX_LEASES) throw new RangeError(`a worker has ${MAX_LEASES} leases at most`)
     this.#asked += 1
+    const done = this.#takeAndDo(name, work, ttlMs, waitMs)
+    this.#underWay.add(done)
     try {
-      const held = await this.#take(name, ttlMs, waitMs)
-      return held && (await this.#doUnder(held, work))
+      return await done
     } finally {
+      this.#underWay.delete(done)
       this.#asked -= 1
     }
   }
 
-  /** The work under way is told to end, and waited for. No lease is given from now on. */
+  /** The work under way is told to end, and waited for until its leases are given back. No lease is given from now on. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the worker is to end'))
-    await Promise.allSettled(this.#held.values())
+    await Promise.allSettled(this.#underWay)
+  }
+
+  async #takeAndDo<T>(
+    name: string,
+    work: (lease: Lease) => T | Promise<T>,
+    ttlMs: number,
+    waitMs: number,
+  ): Promise<Leased<T> | undefined> {
+    const held = await this.#take(name, ttlMs, waitMs)
+    if (held === undefined) return undefined
+    try {
+      // The end may have begun while Redis was asked.
+      this.#stopping.signal.throwIfAborted()
+      return await this.#doUnder(held, work)
+    } finally {
+      await held.giveBack()
+    }
   }
 
   async #take(name: string, ttlMs: number, waitMs: number): Promise<HeldLease | undefined> {
@@ -95,17 +116,15 @@ export class Leases {
     const { lost, fence } = held
     const signal = AbortSignal.any([lost, this.#stopping.signal])
     lost.addEventListener('abort', () => this.log.warn({ lease: held.name.slice(PREFIX.length) }, String(lost.reason)))
-    const done = (async () => work({ signal, fence }))()
-    this.#held.set(held, done)
+    this.#held.add(held)
     try {
-      const value = await done
+      const value = await work({ signal, fence })
       lost.throwIfAborted()
       return { value, fence }
     } catch (error) {
       throw lost.aborted ? lost.reason : error
     } finally {
       this.#held.delete(held)
-      await held.giveBack()
     }
   }
 }

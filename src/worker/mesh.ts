@@ -1,5 +1,4 @@
-import { setTimeout as sleep } from 'node:timers/promises'
-import { adoptDealt, createBalancer } from '../balancer-process.js'
+import { adoptDealt, createBalancer, untilClientsHaveGone } from '../balancer-process.js'
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
@@ -14,7 +13,6 @@ const CRASH_PATIENCE_MS = 500
 const CRASH_LINGER_MS = 3_000
 /** How long the requests that it forwarded may take after that. They may wait for their turn and then for a worker. */
 const CRASH_FINISH_MS = 30_000
-const CONNECTIONS_CHECK_MS = 100
 /** The part of its open files that a worker keeps for the app. */
 const SHARE_OF_APP = 1 / 4
 
@@ -32,7 +30,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   const balancer = createBalancer(
     start,
     parent,
-    { onDrained: id => void (id === start.id ? untilClientsHaveGone() : Promise.resolve()).then(() => drained(id)) },
+    { onDrained: id => void (id === start.id ? withoutClients() : Promise.resolve()).then(() => drained(id)) },
     {
       messages: server.messages ?? {},
       maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
@@ -41,19 +39,14 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
       keptFolder: keptFolderBeside(start.socketPath),
     },
   )
+  /** A replaced worker only forwards until its clients have left. */
+  const withoutClients = (): Promise<void> => untilClientsHaveGone(balancer)
   const drained = (id: string): void => parent.report({ type: 'drained', id })
-
-  /** A replaced worker only forwards until its clients have left: each next answer is the last on its connection. */
-  async function untilClientsHaveGone(patienceMs = Infinity): Promise<void> {
-    const deadline = performance.now() + patienceMs
-    balancer.closeAfterAnswers()
-    while (balancer.connections > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
-  }
 
   /** A request may be on its way over a connection, so none is closed at once. */
   async function forwardAndLeave(): Promise<void> {
     balancer.dropLocal(CRASH_PATIENCE_MS)
-    await untilClientsHaveGone(CRASH_LINGER_MS)
+    await untilClientsHaveGone(balancer, CRASH_LINGER_MS)
     await balancer.stop(CRASH_FINISH_MS)
     exit(exitCodes.failure)
   }

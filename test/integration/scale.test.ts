@@ -1,6 +1,10 @@
 import t from 'tap'
+import { ControlClient } from '#src/control/client.js'
 import { Load } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { RawConnection } from '../helpers/raw-http.js'
+import { folderOf } from '../helpers/releases.js'
 
 for (const [mode, balancers] of Object.entries({ 'default mode': 1, 'mesh mode': 0 })) {
   void t.test(`workers are added and removed under load without a lost request, in ${mode}`, async t => {
@@ -31,3 +35,32 @@ void t.test('a balancer is added under load without a lost request', async t => 
   t.strictSame(failures, [])
   t.strictSame([...new Set(answers.map(({ status }) => status))], [200])
 })
+
+const app = `require('node:http').createServer((request, response) => response.end('hello')).listen(process.env.PORT)`
+
+for (const [mode, BALANCERS] of Object.entries({ 'by itself': '1', 'what it is dealt': '2' })) {
+  void t.test(`a balancer that accepts ${mode} leaves without the loss of a request`, async t => {
+    const folder = folderOf(t, { 'app.js': app })
+    const settings = { APP: 'app.js', BALANCERS, WORKERS: '1', EMBED: 'none' }
+    const cluster = await Cluster.start(t, settings, undefined, folder)
+    if (BALANCERS === '1') await cluster.scale({ balancers: 2 })
+    await cluster.has('balancer', 2)
+    const connect = (): Promise<RawConnection> => RawConnection.open(cluster.port)
+    // Half of them are used, and half have sent nothing yet.
+    const clients = await Promise.all(Array.from({ length: 16 }, connect))
+    const asks = async (client: RawConnection): Promise<string> => {
+      const { status, headers } = await client.write('GET / HTTP/1.1\r\nHost: x\r\n\r\n').response()
+      return `${status} ${String(headers['connection'])}`
+    }
+    for (const client of clients.slice(0, 8)) t.match(await asks(client), /^200/)
+    const control = await ControlClient.of(cluster.dataDir)
+    await cluster.scale({ balancers: 1 })
+    const leaves = async (): Promise<boolean> =>
+      (await control.status()).processes.some(({ role, state }) => role === 'balancer' && state === 'draining')
+    await until(leaves, 'the balancer to leave')
+    const answers = await Promise.all(clients.map(asks))
+    t.strictSame(new Set(answers.map(answer => answer.slice(0, 3))), new Set(['200']))
+    if (BALANCERS === '2') t.equal(answers.filter(answer => answer === '200 close').length, 8, 'those of one balancer')
+    await cluster.has('balancer', 1)
+  })
+}

@@ -19,6 +19,18 @@ void t.test('imports of Node’s modules become reads of what is named', t => {
   t.end()
 })
 
+void t.test('a default export that is named so is the whole module', t => {
+  t.equal(
+    withLeanImports('import { default as x } from "node:fs";\n'),
+    'const x = process.getBuiltinModule("node:fs");\n',
+  )
+  t.equal(
+    withLeanImports('import { a, default as x, b as c } from "node:fs";\n'),
+    'const x = process.getBuiltinModule("node:fs");\nconst { a, b: c } = process.getBuiltinModule("node:fs");\n',
+  )
+  t.end()
+})
+
 void t.test('the modules are there before anything else of the file, as with imports', t => {
   const code = withLeanImports(
     '#!/usr/bin/env node\nimport { x } from "./x.js";\nrun();\nimport fs from "node:fs";\nfs.y();\n',

@@ -149,6 +149,29 @@ void t.test('an end of the worker tells the work to end, waits for it, and gives
   )
 })
 
+void t.test('an end of the worker is over when its leases are free for others', async t => {
+  const client = await server.connect(t)
+  const own = new Leases(client, log)
+  const { work, end, begun } = open()
+  const leased = own.lease('handed over', work, { ttlMs: 60_000 })
+  const { signal } = await begun
+  signal.addEventListener('abort', end)
+  const endLease = client.endLease.bind(client)
+  Object.assign(client, { endLease: (lease: string, token: string) => sleep(20).then(() => endLease(lease, token)) })
+  await own.stop()
+  client.disconnect()
+  t.match(await leased, { value: 'done' })
+  t.match(await leases.lease('handed over', () => 'next'), { value: 'next' })
+})
+
+void t.test('a lease that was taken without an answer is given back', async t => {
+  const own = new Leases(await server.connect(t), log)
+  server.freeze()
+  await t.rejects(own.lease('unanswered', () => t.fail('it is done'), { ttlMs: 60_000 }))
+  server.thaw()
+  t.match(await leases.lease('unanswered', () => 'next', { waitMs: 8_000 }).catch(String), { value: 'next' })
+})
+
 void t.test('names, times and the number of leases have bounds', async t => {
   for (const name of ['', 'x'.repeat(201), 7 as unknown as string]) {
     await t.rejects(

@@ -61,6 +61,16 @@ export class MaintenanceMode {
     await carriedOut(this.runner)
   }
 
+  /** Somebody may have written into the file. An address that is none would fail in every process that balances. */
+  #checkAllowed(state: State): void {
+    try {
+      new AddressRanges(state.allowed)
+    } catch (error) {
+      this.log.warn(`maintenance lets no client through: ${this.path}: allowed: ${(error as Error).message}`)
+      this.#state = { ...state, allowed: [] }
+    }
+  }
+
   #begin(state: State): void {
     try {
       new AddressRanges(state.allowed)
@@ -89,6 +99,7 @@ export class MaintenanceMode {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
       throw new Error(`${this.path} cannot be read: ${(error as Error).message}`, { cause: error })
     }
+    this.#checkAllowed(this.#state)
     const since = new Date(this.#state.since).toISOString()
     this.log.warn({ since }, 'maintenance goes on: clients get 503 and a page until outpost maintenance off')
   }

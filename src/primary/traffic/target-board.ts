@@ -18,6 +18,7 @@ export class TargetBoard {
   /** Of these and of those that are about to exit, the ones that a request has ended. */
   #explained: readonly string[] = []
   readonly #ready = new Map<Child, Set<string>>()
+  readonly #withoutClients = new WeakSet<Child>()
   readonly #drained = new Map<Child, Set<string>>()
 
   /**
@@ -87,6 +88,15 @@ export class TargetBoard {
   noteState(balancing: Child, targetId: string, state: string): void {
     if (state === 'ready') setOf(this.#ready, balancing).add(targetId)
     else setOf(this.#ready, balancing).delete(targetId)
+  }
+
+  noteClientsGone(balancing: Child): void {
+    this.#withoutClients.add(balancing)
+  }
+
+  /** Whether a balancing process that drains needs to wait for clients no longer. */
+  hasNoClients(balancing: Child): boolean {
+    return this.#withoutClients.has(balancing)
   }
 
   noteDrained(balancing: Child, targetId: string): void {

@@ -37,10 +37,10 @@ export class Traffic {
     this.fatal = new FatalRequests(onFatalRequest)
   }
 
-  /** The reports of the balancing processes about a child. There are none about a balancer. */
+  /** The reports of the balancing processes about a child. A balancer tells of its own clients. */
   reachabilityOf(child: Child): Reachability {
     const isReady = child.state === 'ready'
-    if (child.role === 'balancer') return { reachable: isReady, drained: true }
+    if (child.role === 'balancer') return { reachable: isReady, drained: this.board.hasNoClients(child) }
     const balancing = this.#balancing()
     return {
       reachable: isReady && this.board.readyAtAll(balancing, child.id),
@@ -150,5 +150,5 @@ export class Traffic {
 /** Whoever waits for longer than so many others has been given up. */
 const MAX_WAITS = 16
 
-const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready'])
+const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready', 'draining'])
 const WORKERS_THAT_PICK = new Set<ChildState>(['ready', 'draining', 'crashed'])

@@ -1,6 +1,12 @@
+import type { IncomingHttpHeaders } from 'node:http'
 import t from 'tap'
 import type { ClientIdentity } from '#balancer'
-import { requestHeaders, responseHeaders, rewriteRequestHeaders } from '#balancer/transports/forwarded-headers.js'
+import {
+  requestHead,
+  requestHeaders,
+  responseHeaders,
+  rewriteRequestHeaders,
+} from '#balancer/transports/forwarded-headers.js'
 import { rewriteTrailers } from '#balancer/transports/trailers.js'
 
 const client: ClientIdentity = { address: '192.0.2.7', port: 4711, protocol: 'https', forwardedFor: '192.0.2.7' }
@@ -43,6 +49,34 @@ void t.test('a request is forwarded without its hop-by-hop headers', t => {
     'x-outpost-client': 'key https 4711 192.0.2.7',
   })
   t.same(given, before, 'the headers of the request are not changed')
+  t.end()
+})
+
+void t.test('the app does not get the cookie of a preview', t => {
+  const token = 'outpost_preview=r2.seal'
+  const cases: Array<[cookie: string, left: string | undefined]> = [
+    [token, undefined],
+    [`a=b; ${token}`, 'a=b'],
+    [`${token}; a=b;c=d`, 'a=b;c=d'],
+    [`a=b; ${token}; c="d"; ${token}`, 'a=b; c="d"'],
+    ['a=outpost_preview=; my_outpost_preview=x', 'a=outpost_preview=; my_outpost_preview=x'],
+  ]
+  for (const [cookie, left] of cases) {
+    const given = {
+      headers: { host: 'a.example', cookie } as IncomingHttpHeaders,
+      rawHeaders: ['Host', 'a.example', 'Cookie', cookie],
+    }
+    t.equal(requestHeaders(given, client, 'id', options)['Cookie'], left, cookie)
+    const head = requestHead({ ...given, method: 'GET', url: '/' }, client, 'id', options)
+    t.equal(/^Cookie: (.*)\r$/m.exec(head)?.[1], left, cookie)
+    t.equal(given.headers.cookie, cookie, 'that of the request is not changed')
+    const local: Parameters<typeof rewriteRequestHeaders>[0] = { ...given, headersDistinct: {} }
+    rewriteRequestHeaders(local, client, 'id')
+    t.equal(local.headers.cookie, left)
+    t.strictSame(local.rawHeaders, ['Host', 'a.example', ...(left === undefined ? [] : ['Cookie', left])])
+  }
+  const twice = { headers: { cookie: `${token}; a=b` }, rawHeaders: ['Cookie', token, 'cookie', 'a=b'] }
+  t.equal(requestHeaders(twice, client, 'id', options)['cookie'], 'a=b', 'in two headers')
   t.end()
 })
 

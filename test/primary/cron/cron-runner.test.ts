@@ -24,6 +24,8 @@ class Runner {
   readonly logged: string[] = []
   readonly runner: CronRunner
   #ahead = 0
+  /** While the clock stands still. */
+  #standing: number | undefined
 
   constructor(t: Harness, cron: unknown[], lease: RunLease = ownRunLease) {
     const lifeline = Lifeline.open(join(temporaryFolder(t), 'lifeline'))
@@ -36,7 +38,7 @@ class Runner {
       lifeline: lifeline.path,
       shutdown: new ShutdownClock(5_000),
       log,
-      now: () => Date.now() + this.#ahead,
+      now: () => this.#now,
       print: (_name, line) => void this.printed.push(line),
     })
     t.teardown(async () => {
@@ -45,15 +47,26 @@ class Runner {
     })
   }
 
-  /** The clock is set to so long before the next full minute but one, or a later one. */
-  comeTo(ms: number, minutes = 2): void {
-    this.#ahead += minutes * MINUTE - ms - ((Date.now() + this.#ahead) % MINUTE)
+  get #now(): number {
+    return this.#standing ?? Date.now() + this.#ahead
+  }
+
+  /**
+   * The clock is set to so long before the next full minute, or a later one, and the runner looks at it. It stands still until
+   * then: on a busy machine the minute would be over, and the job due in the next one.
+   * @param generation of the release, one that is new
+   */
+  followAt(generation: number, ms: number, minutes: number): void {
+    this.#ahead += minutes * MINUTE - ms - (this.#now % MINUTE)
+    this.#standing = this.#now
+    this.runner.follow('start', generation)
+    this.#ahead = this.#standing - Date.now()
+    this.#standing = undefined
   }
 
   /** As a deploy or a reload does. */
-  follow(generation = 0): void {
-    if (generation === 0) this.comeTo(100)
-    this.runner.follow('start', generation)
+  follow(): void {
+    this.followAt(0, 100, 2)
   }
 
   get job(): CronStatus {
@@ -80,8 +93,7 @@ void t.test('a job whose last run goes on is skipped, and so is one whose time i
   const runner = new Runner(t, ['* * * * * sleep 60'])
   runner.follow()
   await until(() => runner.job.running?.pid !== undefined, 'its run')
-  runner.comeTo(50, 4)
-  runner.follow(1) // looks at the clock
+  runner.followAt(1, 50, 4)
   t.match(await runner.ran(1), [{ result: 'skipped: nobody looked at the clock at its time' }])
   t.match(await runner.ran(2), [{ result: 'skipped: its last run still goes on' }, {}])
   t.match(runner.logged.join(''), /job of cron is skipped: its last run still goes on/)
@@ -112,9 +124,8 @@ void t.test('only the last five runs are kept', async t => {
   const runner = new Runner(t, ['* * * * * echo run'])
   runner.follow()
   for (let i = 1; i <= 6; i += 1) {
-    runner.follow(i)
-    await until(() => runner.printed.length >= i && runner.job.running === undefined, `run ${i}`)
-    runner.comeTo(20)
+    await until(() => runner.printed.length === i && runner.job.running === undefined, `run ${i}`)
+    if (i < 6) runner.followAt(i, 20, 1)
   }
   t.equal(runner.job.runs.length, 5)
 })

@@ -54,6 +54,19 @@ void t.test('an address that is none is refused, and nothing has changed', async
   t.strictSame(mode.order, {})
 })
 
+void t.test('a file with an address that is none lets no client through, and says so', t => {
+  const { path, open, lines } = given(t)
+  writeFileSync(
+    path,
+    JSON.stringify({ since: 0, page: 'soon', retryAfterS: 60, allowed: ['192.0.2.1', '10.0.0.0/8/32'] }),
+  )
+  t.strictSame(open().order, { maintenance: { page: 'soon', retryAfterS: 60, allowed: [] } })
+  t.match(lines[0], /"level":"?warn|"level":40/)
+  t.match(lines[0], /lets no client through.*maintenance.json.*not an address or range: 10\.0\.0\.0\/8\/32/)
+  t.match(lines[1], /maintenance goes on/)
+  t.end()
+})
+
 void t.test('a file that cannot be read is named', t => {
   const { path, open } = given(t)
   writeFileSync(path, '{')

@@ -60,6 +60,22 @@ void t.test('balancers that are ready and not silent get the connections', t => 
   t.end()
 })
 
+void t.test('a balancer that drains hears of workers until it tells that its clients have gone', t => {
+  const [one, two] = [child('balancer', '1'), child('balancer', '2', { state: 'draining' })]
+  const { traffic } = trafficOf([one, two, child('worker', '2')])
+  traffic.direct([route('worker 2')])
+  t.match(two.orders, [{ type: 'targets', targets: [{ id: '2' }] }])
+  traffic.board.noteDrained(two, '2')
+  t.strictSame(
+    traffic.reachabilityOf(two),
+    { reachable: false, drained: false },
+    'the worker of that number is another',
+  )
+  traffic.board.noteClientsGone(two)
+  t.strictSame(traffic.reachabilityOf(two), { reachable: false, drained: true })
+  t.end()
+})
+
 void t.test('reports of a balancer that is stopping do not count', t => {
   const [one, two, worker] = [
     child('balancer', '1'),

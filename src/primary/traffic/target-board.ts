@@ -51,10 +51,9 @@ export class TargetBoard {
   }
 
   /** Lets requests that wait go on, at processes that get no further list. What else is ordered stays. */
-  endPause(balancing: readonly Child[], { pausedUntil, ...edge }: EdgeOrder): void {
+  endPause(balancing: readonly Child[], { pausedUntil: _, ...edge }: EdgeOrder): void {
     const order = JSON.stringify(edge)
-    if (pausedUntil === undefined) return
-    for (const child of balancing) this.#tellEdge(child, edge, order)
+    for (const child of balancing) if ((this.#edge.get(child) ?? NO_ORDER) !== order) this.#tellEdge(child, edge, order)
   }
 
   #tellEdge(child: Child, order: EdgeOrder, text: string): void {

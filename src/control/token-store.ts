@@ -1,6 +1,7 @@
 import { createHash, randomBytes, timingSafeEqual } from 'node:crypto'
 import fs from 'node:fs'
 import * as z from 'zod'
+import { writeSynced } from '../process/synced-file.js'
 import { ControlError, type TokenInfo } from './protocol.js'
 
 const recordSchema = z.object({
@@ -58,18 +59,8 @@ export class TokenStore {
     return found
   }
 
-  /** A crash leaves the old file or the new one. */
   #write(records: TokenRecord[]): void {
-    const draft = `${this.file}.new`
-    fs.rmSync(draft, { force: true })
-    const file = fs.openSync(draft, 'wx', 0o600)
-    try {
-      fs.writeSync(file, `${JSON.stringify(records)}\n`)
-      fs.fsyncSync(file)
-    } finally {
-      fs.closeSync(file)
-    }
-    fs.renameSync(draft, this.file)
+    writeSynced(this.file, JSON.stringify(records))
     this.#records = records
   }
 }

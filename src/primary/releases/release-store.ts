@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { syncFolder, writeSynced } from '../host/synced-file.js'
+import { syncFolder, writeSynced } from '../../process/synced-file.js'
 import { STARTED } from './release-switch.js'
 
 /**

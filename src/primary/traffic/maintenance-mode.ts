@@ -5,7 +5,7 @@ import { AddressRanges } from '#balancer/contract/address-ranges.js'
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import { ControlError, type Maintenance, type MaintenanceWanted } from '../../control/protocol.js'
 import type { Logger } from '../../process/log.js'
-import { syncFolder, writeSynced } from '../host/synced-file.js'
+import { syncFolder, writeSynced } from '../../process/synced-file.js'
 import { carriedOut, type EdgeRunner } from './edge-runner.js'
 import { maintenancePage } from './maintenance-page.js'
 

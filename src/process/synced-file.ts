@@ -7,9 +7,11 @@ import { dirname } from 'node:path'
  */
 export function writeSynced(path: string, text: string): void {
   const draft = `${path}.new`
-  const file = fs.openSync(draft, 'w', 0o600)
+  // One that a crash has left may be open to others.
+  fs.rmSync(draft, { force: true })
+  const file = fs.openSync(draft, 'wx', 0o600)
   try {
-    fs.writeSync(file, `${text}\n`)
+    fs.writeFileSync(file, `${text}\n`)
     fs.fsyncSync(file)
   } finally {
     fs.closeSync(file)

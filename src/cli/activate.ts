@@ -5,7 +5,7 @@ import { stepOf, tellDeployed } from './deploy-progress.js'
 
 export function addActivate(program: Command, context: Context): void {
   instanceCommand(program, 'activate', 'makes a release live that is in preview, or was kept')
-    .argument('<release>', 'its id, as outpost releases shows it')
+    .argument('<release>', 'id of the release, as outpost releases shows it')
     .option('--canary <percent>', CANARY, percentOf, 20)
     .option('--bake <seconds>', BAKE, bakeOf, '10')
     .action(async (release: string, options: InstanceOptions & TrialOptions) => {

@@ -41,7 +41,7 @@ function secondsOf(text: string): number {
 function pageOf(path: string): string {
   try {
     const bytes = readFileSync(path)
-    if (bytes.length > MAX_PAGE_BYTES) throw new Error('it is larger than 256 KiB')
+    if (bytes.length > MAX_PAGE_BYTES) throw new Error('the file is larger than 256 KiB')
     return new TextDecoder('utf-8', { fatal: true }).decode(bytes)
   } catch (cause) {
     throw new Failure(exitCodes.usage, `the page ${path} cannot be used: ${(cause as Error).message}`)

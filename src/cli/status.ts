@@ -84,12 +84,15 @@ function edgeFacts({ paused, maintenance }: Status): string[][] {
   const closed = maintenance === undefined ? [] : [['closed', closedFor(maintenance)]]
   if (paused === undefined) return closed
   const [since, until] = [Date.now() - Date.parse(paused.since), Date.parse(paused.until) - Date.now()]
-  return [...closed, ['paused', `requests wait since ${duration(since)}, for ${duration(until)} more at most`]]
+  return [
+    ...closed,
+    ['paused', `requests have waited for ${duration(since)}, and go on in ${duration(until)} at the latest`],
+  ]
 }
 
 function closedFor({ since, allow }: NonNullable<Status['maintenance']>): string {
   const others = allow.length === 0 ? '' : `, but for ${allow.join(', ')}`
-  return `maintenance since ${duration(Date.now() - Date.parse(since))}: clients get 503 and a page${others}`
+  return `maintenance for ${duration(Date.now() - Date.parse(since))} so far: clients get 503 and a page${others}`
 }
 
 const CRON_COLUMNS: readonly Column[] = [

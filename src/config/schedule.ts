@@ -16,7 +16,7 @@ export interface Schedule {
  */
 export function scheduleOf(text: string, timeZone: string): Schedule {
   const cron = new Cron(text, { mode: '5-part', timezone: timeZone, paused: true })
-  if (cron.nextRun() === null) throw new Error('its time never comes')
+  if (cron.nextRun() === null) throw new Error('no such time ever comes')
   return { text, timeZone, next: after => cron.nextRun(new Date(after))?.getTime() ?? Infinity }
 }
 

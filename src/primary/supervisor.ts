@@ -14,6 +14,7 @@ import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
 import type { Child, ChildObserver } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
+import { oncePerTurn } from './once-per-turn.js'
 import { PoolSize } from './pool-size.js'
 import { ReleaseChanges } from './releases/release-changes.js'
 import { ReleaseSwitch, STARTED } from './releases/release-switch.js'
@@ -72,12 +73,15 @@ export class Supervisor implements Service, ChildObserver {
   #state: 'new' | 'running' | 'stopped' = 'new'
   #lookedAt = performance.now()
   #awakeSince = this.#lookedAt
-  #passAsked = false
   #wakeUp: NodeJS.Timeout | undefined
   #wakesAt = Infinity
   #look: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
   #allGone: () => void = () => undefined
+  /** Requests a pass. */
+  readonly #ask = oncePerTurn(() => {
+    if (this.#state === 'running') this.#pass()
+  })
   /** Resolves when a request can be answered. Rejects with a `PortError` when another program took the port. */
   readonly serving: Promise<void>
   #nowServing: () => void = () => undefined
@@ -341,16 +345,6 @@ export class Supervisor implements Service, ChildObserver {
 
   #needsWorker(): void {
     if (this.#desired.shutdown === undefined) this.#pool.wake('a request waits')
-  }
-
-  /** Requests a pass. Several requests in one turn of the event loop cause one pass. */
-  #ask(): void {
-    if (this.#passAsked || this.#state !== 'running') return
-    this.#passAsked = true
-    setImmediate(() => {
-      this.#passAsked = false
-      this.#pass()
-    })
   }
 
   #pass(): void {

@@ -54,8 +54,8 @@ void t.test('a pause, maintenance and a preview are told of', t => {
     maintenance: { since: ago(60.5), retryAfter: 60, allow: ['192.0.2.7'] },
   })
   t.ok(lines.includes('  release  r1; r2 is in preview'))
-  t.ok(lines.includes('  paused   requests wait since 12s, for 18s more at most'))
-  t.ok(lines.includes('  closed   maintenance since 1m: clients get 503 and a page, but for 192.0.2.7'))
+  t.ok(lines.includes('  paused   requests have waited for 12s, and go on in 18s at the latest'))
+  t.ok(lines.includes('  closed   maintenance for 1m so far: clients get 503 and a page, but for 192.0.2.7'))
   const early = statusLines({ ...aStatus, preview: { release: 'r2', ready: false } }).join('\n')
   t.match(early, /start; r2 is started for a preview/)
   t.end()

@@ -27,7 +27,7 @@ for (const BALANCERS of ['1', '0']) {
     t.match(await maintenance('on', '--page', page, '--allow', '192.0.2.0/24'), { code: 0, err: '' })
     t.strictSame(await answers(cluster), [`503 ${PAGE}`, '200 old'], 'from the answer of the command on')
     t.match(await shell.run(['status', '--data-dir', dataDir]), {
-      out: /closed +maintenance since \S+: clients get 503 and a page, but for 192\.0\.2\.0\/24\n/,
+      out: /closed +maintenance for \S+ so far: clients get 503 and a page, but for 192\.0\.2\.0\/24\n/,
     })
     await deploy(t, cluster, appThatSays('new'))
     t.strictSame(await answers(cluster), [`503 ${PAGE}`, '200 new'], 'a deploy is possible')

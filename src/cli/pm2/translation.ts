@@ -105,7 +105,7 @@ function reloadCronOf(value: unknown): Translation {
   try {
     scheduleOf(schedule, timeZone)
   } catch (error) {
-    return { note: `it is no schedule of five fields: ${(error as Error).message}` }
+    return { note: `no schedule of five fields: ${(error as Error).message}` }
   }
   return { settings: { RELOAD_CRON: schedule, CRON_TZ: timeZone } }
 }

@@ -4,6 +4,7 @@ import { ControlError } from '../../control/protocol.js'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
 import type { ShutdownClock } from '../host/shutdown-clock.js'
+import { oncePerTurn } from '../once-per-turn.js'
 import { planSides, type SideAction, type SideHistory, type SideLimits } from '../plan/side-processes.js'
 import { commandLineOf, type CommandLine } from './command-line.js'
 import { SideLog } from './side-log.js'
@@ -55,9 +56,11 @@ export class SideProcesses implements Service {
   #state: 'new' | 'running' | 'stopped' = 'new'
   #shutdown: ReturnType<ShutdownClock['begin']> | undefined
   #wakeUp: NodeJS.Timeout | undefined
-  #passAsked = false
   #stopped: Promise<void> | undefined
   #allGone: () => void = () => undefined
+  readonly #ask = oncePerTurn(() => {
+    if (this.#state === 'running') this.#pass()
+  })
 
   constructor(private readonly options: SideProcessesOptions) {
     const { formation, stopTimeoutMs, log } = options
@@ -117,7 +120,9 @@ export class SideProcesses implements Service {
   /** Those that run, in the order of their names. */
   processes(): Side[] {
     const running = [...this.#running.values()].filter(({ state }) => state !== 'exited')
-    return running.sort((a, b) => a.spec.at.name.localeCompare(b.spec.at.name) || a.spec.at.place - b.spec.at.place)
+    return running.sort(({ spec: { at: a } }, { spec: { at: b } }) =>
+      a.name === b.name ? a.place - b.place : a.name < b.name ? -1 : 1,
+    )
   }
 
   restartsOf({ name }: Side): number {
@@ -138,16 +143,6 @@ export class SideProcesses implements Service {
       if (line?.remark !== undefined) this.#log.remark(name, line.remark)
     }
     return commands
-  }
-
-  /** Several requests in one turn of the event loop cause one pass. */
-  #ask(): void {
-    if (this.#passAsked || this.#state !== 'running') return
-    this.#passAsked = true
-    setImmediate(() => {
-      this.#passAsked = false
-      this.#pass()
-    })
   }
 
   #pass(): void {

@@ -51,7 +51,7 @@ export function cronJobsIn(folder: string, defaults: CronDefaults): { jobs: Cron
     try {
       const job = jobOf(entryOf(one), `cron.${index + 1}`, defaults)
       if (jobs.some(({ id, name }) => id === job.id || name === job.name))
-        throw new Error('there is such a job already')
+        throw new Error('the same job is there already')
       if (jobs.length === MAX_JOBS) throw new Error(`there are ${MAX_JOBS} jobs at most`)
       jobs.push(job)
     } catch (error) {
@@ -83,7 +83,7 @@ function entriesOf(folder: string, faults: string[]): unknown[] {
 function entryOf(given: unknown): Entry {
   if (typeof given !== 'string') return entrySchema.parse(given)
   const line = crontabLine(given)
-  if (line === undefined) throw new Error('it has no schedule of five fields before its command')
+  if (line === undefined) throw new Error('no schedule of five fields before the command')
   return line
 }
 
@@ -106,7 +106,7 @@ function jobOf(
 
 /** Variables before a command may be secrets. */
 function shown(given: unknown): string {
-  if (typeof given === 'string') return given.replace(/\b([A-Za-z_]\w*)=\S+/g, '$1=…')
+  if (typeof given === 'string') return given.replace(/\b([A-Za-z_]\w*)=('[^']*'|"[^"]*"|\\.|[^\s'"\\])+/g, '$1=…')
   const { name, schedule } = (given ?? {}) as Partial<Entry>
   return name ?? schedule ?? 'an entry'
 }

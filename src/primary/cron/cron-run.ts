@@ -1,6 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import type { CommandLaunch } from '../beside/running-command.js'
-import { RunningCommand } from '../beside/running-command.js'
+import { RunningCommand, type CommandLaunch } from '../beside/running-command.js'
 import type { Claim, RunLease } from './run-lease.js'
 
 /** How long a run that has to end may take for it. */
@@ -92,6 +91,8 @@ export class CronRun {
     const deadline = setTimeout(() => this.end('took too long'), timeoutMs)
     lost?.addEventListener('abort', onLost)
     try {
+      // It may have been lost while the time was claimed.
+      if (lost?.aborted === true) throw new Error('another instance may run it')
       return await new Promise<RunResult>(resolve => {
         const command = new RunningCommand(name, this.options.launch(), lifeline, {
           printed: line => this.options.print(line),

@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { basename, dirname, join, relative, resolve } from 'node:path'
+import { basename, dirname, join, relative, resolve, sep } from 'node:path'
 import ignore from 'ignore'
 import type { Service } from '../../process/service.js'
 
@@ -40,8 +40,8 @@ export class FolderWatch implements Service {
   start(): Promise<void> {
     const { folder, paths } = this.options
     for (const path of paths.map(path => resolve(folder, path))) {
-      const stat = fs.statSync(path, { throwIfNoEntry: false })
-      if (stat === undefined) this.options.onFault(`${relative(folder, path)} is not there`)
+      const stat = kindOf(path, fs.statSync)
+      if (stat === undefined) this.options.onFault(`${relative(folder, path)} is not there, or cannot be read`)
       else if (stat.isDirectory()) this.#watchAll(path)
       else this.#watchFile(path)
     }
@@ -97,7 +97,7 @@ export class FolderWatch implements Service {
     const path = join(folder, name)
     const only = this.#only.get(folder)
     if (this.#isIgnored(path) || (only !== undefined && !only.has(name))) return
-    const stat = fs.lstatSync(path, { throwIfNoEntry: false })
+    const stat = kindOf(path)
     if (only === undefined && stat?.isDirectory() === true) this.#watchAll(path)
     else if (stat === undefined) this.#leave(path)
     clearTimeout(this.#quiet)
@@ -113,9 +113,22 @@ export class FolderWatch implements Service {
     return this.#rules.ignores(name) || this.#rules.ignores(`${name}/`)
   }
 
+  /** With all that was below it: a folder that was moved away is not the one that takes its place. */
   #leave(path: string): void {
-    this.#watchers.get(path)?.close()
-    this.#watchers.delete(path)
+    for (const [watched, watcher] of this.#watchers) {
+      if (watched !== path && !watched.startsWith(path + sep)) continue
+      watcher.close()
+      this.#watchers.delete(watched)
+    }
+  }
+}
+
+/** Undefined for what is not there, or may not be looked at: what happens in a folder must not end the program. */
+function kindOf(path: string, statOf: typeof fs.lstatSync = fs.lstatSync): fs.Stats | undefined {
+  try {
+    return statOf(path)
+  } catch {
+    return undefined
   }
 }
 

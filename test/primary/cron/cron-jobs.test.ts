@@ -44,6 +44,7 @@ void t.test('what cannot be run is told, without the values of variables, and th
     '@daily a',
     '@daily a',
     7,
+    `TOKEN='very secret' MORE="a secret" b`,
   ]
   const folder = folderOf(t, { 'package.json': JSON.stringify({ outpost: { cron } }) })
   const { jobs, faults } = cronJobsIn(folder, defaults)
@@ -51,11 +52,11 @@ void t.test('what cannot be run is told, without the values of variables, and th
     jobs.map(({ line }) => line.words),
     [['a']],
   )
-  t.equal(faults.length, 6)
+  t.equal(faults.length, 7)
   t.match(faults[0], /no schedule of five fields/)
   t.match(faults[2], /^mail: command/)
   t.match(faults[3], /^zone: .*Mars\/Base/)
-  t.match(faults[4], /there is such a job already/)
+  t.match(faults[4], /the same job is there already/)
   t.notOk(faults.join('\n').includes('secret'))
   t.end()
 })

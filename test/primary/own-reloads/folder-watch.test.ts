@@ -61,9 +61,18 @@ void t.test('a folder that comes later is watched, and one that goes is not', as
   t.pass()
 })
 
+void t.test('a folder that takes the place of one that was moved away is watched at any depth', async t => {
+  const { folder, watch, told } = await watched(t, ['.'])
+  renameSync(join(folder, 'lib'), join(folder, '.old'))
+  await until(() => watch.folders === 1, 'the end of both')
+  mkdirSync(join(folder, 'lib/deep'), { recursive: true })
+  await until(() => watch.folders === 3, 'both again')
+  t.equal((await told('lib/deep/c.js')).at(-1), 'lib/deep/c.js')
+})
+
 void t.test('a single file is watched although editors replace it, and nothing beside it', async t => {
   const { folder, changes, faults, write, told } = await watched(t, ['app.js', 'none.js'])
-  t.strictSame(faults, ['none.js is not there'])
+  t.strictSame(faults, ['none.js is not there, or cannot be read'])
   write('other.js')
   writeFileSync(join(folder, 'draft'), 'y')
   renameSync(join(folder, 'draft'), join(folder, 'app.js'))

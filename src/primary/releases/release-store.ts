@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
@@ -48,6 +49,8 @@ const KEPT = 5
 const KEPT_RECORDS = 10
 
 const DRAFT = '.new-'
+/** What is being removed. */
+const GONE = '.gone-'
 
 /**
  * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`. The name of a release appears
@@ -64,9 +67,12 @@ export class ReleaseStore {
     const store = new ReleaseStore(folder)
     if (!fs.existsSync(folder)) return store
     store.#readState()
-    for (const name of fs.readdirSync(folder)) if (name.startsWith(DRAFT)) remove(join(folder, name))
     for (const { id, outcome } of store.list()) {
       if (outcome === 'installed') store.takenBack(id, 'its deploy was cut short')
+    }
+    for (const name of fs.readdirSync(folder)) {
+      if (name.startsWith(DRAFT) || name.startsWith(GONE))
+        fs.rmSync(join(folder, name), { recursive: true, force: true })
     }
     return store
   }
@@ -126,13 +132,13 @@ export class ReleaseStore {
   }
 
   discard({ id }: Draft): void {
-    remove(join(this.folder, DRAFT + id))
+    this.#remove(join(this.folder, DRAFT + id))
   }
 
   /** Makes a draft a release. @param files of another release, if it has none of its own */
   keep({ id }: Draft, source: string, env: Readonly<Record<string, string>>, files?: string): void {
     const draft = join(this.folder, DRAFT + id)
-    if (files !== undefined) remove(join(draft, 'app'))
+    if (files !== undefined) this.#remove(join(draft, 'app'))
     writeSynced(join(draft, 'env.json'), JSON.stringify(env))
     const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...(files && { files }) }
     writeSynced(join(draft, 'release.json'), JSON.stringify(record))
@@ -162,7 +168,7 @@ export class ReleaseStore {
     // A release that was live before is as good as it was.
     if (record.outcome === 'live') return
     this.#rewrite({ ...record, outcome: 'taken-back', reason })
-    remove(this.#path(id, 'app'))
+    this.#remove(this.#path(id, 'app'))
     fs.rmSync(this.#path(id, 'env.json'), { force: true })
     this.prune()
   }
@@ -174,9 +180,24 @@ export class ReleaseStore {
     const good = all.filter(({ outcome }) => outcome !== 'taken-back')
     const kept = new Set([live, previous, ...good.slice(0, KEPT).map(({ id }) => id)])
     for (const { id, files } of good) if (kept.has(id) && files !== undefined) kept.add(files)
-    for (const { id } of good) if (!kept.has(id)) remove(join(this.folder, id))
+    for (const { id } of good) if (!kept.has(id)) this.#remove(join(this.folder, id))
     const failed = all.filter(({ outcome }) => outcome === 'taken-back')
-    for (const { id } of failed.slice(KEPT_RECORDS)) remove(join(this.folder, id))
+    for (const { id } of failed.slice(KEPT_RECORDS)) this.#remove(join(this.folder, id))
+  }
+
+  /**
+   * Gone at once, though not yet from the disk: a release may have 200,000 files, and connections wait for this process.
+   * What is left at a crash is removed by the next start.
+   */
+  #remove(path: string): void {
+    const gone = join(this.folder, GONE + randomUUID())
+    try {
+      fs.renameSync(path, gone)
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
+      throw error
+    }
+    void fs.promises.rm(gone, { recursive: true, force: true }).catch(() => undefined)
   }
 
   #path(id: string, name: string): string {
@@ -214,8 +235,4 @@ export class ReleaseStore {
 
 function numberOf(id: string): number {
   return Number(id.slice(1))
-}
-
-function remove(path: string): void {
-  fs.rmSync(path, { recursive: true, force: true })
 }

@@ -2,6 +2,7 @@ import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ReleaseStore } from '#src/primary/releases/release-store.js'
+import { until } from '../../helpers/deadline.js'
 import { temporaryFolder, type Harness } from '../../helpers/harness.js'
 
 const folderFor = (t: Harness): string => join(temporaryFolder(t), 'releases')
@@ -34,6 +35,17 @@ void t.test('the live release and the one before are known to the next start', t
   t.equal(again.filesOf('r2'), join(folder, 'r2', 'app'))
   t.strictSame([again.envOf('r1'), again.envOf('r2')], [{}, { COLOUR: 'red' }])
   t.equal(statSync(join(folder, 'r2', 'env.json')).mode & 0o777, 0o600)
+  t.end()
+})
+
+void t.test('what is removed is gone at once, and then from the disk', async t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  const id = make(store, false)
+  store.takenBack(id, 'bad')
+  t.notOk(existsSync(join(folder, id, 'app')))
+  await until(() => readdirSync(folder).every(name => !name.startsWith('.')), 'the end of its files')
   t.end()
 })
 

@@ -59,21 +59,26 @@ const GONE = '.gone-'
  */
 export class ReleaseStore {
   #state: z.infer<typeof stateSchema> = { live: STARTED, last: 0 }
+  /** Before, nobody waits for this process. */
+  #isInUse = false
 
   private constructor(private readonly folder: string) {}
 
   /** Removes what a deploy that was cut short has left. @throws {Error} names a file that cannot be read */
   static open(folder: string): ReleaseStore {
     const store = new ReleaseStore(folder)
-    if (!fs.existsSync(folder)) return store
+    if (!fs.existsSync(folder)) {
+      store.#isInUse = true
+      return store
+    }
     store.#readState()
+    for (const name of fs.readdirSync(folder)) {
+      if (name.startsWith(DRAFT) || name.startsWith(GONE)) store.#remove(join(folder, name))
+    }
     for (const { id, outcome } of store.list()) {
       if (outcome === 'installed') store.takenBack(id, 'its deploy was cut short')
     }
-    for (const name of fs.readdirSync(folder)) {
-      if (name.startsWith(DRAFT) || name.startsWith(GONE))
-        fs.rmSync(join(folder, name), { recursive: true, force: true })
-    }
+    store.#isInUse = true
     return store
   }
 
@@ -197,7 +202,9 @@ export class ReleaseStore {
       if ((error as NodeJS.ErrnoException).code === 'ENOENT') return
       throw error
     }
-    void fs.promises.rm(gone, { recursive: true, force: true }).catch(() => undefined)
+    const options = { recursive: true, force: true } as const
+    if (this.#isInUse) void fs.promises.rm(gone, options).catch(() => undefined)
+    else fs.rmSync(gone, options)
   }
 
   #path(id: string, name: string): string {

@@ -1,4 +1,4 @@
-import { NotRunningError } from '../control/client.js'
+import { NotRunningError } from '../control/call.js'
 import { ControlError, type DeployReport } from '../control/protocol.js'
 import { exitCodes, type ExitCode } from '../process/exit.js'
 

@@ -1,12 +1,11 @@
-import http from 'node:http'
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
-import * as z from 'zod'
+import type * as z from 'zod'
+import { call, controlError, linesOf, parsed, textOf, type Asking, type Place } from './call.js'
 import { controlSocketIn } from './control-socket.js'
 import {
   contentTypes,
   ControlError,
-  controlErrors,
   deployedSchema,
   createdTokenSchema,
   deployEventSchema,
@@ -14,22 +13,18 @@ import {
   logEventSchema,
   maintenanceSetSchema,
   pausedSchema,
-  problemSchema,
   releasesSchema,
   reloadEventSchema,
   resumedSchema,
   revokedTokenSchema,
-  routes,
   runSchema,
   scaledSchema,
   statusSchema,
   stoppingSchema,
   tokensSchema,
-  type ControlErrorCode,
   type CreatedToken,
   type Deployed,
   type DeployProgress,
-  type DeployReport,
   type EnvironmentChange,
   type LogEvent,
   type MaintenanceSet,
@@ -48,14 +43,6 @@ import {
   type TokenInfo,
 } from './protocol.js'
 
-/** Nothing listens on the control socket. */
-export class NotRunningError extends Error {
-  constructor(dataDir: string, cause: unknown) {
-    super(`no Outpost runs on ${dataDir}`, { cause })
-    this.name = 'NotRunningError'
-  }
-}
-
 const ANSWER_MS = 5_000
 /** START_TIMEOUT_MS may be long, and the primary ends the wait when a worker fails. */
 const START_MS = 24 * 60 * 60_000
@@ -68,22 +55,9 @@ const DEPLOY_MS = 24 * 60 * 60_000
 /** The instance waits so long for its balancers. */
 const ORDERED_MS = 10_000
 
-interface Asking {
-  /** Undefined for an answer without an end. */
-  timeoutMs?: number
-  body?: string | Readable
-  search?: string
-  /** Named in the path. */
-  release?: string
-  signal?: AbortSignal
-}
-
 /** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
 export class ControlClient {
-  private constructor(
-    private readonly socketPath: string,
-    private readonly dataDir: string,
-  ) {}
+  private constructor(private readonly place: Place) {}
 
   /**
    * @param socketPath `control.sock` in the folder of an instance's sockets
@@ -91,7 +65,7 @@ export class ControlClient {
    * @throws {NotRunningError}
    */
   static async connect(socketPath: string, dataDir = dirname(dirname(socketPath))): Promise<ControlClient> {
-    const client = new ControlClient(socketPath, dataDir)
+    const client = new ControlClient({ socketPath, dataDir })
     await client.status()
     return client
   }
@@ -111,7 +85,7 @@ export class ControlClient {
    * @throws {NotRunningError | ControlError} `START_FAILED` with the last output of a worker that failed before
    */
   async serving(timeoutMs = START_MS): Promise<Status> {
-    const response = await this.#ask('serving', contentTypes.json, { timeoutMs })
+    const response = await call(this.place, 'serving', contentTypes.json, { timeoutMs })
     return parsed(statusSchema, await textOf(response))
   }
 
@@ -127,7 +101,7 @@ export class ControlClient {
     signal?: AbortSignal,
   ): AsyncGenerator<Extract<LogEvent, { event: 'line' | 'skipped' }>> {
     const search = `?lines=${lines}&follow=${follow ? 1 : 0}`
-    const response = await this.#ask('logs', contentTypes.events, {
+    const response = await call(this.place, 'logs', contentTypes.events, {
       search,
       ...(follow ? {} : { timeoutMs: ANSWER_MS }),
       ...(signal && { signal }),
@@ -151,7 +125,7 @@ export class ControlClient {
    * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with the last output of the new worker
    */
   async reload(onProgress: (event: Progress) => void = () => undefined, timeoutMs = RELOAD_MS): Promise<Reloaded> {
-    const response = await this.#ask('reload', contentTypes.events, { timeoutMs })
+    const response = await call(this.place, 'reload', contentTypes.events, { timeoutMs })
     try {
       for await (const line of linesOf(response)) {
         const event = parsed(reloadEventSchema, line)
@@ -250,7 +224,7 @@ export class ControlClient {
   }
 
   async #change(route: RouteName, asking: Asking, onProgress: (event: DeployProgress) => void): Promise<Deployed> {
-    const response = await this.#ask(route, contentTypes.events, asking)
+    const response = await call(this.place, route, contentTypes.events, asking)
     try {
       for await (const line of linesOf(response)) {
         const event = parsed(deployEventSchema, line)
@@ -300,83 +274,7 @@ export class ControlClient {
   }
 
   async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string, timeoutMs = ANSWER_MS): Promise<T> {
-    const response = await this.#ask(route, contentTypes.json, { timeoutMs, ...(body && { body }) })
+    const response = await call(this.place, route, contentTypes.json, { timeoutMs, ...(body && { body }) })
     return parsed(schema, await textOf(response))
   }
-
-  /** Resolves with the head of a good answer; its deadline also ends a body that does not. */
-  async #ask(
-    route: RouteName,
-    accept: string,
-    { timeoutMs, body, search = '', release = '', signal }: Asking,
-  ): Promise<http.IncomingMessage> {
-    const { method } = routes[route]
-    const path = routes[route].path.replace('{release}', encodeURIComponent(release))
-    const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
-      const { socketPath } = this
-      const options = { socketPath, method, path: path + search, headers: { accept }, agent: false, signal }
-      const request = http.request(options)
-      let begun: http.IncomingMessage | undefined
-      const giveUp = (): void => {
-        const late = new Error(`${method} ${path} was not answered within ${timeoutMs ?? 0} ms`)
-        if (begun === undefined) request.destroy(late)
-        else begun.destroy(late)
-      }
-      const deadline = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs)
-      request.once('response', response => resolve((begun = response)))
-      request.once('close', () => clearTimeout(deadline))
-      request.once('error', (error: NodeJS.ErrnoException) => {
-        // A path that is too long for a socket has none: see `controlSocketIn`.
-        const absent = ['ENOENT', 'ECONNREFUSED', 'EINVAL'].includes(error.code ?? '')
-        const left = ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
-        if (absent) reject(new NotRunningError(this.dataDir, error))
-        else reject(left ? new ControlError('STOPPING', { cause: error }) : error)
-      })
-      if (typeof body !== 'object') request.end(body)
-      else {
-        body.once('error', error => request.destroy(error)).pipe(request)
-        // What has been answered need not be sent to its end.
-        request.once('close', () => body.destroy())
-      }
-    })
-    if ((response.statusCode ?? 0) < 300) return response
-    const problem = parsed(problemSchema, await textOf(response))
-    throw controlError({ ...problem, message: problem.detail })
-  }
-}
-
-async function* linesOf(response: http.IncomingMessage): AsyncGenerator<string> {
-  let unfinished = ''
-  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (unfinished + chunk).split('\n')
-    unfinished = lines.pop() ?? ''
-    yield* lines
-  }
-}
-
-async function textOf(response: http.IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
-  return text
-}
-
-function parsed<T>(schema: z.ZodType<T>, text: string): T {
-  try {
-    return schema.parse(JSON.parse(text))
-  } catch (cause) {
-    throw new Error(`the control API gave an answer that is not in its contract: ${text.slice(0, 200)}`, { cause })
-  }
-}
-
-interface GivenError {
-  code: string
-  message: string
-  lastLines?: readonly string[] | undefined
-  report?: DeployReport | undefined
-}
-
-function controlError({ code, message, lastLines, report }: GivenError): ControlError {
-  // The code is of another version.
-  const known = code in controlErrors ? (code as ControlErrorCode) : 'COMMAND_FAILED'
-  return new ControlError(known, { message, lastLines, report })
 }

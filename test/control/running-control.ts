@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import type { Status } from '#src/control/protocol.js'
 import { socketDoor, type Door } from '#src/control/door.js'
-import { ControlServer, type Commands } from '#src/control/server.js'
+import type { Commands } from '#src/control/commands.js'
+import { ControlServer } from '#src/control/server.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 
 export const aStatus: Status = {

@@ -1,0 +1,120 @@
+import http from 'node:http'
+import type { Readable } from 'node:stream'
+import type * as z from 'zod'
+import {
+  ControlError,
+  controlErrors,
+  problemSchema,
+  routes,
+  type ControlErrorCode,
+  type DeployReport,
+  type RouteName,
+} from './protocol.js'
+
+/** Nothing listens on the control socket. */
+export class NotRunningError extends Error {
+  constructor(dataDir: string, cause: unknown) {
+    super(`no Outpost runs on ${dataDir}`, { cause })
+    this.name = 'NotRunningError'
+  }
+}
+
+/** Where an instance is asked. */
+export interface Place {
+  readonly socketPath: string
+  /** For messages. */
+  readonly dataDir: string
+}
+
+export interface Asking {
+  /** Undefined for an answer without an end. */
+  timeoutMs?: number
+  body?: string | Readable
+  search?: string
+  /** Named in the path. */
+  release?: string
+  signal?: AbortSignal
+}
+
+/**
+ * Asks an instance for one thing, over a connection of its own. Resolves with the head of a good answer; the deadline also ends a
+ * body that does not.
+ * @throws {NotRunningError | ControlError}
+ */
+export async function call(
+  { socketPath, dataDir }: Place,
+  route: RouteName,
+  accept: string,
+  { timeoutMs, body, search = '', release = '', signal }: Asking,
+): Promise<http.IncomingMessage> {
+  const { method } = routes[route]
+  const path = routes[route].path.replace('{release}', encodeURIComponent(release))
+  const response = await new Promise<http.IncomingMessage>((resolve, reject) => {
+    const options = { socketPath, method, path: path + search, headers: { accept }, agent: false, signal }
+    const request = http.request(options)
+    let begun: http.IncomingMessage | undefined
+    const giveUp = (): void => {
+      const late = new Error(`${method} ${path} was not answered within ${timeoutMs ?? 0} ms`)
+      if (begun === undefined) request.destroy(late)
+      else begun.destroy(late)
+    }
+    const deadline = timeoutMs === undefined ? undefined : setTimeout(giveUp, timeoutMs)
+    request.once('response', response => resolve((begun = response)))
+    request.once('close', () => clearTimeout(deadline))
+    request.once('error', (error: NodeJS.ErrnoException) => {
+      // A path that is too long for a socket has none: see `controlSocketIn`.
+      const absent = ['ENOENT', 'ECONNREFUSED', 'EINVAL'].includes(error.code ?? '')
+      const left = ['ECONNRESET', 'EPIPE'].includes(error.code ?? '')
+      if (absent) reject(new NotRunningError(dataDir, error))
+      else reject(left ? new ControlError('STOPPING', { cause: error }) : error)
+    })
+    if (typeof body !== 'object') request.end(body)
+    else {
+      body.once('error', error => request.destroy(error)).pipe(request)
+      // What has been answered need not be sent to its end.
+      request.once('close', () => body.destroy())
+    }
+  })
+  if ((response.statusCode ?? 0) < 300) return response
+  const problem = parsed(problemSchema, await textOf(response))
+  throw controlError({ ...problem, message: problem.detail })
+}
+
+/** The events of an answer, a line each. */
+export async function* linesOf(response: http.IncomingMessage): AsyncGenerator<string> {
+  let unfinished = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+    const lines = (unfinished + chunk).split('\n')
+    unfinished = lines.pop() ?? ''
+    yield* lines
+  }
+}
+
+export async function textOf(response: http.IncomingMessage): Promise<string> {
+  let text = ''
+  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
+  return text
+}
+
+/** @throws {Error} it is not in the contract */
+export function parsed<T>(schema: z.ZodType<T>, text: string): T {
+  try {
+    return schema.parse(JSON.parse(text))
+  } catch (cause) {
+    throw new Error(`the control API gave an answer that is not in its contract: ${text.slice(0, 200)}`, { cause })
+  }
+}
+
+interface GivenError {
+  code: string
+  message: string
+  lastLines?: readonly string[] | undefined
+  report?: DeployReport | undefined
+}
+
+/** The error of a problem document or a `failed` event. */
+export function controlError({ code, message, lastLines, report }: GivenError): ControlError {
+  // The code is of another version.
+  const known = code in controlErrors ? (code as ControlErrorCode) : 'COMMAND_FAILED'
+  return new ControlError(known, { message, lastLines, report })
+}

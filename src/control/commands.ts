@@ -1,0 +1,97 @@
+import type { Readable } from 'node:stream'
+import type { Log } from './log-answer.js'
+import type {
+  Deployed,
+  DeployProgress,
+  DeployQuery,
+  EnvironmentChange,
+  MaintenanceSet,
+  MaintenanceWanted,
+  Pause,
+  Paused,
+  Progress,
+  ReleaseInfo,
+  Reloaded,
+  Resumed,
+  RunPlace,
+  Scale,
+  Scaled,
+  Status,
+  TokenInfo,
+} from './protocol.js'
+
+/** The commands that the server carries out. */
+export interface Commands {
+  status(): Status
+  /**
+   * Waits until the first request can be answered.
+   * @throws {Error} a worker failed before that; its `lastLines` are the last output of that worker
+   */
+  serving(): Promise<void>
+  readonly log: Log
+  /**
+   * Replaces every worker.
+   * @param onProgress called for each worker that has been replaced
+   * @throws {Error} a new worker failed; its `lastLines`, if any, are the last output of that worker
+   */
+  reload(onProgress: (event: Progress) => void): Promise<Reloaded>
+  /**
+   * Changes how many processes are wanted.
+   * @throws {ControlError} `MODE_IS_FIXED`
+   */
+  scale(wanted: Scale): Scaled
+  /** The releases that are known, the newest first. */
+  releases(): ReleaseInfo[]
+  /**
+   * Receives a release and makes it the live one.
+   * @param archive a tar stream
+   * @throws {ControlError} the release before goes on
+   */
+  deploy(archive: Readable, query: DeployQuery, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /** The variables that were set for the live release. */
+  environment(): Record<string, string>
+  /**
+   * Changes variables of the app by a release of their own.
+   * @throws {ControlError} the release before goes on
+   */
+  setEnvironment(change: EnvironmentChange, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /** Where a one-off command of the live release runs. */
+  runPlace(): RunPlace
+  /**
+   * Makes a release live that is in preview, or was kept.
+   * @throws {ControlError} the release before goes on
+   */
+  activate(
+    release: string,
+    stages: DeployQuery['stages'],
+    onProgress: (event: DeployProgress) => void,
+  ): Promise<Deployed>
+  /**
+   * Goes back to an earlier release.
+   * @param release undefined: the one before
+   * @throws {ControlError} the release that was live goes on
+   */
+  rollback(release: string | undefined, onProgress: (event: DeployProgress) => void): Promise<Deployed>
+  /**
+   * Lets requests wait.
+   * @throws {ControlError} `STILL_IN_FLIGHT`
+   */
+  pause(pause: Pause): Promise<Paused>
+  /** Lets requests go on. */
+  resume(): Promise<Resumed>
+  /**
+   * Answers clients with a page, or no longer.
+   * @throws {ControlError} `INVALID_BODY`
+   */
+  maintain(wanted: MaintenanceWanted): Promise<MaintenanceSet>
+  /** Who may speak to it over TCP. */
+  readonly tokens: {
+    list(): TokenInfo[]
+    /** @throws {ControlError} `TOO_MANY_TOKENS` */
+    create(name: string): { id: string; token: string }
+    /** @throws {ControlError} `UNKNOWN_TOKEN` */
+    revoke(id: string): void
+  }
+  /** Begins to stop the instance, as SIGTERM does. */
+  stop(): void
+}

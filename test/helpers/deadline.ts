@@ -1,8 +1,11 @@
+/** What is waited for, or a function that also says how things stand. */
+type Awaitable = string | (() => string)
+
 /** Waits for `promise`, but not for ever, so that a test that hangs names what it waited for. */
-export async function within<T>(promise: Promise<T>, what: string, ms = 10_000): Promise<T> {
+export async function within<T>(promise: Promise<T>, what: Awaitable, ms = 10_000): Promise<T> {
   let timer: NodeJS.Timeout | undefined
   const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${what}`)), ms)
+    timer = setTimeout(() => reject(new Error(`not within ${ms} ms: ${typeof what === 'string' ? what : what()}`)), ms)
   })
   try {
     return await Promise.race([promise, late])
@@ -15,7 +18,7 @@ export async function within<T>(promise: Promise<T>, what: string, ms = 10_000):
 const LOOK_EVERY_MS = 20
 
 /** Waits until `holds` is true, for facts without an event. */
-export function until(holds: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
+export function until(holds: () => boolean | Promise<boolean>, what: Awaitable, ms = 10_000): Promise<void> {
   let given = false
   const look = async (): Promise<void> => {
     while (!given && !(await holds())) await new Promise(resolve => setTimeout(resolve, LOOK_EVERY_MS))

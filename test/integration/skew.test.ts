@@ -63,10 +63,10 @@ for (const BALANCERS of ['1', '2', '0']) {
         ['200 1a', '200 2b', '404 nothing here'],
       )
       const client = await ControlClient.of(cluster.dataDir)
-      t.ok(
-        (await client.status()).processes.every(({ release }) => release !== 'start'),
-        'no worker of it runs',
-      )
+      const hasEnded = async (): Promise<boolean> =>
+        (await client.status()).processes.every(({ release }) => release !== 'start')
+      await until(hasEnded, 'the workers of the release before to end')
+      t.strictSame([await textOf('/1a.js'), await textOf('/2b.js')], ['200 1a', '200 2b'])
 
       await saved(2)
       await client.rollback()

@@ -29,6 +29,8 @@ export interface Unpacked {
  */
 export async function unpack(archive: Readable, folder: string, limits: ArchiveLimits): Promise<Unpacked> {
   const target = new ReleaseTree(folder, limits)
+  // An error before it is read would have no listener; the loop below meets it once more.
+  archive.on('error', () => undefined)
   // Not needed by an instance that is never deployed to.
   const { Parser } = await import('tar')
   // Each entry is written before the next one is read, so an archive takes as much memory as its largest chunk.

@@ -14,8 +14,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { ControlClient } from '#src/control/client.js'
 import { tryToAsk } from '#scripts/lib/http-client.js'
-import { familyOf, readProc } from '#scripts/lib/proc.js'
-import { freePort } from './lib/net.js'
+import { familyOf, proportionalBytes } from '#scripts/lib/proc.js'
+import { freePort } from '#scripts/lib/free-port.js'
 import { program } from './lib/paths.js'
 import { median } from './lib/stats.js'
 
@@ -57,12 +57,6 @@ async function plainNode(): Promise<number> {
   return ms
 }
 
-/** Proportional set size of the whole instance. */
-function memoryOf(pid: number): number {
-  const sizes = familyOf([pid]).map(each => /^Pss:\s+(\d+)/m.exec(readProc(`${each}/smaps_rollup`))?.[1] ?? 0)
-  return sizes.reduce<number>((sum, kibibytes) => sum + Number(kibibytes), 0) / 1_024
-}
-
 /** An Outpost with the app, and with no worker while nobody asks. */
 class Instance {
   private constructor(
@@ -96,8 +90,9 @@ class Instance {
     await sleep(SPARE_MS)
   }
 
+  /** Of all its processes, in MiB. */
   get memory(): number {
-    return memoryOf(this.child.pid ?? 0)
+    return proportionalBytes(familyOf([this.child.pid ?? 0])) / 2 ** 20
   }
 
   async stop(): Promise<void> {

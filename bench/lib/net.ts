@@ -1,20 +1,8 @@
 import fs from 'node:fs'
-import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { freePort } from '#scripts/lib/free-port.js'
 import { tryToAsk, type Reply } from '#scripts/lib/http-client.js'
 import type { Started } from './processes.js'
-
-/** A loopback port that is free at this moment. */
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = net.createServer()
-    server.once('error', reject)
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as net.AddressInfo
-      server.close(() => resolve(port))
-    })
-  })
-}
 
 export async function freePorts(count: number): Promise<number[]> {
   const ports = new Set<number>()

@@ -1,6 +1,6 @@
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { freePort } from './net.js'
+import { freePort } from '#scripts/lib/free-port.js'
 import { findProgram, newFolder, start, stop } from './processes.js'
 
 export interface SharedRedis {

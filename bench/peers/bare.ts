@@ -1,4 +1,5 @@
-import { freePort, untilServing } from '../lib/net.js'
+import { freePort } from '#scripts/lib/free-port.js'
+import { untilServing } from '../lib/net.js'
 import { script } from '../lib/paths.js'
 import { newFolder, start, stop } from '../lib/processes.js'
 import type { Peer } from './peer.js'

@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import path from 'node:path'
-import { freePort, untilServing } from '../lib/net.js'
+import { freePort } from '#scripts/lib/free-port.js'
+import { untilServing } from '../lib/net.js'
 import { findProgram, needProgram, newFolder, start, stop } from '../lib/processes.js'
 import type { Peer } from './peer.js'
 import { startWorkers } from './serve.js'

@@ -1,7 +1,8 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { freePort, freePorts, untilServing } from '../lib/net.js'
+import { freePort } from '#scripts/lib/free-port.js'
+import { freePorts, untilServing } from '../lib/net.js'
 import { benchFolder } from '../lib/paths.js'
 import {
   asLastResort,

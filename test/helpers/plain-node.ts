@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import net, { type AddressInfo } from 'node:net'
 import { fileURLToPath } from 'node:url'
+import { freePort } from '#scripts/lib/free-port.js'
 import { ask } from './client.js'
 import { until, within } from './deadline.js'
 import type { Harness } from './harness.js'
@@ -46,13 +46,4 @@ export class PlainNode {
     const [code] = await within(ended, `the end after ${signal}`)
     return code
   }
-}
-
-async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

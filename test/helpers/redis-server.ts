@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import net from 'node:net'
 import { pino } from 'pino'
 import type { Redis } from 'ioredis'
+import { freePort } from '#scripts/lib/free-port.js'
 import { createRedis } from '#src/services/redis.js'
 import { until } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
@@ -80,14 +81,4 @@ export class RedisServer {
     running.kill('SIGKILL')
     await exited
   }
-}
-
-/** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
-  const server = net.createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as net.AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }

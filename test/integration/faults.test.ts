@@ -6,7 +6,7 @@ import { platform } from 'node:process'
 import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
-import { freePort } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
 
 const taken = net.createServer().listen(0, '127.0.0.1')
 await once(taken, 'listening')

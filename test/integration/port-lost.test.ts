@@ -3,7 +3,7 @@ import net from 'node:net'
 import { once } from 'node:events'
 import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
-import { freePort } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
 import { folderOf } from '../helpers/releases.js'
 
 /** Listens once it is let. */

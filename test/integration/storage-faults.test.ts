@@ -8,7 +8,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { within } from '../helpers/deadline.js'
 import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
-import { freePort } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
 
 const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
 const small = form({ name: 'file', filename: 'x', content: 'x' })

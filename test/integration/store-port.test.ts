@@ -7,7 +7,7 @@ import { ask, member } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
 import { form, sendForm } from '../helpers/forms.js'
-import { freePort } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
 
 const small = form({ name: 'file', filename: 'x', content: 'x' })
 

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
-import { freePort } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
 
 const INSTALL_MS = 300_000
 const MODES = { 'default mode': '1', 'mesh mode': '0' }

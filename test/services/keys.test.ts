@@ -15,7 +15,8 @@ import { LoginBackoff } from '#src/app/accounts/login-backoff.js'
 import { PasswordHasher } from '#src/app/accounts/password-hasher.js'
 import { createSessionStore } from '#src/services/sessions.js'
 import { until } from '../helpers/deadline.js'
-import { freePort, RedisServer } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
+import { RedisServer } from '../helpers/redis-server.js'
 
 /** A Redis Cluster of one node. It refuses every command, transaction and script that touches more than one slot. */
 const server = await RedisServer.start(t, '--cluster-enabled', 'yes', '--cluster-port', String(await freePort()))

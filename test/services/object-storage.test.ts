@@ -10,7 +10,7 @@ import { PART_BYTES } from '#src/services/storage-client.js'
 import { isStorageUnavailable } from '#src/services/storage-errors.js'
 import { within } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
-import { freePort } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
 
 const unavailable = { name: 'StorageUnavailableError' }
 const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }

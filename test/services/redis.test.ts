@@ -7,7 +7,8 @@ import t from 'tap'
 import { createLog } from '#src/process/log.js'
 import { createRedis, firstConnection, isRedisReadOnly, isRedisUnavailable } from '#src/services/redis.js'
 import { until, within } from '../helpers/deadline.js'
-import { freePort, RedisServer } from '../helpers/redis-server.js'
+import { freePort } from '#scripts/lib/free-port.js'
+import { RedisServer } from '../helpers/redis-server.js'
 
 const log = createLog('test', 'silent')
 const LONG_MS = 60_000

@@ -8,7 +8,7 @@ import { rowsOf, type Row, type Workload } from './workload.js'
 
 const CONNECTIONS = 64
 const SHARE_OF_SLOWEST = 0.6
-const NO_WORSE_THAN = ['pm2-nginx', 'nginx-tuned', 'haproxy']
+const NO_WORSE_THAN = ['pm2-nginx', 'nginx-tuned', 'haproxy', 'watt']
 /** Two p99s of the same thing differ by more than a few per cent from round to round. */
 const TOLERANCE = 1.05
 const PERCENTILES = ['p50', 'p90', 'p99', 'max'] as const

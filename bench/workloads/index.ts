@@ -1,8 +1,9 @@
 import { coldStart, reloadUnderLoad } from './lifecycle.js'
 import { fixedRate } from './fixed-rate.js'
 import { loginStorm } from './login-storm.js'
+import { memory } from './memory.js'
 import { overload } from './overload.js'
-import { perWorkers, pickCost } from './scale.js'
+import { perBalancers, perWorkers, pickCost } from './scale.js'
 import { shapes } from './shapes.js'
 import { health, me, products } from './throughput.js'
 import { uploads } from './uploads.js'
@@ -20,8 +21,10 @@ export const workloads: readonly Workload[] = [
   overload,
   uploads,
   websockets,
+  memory,
   coldStart,
   reloadUnderLoad,
   pickCost,
   perWorkers,
+  perBalancers,
 ]

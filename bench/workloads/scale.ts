@@ -3,14 +3,16 @@ import type { InFlight } from '#balancer/targets/target.js'
 import { TargetPool } from '#balancer/targets/target-pool.js'
 import { cpuMicros, familyOf } from '#scripts/lib/proc.js'
 import { entry } from '../lib/entry.js'
-import { loadAtFullSpeed, type LoadPlan } from '../lib/load.js'
+import type { Context } from '../lib/context.js'
+import { loadAtFullSpeed, type Figures } from '../lib/load.js'
 import { tableOf } from '../lib/report.js'
 import { median } from '../lib/stats.js'
-import type { Running } from '../peers/peer.js'
+import type { Peer, Running, StartOptions } from '../peers/peer.js'
 import type { Workload } from './workload.js'
 
 const TARGETS = [1, 2, 4, 8, 16, 32, 64] as const
 const LAST = 64
+const ROUNDS_AT_MOST = 3
 const POLICIES = ['round-robin', 'least-busy'] as const
 
 type Policy = (typeof POLICIES)[number]
@@ -86,51 +88,84 @@ function nanosPerPick(pool: TargetPool, turns: number): number {
 }
 
 /** Whether a request costs more when there are more workers. */
-export const perWorkers: Workload = {
-  name: 'workers',
-  async run(context) {
-    await context.stopFleets()
-    const counts = context.quick ? [1, 2] : [1, 2, 4, 8]
-    const { ours } = context
-    if (ours.length === 0) return { skipped: 'Outpost is not among the peers of this run' }
-    const running = new Map<string, Running>()
-    for (const peer of ours) {
-      for (const workers of counts) {
-        running.set(`${peer.name} ${workers}`, await peer.start(await context.startOptions({ workers })))
+export const perWorkers = perProcesses('workers', 'workers', [1, 2, 4, 8, 16, 32, 64], (peer, workers) =>
+  peer.start({ ...workers.options, workers: workers.count }),
+)
+
+/** Whether a request costs more when there are more balancers. */
+export const perBalancers = perProcesses('balancers', 'balancers', [1, 2, 4, 8], (peer, { count, options }) =>
+  peer.start({ ...options, env: { BALANCERS: String(count) } }),
+)
+
+interface Sized {
+  count: number
+  options: StartOptions
+}
+
+type Sample = Figures & { cpuPerRequest: number }
+
+/** The processor time of a request by the number of processes of one kind. Each size runs alone. */
+function perProcesses(
+  name: string,
+  kind: 'workers' | 'balancers',
+  counts: readonly number[],
+  start: (peer: Peer, sized: Sized) => Promise<Running>,
+): Workload {
+  return {
+    name,
+    async run(context) {
+      await context.stopFleets()
+      const sizes = context.quick ? counts.slice(0, 2) : counts
+      const peers = context.ours.filter(peer => kind === 'workers' || peer.name === 'outpost')
+      if (peers.length === 0) return { skipped: 'Outpost is not among the peers of this run' }
+      const subjects = new Map(
+        peers.flatMap(peer => sizes.map(count => [`${peer.name} ${count}`, { peer, count }] as const)),
+      )
+      const options = await context.startOptions()
+      const measure = async (subject: string, round: number): Promise<Sample> => {
+        const { peer, count } = entry(subjects, subject)
+        const running = await start(peer, { count, options })
+        try {
+          const figures = await costOf(running, count, context)
+          const { cpuPerRequest, perSecond } = figures
+          const each = `${Math.round(cpuPerRequest)} us of processor a request  ${Math.round(perSecond)}/s`
+          context.sayRound(round, subject, each)
+          return figures
+        } finally {
+          await running.stop()
+        }
       }
-    }
-    const load = (subject: string, seconds: number): LoadPlan => {
-      return { origin: entry(running, subject).origin, path: '/health', connections: 64, seconds }
-    }
-    for (const subject of running.keys()) await loadAtFullSpeed(load(subject, context.quick ? 0.3 : 2))
-    const samples = await context.alternate([...running.keys()], async (subject, round) => {
-      const family = familyOf(entry(running, subject).elders)
-      const before = cpuMicros(family)
-      const figures = await loadAtFullSpeed(load(subject, context.seconds))
-      const cpuPerRequest = (cpuMicros(family) - before) / figures.requests
-      const perSecond = Math.round(figures.perSecond)
-      context.sayRound(round, subject, `${Math.round(cpuPerRequest)} us of processor a request  ${perSecond}/s`)
-      return { ...figures, cpuPerRequest }
-    })
-    await Promise.all([...running.values()].map(each => each.stop()))
-    const middle = (name: string, workers: number): number =>
-      median(entry(samples, `${name} ${workers}`).map(each => each.cpuPerRequest))
-    return {
-      title: 'Processor time of one GET /health, by the number of workers, µs',
-      table: tableOf<string>(
-        [
-          { title: 'peer', of: name => name },
-          ...counts.map(workers => ({
-            title: `${workers} workers`,
-            right: true,
-            of: (name: string) => middle(name, workers).toFixed(0),
-          })),
-        ],
-        ours.map(({ name }) => name),
-      ),
-      goals: [],
-      notes: [`On ${context.workers} cores. More workers than cores share them.`],
-      raw: Object.fromEntries(samples),
-    }
-  },
+      const rounds = Math.min(context.rounds, ROUNDS_AT_MOST)
+      const samples = await context.alternate([...subjects.keys()], measure, rounds)
+      const middle = (peer: string, count: number): number =>
+        median(entry(samples, `${peer} ${count}`).map(each => each.cpuPerRequest))
+      return {
+        title: `Processor time of one GET /health, by the number of ${kind}, µs`,
+        table: tableOf<string>(
+          [
+            { title: 'peer', of: peer => peer },
+            ...sizes.map(count => ({
+              title: `${count} ${kind}`,
+              right: true,
+              of: (peer: string) => middle(peer, count).toFixed(0),
+            })),
+          ],
+          peers.map(({ name }) => name),
+        ),
+        goals: [],
+        notes: [`On ${context.workers} cores. More processes than cores share them.`],
+        raw: Object.fromEntries(samples),
+      }
+    },
+  }
+}
+
+/** Each process is warmed up alike: a load as long for each of them. */
+async function costOf({ elders, origin }: Running, processes: number, { quick, seconds }: Context): Promise<Sample> {
+  const plan = { origin, path: '/health', connections: Math.max(64, 2 * processes) }
+  await loadAtFullSpeed({ ...plan, seconds: quick ? 0.3 : Math.min(20, 2 + processes) })
+  const family = familyOf(elders)
+  const before = cpuMicros(family)
+  const figures = await loadAtFullSpeed({ ...plan, seconds })
+  return { ...figures, cpuPerRequest: (cpuMicros(family) - before) / figures.requests }
 }

@@ -67,7 +67,11 @@ export const products = throughput({
   title: `GET /products/:id cached in Redis, ${CONNECTIONS} connections`,
   path: '/products/1',
   extra: { [OWN_HEALTH]: { peer: 'outpost-mesh', path: '/health' } },
-  goals: samples => ratioGoal(samples, 'outpost-mesh', OWN_HEALTH, 0.7),
+  goals: samples => [
+    ...ratioGoal(samples, 'outpost', 'nginx-tuned', 0.7),
+    ...ratioGoal(samples, 'outpost-mesh', 'bare-cluster', 1),
+    ...ratioGoal(samples, 'outpost-mesh', OWN_HEALTH, 0.7),
+  ],
 })
 
 /** Processor time of a request, of all processes of the peer. */

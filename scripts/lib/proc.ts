@@ -64,6 +64,12 @@ export function residentBytes(pids: readonly number[]): number {
   return pids.reduce((sum, pid) => sum + kib(pid) * 1024, 0)
 }
 
+/** Memory of processes in bytes, where a page that is shared counts in parts for each (proportional set size). */
+export function proportionalBytes(pids: readonly number[]): number {
+  const kib = (pid: number): number => Number(/^Pss:\s+(\d+) kB/m.exec(readProc(`${pid}/smaps_rollup`))?.[1] ?? 0)
+  return pids.reduce((sum, pid) => sum + kib(pid) * 1024, 0)
+}
+
 /** How many files this process may have open: the hard limit, up to which Node raises its own. */
 export function openFilesLimit(): number {
   return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readProc('self/limits'))?.[1] ?? 4_096)

@@ -3,7 +3,7 @@
  * with somebody else's app, and one chunk per role under `dist/chunks`. A worker that
  * finds its modules in a thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
-import { build } from 'esbuild'
+import { build, type Plugin } from 'esbuild'
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -17,6 +17,21 @@ const leftAlone = ['bcrypt', 'socket.io']
 /** CommonJS packages ask for Node's modules by `require`, which a module does not have. */
 const banner = `const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);`
 
+/**
+ * Parts of pino check one value each with `assert`. To load Node's module for that takes as long as to load pino. These parts
+ * call it as a function only.
+ */
+const lazyAssert: Plugin = {
+  name: 'lazy-assert',
+  setup(build) {
+    build.onResolve({ filter: /^(node:)?assert$/ }, ({ importer }) =>
+      /node_modules\/(sonic-boom|thread-stream)\//.test(importer) ? { path: 'assert', namespace: 'lazy' } : undefined,
+    )
+    const contents = `module.exports = (...check) => process.getBuiltinModule('node:assert')(...check)`
+    build.onLoad({ filter: /^assert$/, namespace: 'lazy' }, () => ({ contents }))
+  },
+}
+
 const { metafile } = await build({
   absWorkingDir: root,
   entryPoints: ['src/main.ts', 'src/cli.ts', 'src/worker/app-process.ts'],
@@ -28,6 +43,7 @@ const { metafile } = await build({
   target: 'node20',
   format: 'esm',
   external: leftAlone,
+  plugins: [lazyAssert],
   banner: { js: banner },
   legalComments: 'none',
   logLevel: 'warning',

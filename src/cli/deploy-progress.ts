@@ -51,7 +51,7 @@ export function tellDeployed(output: Output, deployed: Deployed, json: boolean, 
   const host = /^[\d.]+$|^\[/.test(named.hostname) ? 'localhost' : named.hostname
   output.print(
     output.paint('green', `${release} is in preview, and no client gets it`),
-    `  ${url}${preview.link}  sets a cookie for a day: only who has this link gets the release`,
+    `  ${url}${preview.link}  sets a cookie for a day: only those who have this link get the release`,
     `  http://${preview.host}.${host}:${named.port}/  shows it to all who ask this host`,
     `outpost activate ${release} makes it live`,
   )

@@ -22,6 +22,8 @@ export function scheduleOf(text: string, timeZone: string): Schedule {
 
 /** Whether Node knows the time zone. */
 export function isTimeZone(name: string): boolean {
+  // The default. To ask Intl would load its data at each start.
+  if (name === 'UTC') return true
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })
     return true

@@ -141,8 +141,9 @@ export class AppListeners {
   }
 
   #publicAddress(host = ''): Address {
-    const address = net.isIP(host) === 0 ? '::' : host
-    return { address, family: `IPv${net.isIP(address)}`, port: this.port }
+    // Node compiles its long patterns of addresses when it is first asked, so it is asked only about what may be one.
+    const address = host === '' || net.isIP(host) === 0 ? '::' : host
+    return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port: this.port }
   }
 
   #publishCandidate(candidate: OwnPort): void {

@@ -1,6 +1,5 @@
 import { Server as HttpServer } from 'node:http'
 import net from 'node:net'
-import tls from 'node:tls'
 
 /**
  * Detect-port, get-port and portfinder look for a free port with a bare server, which they close as soon as it listens.
@@ -66,6 +65,13 @@ export class UnservedListeners {
 }
 
 function protocolOf(server: net.Server): string {
-  if (server instanceof tls.Server) return 'TLS'
+  if (isTls(server)) return 'TLS'
   return server.constructor === net.Server ? 'TCP' : 'HTTP/2'
+}
+
+/** Only an app that has loaded the module can have such a server; most apps have none, and the module takes a while to load. */
+function isTls(server: net.Server): boolean {
+  if (server.constructor === net.Server) return false
+  const { Server } = process.getBuiltinModule('node:tls')
+  return server instanceof Server
 }

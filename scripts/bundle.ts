@@ -18,17 +18,25 @@ const leftAlone = ['bcrypt', 'socket.io']
 const banner = `const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);`
 
 /**
- * Parts of pino check one value each with `assert`. To load Node's module for that takes as long as to load pino. These parts
- * call it as a function only.
+ * Parts of pino that a start need not pay for: its transports, which log in threads and which Outpost has none of, and the
+ * module that sonic-boom checks one value with, which takes as long to load as pino.
  */
-const lazyAssert: Plugin = {
-  name: 'lazy-assert',
+const leanPino: Plugin = {
+  name: 'lean-pino',
   setup(build) {
-    build.onResolve({ filter: /^(node:)?assert$/ }, ({ importer }) =>
-      /node_modules\/(sonic-boom|thread-stream)\//.test(importer) ? { path: 'assert', namespace: 'lazy' } : undefined,
-    )
-    const contents = `module.exports = (...check) => process.getBuiltinModule('node:assert')(...check)`
-    build.onLoad({ filter: /^assert$/, namespace: 'lazy' }, () => ({ contents }))
+    const instead = {
+      transports: `module.exports = () => { throw new Error('pino is bundled without its transports') }`,
+      assert: `module.exports = (...check) => process.getBuiltinModule('node:assert')(...check)`,
+    }
+    const replace = (filter: RegExp, importers: RegExp, path: keyof typeof instead): void =>
+      build.onResolve({ filter }, ({ importer }) =>
+        importers.test(importer) ? { path, namespace: 'instead' } : undefined,
+      )
+    replace(/^\.\/(lib\/)?transport$/, /\/node_modules\/pino\//, 'transports')
+    replace(/^assert$/, /\/node_modules\/sonic-boom\//, 'assert')
+    build.onLoad({ filter: /./, namespace: 'instead' }, ({ path }) => ({
+      contents: instead[path as keyof typeof instead],
+    }))
   },
 }
 
@@ -43,7 +51,7 @@ const { metafile } = await build({
   target: 'node20',
   format: 'esm',
   external: leftAlone,
-  plugins: [lazyAssert],
+  plugins: [leanPino],
   banner: { js: banner },
   legalComments: 'none',
   logLevel: 'warning',

@@ -140,7 +140,8 @@ export class ClientConnections {
     account.connections.add()
     account.sockets.add(socket)
     this.#clients.set(socket, { peer, account, isProxy, isUpgraded: false, bytesSeen: 0 })
-    socket.once('close', () => this.#left(socket))
+    // A listener of `once` would take three objects more for each connection, however long it is open.
+    socket.on('close', () => this.#left(socket))
     this.#serve(socket)
   }
 

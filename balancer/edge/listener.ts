@@ -202,7 +202,7 @@ export class Listener {
   #upgradedUntilEnd(account: ClientAccount, socket: Duplex): () => void {
     account.upgraded += 1
     const release = (): void => void (account.upgraded -= 1)
-    socket.once('close', release)
+    socket.on('close', release)
     return () => {
       socket.off('close', release)
       release()

@@ -32,9 +32,12 @@ export class OpenFiles {
   /** Counts a connection to a target until it closes. */
   count<T extends Socket>(socket: T): T {
     this.#toTargets += 1
-    socket.once('close', () => (this.#toTargets -= 1))
+    socket.on('close', this.#closed)
     return socket
   }
+
+  /** One function for all sockets; it is called once for each. */
+  readonly #closed = (): void => void (this.#toTargets -= 1)
 }
 
 const SHARE_OF_TARGETS = 3

@@ -114,7 +114,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     const target = this.#target
     this.#state = 'upgraded'
     this.dispatcher.handshakes.delete(this)
-    this.socket.off('close', this.#closed).once('close', () => target?.endUpgraded(connection))
+    this.socket.off('close', this.#closed).on('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
     target?.end(this.#place)
     this.noteAnswering()

@@ -15,11 +15,11 @@ export const CLOSE_SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
 export class FrameBoundaries {
   /** Bytes of the current frame's payload that have not arrived yet. */
   #payloadLeft = 0
-  readonly #header = Buffer.alloc(MAX_HEADER)
-  #headerRead = 0
+  /** The begin of a header whose rest has not arrived yet. */
+  #begun: Buffer | undefined
 
   get atBoundary(): boolean {
-    return this.#payloadLeft === 0 && this.#headerRead === 0
+    return this.#payloadLeft === 0 && this.#begun === undefined
   }
 
   /**
@@ -40,31 +40,36 @@ export class FrameBoundaries {
   }
 
   #readHeader(chunk: Buffer, start: number): number {
+    let read = this.#begun?.copy(header) ?? 0
+    this.#begun = undefined
     let offset = start
     while (offset < chunk.length) {
-      this.#header[this.#headerRead] = chunk[offset] as number
-      this.#headerRead += 1
+      header[read] = chunk[offset] as number
+      read += 1
       offset += 1
-      if (this.#headerRead >= 2 && this.#headerRead === this.#headerLength()) {
-        this.#payloadLeft = this.#payloadLength()
-        this.#headerRead = 0
+      if (read >= 2 && read === headerLength()) {
+        this.#payloadLeft = payloadLength()
         return offset
       }
     }
+    this.#begun = Buffer.from(header.subarray(0, read))
     return offset
-  }
-
-  #headerLength(): number {
-    const second = this.#header[1] as number
-    const length = second & 0x7f
-    return 2 + (length === 127 ? 8 : length === 126 ? 2 : 0) + ((second & 0x80) === 0 ? 0 : 4)
-  }
-
-  #payloadLength(): number {
-    const length = (this.#header[1] as number) & 0x7f
-    if (length === 127) return Number(this.#header.readBigUInt64BE(2))
-    return length === 126 ? this.#header.readUInt16BE(2) : length
   }
 }
 
 const MAX_HEADER = 14
+
+/** The header that is being read, of any stream: a connection that does nothing keeps none. */
+const header = Buffer.alloc(MAX_HEADER)
+
+function headerLength(): number {
+  const second = header[1] as number
+  const length = second & 0x7f
+  return 2 + (length === 127 ? 8 : length === 126 ? 2 : 0) + ((second & 0x80) === 0 ? 0 : 4)
+}
+
+function payloadLength(): number {
+  const length = (header[1] as number) & 0x7f
+  if (length === 127) return Number(header.readBigUInt64BE(2))
+  return length === 126 ? header.readUInt16BE(2) : length
+}

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { createApp, type AppServices, type AppSettings } from '#src/app/app.js'
-import { openapi } from '#src/app/api/openapi.js'
+import { openapi } from '#src/app/api/app-openapi.js'
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete']
 

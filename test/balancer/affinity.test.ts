@@ -31,6 +31,8 @@ async function targetThatWaits(t: Harness, name: string): Promise<FakeTarget> {
     if (request.url?.startsWith('/wait') === true) target.server.once('release', answer)
     else answer()
   })
+  // Many requests wait at once.
+  target.server.setMaxListeners(0)
   return target
 }
 

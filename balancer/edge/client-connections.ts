@@ -20,7 +20,7 @@ const LOOKED_AT = 64
 const FULL_NOTICE_MS = 60_000
 
 /** The sender of a request, and its account. */
-export interface Sender {
+export interface RequestSender {
   client: ClientIdentity
   account: ClientAccount
 }
@@ -104,7 +104,7 @@ export class ClientConnections {
    * Reads the peer once per connection: in mesh mode the socket shows the client instead of the peer, and the next
    * request on the connection may be from another client.
    */
-  senderOf({ socket, headers }: IncomingMessage): Sender {
+  senderOf({ socket, headers }: IncomingMessage): RequestSender {
     const connection = this.#clients.get(socket)
     if (connection !== undefined && this.#trusted.none) return { client: connection.peer, account: connection.account }
     const peer = connection?.peer ?? identify(socket, {}, NOBODY)

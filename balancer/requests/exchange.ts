@@ -21,7 +21,7 @@ import { giveOwnAnswer } from './own-answer.js'
 import { endPolledSession, LEAST_POLL_MS } from './poll-end.js'
 import { RequestClock } from './request-clock.js'
 import { RequestPlace } from './request-place.js'
-import type { Failure } from './retry.js'
+import type { TryFailure } from './retry.js'
 import type { Suspect } from './suspects.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
@@ -246,7 +246,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     })
   }
 
-  #tryFailed(failure: Failure): void {
+  #tryFailed(failure: TryFailure): void {
     const target = this.#target
     if (this.#state !== 'sent' || target === undefined) return
     // First: the failure may take the target down, which would count as a second failure of this request.

@@ -71,7 +71,7 @@ export function proportionalBytes(pids: readonly number[]): number {
 }
 
 /** How many files this process may have open: the hard limit, up to which Node raises its own. */
-export function openFilesLimit(): number {
+export function hardOpenFilesLimit(): number {
   return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readProc('self/limits'))?.[1] ?? 4_096)
 }
 

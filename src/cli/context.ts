@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { findInstance, type Instance } from './find-instance.js'
+import { findInstance, type FoundInstance } from './find-instance.js'
 import type { Output } from './output.js'
 
 /** What every command is given. */
@@ -31,7 +31,7 @@ export function instanceCommand(parent: Command, nameAndArguments: string, descr
 }
 
 /** The instance of a command. Says which one it is where nobody named it. */
-export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<Instance> {
+export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<FoundInstance> {
   const found = await findInstance(dataDir)
   if (found.isOnlyOne && json !== true) output.note(`the only instance that runs is used: ${found.dataDir}`)
   return found

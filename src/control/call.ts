@@ -20,7 +20,7 @@ export class NotRunningError extends Error {
 }
 
 /** Where an instance is asked. */
-export interface Place {
+export interface InstancePlace {
   readonly socketPath: string
   /** For messages. */
   readonly dataDir: string
@@ -42,7 +42,7 @@ export interface Asking {
  * @throws {NotRunningError | ControlError}
  */
 export async function call(
-  { socketPath, dataDir }: Place,
+  { socketPath, dataDir }: InstancePlace,
   route: RouteName,
   accept: string,
   { timeoutMs, body, search = '', release = '', signal }: Asking,

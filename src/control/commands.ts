@@ -7,7 +7,7 @@ import type {
   EnvironmentChange,
   MaintenanceSet,
   MaintenanceWanted,
-  Pause,
+  PauseWanted,
   Paused,
   Progress,
   ReleaseInfo,
@@ -76,7 +76,7 @@ export interface Commands {
    * Lets requests wait.
    * @throws {ControlError} `STILL_IN_FLIGHT`
    */
-  pause(pause: Pause): Promise<Paused>
+  pause(pause: PauseWanted): Promise<Paused>
   /** Lets requests go on. */
   resume(): Promise<Resumed>
   /**

@@ -1,4 +1,4 @@
-import type { Answer } from './answer.js'
+import type { CommandAnswer } from './command-answer.js'
 import type * as z from 'zod'
 import type { logsQuerySchema } from './protocol.js'
 
@@ -13,7 +13,11 @@ export interface Log {
 }
 
 /** Answers with lines of the log. A client that reads too slowly misses some and is told how many. */
-export function sendLog(log: Log, answer: Answer, { lines: count, follow }: z.infer<typeof logsQuerySchema>): void {
+export function sendLog(
+  log: Log,
+  answer: CommandAnswer,
+  { lines: count, follow }: z.infer<typeof logsQuerySchema>,
+): void {
   if (!answer.streams) {
     const { lines, stop } = log.read(count)
     stop()

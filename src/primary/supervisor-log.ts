@@ -4,7 +4,7 @@ import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { PoolSize } from './pool-size.js'
 import type { Child } from './processes/child.js'
-import type { FatalRequestNews } from './traffic/fatal-requests.js'
+import type { FatalRequestNews } from './traffic/fatal-request-record.js'
 
 /** An app in a worker could make up any number. */
 const MAX_HINTS = 100

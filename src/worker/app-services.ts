@@ -3,7 +3,7 @@ import type { StartOrder } from '../ipc/messages.js'
 import type { Logger } from '../process/log.js'
 import type { LentServices, Outpost } from './lent-services.js'
 import { ShutdownWork } from './shutdown-work.js'
-import type { Door } from './worker-server.js'
+import type { EarlyHandler } from './worker-server.js'
 
 /** The services of a worker with somebody else's app. They are made when the app uses them: most do not. */
 export class AppServices {
@@ -21,7 +21,7 @@ export class AppServices {
   }
 
   /** Takes the requests of the lent Socket.IO server. */
-  readonly door: Door = {
+  readonly door: EarlyHandler = {
     owns: request => this.#lent?.realtime.owns(request) === true,
     handleRequest: (request, response) => this.#lent?.realtime.handleRequest(request, response),
     handleUpgrade: (request, socket, head) => this.#lent?.realtime.handleUpgrade(request, socket, head),

@@ -2,7 +2,7 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import type { LocalState } from '../ipc/messages.js'
-import type { Door } from './worker-server.js'
+import type { EarlyHandler } from './worker-server.js'
 
 /** Published by Node when an answer has been handed over. */
 const ANSWERED = 'http.server.response.finish'
@@ -43,7 +43,7 @@ export class MemoryState {
    * Looks at answers from now on.
    * @returns the door, which looks at upgrades as well: Node publishes nothing about them
    */
-  watch(door: Door): Door {
+  watch(door: EarlyHandler): EarlyHandler {
     subscribe(ANSWERED, this.#answered)
     return {
       ...door,

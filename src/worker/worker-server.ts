@@ -12,7 +12,7 @@ import { TrunkListener } from './trunk-listener.js'
 const IDLE_CHECK_MS = 50
 
 /** Handles some requests before the app. */
-export interface Door {
+export interface EarlyHandler {
   owns(request: IncomingMessage): boolean
   handleRequest(request: IncomingMessage, response: ServerResponse): void
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
@@ -47,7 +47,7 @@ export class WorkerServer {
   constructor(
     private server: Server,
     private readonly options: WorkerServerOptions,
-    private readonly door: Door,
+    private readonly door: EarlyHandler,
   ) {
     passOverRemovedHeaders()
     this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined

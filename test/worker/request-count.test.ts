@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
-import { DETACHED } from '#balancer/contract/detached.js'
+import { DETACHED } from '#balancer/contract/detached-response.js'
 import { RequestCount } from '#src/worker/request-count.js'
 
 const answer = (): ServerResponse => new EventEmitter() as unknown as ServerResponse

@@ -3,7 +3,7 @@ import http from 'node:http'
 import type { Duplex } from 'node:stream'
 import express from 'express'
 import t, { type Test } from 'tap'
-import { WorkerServer, type Door } from '#src/worker/worker-server.js'
+import { WorkerServer, type EarlyHandler } from '#src/worker/worker-server.js'
 import { until, within } from '../helpers/deadline.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { socketPathFor } from '../helpers/fake-target.js'
@@ -11,7 +11,7 @@ import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js
 import { acceptUpgrade, UPGRADE_HEADERS } from '../helpers/websocket.js'
 
 /** A handler that owns all paths under `/own`. */
-const door: Door = {
+const door: EarlyHandler = {
   owns: ({ url }) => url?.startsWith('/own') === true,
   handleRequest: (_request, response) => void response.end('from the door'),
   handleUpgrade: (_request, socket) => void socket.end('HTTP/1.1 299 Door\r\nContent-Length: 0\r\n\r\n'),

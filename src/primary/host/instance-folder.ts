@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
-import { KEPT_FOLDER } from '../../ipc/kept-folder.js'
+import { KEPT_FOLDER } from '../../ipc/kept-folder-path.js'
 import { requireExclusive } from './exclusive-folder.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */

@@ -31,7 +31,7 @@ const NEWS_PER_WINDOW = 20
  * The requests that ended workers within the last minute, as balancing processes report them. All of these are told,
  * because each of them has to know: in mesh mode the one that found it out has often ended of it.
  */
-export class FatalRequests {
+export class FatalRequestRecord {
   #kinds: readonly Kind[] = []
   #news: readonly number[] = []
 

@@ -1,4 +1,4 @@
-import type { ObservedSide, SidePlace } from '../plan/side-processes.js'
+import type { ObservedSide, SidePlace } from '../plan/side-plan.js'
 import { RunningCommand, type CommandLaunch, type CommandObserver } from './running-command.js'
 
 /** What a process beside the web is. */

@@ -1,4 +1,4 @@
-/** Nobody is refused who holds less, as long as anything is free. */
+/** A client that holds less than this is never refused while anything is free. */
 const LITTLE = 4
 
 /**
@@ -11,7 +11,7 @@ export function mayTake(held: number, amount: number, free: number): boolean {
 }
 
 /**
- * What has to be taken back from clients that hold more than is left free, because others have come since. The largest
+ * The amount to take back from clients that hold more than is left free, because others have come since. The largest
  * gives first.
  * @param held what each client holds
  * @returns how much each of those clients is to give back

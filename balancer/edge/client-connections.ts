@@ -31,7 +31,7 @@ interface ClientConnection {
   readonly account: ClientAccount
   readonly isProxy: boolean
   isUpgraded: boolean
-  /** What had been read when it was last looked at as one that could be closed. */
+  /** The bytes read when it was last looked at as one that could be closed. */
   bytesSeen: number
 }
 
@@ -39,8 +39,9 @@ interface ClientConnection {
  * The open connections of clients, and the identity of each client. Node's server does not count connections that were
  * passed to it, and does not close those that it has released for an upgrade.
  *
- * A client that has more connections than are left free loses idle ones when others come. A trusted proxy may have them
- * all, since its connections are those of its clients; only when nothing is left does the largest holder lose idle ones.
+ * A client that has more connections than are left free loses idle ones when others come. A trusted proxy may have
+ * them all, since its connections are those of its clients; only when nothing is left does the largest holder lose
+ * idle ones.
  */
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientConnection>()

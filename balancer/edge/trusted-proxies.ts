@@ -25,7 +25,7 @@ export class TrustedProxies {
   }
 
   /**
-   * What of X-Forwarded-For was written by trusted proxies, the client's address first.
+   * The part of X-Forwarded-For that trusted proxies wrote, the client's address first.
    * @param entries the client's side first
    */
   claimsIn(entries: readonly string[]): readonly string[] {

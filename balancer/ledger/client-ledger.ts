@@ -19,8 +19,8 @@ const MAX_TOLD = 20
 const LOOK_MS = 50
 
 /**
- * What every client holds: its connections, its requests in flight, and the memory that these take. No client gets so
- * much of anything that nothing is left for the others.
+ * The holdings of every client: its connections, its requests in flight, and the memory that these take. No client
+ * gets so much of anything that nothing is left for the others.
  */
 export class ClientLedger {
   readonly resources: SharedResources

@@ -224,7 +224,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   endPoll(): boolean {
     const isWaiting = this.#state === 'sent' && this.owner !== undefined && this.request.method === 'GET'
-    // What the target has for the client is sent at once.
+    // A target that has something for the client sends it at once.
     if (!isWaiting || this.#response.headersSent || this.#clock.sentForMs < LEAST_POLL_MS) return false
     this.#endAttempt()
     this.#end()

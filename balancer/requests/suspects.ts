@@ -31,8 +31,8 @@ type Verdict = 'wait' | 'blame' | 'free' | 'alone'
 
 /**
  * Tells requests that end their targets from those that were there when it happened. While a target's end is
- * unexplained, each request that it had is tried again on its own: a target has one such second try at a time. A request
- * that ends its second target is the reason for both, and the others are free again.
+ * unexplained, each request that it had is tried again on its own: a target has one such second try at a time. A
+ * request that ends its second target is the reason for both, and the others are free again.
  */
 export class Suspects {
   /** Waiting to hear why their targets ended. */
@@ -99,7 +99,7 @@ export class Suspects {
     }
   }
 
-  /** What stays where it is keeps its deadline. */
+  /** A suspect that stays in its queue keeps its deadline. */
   #reviewQueue(queue: Deadlines<Suspect>, staying: Verdict): void {
     for (const suspect of queue.items()) {
       const verdict = this.#verdictOn(suspect)

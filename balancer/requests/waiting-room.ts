@@ -10,7 +10,7 @@ export interface WaitingClient {
   readonly places: { mayTake(): boolean }
 }
 
-/** What waits for a target. */
+/** A request that waits for a target. */
 export interface Waiter extends HasDeadline {
   readonly account: WaitingClient
   /** It has a place of its client's share already. */
@@ -72,7 +72,7 @@ export class WaitingRoom {
     if (held !== undefined && now - held >= this.options.holdMs) waiter.giveUp('NO_TARGET_READY')
     else if (this.size >= this.options.holdLimit && !this.#pushOut(line.waiters.size, code)) waiter.giveUp(code)
     else {
-      // What was held for a ready target is not turned away because others got there first.
+      // A request that waited for a ready target is not refused because others got there first.
       const isHeld = reason !== 'full' || held !== undefined
       const place = { line, entry: line.waiters.add(waiter), heldSince: isHeld ? (held ?? now) : undefined }
       this.#lines.set(line.client, line)

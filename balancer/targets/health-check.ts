@@ -2,7 +2,7 @@ import http from 'node:http'
 import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
 import type { BalancerOptions } from '../options.js'
 
-/** What a health check reports to. */
+/** The receiver of a health check's results. */
 export interface HealthCheckConsumer {
   /** The target is not in use yet, so it is probed more often. */
   readonly joining: boolean

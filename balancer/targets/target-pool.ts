@@ -96,7 +96,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return sum
   }
 
-  /** What is in flight at all targets, upgraded connections as well. */
+  /** Requests in flight at all targets, upgraded connections as well. */
   get inFlight(): number {
     let sum = 0
     for (const { inFlight, bound, upgraded } of this.#targets.values()) sum += inFlight + bound + upgraded

@@ -62,7 +62,7 @@ export class Target implements Places {
   #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
-  /** What stays open for long is ended: see `endLongLived`. */
+  /** Long-lived connections are ended: see `endLongLived`. */
   #endsLongLived = false
   #endingPolls: NodeJS.Timeout | undefined
   /** The place of a request that may have ended another target. */

@@ -122,7 +122,7 @@ const LENGTH = /^\d{1,16}$/
 const TIMEOUT = /(?:^|[ ,])timeout=(\d+)/i
 const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
 
-/** What a header's name is made of (RFC 9110, section 5.6.2). */
+/** The characters of a header's name (RFC 9110, section 5.6.2). */
 const IS_OF_NAME = new Uint8Array(256)
 for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
   IS_OF_NAME[character.charCodeAt(0)] = 1

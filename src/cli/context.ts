@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { findInstance, type FoundInstance } from './find-instance.js'
 import type { Output } from './output.js'
 
-/** What every command is given. */
+/** The surroundings of every command. */
 export interface Context {
   output: Output
   /** The words behind `--`, which are the app's. */

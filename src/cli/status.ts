@@ -121,7 +121,7 @@ function toTheSecond(time: string | undefined): string {
   return time === undefined ? '-' : time.replace(/\.\d+Z$/, 'Z')
 }
 
-/** What the Procfile wants beside the web. */
+/** The processes that the Procfile wants beside the web. */
 function besideFacts({ wanted, processes }: Status): string[][] {
   const counts = Object.entries(wanted.processes ?? {}).map(([name, count]) => {
     const isOfName = ({ role, id, state }: ProcessStatus): boolean =>

@@ -249,7 +249,7 @@ export class ControlClient {
     return this.#document(scaledSchema, 'scale', JSON.stringify(wanted))
   }
 
-  /** Those who may use the port. @throws {NotRunningError | ControlError} */
+  /** The tokens for the port. @throws {NotRunningError | ControlError} */
   async tokens(): Promise<TokenInfo[]> {
     return (await this.#document(tokensSchema, 'tokens')).tokens
   }

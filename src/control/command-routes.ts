@@ -31,7 +31,7 @@ export type CommandRoute = (
   response: http.ServerResponse,
 ) => Promise<void> | void
 
-/** What each route of the control API does with the commands. */
+/** The routes of the control API, and the command behind each. */
 export function commandRoutes(commands: Commands): Record<RouteName, CommandRoute> {
   return {
     status: answer => answer.document(commands.status()),

@@ -84,7 +84,7 @@ export interface Commands {
    * @throws {ControlError} `INVALID_BODY`
    */
   maintain(wanted: MaintenanceWanted): Promise<MaintenanceSet>
-  /** Who may speak to it over TCP. */
+  /** The tokens for the control API over TCP. */
   readonly tokens: {
     list(): TokenInfo[]
     /** @throws {ControlError} `TOO_MANY_TOKENS` */

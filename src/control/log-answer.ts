@@ -2,7 +2,7 @@ import type { CommandAnswer } from './command-answer.js'
 import type * as z from 'zod'
 import type { logsQuerySchema } from './protocol.js'
 
-/** What the instance has printed. */
+/** The output of the instance. */
 export interface Log {
   /**
    * The last lines, and what follows them, without a gap.

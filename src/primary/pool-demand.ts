@@ -43,7 +43,7 @@ export class PoolDemand {
     factory.prepareSpare({ role: 'worker', release: releases.current, place: 0, generation })
   }
 
-  /** What needs workers beside the requests that processes report. */
+  /** The need of workers beside the requests that processes report, in words. */
   #otherNeed(children: readonly Child[]): string | undefined {
     const { releases, reloads, isPaused, waiting } = this.facts
     if (releases.underWay !== undefined || releases.warm !== undefined) return 'a release changes'

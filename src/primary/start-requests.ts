@@ -13,7 +13,7 @@ export class StartError extends Error {
   }
 }
 
-/** Those who wait for the first request that can be answered. */
+/** Callers that wait until a first request can be answered. */
 export class StartRequests {
   readonly #waiting = new Set<(error: StartError) => void>()
   #failure: StartError | undefined

@@ -19,7 +19,7 @@ const REMEDIES: Record<LocalState, string> = {
 export class SupervisorLog {
   #hostIsNoted = false
   readonly #local = new Set<LocalState>()
-  /** What an only worker keeps: nothing to speak of, as long as it is the only one. */
+  /** State that an only worker keeps. It is no problem as long as there is one worker. */
   readonly #ofOnlyWorker = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()

@@ -39,15 +39,15 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
   release?: string
-  /** What is to happen to requests before a worker is looked for. */
+  /** The order about requests, before a worker is looked for. */
   edgeOrder?: () => EdgeOrder
   /** Told of the release that all clients get, and of the last reload that has replaced all workers. */
   follower?: { follow(release: string, generation: number): void }
 }
 
 /**
- * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed state
- * and request a pass. A pass makes a plan and carries it out.
+ * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed
+ * state and request a pass. A pass makes a plan and carries it out.
  */
 export class Supervisor implements Service {
   readonly #children = new Map<string, Child>()

@@ -9,7 +9,7 @@ const ANSWERED = 'http.server.response.finish'
 /** After so many requests nothing new is expected. */
 const LOOKS = 1_000
 
-/** What middleware has left on a request. */
+/** The traces that middleware leaves on a request. */
 interface Marked extends IncomingMessage {
   sessionStore?: object
   rateLimit?: { resetTime?: unknown }

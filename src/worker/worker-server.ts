@@ -22,7 +22,7 @@ export interface WorkerServerOptions {
   socketPath: string
   /** Of the balancers' envelopes. */
   identityKey: string
-  /** What the app sees as the local port of its connections. */
+  /** The local port of its connections, as the app sees it. */
   publicPort?: number
   config?: {
     maxHeaderBytes: number
@@ -251,8 +251,8 @@ function isMessage(value: object): value is IncomingMessage | ServerResponse {
 }
 
 /**
- * When an app ends a connection while a body is still arriving, Node would close the connection over that body. That is a
- * reset, and the answer may be lost. The balancer sees the end in the answer and closes the connection itself.
+ * When an app ends a connection while a body is still arriving, Node would close the connection over that body. That
+ * is a reset, and the answer may be lost. The balancer sees the end in the answer and closes the connection itself.
  */
 function leaveTheEndToTheBalancer(
   request: IncomingMessage,

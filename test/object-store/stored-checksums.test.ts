@@ -54,7 +54,7 @@ async function upload(
   return { created, parts, uploadId, complete }
 }
 
-void t.test('a checksum is verified, stored, and returned to those who ask for it', async t => {
+void t.test('a checksum is verified, stored, and returned to clients that ask for it', async t => {
   const { endpoint, get, put, store, directory } = await startStore(t)
   for (const algorithm of ALGORITHMS) {
     const name = `x-amz-checksum-${algorithm}`

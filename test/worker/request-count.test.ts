@@ -17,7 +17,7 @@ void t.test('a request is in flight until its answer is closed', t => {
   t.end()
 })
 
-void t.test('an answer that is taken from the app is over once, whatever the app does with it', t => {
+void t.test('an answer that is taken from the app is over once, even if the app goes on writing', t => {
   const count = new RequestCount()
   const [taken, other] = [answer(), answer()]
   count.begin(taken)

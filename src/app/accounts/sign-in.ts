@@ -12,7 +12,7 @@ declare module 'express-session' {
   }
 }
 
-/** Who sent a request, and by which sign-in. */
+/** The sender of a request, and its sign-in. */
 export interface SignedIn {
   username: string
   signInId: string

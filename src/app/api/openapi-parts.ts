@@ -1,4 +1,4 @@
-/** What the descriptions of the routes are made of. */
+/** The parts of the descriptions of the routes. */
 
 const ref = (name: string): object => ({ $ref: `#/components/schemas/${name}` })
 

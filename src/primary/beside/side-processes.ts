@@ -168,7 +168,7 @@ export class SideProcesses implements Service {
     }
     const process = this.#running.get(action.id)
     if (process === undefined) return
-    // What has changed may have further effects.
+    // The change may cause further actions.
     this.#ask()
     switch (action.type) {
       case 'stop':

@@ -91,12 +91,12 @@ export class InstanceFolder {
     return join(this.dataDir, 'releases')
   }
 
-  /** What is shown during maintenance; the file is there while it is on. */
+  /** The page that is shown during maintenance; the file exists while maintenance is on. */
   get maintenanceFile(): string {
     return join(this.dataDir, 'maintenance.json')
   }
 
-  /** What the instance prints; no other user may read it. Made here. */
+  /** The log of the instance; no other user may read it. Made here. */
   get logsDir(): string {
     const path = join(this.dataDir, 'logs')
     makeFolder(path)

@@ -10,7 +10,7 @@ export interface FolderWatchOptions {
   paths: readonly string[]
   /** By the rules of .gitignore. */
   ignored: readonly string[]
-  /** What the instance writes itself. */
+  /** The folder that the instance writes itself. */
   dataDir: string
   /** Something has changed, and nothing more for a moment. @param path the last one, relative to the folder */
   onChange(path: string): void

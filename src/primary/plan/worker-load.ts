@@ -1,6 +1,6 @@
 import type { Load } from './load-window.js'
 
-/** What a worker that serves has told of its last second. */
+/** The report of a serving worker about its last second. */
 export interface WorkerVitals {
   readonly name: string
   readonly inFlight: number

@@ -18,14 +18,14 @@ export interface ChildFactoryOptions {
   config: Config
   fork: ForkOptions
   publicPort: PublicPort
-  /** What an app finds in its environment of the servers that run for it. */
+  /** The variables that tell an app of the servers that run for it. */
   appEnvironment: Readonly<Record<string, string>>
   socketOf: (workerId: string) => string
   redis: StartOrder['redis']
   storage: StartOrder['storage']
   sessionSecret: string
   identityKey: string
-  /** What a release runs; undefined for the code that the program was started with. */
+  /** The files of a release; undefined for the code that the program was started with. */
   filesOf?: (release: string) => ReleaseFiles | undefined
 }
 

@@ -1,7 +1,7 @@
 import type { Previewing } from './preview.js'
 import type { ReleaseSwitch, Switching } from './release-switch.js'
 
-/** What changes the release that runs. */
+/** Changes the release that runs. */
 export interface ReleaseRunner {
   /**
    * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.

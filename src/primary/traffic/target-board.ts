@@ -25,7 +25,7 @@ export class TargetBoard {
    * Sends the whole list to each process, so a process that has just started has the same targets as the others.
    * @param crashed targets whose processes are about to exit
    * @param fatal requests that ended workers
-   * @param edge is told before the list, so whoever goes by the list obeys it
+   * @param edge sent before the list, so a process that goes by the list obeys it
    */
   tell(
     balancing: readonly Child[],

@@ -68,7 +68,7 @@ export class TrafficPause implements Service {
     return Promise.resolve()
   }
 
-  /** What waits is answered before the instance stops. */
+  /** Requests that wait are answered before the instance stops. */
   stop(): Promise<void> {
     this.#clear()
     return Promise.resolve()

@@ -113,8 +113,8 @@ export class Traffic {
    * Workers of another release than the one of all clients get no connections: they take their requests over their
    * sockets. So a worker of a bad release that exits breaks no connection.
    *
-   * Prefers healthy workers that all others have found, then healthy ones, then processes with heartbeats, then any that is
-   * ready.
+   * Prefers healthy workers that all others have found, then healthy ones, then processes with heartbeats, then any
+   * that is ready.
    */
   #fittest(): Child[] {
     const isMesh = this.role === 'worker'
@@ -147,7 +147,7 @@ export class Traffic {
   }
 }
 
-/** Whoever waits for longer than so many others has been given up. */
+/** So many waits are kept; callers have given older ones up. */
 const MAX_WAITS = 16
 
 const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready', 'draining'])

@@ -38,7 +38,7 @@ const ended = (targets: FakeTarget[], fault: boolean): Array<{ id: string; fault
 const specs = (targets: FakeTarget[]): Array<FakeTarget['spec']> => targets.map(({ spec }) => spec)
 const hadBug = ({ requests }: FakeTarget): boolean => requests.some(({ url }) => url === '/bug')
 
-void t.test('a request that ends two targets is answered 502, whatever the number of targets', async t => {
+void t.test('a request that ends two targets is answered 502, for any number of targets', async t => {
   const { targets } = await targetsWithABug(t)
   const running = await RunningBalancer.start(t, targets)
   const client = await running.connect()

@@ -134,6 +134,16 @@ void t.test('the envelope is read after any number of headers', async t => {
   t.equal((await rawExchange(path, requestBytes('GET /', [...many, envelope()]))).body.toString(), '192.0.2.1')
 })
 
+void t.test('a request that is as large as the edge lets it be reaches the app', async t => {
+  const app = http.createServer(({ headers }, response) => void response.end(String(headers['x-long']?.length)))
+  const path = socketPathFor(t)
+  const options = { socketPath: path, identityKey: KEY, config: { maxHeaderBytes: 65_536, healthPath: undefined } }
+  await new WorkerServer(app, options, door).start()
+  const request = requestBytes('GET /', [envelope(), `X-Long: ${'x'.repeat(60_000)}`, 'Connection: close'])
+  t.equal((await rawExchange(path, request)).body.toString(), '60000')
+  app.close()
+})
+
 void t.test('requests and upgrades without an envelope are refused', async t => {
   const { app, server } = await start(t)
   const seen: unknown[] = []

@@ -19,7 +19,7 @@ export function mayTake(held: number, amount: number, free: number): boolean {
 export function excessOf<Client>(held: ReadonlyMap<Client, number>, capacity: number): Map<Client, number> {
   const largestFirst = [...held].sort(([, a], [, b]) => b - a)
   const free = capacity - largestFirst.reduce((sum, [, amount]) => sum + amount, 0)
-  // Of k clients that all end at the level of what is free: free + their sum = (k + 1) * level.
+  // If k clients end at the level of what is free, free + their sum = (k + 1) * level.
   let level = free
   let sum = 0
   for (const [k, [, amount]] of largestFirst.entries()) {

@@ -153,7 +153,7 @@ export class ClientConnections {
     connection.account.connections.release()
   }
 
-  /** Returns false if there is no room, nor any to be made. */
+  /** Returns false if there is no room and none can be made. */
   #makeRoomFor(account: ClientAccount, isProxy: boolean): boolean {
     const { connections } = this.ledger.resources
     // As long as more than half are free, nobody is at a share.

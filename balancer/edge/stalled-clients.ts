@@ -79,7 +79,7 @@ export class StalledClients {
     this.#takeBack(now)
   }
 
-  /** Cuts what clients have too much of, the longest unread first. */
+  /** Cuts the connections of clients with too much unread, the longest unread first. */
   #takeBack(now: number): void {
     const unread = new Map<object, number>()
     for (const socket of this.#backlogs.keys()) {

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { AddressRanges } from '../contract/address-ranges.js'
 import type { TrustProxy } from '../options.js'
 
-/** The proxies in front whose word about the client is taken. */
+/** The proxies in front that are believed about the client. */
 export class TrustedProxies {
   readonly #hops: number | undefined
   readonly #addresses: AddressRanges

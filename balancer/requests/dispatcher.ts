@@ -263,7 +263,7 @@ export class Dispatcher {
   }
 
   /**
-   * Of the client that holds most, a request whose body is still on its way gives its place to a client that holds
+   * A request of the largest holder whose body is still on its way gives its place to a client that holds
    * less. So clients that come one after the other end with the same as those that come together.
    */
   #makePlaceFor(account: ClientAccount): void {

@@ -1,7 +1,7 @@
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { Holding } from '../ledger/holding.js'
 
-/** Told that a place has become free, or that a client may have one again. */
+/** The room that admits waiters when a place has become free, or a client may have one again. */
 interface Room {
   readonly size: number
   admit(): void

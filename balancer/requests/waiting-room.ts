@@ -37,7 +37,7 @@ interface Place {
 }
 
 /**
- * A bounded room for requests that no target can take now. Clients take turns, and of each client the request that has
+ * A bounded room for requests that no target can take now. Clients take turns, and the request of a client that has
  * waited longest goes first. Nobody is refused while there is room, and when there is none, the longest line gives way
  * to a shorter one. Those that came while no target was ready wait long, to bridge a restart. Those that came while
  * every target was full, or their client at its share, wait only for a moment.

@@ -93,7 +93,7 @@ function note(fields: Fields, name: string, value: string): void {
       headers[name] = value
       return
     case 'transfer-encoding':
-      // Any other coding would have to be named to the client, who is told of none.
+      // The client is told of no coding, so an answer in any other cannot be passed on.
       if (headers[name] !== undefined || value.toLowerCase() !== 'chunked')
         throw new AnswerFault('bad Transfer-Encoding')
       headers[name] = value

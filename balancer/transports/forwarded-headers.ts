@@ -20,7 +20,7 @@ const HOP_BY_HOP = new Set([
 /** Lengths of the names that `responseHeaders` has to compare. */
 const SUSPECT_LENGTHS = new Set([...HOP_BY_HOP, 'x-request-id'].map(name => name.length))
 
-/** A trusted proxy's word about the client goes on in this header, too. */
+/** A trusted proxy describes the client in this header, too. */
 const OF_A_PROXY = 'forwarded'
 
 /** Headers that a client must not be able to set or to remove by naming them in `Connection`. */
@@ -191,7 +191,7 @@ function setForwarded(
   requestId: string,
 ): void {
   headers['x-request-id'] = requestId
-  // In front of nobody the app's socket is the client's, and these would be a second word about one hop.
+  // Without a proxy the app's socket is the client's, and these headers would describe the same hop again.
   if (client.forwardedFor === undefined) return
   headers['x-forwarded-for'] = client.forwardedFor
   headers['x-forwarded-proto'] = client.protocol

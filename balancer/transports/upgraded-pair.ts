@@ -44,7 +44,7 @@ export class UpgradedPair implements UpgradedConnection {
   }
 
   #sayClose(): void {
-    // Another protocol has a farewell of its own, if any.
+    // Another protocol closes in its own way, if at all.
     this.client.end(this.isWebSocket ? CLOSE_SERVICE_RESTART : '')
     this.target.resume()
     // The client answers with its own close frame and then ends. The pipe to the target carries both.

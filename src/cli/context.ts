@@ -7,7 +7,7 @@ export interface Context {
   output: Output
   /** The words behind `--`, which are the app's. */
   appArgs: readonly string[]
-  /** That of a command which the app's words are, instead of 0. */
+  /** The exit code of a command that the app's words are, in place of 0. */
   exitCode?: number
   /** Path of `dist/main.js`. */
   program: string

@@ -110,7 +110,7 @@ async function untilItServes(background: Background, dataDir: string, otherwise:
   } catch (error) {
     if (error instanceof Failure) throw error
     background.process.kill('SIGTERM')
-    // It says by itself why it has ended, unless a worker did.
+    // The program prints why it has ended, unless a worker did.
     const reason = await background.ended.catch((reason: unknown) => Failure.of(reason))
     if (!(error instanceof ControlError) || error.code !== 'START_FAILED') throw reason
     const { message, lastLines, code } = error

@@ -20,7 +20,7 @@ interface Rules {
 
 export interface PackOptions {
   folder: string
-  /** Of the instance: what an instance writes is in no release of it. */
+  /** The DATA_DIR of the instance. Files that an instance writes are in none of its releases. */
   dataDir: string
   /** The file that is started, absolute; undefined when only the folder says so. */
   app: string | undefined

@@ -41,7 +41,7 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   release?: string
   /** The order about requests, before a worker is looked for. */
   edgeOrder?: () => EdgeOrder
-  /** Told of the release that all clients get, and of the last reload that has replaced all workers. */
+  /** Receives the release that all clients get, and the last reload that has replaced all workers. */
   follower?: { follow(release: string, generation: number): void }
 }
 

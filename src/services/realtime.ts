@@ -63,7 +63,7 @@ export class Realtime {
 
   constructor(private readonly options: RealtimeOptions) {}
 
-  /** Says whose it is, before the first request. */
+  /** Sets the app that it is part of, before the first request. */
   ownBy(owner: RealtimeOwner): void {
     this.#owner = owner
   }

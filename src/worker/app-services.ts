@@ -27,7 +27,7 @@ export class AppServices {
     handleUpgrade: (request, socket, head) => this.#lent?.realtime.handleUpgrade(request, socket, head),
   }
 
-  /** The argument of the app's function. What it does not use costs nothing; for other apps not even the modules do. */
+  /** The argument of the app's function. Services that the app does not use cost nothing, and their modules are not loaded. */
   async lend(): Promise<Outpost> {
     const { LentServices } = await import('./lent-services.js')
     const make = (): LentServices => new LentServices(this.start, this.log, this.#shutdownWork)
@@ -71,7 +71,7 @@ export class AppServices {
     this.ask(service)
   }
 
-  /** Over when what was lent can be used, or is known to be away. */
+  /** Resolves when the lent services can be used, or are known to be away. */
   async reachable(): Promise<void> {
     await this.#lent?.reachable()
   }

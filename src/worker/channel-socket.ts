@@ -124,7 +124,7 @@ export class ChannelSocket extends net.Socket {
   }
 
   static {
-    // Of a socket with a handle, Node asks the handle.
+    // Node asks the handle of a socket that has one.
     Object.defineProperties(this.prototype, {
       pending: { get: () => false },
       bytesRead: {

@@ -90,7 +90,7 @@ const { cache } = createRequire(import.meta.url)
 
 /** Whether the app is CommonJS, and so its modules can be seen here. */
 function isCommonJs(): boolean {
-  // Asked anew: this file may have been loaded before the app.
+  // Not kept: this file may have been loaded before the app.
   return createRequire(import.meta.url).main?.loaded === true
 }
 

@@ -112,7 +112,7 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
 
   /**
    * An answer that is written while others wait for the app leaves together with theirs, at the latest at the end of
-   * this turn of the event loop. A write is the dearest part of a short answer.
+   * this turn of the event loop. A write is the most expensive part of a short answer.
    */
   #collect(frames: string): void {
     if (this.#out === '') this.#outSince = performance.now()

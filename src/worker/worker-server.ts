@@ -83,7 +83,7 @@ export class WorkerServer {
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
-  /** Over when the app has closed its server. */
+  /** Resolves when the app has closed its server. */
   get closed(): Promise<void> {
     if (!this.server.listening) return Promise.resolve()
     return new Promise(resolve => this.server.once('close', () => resolve()))
@@ -141,7 +141,7 @@ export class WorkerServer {
     this.server.emit('upgrade', request, socket, head)
   }
 
-  /** Over when no connection is left: requests in flight end, or are cut at the deadline. The server goes on listening. */
+  /** Resolves when no connection is left: requests end, or are cut at the deadline. The server goes on listening. */
   async drain(deadlineMs: number): Promise<void> {
     const deadline = performance.now() + deadlineMs
     this.#trunks.retire()

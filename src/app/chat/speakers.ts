@@ -6,7 +6,7 @@ const MESSAGES: BucketOptions = { burst: 400, perSecond: 100 }
 /** How many clients of this worker may get the messages of one speaker. Each delivery takes about 20 microseconds. */
 const DELIVERIES: BucketOptions = { burst: 20_000, perSecond: 10_000 }
 
-/** Speakers are looked through for silent ones when there are twice as many as were left the last time. */
+/** Silent speakers are removed when there are twice as many speakers as after the last removal. */
 const FEWEST_TO_SWEEP = 1_000
 
 interface Budgets {

@@ -79,7 +79,7 @@ export class LogFile implements Log {
       fs.renameSync(this.path, this.#previous)
       this.#file = this.#open()
     }
-    // Of more than a file can hold, the end is kept.
+    // If there is more than a file can hold, the end is kept.
     const kept = bytes.subarray(Math.max(0, bytes.length - half))
     for (let at = 0; at < kept.length;) at += fs.writeSync(this.#file, kept, at)
     this.#bytes += kept.length

@@ -1,7 +1,7 @@
 import type { Release } from '../plan/desired.js'
 import { lossOf, type Fault, type LostWorker } from './fault.js'
 
-/** Told of what becomes of a preview. */
+/** Receives the outcome of a preview. */
 export interface PreviewWatcher {
   /**
    * It can be looked at from now on.

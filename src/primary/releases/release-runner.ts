@@ -14,7 +14,7 @@ export interface ReleaseRunner {
    */
   previewRelease(previewing: Previewing): void
   endPreview(): void
-  /** Asked within a change of releases: resolves when every process that balances goes by it. */
+  /** To be called within a change of releases. Resolves when every process that balances goes by it. */
   routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm' | 'preview'>
 }

@@ -29,7 +29,7 @@ export interface Comparison {
   readonly remark?: string
 }
 
-/** Told of the steps of one change. */
+/** Receives the steps of one change. */
 export interface SwitchWatcher {
   /** A stage of the bake has begun. */
   baking(share: number, ms: number): void

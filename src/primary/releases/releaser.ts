@@ -17,13 +17,13 @@ export interface ReleaserOptions {
   log: Logger
 }
 
-/** Told of the steps of a command. */
+/** Receives the steps of a command. */
 export type Told = (event: DeployProgress) => void
 
 /** A process that balances takes its orders within this time, or is replaced. */
 const ROUTED_MS = 10_000
 
-/** Balancers tell the rest of what they have counted as soon as a trial is over. */
+/** Balancers report the rest of their counts as soon as a trial is over. */
 const LAST_FIGURES_MS = 200
 
 /** Brings an installed release to its clients, and records and reports the outcome. */

@@ -15,7 +15,7 @@ export class TargetBoard {
   #lists = 0
   /** Workers that have exited, the last ones. */
   #ended: readonly EndedTarget[] = []
-  /** Of these and of those that are about to exit, the ones that a request has ended. */
+  /** The workers that a request has ended, those included that are about to exit. */
   #explained: readonly string[] = []
   readonly #ready = new Map<Child, Set<string>>()
   readonly #withoutClients = new WeakSet<Child>()

@@ -77,10 +77,15 @@ export function hardOpenFilesLimit(): number {
 
 /** Whether a process has one of these files open; each is named as /proc/PID/fd does, e.g. `socket:[42]`. */
 export function holds(pid: number, files: ReadonlySet<string>): boolean {
+  return openFilesOf(pid).some(fd => files.has(readProcLink(`${pid}/fd/${fd}`)))
+}
+
+/** The numbers of the open files of a process. */
+export function openFilesOf(pid: number): string[] {
   try {
-    return fs.readdirSync(`/proc/${pid}/fd`).some(fd => files.has(readProcLink(`${pid}/fd/${fd}`)))
+    return fs.readdirSync(`/proc/${pid}/fd`)
   } catch {
-    return false
+    return []
   }
 }
 

@@ -14,7 +14,7 @@ import { TargetPool } from './targets/target-pool.js'
 import { LocalTarget, type LocalApp } from './transports/local-target.js'
 import { Upstream } from './transports/upstream.js'
 
-/** What is open at this moment. All counts are zero when the balancer is idle. */
+/** Counts of this moment. All are zero when the balancer is idle. */
 export interface Ledger {
   inFlight: number
   upgraded: number
@@ -134,8 +134,8 @@ export class Balancer {
   }
 
   /**
-   * Makes `specs` the whole set of targets. Those that are missing from it are removed, but for the app in this process:
-   * the list may have been written before it was ready.
+   * Makes `specs` the whole set of targets. Those that are missing from it are removed, but for the app in this
+   * process: the list may have been written before it was ready.
    * @param balancers how many balancers share the clients, this one included
    * @param ended the last that have ended, as far as that is known
    * @param fatal requests that have ended targets, as other balancers have found
@@ -162,7 +162,7 @@ export class Balancer {
     if (news.length > 0) this.#dispatcher.suspects.review()
   }
 
-  /** What is to happen to requests before a target is looked for, from now on. */
+  /** Sets the order about requests that applies from now on, before a target is looked for. */
   setEdge(order: EdgeOrder): void {
     this.#dispatcher.obey(order)
   }
@@ -203,7 +203,7 @@ export class Balancer {
 
   async #stop(deadlineMs: number): Promise<void> {
     this.closeAfterAnswers()
-    // What waits must have time for its answer.
+    // Requests that wait must have time for their answers.
     this.#dispatcher.pause.endWithin(deadlineMs / 2)
     await this.#listener.close(deadlineMs)
     this.#dispatcher.stop()

@@ -11,15 +11,15 @@ export interface BalancerOptions {
   /** `round-robin` by request, or `least-busy`: of two targets drawn at random, the one with fewer requests in flight. */
   balance: 'round-robin' | 'least-busy'
   /**
-   * Number of trusted proxies in front, or their addresses and ranges. With 0 the client's own X-Forwarded-* headers are
-   * ignored.
+   * Number of trusted proxies in front, or their addresses and ranges. With 0 the client's own X-Forwarded-* headers
+   * are ignored.
    */
   trustProxy: TrustProxy
   /** Secret shared with the targets, which seals the identity of a request's client. Without spaces. */
   identityKey: string
 
   healthPath: string
-  /** The health check of whoever is in front, which is answered here while requests are held back on purpose. */
+  /** The health check of a load balancer in front, which is answered here while requests are held back on purpose. */
   edgeHealthPath: string | undefined
   /** An answer with a status below this one is a good probe. */
   healthyBelow: number
@@ -85,12 +85,12 @@ export interface BalancerOptions {
   maxInFlight: number
   overloadWaitMs: number
   /**
-   * Requests in flight per target that belong to a session there. They are counted separately: most are long polls. They
-   * go to their target even while it drains, and to any other once it has gone.
+   * Requests in flight per target that belong to a session there. They are counted separately: most are long polls.
+   * They go to their target even while it drains, and to any other once it has gone.
    */
   maxBound: number
   /**
-   * What keeps the requests of a client at one target: a cookie, the client's address, or its connection. With
+   * The way to keep the requests of a client at one target: a cookie, the client's address, or its connection. With
    * `connection` it also has a connection of its own to that target.
    */
   sticky: 'off' | 'cookie' | 'ip' | 'connection'

@@ -1,7 +1,7 @@
 /**
- * Bundles the modules of each process into few files: `dist/main.js`, the command `dist/cli.js`, the two parts of a worker
- * with somebody else's app, and one chunk per role under `dist/chunks`. A worker that
- * finds its modules in a thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
+ * Bundles the modules of each process into few files: `dist/main.js`, the command `dist/cli.js`, the two parts of a
+ * worker with somebody else's app, and one chunk per role under `dist/chunks`. A worker that finds its modules in a
+ * thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
 import { build, type Plugin } from 'esbuild'
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -58,7 +58,7 @@ const { metafile } = await build({
   metafile: true,
 })
 
-/** What runs in a worker before the app. Only a CommonJS module can be done before the app's first line. */
+/** The code that runs in a worker before the app. Only a CommonJS module can be done before the app's first line. */
 await build({
   absWorkingDir: root,
   entryPoints: ['src/worker/preload.ts'],

@@ -7,7 +7,7 @@ import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 import { SecurityEvents } from './process/security-events.js'
 import { rarely } from './process/rarely.js'
-import { openFilesForConnections } from './resources/open-files.js'
+import { openFilesForConnections } from './resources/open-files-limit.js'
 
 /** Open files for probes of the workers and other work of a balancer. */
 const OPEN_FILES_RESERVE = 64

@@ -1,4 +1,4 @@
-/** Nobody is refused who holds less, as long as anything is free. */
+/** A client that holds less than this is never refused while anything is free. */
 const LITTLE = 4
 
 /**
@@ -11,7 +11,7 @@ export function mayTake(held: number, amount: number, free: number): boolean {
 }
 
 /**
- * What has to be taken back from clients that hold more than is left free, because others have come since. The largest
+ * The amount to take back from clients that hold more than is left free, because others have come since. The largest
  * gives first.
  * @param held what each client holds
  * @returns how much each of those clients is to give back
@@ -19,7 +19,7 @@ export function mayTake(held: number, amount: number, free: number): boolean {
 export function excessOf<Client>(held: ReadonlyMap<Client, number>, capacity: number): Map<Client, number> {
   const largestFirst = [...held].sort(([, a], [, b]) => b - a)
   const free = capacity - largestFirst.reduce((sum, [, amount]) => sum + amount, 0)
-  // Of k clients that all end at the level of what is free: free + their sum = (k + 1) * level.
+  // If k clients end at the level of what is free, free + their sum = (k + 1) * level.
   let level = free
   let sum = 0
   for (const [k, [, amount]] of largestFirst.entries()) {

@@ -1,9 +1,9 @@
-/** What a balancer is to do with the requests of clients before it looks for a target. Empty: nothing. */
+/** The order to a balancer about requests, before it looks for a target. Empty: nothing is to be done. */
 export interface EdgeOrder {
   /** Requests wait until then, or until another order, in milliseconds since 1970. */
   readonly pausedUntil?: number | undefined
   readonly maintenance?: MaintenanceOrder | undefined
-  /** The release that only those get who ask for it. */
+  /** The release of clients that ask for it. */
   readonly preview?: string | undefined
   /** Clients may have pages of another release until then, in milliseconds since 1970. */
   readonly mixedUntil?: number | undefined

@@ -1,7 +1,8 @@
 /**
- * Frames carry the bytes of many connections between a balancer and a worker over one socket. Each connection is a channel,
- * which carries one request at a time, as an HTTP connection does. What arrives in one turn of the event loop leaves in one
- * write, which is what frames are for: a write costs as much as all else that is done for a short request.
+ * Frames carry the bytes of many connections between a balancer and a worker over one socket. Each connection is a
+ * channel, which carries one request at a time, as an HTTP connection does. What arrives in one turn of the event loop
+ * leaves in one write, which is what frames are for: a write costs as much as all else that is done for a short
+ * request.
  *
  * A frame is its kind (1 byte), the channel (4 bytes), a number (3 bytes), and with `data` so many bytes. Numbers are
  * unsigned and big-endian. The number of a channel is used once, so a late frame never belongs to another request. The
@@ -40,7 +41,7 @@ export function frameHead(kind: FrameKind, channel: number, number = 0): string 
   )
 }
 
-/** What a reader finds. The bytes of one frame may come in several pieces. */
+/** The findings of a reader. The bytes of one frame may come in several pieces. */
 export interface FrameSink {
   /** @param isLast nothing else has arrived yet */
   dataFound(channel: number, bytes: Buffer, isLast: boolean): void

@@ -16,9 +16,9 @@ export function boundOf(bucket: number): number {
   return FIRST_MS * GROWTH ** bucket
 }
 
-/** What the clients of one release got, since the figures before. */
+/** The answers that the clients of one release got since the last figures. */
 export interface ReleaseFigures {
-  /** Empty for the release that clients get who get no other. */
+  /** Empty for the release of all clients that get no other. */
   release: string
   /** Answers, and those of them with a status from 500. */
   answered: number

@@ -4,7 +4,7 @@ import { createHmac } from 'node:crypto'
 export const PREVIEW = 'outpost_preview'
 
 /**
- * What leads to a release in preview. It cannot be guessed, so only those know it who were given it.
+ * Leads to a release in preview. It cannot be guessed, so only people who were given it know it.
  * @param key seals what balancers give away, and differs from start to start
  */
 export function previewTokenOf(release: string, key: string): string {

@@ -1,4 +1,4 @@
-// What the process that starts the targets tells a balancer about them.
+// The facts about targets that a balancer gets from the process that starts them.
 
 /** The desired state of a target. */
 export interface TargetSpec {
@@ -6,7 +6,7 @@ export interface TargetSpec {
   /** The unix socket on which it serves HTTP. */
   socketPath: string
   draining: boolean
-  /** The release that it runs, unless that is the one that clients get who get no other. */
+  /** The release that it runs, unless that is the one of all clients that get no other. */
   release?: string | undefined
   /** The share of the clients that get this release, from 0 to 1. */
   share?: number | undefined
@@ -28,7 +28,7 @@ export interface FatalRequest {
   path: string
 }
 
-/** What another balancer has found of a kind of request. */
+/** The findings of another balancer about a kind of request. */
 export interface KnownFatalRequest extends FatalRequest {
   /** When targets ended, the last three at least; in milliseconds since 1970. */
   endedAt: readonly number[]

@@ -20,7 +20,7 @@ const LOOKED_AT = 64
 const FULL_NOTICE_MS = 60_000
 
 /** The sender of a request, and its account. */
-export interface Sender {
+export interface RequestSender {
   client: ClientIdentity
   account: ClientAccount
 }
@@ -31,7 +31,7 @@ interface ClientConnection {
   readonly account: ClientAccount
   readonly isProxy: boolean
   isUpgraded: boolean
-  /** What had been read when it was last looked at as one that could be closed. */
+  /** The bytes read when it was last looked at as one that could be closed. */
   bytesSeen: number
 }
 
@@ -39,8 +39,9 @@ interface ClientConnection {
  * The open connections of clients, and the identity of each client. Node's server does not count connections that were
  * passed to it, and does not close those that it has released for an upgrade.
  *
- * A client that has more connections than are left free loses idle ones when others come. A trusted proxy may have them
- * all, since its connections are those of its clients; only when nothing is left does the largest holder lose idle ones.
+ * A client that has more connections than are left free loses idle ones when others come. A trusted proxy may have
+ * them all, since its connections are those of its clients; only when nothing is left does the largest holder lose
+ * idle ones.
  */
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientConnection>()
@@ -104,7 +105,7 @@ export class ClientConnections {
    * Reads the peer once per connection: in mesh mode the socket shows the client instead of the peer, and the next
    * request on the connection may be from another client.
    */
-  senderOf({ socket, headers }: IncomingMessage): Sender {
+  senderOf({ socket, headers }: IncomingMessage): RequestSender {
     const connection = this.#clients.get(socket)
     if (connection !== undefined && this.#trusted.none) return { client: connection.peer, account: connection.account }
     const peer = connection?.peer ?? identify(socket, {}, NOBODY)
@@ -153,7 +154,7 @@ export class ClientConnections {
     connection.account.connections.release()
   }
 
-  /** Returns false if there is no room, nor any to be made. */
+  /** Returns false if there is no room and none can be made. */
   #makeRoomFor(account: ClientAccount, isProxy: boolean): boolean {
     const { connections } = this.ledger.resources
     // As long as more than half are free, nobody is at a share.

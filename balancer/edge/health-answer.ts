@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 
 /**
- * Answers the health check of whoever stands in front of this balancer while requests are held back on purpose: it would
+ * Answers the health check of a load balancer in front while requests are held back on purpose: it would
  * otherwise take the machine for broken, and send clients elsewhere or nowhere.
  * @param path of the health check; undefined for none
  * @returns whether this was one

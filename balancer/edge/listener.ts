@@ -228,7 +228,7 @@ function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolea
   return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1
 }
 
-/** What an app may upgrade to beside WebSocket. Another form of HTTP would hide its requests from the edge. */
+/** Whether the client offers a protocol other than WebSocket. A form of HTTP would hide its requests from the edge. */
 function offersOther({ method, headers, httpVersionMinor }: IncomingMessage): boolean {
   return method === 'GET' && httpVersionMinor === 1 && !FORM_OF_HTTP.test(headers.upgrade ?? '')
 }
@@ -236,9 +236,9 @@ function offersOther({ method, headers, httpVersionMinor }: IncomingMessage): bo
 const FORM_OF_HTTP = /(?:^|,)\s*(?:h2|h3|http|tls)/i
 
 /**
- * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its begin, so the offer
- * is declined before. Without a body it is declined later, since Node loses what a client has sent ahead when it is
- * declined here. Node has this option since 22.21 and 24.9, its types since @types/node 24; older ones ignore it.
+ * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its begin, so the
+ * offer is declined before. Without a body it is declined later, since Node loses what a client has sent ahead when it
+ * is declined here. Node has this option since 22.21 and 24.9, its types since @types/node 24; older ones ignore it.
  */
 const ONLY_UPGRADES = {
   shouldUpgradeCallback: (request: IncomingMessage): boolean => offersWebSocket(request) || !hasBody(request),

@@ -17,7 +17,7 @@ interface Line {
   readonly releases: Set<() => void>
 }
 
-/** What a parsed request takes beside the text of its head. */
+/** The memory of a parsed request beside the text of its head. */
 const OBJECTS_OF_ONE = 2_048
 
 /**

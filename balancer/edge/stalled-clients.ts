@@ -9,7 +9,7 @@ interface Inner {
 }
 
 interface Backlog {
-  /** What the system had taken when it last made progress, and when that was. */
+  /** The bytes that the system had taken at the last progress, and the time of it. */
   taken: number
   movedAt: number
 }
@@ -34,8 +34,8 @@ const MAX_SEND_BUFFER = 4 * 1024 ** 2
 /**
  * Cuts the connections of clients that do not read their answers. Their number is limited like any other of
  * connections, but each may take megabytes of the system's memory. A slow reader may take its time, but the system
- * reports progress only once per third of its send buffer, which may be more than a megabyte. So the limit is in minutes.
- * A client whose unread answers take more than its share of the memory has less time.
+ * reports progress only once per third of its send buffer, which may be more than a megabyte. So the limit is in
+ * minutes. A client whose unread answers take more than its share of the memory has less time.
  */
 export class StalledClients {
   #backlogs = new Map<Socket, Backlog>()
@@ -79,7 +79,7 @@ export class StalledClients {
     this.#takeBack(now)
   }
 
-  /** Cuts what clients have too much of, the longest unread first. */
+  /** Cuts the connections of clients with too much unread, the longest unread first. */
   #takeBack(now: number): void {
     const unread = new Map<object, number>()
     for (const socket of this.#backlogs.keys()) {

@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { AddressRanges } from '../contract/address-ranges.js'
 import type { TrustProxy } from '../options.js'
 
-/** The proxies in front whose word about the client is taken. */
+/** The proxies in front that are believed about the client. */
 export class TrustedProxies {
   readonly #hops: number | undefined
   readonly #addresses: AddressRanges
@@ -25,7 +25,7 @@ export class TrustedProxies {
   }
 
   /**
-   * What of X-Forwarded-For was written by trusted proxies, the client's address first.
+   * The part of X-Forwarded-For that trusted proxies wrote, the client's address first.
    * @param entries the client's side first
    */
   claimsIn(entries: readonly string[]): readonly string[] {

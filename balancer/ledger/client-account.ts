@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import { Holding, type SharedResource } from './holding.js'
 
-/** What all clients share. */
+/** The resources that all clients share. */
 export interface SharedResources {
   connections: SharedResource
   places: SharedResource
@@ -10,7 +10,7 @@ export interface SharedResources {
   heldBytes: SharedResource
 }
 
-/** What one client holds: an IPv4 address, or an IPv6 /64. */
+/** The holdings of one client: an IPv4 address, or an IPv6 /64. */
 export class ClientAccount {
   readonly connections: Holding
   /** Requests at targets that wait for their answers. */

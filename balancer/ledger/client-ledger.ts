@@ -11,7 +11,7 @@ export interface Capacities {
   heldBytes(): number
 }
 
-/** Accounts are looked through for empty ones when there are twice as many as were left the last time. */
+/** Empty accounts are removed when there are twice as many accounts as after the last removal. */
 const FEWEST_TO_SWEEP = 1_024
 /** The log names so many clients that reach a share. */
 const MAX_TOLD = 20
@@ -19,8 +19,8 @@ const MAX_TOLD = 20
 const LOOK_MS = 50
 
 /**
- * What every client holds: its connections, its requests in flight, and the memory that these take. No client gets so
- * much of anything that nothing is left for the others.
+ * The holdings of every client: its connections, its requests in flight, and the memory that these take. No client
+ * gets so much of anything that nothing is left for the others.
  */
 export class ClientLedger {
   readonly resources: SharedResources

@@ -19,7 +19,7 @@ export class SharedResource {
     return this.capacity() - this.#held
   }
 
-  /** What all clients hold together. */
+  /** The sum of what all clients hold. */
   get held(): number {
     return this.#held
   }
@@ -30,7 +30,7 @@ export class SharedResource {
   }
 }
 
-/** What one client holds of something that all clients share. */
+/** The part of a shared resource that one client holds. */
 export class Holding {
   #held = 0
   #reached = false

@@ -1,4 +1,4 @@
-/** What copies may take together. */
+/** The bounds of all copies together. */
 export interface ShelfLimits {
   readonly maxBytes: number
   readonly maxCount: number
@@ -15,8 +15,8 @@ export interface Shelved {
 const MAX_OF_GROUP = 4
 
 /**
- * Copies within bounds. Those of a path that is there under several hosts give way first, the one that passed least often
- * of them; then the least recently passed.
+ * Copies within bounds. Those of a path that is there under several hosts give way first, the one that passed least
+ * often of them; then the least recently passed.
  */
 export class CopyShelf<Item extends Shelved> {
   /** The least recently passed first. */

@@ -70,6 +70,6 @@ export class Deadlines<T extends HasDeadline> {
   #sweep(): void {
     this.expire()
     const { first } = this.#pending
-    this.#timer = first === undefined ? undefined : this.#arm(first.expiresAt - performance.now())
+    this.#timer = first === undefined ? undefined : this.#arm(Math.max(1, first.expiresAt - performance.now()))
   }
 }

@@ -22,7 +22,7 @@ import { Stickiness, type StickyRequest } from './stickiness.js'
 import { Suspects } from './suspects.js'
 import { WaitingRoom, type Waiter } from './waiting-room.js'
 
-/** What is sent to a target: a request, or the handshake of an upgrade. */
+/** A request, or the handshake of an upgrade, that is to be sent to a target. */
 export interface Dispatchable extends Waiter, StickyRequest {
   readonly account: ClientAccount
   /** The id of the target that alone can serve it, because its session is there. */
@@ -53,7 +53,7 @@ export interface DispatcherEvents {
   onTargetExplained?(id: string): void
   /** A client of Socket.IO 1 or 2 polls, and its session lives at one of several targets. Called once. */
   onOldPoll?(): void
-  /** What the clients of each release got, while one is being tried. */
+  /** The answers that the clients of each release got, while one is being tried. */
   onReleaseFigures?(figures: ReleaseFigures[]): void
   /** Nothing is in flight any more since the traffic was paused. @param pausedUntil as it was ordered */
   onQuiet?(pausedUntil: number): void
@@ -134,12 +134,12 @@ export class Dispatcher {
     return this.pause.isOn || this.#maintenance !== undefined
   }
 
-  /** What clients get in place of an answer of a target; undefined unless the service is being maintained. */
+  /** The answer that clients get in place of a target's; undefined unless the service is being maintained. */
   get maintenance(): MaintenanceAnswer | undefined {
     return this.#maintenance
   }
 
-  /** What has been sent to a target is never held back, even if it has to be sent again. */
+  /** A request that was sent to a target is never held back, even if it has to be sent again. */
   obey({ pausedUntil, maintenance, preview, mixedUntil = 0 }: EdgeOrder): void {
     this.#kept.useUntil(mixedUntil)
     this.pool.releases.setPreview(preview)
@@ -147,7 +147,7 @@ export class Dispatcher {
     if (pausedUntil === undefined) this.pause.end()
     else this.pause.begin(pausedUntil)
     if (!this.isClosed) return
-    // What waits for a target is held back with the others, and during maintenance nothing waits.
+    // Requests that wait for a target are held back with the others, and during maintenance none waits.
     this.pause.reconsider()
     this.room.admitAll()
   }
@@ -183,7 +183,7 @@ export class Dispatcher {
     return copy === undefined || this.#isPreviewed(request) ? undefined : copy
   }
 
-  /** What a client gets that asks for something which is not there. Who looks at a release gets it as it is. */
+  /** The copy that a client gets in place of a 404. The clients of a preview get no copies. */
   keptAnswer(request: IncomingMessage): KeptAnswer | undefined {
     const kept = this.#kept.find(request)
     return kept === undefined || this.#isPreviewed(request) ? undefined : kept
@@ -193,7 +193,7 @@ export class Dispatcher {
     return this.pool.releases.preview?.isFor(request) === true
   }
 
-  /** What waits does so no more. */
+  /** The item waits no more. */
   leave(item: Waiter): void {
     this.room.leave(item)
     this.pause.leave(item)
@@ -251,7 +251,7 @@ export class Dispatcher {
 
   /** @param unserved the item may go to no target that there is */
   #wait(item: Dispatchable, reason: NoPick, unserved = this.pool.pickable.length === 0): void {
-    // What was held back for long is not refused because it comes back together with all others.
+    // After a pause all requests come back at once, and none is refused for that.
     this.room.enter(item, this.pause.isEnding ? 'none-ready' : reason)
     if (unserved) this.events.onNoTarget?.()
     else this.#makePlaceFor(item.account)
@@ -263,8 +263,8 @@ export class Dispatcher {
   }
 
   /**
-   * Of the client that holds most, a request whose body is still on its way gives its place to a client that holds less.
-   * So clients that come one after the other end with the same as those that come together.
+   * A request of the largest holder whose body is still on its way gives its place to a client that holds
+   * less. So clients that come one after the other end with the same as those that come together.
    */
   #makePlaceFor(account: ClientAccount): void {
     let largest: Supervised | undefined

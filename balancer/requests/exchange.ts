@@ -1,11 +1,11 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { opensSession } from '../contract/session-names.js'
-import { answerProblem, type BalancerErrorCode } from '../errors.js'
+import type { BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { Entry } from '../targets/linked-list.js'
 import type { InFlight, Target } from '../targets/target.js'
-import { reset } from '../transports/reset.js'
+import { cutAnswer } from '../transports/reset.js'
 import type { AnswerHead } from '../transports/answer.js'
 import type {
   AnswerCopy,
@@ -15,13 +15,14 @@ import type {
   KeptAnswer,
   RequestBody,
 } from '../transports/transport.js'
-import { BodyProgress } from './body-progress.js'
-import type { Deadlines } from './deadlines.js'
+import { BodyIntake } from './body-intake.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
+import { giveOwnAnswer } from './own-answer.js'
+import { endPolledSession, LEAST_POLL_MS } from './poll-end.js'
+import { RequestClock } from './request-clock.js'
+import { RequestPlace } from './request-place.js'
+import type { TryFailure } from './retry.js'
 import type { Suspect } from './suspects.js'
-import { announcedBytes, bodyByHeaders, holdBody, mayBeWhole, takeWholeBody } from './request-body.js'
-import { RequestShares } from './request-shares.js'
-import { isRepeatable, type Failure } from './retry.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
 /**
@@ -37,21 +38,15 @@ type ExchangeState = 'arriving' | 'waiting' | 'sent' | 'answering' | 'over'
 export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, ForwardedRequest {
   #state: ExchangeState = 'arriving'
   #response: ServerResponse
-  #body: RequestBody = NO_BODY
   #target: Target | undefined
   #place: Entry | undefined
   #cookies: readonly string[] | undefined
   #attempt: Attempt | undefined
-  /** The deadlines that it is under. */
-  #deadlines: Deadlines<Supervised> | undefined
   #tries: Tries | undefined
   #targetsAtArrival = 0
-  /** When a target first had the whole request, in the clock of `performance.now()`; 0 before. */
-  #sentAt = 0
-  /** When it was sent to its target; 0 while nobody measures that. */
-  #measuredFrom = 0
-  #progress: BodyProgress | undefined
-  readonly #shares: RequestShares
+  readonly #intake: BodyIntake
+  readonly #clock: RequestClock
+  readonly #clientPlace: RequestPlace
   readonly isUpgrade = false
   deadline: Entry | undefined
 
@@ -66,15 +61,17 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     readonly account: ClientAccount,
   ) {
     this.#response = response
-    this.#shares = new RequestShares(account, dispatcher.room)
+    this.#intake = new BodyIntake(request, account)
+    this.#clock = new RequestClock(this, dispatcher)
+    this.#clientPlace = new RequestPlace(account, dispatcher.room)
   }
 
   get hasPlace(): boolean {
-    return this.#shares.hasPlace
+    return this.#clientPlace.isTaken
   }
 
   get bodyIsArriving(): boolean {
-    return this.#state === 'sent' && this.#sentAt === 0 && !this.request.complete
+    return this.#state === 'sent' && !this.#clock.isSent && !this.request.complete
   }
 
   get response(): ServerResponse {
@@ -82,7 +79,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   get body(): RequestBody {
-    return this.#body
+    return this.#intake.body
   }
 
   get closing(): boolean {
@@ -125,38 +122,27 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#targetsAtArrival = this.dispatcher.pool.size
     this.#watchClient()
     this.dispatcher.retryBudget.recordRequest(performance.now())
-    const { heldBodyBytes, shortBodyBytes } = this.dispatcher.options
-    const body = bodyByHeaders(this.request, heldBodyBytes)
-    const mayHold = body === undefined || (body.kind === 'stream' && mayBeWhole(this.request, shortBodyBytes))
-    if (!mayHold) this.#dispatch(body)
-    // Without memory for it, it cannot be sent again.
-    else if (!this.#shares.takeBody(announcedBytes(this.request, heldBodyBytes))) this.#dispatch({ kind: 'stream' })
-    else if (body === undefined) {
-      this.#watchBody()
-      holdBody(this.request, heldBodyBytes, held => {
-        this.#waitWithin(undefined)
-        this.#bodyRead(held)
-      })
-    } else takeWholeBody(this.request, held => this.#bodyRead(held))
+    this.#intake.begin(this.dispatcher.options, this)
   }
 
-  #bodyRead(held: RequestBody): void {
-    if (held.kind === 'stream') this.#shares.freeBody()
-    if (this.#state === 'arriving') this.#dispatch(held)
+  bodyAwaited(): void {
+    this.#clock.watchBody()
+  }
+
+  bodyTaken(): void {
+    this.#clock.stop()
+    if (this.#state === 'arriving') this.#dispatch()
+    else this.#intake.drop()
   }
 
   takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
-    this.#shares.takePlace(bound)
+    this.#clientPlace.take(bound)
     this.#cookies = this.dispatcher.cookiesFor(this, target)
-    this.#measuredFrom = this.dispatcher.tally.begin()
+    this.#clock.beginMeasuring()
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
     target.send(this)
-  }
-
-  retry(): void {
-    this.dispatcher.dispatch(this)
   }
 
   admitted(): void {
@@ -167,16 +153,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     if (this.#state === 'over') return
     this.#endAttempt()
     this.#end()
-    // A client that still waits for "100 Continue" may or may not send the body now, so the connection has to close. So
-    // it has when the rest of the body could take for ever.
-    const isSlow = code === 'REQUEST_TIMEOUT' || (code === 'OVERLOADED' && !this.request.complete)
-    if (this.continueWanted || isSlow) this.#response.shouldKeepAlive = false
-    const { maintenance } = this.dispatcher
-    if (code === 'MAINTENANCE' && maintenance !== undefined)
-      maintenance.give(this.request, this.#response, this.requestId)
-    else answerProblem(this.#response, code, this.requestId)
-    // The rest of the body is read and dropped: closing over unread bytes would cut the answer off.
-    this.request.resume()
+    giveOwnAnswer(this, code, this.dispatcher.maintenance)
   }
 
   attemptBegun(attempt: Attempt): void {
@@ -188,25 +165,19 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   bodyBegun(): void {
-    if (this.#state === 'sent') this.#watchBody()
+    if (this.#state === 'sent') this.#clock.watchBody()
   }
 
-  /** The deadline for the answer counts from the first time, however often the request is sent. */
   bodySent(): void {
-    if (this.#state !== 'sent') return
-    const isFirst = this.#sentAt === 0
-    if (isFirst) this.#sentAt = performance.now()
-    this.#waitWithin(isFirst ? this.dispatcher.awaiting : this.dispatcher.progressing)
+    if (this.#state === 'sent') this.#clock.bodySent()
   }
 
   answerBegun(): void {
     this.#state = 'answering'
-    this.#waitWithin(undefined)
-    this.#measure()
+    this.#clock.stop()
+    this.#clock.measure(this.#target, this.#response.statusCode)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
-    // Nothing is sent again from now on.
-    this.#shares.freeBody()
-    if (this.#body.kind === 'held') this.#body = NO_BODY
+    this.#intake.drop()
     // An answer that streams holds no place.
     this.noteAnswering()
   }
@@ -220,13 +191,11 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.dispatcher.tally.broke(this.#target)
     if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
     this.#endAttempt(false)
-    // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
-    if (this.request.httpVersionMinor === 0) reset(this.request.socket)
-    else this.#response.destroy()
+    cutAnswer(this.request, this.#response)
   }
 
   noteAnswering(): void {
-    this.#shares.freePlace()
+    this.#clientPlace.free()
   }
 
   replaceResponse(response: ServerResponse): void {
@@ -235,7 +204,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   targetWentDown(): void {
-    if (this.#state === 'sent' && this.#repeatable && !this.#response.headersSent) this.#tryFailed('down')
+    if (this.#state === 'sent' && this.#intake.isRepeatable && !this.#response.headersSent) this.#tryFailed('down')
   }
 
   targetBrokeOff(): void {
@@ -255,19 +224,19 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   endPoll(): boolean {
     const isWaiting = this.#state === 'sent' && this.owner !== undefined && this.request.method === 'GET'
-    // What the target has for the client is sent at once.
-    if (!isWaiting || this.#response.headersSent || performance.now() - this.#sentAt < POLL_MS) return false
+    // A target that has something for the client sends it at once.
+    if (!isWaiting || this.#response.headersSent || this.#clock.sentForMs < LEAST_POLL_MS) return false
     this.#endAttempt()
     this.#end()
-    this.#response.writeHead(200, CLOSE_HEADERS).end(CLOSE_PACKET)
+    endPolledSession(this.#response)
     return true
   }
 
   deadlinePassed(): void {
-    if (this.#response.headersSent) this.answerBegun()
-    else if (this.#sentAt === 0) this.#checkBody()
-    else if (performance.now() - this.#sentAt >= this.dispatcher.options.upstreamTimeoutMs) this.#tryFailed('timeout')
-    else this.#waitWithin(this.dispatcher.progressing)
+    if (this.#response.headersSent) return this.answerBegun()
+    const state = this.#clock.check()
+    if (state === 'target') this.#tryFailed('timeout')
+    else if (state === 'client') this.giveUp('REQUEST_TIMEOUT')
   }
 
   #watchClient(): void {
@@ -277,20 +246,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     })
   }
 
-  #watchBody(): void {
-    this.#progress = new BodyProgress(this.request, this.dispatcher.options, performance.now())
-    this.#waitWithin(this.dispatcher.progressing)
-  }
-
-  /** A body that stands still fails the side that holds it up. */
-  #checkBody(): void {
-    const state = this.#progress?.check(performance.now()) ?? 'moves'
-    if (state === 'moves') this.#waitWithin(this.dispatcher.progressing)
-    else if (state === 'target') this.#tryFailed('timeout')
-    else this.giveUp('REQUEST_TIMEOUT')
-  }
-
-  #tryFailed(failure: Failure): void {
+  #tryFailed(failure: TryFailure): void {
     const target = this.#target
     if (this.#state !== 'sent' || target === undefined) return
     // First: the failure may take the target down, which would count as a second failure of this request.
@@ -298,30 +254,19 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     const { outliers, retryBudget, options } = this.dispatcher
     this.dispatcher.tally.broke(target)
     if (failure !== 'down') outliers.failed(target)
-    if (failure === 'connect') this.#sentAt = 0
+    if (failure === 'connect') this.#clock.notSent()
     this.#tries ??= new Tries(retryBudget, options.retries, this.#targetsAtArrival)
-    if (!this.#tries.mayRepeat(target, failure, this.#repeatable)) this.giveUp(ANSWER_TO[failure])
-    else if (this.#tries.lost.length === 0) this.#dispatch(this.#body)
+    if (!this.#tries.mayRepeat(target, failure, this.#intake.isRepeatable)) this.giveUp(ANSWER_TO[failure])
+    else if (this.#tries.lost.length === 0) this.#dispatch()
     else {
       this.#state = 'waiting'
       this.dispatcher.suspects.enter(this)
     }
   }
 
-  get #repeatable(): boolean {
-    return this.#body.kind !== 'stream' && isRepeatable(this.request.method, this.request.headers['idempotency-key'])
-  }
-
-  #dispatch(body: RequestBody): void {
-    this.#body = body
+  #dispatch(): void {
     this.#state = 'waiting'
     this.dispatcher.dispatch(this)
-  }
-
-  #waitWithin(deadlines: Deadlines<Supervised> | undefined): void {
-    if (this.#deadlines !== deadlines) this.#deadlines?.delete(this)
-    this.#deadlines = deadlines
-    deadlines?.add(this)
   }
 
   #endAttempt(abort = true): void {
@@ -329,28 +274,20 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     const target = this.#target
     this.#attempt = undefined
     this.#target = undefined
-    this.#waitWithin(undefined)
+    this.#clock.stop()
     if (abort) attempt?.abort()
     target?.end(this.#place)
   }
 
   #end(): void {
     this.#state = 'over'
-    this.#shares.freeBody()
-    this.#shares.freePlace()
-  }
-
-  /** Each answer once: the app in this process does not say when it begins. */
-  #measure(): void {
-    if (this.#measuredFrom === 0) return
-    const from = Math.max(this.#measuredFrom, this.#sentAt)
-    this.#measuredFrom = 0
-    this.dispatcher.tally.answered(this.#target, this.#response.statusCode, from)
+    this.#intake.freeMemory()
+    this.#clientPlace.free()
   }
 
   /** Also happens when the client leaves: then everything that still goes on for it ends. */
   #responseClosed(): void {
-    if (this.#response.writableFinished) this.#measure()
+    if (this.#response.writableFinished) this.#clock.measure(this.#target, this.#response.statusCode)
     if (this.#state === 'waiting') {
       this.dispatcher.leave(this)
       this.dispatcher.suspects.leave(this)
@@ -359,12 +296,3 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#end()
   }
 }
-
-const NO_BODY: RequestBody = { kind: 'none' }
-
-/** A poll is left this long, so that it takes what waits for it. */
-const POLL_MS = 50
-
-/** A packet of Engine.IO that closes its session. Clients open a new one by themselves. */
-const CLOSE_PACKET = '1'
-const CLOSE_HEADERS = { 'content-type': 'text/plain; charset=UTF-8', 'content-length': 1, 'cache-control': 'no-store' }

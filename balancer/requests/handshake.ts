@@ -8,7 +8,7 @@ import type { InFlight, Target } from '../targets/target.js'
 import { reset } from '../transports/reset.js'
 import type { Attempt, AttemptFailure, ForwardedUpgrade, UpgradedConnection } from '../transports/transport.js'
 import type { Dispatchable, Dispatcher, Supervised } from './dispatcher.js'
-import { RequestShares } from './request-shares.js'
+import { RequestPlace } from './request-place.js'
 import { ANSWER_TO, Tries } from './tries.js'
 
 /**
@@ -27,7 +27,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #place: Entry | undefined
   #attempt: Attempt | undefined
   #tries: Tries | undefined
-  readonly #shares: RequestShares
+  readonly #clientPlace: RequestPlace
   readonly #closed = (): void => this.#over()
   readonly isUpgrade = true
   readonly answering = false
@@ -46,11 +46,11 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     readonly account: ClientAccount,
     private readonly onDecline: () => void,
   ) {
-    this.#shares = new RequestShares(account, dispatcher.room)
+    this.#clientPlace = new RequestPlace(account, dispatcher.room)
   }
 
   get hasPlace(): boolean {
-    return this.#shares.hasPlace
+    return this.#clientPlace.isTaken
   }
 
   get tried(): ReadonlySet<Target> | undefined {
@@ -65,7 +65,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
     this.#target = target
-    this.#shares.takePlace(bound)
+    this.#clientPlace.take(bound)
     this.dispatcher.handshakes.add(this)
     this.dispatcher.stickiness?.taken(this, target)
     this.#place = target.begin(this, bound)
@@ -132,7 +132,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   }
 
   noteAnswering(): void {
-    this.#shares.freePlace()
+    this.#clientPlace.free()
   }
 
   endPoll(): boolean {

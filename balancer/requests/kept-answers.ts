@@ -5,17 +5,17 @@ import { CopiesInMaking } from './copies-in-making.js'
 import { CopyShelf, type Shelved, type ShelfLimits } from './copy-shelf.js'
 import { KeptFolder, type KeptFile } from './kept-folder.js'
 
-/** What copies may take in one process, and in the folder. */
+/** The bounds of all copies in one process, and of those in the folder. */
 export interface KeptLimits extends ShelfLimits {
   readonly maxBytesOfOne: number
 }
 
 const LIMITS: KeptLimits = { maxBytes: 32 * 1024 ** 2, maxBytesOfOne: 1024 ** 2, maxCount: 2_000 }
 
-/** What copies may take that are being made. */
+/** The bounds of the copies that are being made. */
 const MAKING = { maxBytes: 8 * 1024 ** 2, maxCount: 16 }
 
-/** What has not been there is looked for in the folder at most this often. */
+/** The folder is searched for a missing copy at most this often. */
 const LOOK_MS = 1_000
 /** A copy that still passes is refreshed in the folder at most this often. */
 const REFRESH_MS = 300_000
@@ -31,7 +31,7 @@ interface Entry extends KeptAnswer, Shelved {
   savedAt: number
 }
 
-/** What is told by the headers of an answer that may be kept. */
+/** The facts in the headers of an answer that may be kept. */
 type Kind = Pick<Entry, 'encoding' | 'etag'>
 
 /**
@@ -127,7 +127,7 @@ export class KeptAnswers {
     if (key === undefined) return undefined
     const accepted = ['', ...codingsIn(request.headers)]
     const found = accepted.map(coding => this.#shelf.get(`${coding} ${key}`)).find(entry => entry !== undefined)
-    // For those who ask next.
+    // For the next client that asks.
     if (found === undefined) this.#look()
     return found
   }
@@ -157,7 +157,7 @@ function sizeOf(rawHeaders: readonly string[], body: Buffer, key: string): numbe
   return rawHeaders.reduce((sum, text) => sum + text.length, body.length + 4 * key.length) + OVERHEAD
 }
 
-/** What an entry takes beside its texts. */
+/** The memory of an entry beside its texts. */
 const OVERHEAD = 512
 
 /** Comparing lengths is cheaper than lower-casing every name: this is asked of each answer. */

@@ -2,8 +2,8 @@ import { createHash } from 'node:crypto'
 import { CopyShelf, type ShelfLimits } from './copy-shelf.js'
 
 /**
- * The name of a file with a copy. It tells all that is needed to keep the folder within its bounds, so that one reading of
- * the folder is enough: `<group>-<name>-<bytes>-<time>`, and `.<writer>.part` while it is written.
+ * The name of a file with a copy. It tells all that is needed to keep the folder within its bounds, so that one
+ * reading of the folder is enough: `<group>-<name>-<bytes>-<time>`, and `.<writer>.part` while it is written.
  */
 export interface KeptFileName {
   readonly file: string
@@ -19,7 +19,7 @@ export interface KeptFileName {
 
 const NAME = /^(([0-9a-f]{24})-[0-9a-f]{24})-(\d{1,15})-(\d{1,15})(\.\w+\.part)?$/
 
-/** What is written for longer than this was left by a process that has ended. */
+/** A file that has been written for longer than this was left by a process that has ended. */
 const STALE_PART_MS = 60_000
 
 /** @param group @param name any texts */
@@ -38,10 +38,10 @@ export function readKeptFileName(file: string): KeptFileName | undefined {
   return { file, group, key, size: Number(size), at: Number(at), isPart: part !== undefined }
 }
 
-/** What is to be removed so that the others, and `added`, are within the bounds. */
+/** The copies to remove, for the others and `added` to be within the bounds. */
 export interface Room {
   readonly remove: readonly string[]
-  /** What `added` takes the place of: there until that is written. */
+  /** The copy that `added` replaces. It stays until `added` is written. */
   readonly replaced: readonly string[]
   /** The others, the oldest first. */
   readonly stay: readonly KeptFileName[]

@@ -15,7 +15,7 @@ export interface KeptFile {
   readonly body: Buffer
 }
 
-/** What waits to be written. */
+/** The copies that wait to be written. */
 const MAX_WAITING_BYTES = 8 * 1024 ** 2
 const MAX_WAITING = 64
 
@@ -29,8 +29,8 @@ interface Waiting {
 }
 
 /**
- * Copies of answers that several processes share, and that outlive them. All files together stay within the bounds, those
- * that are being written too. Nothing here fails: a copy that cannot be written or read is one less.
+ * Copies of answers that several processes share, and that outlive them. All files together stay within the bounds,
+ * those that are being written too. Nothing here fails: a copy that cannot be written or read is one less.
  */
 export class KeptFolder {
   readonly #writer = randomBytes(8).toString('hex')

@@ -7,7 +7,7 @@ import { answerProblem, endAnswer } from '../errors.js'
 /** A client that takes no HTML is a program. */
 const TAKES_HTML = /text\/html|text\/\*|\*\/\*|application\/xhtml\+xml/i
 
-/** What clients get while the service is being maintained, but for those who may try it. */
+/** The answer to all clients while the service is being maintained, except those that may try it. */
 export class MaintenanceAnswer {
   readonly retryAfterS: number
   readonly #page: Buffer

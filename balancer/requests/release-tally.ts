@@ -1,7 +1,7 @@
 import { bucketOf, type ReleaseFigures } from '../contract/latency-buckets.js'
 import type { ReleaseShares } from '../targets/release-shares.js'
 
-/** Told what clients got. */
+/** Receives the figures of what clients got. */
 export type OnFigures = (figures: ReleaseFigures[]) => void
 
 type Served = { readonly id: string } | undefined

@@ -45,7 +45,7 @@ export function holdBody(request: IncomingMessage, heldBytes: number, done: (bod
 /** Takes a body that has come together with its head. One that is not whole yet is put back, to be streamed. */
 export function takeWholeBody(request: IncomingMessage, done: (body: RequestBody) => void): void {
   const reading = new BodyReading(request, done)
-  // What came in one piece is read in this turn of the event loop.
+  // A body that came in one piece is read in this turn of the event loop.
   setImmediate(() => reading.giveBack())
 }
 

@@ -5,10 +5,10 @@ import type { AttemptFailure } from '../transports/transport.js'
  * - `timeout`: no answer in time
  * - `down`: the target went down while the request waited for its answer
  */
-export type Failure = AttemptFailure | 'timeout' | 'down'
+export type TryFailure = AttemptFailure | 'timeout' | 'down'
 
 export interface TryFacts {
-  failure: Failure
+  failure: TryFailure
   /** The request may be sent twice: see `isRepeatable`, and its body is empty or held. */
   repeatable: boolean
   /** The target's process has died, which is not the request's fault. */

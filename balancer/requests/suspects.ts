@@ -12,17 +12,17 @@ export interface Suspect extends HasDeadline {
   readonly tried: ReadonlySet<Target> | undefined
   /** Those of them that died or hung while they had it. */
   readonly lost: readonly Target[]
-  /** Tries it as any other request. */
-  retry(): void
+  /** It is tried as any other request. */
+  admitted(): void
   takeTo(target: Target, bound: boolean, alone: boolean): void
   giveUp(code: BalancerErrorCode): void
 }
 
-/** How processes ended, and of what, is told from outside. It is waited for this long. */
+/** The primary tells why a process ended. A suspect waits this long for it. */
 const WORD_MS = 1_000
 
 /**
- * - `wait`: for the word of how its targets ended, or for another balancer to find the reason
+ * - `wait`: until it is known why its targets ended, or another balancer finds the reason
  * - `blame`: it is the reason, and not tried again
  * - `free`: others ended its targets
  * - `alone`: it may be the reason, and is tried once more on its own
@@ -31,13 +31,13 @@ type Verdict = 'wait' | 'blame' | 'free' | 'alone'
 
 /**
  * Tells requests that end their targets from those that were there when it happened. While a target's end is
- * unexplained, each request that it had is tried again on its own: a target has one such second try at a time. A request
- * that ends its second target is the reason for both, and the others are free again.
+ * unexplained, each request that it had is tried again on its own: a target has one such second try at a time. A
+ * request that ends its second target is the reason for both, and the others are free again.
  */
 export class Suspects {
-  /** For the word of how their targets ended. */
+  /** Waiting to hear why their targets ended. */
   readonly #forWord: Deadlines<Suspect>
-  /** For a target that has no second try. */
+  /** Waiting for a target that has no second try. */
   readonly #forTurn: Deadlines<Suspect>
   #admitting = false
   /** Other balancers send requests to the same targets, and may find that one of theirs has ended a target. */
@@ -52,7 +52,7 @@ export class Suspects {
     this.#forWord = new Deadlines(WORD_MS, suspect => this.#carryOut(suspect, this.#verdictOn(suspect, 'fault')))
     this.#forTurn = new Deadlines(holdMs, suspect => {
       // The request that ended the target would have been found by now.
-      if (this.pool.open) suspect.retry()
+      if (this.pool.open) suspect.admitted()
       else suspect.giveUp('NO_TARGET_READY')
     })
   }
@@ -99,7 +99,7 @@ export class Suspects {
     }
   }
 
-  /** What stays where it is keeps its deadline. */
+  /** A suspect that stays in its queue keeps its deadline. */
   #reviewQueue(queue: Deadlines<Suspect>, staying: Verdict): void {
     for (const suspect of queue.items()) {
       const verdict = this.#verdictOn(suspect)
@@ -124,7 +124,7 @@ export class Suspects {
 
   #carryOut(suspect: Suspect, verdict: Verdict): void {
     if (verdict === 'wait') this.#forWord.add(suspect)
-    else if (verdict === 'free') suspect.retry()
+    else if (verdict === 'free') suspect.admitted()
     else if (verdict === 'alone') this.#tryAlone(suspect)
     else this.#blame(suspect)
   }

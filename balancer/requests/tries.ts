@@ -1,6 +1,6 @@
 import type { BalancerErrorCode } from '../errors.js'
 import type { Target } from '../targets/target.js'
-import { judgeRetry, type Failure, type RetryBudget } from './retry.js'
+import { judgeRetry, type TryFailure, type RetryBudget } from './retry.js'
 
 /** The failed tries of one request. Created when the first try fails. */
 export class Tries {
@@ -40,7 +40,7 @@ export class Tries {
    * @param repeatable the request may be sent twice
    * @returns whether the request may be tried again
    */
-  mayRepeat(target: Target, failure: Failure, repeatable: boolean): boolean {
+  mayRepeat(target: Target, failure: TryFailure, repeatable: boolean): boolean {
     const { retries } = this
     const targetGone = target.gone
     if (failure !== 'down' && !targetGone) this.#failed += 1
@@ -59,7 +59,7 @@ export class Tries {
 }
 
 /** The answer to a request whose last try failed. */
-export const ANSWER_TO: Record<Failure, BalancerErrorCode> = {
+export const ANSWER_TO: Record<TryFailure, BalancerErrorCode> = {
   connect: 'NO_TARGET_READY',
   reset: 'UPSTREAM_BROKEN',
   timeout: 'UPSTREAM_TIMEOUT',

@@ -10,7 +10,7 @@ export interface WaitingClient {
   readonly places: { mayTake(): boolean }
 }
 
-/** What waits for a target. */
+/** A request that waits for a target. */
 export interface Waiter extends HasDeadline {
   readonly account: WaitingClient
   /** It has a place of its client's share already. */
@@ -37,7 +37,7 @@ interface Place {
 }
 
 /**
- * A bounded room for requests that no target can take now. Clients take turns, and of each client the request that has
+ * A bounded room for requests that no target can take now. Clients take turns, and the request of a client that has
  * waited longest goes first. Nobody is refused while there is room, and when there is none, the longest line gives way
  * to a shorter one. Those that came while no target was ready wait long, to bridge a restart. Those that came while
  * every target was full, or their client at its share, wait only for a moment.
@@ -72,7 +72,7 @@ export class WaitingRoom {
     if (held !== undefined && now - held >= this.options.holdMs) waiter.giveUp('NO_TARGET_READY')
     else if (this.size >= this.options.holdLimit && !this.#pushOut(line.waiters.size, code)) waiter.giveUp(code)
     else {
-      // What was held for a ready target is not turned away because others got there first.
+      // A request that waited for a ready target is not refused because others got there first.
       const isHeld = reason !== 'full' || held !== undefined
       const place = { line, entry: line.waiters.add(waiter), heldSince: isHeld ? (held ?? now) : undefined }
       this.#lines.set(line.client, line)

@@ -2,7 +2,7 @@ import http from 'node:http'
 import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
 import type { BalancerOptions } from '../options.js'
 
-/** What a health check reports to. */
+/** The receiver of a health check's results. */
 export interface HealthCheckConsumer {
   /** The target is not in use yet, so it is probed more often. */
   readonly joining: boolean
@@ -81,7 +81,7 @@ export class HealthCheck {
   }
 }
 
-/** Bad probes for this long are told: a target that is out of use is so for a reason that people want to know. */
+/** A target whose probes fail for this long is reported, with the reason. */
 const TOLD_AFTER_MS = 2_500
 
 /** States of a target that takes no requests because of its probes. */

@@ -18,7 +18,7 @@ interface FailureRecord {
 
 /** Passive health: takes a target out when real traffic fails again and again, for longer each time. */
 export class OutlierDetection {
-  /** Only of targets that have failed: while all is well, this is empty. */
+  /** Holds targets that have failed, so it is usually empty. */
   readonly #records = new Map<Target, FailureRecord>()
 
   constructor(

@@ -1,4 +1,4 @@
-/** What picking needs to know of a target. */
+/** The facts about a target that picking needs. */
 export interface Pickable {
   readonly inFlight: number
   readonly full: boolean

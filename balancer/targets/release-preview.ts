@@ -4,7 +4,7 @@ import { PREVIEW, previewTokenOf } from '../contract/preview-token.js'
 
 const COOKIE = new RegExp(`(?:^|;\\s*)${PREVIEW}=([\\w.-]{1,120})(?=;|$)`)
 
-/** A release that no client gets but those who ask for it, by its host name or by a sealed cookie. */
+/** A release for clients that ask for it, by its host name or by a sealed cookie. */
 export class ReleasePreview {
   readonly #token: string
   readonly #hosts: string

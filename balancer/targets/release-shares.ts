@@ -4,7 +4,7 @@ import type { Socket } from 'node:net'
 import type { TargetSpec } from '../contract/targets.js'
 import { ReleasePreview } from './release-preview.js'
 
-/** The release that clients get who get no other. */
+/** The release of all clients that get no other. */
 export const BASE = ''
 
 /** A release that is being tried, and the share of the clients that get it. */
@@ -13,7 +13,7 @@ interface Trial {
   readonly share: number
 }
 
-/** What has been drawn for a client. */
+/** The draw of a client. */
 interface Draw {
   readonly release: string
   /** From 0 to DRAWS - 1; the client gets the trial while this is below its share, so a share only grows by others. */
@@ -23,9 +23,9 @@ interface Draw {
 }
 
 /**
- * Which release a client gets while one is being tried. A client stays with what it was drawn by a sealed cookie, which
- * is set only during a trial, so the app need not help. Who sends no cookie is drawn by connection, and the trial gets
- * its share of their requests, give or take a few.
+ * Which release a client gets while one is being tried. A client stays with what it was drawn by a sealed cookie,
+ * which is set only during a trial, and the app does nothing for it. A client without one is drawn by connection, and
+ * the trial gets its share of their requests, give or take a few.
  */
 export class ReleaseShares {
   readonly #ofTarget = new Map<string, string>()
@@ -53,7 +53,7 @@ export class ReleaseShares {
     return this.#trial !== undefined
   }
 
-  /** The release that only those get who ask for it. */
+  /** The release of clients that ask for it. */
   get preview(): ReleasePreview | undefined {
     return this.#preview
   }

@@ -29,7 +29,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
   /** The last that were removed: how a process ended may become known after that. */
   readonly #removed = new Map<string, Target>()
   readonly #all: Choice = { targets: [], turn: 0 }
-  /** Of each release, while clients get several. */
+  /** The targets of each release, while clients get several. */
   readonly #ofRelease = new Map<string, Choice>()
   readonly releases: ReleaseShares
   /** Mesh mode: the app in this process, which is preferred to its siblings. */
@@ -96,7 +96,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return sum
   }
 
-  /** What is in flight at all targets, upgraded connections as well. */
+  /** Requests in flight at all targets, upgraded connections as well. */
   get inFlight(): number {
     let sum = 0
     for (const { inFlight, bound, upgraded } of this.#targets.values()) sum += inFlight + bound + upgraded
@@ -143,7 +143,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return own === BASE && !this.#isPreview(release) && this.#choiceOf(release).targets.length === 0
   }
 
-  /** Tells which targets run which release, and how many clients get it. */
+  /** Sets which targets run which release, and how many clients get it. */
   shareClients(specs: readonly TargetSpec[]): void {
     if (!this.releases.set(specs)) return
     this.#refresh()

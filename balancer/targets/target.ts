@@ -58,11 +58,11 @@ export class Target implements Places {
   readonly #upgraded = new Set<UpgradedConnection>()
   /** Whether it has refused a connection since it was last ready. This is no state, because a drain must not end. */
   #refused = false
-  /** Of the unbound ones, how many are answered with a stream, when that was last counted. */
+  /** The number of unbound requests that were answered with a stream at the last count. */
   #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
-  /** What stays open for long is ended: see `endLongLived`. */
+  /** Long-lived connections are ended: see `endLongLived`. */
   #endsLongLived = false
   #endingPolls: NodeJS.Timeout | undefined
   /** The place of a request that may have ended another target. */

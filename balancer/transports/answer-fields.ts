@@ -93,7 +93,7 @@ function note(fields: Fields, name: string, value: string): void {
       headers[name] = value
       return
     case 'transfer-encoding':
-      // Any other coding would have to be named to the client, who is told of none.
+      // The client is told of no coding, so an answer in any other cannot be passed on.
       if (headers[name] !== undefined || value.toLowerCase() !== 'chunked')
         throw new AnswerFault('bad Transfer-Encoding')
       headers[name] = value
@@ -122,7 +122,7 @@ const LENGTH = /^\d{1,16}$/
 const TIMEOUT = /(?:^|[ ,])timeout=(\d+)/i
 const CLOSE = /(?:^|,)[ \t]*close[ \t]*(?:,|$)/i
 
-/** What a header's name is made of (RFC 9110, section 5.6.2). */
+/** The characters of a header's name (RFC 9110, section 5.6.2). */
 const IS_OF_NAME = new Uint8Array(256)
 for (const character of "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") {
   IS_OF_NAME[character.charCodeAt(0)] = 1

@@ -2,7 +2,7 @@ import type { FramingHeaders } from './answer.js'
 import { AnswerFault, parseFields, parseStatusLine } from './answer-fields.js'
 import type { InterimAnswer } from './interim-answer.js'
 
-/** What a parser finds, in this order: interim answers, one head, pieces of the body, the end. */
+/** The findings of a parser, in this order: interim answers, one head, pieces of the body, the end. */
 export interface AnswerSink {
   /** An answer like 103, before the real one. */
   interimFound(head: ParsedHead): void
@@ -21,8 +21,9 @@ export interface AnswerSink {
 type ParserState = 'idle' | 'head' | 'body' | 'rest' | 'size' | 'chunk' | 'separator' | 'trailers'
 
 /**
- * Parses answers of HTTP/1.1, one at a time (RFC 9112). It is strict: what two parsers could read differently is a fault,
- * and so is a byte that comes when no answer is expected. After a fault nothing on the connection can be trusted.
+ * Parses answers of HTTP/1.1, one at a time (RFC 9112). It is strict: what two parsers could read differently is a
+ * fault, and so is a byte that comes when no answer is expected. After a fault nothing on the connection can be
+ * trusted.
  */
 export class AnswerParser {
   #state: ParserState = 'idle'
@@ -116,7 +117,7 @@ export class AnswerParser {
   #readHead(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(END_OF_HEAD, at)
     if (end < 0) {
-      // The end of what is no head may never come.
+      // Bytes that are no head may never end.
       const begin = bytes.toString('latin1', at, at + BEGIN_OF_HEAD.length)
       if (!BEGIN_OF_HEAD.startsWith(begin)) throw new AnswerFault('no answer of HTTP/1')
       return -1
@@ -139,7 +140,7 @@ export class AnswerParser {
   #beginBody(head: ParsedHead, status: number, minor: number, length: number | undefined): void {
     const isChunked = head.headers['transfer-encoding'] !== undefined
     if (isChunked && (length !== undefined || minor === 0)) throw new AnswerFault('framed in two ways')
-    // What follows is another protocol.
+    // Another protocol follows.
     if (status === SWITCHING) throw new AnswerFault('answer switches protocols unasked')
     this.#sink?.headFound(head)
     if (this.#toHead || status === 204 || status === 304 || length === 0) return this.#end([])

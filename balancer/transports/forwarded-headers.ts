@@ -20,7 +20,7 @@ const HOP_BY_HOP = new Set([
 /** Lengths of the names that `responseHeaders` has to compare. */
 const SUSPECT_LENGTHS = new Set([...HOP_BY_HOP, 'x-request-id'].map(name => name.length))
 
-/** A trusted proxy's word about the client goes on in this header, too. */
+/** A trusted proxy describes the client in this header, too. */
 const OF_A_PROXY = 'forwarded'
 
 /** Headers that a client must not be able to set or to remove by naming them in `Connection`. */
@@ -39,12 +39,12 @@ const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, IDENTITY_HEADE
 /** A local app gets the request itself, so these stay: they frame it, ask for its body or offer an upgrade. */
 const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'expect', 'upgrade'])
 
-/** What the forwarded headers depend on. */
+/** The facts that the forwarded headers depend on. */
 export type ForwardingOptions = Pick<BalancerOptions, 'identityKey'>
 
 /**
- * The headers of the request as the target gets them: in their order and their letters, repeated ones repeated. Does not
- * change those of the request.
+ * The headers of the request as the target gets them: in their order and their letters, repeated ones repeated. Does
+ * not change those of the request.
  */
 export function requestHeaders(
   request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
@@ -123,7 +123,8 @@ const X_FORWARDED = 'x-forwarded-'
 const LOWER_CASE = 0x20
 
 /**
- * Collects the values of a repeated header in a list. Node would keep the last of two names that differ in their letters.
+ * Collects the values of a repeated header in a list. Node would keep the last of two names that differ in their
+ * letters.
  * @param names as they came first, by those in lower case
  */
 function addOne(headers: OutgoingHttpHeaders, names: Map<string, string>, name: string, value: string): void {
@@ -190,7 +191,7 @@ function setForwarded(
   requestId: string,
 ): void {
   headers['x-request-id'] = requestId
-  // In front of nobody the app's socket is the client's, and these would be a second word about one hop.
+  // Without a proxy the app's socket is the client's, and these headers would describe the same hop again.
   if (client.forwardedFor === undefined) return
   headers['x-forwarded-for'] = client.forwardedFor
   headers['x-forwarded-proto'] = client.protocol

@@ -13,7 +13,7 @@ export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
   /** Until the end of the answer has come: after that it may carry another request. */
   #connection: LaneConnection | undefined
   #head: ParsedHead | undefined
-  /** What of the body came together with the head. */
+  /** The part of the body that came together with the head. */
   #begin: Buffer | undefined
   /** For an answer that does not come in one piece. */
   #stream: LaneAnswer | undefined

@@ -1,6 +1,6 @@
 import { AnswerParser, type AnswerSink } from './answer-parser.js'
 
-/** What carries the bytes of one connection to a target. */
+/** Carries the bytes of one connection to a target. */
 export interface Link {
   /** It shares one socket with others. */
   readonly isShared: boolean
@@ -26,8 +26,8 @@ export interface IdleConnections {
 }
 
 /**
- * A connection to a target that carries one request at a time. The next one is sent when the whole answer to the last has
- * come, and only if everything about it was right: after a fault the connection is destroyed.
+ * A connection to a target that carries one request at a time. The next one is sent when the whole answer to the last
+ * has come, and only if everything about it was right: after a fault the connection is destroyed.
  */
 export class LaneConnection {
   readonly #parser = new AnswerParser()

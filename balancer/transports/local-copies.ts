@@ -6,12 +6,12 @@ const FILE = /\.\w{1,8}$/
 
 type Args = unknown[]
 
-/** What is needed of a request whose answer is watched. */
+/** The part of a request that is needed to watch its answer. */
 export type WatchedRequest = Pick<ForwardedRequest, 'request' | 'response' | 'addedCookies' | 'copyOf' | 'keptAnswer'>
 
 /**
- * Watches the answer of a local app to a request for a file: it may have to be kept, or to give way to one that was. Other
- * requests are left alone, since each method that is replaced costs something.
+ * Watches the answer of a local app to a request for a file: it may have to be kept, or to give way to one that was.
+ * Other requests are left alone, since each method that is replaced costs something.
  */
 export function watchLocalFile(forwarded: WatchedRequest): void {
   const { method, url = '' }: IncomingMessage = forwarded.request
@@ -33,7 +33,7 @@ class WatchedAnswer {
   constructor(private readonly forwarded: WatchedRequest) {
     const { response } = forwarded
     this.#response = response
-    // What is there may be a replacement, too.
+    // The method may have been replaced before.
     this.#writeHead = response.writeHead.bind(response) as (...args: Args) => ServerResponse
     this.#write = response.write.bind(response) as (...args: Args) => boolean
     this.#end = response.end.bind(response) as (...args: Args) => ServerResponse
@@ -117,7 +117,7 @@ function codingOf(encoding: unknown): BufferEncoding {
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8'
 }
 
-/** What an app writes that nobody gets. */
+/** The writes of an app that nobody gets. */
 function dropped(args: Args): true {
   const done = args.find(arg => typeof arg === 'function')
   if (done !== undefined) process.nextTick(done)

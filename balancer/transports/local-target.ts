@@ -1,7 +1,7 @@
 import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
-import { DETACHED } from '../contract/detached.js'
+import { DETACHED } from '../contract/detached-response.js'
 import { addCookiesTo } from './added-cookies.js'
 import { rewriteRequestHeaders } from './forwarded-headers.js'
 import { nameSessionIn } from './session-answer.js'

@@ -1,3 +1,4 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 
@@ -9,4 +10,11 @@ export function reset(socket: Duplex): void {
     // Only TCP has resets. A unix socket is closed.
   }
   socket.destroy()
+}
+
+/** Cuts an answer off. Its client takes it for broken. */
+export function cutAnswer(request: IncomingMessage, response: ServerResponse): void {
+  // An HTTP/1.0 client takes the end of its connection for the end of the answer, unless it is a reset.
+  if (request.httpVersionMinor === 0) reset(request.socket)
+  else response.destroy()
 }

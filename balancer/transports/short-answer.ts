@@ -1,6 +1,6 @@
 import type { Answer } from './answer.js'
 
-/** What becomes of a short answer. Exactly one of these is called. */
+/** The outcomes of a short answer. Exactly one of these is called. */
 export interface ShortAnswerOutcome {
   whole(body: Buffer): void
   /** The rest takes longer. The answer is paused. @param begin what has arrived */
@@ -9,9 +9,9 @@ export interface ShortAnswerOutcome {
 }
 
 /**
- * Waits for the rest of a short answer, for a moment at most. While its client has seen nothing of it, the request can be
- * repeated: express-session sends most of an answer, stores the session and then sends the last byte, and the worker may
- * die in between. Whoever writes a piece now and the rest later means the client to see it.
+ * Waits for the rest of a short answer, for a moment at most. While its client has seen nothing of it, the request can
+ * be repeated: express-session sends most of an answer, stores the session and then sends the last byte, and the
+ * worker may die in between. An app that writes a piece now and the rest later wants the client to see it.
  */
 export function collectShort(answer: Answer, outcome: ShortAnswerOutcome): void {
   const parts: Buffer[] = []
@@ -41,7 +41,7 @@ export function collectShort(answer: Answer, outcome: ShortAnswerOutcome): void 
     .once('end', onEnd)
     .once('close', onClose)
     .once('error', () => undefined)
-  // What came while this process was busy is read before its time is over.
+  // An answer that came while this process was busy is read before its time is over.
   const patience = setTimeout(() => (lastLook = setImmediate(onSlow)), PATIENCE_MS)
 }
 

@@ -58,7 +58,7 @@ interface Forwarded {
   attemptBegun(attempt: Attempt): void
 }
 
-/** What a transport needs of a request, and the events that it reports back. */
+/** A request as a transport sees it, and the events that the transport reports back. */
 export interface ForwardedRequest extends Forwarded {
   readonly response: ServerResponse
   readonly body: RequestBody
@@ -74,7 +74,7 @@ export interface ForwardedRequest extends Forwarded {
   nameSession(body: string): string
   /** Where an answer 200 with this head is kept; undefined if it is not. */
   copyOf(answer: AnswerHead): AnswerCopy | undefined
-  /** What is given in place of an answer 404; undefined for nothing. */
+  /** The answer that is given in place of a 404; undefined for none. */
   keptAnswer(): KeptAnswer | undefined
   /** No answer will come of `attempt`. Ignored when that is no longer the current try. */
   attemptFailed(attempt: Attempt, failure: AttemptFailure): void
@@ -91,7 +91,7 @@ export interface ForwardedRequest extends Forwarded {
   replaceResponse(response: ServerResponse): void
 }
 
-/** What a transport needs of the handshake of an upgrade, and the events that it reports back. */
+/** The handshake of an upgrade as a transport sees it, and the events that the transport reports back. */
 export interface ForwardedUpgrade extends Forwarded {
   /** The connection to the client. */
   readonly socket: Duplex

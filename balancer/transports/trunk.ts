@@ -24,7 +24,7 @@ export class Trunk implements FrameSink {
   readonly #channels = new Map<number, Channel>()
   readonly #reader = new FrameReader(this)
   #lastChannel = 0
-  /** What leaves in one write at the end of this turn of the event loop, one character a byte. */
+  /** The bytes that leave in one write at the end of this turn of the event loop, one character a byte. */
   #out = ''
   #isOpen = false
   #isRetired = false

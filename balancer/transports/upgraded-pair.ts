@@ -78,7 +78,7 @@ export class UpgradedPair implements UpgradedConnection {
   }
 
   #sayClose(): void {
-    // Another protocol has a farewell of its own, if any.
+    // Another protocol closes in its own way, if at all.
     this.client.end(this.#boundaries === undefined ? '' : CLOSE_SERVICE_RESTART)
     // The client answers with its own close frame and then ends. Both still go to the target.
     this.target.resume()

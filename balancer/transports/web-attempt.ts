@@ -6,7 +6,7 @@ import { frameInChunks, isChunked, restoreLength, sendBody } from './outgoing-bo
 import { passInterim } from './interim-answer.js'
 import type { Attempt, ForwardedRequest } from './transport.js'
 
-/** What an attempt needs of the connection to its target. */
+/** The connection to a target as an attempt needs it. */
 export interface UpstreamLink {
   readonly options: ForwardingOptions
   connectFailed(error: Error): void

@@ -23,7 +23,7 @@ const SHAPES: Readonly<Record<string, Shape>> = {
   'body of 10 MiB': posting(10 * KIB * KIB, 4),
 }
 
-/** What the app answers soonest. An expert's proxy is what a cliff is measured against. */
+/** A slow shape is measured against proxies as experts tune them. */
 const BASES = ['nginx-tuned', 'haproxy'] as const
 const ROUNDS_AT_MOST = 3
 

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import * as z from 'zod'
-import { familyOf, openFilesLimit, residentBytes } from '#scripts/lib/proc.js'
+import { familyOf, hardOpenFilesLimit, residentBytes } from '#scripts/lib/proc.js'
 import { oursIn, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { freePort } from '#scripts/lib/free-port.js'
@@ -43,9 +43,9 @@ export const websockets: Workload = {
   name: 'websockets',
   async run(context) {
     await context.stopFleets()
-    const count = context.quick ? 200 : Math.min(WANTED, openFilesLimit() - OTHER_FILES)
+    const count = context.quick ? 200 : Math.min(WANTED, hardOpenFilesLimit() - OTHER_FILES)
     const starters = new Map<string, Starter>([[BARE, async () => startBare(await context.startOptions())]])
-    const balancers = Math.ceil((2 * count + OTHER_FILES) / openFilesLimit())
+    const balancers = Math.ceil((2 * count + OTHER_FILES) / hardOpenFilesLimit())
     for (const peer of context.ours) {
       const env: Record<string, string> = peer.name === 'outpost' ? { BALANCERS: String(balancers) } : {}
       starters.set(peer.name, async () => peer.start(await context.startOptions({ app: 'built-in', env })))
@@ -157,7 +157,7 @@ async function startBare({ node }: StartOptions): Promise<Running> {
 
 /** A balancer holds two files for a connection: one to the client, one to the worker. */
 function notesOf(count: number, balancers: number, quick: boolean): string[] {
-  const limit = `A process may open ${openFilesLimit()} files on this machine`
+  const limit = `A process may open ${hardOpenFilesLimit()} files on this machine`
   return [
     ...(balancers > 1
       ? [`${limit}, and a balancer needs two for each connection, so outpost runs ${balancers} balancers.`]

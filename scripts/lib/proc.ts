@@ -71,16 +71,21 @@ export function proportionalBytes(pids: readonly number[]): number {
 }
 
 /** How many files this process may have open: the hard limit, up to which Node raises its own. */
-export function openFilesLimit(): number {
+export function hardOpenFilesLimit(): number {
   return Number(/^Max open files\s+\d+\s+(\d+)/m.exec(readProc('self/limits'))?.[1] ?? 4_096)
 }
 
 /** Whether a process has one of these files open; each is named as /proc/PID/fd does, e.g. `socket:[42]`. */
 export function holds(pid: number, files: ReadonlySet<string>): boolean {
+  return openFilesOf(pid).some(fd => files.has(readProcLink(`${pid}/fd/${fd}`)))
+}
+
+/** The numbers of the open files of a process. */
+export function openFilesOf(pid: number): string[] {
   try {
-    return fs.readdirSync(`/proc/${pid}/fd`).some(fd => files.has(readProcLink(`${pid}/fd/${fd}`)))
+    return fs.readdirSync(`/proc/${pid}/fd`)
   } catch {
-    return false
+    return []
   }
 }
 

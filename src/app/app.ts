@@ -32,7 +32,7 @@ import { uploadRoutes } from './uploads/upload-routes.js'
 import { Uploads } from './uploads/uploads.js'
 
 /** The services that the built-in app uses. */
-export interface AppServices {
+export interface BuiltInAppParts {
   redis: Redis
   cache: Cache
   storage: ObjectStorage
@@ -59,7 +59,7 @@ const STRICT_SHARE = 5
 const MAX_JSON_BYTES = 64 * 1024
 
 /** The built-in app: accounts, products, uploads and a chat, ready for any number of workers and machines. */
-export function createApp(services: AppServices, settings: AppSettings): Express {
+export function createApp(services: BuiltInAppParts, settings: AppSettings): Express {
   const { redis, cache, storage, sessions, sessionStore, hasher, log, events } = services
   const { production, uploadMaxBytes: maxBytes } = settings
   const accounts = new Accounts(redis, hasher)
@@ -107,7 +107,7 @@ function exposeWorker(name: string | undefined): RequestHandler {
   }
 }
 
-function limit({ redis }: AppServices, settings: AppSettings, rule: string, share: number): RequestHandler {
+function limit({ redis }: BuiltInAppParts, settings: AppSettings, rule: string, share: number): RequestHandler {
   return createRateLimit(redis, {
     rule,
     max: Math.ceil(settings.rateLimitMax / share),

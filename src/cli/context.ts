@@ -1,13 +1,13 @@
 import type { Command } from 'commander'
-import { findInstance, type Instance } from './find-instance.js'
+import { findInstance, type FoundInstance } from './find-instance.js'
 import type { Output } from './output.js'
 
-/** What every command is given. */
+/** The surroundings of every command. */
 export interface Context {
   output: Output
   /** The words behind `--`, which are the app's. */
   appArgs: readonly string[]
-  /** That of a command which the app's words are, instead of 0. */
+  /** The exit code of a command that the app's words are, in place of 0. */
   exitCode?: number
   /** Path of `dist/main.js`. */
   program: string
@@ -31,7 +31,7 @@ export function instanceCommand(parent: Command, nameAndArguments: string, descr
 }
 
 /** The instance of a command. Says which one it is where nobody named it. */
-export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<Instance> {
+export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<FoundInstance> {
   const found = await findInstance(dataDir)
   if (found.isOnlyOne && json !== true) output.note(`the only instance that runs is used: ${found.dataDir}`)
   return found

@@ -28,7 +28,7 @@ const COLUMNS = [
   { title: 'GROWTH', right: true },
 ]
 
-/** What both releases did in the same seconds. */
+/** The figures of both releases in the same seconds. */
 export function reportLines({ before, fresh, remark }: DeployReport): string[] {
   const rowOf = (name: string, side: DeployReport['before']): string[] => [
     name,

@@ -27,7 +27,7 @@ export function addDeploy(program: Command, context: Context): void {
     .argument('<source>', 'a folder; a .tar or .tgz; or - for an archive on standard input')
     .option('--canary <percent>', CANARY, percentOf, 20)
     .option('--bake <seconds>', BAKE, bakeOf, '10')
-    .option('--preview', 'no client gets it but those who have its link; outpost activate makes it live')
+    .option('--preview', 'only clients with its link get it; outpost activate makes it live')
     .addHelpText(
       'after',
       '\nWhen it fails, it is taken back by itself, the release before serves on, and the exit code is 1.',

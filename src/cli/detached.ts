@@ -20,7 +20,7 @@ const HINT_AFTER_MS = 3_000
 /** The program in a session of its own. */
 interface Background {
   process: ChildProcess
-  /** What it prints before it has a log: why it cannot start. */
+  /** Its output before it has a log: the reason why it cannot start. */
   stderrFile: string
   /** Rejects with the reason of its end. */
   ended: Promise<never>
@@ -42,7 +42,7 @@ export async function startDetached({ output, program }: Context, json: boolean)
   }
   const background = begin(program, config.dataDir)
   const hint = setTimeout(() => {
-    if (!json) output.note('the app does not serve yet; Ctrl-C gives the start up')
+    if (!json) output.note('the app does not serve yet; Ctrl-C ends the start')
   }, HINT_AFTER_MS)
   const interruption = new Interruption(background.process)
   try {
@@ -110,7 +110,7 @@ async function untilItServes(background: Background, dataDir: string, otherwise:
   } catch (error) {
     if (error instanceof Failure) throw error
     background.process.kill('SIGTERM')
-    // It says by itself why it has ended, unless a worker did.
+    // The program prints why it has ended, unless a worker did.
     const reason = await background.ended.catch((reason: unknown) => Failure.of(reason))
     if (!(error instanceof ControlError) || error.code !== 'START_FAILED') throw reason
     const { message, lastLines, code } = error

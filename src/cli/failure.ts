@@ -20,7 +20,7 @@ export class Failure extends Error {
     readonly lastLines: readonly string[] = [],
     /** A code of the control API, or of this table. */
     readonly code: string = FAILURE_CODES[exitCode],
-    /** What both releases did, if a release was tried. */
+    /** The figures of both releases, if a release was tried. */
     readonly report?: DeployReport,
   ) {
     super(message)

@@ -7,13 +7,13 @@ import { registeredInstances } from '../control/instance-registry.js'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
 
-export interface Instance {
+export interface FoundInstance {
   dataDir: string
   client: ControlClient
 }
 
 /** An instance that a command was told to use, or the reason why it uses this one. */
-export interface Found extends Instance {
+export interface Found extends FoundInstance {
   /** It was chosen because no other one runs. */
   isOnlyOne: boolean
 }
@@ -41,7 +41,7 @@ export async function findInstance(option: string | undefined): Promise<Found> {
 }
 
 /** All of this user that run, by their DATA_DIR. */
-export async function runningInstances(): Promise<Instance[]> {
+export async function runningInstances(): Promise<FoundInstance[]> {
   const asked = registeredInstances(stateFolder()).map(async ({ dataDir }) => {
     const client = await clientOf(dataDir).catch(() => undefined)
     return client === undefined ? [] : [{ dataDir, client }]
@@ -59,10 +59,10 @@ export async function clientOf(dataDir: string): Promise<ControlClient | undefin
   }
 }
 
-function othersThan(running: readonly Instance[]): string {
+function othersThan(running: readonly FoundInstance[]): string {
   return running.length === 0 ? ': outpost start starts one' : `; others run, for --data-dir:${listOf(running)}`
 }
 
-function listOf(running: readonly Instance[]): string {
+function listOf(running: readonly FoundInstance[]): string {
   return running.map(({ dataDir }) => `\n  ${dataDir}`).join('')
 }

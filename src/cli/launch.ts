@@ -5,7 +5,7 @@ import { enterFolder, namedDataDir, newInFile, setEnvironment } from '../config/
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
 
-/** What the person asked for with `start`. Paths are relative to where it was typed. */
+/** The words of a `start`. Paths are relative to the folder in which it was typed. */
 export interface StartOptions {
   workers?: string
   port?: string
@@ -13,17 +13,17 @@ export interface StartOptions {
   dataDir?: string
 }
 
-/** What the program is to find in its environment, and where it is to run. */
+/** The environment and the folder that the program is to run in. */
 export interface Launch {
   /** Undefined: where the command was typed. */
   cwd?: string
-  /** What configures Outpost, by names of docs/config.md. */
+  /** The settings of Outpost, by names of docs/config.md. */
   settings: Record<string, string>
   /** The app's own variables; they replace those of the person. */
   env: Record<string, string>
   /** Options of node, for the app. */
   nodeOptions: string[]
-  /** What the person should know. */
+  /** A remark for the person. */
   notes: string[]
 }
 

@@ -12,7 +12,7 @@ interface LogRecord {
 
 const COLOURS: Readonly<Record<string, Colour>> = { warn: 'yellow', error: 'red', fatal: 'red' }
 
-/** Told by the rest of the line, or of use to programs only. */
+/** Fields that repeat the rest of the line, or that only programs need. */
 const LEFT_OUT = new Set(['level', 'time', 'process', 'pid', 'msg', 'err', 'lastLines'])
 
 /** A line of the log as people read it. Lines of the app stay as they are. */

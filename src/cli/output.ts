@@ -13,7 +13,7 @@ export class Output {
     this.paintNotes = paintFor(stderr)
   }
 
-  /** What was asked for. */
+  /** Prints a part of the result. */
   print(...lines: readonly string[]): void {
     this.stdout.write(lines.map(line => `${line}\n`).join(''))
   }

@@ -12,7 +12,7 @@ const LOCKFILES = ['package-lock.json', 'npm-shrinkwrap.json']
 /** Never part of a release. */
 const NEVER = new Set(['.git', '.outpost'])
 
-/** What a folder and those below it leave out. */
+/** The files that a folder and those below it leave out. */
 interface Rules {
   readonly base: string
   readonly list: Ignore
@@ -20,22 +20,22 @@ interface Rules {
 
 export interface PackOptions {
   folder: string
-  /** Of the instance: what an instance writes is in no release of it. */
+  /** The DATA_DIR of the instance. Files that an instance writes are in none of its releases. */
   dataDir: string
   /** The file that is started, absolute; undefined when only the folder says so. */
   app: string | undefined
 }
 
 /**
- * The paths of a folder that go into its release, relative to it: files, links, and folders before what is in them. What
- * is left out: .outpostignore, else .npmignore, else .gitignore say so. The app's own folder is built, and so often in
- * .gitignore; it is never left out for that.
+ * The paths of a folder that go into its release, relative to it: files, links, and folders before what is in them.
+ * What is left out: .outpostignore, else .npmignore, else .gitignore say so. The app's own folder is built, and so
+ * often in .gitignore; it is never left out for that.
  */
 export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
   const root = resolve(folder)
   const name = LISTS.find(list => existsSync(join(root, list)))
   const built = name === '.gitignore' ? builtFolder(root, app) : undefined
-  // npm never takes packages along, so who writes a list for it does not name them.
+  // npm never packs node_modules, so a list that is written for npm does not name it.
   const hasLockfile = LOCKFILES.some(file => existsSync(join(root, file)))
   const leavesPackages = name === '.npmignore' && hasLockfile
   const found: string[] = []

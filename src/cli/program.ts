@@ -96,7 +96,7 @@ export async function run(
   }
 }
 
-/** What is behind the first `--` is the app's. */
+/** The words behind the first `--` are for the app. */
 function split(words: readonly string[]): { own: string[]; appArgs: string[] | undefined } {
   const at = words.indexOf('--')
   return at === -1 ? { own: [...words], appArgs: undefined } : { own: words.slice(0, at), appArgs: words.slice(at + 1) }

@@ -24,7 +24,7 @@ export function addRun(program: Command, context: Context): void {
       const { uid, gid } = statSync(dataDir)
       const user = process.getuid?.() === 0 ? { uid, gid } : {}
       const child = spawn(command, args, { cwd, env: { ...env, PWD: cwd }, stdio: 'inherit', ...user })
-      // What a terminal sends to all is the command's to answer.
+      // A signal that a terminal sends to all is for the command.
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void child.kill(signal))
       const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
       context.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])

@@ -45,7 +45,7 @@ export function addScale(program: Command, context: Context): void {
     })
 }
 
-/** What the changes come to. */
+/** The result of the changes. */
 function scaleOf(changes: readonly Change[], wanted: Scaled): Scale {
   const scale: Scale = {}
   for (const { name, relative, number } of changes) {

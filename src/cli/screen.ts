@@ -10,7 +10,7 @@ export interface Size {
 
 const KEYS = 'q quits'
 
-/** What a live screen shows: the status, below it the end of the log, and the keys. Exactly as many lines as the screen has. */
+/** The lines of a live screen: the status, the end of the log, and the keys. As many lines as the screen has. */
 export function screenOf(status: Status, log: readonly string[], { columns, rows }: Size, paint: Paint): string[] {
   const above = statusLines(status, paint)
   const room = Math.max(0, rows - above.length - 3)

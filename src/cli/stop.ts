@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import type { Instance } from './find-instance.js'
+import type { FoundInstance } from './find-instance.js'
 
 export function addStop(program: Command, context: Context): void {
   instanceCommand(program, 'stop', 'stops the instance after the requests in flight, and waits for its end').action(
@@ -18,7 +18,7 @@ export function addStop(program: Command, context: Context): void {
 }
 
 /** Stops an instance and waits until another could start. SHUTDOWN_TIMEOUT_MS bounds it. */
-export async function stop({ client, dataDir }: Instance): Promise<{ pid: number }> {
+export async function stop({ client, dataDir }: FoundInstance): Promise<{ pid: number }> {
   const stopping = await client.stop()
   // The primary holds the lock as long as it lives.
   const waiting = spawn('flock', ['--shared', join(dataDir, 'lock'), 'true'], { stdio: 'ignore' })

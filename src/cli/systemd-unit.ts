@@ -1,4 +1,4 @@
-/** What a unit says of one instance. Paths are absolute. */
+/** The facts about an instance that a unit states. Paths are absolute. */
 export interface UnitFacts {
   description: string
   cwd: string

@@ -2,7 +2,7 @@ import { withoutColours } from './paint.js'
 
 export interface Column {
   title: string
-  /** Numbers are easier to compare with their ends below each other. */
+  /** Numbers are easier to compare when they are aligned on the right. */
   right?: boolean
 }
 

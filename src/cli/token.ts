@@ -12,7 +12,7 @@ type Action = (typeof ACTIONS)[number]
 const COLUMNS = [{ title: 'TOKEN' }, { title: 'AGE', right: true }, { title: 'NAME' }]
 
 export function addToken(program: Command, context: Context): void {
-  instanceCommand(program, 'token', 'manages who may use the control API on ADMIN_PORT')
+  instanceCommand(program, 'token', 'manages the tokens for the control API on ADMIN_PORT')
     .addArgument(new Argument('<action>', 'create, list or revoke').choices(ACTIONS))
     .argument('[name]', 'of the token to create, for people; the id of the one to revoke')
     .action(async (action: Action, name: string | undefined, options: InstanceOptions) => {

@@ -9,7 +9,7 @@ const KEPT = 'OUTPOST_NODE_OPTIONS'
 /** The mark of a worker that waits until it is wanted. The app never sees it. */
 const SPARE = 'OUTPOST_SPARE'
 
-/** What a spare finds in its environment. */
+/** The environment of a spare. */
 export const spareEnvironment = { [SPARE]: '1' }
 
 let kept: string | undefined
@@ -45,7 +45,7 @@ export function addNodeOptionsForApps(options: readonly string[], env: Environme
 }
 
 /**
- * What an app finds in its environment beside the person's own variables.
+ * The variables of an app's environment beside the person's own.
  * @param counting the name of a variable that is its value plus the number of the worker's place
  */
 export function workerEnvironment(

@@ -51,7 +51,7 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const MIN_SECRET_IN_PRODUCTION = 32
 
-/** What is Outpost's alone is given with this in front, and then counts before the bare name. */
+/** A name with this prefix is Outpost's alone, and counts before the bare name. */
 const PREFIX = 'OUTPOST_'
 
 /**

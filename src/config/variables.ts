@@ -178,7 +178,7 @@ export const variables = {
   shutdownTimeoutMs: withDefault('SHUTDOWN_TIMEOUT_MS', milliseconds, '30000', primary,
     'longest duration of a stop'),
   scaleToZeroAfterS: withDefault('SCALE_TO_ZERO_AFTER', wholeNumber(1, 86_400, 'seconds'), '60', primary,
-    'how long nobody asks for anything before WORKERS=0-B ends all workers'),
+    'time without a request after which WORKERS=0-B ends all workers'),
   keepWarmS: withDefault('KEEP_WARM', wholeNumber(0, 3_600, 'seconds'), '60', primary,
     'how long the release before stays ready after a deploy, for a rollback at once'),
   installTimeoutMs: withDefault('INSTALL_TIMEOUT_MS', milliseconds, '600000', primary,

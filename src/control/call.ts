@@ -20,7 +20,7 @@ export class NotRunningError extends Error {
 }
 
 /** Where an instance is asked. */
-export interface Place {
+export interface InstancePlace {
   readonly socketPath: string
   /** For messages. */
   readonly dataDir: string
@@ -37,12 +37,12 @@ export interface Asking {
 }
 
 /**
- * Asks an instance for one thing, over a connection of its own. Resolves with the head of a good answer; the deadline also ends a
- * body that does not.
+ * Asks an instance for one thing, over a connection of its own. Resolves with the head of a good answer; the deadline
+ * also ends a body that does not.
  * @throws {NotRunningError | ControlError}
  */
 export async function call(
-  { socketPath, dataDir }: Place,
+  { socketPath, dataDir }: InstancePlace,
   route: RouteName,
   accept: string,
   { timeoutMs, body, search = '', release = '', signal }: Asking,
@@ -71,7 +71,7 @@ export async function call(
     if (typeof body !== 'object') request.end(body)
     else {
       body.once('error', error => request.destroy(error)).pipe(request)
-      // What has been answered need not be sent to its end.
+      // The rest of a body need not be sent once the answer is there.
       request.once('close', () => body.destroy())
     }
   })

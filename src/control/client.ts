@@ -1,7 +1,7 @@
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type * as z from 'zod'
-import { call, controlError, linesOf, parsed, textOf, type Asking, type Place } from './call.js'
+import { call, controlError, linesOf, parsed, textOf, type Asking, type InstancePlace } from './call.js'
 import { controlSocketIn } from './control-socket.js'
 import {
   contentTypes,
@@ -29,7 +29,7 @@ import {
   type LogEvent,
   type MaintenanceSet,
   type MaintenanceWanted,
-  type Pause,
+  type PauseWanted,
   type Paused,
   type Progress,
   type ReleaseInfo,
@@ -57,7 +57,7 @@ const ORDERED_MS = 10_000
 
 /** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
 export class ControlClient {
-  private constructor(private readonly place: Place) {}
+  private constructor(private readonly place: InstancePlace) {}
 
   /**
    * @param socketPath `control.sock` in the folder of an instance's sockets
@@ -203,7 +203,7 @@ export class ControlClient {
    * Lets requests wait, and resolves when all do.
    * @throws {NotRunningError | ControlError} `STILL_IN_FLIGHT`: with `drain`, and the pause is over
    */
-  pause({ seconds, drain }: Pause): Promise<Paused> {
+  pause({ seconds, drain }: PauseWanted): Promise<Paused> {
     const timeoutMs = ANSWER_MS + ORDERED_MS + (drain ? seconds * 1_000 : 0)
     return this.#document(pausedSchema, 'pause', JSON.stringify({ seconds, drain }), timeoutMs)
   }
@@ -249,7 +249,7 @@ export class ControlClient {
     return this.#document(scaledSchema, 'scale', JSON.stringify(wanted))
   }
 
-  /** Those who may use the port. @throws {NotRunningError | ControlError} */
+  /** The tokens for the port. @throws {NotRunningError | ControlError} */
   async tokens(): Promise<TokenInfo[]> {
     return (await this.#document(tokensSchema, 'tokens')).tokens
   }

@@ -45,6 +45,6 @@ export function archiveOf(request: http.IncomingMessage): Readable {
   return request
 }
 
-export function hasBody({ headers }: http.IncomingMessage): boolean {
+export function carriesBody({ headers }: http.IncomingMessage): boolean {
   return headers['transfer-encoding'] !== undefined || Number(headers['content-length'] ?? 0) > 0
 }

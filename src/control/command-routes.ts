@@ -1,6 +1,6 @@
 import type http from 'node:http'
-import type { Answer } from './answer.js'
-import { archiveOf, bodyOf, hasBody, pathOf, queryOf } from './command-request.js'
+import type { CommandAnswer } from './command-answer.js'
+import { archiveOf, bodyOf, carriesBody, pathOf, queryOf } from './command-request.js'
 import type { Commands } from './commands.js'
 import { sendLog } from './log-answer.js'
 import { describeControlApi } from './openapi.js'
@@ -26,12 +26,12 @@ const MAX_MAINTENANCE_BYTES = 2 * 1024 * 1024
 
 /** Reads what a request asks for, has it carried out, and answers. Throws what is then the answer. */
 export type CommandRoute = (
-  answer: Answer,
+  answer: CommandAnswer,
   request: http.IncomingMessage,
   response: http.ServerResponse,
 ) => Promise<void> | void
 
-/** What each route of the control API does with the commands. */
+/** The routes of the control API, and the command behind each. */
 export function commandRoutes(commands: Commands): Record<RouteName, CommandRoute> {
   return {
     status: answer => answer.document(commands.status()),
@@ -82,14 +82,14 @@ export function commandRoutes(commands: Commands): Record<RouteName, CommandRout
       answer.done({ event: 'done', ...deployed })
     },
     rollback: async (answer, request) => {
-      const wanted = rollbackSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      const wanted = rollbackSchema.safeParse(carriesBody(request) ? await bodyOf(request) : {})
       if (!wanted.success) throw new ControlError('INVALID_BODY')
       answer.begin()
       const deployed = await commands.rollback(wanted.data.release, event => answer.progress(event))
       answer.done({ event: 'done', ...deployed })
     },
     pause: async (answer, request) => {
-      const pause = pauseSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      const pause = pauseSchema.safeParse(carriesBody(request) ? await bodyOf(request) : {})
       if (!pause.success) throw new ControlError('INVALID_BODY')
       answer.document(await commands.pause(pause.data))
     },
@@ -101,7 +101,7 @@ export function commandRoutes(commands: Commands): Record<RouteName, CommandRout
     },
     tokens: answer => answer.document({ tokens: commands.tokens.list() }),
     createToken: async (answer, request) => {
-      const wanted = createTokenSchema.safeParse(hasBody(request) ? await bodyOf(request) : {})
+      const wanted = createTokenSchema.safeParse(carriesBody(request) ? await bodyOf(request) : {})
       if (!wanted.success) throw new ControlError('INVALID_BODY')
       answer.document(commands.tokens.create(wanted.data.name))
     },

@@ -7,7 +7,7 @@ import type {
   EnvironmentChange,
   MaintenanceSet,
   MaintenanceWanted,
-  Pause,
+  PauseWanted,
   Paused,
   Progress,
   ReleaseInfo,
@@ -76,7 +76,7 @@ export interface Commands {
    * Lets requests wait.
    * @throws {ControlError} `STILL_IN_FLIGHT`
    */
-  pause(pause: Pause): Promise<Paused>
+  pause(pause: PauseWanted): Promise<Paused>
   /** Lets requests go on. */
   resume(): Promise<Resumed>
   /**
@@ -84,7 +84,7 @@ export interface Commands {
    * @throws {ControlError} `INVALID_BODY`
    */
   maintain(wanted: MaintenanceWanted): Promise<MaintenanceSet>
-  /** Who may speak to it over TCP. */
+  /** The tokens for the control API over TCP. */
   readonly tokens: {
     list(): TokenInfo[]
     /** @throws {ControlError} `TOO_MANY_TOKENS` */

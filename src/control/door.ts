@@ -10,7 +10,7 @@ export interface Door {
   refusalOf(request: IncomingMessage, route: RouteName | undefined): ControlErrorCode | undefined
 }
 
-/** A unix socket that only this user may open. Whoever can open it may do all. */
+/** A unix socket that only this user may open. A client that can open it may do all. */
 export function socketDoor(path: string): Door {
   return {
     open: async server => {
@@ -30,8 +30,8 @@ export interface Tokens {
 const SOCKET_ONLY = new Set<RouteName | undefined>(['tokens', 'createToken', 'revokeToken'])
 
 /**
- * A port on 127.0.0.1, which every user and every web page of this machine can reach: each request needs a token. A name that a page
- * has made to lead here (DNS rebinding) is in its Host, and a page of elsewhere in its Origin.
+ * A port on 127.0.0.1, which every user and every web page of this machine can reach: each request needs a token. A
+ * name that a page has made to lead here (DNS rebinding) is in its Host, and a page of elsewhere in its Origin.
  * @param onRefused called for each request without a token, or of another place
  */
 export function portDoor(port: number, tokens: Tokens, onRefused: () => void = () => undefined): Door {

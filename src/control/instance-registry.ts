@@ -13,7 +13,7 @@ export type RegisteredInstance = z.infer<typeof entrySchema>
 /**
  * Writes down that an instance runs: a file of its own in `STATE/outpost/instances`, so that nothing is shared and
  * nothing is locked. The folder is of the home of the user, because that one is the same in a service, in a job of cron
- * and after a login; $XDG_RUNTIME_DIR is not. What cannot be written only leaves the instance to those who name its
+ * and after a login; $XDG_RUNTIME_DIR is not. If the entry cannot be written, commands have to name the
  * DATA_DIR.
  * @returns a function that removes the entry
  */

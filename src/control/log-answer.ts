@@ -1,8 +1,8 @@
-import type { Answer } from './answer.js'
+import type { CommandAnswer } from './command-answer.js'
 import type * as z from 'zod'
 import type { logsQuerySchema } from './protocol.js'
 
-/** What the instance has printed. */
+/** The output of the instance. */
 export interface Log {
   /**
    * The last lines, and what follows them, without a gap.
@@ -13,7 +13,11 @@ export interface Log {
 }
 
 /** Answers with lines of the log. A client that reads too slowly misses some and is told how many. */
-export function sendLog(log: Log, answer: Answer, { lines: count, follow }: z.infer<typeof logsQuerySchema>): void {
+export function sendLog(
+  log: Log,
+  answer: CommandAnswer,
+  { lines: count, follow }: z.infer<typeof logsQuerySchema>,
+): void {
   if (!answer.streams) {
     const { lines, stop } = log.read(count)
     stop()

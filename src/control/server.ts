@@ -1,8 +1,8 @@
 import http from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { Service } from '../process/service.js'
-import { Answer, problemOf } from './answer.js'
-import { hasBody, pathOf } from './command-request.js'
+import { CommandAnswer, problemOf } from './command-answer.js'
+import { carriesBody, pathOf } from './command-request.js'
 import { commandRoutes, type CommandRoute } from './command-routes.js'
 import type { Commands } from './commands.js'
 import type { Door } from './door.js'
@@ -28,7 +28,7 @@ const TAKES_BODY = new Set<RouteName | undefined>([
 export class ControlServer implements Service {
   readonly #server: http.Server
   readonly #routes: Record<RouteName, CommandRoute>
-  readonly #open = new Set<Answer>()
+  readonly #open = new Set<CommandAnswer>()
   #stopped: Promise<void> | undefined
 
   constructor(
@@ -69,7 +69,7 @@ export class ControlServer implements Service {
   }
 
   #serve(request: http.IncomingMessage, response: http.ServerResponse): void {
-    const answer = new Answer(request, response)
+    const answer = new CommandAnswer(request, response)
     this.#open.add(answer)
     response.once('close', () => this.#open.delete(answer))
     const path = pathOf(request)
@@ -78,7 +78,7 @@ export class ControlServer implements Service {
     const refusal = this.door.refusalOf(request, name)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
     else if (refusal !== undefined) answer.failed(new ControlError(refusal), refusalHeaders(refusal))
-    else if (hasBody(request) && !TAKES_BODY.has(name))
+    else if (carriesBody(request) && !TAKES_BODY.has(name))
       answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
     else if (name !== undefined) void this.#carryOut(name, answer, request, response)
     else if (found.length === 0) answer.failed(new ControlError('UNKNOWN_ROUTE'))
@@ -87,7 +87,7 @@ export class ControlServer implements Service {
 
   async #carryOut(
     name: RouteName,
-    answer: Answer,
+    answer: CommandAnswer,
     ...exchange: [http.IncomingMessage, http.ServerResponse]
   ): Promise<void> {
     try {

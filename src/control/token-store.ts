@@ -17,7 +17,7 @@ type TokenRecord = z.infer<typeof recordSchema>
 const MAX_TOKENS = 50
 const SECRET_BYTES = 32
 
-/** Who may speak to the control API over TCP. Only hashes are kept, in a file that no other user may read. */
+/** The tokens for the control API over TCP. Only hashes are kept, in a file that no other user may read. */
 export class TokenStore {
   #records: TokenRecord[]
 

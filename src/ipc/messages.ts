@@ -7,7 +7,7 @@ import type { Config, ConfigFor } from '../config/config.js'
 import { embeddables } from '../config/embedding.js'
 import { vitalsSchema } from './vitals.js'
 
-// What the primary tells the balancers about targets is defined by the balancer.
+// The balancer defines the messages about targets.
 const targetSchema: z.ZodType<TargetSpec> = z.object({
   id: z.string(),
   socketPath: z.string(),
@@ -45,7 +45,7 @@ const figuresSchema: z.ZodType<ReleaseFigures> = z.object({
 const storageSchema = z.object({
   /** `http://host[:port]` or `https://…` */
   endpoint: z.string(),
-  /** The unix socket that the storage listens on, for whoever may enter its folder. */
+  /** The unix socket that the storage listens on, for users who may enter its folder. */
   socketPath: z.string().optional(),
   accessKey: z.string(),
   secretKey: z.string(),
@@ -121,7 +121,7 @@ const orderSchema = z.discriminatedUnion('type', [
     ended: z.array(endedSchema).optional(),
     fatal: z.array(fatalSchema).optional(),
   }),
-  /** What is to happen to requests before a target is looked for; the next list of targets acknowledges it. */
+  /** The order about requests, before a target is looked for; the next list of targets acknowledges it. */
   z.object({ type: z.literal('edge'), order: edgeSchema }),
   /** How many workers are wanted from now on, for limits that all of them share. */
   z.object({ type: z.literal('workers'), workers: z.number() }),
@@ -167,13 +167,13 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** A request of this method and path has ended so many workers. */
   z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
-  /** What the clients of each release got since the report before, while one is being tried. */
+  /** The answers that the clients of each release got since the last report, while one is being tried. */
   z.object({ type: z.literal('release-figures'), figures: z.array(figuresSchema) }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
   /** As many connections of clients are open as may be, and others are refused. Sent once a minute at most. */
   z.object({ type: z.literal('full'), connections: z.number() }),
-  /** What concerns the security of the service, for the log. The sender bounds it. */
+  /** An event that concerns the security of the service, for the log. The sender bounds it. */
   z.object({ type: z.literal('security'), facts: z.record(z.string(), z.unknown()), message: z.string() }),
   /** Advice for the log, once for all processes. */
   z.object({ type: z.literal('hint'), message: z.string() }),

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks'
 import type { RequestCounts, Vitals } from './vitals.js'
 
-/** What a process measures of itself from one heartbeat to the next. */
+/** The measurements of a process about itself, from one heartbeat to the next. */
 export class SelfMeasurement {
   /** The delay of the event loop at the last measurement, in milliseconds. */
   loopDelayMs = 0

@@ -62,7 +62,7 @@ export class S3Error extends Error {
   }
 }
 
-/** What is on the disk is not what was stored. The message names the file, and is for the operator only. */
+/** The bytes on the disk are not those that were stored. The message names the file, and is for the operator only. */
 export class DamagedError extends Error {
   override readonly name: string = 'DamagedError'
 }

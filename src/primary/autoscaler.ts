@@ -10,7 +10,7 @@ const OVERSLEPT_MS = 3_000
 
 type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
 
-/** Feeds what the processes tell of themselves into the policy, until somebody fixes the number of workers. */
+/** Passes the reports of the processes to the policy, until somebody fixes the number of workers. */
 export class Autoscaler {
   #history = noAutoscaleHistory
   #isFixed: boolean

@@ -33,7 +33,7 @@ import { ShutdownClock } from './host/shutdown-clock.js'
 import { Deployer } from './releases/deployer.js'
 import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
-import { besideWanted, statusOf } from './status.js'
+import { besideWanted, statusOf } from './instance-status.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 import { MaintenanceMode } from './traffic/maintenance-mode.js'
@@ -47,7 +47,7 @@ const REDIS_PATIENCE_MS = 1_500
 /** Pages of a release are used for so long after clients get another one. */
 const MIXED_MS = 3_600_000
 
-/** Whoever tries tokens must not fill the log. */
+/** Attempts to guess a token must not fill the log. */
 const REFUSED_EACH_MS = 60_000
 
 /** One running Outpost: all that it has started. */
@@ -72,7 +72,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   }
   const log = createLog('primary', config.logLevel, { write: print })
   for (const { name, value, accepted } of leftToApp) {
-    log.warn(`${name}=${value} is left to the app: accepted is ${accepted}; OUTPOST_${name} is never the app's`)
+    log.warn(`${name}=${value} is left to the app: Outpost accepts ${accepted}; OUTPOST_${name} is never the app's`)
   }
   const leftovers = await endLeftovers(folder.lifeline)
   if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')

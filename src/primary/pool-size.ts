@@ -94,7 +94,7 @@ export class PoolSize {
   /** Ends all workers if nothing needs one. To be called once a second. @param other what needs workers, in words */
   lookForSleep(children: readonly Seen[], other: string | undefined, now: number): void {
     const silent = children.some(({ vitals, heardAt }) => vitals.rssBytes === 0 || now - heardAt > SILENT_MS)
-    // Requests may have come of which no heartbeat has told. They are no reason to wake up.
+    // Requests may have come that no heartbeat has reported yet. They are no reason to wake up.
     const unknown = silent && !this.isAsleep ? 'a process has not told of its requests yet' : undefined
     this.#sleeper.look(children, other ?? unknown, now)
   }

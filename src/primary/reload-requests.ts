@@ -1,5 +1,6 @@
 import type { Progress } from '../control/protocol.js'
 import type { Child } from './processes/child.js'
+import { failureOf } from './processes/failed-worker.js'
 
 /** A new worker did not become ready, or did not last. The workers that are not yet replaced keep serving. */
 export class ReloadError extends Error {
@@ -10,9 +11,8 @@ export class ReloadError extends Error {
     child: Pick<Child, 'name' | 'servedMs' | 'ending' | 'lastLines'>,
     readonly replaced: number,
   ) {
-    const fault = child.servedMs === 0 ? 'did not become ready' : 'did not last'
     const rest = replaced === 0 ? 'the old workers keep serving' : 'no more workers are replaced'
-    super(`the new ${child.name} ${fault} (${child.ending}); ${rest}`)
+    super(`the new ${failureOf(child)}; ${rest}`)
     this.name = 'ReloadError'
     this.lastLines = [...child.lastLines]
   }

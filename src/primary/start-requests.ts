@@ -1,4 +1,5 @@
 import type { Child } from './processes/child.js'
+import { failureOf } from './processes/failed-worker.js'
 
 /** A worker failed before anything was served. The instance goes on trying. */
 export class StartError extends Error {
@@ -6,13 +7,13 @@ export class StartError extends Error {
   readonly lastLines: readonly string[]
 
   constructor(child: Pick<Child, 'name' | 'servedMs' | 'ending' | 'lastLines'>) {
-    super(`${child.name} ${child.servedMs === 0 ? 'did not become ready' : 'did not last'} (${child.ending})`)
+    super(failureOf(child))
     this.name = 'StartError'
     this.lastLines = [...child.lastLines]
   }
 }
 
-/** Those who wait for the first request that can be answered. */
+/** Callers that wait until a first request can be answered. */
 export class StartRequests {
   readonly #waiting = new Set<(error: StartError) => void>()
   #failure: StartError | undefined

@@ -2,8 +2,9 @@ import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
 import type { LocalState } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
+import type { PoolSize } from './pool-size.js'
 import type { Child } from './processes/child.js'
-import type { FatalRequestNews } from './traffic/fatal-requests.js'
+import type { FatalRequestNews } from './traffic/fatal-request-record.js'
 
 /** An app in a worker could make up any number. */
 const MAX_HINTS = 100
@@ -18,7 +19,7 @@ const REMEDIES: Record<LocalState, string> = {
 export class SupervisorLog {
   #hostIsNoted = false
   readonly #local = new Set<LocalState>()
-  /** What an only worker keeps: nothing to speak of, as long as it is the only one. */
+  /** State that an only worker keeps. It is no problem as long as there is one worker. */
   readonly #ofOnlyWorker = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
@@ -58,10 +59,11 @@ export class SupervisorLog {
     this.log.warn(`app listens on ${host}, and the public port is open on HOST=${bound}: unset HOST to keep to ${host}`)
   }
 
-  /** Every worker tells it. @param workers that are wanted */
-  keepsLocally(state: LocalState, workers: number): void {
+  /** Every worker reports it. All that a worker keeps is lost when all end, but not rooms: their connections keep it. */
+  keepsLocally(state: LocalState, pool: Pick<PoolSize, 'mayBeEmpty' | 'whenAwake'>): void {
     if (this.#local.has(state) || (state === 'sessions' && ['cookie', 'ip'].includes(this.sticky))) return
-    if (workers < 2) {
+    const isLost = pool.mayBeEmpty && state !== 'rooms'
+    if (pool.whenAwake < 2 && !isLost) {
       this.#ofOnlyWorker.add(state)
       return
     }
@@ -69,9 +71,9 @@ export class SupervisorLog {
     this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
   }
 
-  /** So many workers are wanted from now on. */
-  scaled(workers: number): void {
-    if (workers > 1) for (const state of this.#ofOnlyWorker) this.keepsLocally(state, workers)
+  /** Another number of workers is wanted from now on. */
+  scaled(pool: Pick<PoolSize, 'mayBeEmpty' | 'whenAwake'>): void {
+    if (pool.whenAwake > 1) for (const state of this.#ofOnlyWorker) this.keepsLocally(state, pool)
   }
 
   /** A decision for so many workers. */

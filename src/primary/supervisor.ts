@@ -3,29 +3,31 @@ import type { Embeddable } from '../config/embedding.js'
 import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
-import type { LocalState, Report } from '../ipc/messages.js'
-import { openFilesLimit } from '../resources/open-files.js'
-import { openFilesToSpare } from './host/open-files.js'
+import { openFilesLimit } from '../resources/open-files-limit.js'
+import { openFilesToSpare } from './host/open-files-reserve.js'
 import type { ShutdownClock } from './host/shutdown-clock.js'
-import type { Action } from './plan/action.js'
+import { ChildReports } from './child-reports.js'
+import { Executor } from './executor.js'
+import { PassClock } from './pass-clock.js'
 import { defaultLimits, type Desired, type PlanLimits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
-import type { Child, ChildObserver } from './processes/child.js'
+import type { Child } from './processes/child.js'
 import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
 import { oncePerTurn } from './once-per-turn.js'
+import { PoolDemand } from './pool-demand.js'
 import { PoolSize } from './pool-size.js'
+import { PortOpening } from './port-opening.js'
 import { ReleaseChanges } from './releases/release-changes.js'
 import { ReleaseSwitch, STARTED } from './releases/release-switch.js'
-import { ReloadError, ReloadRequests } from './reload-requests.js'
-import { RestartCount } from './restart-count.js'
+import { ReloadRequests } from './reload-requests.js'
 import { StartRequests } from './start-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
 import type { EdgeRunner } from './traffic/edge-runner.js'
-import type { FatalRequestNews } from './traffic/fatal-requests.js'
+import type { FatalRequestNews } from './traffic/fatal-request-record.js'
 import { Traffic } from './traffic/traffic.js'
 
 export interface SupervisorOptions extends ChildFactoryOptions {
@@ -37,22 +39,17 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
   release?: string
-  /** What is to happen to requests before a worker is looked for. */
+  /** The order about requests, before a worker is looked for. */
   edgeOrder?: () => EdgeOrder
-  /** Told of the release that all clients get, and of the last reload that has replaced all workers. */
+  /** Receives the release that all clients get, and the last reload that has replaced all workers. */
   follower?: { follow(release: string, generation: number): void }
 }
 
-/** The longest time between two passes. */
-const LOOK_INTERVAL_MS = 1_000
-/** A pass this long after the one before means that this process was stopped, or the machine slept. */
-const OVERSLEPT_MS = 3_000
-
 /**
- * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed state
- * and request a pass. A pass makes a plan and carries it out.
+ * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed
+ * state and request a pass. A pass makes a plan and carries it out.
  */
-export class Supervisor implements Service, ChildObserver {
+export class Supervisor implements Service {
   readonly #children = new Map<string, Child>()
   readonly #factory: ChildFactory
   readonly #limits: PlanLimits
@@ -60,10 +57,12 @@ export class Supervisor implements Service, ChildObserver {
   readonly #dealer: ConnectionDealer | undefined
   readonly #reloads = new ReloadRequests()
   readonly #starts = new StartRequests()
-  readonly #restarts = new RestartCount()
+  readonly #executor: Executor
+  readonly #port: PortOpening
   readonly #log: SupervisorLog
   readonly #switch: ReleaseSwitch
   readonly #pool: PoolSize
+  readonly #demand: PoolDemand
   /** The changes of the release that clients get, and of those beside it. */
   readonly changes: ReleaseChanges
   /** The processes that balance, for orders about requests. */
@@ -71,23 +70,13 @@ export class Supervisor implements Service, ChildObserver {
   #desired: Desired
   #history: History = noHistory
   #state: 'new' | 'running' | 'stopped' = 'new'
-  #lookedAt = performance.now()
-  #awakeSince = this.#lookedAt
-  #wakeUp: NodeJS.Timeout | undefined
-  #wakesAt = Infinity
-  #look: NodeJS.Timeout | undefined
   #stopped: Promise<void> | undefined
   #allGone: () => void = () => undefined
   /** Requests a pass. */
   readonly #ask = oncePerTurn(() => {
     if (this.#state === 'running') this.#pass()
   })
-  /** Resolves when a request can be answered. Rejects with a `PortError` when another program took the port. */
-  readonly serving: Promise<void>
-  #nowServing: () => void = () => undefined
-  #portLost: (error: Error) => void = () => undefined
-  /** With HOST unset, an app says where to listen, and the port is opened when it does. */
-  #port: 'bound' | 'opening' | 'open' | 'accepting' = 'bound'
+  readonly #clock = new PassClock(this.#ask)
 
   constructor(private readonly options: SupervisorOptions) {
     const { config, publicPort, log } = options
@@ -95,7 +84,6 @@ export class Supervisor implements Service, ChildObserver {
     this.#desired = { generation: 0, releases: [], balancers }
     this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
-    this.#factory = new ChildFactory(options, this)
     this.#pool = new PoolSize(config, {
       onResize: workers => this.#resized(workers),
       onDecision: (workers, reason) => {
@@ -107,12 +95,12 @@ export class Supervisor implements Service, ChildObserver {
     const isMesh = balancers === 0
     // One balancer accepts by itself. Several would share what comes by chance.
     if (balancers !== 1) {
-      const limit = openFilesLimit()
+      const [limit, onWait] = [openFilesLimit(), (): void => (isMesh ? this.#needsWorker() : undefined)]
       this.#dealer = new ConnectionDealer(
         publicPort,
         refuse,
         () => openFilesToSpare(this.#children.size, limit),
-        () => isMesh && this.#needsWorker(),
+        onWait,
       )
     }
     const balancing = isMesh ? 'worker' : 'balancer'
@@ -121,23 +109,41 @@ export class Supervisor implements Service, ChildObserver {
     this.#traffic = new Traffic(this.#children, balancing, this.#dealer, socketOf, onFatal, edgeOrder)
     const [ask, routed] = [(): void => this.#ask(), (): Promise<void> => this.#traffic.routed()]
     this.edge = { edgeChanged: ask, routed, quiet: until => this.#traffic.quiet(until) }
-    const isReloading = (): boolean => this.#reloads.areUnderWay
-    const wake = (reason: string): void => this.#pool.wake(reason)
-    this.changes = new ReleaseChanges(this.#switch, { ask, routed, wake, isReloading })
-    this.serving = new Promise((resolve, reject) => {
-      this.#nowServing = resolve
-      this.#portLost = reject
+    this.changes = new ReleaseChanges(this.#switch, this.#reloads, this.#pool, { ask, routed })
+    this.#port = new PortOpening(publicPort, { listen: () => this.#listen() }, this.#log)
+    const shared = { children: this.#children, traffic: this.#traffic, releases: this.#switch, log: this.#log }
+    const reports = new ChildReports({
+      ...shared,
+      ask,
+      port: this.#port,
+      need: service => options.need(service),
+      print: (child, line) => options.print(child, line),
+      keepsLocally: state => this.#log.keepsLocally(state, this.#pool),
+      needsWorker: () => this.#needsWorker(),
+      pardon: id => this.#pardon(id),
+      replace: (child, reason) => {
+        if (this.#desired.shutdown === undefined) this.#executor.replace(child, reason)
+      },
+    })
+    this.#factory = new ChildFactory(options, reports)
+    const asked = { factory: this.#factory, reloads: this.#reloads, starts: this.#starts }
+    this.#executor = new Executor({ ...shared, ...asked, provenMs: this.#limits.provenMs })
+    this.#demand = new PoolDemand({
+      ...asked,
+      pool: this.#pool,
+      releases: this.#switch,
+      isPaused: () => edgeOrder?.().pausedUntil !== undefined,
+      waiting: () => this.#dealer?.waiting ?? 0,
     })
   }
 
   start(): Promise<void> {
     this.#state = 'running'
     const { app, host } = this.options.config
-    if (app === undefined || host !== undefined) this.#letListen()
-    this.#look = setInterval(() => {
-      this.#lookAtLoad()
-      this.#ask()
-    }, LOOK_INTERVAL_MS)
+    if (app === undefined || host !== undefined) this.#port.open()
+    this.#clock.start(() => {
+      if (this.#desired.shutdown === undefined) this.#demand.look(this.children(), performance.now())
+    })
     this.#pass()
     return Promise.resolve()
   }
@@ -148,7 +154,7 @@ export class Supervisor implements Service, ChildObserver {
       this.#allGone = resolve
       this.#dealer?.stop()
       this.#factory.dropSpare()
-      this.options.publicPort.close()
+      this.#port.close()
       this.#traffic.endPause()
       this.#desired = { ...this.#desired, shutdown: this.options.shutdown.begin() }
       this.#pass()
@@ -187,6 +193,11 @@ export class Supervisor implements Service, ChildObserver {
     return this.wanted
   }
 
+  /** Resolves when a request can be answered. Rejects with a `PortError` when another program took the port. */
+  get serving(): Promise<void> {
+    return this.#port.serving
+  }
+
   /**
    * Waits until a request can be answered.
    * @throws {StartError} a worker failed before that
@@ -200,8 +211,8 @@ export class Supervisor implements Service, ChildObserver {
     return this.#starts.areOver ? 'serving' : 'starting'
   }
 
-  restartsOf({ spec }: Child): number {
-    return this.#restarts.of(spec)
+  restartsOf(child: Child): number {
+    return this.#executor.restartsOf(child)
   }
 
   /** The counts that are wanted. */
@@ -222,125 +233,11 @@ export class Supervisor implements Service, ChildObserver {
     return (['balancer', 'worker'] as const).flatMap(wanted => inOrder.filter(({ role }) => role === wanted))
   }
 
-  childReported(child: Child, report: Report): void {
-    switch (report.type) {
-      case 'hello':
-      case 'connection-taken':
-        return
-      case 'ready':
-        child.markReady()
-        if (child.role === 'worker') this.#openPort(report.host)
-        break
-      case 'listening':
-        this.#port = 'accepting'
-        break
-      case 'failed':
-        this.#log.failedToStart(child, report.reason)
-        // A balancer needs only the port to start. Once one balancer has it, no other can lose it.
-        if (child.role === 'balancer') this.#portLost(this.options.publicPort.lost())
-        return
-      case 'heartbeat':
-        child.noteVitals(report.vitals)
-        return
-      case 'needs':
-        return this.options.need(report.service)
-      case 'keeps-locally':
-        return this.#keepsLocally(report.state)
-      case 'routed':
-        return this.#traffic.noteRouted(child, report.list)
-      case 'quiet':
-        return this.#traffic.noteQuiet(child, report.pausedUntil)
-      case 'target-state':
-        this.#traffic.board.noteState(child, report.id, report.state)
-        this.#log.targetState(child, report)
-        break
-      case 'target-out':
-        return this.#log.targetOut(report)
-      case 'release-figures':
-        this.#switch.addFigures(report.figures, performance.now())
-        break
-      case 'no-worker':
-        return this.#needsWorker()
-      case 'drained':
-        this.#traffic.board.noteDrained(child, report.id)
-        break
-      case 'clients-gone':
-        this.#traffic.board.noteClientsGone(child)
-        break
-      case 'ended-by-request':
-        this.#pardon(report.id)
-        break
-      case 'fatal-request':
-        this.#traffic.fatal.note(report, Date.now())
-        break
-      case 'hint':
-        this.#log.hint(report.message)
-        return
-      case 'security':
-        return this.#log.security(child, report.facts, report.message)
-      case 'full':
-        return this.#log.full(child, report.connections)
-      case 'crashed':
-        child.markCrashed()
-        break
-      case 'replace-me':
-        this.#replace(child, report.reason)
-        break
-    }
-    this.#ask()
-  }
-
-  childExited(_child: Child): void {
-    this.#ask()
-  }
-
-  childPrinted(child: Child, line: string): void {
-    this.options.print(child, line)
-  }
-
   /** All workers share their limits among so many from now on. */
   #resized(workers: number): void {
     const running = this.children().filter(({ role }) => role === 'worker')
     this.#factory.shareAmong(workers, running)
-    this.#log.scaled(workers)
-  }
-
-  /** What a worker keeps in its memory is lost when all workers end. Rooms are not: their connections keep the worker. */
-  #keepsLocally(state: LocalState): void {
-    const isLost = this.#pool.mayBeEmpty && state !== 'rooms'
-    this.#log.keepsLocally(state, isLost ? Infinity : this.#pool.whenAwake)
-  }
-
-  #lookAtLoad(): void {
-    if (this.#desired.shutdown !== undefined) return
-    const [children, now] = [this.children(), performance.now()]
-    const phase = this.#switch.underWay?.phase
-    // A release that is about to get its workers gets as many as it was promised: one more might come too late for it.
-    if (phase !== 'starting' && phase !== 'filling') {
-      const serving = children.filter(({ spec }) => !this.#switch.isAside(spec.release))
-      this.#pool.followLoad(serving, now)
-    }
-    if (this.#starts.areOver) this.#pool.lookForSleep(children, this.#needOfWorkers(), now)
-  }
-
-  /** What needs workers beside the requests that processes tell of. */
-  #needOfWorkers(): string | undefined {
-    if (this.#switch.underWay !== undefined || this.#switch.warm !== undefined) return 'a release changes'
-    if (this.#reloads.areUnderWay) return 'workers are being replaced'
-    if (this.options.edgeOrder?.().pausedUntil !== undefined) return 'traffic is paused'
-    if ((this.#dealer?.waiting ?? 0) > 0) return 'a request waits'
-    return this.children().some(({ role, state }) => role === 'worker' && state === 'starting')
-      ? 'a worker starts'
-      : undefined
-  }
-
-  /** While no worker runs, one waits to be the first. */
-  #keepSpare(): void {
-    if (!this.#pool.isAsleep) return this.#factory.dropSpare()
-    const serves = ({ role, spec }: Child): boolean => role === 'worker' && !this.#switch.isAside(spec.release)
-    if (this.children().some(serves)) return
-    const { generation } = this.#desired
-    this.#factory.prepareSpare({ role: 'worker', release: this.#switch.current, place: 0, generation })
+    this.#log.scaled(this.#pool)
   }
 
   #needsWorker(): void {
@@ -349,105 +246,37 @@ export class Supervisor implements Service, ChildObserver {
 
   #pass(): void {
     const now = performance.now()
-    if (now - this.#lookedAt >= OVERSLEPT_MS) this.#awakeSince = now
-    this.#lookedAt = now
+    const awakeSince = this.#clock.begin(now)
     const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
-    const observed = { children, history: this.#history, awakeSince: this.#awakeSince }
+    const observed = { children, history: this.#history, awakeSince }
     if (this.#desired.shutdown === undefined) {
       this.#desired = { ...this.#desired, releases: this.#switch.releases(children, this.wanted.workers, now) }
     }
     const { actions, history } = plan(this.#desired, observed, this.#limits, now)
     this.#history = history
-    clearTimeout(this.#wakeUp)
-    this.#wakesAt = Infinity
-    this.#wakeAt(this.#switch.due, now)
-    for (const action of actions) this.#carryOut(action, now)
-    if (this.#traffic.isServing && this.#port === 'accepting') {
+    this.#clock.clear()
+    this.#clock.wakeAt(this.#switch.due, now)
+    for (const action of actions) {
+      if (action.type === 'wait') this.#clock.wakeAt(action.until, now)
+      else if (this.#executor.carryOut(action)) this.#ask()
+    }
+    if (this.#traffic.isServing && this.#port.isAccepting) {
       // The time without a request begins when the first one could have been answered.
       if (!this.#starts.areOver) this.#pool.wake('the instance serves')
       this.#starts.succeeded()
-      this.#nowServing()
+      this.#port.noteServing()
     }
     this.options.follower?.follow(this.#switch.current, this.#history.settled)
-    if (this.#desired.shutdown === undefined) this.#keepSpare()
+    if (this.#desired.shutdown === undefined) this.#demand.keepSpare(this.children(), this.#desired.generation)
     else if (this.#children.size === 0) this.#end()
   }
 
-  #carryOut(action: Action, now: number): void {
-    if (action.type === 'start') {
-      const child = this.#factory.start(action.spec)
-      this.#children.set(child.name, child)
-      return
-    }
-    if (action.type === 'route') return this.#traffic.direct(action.routes)
-    if (action.type === 'settle') return this.#settled(action.generation, action.workers)
-    if (action.type === 'wait') return this.#wakeAt(action.until, now)
-    const child = this.#children.get(action.child)
-    if (child === undefined) return
-    this.#carryOutOn(child, action)
-    // The change may cause further actions, and the balancers need the new list.
-    this.#ask()
-  }
-
-  #wakeAt(time: number, now: number): void {
-    if (time >= this.#wakesAt) return
-    clearTimeout(this.#wakeUp)
-    this.#wakesAt = time
-    this.#wakeUp = setTimeout(() => this.#ask(), time - now + 1)
-  }
-
-  #carryOutOn(child: Child, action: Extract<Action, { child: string }>): void {
-    switch (action.type) {
-      case 'replace':
-        return this.#replace(child, action.reason)
-      case 'tolerate':
-        child.markTolerated()
-        return this.#log.toleratesMemory(child)
-      case 'drain':
-        this.#reloads.replaced(child)
-        return child.beginDrain()
-      case 'stop':
-        return child.stop(action.deadlineMs, action.graceMs)
-      case 'kill':
-        this.#log.kills(child, action.reason)
-        return child.kill(action.reason)
-      case 'lose':
-        child.markCounted()
-        this.#restarts.note(child.spec)
-        this.#starts.lost(child)
-        this.#switch.lost(child.loss(this.#limits.provenMs))
-        return this.#log.lost(child, action.verdict)
-      case 'abandon':
-        child.markCounted()
-        return this.#abandoned(child, action.generation, action.replaced)
-      case 'forget':
-        this.#traffic.board.forget(child)
-        this.#children.delete(child.name)
-    }
-  }
-
-  #replace(child: Child, reason: string): void {
-    if (this.#desired.shutdown !== undefined || !child.markForReplacement(reason)) return
-    this.#restarts.note(child.spec)
-    this.#log.replaces(child, reason)
-  }
-
-  /** @param host the address that the app asked for; HOST counts before it */
-  #openPort(host: string | undefined): void {
-    const { publicPort } = this.options
-    if (this.#port !== 'bound') return this.#log.appAsksFor(host, publicPort.host)
-    this.#port = 'opening'
-    const isThere = host === undefined || host === publicPort.host
-    const moved = isThere ? Promise.resolve() : publicPort.moveTo(host)
-    moved.then(() => this.#letListen()).catch(this.#portLost)
-  }
-
-  #letListen(): void {
-    if (this.#desired.shutdown !== undefined) return this.options.publicPort.close()
-    this.#port = this.#dealer === undefined ? 'open' : 'accepting'
+  /** The dealer accepts at once. Balancers report when they do. */
+  #listen(): boolean {
     if (this.#dealer === undefined) this.#factory.openPort(this.children().filter(({ role }) => role === 'balancer'))
     else this.#dealer.start()
     this.#ask()
+    return this.#dealer !== undefined
   }
 
   /** The loss of this process is no sign of a crash loop. */
@@ -459,23 +288,9 @@ export class Supervisor implements Service, ChildObserver {
     this.#history = { ...this.#history, restarts: { ...restarts, worker: pardoned(restarts.worker, name) } }
   }
 
-  #settled(generation: number, workers: number): void {
-    this.#reloads.settled(generation, workers)
-    this.#log.reloaded(workers)
-  }
-
-  #abandoned(child: Child, generation: number, replaced: number): void {
-    void child.printed.then(() => {
-      const error = new ReloadError(child, replaced)
-      this.#reloads.abandoned(generation, error)
-      this.#log.reloadFailed(error)
-    })
-  }
-
   #end(): void {
     this.#state = 'stopped'
-    clearTimeout(this.#wakeUp)
-    clearInterval(this.#look)
+    this.#clock.stop()
     this.#allGone()
   }
 }

@@ -7,8 +7,8 @@ interface CompileCache {
 }
 
 /**
- * Keeps the compiled code of this process beside the program, for faster starts of later ones. Whoever may write there
- * may change the program as well. Where nothing can be written, nothing is kept.
+ * Keeps the compiled code of this process beside the program, for faster starts of later ones. A user who may write
+ * there may change the program as well. Where nothing can be written, nothing is kept.
  * @param program the URL of the module that runs
  */
 export function keepCompiledCode(program: string): void {

@@ -2,8 +2,8 @@ import fs from 'node:fs'
 import { dirname } from 'node:path'
 
 /**
- * Replaces a file in one step, and so that a crash of the machine leaves the old or the new one. Only this user may read
- * it.
+ * Replaces a file in one step, and so that a crash of the machine leaves the old or the new one. Only this user may
+ * read it.
  */
 export function writeSynced(path: string, text: string): void {
   const draft = `${path}.new`
@@ -20,7 +20,7 @@ export function writeSynced(path: string, text: string): void {
   syncFolder(dirname(path))
 }
 
-/** What was renamed or removed in a folder is so after a crash as well. */
+/** Makes renamed and removed files of a folder survive a crash. */
 export function syncFolder(folder: string): void {
   const file = fs.openSync(folder, 'r')
   try {

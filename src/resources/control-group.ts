@@ -7,7 +7,7 @@ export type Read = (path: string) => string | undefined
 
 /** In bytes. */
 export interface Memory {
-  /** What processes may still take. */
+  /** The memory that processes may still take. */
   freeBytes: number
   /** All that there is for them. */
   totalBytes: number

@@ -8,7 +8,7 @@ interface Waiter {
 /**
  * Admits a number of holders at once, of whom none may take all places: one may hold at most as many as are left free
  * (the dynamic threshold of Choudhury and Hahne). Alone it gets half, and n of them leave 1/(n+1). The same holds for
- * the places in the queue. Who waits is admitted in the order of arrival, but passed over while it holds its share.
+ * the places in the queue. Waiters are admitted in the order of arrival, but passed over while they hold their share.
  */
 export class SharedPlaces {
   #held = 0

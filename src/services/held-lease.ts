@@ -18,8 +18,8 @@ declare module 'ioredis' {
 }
 
 /**
- * The number is that of Redis's clock in microseconds, or one more than the last. So it grows even when Redis has lost the
- * last one, and its key need not be kept for ever.
+ * The number is that of Redis's clock in microseconds, or one more than the last. So it grows even when Redis has lost
+ * the last one, and its key need not be kept for ever.
  */
 const TAKE = `
 if redis.call('EXISTS', KEYS[1]) == 1 then return false end
@@ -55,8 +55,8 @@ export class LeaseLostError extends Error {
 }
 
 /**
- * A lease in Redis that is held, and renewed until it is given back or lost. It is lost when Redis says so, or when no renewal
- * has succeeded for as long as it lasts: its holder knows before another can have it.
+ * A lease in Redis that is held, and renewed until it is given back or lost. It is lost when Redis says so, or when no
+ * renewal has succeeded for as long as it lasts: its holder knows before another can have it.
  */
 export class HeldLease {
   readonly #lost = new AbortController()
@@ -146,8 +146,8 @@ export class HeldLease {
 }
 
 /**
- * Says that a lease is over. Without this word it ends by itself, but only after as long as it lasts. A connection that was cut
- * is soon there again, so the word waits for it once.
+ * Says that a lease is over. Without this message it ends by itself, but later. A connection that was cut
+ * is soon back, so the message waits for it once.
  */
 async function endLease(redis: Redis, name: string, token: string): Promise<void> {
   const end = (): Promise<unknown> => redis.endLease(keys.lease(name), token)

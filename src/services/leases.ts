@@ -11,7 +11,7 @@ export interface LeaseOptions {
   waitMs?: number
 }
 
-/** What the work under a lease is given. */
+/** The arguments of the work under a lease. */
 export interface Lease {
   /** Aborts when another may have the lease, with a `LeaseLostError`; and when this worker is to end. */
   readonly signal: AbortSignal
@@ -50,7 +50,8 @@ export class Leases {
   }
 
   /**
-   * Does a piece of work under a lease that one process at a time can have, over all workers and machines with this Redis.
+   * Does a piece of work under a lease that one process at a time can have, over all workers and machines with this
+   * Redis.
    * @returns what the work has returned; undefined when another holds the lease, and nothing was done
    * @throws {LeaseLostError} it was lost before the work was over, so another may have begun
    * @throws {TypeError | RangeError} the name or an option is unusable, or the worker has 100 leases already
@@ -107,7 +108,7 @@ export class Leases {
       const held = await HeldLease.take(this.redis, PREFIX + name, ttlMs)
       const leftMs = until - performance.now()
       if (held !== undefined || leftMs <= 0) return held
-      // Those who wait ask at different times.
+      // Waiters ask at different times.
       await sleep(Math.min(leftMs, FIRST_ASK_MS + Math.random() * ASK_EACH_MS), undefined, { signal })
     }
   }

@@ -27,7 +27,7 @@ export function createRateLimit(redis: Redis, options: RateLimitOptions): Reques
     limit: max,
     standardHeaders: 'draft-7',
     legacyHeaders: false,
-    keyGenerator: clientKey,
+    keyGenerator: countedAddress,
     store: new RedisCounter(redis, rule, windowMs),
     handler: (request, response, next) => {
       addSeparateHeaders(request, response.setHeader.bind(response))
@@ -47,7 +47,7 @@ export function createRateLimit(redis: Redis, options: RateLimitOptions): Reques
 const READS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
 /** The client's address as it is counted. */
-export function clientKey(request: Request): string {
+export function countedAddress(request: Request): string {
   return ipKeyGenerator(request.ip ?? '', 64)
 }
 

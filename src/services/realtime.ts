@@ -22,7 +22,7 @@ export interface RealtimeOptions {
   shares: SessionShares
 }
 
-/** What each client has of the sessions. */
+/** The share of the sessions that each client has. */
 export interface SessionShares {
   mayTake(address: string): boolean
   take(address: string): void
@@ -49,8 +49,8 @@ const CLOSING_PAUSE_MS = 50
 const SUBSCRIBE_PATIENCE_MS = 2_000
 
 /**
- * One worker's Socket.IO server, joined to the servers of all other workers and machines. It is created at the first call
- * of `io`. Its session ids name the worker, so that people see it; polls find it by the name that the edge adds.
+ * One worker's Socket.IO server, joined to the servers of all other workers and machines. It is created at the first
+ * call of `io`. Its session ids name the worker, so that people see it; polls find it by the name that the edge adds.
  */
 export class Realtime {
   #io: Server | undefined
@@ -63,7 +63,7 @@ export class Realtime {
 
   constructor(private readonly options: RealtimeOptions) {}
 
-  /** Says whose it is, before the first request. */
+  /** Sets the app that it is part of, before the first request. */
   ownBy(owner: RealtimeOwner): void {
     this.#owner = owner
   }

@@ -10,8 +10,8 @@ const LONGEST_PAUSE_MS = 30_000
 /**
  * Follows a Redis that moves. A server that refuses writes or serves no data has often been replaced by another one
  * behind the same name, while the connection to it stays. This leaves the server, so that the name is resolved again,
- * until it finds one that takes writes. The pause between two tries grows from 1 s to 30 s: a Redis that is read-only for
- * long is still read from.
+ * until it finds one that takes writes. The pause between two tries grows from 1 s to 30 s: a Redis that is read-only
+ * for long is still read from.
  */
 export class RedisFailover {
   #redis: Redis | undefined
@@ -24,7 +24,7 @@ export class RedisFailover {
     this.#redis = redis
   }
 
-  /** A reply has told that this server cannot serve. Many may come at once; the first one counts. */
+  /** A reply has shown that this server cannot serve. Many may come at once; the first one counts. */
   refused(reason: string): void {
     if (this.#following) return
     this.#following = true

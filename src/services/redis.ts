@@ -11,7 +11,7 @@ export type RedisAddress = { path: string; password?: string | undefined } | { u
 const SILENCE_MS = 700
 const RECONNECT_MS = 100
 const CONNECT_TIMEOUT_MS = 2_000
-/** How long a first connection may take without a word in the log. */
+/** How long a first connection may take without a line in the log. */
 const START_MS = 1_000
 /** The interval of tries while Redis loads its data. The library would guess in whole seconds, up to ten. */
 const ASK_LOADING_EVERY_MS = 100
@@ -42,7 +42,8 @@ export function createRedis(address: RedisAddress, log: Logger): Redis {
 
 /**
  * A client for subscriptions, which it keeps through any number of reconnects. Its few commands wait for a connection.
- * It never queues a publication. Because it only listens, it notices a dead connection only when its owner calls `ping`.
+ * It never queues a publication. Because it only listens, it notices a dead connection only when its owner calls
+ * `ping`.
  */
 export function createSubscriber(address: RedisAddress, log: Logger): Redis {
   const subscriber = connect(address, {

@@ -4,7 +4,7 @@ import type { Client } from 'minio'
 import { QueueFullError, Semaphore } from '../resources/semaphore.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { StorageCall, storageTransport, type CallLimits } from './storage-call.js'
-import { StorageUnavailableError, translated } from './storage-errors.js'
+import { StorageUnavailableError, storageError } from './storage-errors.js'
 
 export interface CallOptions extends CallLimits {
   /** Whether to send the call again if the connection broke before the answer; default true. */
@@ -52,7 +52,7 @@ export class StorageClient {
     } catch (error) {
       throw error instanceof QueueFullError
         ? new StorageUnavailableError('too many calls are waiting')
-        : translated(error)
+        : storageError(error)
     } finally {
       // Frees the place at once, even if the library continues a call that is over.
       turn.then(

@@ -45,7 +45,7 @@ const UNUSABLE = new Set([
 ])
 
 /** Turns any error of the library into one of these errors. */
-export function translated(error: unknown): Error {
+export function storageError(error: unknown): Error {
   if (error instanceof StorageUnavailableError || error instanceof ObjectNotFoundError) return error
   if (error instanceof StorageFullError) return error
   if (!(error instanceof Error)) return new Error('the object storage failed', { cause: error })

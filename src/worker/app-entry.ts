@@ -29,8 +29,9 @@ export interface AppEntryOptions {
 }
 
 /**
- * Finds what an app is served by: its listener on PORT; else its first listener elsewhere; else its default export. That
- * is decided at once when the app has nothing else to wait for, else 10 s after its evaluation, or as APP_ENTRY says.
+ * Finds what an app is served by: its listener on PORT; else its first listener elsewhere; else its default export.
+ * That is decided at once when the app has nothing else to wait for, else 10 s after its evaluation, or as APP_ENTRY
+ * says.
  */
 export class AppEntry {
   readonly #exports: AppExports
@@ -98,7 +99,7 @@ export class AppEntry {
   /** An ES module that has begun is imported as it is evaluated. Behind hooks nobody can tell whether it has. */
   async #evaluated(): Promise<void> {
     if (AppExports.areLoaded || this.options.hooked) return
-    // What it throws ends the process as it does under node.
+    // An error that it throws ends the process as under node.
     await this.#exports.read().catch(() => new Promise<never>(() => undefined))
   }
 

@@ -4,13 +4,13 @@ import { realpathSync } from 'node:fs'
 import { pathToFileURL } from 'node:url'
 import { AppError, messageOf } from './app-error.js'
 
-/** What an app's main module exports by default. */
+/** The default export of an app's main module. */
 export class AppExports {
   /** @param file the main module */
   constructor(private readonly file: string) {}
 
   /**
-   * What the module exports, once it is evaluated. A CommonJS module is never loaded a second time. An ES module must
+   * The exports of the module, once it is evaluated. A CommonJS module is never loaded a second time. An ES module must
    * have begun: what is imported before is not the main module.
    */
   async read(): Promise<unknown> {
@@ -26,8 +26,8 @@ export class AppExports {
   }
 
   /**
-   * Makes a server of it: of an Express app, a request handler, an `http.Server`, a promise of one, or a function of the
-   * lent services that gives one.
+   * Makes a server of it: of an Express app, a request handler, an `http.Server`, a promise of one, or a function of
+   * the lent services that gives one.
    * @returns undefined when it is none of these
    * @throws {AppError} from a function of the app
    */

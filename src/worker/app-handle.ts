@@ -7,7 +7,7 @@ export interface Address {
   port: number
 }
 
-/** What Node's server puts on a handle that it listens with: takes an accepted connection. */
+/** The listener that Node's server puts on its handle. It takes an accepted connection. */
 type OnConnection = (status: number, connection: object) => void
 
 /** The part of a server that Node keeps to itself. */

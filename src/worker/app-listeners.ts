@@ -6,7 +6,7 @@ import { OwnPort } from './own-port.js'
 import { Relay, type Receiver } from './relay.js'
 import { UnservedListeners } from './unserved-listeners.js'
 
-/** Told of what the app does with its listeners. */
+/** Receives the changes of the app's listeners. */
 export interface ListenersObserver {
   /** The server that answers on the public port from now on. */
   published(server: Server): void
@@ -17,8 +17,9 @@ export interface ListenersObserver {
 type PortCall = Extract<ListenCall, { kind: 'port' }>
 
 /**
- * The listeners of an app. The one on PORT is public. Every other listener is the app's own and is left to Node. While none
- * is public, the first on another port and all interfaces is a candidate, which `decide` makes public beside its port.
+ * The listeners of an app. The one on PORT is public. Every other listener is the app's own and is left to Node. While
+ * none is public, the first on another port and all interfaces is a candidate, which `decide` makes public beside its
+ * port.
  */
 export class AppListeners {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time

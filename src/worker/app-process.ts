@@ -54,7 +54,7 @@ async function untilServed({ first }: PublishedServer, entry: AppEntry, events: 
     void entry.idle()
   }
   entry.start()
-  // What else keeps the event loop alive is the app's.
+  // Everything else that keeps the event loop alive is the app's.
   process.channel?.unref()
   const server = await Promise.race([first, entry.failed])
   events.whenIdle = undefined

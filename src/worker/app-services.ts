@@ -3,7 +3,7 @@ import type { StartOrder } from '../ipc/messages.js'
 import type { Logger } from '../process/log.js'
 import type { LentServices, Outpost } from './lent-services.js'
 import { ShutdownWork } from './shutdown-work.js'
-import type { Door } from './worker-server.js'
+import type { EarlyHandler } from './worker-server.js'
 
 /** The services of a worker with somebody else's app. They are made when the app uses them: most do not. */
 export class AppServices {
@@ -21,13 +21,13 @@ export class AppServices {
   }
 
   /** Takes the requests of the lent Socket.IO server. */
-  readonly door: Door = {
+  readonly door: EarlyHandler = {
     owns: request => this.#lent?.realtime.owns(request) === true,
     handleRequest: (request, response) => this.#lent?.realtime.handleRequest(request, response),
     handleUpgrade: (request, socket, head) => this.#lent?.realtime.handleUpgrade(request, socket, head),
   }
 
-  /** The argument of the app's function. What it does not use costs nothing; for other apps not even the modules do. */
+  /** The argument of the app's function. Services that the app does not use cost nothing, and their modules are not loaded. */
   async lend(): Promise<Outpost> {
     const { LentServices } = await import('./lent-services.js')
     const make = (): LentServices => new LentServices(this.start, this.log, this.#shutdownWork)
@@ -71,7 +71,7 @@ export class AppServices {
     this.ask(service)
   }
 
-  /** Over when what was lent can be used, or is known to be away. */
+  /** Resolves when the lent services can be used, or are known to be away. */
   async reachable(): Promise<void> {
     await this.#lent?.reachable()
   }

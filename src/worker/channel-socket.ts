@@ -22,13 +22,13 @@ interface Chunk {
 export class ChannelSocket extends net.Socket {
   /** A request has come, and nothing was written since. */
   awaitsAnswer = false
-  /** What an app keeps for the time of a request (`AsyncLocalStorage`) stays on its connection. */
+  /** The context of a request (`AsyncLocalStorage`) stays on its connection. */
   readonly #context = new AsyncResource('OutpostChannel')
   #received = 0
   #sent = 0
   /** Bytes that may be sent before the balancer has taken some. */
   #credit = CHANNEL_WINDOW
-  /** What waits for credit. */
+  /** The bytes that wait for credit. */
   #rest: Buffer | undefined
   #whenSent: Callback | undefined
 
@@ -91,7 +91,7 @@ export class ChannelSocket extends net.Socket {
 
   #send(bytes: string | Buffer, callback: Callback): void {
     const { length } = bytes
-    // As a socket does for whatever moves on it.
+    // As a socket does whenever something moves on it.
     if (this.timeout !== undefined && this.timeout > 0) this.setTimeout(this.timeout)
     if (length <= MAX_FRAME_BYTES && length <= this.#credit) {
       this.#carry(bytes)
@@ -124,7 +124,7 @@ export class ChannelSocket extends net.Socket {
   }
 
   static {
-    // Of a socket with a handle, Node asks the handle.
+    // Node asks the handle of a socket that has one.
     Object.defineProperties(this.prototype, {
       pending: { get: () => false },
       bytesRead: {

@@ -52,8 +52,8 @@ export interface Outpost {
    */
   rateLimit(options?: { rule?: string; max?: number; windowMs?: number }): RequestHandler
   /**
-   * The Socket.IO server of this worker, joined to the servers of all other workers. The first call creates it, with its
-   * options; later options are ignored.
+   * The Socket.IO server of this worker, joined to the servers of all other workers. The first call creates it, with
+   * its options; later options are ignored.
    * @example
    * outpost.io().on('connection', socket => socket.on('hello', name => outpost.io().emit('hello', name)))
    */
@@ -73,9 +73,9 @@ export interface Outpost {
    */
   readonly storage: Pick<ObjectStorage, 'put' | 'get' | 'stat' | 'remove' | 'list' | 'presign'>
   /**
-   * Does a piece of work under a lease in Redis, which one process at a time holds: over all workers, and all machines with
-   * this Redis. It is renewed until the work is over. Resolves with undefined, and does nothing, while another holds it;
-   * `waitMs` waits for it. Rejects with a `LeaseLostError` when it was lost before the work was over.
+   * Does a piece of work under a lease in Redis, which one process at a time holds: over all workers, and all machines
+   * with this Redis. It is renewed until the work is over. Resolves with undefined, and does nothing, while another
+   * holds it; `waitMs` waits for it. Rejects with a `LeaseLostError` when it was lost before the work was over.
    * @example
    * const done = await outpost.lease('monthly-bills', async ({ signal, fence }) => {
    *   for (const customer of await customers()) {
@@ -93,8 +93,8 @@ export interface Outpost {
    */
   readonly log: Logger
   /**
-   * Registers work for the end of this worker, after its last request. It is awaited within the deadline of the shutdown.
-   * Work that was registered last runs first.
+   * Registers work for the end of this worker, after its last request. It is awaited within the deadline of the
+   * shutdown. Work that was registered last runs first.
    * @example
    * outpost.onShutdown(() => database.close())
    */
@@ -133,7 +133,7 @@ export class LentServices {
     this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log, shares })
   }
 
-  /** Over when the services can be used, or when Redis is known to be away or does not answer. */
+  /** Resolves when the services can be used, or when Redis is known to be away or does not answer. */
   async reachable(): Promise<void> {
     if (this.#isEmbedded) await untilReady(this.redis, EMBEDDED_REDIS_PATIENCE_MS)
     else await firstConnection(this.redis, REDIS_PATIENCE_MS)

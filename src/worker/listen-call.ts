@@ -1,4 +1,4 @@
-/** What an app asked `server.listen` for. */
+/** The arguments of an app's call of `server.listen`. */
 export type ListenCall =
   | { kind: 'port'; port: number; host: string | undefined; callback: ListenCallback | undefined; signal?: AbortSignal }
   | { kind: 'path'; path: string }

@@ -2,14 +2,14 @@ import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import type { IncomingMessage } from 'node:http'
 import { createRequire } from 'node:module'
 import type { LocalState } from '../ipc/messages.js'
-import type { Door } from './worker-server.js'
+import type { EarlyHandler } from './worker-server.js'
 
 /** Published by Node when an answer has been handed over. */
 const ANSWERED = 'http.server.response.finish'
 /** After so many requests nothing new is expected. */
 const LOOKS = 1_000
 
-/** What middleware has left on a request. */
+/** The traces that middleware leaves on a request. */
 interface Marked extends IncomingMessage {
   sessionStore?: object
   rateLimit?: { resetTime?: unknown }
@@ -43,7 +43,7 @@ export class MemoryState {
    * Looks at answers from now on.
    * @returns the door, which looks at upgrades as well: Node publishes nothing about them
    */
-  watch(door: Door): Door {
+  watch(door: EarlyHandler): EarlyHandler {
     subscribe(ANSWERED, this.#answered)
     return {
       ...door,
@@ -90,7 +90,7 @@ const { cache } = createRequire(import.meta.url)
 
 /** Whether the app is CommonJS, and so its modules can be seen here. */
 function isCommonJs(): boolean {
-  // Asked anew: this file may have been loaded before the app.
+  // Not kept: this file may have been loaded before the app.
   return createRequire(import.meta.url).main?.loaded === true
 }
 

@@ -2,9 +2,9 @@ import { adoptDealt, createBalancer, untilClientsHaveGone } from '../balancer-pr
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
-import { keptFolderBeside } from '../ipc/kept-folder.js'
+import { keptFolderBeside } from '../ipc/kept-folder-path.js'
 import type { Parent } from '../ipc/parent.js'
-import { openFilesForConnections, openFilesLimit } from '../resources/open-files.js'
+import { openFilesForConnections, openFilesLimit } from '../resources/open-files-limit.js'
 import type { WorkerServer } from './worker-server.js'
 
 /** How long a crashed worker may take to finish requests that cannot be retried elsewhere; then they are 502, or cut. */

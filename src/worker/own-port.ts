@@ -2,7 +2,7 @@ import { errorMonitor, type EventEmitter } from 'node:events'
 import type { Server } from 'node:http'
 import { bySideDoor } from './side-door.js'
 
-/** What Node's server listens with. */
+/** A handle that Node's server listens with. */
 interface Handle {
   onconnection: OnConnection
   close(): void
@@ -16,8 +16,8 @@ interface Internals {
 }
 
 /**
- * A server of the app on a port other than the public one, where Node has it listen as under node:cluster. Beside that it
- * may be made public.
+ * A server of the app on a port other than the public one, where Node has it listen as under node:cluster. Beside that
+ * it may be made public.
  */
 export class OwnPort {
   #accept: OnConnection | undefined

@@ -8,7 +8,7 @@ import { waitAtGate } from '../ipc/gate.js'
 import { AppListeners } from './app-listeners.js'
 import { OwnEvents } from './own-events.js'
 
-/** What the preload has put in place before the first line of the app ran. */
+/** The parts that the preload has put in place before the first line of the app ran. */
 export interface Preloaded {
   listeners: AppListeners
   events: OwnEvents

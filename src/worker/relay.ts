@@ -11,7 +11,7 @@ interface Closable {
 
 type Listen = (this: Server, ...args: unknown[]) => Server
 
-/** What takes the connections that a relay accepts: a server of the app. */
+/** The receiver of the connections that a relay accepts: a server of the app. */
 export interface Receiver {
   readonly server: Server
   deliver(connection: object): void

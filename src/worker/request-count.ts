@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { DETACHED } from '#balancer/contract/detached.js'
+import { DETACHED } from '#balancer/contract/detached-response.js'
 import type { RequestCounts } from '../ipc/vitals.js'
 
 /** Counts the requests of one worker. */

@@ -9,8 +9,8 @@ interface Counting {
 }
 
 /**
- * A socket on which a balancer sends the requests of many connections in frames, and gets the answers. Each connection is
- * delivered to the app's server as if it had been accepted there.
+ * A socket on which a balancer sends the requests of many connections in frames, and gets the answers. Each connection
+ * is delivered to the app's server as if it had been accepted there.
  */
 export class TrunkEnd implements FrameSink, FrameCarrier {
   readonly #channels = new Map<number, ChannelSocket>()
@@ -20,7 +20,7 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
   #awaiting = 0
   /** More has arrived than what is being handled. */
   #moreArrived = false
-  /** What leaves in one write, one character a byte. */
+  /** The bytes that leave in one write, one character a byte. */
   #out = ''
   #outSince = 0
   /** Until then each write leaves at once, in the clock of `performance.now()`. */
@@ -111,8 +111,8 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
   }
 
   /**
-   * What is written while others wait for the app leaves together with their answers, at the latest at the end of this
-   * turn of the event loop. A write is the dearest part of a short answer.
+   * An answer that is written while others wait for the app leaves together with theirs, at the latest at the end of
+   * this turn of the event loop. A write is the most expensive part of a short answer.
    */
   #collect(frames: string): void {
     if (this.#out === '') this.#outSince = performance.now()

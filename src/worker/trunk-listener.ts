@@ -46,7 +46,7 @@ export class TrunkListener {
     for (const trunk of this.#trunks.values()) trunk.retire()
   }
 
-  /** What the app has answered leaves, whatever ends the process. */
+  /** Answers of the app leave, however the process ends. */
   readonly #flush = (): void => this.#trunks.forEach(trunk => trunk.flush())
 
   #arrived(socket: Socket): void {

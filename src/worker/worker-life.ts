@@ -14,7 +14,7 @@ export interface Leaving {
   leave(deadlineMs: number, mesh: Mesh | undefined): Promise<void>
 }
 
-/** What every worker does, whatever it serves: follows the primary, balances in mesh mode, ends at a bug. */
+/** The common part of every worker: it follows the primary, balances in mesh mode, and ends at a bug. */
 export class WorkerLife {
   readonly log: Logger
   readonly #security: SecurityEvents

@@ -12,7 +12,7 @@ import { TrunkListener } from './trunk-listener.js'
 const IDLE_CHECK_MS = 50
 
 /** Handles some requests before the app. */
-export interface Door {
+export interface EarlyHandler {
   owns(request: IncomingMessage): boolean
   handleRequest(request: IncomingMessage, response: ServerResponse): void
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void
@@ -22,7 +22,7 @@ export interface WorkerServerOptions {
   socketPath: string
   /** Of the balancers' envelopes. */
   identityKey: string
-  /** What the app sees as the local port of its connections. */
+  /** The local port of its connections, as the app sees it. */
   publicPort?: number
   config?: {
     maxHeaderBytes: number
@@ -47,7 +47,7 @@ export class WorkerServer {
   constructor(
     private server: Server,
     private readonly options: WorkerServerOptions,
-    private readonly door: Door,
+    private readonly door: EarlyHandler,
   ) {
     passOverRemovedHeaders()
     this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined
@@ -83,7 +83,7 @@ export class WorkerServer {
     server.on('clientError', (_error, socket) => socket.destroy())
   }
 
-  /** Over when the app has closed its server. */
+  /** Resolves when the app has closed its server. */
   get closed(): Promise<void> {
     if (!this.server.listening) return Promise.resolve()
     return new Promise(resolve => this.server.once('close', () => resolve()))
@@ -141,7 +141,7 @@ export class WorkerServer {
     this.server.emit('upgrade', request, socket, head)
   }
 
-  /** Over when no connection is left: requests in flight end, or are cut at the deadline. The server goes on listening. */
+  /** Resolves when no connection is left: requests end, or are cut at the deadline. The server goes on listening. */
   async drain(deadlineMs: number): Promise<void> {
     const deadline = performance.now() + deadlineMs
     this.#trunks.retire()
@@ -251,8 +251,8 @@ function isMessage(value: object): value is IncomingMessage | ServerResponse {
 }
 
 /**
- * When an app ends a connection while a body is still arriving, Node would close the connection over that body. That is a
- * reset, and the answer may be lost. The balancer sees the end in the answer and closes the connection itself.
+ * When an app ends a connection while a body is still arriving, Node would close the connection over that body. That
+ * is a reset, and the answer may be lost. The balancer sees the end in the answer and closes the connection itself.
  */
 function leaveTheEndToTheBalancer(
   request: IncomingMessage,

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { createApp, type AppServices, type AppSettings } from '#src/app/app.js'
-import { openapi } from '#src/app/api/openapi.js'
+import { createApp, type BuiltInAppParts, type AppSettings } from '#src/app/app.js'
+import { openapi } from '#src/app/api/app-openapi.js'
 
 const METHODS = ['get', 'head', 'post', 'put', 'patch', 'delete']
 
@@ -59,7 +59,7 @@ function appWithoutServices(): Layered {
     construct: () => ({}),
   })
   const settings: object = { rateLimitMax: 0, rateLimitWindowMs: 1_000, production: false, workerName: undefined }
-  return createApp(nothing as AppServices, settings as AppSettings).router as unknown as Layered
+  return createApp(nothing as BuiltInAppParts, settings as AppSettings).router as unknown as Layered
 }
 
 interface Layered {

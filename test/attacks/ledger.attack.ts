@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
+import { residentBytes } from '#scripts/lib/proc.js'
 import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
 import { PoliteClient } from '../helpers/polite-client.js'
@@ -125,9 +126,7 @@ const attacks: Attack[] = [
 ]
 
 function balancing(cluster: Cluster, BALANCERS: string): number {
-  const pids = cluster.pids(BALANCERS === '0' ? 'worker' : 'balancer')
-  const pages = pids.map(pid => Number(readFileSync(`/proc/${pid}/statm`, 'utf8').split(' ')[1]))
-  return pages.reduce((sum, each) => sum + each, 0) * 4_096
+  return residentBytes(cluster.pids(BALANCERS === '0' ? 'worker' : 'balancer'))
 }
 
 /** The memory that the system has for TCP, in bytes. */

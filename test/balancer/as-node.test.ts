@@ -137,7 +137,7 @@ void t.test('a request without a body arrives without a length', async t => {
   }
 })
 
-void t.test('of two Content-Type headers the app gets the first', async t => {
+void t.test('the app gets the first of two Content-Type headers', async t => {
   const running = await before(t, ({ headers }, response) => void response.end(headers['content-type']))
   const answer = await rawExchange(running.port, requestBytes('GET /', ['Content-Type: a/b', 'Content-Type: c/d']))
   t.equal(answer.body.toString(), 'a/b')

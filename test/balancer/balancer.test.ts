@@ -53,6 +53,15 @@ void t.test('a stop lets requests in flight end and takes no new connections', a
   await until(() => target.open === 0, 'the connections to the target to be closed')
 })
 
+void t.test('a balancer that accepts no more serves the connections that it has, idle ones too', async t => {
+  const running = await RunningBalancer.start(t, [await FakeTarget.start(t, 'a')])
+  const client = await running.connect()
+  t.equal((await client.write(GET).response()).status, 200)
+  running.balancer.stopListening()
+  await t.rejects(RawConnection.open(running.port), { code: 'ECONNREFUSED' })
+  t.equal((await client.write(GET).response()).status, 200)
+})
+
 void t.test('a stop closes a kept connection after an answer that had begun before', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     response.write('begun ')

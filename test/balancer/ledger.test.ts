@@ -68,7 +68,7 @@ const ANYHOW: readonly Departure[] = ['reset', 'end', 'destroy']
 /** A stage of a request at which its client leaves. */
 interface Moment {
   name: string
-  /** What each client sends. */
+  /** The requests of each client. */
   sends: string
   /** Whether the requests of all `CLIENTS` are at that stage. */
   reached: (stage: Stage, clients: readonly RawConnection[]) => boolean

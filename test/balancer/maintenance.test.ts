@@ -64,7 +64,7 @@ void t.test('a client that is allowed reaches the targets', async t => {
   )
 })
 
-void t.test('what waits when maintenance begins gets the page as well', async t => {
+void t.test('requests that wait when maintenance begins get the page as well', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 20_000 })
   const clients = [await running.connect(), await running.connect()] as const
   clients[0].write(requestBytes('GET /'))

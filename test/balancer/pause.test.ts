@@ -31,7 +31,7 @@ void t.test('requests of a pause reach no target, and are all served once it is 
   await running.quiet(20)
 })
 
-void t.test('what was in flight ends, and that is told once', async t => {
+void t.test('the end of the requests in flight is reported once', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => {
     target.server.once('release', () => response.end('released'))
   })
@@ -77,7 +77,7 @@ void t.test('a pause ends by itself', async t => {
   t.ok(Date.now() >= end - 2)
 })
 
-void t.test('what waits for a target is held back with the others', async t => {
+void t.test('requests that wait for a target are held back with the others', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
   const client = await running.connect()
   client.write(GET)
@@ -122,7 +122,7 @@ void t.test('an upgrade waits as well', async t => {
   t.equal((await client.response()).status, 101)
 })
 
-void t.test('the health check of whoever is in front is answered during a pause', async t => {
+void t.test('the health check of a load balancer in front is answered during a pause', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { edgeHealthPath: '/health' })
   running.balancer.setEdge({ pausedUntil: inAMinute() })

@@ -33,7 +33,7 @@ async function answererOf(client: RawConnection, head: string[], line = 'GET /')
   return String(headers['x-target'])
 }
 
-void t.test('nobody gets a release in preview but who asks for it', async t => {
+void t.test('only clients that ask for a release in preview get it', async t => {
   const { client, running } = await given(t)
   for (let i = 0; i < 6; i += 1) t.equal(await answererOf(client, []), 'live')
   for (let i = 0; i < 6; i += 1) t.equal(await answererOf(client, [`Cookie: a=b; outpost_preview=${TOKEN}`]), 'looked')
@@ -83,7 +83,7 @@ void t.test('the link sets the cookie, and leads on without its token', async t 
   t.equal(await answererOf(client, [], `POST /?outpost_preview=${TOKEN}`), 'live', 'it is for links only')
 })
 
-void t.test('who looks at a release gets no other, even while no worker runs it', async t => {
+void t.test('a client in a preview gets no other release, even while no worker runs it', async t => {
   const { running, client, live, looked, specs } = await given(t)
   running.balancer.setTargets(specs.slice(0, 1))
   client.write(requestBytes('GET /', [`Cookie: outpost_preview=${TOKEN}`]))

@@ -7,7 +7,7 @@ import { RunningBalancer } from '../helpers/running-balancer.js'
 const FOREVER = { 'cache-control': 'public, max-age=31536000, immutable' }
 const BIG = 'x'.repeat(300_000)
 
-/** What the release before had. */
+/** The files of the release before. */
 const old: TargetHandler = ({ url, headers }, response) => {
   if (url === '/big.js')
     response.writeHead(200, FOREVER).write(BIG.slice(0, 100_000), () => response.end(BIG.slice(100_000)))
@@ -23,7 +23,7 @@ const gone: TargetHandler = (request, response) => {
   else request.resume().once('end', () => response.writeHead(404).end('nothing here'))
 }
 
-void t.test('what never changes is served for a while after its release has gone', async t => {
+void t.test('answers that never change are served for a while after their release has gone', async t => {
   const [before, after] = [await FakeTarget.start(t, 'old', old), await FakeTarget.start(t, 'new', gone)]
   const running = await RunningBalancer.start(t, [before])
   const client = await running.connect()
@@ -53,7 +53,7 @@ void t.test('what never changes is served for a while after its release has gone
   await running.quiet(1)
 })
 
-void t.test('who looks at a release gets no copies of another', async t => {
+void t.test('a client in a preview gets no copies of another release', async t => {
   const target = await FakeTarget.start(t, 'a', old)
   const running = await RunningBalancer.start(t, [target])
   const client = await running.connect()

@@ -8,7 +8,7 @@ import { programOf } from '#src/cli/program.js'
 const page = readFileSync('docs/cli.md', 'utf8')
 const program = programOf({ output: new Output(), appArgs: [], program: '', command: '' })
 
-/** What follows a heading, up to the next one. */
+/** The text after a heading, up to the next one. */
 function section(heading: string): string {
   const text = page.split(`\n${heading}\n`)[1]
   if (text === undefined) throw new Error(`docs/cli.md has no "${heading}"`)
@@ -35,7 +35,7 @@ function rowsFor(command: Command): string[][] {
 
 for (const command of program.commands) {
   const name = command.name()
-  void t.test(`docs/cli.md tells of outpost ${name} what its help tells`, t => {
+  void t.test(`docs/cli.md and the help of outpost ${name} say the same`, t => {
     const text = section(`## outpost ${[name, ...command.aliases()].join(', ')}`)
     t.ok(text.includes(`\noutpost ${name} ${command.usage()}\n`), `the usage: outpost ${name} ${command.usage()}`)
     t.strictSame(rowsOf(text), rowsFor(command))

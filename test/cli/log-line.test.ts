@@ -27,7 +27,7 @@ void t.test('a fact that ends the message is not told twice', t => {
   t.end()
 })
 
-void t.test('what a failed process has printed is below the message', t => {
+void t.test('the output of a failed process is below the message', t => {
   t.equal(
     readable(
       line({ err: { message: 'no', stack: 'Error: no\n  at x' }, lastLines: ['boom'], msg: 'reload failed' }),

@@ -40,7 +40,7 @@ void t.test('logs and the live screen', async t => {
     const [line] = (await within(once(createInterface({ input: follows.stdout }), 'line'), 'a line')) as [string]
     t.match(line, /asked for/)
     const exited = once(follows, 'exit')
-    // Who has nothing to write does not notice that nobody reads.
+    // A process that has nothing to write does not notice that nobody reads.
     const poked = until(async () => {
       await ask(url, '/poke')
       return follows.exitCode !== null
@@ -73,7 +73,7 @@ void t.test('logs and the live screen', async t => {
     t.match(await shell.run(['monit']), { code: 64, err: /monit needs a terminal/ })
   })
 
-  await t.test('who follows sees the log up to the stop, and is told of it', async t => {
+  await t.test('a follower sees the log up to the stop, and is told of it', async t => {
     const follows = spawn(process.execPath, [command, 'logs', '-f'], {
       cwd,
       env: shell.env,

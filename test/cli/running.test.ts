@@ -28,7 +28,7 @@ void t.test('commands on a running instance', async t => {
     for (const name of ['balancer 1', 'worker 1', 'worker 2']) t.match(out, new RegExp(`^${name} .* ready `, 'm'))
   })
 
-  await t.test('a reload tells of each worker and of its end', async t => {
+  await t.test('a reload reports each worker and its end', async t => {
     const { code, out, err } = await shell.run(['reload'], { cwd })
     t.strictSame([code, err], [0, ''])
     t.match(out, /^worker \d+ is replaced \(1 of 2\)\nworker \d+ is replaced \(2 of 2\)\n2 workers replaced\n$/)

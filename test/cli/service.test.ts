@@ -6,7 +6,7 @@ import { Shell } from '../helpers/command.js'
 
 const hasSystemd = spawnSync('systemd-analyze', ['--version']).status === 0
 
-/** What systemd finds wrong with a unit. */
+/** The faults that systemd finds in a unit. */
 function faultsOf(path: string): string {
   const { stdout, stderr } = spawnSync('systemd-analyze', ['verify', '--man=no', path], { encoding: 'utf8' })
   return (stdout + stderr)

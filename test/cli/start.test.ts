@@ -87,7 +87,7 @@ void t.test('an app that does not start is told with its last output, and nothin
   t.match(JSON.parse(failed.out), { error: { code: 'START_FAILED', lastLines: [/opening/] } })
 })
 
-void t.test('what makes a start impossible is said before anything is started', async t => {
+void t.test('a reason against the start is reported before anything is started', async t => {
   const shell = new Shell(t)
   appIn(shell)
   const cases: Array<[words: string[], err: RegExp]> = [
@@ -105,7 +105,7 @@ void t.test('what makes a start impossible is said before anything is started', 
   t.strictSame(shell.instances(), [])
 })
 
-void t.test('a port that is taken is told, whoever has it', async t => {
+void t.test('the start names a port that is taken', async t => {
   const shell = new Shell(t)
   appIn(shell)
   const { url } = (await shell.json(['start', './shop', '-d'])) as Started

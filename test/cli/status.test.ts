@@ -44,7 +44,7 @@ void t.test('the address is one that a browser takes', t => {
   t.end()
 })
 
-void t.test('a pause, maintenance and a preview are told of', t => {
+void t.test('the status names a pause, maintenance and a preview', t => {
   const ago = (seconds: number): string => new Date(Date.now() - seconds * 1_000).toISOString()
   const lines = statusLines({
     ...aStatus,

@@ -50,7 +50,7 @@ void t.test('a file may be named without its extension', t => {
   t.end()
 })
 
-void t.test('a path that leads to no file is none', t => {
+void t.test('a path that leads to no file finds no module', t => {
   const path = folder(t, [])
   t.equal(findAppModule(path), undefined)
   t.equal(findAppModule(join(path, 'none.js')), undefined)
@@ -67,7 +67,7 @@ void t.test('a link leads where it leads at the time', t => {
   t.end()
 })
 
-void t.test('what runs beside an app is said by its folder, else by the one it is run in', t => {
+void t.test('the Procfile beside an app is that of its folder, else of the one it is run in', t => {
   const path = folder(t, ['app.js'])
   t.equal(folderOfApp(path, '/srv'), path)
   t.equal(folderOfApp(join(path, 'app.js'), '/srv'), '/srv')

@@ -44,7 +44,7 @@ void t.test('no server is started where another one is named', t => {
   const APP = appWith(t, { redis: '5', minio: '8' })
   const S3 = { S3_ENDPOINT: 'https://s3.example', S3_ACCESS_KEY: 'a', S3_SECRET_KEY: 'b' }
   t.equal(started({ APP, REDIS_URL: 'redis://r.example' }), 'storage')
-  t.equal(started({ APP, REDIS_URL: 'r.example:6379' }), 'storage', 'in whatever form')
+  t.equal(started({ APP, REDIS_URL: 'r.example:6379' }), 'storage', 'in any form')
   t.equal(started({ APP, ...S3 }), 'redis')
   t.notOk(mayEmbed(readConfig({ APP, ...S3 }), 'storage'))
   t.ok(mayEmbed(readConfig({ APP }), 'storage'), 'it may be used later')

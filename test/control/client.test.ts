@@ -34,7 +34,7 @@ void t.test('status, reload and stop reach the commands', async t => {
   await until(() => carriedOut.includes('stop'), 'the stop, which follows its answer')
 })
 
-void t.test('a reload tells of each worker as it is replaced', async t => {
+void t.test('a reload reports each worker as it is replaced', async t => {
   const { socketPath } = await startControl(t, {
     reload: async onProgress => {
       for (const worker of ['1', '2']) onProgress({ event: 'replaced', worker })

@@ -57,7 +57,7 @@ void t.test('the control API on a port', async t => {
     t.strictSame(carriedOut, [])
   })
 
-  await t.test('refuses what a web page of elsewhere could send, token or not', async t => {
+  await t.test('refuses requests that a web page of another site could send, token or not', async t => {
     const foreign = [
       { host: 'evil.example' },
       { host: `evil.example:${port}` },

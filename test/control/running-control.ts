@@ -3,6 +3,7 @@ import type { Status } from '#src/control/protocol.js'
 import { socketDoor, type Door } from '#src/control/door.js'
 import type { Commands } from '#src/control/commands.js'
 import { ControlServer } from '#src/control/server.js'
+import { noVitals } from '#src/ipc/vitals.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 
 export const aStatus: Status = {
@@ -26,6 +27,7 @@ export const aStatus: Status = {
       ageMs: 10,
       servedMs: 9,
       restarts: 0,
+      ...noVitals,
       loopDelayMs: 0.5,
       loopUse: 0.25,
       cpuUse: 0.5,
@@ -35,7 +37,6 @@ export const aStatus: Status = {
       upgraded: 1,
       requests: 100,
       requestsPerSecond: 50,
-      leases: [],
     },
   ],
 }

@@ -7,7 +7,7 @@ type Answer = number | 'served'
 
 export interface BadRequest {
   name: string
-  /** What the client sends, or does. */
+  /** The bytes of the client, or its actions. */
   send: string | Buffer | ((client: RawConnection) => Promise<unknown>)
   /** The answers in their order, interim ones included. `any`: every outcome is accepted that does no harm. */
   answers: Answer[] | 'any'
@@ -19,7 +19,7 @@ export interface BadRequest {
   arrivesAs?: (headers: Record<string, string | string[] | undefined>) => boolean
 }
 
-/** What the server's application has received. */
+/** The facts about requests that have reached an application. */
 export interface Counters {
   /** Requests that have reached an application so far. */
   arrived?(): number

@@ -3,7 +3,7 @@ import { chmodSync, copyFileSync, mkdirSync, realpathSync, symlinkSync, writeFil
 import { join } from 'node:path'
 import { temporaryFolder, type Harness } from './harness.js'
 
-/** What the scripts call besides node, npm and the system's package manager. */
+/** The commands that the scripts call besides node, npm and the system's package manager. */
 const TOOLS = [
   'bash',
   'cat',

@@ -46,7 +46,7 @@ export class Shell {
     })
   }
 
-  /** What runs, or has been killed. */
+  /** The instances that run or have been killed. */
   instances(): Array<{ dataDir: string; pid: number }> {
     return registeredInstances(join(this.folder, 'state'))
   }

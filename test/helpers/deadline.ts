@@ -1,4 +1,4 @@
-/** What is waited for, or a function that also says how things stand. */
+/** The event that is waited for, or a function that also says how things stand. */
 type Awaitable = string | (() => string)
 
 /** Waits for `promise`, but not for ever, so that a test that hangs names what it waited for. */

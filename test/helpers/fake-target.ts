@@ -131,7 +131,7 @@ export class FakeTarget {
   }
 }
 
-/** What a misbehaving target does with a connection after the head of a request has arrived. */
+/** The action of a misbehaving target on a connection, after the head of a request has arrived. */
 export type RawScript = (socket: net.Socket, head: string, rest: Buffer) => void
 
 /**

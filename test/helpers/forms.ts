@@ -72,31 +72,3 @@ export function sendForm(base: string, body: Buffer, options: SendOptions): Prom
   upload.request.end(body)
   return upload.answer
 }
-
-export interface Fetched {
-  status: number
-  headers: http.IncomingHttpHeaders
-  bytes: Buffer
-}
-
-/** A GET or HEAD whose answer is bytes, not text. */
-export function fetchBytes(
-  base: string,
-  path: string,
-  headers: http.OutgoingHttpHeaders = {},
-  method = 'GET',
-): Promise<Fetched> {
-  return new Promise((resolve, reject) => {
-    const request = http.request(new URL(path, base), { method, agent: false, headers })
-    request.once('error', reject)
-    request.once('response', response => {
-      const chunks: Buffer[] = []
-      response.on('data', (chunk: Buffer) => chunks.push(chunk))
-      response.once('error', reject)
-      response.once('end', () => {
-        resolve({ status: response.statusCode ?? 0, headers: response.headers, bytes: Buffer.concat(chunks) })
-      })
-    })
-    request.end()
-  })
-}

@@ -1,9 +1,9 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { openFilesOf } from '#scripts/lib/proc.js'
 
 /** Lets a running process open a file only after it has closed another. Returns a function that lifts the limit. */
 export function useUpOpenFiles(pid: number): () => void {
-  const open = new Set(readdirSync(`/proc/${pid}/fd`))
+  const open = new Set(openFilesOf(pid))
   let free = 0
   while (open.has(String(free))) free += 1
   const before = limit(pid, '--output=SOFT', '--noheadings', '--nofile')

@@ -6,7 +6,7 @@ import { fixture } from './fixtures.js'
 
 const CLIENTS = 8
 
-/** Four workers of an app with a fault, and eight clients who ask for nothing bad. */
+/** Four workers of an app with a fault, and eight clients that ask for nothing bad. */
 export class PoisonedCluster {
   private constructor(
     readonly cluster: Cluster,

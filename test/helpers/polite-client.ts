@@ -9,7 +9,7 @@ const CONNECTIONS = 4
 const PAUSE_MS = 20
 const TIMEOUT_MS = 10_000
 
-/** What a client saw that asks for a page again and again. Times in milliseconds. */
+/** The counts of a client that asks for a page again and again. Times in milliseconds. */
 export interface Politely {
   answered: number
   /** Requests that failed, or were answered with another status than 200. */

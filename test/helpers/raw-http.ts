@@ -67,7 +67,7 @@ export class RawConnection {
     return this.#ended
   }
 
-  /** What has come and was not read yet. */
+  /** Bytes that have come and were not read yet. */
   get unread(): Buffer {
     if (this.#chunks.length !== 1) this.#chunks = [Buffer.concat(this.#chunks)]
     return this.#chunks[0]!

@@ -94,7 +94,7 @@ for (const BALANCERS of ['1', '0']) {
       t.match(await login(url, { ...first, password: newPassword }), { status: 200 })
     })
 
-    await t.test('a product belongs to who made it', async t => {
+    await t.test('a product belongs to the account that made it', async t => {
       const [alice, mallory] = [await member(url), await member(url)]
       const put = (by: { token: string }, price: number): Promise<Answer> =>
         ask(url, `/products/of-${BALANCERS}`, { method: 'PUT', json: { name: 'n', price }, headers: bearer(by.token) })
@@ -163,7 +163,7 @@ void t.test('sixty addresses do not get sixty guesses, and the owner signs in me
   await until(() => eventsOf(cluster, 'limited').some(({ account }) => account === alice.username), 'its log line')
 })
 
-void t.test('one username is registered so often only, from whatever address', async t => {
+void t.test('registrations of one username are limited over all addresses', async t => {
   const { url } = await Cluster.start(t, { WORKERS: '1' })
   const taken = somebody()
   const statuses: number[] = []

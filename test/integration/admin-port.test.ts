@@ -6,7 +6,7 @@ import type { Status } from '#src/control/protocol.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { appThatSays, folderOf } from '../helpers/releases.js'
 
-void t.test('whoever has a token may use the control API on ADMIN_PORT', async t => {
+void t.test('a client with a token may use the control API on ADMIN_PORT', async t => {
   const folder = folderOf(t, appThatSays('hello'))
   const cluster = await Cluster.start(
     t,

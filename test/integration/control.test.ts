@@ -53,7 +53,7 @@ void t.test('the status counts requests, restarts and what a process uses', asyn
   await until(async () => (await client.status()).processes.some(each => each.restarts === 1), 'the restart')
 })
 
-void t.test('what the instance prints is in its log', async t => {
+void t.test('the output of the instance is in its log', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '1' })
   const client = await ControlClient.of(cluster.dataDir)
   const lines: string[] = []

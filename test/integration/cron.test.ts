@@ -11,7 +11,7 @@ import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 /** Longer than until the next full minute. */
 const NEXT_MINUTE_MS = 75_000
 
-void t.test('of two machines with one Redis, one runs a job at its time, in the live release', async t => {
+void t.test('one of two machines with one Redis runs a job at its time, in the live release', async t => {
   const ran = join(temporaryFolder(t), 'ran')
   const app = (name: string): Record<string, string> => ({
     ...appThatSays(name),

@@ -125,7 +125,7 @@ for (const BALANCERS of ['1', '0']) {
       await client.rollback()
     })
 
-    await t.test('what cannot be gone back to is named', async t => {
+    await t.test('a rollback names a release that it cannot go back to', async t => {
       t.match(await failureOf(client.rollback('r3')), { code: 'UNKNOWN_RELEASE', message: /no release r3/ })
       t.match(await failureOf(client.rollback('r99')), { code: 'UNKNOWN_RELEASE' })
       t.match(await failureOf(client.rollback('../../etc')), { code: 'UNKNOWN_RELEASE' })

@@ -65,7 +65,7 @@ async function answersOf(port: number, { bytes, body }: Case): Promise<unknown[]
   }
 }
 
-/** What comes after the last chunk. */
+/** The end of a body in chunks, after the last one. */
 async function trailerOf(client: RawConnection): Promise<Buffer> {
   await until(() => client.unread.toString().endsWith('\r\n\r\n'), 'the end of the trailers')
   return client.unread

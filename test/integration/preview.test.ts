@@ -20,7 +20,7 @@ for (const BALANCERS of ['1', '0']) {
       Object.fromEntries((await client.releases()).map(({ id, state }) => [id, state]))
 
     let cookie = ''
-    await t.test('those who have the link or the host name get it, and nobody else', async t => {
+    await t.test('only clients with the link or the host name get it', async t => {
       const load = new Load(cluster.url, '/', 4)
       const deployed = await preview('new')
       t.match(deployed, { release: 'r1', preview: { host: 'r1.preview', link: /^\/\?outpost_preview=r1\.[\w-]{32}$/ } })

@@ -33,7 +33,7 @@ async function start(t: Test, APP: string, BALANCERS: string, APP_ARGS = ''): Pr
 }
 
 for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode': '0' })) {
-  void t.test(`no worker runs while nobody asks for anything, in ${mode}`, async t => {
+  void t.test(`no worker runs while no requests come, in ${mode}`, async t => {
     const cluster = await start(t, fixture('instrumented-app.js'), BALANCERS)
     const client = await ControlClient.of(cluster.dataDir)
     await untilAsleep(cluster, 1)

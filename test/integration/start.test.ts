@@ -2,6 +2,7 @@ import { existsSync, mkdirSync, readdirSync } from 'node:fs'
 import http from 'node:http'
 import { join } from 'node:path'
 import t from 'tap'
+import { openFilesOf } from '#scripts/lib/proc.js'
 import { ask, member, signIn } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
@@ -31,18 +32,16 @@ void t.test('one command starts all processes and prints one summary', async t =
   t.equal(cluster.pids('redis').length, 1)
 })
 
-const openFilesOf = (pid: number): number => readdirSync(`/proc/${pid}/fd`).length
-
 void t.test('several balancers share the connections evenly', async t => {
   const cluster = await Cluster.start(t, { BALANCERS: '2', BALANCE: 'least-busy', WORKERS: '1' })
   const balancers = cluster.pids('balancer')
   t.equal(balancers.length, 2)
-  const before = balancers.map(openFilesOf)
+  const before = balancers.map(pid => openFilesOf(pid).length)
   const agents = Array.from({ length: 20 }, () => new http.Agent({ keepAlive: true }))
   t.teardown(() => agents.forEach(agent => agent.destroy()))
   const answers = await Promise.all(agents.map(agent => ask(cluster.url, '/health', { agent })))
   t.ok(answers.every(({ status }) => status === 200))
-  const connections = balancers.map((pid, i) => openFilesOf(pid) - (before[i] ?? 0))
+  const connections = balancers.map((pid, i) => openFilesOf(pid).length - (before[i] ?? 0))
   t.ok(Math.max(...connections) - Math.min(...connections) <= 4, `the balancers have ${connections.join(' and ')}`)
   agents.forEach(agent => agent.destroy())
   t.match(await cluster.stop(), { code: 0 })

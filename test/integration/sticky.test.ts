@@ -23,7 +23,7 @@ async function start(t: Test, BALANCERS: string, STICKY: string): Promise<Cluste
   return cluster
 }
 
-/** What one client is answered that makes a connection for each visit and keeps its cookies. */
+/** The answers to one client that makes a connection for each visit and keeps its cookies. */
 async function visits(url: string, from: string): Promise<unknown[]> {
   const counts: unknown[] = []
   let cookie = ''

@@ -6,7 +6,7 @@ import { ask, bearer, jsonOf, member, type Answer } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
 import { within } from '../helpers/deadline.js'
-import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest } from '../helpers/forms.js'
+import { form, FORM_END, partHead, sendForm, UploadRequest } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { freePort } from '#scripts/lib/free-port.js'
 
@@ -81,7 +81,7 @@ for (const BALANCERS of ['1', '0']) {
       await cluster.ready()
       t.strictSame(await view.keys(), before)
       t.equal((await sendForm(base, small, { token })).status, 201)
-      t.equal((await fetchBytes(base, String(kept['url']))).bytes.toString(), 'kept')
+      t.equal((await ask(base, String(kept['url']))).body.toString(), 'kept')
       t.strictSame({ worker: cluster.pids('worker'), balancer: cluster.pids('balancer') }, others)
     },
   )
@@ -100,7 +100,7 @@ void t.test('an instance starts without its storage, reports it as away, and rec
   await store.start()
   await cluster.ready()
   const stored = jsonOf(await sendForm(cluster.url, small, { token }))
-  t.equal((await fetchBytes(cluster.url, String(stored['url']))).status, 200)
+  t.equal((await ask(cluster.url, String(stored['url']))).status, 200)
   await store.stop()
   await goesOnWithout(t, cluster.url, token)
 })
@@ -131,14 +131,14 @@ void t.test('a download is visibly cut when the storage exits', async t => {
   const { url } = jsonOf(await sendForm(base, form({ name: 'file', filename: 'x', content }), { token }))
   const [store] = cluster.pids('store')
   process.kill(store!, 'SIGSTOP')
-  const fetched = fetchBytes(base, String(url))
+  const fetched = ask(base, String(url))
   process.kill(store!, 'SIGKILL')
   const outcome = await fetched.then(
-    ({ status, bytes }) => (status === 200 ? `${bytes.length} bytes` : status),
+    ({ status, body }) => (status === 200 ? `${body.length} bytes` : status),
     () => 'cut',
   )
   t.ok(['cut', 503].includes(outcome), String(outcome))
   await cluster.has('store', 1, [store!])
   await cluster.ready()
-  t.ok((await fetchBytes(base, String(url))).bytes.equals(content))
+  t.ok((await ask(base, String(url))).body.equals(content))
 })

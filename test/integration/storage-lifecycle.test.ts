@@ -4,7 +4,7 @@ import t from 'tap'
 import { ask, bearer, jsonOf, member, signIn } from '../helpers/client.js'
 import { storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
-import { fetchBytes, form, sendForm } from '../helpers/forms.js'
+import { form, sendForm } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 const small = form({ name: 'file', filename: 'x', content: 'x' })
@@ -26,7 +26,7 @@ void t.test('a copy of DATA_DIR is a backup that can be restored', async t => {
   await second.ready()
   const { secretKey } = storageAddressOf(second)
   t.equal(secretKey, address.secretKey, 'the same key')
-  t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
+  t.ok((await ask(second.url, String(url))).body.equals(content))
   t.match(jsonOf(await ask(second.url, '/products/tea')), product)
   t.equal((await ask(second.url, '/me', { headers: bearer(person.token) })).status, 200)
   t.ok((await signIn(second.url, person)).token)

@@ -3,7 +3,7 @@ import { ObjectStore } from '#src/object-store/object-store.js'
 import { ask, bearer, jsonOf, member } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
-import { fetchBytes, form, sendForm } from '../helpers/forms.js'
+import { form, sendForm } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { RedisServer } from '../helpers/redis-server.js'
 
@@ -30,10 +30,10 @@ void t.test('two Outposts that share a Redis and a storage are one service', asy
   await t.test('a file that is uploaded at one can be read and deleted at the other', async t => {
     const content = Buffer.alloc(6 * 1024 ** 2, 'shared')
     const { url } = jsonOf(await sendForm(one.url, form({ name: 'file', filename: 'x', content }), person))
-    t.ok((await fetchBytes(two.url, String(url))).bytes.equals(content))
+    t.ok((await ask(two.url, String(url))).body.equals(content))
     const removed = await ask(two.url, String(url), { method: 'DELETE', headers: bearer(person.token) })
     t.equal(removed.status, 204)
-    t.equal((await fetchBytes(one.url, String(url))).status, 404)
+    t.equal((await ask(one.url, String(url))).status, 404)
   })
 
   await t.test('a product that is written at one is read at the other at once', async t => {

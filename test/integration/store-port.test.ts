@@ -20,7 +20,7 @@ void t.test('the store of the built-in app has no port, and takes uploads', asyn
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('a store that is down leaves its port to nobody, and serves who waits when it is back', async t => {
+void t.test('a store that is down leaves its port to nobody, and serves waiting clients when it is back', async t => {
   const port = await freePort()
   const cluster = await Cluster.start(t, { WORKERS: '1', STORE_PORT: String(port) })
   await cluster.ready()

@@ -91,7 +91,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
   })
 }
 
-/** What is answered to a client that offers another protocol, up to the end of the connection. */
+/** The answer to a client that offers another protocol, up to the end of the connection. */
 async function upgradeOf(port: number, protocol: string): Promise<[number, string | undefined]> {
   const client = await RawConnection.open(port)
   const { status, headers } = await client
@@ -178,7 +178,7 @@ void t.test('an app that ends without a listener and without an export is told s
   await cluster.printed(/APP=.*ends\.cjs: app ended without a listener, and its default export is no app: \{.*\}/)
 })
 
-void t.test('what apps use the environment for does not keep Outpost from starting', async t => {
+void t.test('variables that apps use for themselves do not keep Outpost from starting', async t => {
   const env = {
     LOG_LEVEL: 'verbose',
     NODE_ENV: 'production',
@@ -190,7 +190,7 @@ void t.test('what apps use the environment for does not keep Outpost from starti
   }
   const cluster = await start(t, 'environment.cjs', { ...env, WORKERS: '1' })
   t.match(JSON.parse((await ask(cluster.url, '/')).text), { ...env, PORT: String(cluster.port) })
-  await cluster.printed(/LOG_LEVEL=verbose is left to the app: accepted is one of .*; OUTPOST_LOG_LEVEL is never/)
+  await cluster.printed(/LOG_LEVEL=verbose is left to the app: Outpost accepts one of .*; OUTPOST_LOG_LEVEL is never/)
   await cluster.printed(/HOST=shop.invalid is left to the app/)
   t.match(await cluster.stop(), { code: 0 })
 })

@@ -111,7 +111,7 @@ void t.test('a parameter that is given twice is refused', async t => {
   })
 })
 
-void t.test('what clients say about themselves changes nothing', async t => {
+void t.test('headers of clients about themselves change nothing', async t => {
   const { endpoint } = await startStore(t)
   const headers = {
     'x-amz-user-agent': 'aws-sdk-js/3',

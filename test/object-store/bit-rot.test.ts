@@ -55,7 +55,7 @@ async function putParts(endpoint: Endpoint, key: string, body: Buffer): Promise<
   await send(endpoint, { method: 'POST', path, query: { uploadId }, body: document })
 }
 
-/** What of an answer arrives before the connection is cut. */
+/** The part of an answer that arrives before the connection is cut. */
 async function cutAnswer(endpoint: Endpoint, key: string): Promise<Buffer> {
   const request = open(endpoint, { path: `/bucket/${key}` })
   request.end()
@@ -193,7 +193,7 @@ void t.test('a damaged object is a 500 after a start, until it is written or del
   t.same(await third.store.scrub(), { objects: 1, sealed: 0, damaged: [] })
 })
 
-void t.test('foreign and damaged files are named, left alone, and no reason not to start', async t => {
+void t.test('foreign and damaged files are named and left alone, and do not prevent a start', async t => {
   const directory = t.testdir()
   const first = await startStore(t, directory)
   await send(first.endpoint, { method: 'PUT', path: '/bucket' })
@@ -244,7 +244,7 @@ void t.test('foreign and damaged files are named, left alone, and no reason not 
   t.notMatch((await send(endpoint, { path: '/' })).text, /core|photos|lost/)
 })
 
-void t.test('folders that are lost are named, and no reason not to start', async t => {
+void t.test('folders that are lost are named, and do not prevent a start', async t => {
   const directory = t.testdir()
   const first = await startStore(t, directory)
   for (const path of ['/bucket', '/second']) await send(first.endpoint, { method: 'PUT', path })
@@ -255,7 +255,7 @@ void t.test('folders that are lost are named, and no reason not to start', async
   const { endpoint, get, warnings } = await startStore(t, directory)
   t.equal(warnings.length, 2)
   t.equal((await get('key')).text, 'content')
-  t.match(await send(endpoint, { path: '/second/key' }), fault, 'whatever was there is not simply gone')
+  t.match(await send(endpoint, { path: '/second/key' }), fault, 'the damaged object is not simply gone')
 })
 
 void t.test('a scrub names every damaged object, and only those', async t => {
@@ -281,7 +281,7 @@ void t.test('a scrub names every damaged object, and only those', async t => {
   t.match(warnings, [/^object is damaged: bucket\/parts/, /^object is damaged: bucket\/rotten/])
 })
 
-void t.test('what version 0.1 wrote is served as it is, and a scrub gives it checksums', async t => {
+void t.test('objects of version 0.1 are served as they are, and a scrub gives them checksums', async t => {
   const directory = t.testdir()
   const first = await startStore(t, directory)
   await send(first.endpoint, { method: 'PUT', path: '/bucket' })

@@ -3,7 +3,7 @@ import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ObjectStore } from '#src/object-store/object-store.js'
-import { answerTo, element, open, send, sendRaw, type Endpoint } from './signed-request.js'
+import { storeAnswerTo, element, open, send, sendRaw, type Endpoint } from './signed-request.js'
 
 const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 
@@ -65,7 +65,7 @@ void t.test('a part that is sent while its bucket is removed is a 404', async t 
   await once(request, 'continue')
   t.equal((await send(endpoint, { method: 'DELETE', path: '/bucket' })).status, 204)
   request.end(Buffer.alloc(2000))
-  t.match(await answerTo(request), { status: 404, code: 'NoSuchBucket' })
+  t.match(await storeAnswerTo(request), { status: 404, code: 'NoSuchBucket' })
   t.same(warnings, [])
 })
 

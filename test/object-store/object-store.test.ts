@@ -4,7 +4,7 @@ import { connect } from 'node:net'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ObjectStore, type ObjectStoreOptions } from '#src/object-store/object-store.js'
-import { answerTo, element, elements, open, send, sendRaw, type Endpoint } from './signed-request.js'
+import { storeAnswerTo, element, elements, open, send, sendRaw, type Endpoint } from './signed-request.js'
 
 const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 
@@ -202,7 +202,7 @@ void t.test('stop lets a request finish', async t => {
   const request = await halfUpload(t, endpoint, directory, '/bucket/whole')
   const stopped = store.stop()
   request.end(Buffer.alloc(100_000))
-  t.equal((await answerTo(request)).status, 200)
+  t.equal((await storeAnswerTo(request)).status, 200)
   await stopped
   t.equal((await allFiles(join(directory, 'buckets', 'bucket', 'objects'))).length, 1)
 })
@@ -235,7 +235,7 @@ void t.test('a request that will be refused is refused before its body is sent',
     const request = open(endpoint, { ...options, secretKey, unsignedHeaders: { expect: '100-continue' } })
     request.on('continue', () => t.fail('must not be asked for its body'))
     request.flushHeaders()
-    const answer = await answerTo(request)
+    const answer = await storeAnswerTo(request)
     request.destroy()
     return answer
   }

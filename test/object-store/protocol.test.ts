@@ -2,7 +2,7 @@ import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import t from 'tap'
 import { s3Servers } from '../helpers/s3-servers.js'
-import { answerTo, chunkedBody, element, elements, open, presign, send, sendRaw, sign } from './signed-request.js'
+import { storeAnswerTo, chunkedBody, element, elements, open, presign, send, sendRaw, sign } from './signed-request.js'
 
 t.setTimeout(300_000)
 
@@ -317,7 +317,7 @@ for (const kind of s3Servers) {
       welcome.flushHeaders()
       await once(welcome, 'continue')
       welcome.end('hello')
-      t.equal((await answerTo(welcome)).status, 200)
+      t.equal((await storeAnswerTo(welcome)).status, 200)
     })
   })
 }

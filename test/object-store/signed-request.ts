@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
-import { once } from 'node:events'
-import { request as httpRequest, type ClientRequest, type IncomingMessage } from 'node:http'
+import { request as httpRequest, type ClientRequest } from 'node:http'
+import { answerTo, type Answer } from '#scripts/lib/http-client.js'
 import {
   deriveKey,
   hmac,
@@ -29,32 +29,24 @@ export interface RequestOptions {
   readonly secretKey?: string
 }
 
-export interface Answer {
-  readonly status: number
-  readonly headers: IncomingMessage['headers']
-  readonly body: Buffer
-  readonly text: string
+export interface StoreAnswer extends Answer {
   /** The Code of an error document. */
   readonly code: string | undefined
 }
 
 /** One request that is signed by header. A test can forge every part of it. */
-export async function send(endpoint: Endpoint, options: RequestOptions): Promise<Answer> {
+export async function send(endpoint: Endpoint, options: RequestOptions): Promise<StoreAnswer> {
   const request = open(endpoint, options)
   // Together with a body that is a string, Node would send the headers as UTF-8, and others than were signed.
   const body = Buffer.from((options.body ?? '') as Buffer)
   if (body.length > 0) request.write(body)
   request.end()
-  return answerTo(request)
+  return storeAnswerTo(request)
 }
 
-export async function answerTo(request: ClientRequest): Promise<Answer> {
-  const [response] = (await once(request, 'response')) as [IncomingMessage]
-  const pieces: Buffer[] = []
-  for await (const piece of response) pieces.push(piece as Buffer)
-  const body = Buffer.concat(pieces)
-  const text = body.toString('utf8')
-  return { status: response.statusCode ?? 0, headers: response.headers, body, text, code: element(text, 'Code') }
+export async function storeAnswerTo(request: ClientRequest): Promise<StoreAnswer> {
+  const answer = await answerTo(request)
+  return { ...answer, code: element(answer.text, 'Code') }
 }
 
 /** The same, signed but not yet sent. */
@@ -114,11 +106,11 @@ export async function sendRaw(
   path: string,
   body: Buffer | string = '',
   headers: Readonly<Record<string, string>> = {},
-): Promise<Answer> {
+): Promise<StoreAnswer> {
   const all = { 'content-length': String(Buffer.byteLength(body)), ...headers }
   const request = httpRequest({ host: '127.0.0.1', port: endpoint.port, method, path, headers: all })
   request.end(body)
-  return answerTo(request)
+  return storeAnswerTo(request)
 }
 
 /** An aws-chunked body, each chunk signed onto the one before. */

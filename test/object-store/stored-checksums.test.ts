@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
 import { ObjectStore } from '#src/object-store/object-store.js'
 import { ALGORITHMS, CHECKSUMS, type Algorithm } from '#src/object-store/request/checksums.js'
-import { element, elements, presign, send, sendRaw, type Answer, type Endpoint } from './signed-request.js'
+import { element, elements, presign, send, sendRaw, type StoreAnswer, type Endpoint } from './signed-request.js'
 
 const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 const MIB = 1 << 20
@@ -38,7 +38,7 @@ async function upload(
   const headers: Record<string, string> = { ...named, ...(type === undefined ? {} : { 'x-amz-checksum-type': type }) }
   const created = await send(endpoint, { method: 'POST', path, query: { uploads: '' }, headers })
   const uploadId = element(created.text, 'UploadId') ?? ''
-  const parts: Answer[] = []
+  const parts: StoreAnswer[] = []
   for (const [index, body] of bodies.entries()) {
     const query = { uploadId, partNumber: String(index + 1) }
     const own = algorithm ? { [`x-amz-checksum-${algorithm}`]: digest(algorithm, body) } : {}
@@ -54,7 +54,7 @@ async function upload(
   return { created, parts, uploadId, complete }
 }
 
-void t.test('a checksum is verified, stored, and returned to those who ask for it', async t => {
+void t.test('a checksum is verified, stored, and returned to clients that ask for it', async t => {
   const { endpoint, get, put, store, directory } = await startStore(t)
   for (const algorithm of ALGORITHMS) {
     const name = `x-amz-checksum-${algorithm}`

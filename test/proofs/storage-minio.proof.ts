@@ -4,7 +4,8 @@ import t from 'tap'
 import { jsonOf, member } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
 import { Cluster } from '../helpers/cluster.js'
-import { fetchBytes, form, sendForm } from '../helpers/forms.js'
+import { ask } from '#scripts/lib/http-client.js'
+import { form, sendForm } from '../helpers/forms.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { findMinio } from '../helpers/s3-servers.js'
 
@@ -28,7 +29,7 @@ void t.test('a minio in PATH is started, and its objects survive a restart', { s
   await first.ready()
   const { token } = await member(first.url)
   const { url } = jsonOf(await sendForm(first.url, form({ name: 'file', filename: 'x', content }), { token }))
-  t.ok((await fetchBytes(first.url, String(url))).bytes.equals(content))
+  t.ok((await ask(first.url, String(url))).body.equals(content))
   const view = new StorageView(t, storageAddressOf(first))
   t.equal((await view.keys()).length, 1)
   t.strictSame(await view.incomplete(), [])
@@ -36,7 +37,7 @@ void t.test('a minio in PATH is started, and its objects survive a restart', { s
 
   const second = await Cluster.start(t, env)
   await second.ready()
-  t.ok((await fetchBytes(second.url, String(url))).bytes.equals(content))
+  t.ok((await ask(second.url, String(url))).body.equals(content))
   await second.stop()
 
   const folders = (process.env['PATH'] ?? '').split(':').filter(folder => !existsSync(join(folder, 'minio')))

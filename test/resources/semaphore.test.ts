@@ -75,7 +75,7 @@ void t.test('a permit that is given back twice counts once', async t => {
   void second
 })
 
-void t.test('more permits admit those who wait, and fewer hold until holders have left', async t => {
+void t.test('more permits admit waiters, and fewer hold until holders have left', async t => {
   const semaphore = new Semaphore(1, 3)
   const admitted: string[] = []
   const enter = async (name: string): Promise<() => void> => {

@@ -29,7 +29,7 @@ void t.test('many holders of one place each may take all', async t => {
   t.equal((await hold(places, 'e', 1)).length, 0)
 })
 
-void t.test('a place that is given back goes to the first who may hold it', async t => {
+void t.test('a place that is given back goes to the first waiter that may hold it', async t => {
   const places = new SharedPlaces(2, 8)
   const [leaveA] = await hold(places, 'a', 1)
   const [leaveB] = await hold(places, 'b', 1)
@@ -57,7 +57,7 @@ void t.test('the queue has a share for each holder as well', async t => {
   t.equal(outcome, 'waits', 'another one still finds a place in it')
 })
 
-void t.test('who gives up its place in the queue frees it', async t => {
+void t.test('a waiter that gives up its place in the queue frees it', async t => {
   const places = new SharedPlaces(1, 2)
   const [leave] = await hold(places, 'a', 1)
   const patience = new AbortController()

@@ -24,7 +24,7 @@ const redis = await server.connect(t)
 await redis.call('CLUSTER', 'ADDSLOTSRANGE', '0', '16383')
 const log = pino({ level: 'silent' })
 
-void t.test('no two keys are equal, whatever names are in them', t => {
+void t.test('no two keys are equal, for any names in them', t => {
   const all = ['a', 'b', 'a:b'].flatMap(name => [
     accountKeys.user(name),
     accountKeys.token(name),

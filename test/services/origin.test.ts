@@ -33,7 +33,7 @@ void t.test('a request is of the same origin if its Origin header names the sche
   t.end()
 })
 
-void t.test('a host that is none makes no origin', t => {
+void t.test('an invalid host makes no origin', t => {
   for (const host of [
     undefined,
     '',

@@ -83,7 +83,7 @@ void t.test('a window begins with its first request and ends after its time', as
   const late = await request()
   t.equal(late.status, 429)
   t.match(late.headers['retry-after'], /^[1-5]$/)
-  t.ok((await redis.pttl(key)) <= 5_000, 'those who go on asking do not make it longer')
+  t.ok((await redis.pttl(key)) <= 5_000, 'further requests do not make it longer')
   await redis.del(key)
   t.equal((await request()).status, 200)
 })

@@ -34,7 +34,8 @@ export class SimulationError extends Error {
 
 /**
  * An instance without processes: fake children, a fake clock, seeded chance. For a while processes exit, hang, crash,
- * grow, start slowly or never, and commands come at any moment. Then the faults end, and the desired state must be reached.
+ * grow, start slowly or never, and commands come at any moment. Then the faults end, and the desired state must be
+ * reached.
  */
 export class World implements SimulatedWorld {
   readonly #chance: Chance
@@ -94,7 +95,7 @@ export class World implements SimulatedWorld {
     }
   }
 
-  /** What has happened so far, a line each. */
+  /** The events so far, a line each. */
   get story(): readonly string[] {
     return this.#story
   }

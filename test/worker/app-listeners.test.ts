@@ -102,7 +102,7 @@ void t.test('the first server on another port is public when none comes on PORT'
   t.match(remarks, [/does not listen on PORT=3000: its listener on port 0 is served there/])
 })
 
-void t.test('only what comes over its own port is marked so', async t => {
+void t.test('only requests over its own port are marked so', async t => {
   const { listeners, socketPath } = await install(t)
   const app = http.createServer(({ socket }, response) => response.end(String(cameBySideDoor(socket)))).listen(0)
   t.teardown(() => app.close())

@@ -16,6 +16,7 @@ const calls: Array<[form: string, args: unknown[], call: object]> = [
   ['a unix path', ['/run/app.sock'], { kind: 'path', path: '/run/app.sock' }],
   ['a unix path in options', [{ path: '/run/app.sock' }], { kind: 'path', path: '/run/app.sock' }],
   ['a descriptor', [{ fd: 3 }], { kind: 'other' }],
+  ['an open handle', [{ _handle: {} }], { kind: 'other' }],
   ['a port that is none', [65_536], { kind: 'other' }],
 ]
 

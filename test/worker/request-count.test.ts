@@ -2,7 +2,7 @@ import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import t from 'tap'
-import { DETACHED } from '#balancer/contract/detached.js'
+import { DETACHED } from '#balancer/contract/detached-response.js'
 import { RequestCount } from '#src/worker/request-count.js'
 
 const answer = (): ServerResponse => new EventEmitter() as unknown as ServerResponse
@@ -17,7 +17,7 @@ void t.test('a request is in flight until its answer is closed', t => {
   t.end()
 })
 
-void t.test('an answer that is taken from the app is over once, whatever the app does with it', t => {
+void t.test('an answer that is taken from the app is over once, even if the app goes on writing', t => {
   const count = new RequestCount()
   const [taken, other] = [answer(), answer()]
   count.begin(taken)

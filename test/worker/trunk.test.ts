@@ -184,7 +184,7 @@ void t.test('an answer that the app breaks off is broken for its client alone', 
   t.equal((await rawExchange(running.port, GET)).status, 200)
 })
 
-void t.test('what an app writes beyond its answer reaches no other client', async t => {
+void t.test('bytes that an app writes beyond its answer reach no other client', async t => {
   const forge: Handler = ({ socket }) => {
     socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nokHTTP/1.1 200 OK\r\nContent-Length: 6\r\n\r\nforged')
   }
@@ -254,7 +254,7 @@ void t.test('without the right key nothing is served in frames', async t => {
   t.equal(target.refused, 1, 'and it is reported')
 })
 
-void t.test('what is no frame ends the socket', async t => {
+void t.test('bytes that are no frame end the socket', async t => {
   const target = await FramedTarget.start(t, 'a', answering({}))
   for (const bytes of ['\xff'.repeat(8), frameHead('refusal', 1), frameHead('end', 1)]) {
     const socket = net.connect(framesPathOf(target.socketPath))
@@ -275,7 +275,7 @@ void t.test('a target without frames is reached by connections', async t => {
   }
 })
 
-void t.test('what an app keeps for the time of a request is not seen by others that came together with it', async t => {
+void t.test('the context of a request is not seen by requests that came together with it', async t => {
   const storage = new AsyncLocalStorage<string>()
   const seen: unknown[] = []
   const target = await FramedTarget.start(t, 'a', ({ url = '' }, response) => {

@@ -3,7 +3,7 @@ import http from 'node:http'
 import type { Duplex } from 'node:stream'
 import express from 'express'
 import t, { type Test } from 'tap'
-import { WorkerServer, type Door } from '#src/worker/worker-server.js'
+import { WorkerServer, type EarlyHandler } from '#src/worker/worker-server.js'
 import { until, within } from '../helpers/deadline.js'
 import { FakeClock } from '../helpers/fake-clock.js'
 import { socketPathFor } from '../helpers/fake-target.js'
@@ -11,7 +11,7 @@ import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js
 import { acceptUpgrade, UPGRADE_HEADERS } from '../helpers/websocket.js'
 
 /** A handler that owns all paths under `/own`. */
-const door: Door = {
+const door: EarlyHandler = {
   owns: ({ url }) => url?.startsWith('/own') === true,
   handleRequest: (_request, response) => void response.end('from the door'),
   handleUpgrade: (_request, socket) => void socket.end('HTTP/1.1 299 Door\r\nContent-Length: 0\r\n\r\n'),
@@ -132,6 +132,16 @@ void t.test('the envelope is read after any number of headers', async t => {
   const { path } = await start(t, ({ socket }, response) => void response.end(socket.remoteAddress))
   const many = Array.from({ length: 3_000 }, (_, i) => `${i}: x`)
   t.equal((await rawExchange(path, requestBytes('GET /', [...many, envelope()]))).body.toString(), '192.0.2.1')
+})
+
+void t.test('a request that is as large as the edge lets it be reaches the app', async t => {
+  const app = http.createServer(({ headers }, response) => void response.end(String(headers['x-long']?.length)))
+  const path = socketPathFor(t)
+  const options = { socketPath: path, identityKey: KEY, config: { maxHeaderBytes: 65_536, healthPath: undefined } }
+  await new WorkerServer(app, options, door).start()
+  const request = requestBytes('GET /', [envelope(), `X-Long: ${'x'.repeat(60_000)}`, 'Connection: close'])
+  t.equal((await rawExchange(path, request)).body.toString(), '60000')
+  app.close()
 })
 
 void t.test('requests and upgrades without an envelope are refused', async t => {

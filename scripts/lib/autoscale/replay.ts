@@ -16,7 +16,7 @@ export interface Replayed {
   /** Seconds times processes, those that start or leave included. */
   readonly workerSeconds: number
   readonly changes: readonly Change[]
-  /** What was wanted at the end of each second. */
+  /** The number of workers wanted at the end of each second. */
   readonly wanted: readonly number[]
   /** The lines that the rule gave as its reasons, with the second. */
   readonly reasons: ReadonlyArray<{ second: number; reason: string }>

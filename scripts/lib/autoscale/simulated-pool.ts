@@ -7,7 +7,7 @@ export interface PoolModel {
   /** From the start of a worker until it serves, and by how much that differs at most. */
   readonly startMs: number
   readonly startSpreadMs: number
-  /** What a request takes of the event loop, on average. Each is drawn from an exponential distribution. */
+  /** The average time of a request on the event loop. Each is drawn from an exponential distribution. */
   readonly workMs: number
   readonly waitMs: number
   /** How many requests one worker may have in flight. Others wait in the balancer. */
@@ -24,7 +24,7 @@ export const usualPool: PoolModel = {
   places: 256,
 }
 
-/** What one second brought. */
+/** The figures of one second. */
 export interface Second {
   /** How long the requests took that were done in it. */
   readonly tookMs: readonly number[]

@@ -1,7 +1,7 @@
 /** One request of the model. Times in milliseconds. */
 export interface SimulatedRequest {
   readonly cameAt: number
-  /** What it takes of the event loop. */
+  /** Its time on the event loop. */
   readonly workMs: number
 }
 
@@ -14,7 +14,7 @@ export class SimulatedWorker {
   #doneAt = Infinity
   #busyMs = 0
   #came = 0
-  /** What the event loop is busy with is counted up to here. */
+  /** The busy time of the event loop is counted up to here. */
   #countedTo = 0
   isLeaving = false
 
@@ -54,7 +54,7 @@ export class SimulatedWorker {
     return answeredAt - (request?.cameAt ?? now)
   }
 
-  /** What it tells of the last second, which ends now. */
+  /** Its report about the last second, which ends now. */
   measure(now: number): { inFlight: number; streaming: number; requestsPerSecond: number; loopUse: number } {
     if (this.#queue.length > 0) {
       this.#busyMs += now - this.#countedTo

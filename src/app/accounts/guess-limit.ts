@@ -19,7 +19,7 @@ const KNOWN_MS = 90 * 24 * 3_600_000
 const MAX_KNOWN = 20
 /** A turn that is not taken for so long is given up. */
 const TURN_KEPT_MS = 10 * 60_000
-/** Nobody is told to come back later than this. */
+/** The longest time that a client is told to wait. */
 const MAX_WAIT_MS = 60 * 60_000
 
 declare module 'ioredis' {
@@ -83,7 +83,7 @@ export class GuessLimit {
     redis.defineCommand('countGuess', { numberOfKeys: 1, lua: COUNT })
   }
 
-  /** Asked before the password is looked at. A turn is used up by it. */
+  /** To be called before the password is looked at. It uses up a turn. */
   async admit(username: string, client: string): Promise<Admission> {
     const keys = [accountKeys.guesses(username), accountKeys.guessTurns(username), accountKeys.knownClients(username)]
     const [guesses = '', turns = '', known = ''] = keys
@@ -116,7 +116,7 @@ export class GuessLimit {
     return 0
   }
 
-  /** From now on this client is known to the account. That it could not be noted is no reason to refuse it now. */
+  /** From now on this client is known to the account. A failure to note it is no reason to refuse the client now. */
   async know(username: string, client: string): Promise<void> {
     const key = accountKeys.knownClients(username)
     const now = this.#now()

@@ -1,5 +1,5 @@
 import type { Request, Response } from 'express'
-import { clientKey } from '../../services/rate-limit.js'
+import { countedAddress } from '../../services/rate-limit.js'
 import { HttpError, type AppErrorCode } from '../errors.js'
 import type { Accounts, VerifiedAccount } from './accounts.js'
 import type { GuessLimit } from './guess-limit.js'
@@ -22,7 +22,7 @@ export class PasswordCheck {
 
   /** @throws {HttpError} INVALID_CREDENTIALS, LOGIN_BACKOFF, LOGIN_TURN */
   async verify(request: Request, response: Response, username: string, password: string): Promise<VerifiedAccount> {
-    const client = clientKey(request)
+    const client = countedAddress(request)
     const { backoff, guesses } = this.limits ?? {}
     const refuseFor = async (code: AppErrorCode, seconds = 0): Promise<void> => {
       if (seconds > 0) throw await this.#refusal(code, username, seconds)
@@ -43,7 +43,7 @@ export class PasswordCheck {
 
   /** Has the account know the client that has made it. */
   async know(request: Request, username: string): Promise<void> {
-    await this.limits?.guesses.know(username, clientKey(request))
+    await this.limits?.guesses.know(username, countedAddress(request))
   }
 
   /** The log gets the name only of an account that exists: another name may be a password in the wrong field. */

@@ -37,7 +37,7 @@ export function sessionRoutes(options: SessionRouteOptions): Router {
     response.set('Cache-Control', 'no-store').json({ sessions })
   })
 
-  // With the password: who finds a browser that was left open must not throw out its owner (ASVS 7.5.2).
+  // With the password: somebody at a browser that was left open must not throw out its owner (ASVS 7.5.2).
   router.post('/sessions/end', loginLimit, signedIn, async (request, response) => {
     const { username, signInId } = signedInFrom(response)
     const { password, id } = parseSessionEnd(request.body)

@@ -1,6 +1,6 @@
 import type { Request } from 'express'
 import { v4 as uuid } from 'uuid'
-import { clientKey } from '../../services/rate-limit.js'
+import { countedAddress } from '../../services/rate-limit.js'
 import { hashOfToken, makeToken, type Accounts, type VerifiedAccount } from './accounts.js'
 import type { SignIns } from './sign-ins.js'
 
@@ -12,7 +12,7 @@ declare module 'express-session' {
   }
 }
 
-/** Who sent a request, and by which sign-in. */
+/** The sender of a request, and its sign-in. */
 export interface SignedIn {
   username: string
   signInId: string
@@ -38,7 +38,7 @@ export class SignIn {
     await promisify(done => request.session.regenerate(done))
     const [signInId, token] = [uuid(), makeToken()]
     const made = { sessionId: request.session.id, tokenHash: hashOfToken(token) }
-    const from = { client: clientKey(request), agent: request.get('user-agent') ?? '' }
+    const from = { client: countedAddress(request), agent: request.get('user-agent') ?? '' }
     if (!(await this.signIns.add(username, stored, signInId, { ...made, ...from }))) return undefined
     await this.accounts.storeToken(token, { username, signInId })
     request.session.username = username

@@ -33,7 +33,7 @@ const recordSchema = z.object({
 
 export type SignInRecord = z.infer<typeof recordSchema>
 
-/** What is known of a sign-in before it is added. */
+/** The facts about a sign-in before it is added. */
 export type NewSignIn = Omit<SignInRecord, 'startedAt' | 'seenAt'>
 
 declare module 'ioredis' {

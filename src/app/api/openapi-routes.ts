@@ -1,5 +1,5 @@
 import { Router } from 'express'
-import { openapi } from './openapi.js'
+import { openapi } from './app-openapi.js'
 
 /** GET /openapi.json */
 export function openapiRoutes(): Router {

@@ -13,7 +13,7 @@ function object(properties: Record<string, object>, optional: string[] = []): ob
   return { type: 'object', required: Object.keys(properties).filter(name => !optional.includes(name)), properties }
 }
 
-/** The bodies of the built-in app, by the names that `openapi.ts` refers to. */
+/** The bodies of the built-in app, by the names that the paths refer to. */
 export const schemas = {
   Credentials: object({
     username: { type: 'string', minLength: 1, maxLength: 64, description: 'Compared in Unicode NFC and lower case' },

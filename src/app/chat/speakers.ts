@@ -1,12 +1,12 @@
 import { TokenBucket, type BucketOptions } from './token-bucket.js'
 
-/** What all connections of one client may send together. */
+/** The budget of all connections of one client together. */
 const PACKETS: BucketOptions = { burst: 2_000, perSecond: 500 }
 const MESSAGES: BucketOptions = { burst: 400, perSecond: 100 }
 /** How many clients of this worker may get the messages of one speaker. Each delivery takes about 20 microseconds. */
 const DELIVERIES: BucketOptions = { burst: 20_000, perSecond: 10_000 }
 
-/** Speakers are looked through for silent ones when there are twice as many as were left the last time. */
+/** Silent speakers are removed when there are twice as many speakers as after the last removal. */
 const FEWEST_TO_SWEEP = 1_000
 
 interface Budgets {
@@ -16,8 +16,8 @@ interface Budgets {
 }
 
 /**
- * What each speaker of the chat may send: a user who is signed in, or everybody else at one address together. The budgets
- * outlive connections, because a new connection must not come with new budgets.
+ * The budgets of the speakers of the chat. A speaker is a user who is signed in, or everybody else at one address.
+ * Budgets outlive connections, because a new connection must not come with new budgets.
  */
 export class Speakers {
   readonly #budgets = new Map<string, Budgets>()

@@ -1,4 +1,4 @@
-import { ask, explain } from './answer.js'
+import { ask, explain } from './page-answer.js'
 import { element } from './elements.js'
 import { busy, Notice } from './notice.js'
 import { SessionList } from './sessions.js'

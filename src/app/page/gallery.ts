@@ -1,7 +1,7 @@
 import { create, element } from './elements.js'
 
 /** A file that was uploaded from this browser. */
-export interface StoredFile {
+export interface UploadedFile {
   key: string
   url: string
   name: string
@@ -19,11 +19,11 @@ export class Gallery {
   readonly #list = element('gallery', HTMLUListElement)
   #files = readFiles()
 
-  constructor(private readonly onDelete: (file: StoredFile) => void) {
+  constructor(private readonly onDelete: (file: UploadedFile) => void) {
     this.#draw()
   }
 
-  add(file: StoredFile): void {
+  add(file: UploadedFile): void {
     this.#files = [file, ...this.#files].slice(0, KEPT)
     this.#keep()
   }
@@ -42,7 +42,7 @@ export class Gallery {
     this.#list.replaceChildren(...this.#files.map(file => this.#item(file)))
   }
 
-  #item(file: StoredFile): HTMLLIElement {
+  #item(file: UploadedFile): HTMLLIElement {
     const item = create('li')
     const link = create('a')
     link.href = file.url
@@ -56,7 +56,7 @@ export class Gallery {
   }
 }
 
-function preview({ url, name, contentType }: StoredFile): HTMLElement {
+function preview({ url, name, contentType }: UploadedFile): HTMLElement {
   if (!PICTURE.test(contentType)) return create('div', /\.(\w{1,5})$/.exec(name)?.[1] ?? 'file', 'type')
   const image = create('img')
   image.alt = name
@@ -70,10 +70,10 @@ function sizeOf(bytes: number): string {
   return `${(bytes / 1024 ** step).toFixed(step === 0 ? 0 : 1)} ${units[step] ?? ''}`
 }
 
-function readFiles(): StoredFile[] {
+function readFiles(): UploadedFile[] {
   try {
     const kept: unknown = JSON.parse(localStorage.getItem(KEPT_IN) ?? '[]')
-    return Array.isArray(kept) ? (kept as StoredFile[]) : []
+    return Array.isArray(kept) ? (kept as UploadedFile[]) : []
   } catch {
     return []
   }

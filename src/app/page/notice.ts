@@ -1,4 +1,4 @@
-import type { Answer } from './answer.js'
+import type { PageAnswer } from './page-answer.js'
 import { create } from './elements.js'
 
 type Kind = 'good' | 'bad' | 'plain'
@@ -13,7 +13,7 @@ export class Notice {
     this.#line = line
   }
 
-  show(kind: Kind, text: string, answer?: Answer): void {
+  show(kind: Kind, text: string, answer?: PageAnswer): void {
     this.#line.dataset['kind'] = kind
     this.#line.replaceChildren(create('span', text))
     if (answer?.cache !== undefined) this.#line.append(create('span', `cache ${answer.cache}`, 'badge cache'))

@@ -1,4 +1,4 @@
-import { ask, explain, type Answer } from './answer.js'
+import { ask, explain, type PageAnswer } from './page-answer.js'
 import { element } from './elements.js'
 import { busy, Notice } from './notice.js'
 
@@ -34,7 +34,7 @@ async function saveProduct(): Promise<void> {
   else notice.show('bad', explain(answer), answer)
 }
 
-function show(answer: Answer, text: string): void {
+function show(answer: PageAnswer, text: string): void {
   element('product-name', HTMLInputElement).value = nameOf(answer)
   element('product-price', HTMLInputElement).value = priceOf(answer)
   notice.show('good', text, answer)
@@ -44,11 +44,11 @@ function path(): string {
   return `/products/${encodeURIComponent(element('product-id', HTMLInputElement).value)}`
 }
 
-function nameOf({ body }: Answer): string {
+function nameOf({ body }: PageAnswer): string {
   return String(body['name'])
 }
 
 /** Prices are kept in cents. */
-function priceOf({ body }: Answer): string {
+function priceOf({ body }: PageAnswer): string {
   return (Number(body['price']) / 100).toFixed(2)
 }

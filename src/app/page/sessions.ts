@@ -1,4 +1,4 @@
-import { ask, explain } from './answer.js'
+import { ask, explain } from './page-answer.js'
 import { create, element } from './elements.js'
 import { busy, type Notice } from './notice.js'
 

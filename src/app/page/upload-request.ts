@@ -1,10 +1,10 @@
-import { answerOf, NO_ANSWER, type Answer } from './answer.js'
+import { answerOf, NO_ANSWER, type PageAnswer } from './page-answer.js'
 
 /**
  * Sends a file as the multipart field `file`. Uses XMLHttpRequest, because `fetch` does not report the progress.
  * @param onProgress called with the share that has been sent, from 0 to 1
  */
-export function uploadFile(file: File, onProgress: (share: number) => void): Promise<Answer> {
+export function uploadFile(file: File, onProgress: (share: number) => void): Promise<PageAnswer> {
   return new Promise(resolve => {
     const request = new XMLHttpRequest()
     request.upload.addEventListener('progress', ({ loaded, total, lengthComputable }) => {

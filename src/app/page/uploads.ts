@@ -1,6 +1,6 @@
-import { ask, explain, type Answer } from './answer.js'
+import { ask, explain, type PageAnswer } from './page-answer.js'
 import { element } from './elements.js'
-import { Gallery, type StoredFile } from './gallery.js'
+import { Gallery, type UploadedFile } from './gallery.js'
 import { busy, Notice } from './notice.js'
 import { uploadFile } from './upload-request.js'
 
@@ -34,7 +34,7 @@ export function startUploads(): void {
     else notice.show('bad', explain(answer), answer)
   }
 
-  async function remove(file: StoredFile): Promise<void> {
+  async function remove(file: UploadedFile): Promise<void> {
     const answer = await ask('DELETE', file.url)
     if (answer.status === 204) forget(file, `Deleted ${file.name}.`, answer)
     else if (answer.status === 401) notice.show('bad', 'Sign in to delete files.', answer)
@@ -44,7 +44,7 @@ export function startUploads(): void {
     else notice.show('bad', `${file.name} belongs to another account.`, answer)
   }
 
-  function forget(file: StoredFile, text: string, answer: Answer): void {
+  function forget(file: UploadedFile, text: string, answer: PageAnswer): void {
     gallery.remove(file.key)
     notice.show('plain', text, answer)
     input.focus()

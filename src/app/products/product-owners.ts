@@ -17,8 +17,9 @@ return redis.call('DEL', KEYS[1])
 `
 
 /**
- * Who made a product. It is in the metadata of the stored object. A claim in Redis decides between accounts that make one
- * at the same time. A product without an owner, from a version that noted none, belongs to the first who writes it.
+ * The owners of products. An owner is in the metadata of the stored object. A claim in Redis decides between accounts
+ * that make one at the same time. A product without an owner, from a version that noted none, belongs to the first who
+ * writes it.
  */
 export class ProductOwners {
   constructor(

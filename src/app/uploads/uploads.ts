@@ -64,8 +64,8 @@ export class Uploads {
   ) {}
 
   /**
-   * Streams a file to the storage. The object exists once this resolves. If this throws, the object does not exist, or is
-   * removed soon: a slow storage may still have stored it.
+   * Streams a file to the storage. The object exists once this resolves. If this throws, the object does not exist, or
+   * is removed soon: a slow storage may still have stored it.
    * @throws {UploadsBusyError | QuotaReachedError | StorageFullError | StorageUnavailableError | SourceIdleError}
    */
   async store(owner: string, file: IncomingFile): Promise<StoredUpload> {
@@ -117,7 +117,7 @@ export class Uploads {
     await this.uncount(owner, key)
   }
 
-  /** Of a file that is gone: it no longer counts. */
+  /** Stops counting a file that is gone. */
   uncount(owner: string, key: string): Promise<void> {
     return this.quota.removed(owner, key)
   }

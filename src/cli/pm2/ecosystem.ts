@@ -24,7 +24,7 @@ export function isEcosystemFile(path: string): boolean {
 }
 
 /**
- * What an app of PM2's ecosystem file comes to here. What has no counterpart is among the notes, with its reason.
+ * The counterpart of an app in PM2's ecosystem file. A field without one is among the notes, with the reason.
  * @throws {Failure} the file cannot be read, has no such app, or says what cannot be done
  */
 export async function ecosystemLaunch(path: string, { env, only, args }: EcosystemOptions): Promise<Launch> {

@@ -5,7 +5,7 @@ import { exitCodes } from '../../process/exit.js'
 import { Failure } from '../failure.js'
 import { quoted, type Launch } from '../launch.js'
 
-/** What one field of an app in an ecosystem file comes to here. */
+/** The counterpart of one field of an app in an ecosystem file. */
 export type Translation = Partial<Pick<Launch, 'settings' | 'env' | 'nodeOptions'>> & {
   /** Why it has no counterpart, or none that is needed. */
   note?: string
@@ -29,7 +29,7 @@ const EARLY_EXITS = without(
 )
 const OWN_SERVICES = without('it belongs to services of PM2')
 const NAMING = without('an instance is known by its folder')
-const OWNER = without('Outpost runs as who starts it; outpost service writes User=')
+const OWNER = without('Outpost runs as the user who starts it; outpost service writes User=')
 
 /** Every field that PM2 knows, by each of its names. Those of `FIELDS_APART` depend on others. */
 const TRANSLATIONS: Readonly<Record<string, Translate>> = {
@@ -70,7 +70,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
   ...named(['name_prefix', 'namespace', 'append_env_to_name'], NAMING),
   shutdown_with_message: without('an app is told of its end by SIGTERM, or by outpost.onShutdown'),
   treekill: silent,
-  filter_env: without('an app gets the environment of who starts it'),
+  filter_env: without('an app gets the environment of the user who starts it'),
   ...named(
     ['post_update', 'io', 'trace', 'v8', 'event_loop_inspector', 'deep_monitoring', 'install_url'],
     OWN_SERVICES,

@@ -34,7 +34,7 @@ export const maintenanceSetSchema = z.object({ on: z.boolean() })
 
 export const maintenanceSchema = z.object({ since: z.string(), retryAfter, allow })
 
-export type Pause = z.infer<typeof pauseSchema>
+export type PauseWanted = z.infer<typeof pauseSchema>
 export type Paused = z.infer<typeof pausedSchema>
 export type Resumed = z.infer<typeof resumedSchema>
 export type Maintenance = z.infer<typeof maintenanceSchema>

@@ -43,7 +43,7 @@ export class ControlError extends Error {
   /** The last output of the failed worker, if a worker failed. */
   readonly lastLines: readonly string[] | undefined
 
-  /** What both releases did, if a release was tried. */
+  /** The figures of both releases, if a release was tried. */
   readonly report: DeployReport | undefined
 
   constructor(

@@ -39,21 +39,21 @@ export const failedSchema = z.object({
   error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema, report: optionalReport }),
 })
 
-/** What `POST /v1/reload` streams: any number of `replaced`, then one `done` or `failed`. */
+/** The events of `POST /v1/reload`: any number of `replaced`, then one `done` or `failed`. */
 export const reloadEventSchema = z.discriminatedUnion('event', [
   progressSchema,
   reloadedSchema.extend({ event: z.literal('done') }),
   failedSchema,
 ])
 
-/** What `POST /v1/releases` and `POST /v1/rollback` stream: any number of steps, then one `done` or `failed`. */
+/** The events of `POST /v1/releases` and `POST /v1/rollback`: any number of steps, then one `done` or `failed`. */
 export const deployEventSchema = z.discriminatedUnion('event', [
   deployProgressSchema,
   deployedSchema.extend({ event: z.literal('done') }),
   failedSchema,
 ])
 
-/** What `GET /v1/logs` streams. Only a client that asked to follow gets no `end`. */
+/** The events of `GET /v1/logs`. Only a client that asked to follow gets no `end`. */
 export const logEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('line'), line: z.string() }),
   z.object({ event: z.literal('skipped'), lines: wholeNumber.describe('lines that the client was too slow for') }),
@@ -61,7 +61,7 @@ export const logEventSchema = z.discriminatedUnion('event', [
   failedSchema,
 ])
 
-/** What `POST /v1/stop` streams: one event. */
+/** The one event of `POST /v1/stop`. */
 export const stopEventSchema = z.discriminatedUnion('event', [
   stoppingSchema.extend({ event: z.literal('stopping') }),
   failedSchema,

@@ -26,7 +26,7 @@ export const deployQuerySchema = z.strictObject({
     .enum(['0', '1'])
     .default('0')
     .transform(flag => flag === '1')
-    .describe('1: no client gets it but those who ask for it'),
+    .describe('1: only clients that ask for it get it'),
 })
 
 /** The query of `POST /v1/releases/{release}/activate`. */
@@ -60,7 +60,7 @@ export const releaseSchema = z.object({
   state: z
     .enum(['live', 'deploying', 'preview', 'warm', 'kept', 'taken-back'])
     .describe(
-      'preview: only those get it who ask for it; warm: its workers are ready for a rollback; kept: its files are there',
+      'preview: only clients that ask for it get it; warm: its workers are ready for a rollback; kept: its files are there',
     ),
   reason: z.string().optional().describe('why it was taken back'),
 })

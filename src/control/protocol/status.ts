@@ -53,7 +53,7 @@ export const statusSchema = z.object({
   port: wholeNumber,
   adminPort: wholeNumber.optional().describe('of this API on 127.0.0.1, for those with a token'),
   wanted: scaledSchema,
-  release: z.string().optional().describe('the release that all clients get who get no other'),
+  release: z.string().optional().describe('the release of all clients that get no other'),
   deploying: z
     .object({ release: z.string(), phase: z.string(), share: z.number().describe('of the clients; 1 is all') })
     .optional()
@@ -61,7 +61,7 @@ export const statusSchema = z.object({
   preview: z
     .object({ release: z.string(), ready: z.boolean() })
     .optional()
-    .describe('the release that only those get who ask for it'),
+    .describe('the release of clients that ask for it'),
   sleep: z
     .object({
       asleep: z.boolean().describe('no worker is wanted, because nobody needs one'),

@@ -161,7 +161,7 @@ export class Bucket {
     this.index.set(key, { size, etag, lastModified, uploadId: multipart?.uploadId })
   }
 
-  /** What is there under a damaged name is an object, and nothing is known of it. */
+  /** A damaged file under the key counts as an object of which nothing is known. */
   #requireWritable(key: string, conditions: WriteConditions): IndexEntry | undefined {
     const current = this.index.get(key)
     const damage = current ? undefined : this.#damageOf(key)

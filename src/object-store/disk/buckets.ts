@@ -3,7 +3,7 @@ import { readdir } from 'node:fs/promises'
 import { isIP } from 'node:net'
 import { join } from 'node:path'
 import { Bucket } from './bucket.js'
-import { makeDirectory, writeSynced } from './directories.js'
+import { makeDirectory, writeDurably } from './directories.js'
 import { isShortage, S3Error } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
 import { withFields } from './object-record.js'
@@ -54,7 +54,7 @@ export class Buckets {
       const createdAt = this.context.now()
       const path = join(this.root, name)
       await this.context.temp.directory(path, async half => {
-        await writeSynced(join(half, BUCKET_FILE), encodeRecord({ name, createdAt }))
+        await writeDurably(join(half, BUCKET_FILE), encodeRecord({ name, createdAt }))
         await makeDirectory(join(half, 'objects'))
         await makeDirectory(join(half, 'uploads'))
       })

@@ -33,7 +33,7 @@ export async function moveInto(from: string, to: string): Promise<void> {
 }
 
 /** Makes a small file, whose content is on the disk when this returns. Its name is durable after a directory sync. */
-export async function writeSynced(path: string, bytes: Buffer): Promise<void> {
+export async function writeDurably(path: string, bytes: Buffer): Promise<void> {
   const handle = await open(path, 'wx', 0o600)
   try {
     await handle.writeFile(bytes)

@@ -4,7 +4,7 @@ import { readdir, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Attributes } from './attributes.js'
 import type { WriteConditions } from '../request/conditions.js'
-import { syncDirectory, writeSynced } from './directories.js'
+import { syncDirectory, writeDurably } from './directories.js'
 import { isShortage, S3Error, systemCode } from '../errors.js'
 import { KeyedMutex } from './keyed-mutex.js'
 import { asPartRecord, asUploadRecord } from './object-record.js'
@@ -57,7 +57,7 @@ export class MultipartUploads {
     const record: UploadRecord = { id, key, initiated: this.context.now(), ...attributes, checksum }
     await this.#inBucket(() =>
       this.context.temp.directory(this.folders.pathOf(id), async path => {
-        await writeSynced(join(path, UPLOAD_FILE), encodeRecord(record))
+        await writeDurably(join(path, UPLOAD_FILE), encodeRecord(record))
       }),
     )
     const upload = { ...record, parts: new Map<number, PartRecord>() }

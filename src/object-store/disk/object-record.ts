@@ -11,7 +11,7 @@ export interface ObjectRecord extends Attributes {
   readonly size: number
   /** Milliseconds since the epoch. */
   readonly lastModified: number
-  /** What the client gave with the bytes; absent in what version 0.1 wrote. */
+  /** The checksum that the client gave with the bytes; absent in records of version 0.1. */
   readonly checksum?: StoredChecksum | undefined
   /** A multipart object has no body of its own: its parts are in the folder of the upload that made it. */
   readonly multipart?: MultipartBody

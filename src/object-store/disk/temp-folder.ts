@@ -16,7 +16,7 @@ export class TempFolder {
     readonly space: Pick<FreeSpace, 'require'>,
   ) {}
 
-  /** What cannot be removed may stay, because new files get names of their own. */
+  /** A file that cannot be removed may stay, because new files get names of their own. */
   async empty(warn: (message: string, cause: unknown) => void): Promise<void> {
     try {
       await rm(this.path, { recursive: true, force: true })

@@ -17,7 +17,7 @@ export interface GivenChecksum {
   readonly value: string
 }
 
-/** What a client says of the object that it completes. All of it must be true. */
+/** The claims of a client about the object that it completes. All of them must be true. */
 export interface CompletionOrder {
   readonly listed: readonly ListedPart[]
   readonly maxBytes: number

@@ -1,6 +1,6 @@
 import { OWNER } from './bucket-handlers.js'
 import { S3Error } from '../errors.js'
-import { isoDate, quoted, type Operation } from './operation.js'
+import { isoDate, quotedTag, type Operation } from './operation.js'
 import { listPage, type ListPage, type ListQuery } from './listing.js'
 import type { S3Request } from '../request/s3-request.js'
 import { uriEncode } from '../request/signature-v4.js'
@@ -69,7 +69,7 @@ function entries(page: ListPage, encode: (key: string) => string, withOwner: boo
   const contents = page.contents.map(({ key, entry }) => ({
     Key: encode(key),
     LastModified: isoDate(entry.lastModified),
-    ETag: quoted(entry.etag),
+    ETag: quotedTag(entry.etag),
     Size: entry.size,
     StorageClass: 'STANDARD',
     Owner: withOwner ? OWNER : undefined,

@@ -2,7 +2,7 @@ import { attributesOf } from '../disk/attributes.js'
 import { copySource, requireCopyConditions } from '../request/copy-source.js'
 import { OWNER } from './bucket-handlers.js'
 import { S3Error } from '../errors.js'
-import { isoDate, MAX_SINGLE_BYTES, quoted, type Operation } from './operation.js'
+import { isoDate, MAX_SINGLE_BYTES, quotedTag, type Operation } from './operation.js'
 import { keyEncoder, MAX_ENTRIES } from './list-handlers.js'
 import { writeConditions } from './object-handlers.js'
 import { copiedBody, readText } from '../request/payload.js'
@@ -43,7 +43,10 @@ export async function uploadPart(operation: Operation): Promise<void> {
   const body = operation.body({ maxBytes: operation.maxSingleBytes, algorithm: upload.checksum?.algorithm })
   const part = await operation.bucket().uploads.putPart(upload, partNumberOf(operation), body)
   const { algorithm, value } = part.checksum ?? {}
-  operation.reply.empty(200, { etag: quoted(part.etag), ...(algorithm && value ? valueHeader(algorithm, value) : {}) })
+  operation.reply.empty(200, {
+    etag: quotedTag(part.etag),
+    ...(algorithm && value ? valueHeader(algorithm, value) : {}),
+  })
 }
 
 export async function uploadPartCopy(operation: Operation): Promise<void> {
@@ -62,7 +65,7 @@ export async function uploadPartCopy(operation: Operation): Promise<void> {
     const part = await operation.bucket().uploads.putPart(upload, partNumber, body)
     reply.xml('CopyPartResult', {
       LastModified: isoDate(part.lastModified),
-      ETag: quoted(part.etag),
+      ETag: quotedTag(part.etag),
       ...partChecksum(part.checksum),
     })
   } finally {
@@ -94,7 +97,7 @@ export function listParts(operation: Operation): void {
     Part: parts.map(({ partNumber, lastModified, etag, size, checksum }) => ({
       PartNumber: partNumber,
       LastModified: isoDate(lastModified),
-      ETag: quoted(etag),
+      ETag: quotedTag(etag),
       Size: size,
       ...partChecksum(checksum),
     })),
@@ -112,7 +115,7 @@ export async function completeUpload(operation: Operation): Promise<void> {
     Location: `/${request.bucket}/${request.key}`,
     Bucket: request.bucket,
     Key: request.key,
-    ETag: quoted(record.etag),
+    ETag: quotedTag(record.etag),
     ...checksumFields(record.checksum),
   })
 }

@@ -4,7 +4,7 @@ import { matches, requireReadable, type WriteConditions } from '../request/condi
 import { copySource, requireCopyConditions } from '../request/copy-source.js'
 import { S3Error } from '../errors.js'
 import { checksumFields, checksumHeaders, valueHeader } from './checksum-fields.js'
-import { httpDate, isoDate, MAX_SINGLE_BYTES, quoted, type Operation } from './operation.js'
+import { httpDate, isoDate, MAX_SINGLE_BYTES, quotedTag, type Operation } from './operation.js'
 import type { ObjectRecord } from '../disk/object-record.js'
 import { partRange, requirePartNumber } from './part-ranges.js'
 import { parseAlgorithm } from '../request/checksums.js'
@@ -47,7 +47,7 @@ export async function putObject(operation: Operation): Promise<void> {
   const attributes = attributesOf(request)
   const body = operation.body({ maxBytes: operation.maxSingleBytes })
   const record = await bucket.put(request.key, body, attributes, writeConditions(request))
-  reply.empty(200, { etag: quoted(record.etag), ...checksumHeaders(record.checksum) })
+  reply.empty(200, { etag: quotedTag(record.etag), ...checksumHeaders(record.checksum) })
 }
 
 export async function copyObject(operation: Operation): Promise<void> {
@@ -73,7 +73,7 @@ export async function copyObject(operation: Operation): Promise<void> {
     const record = await bucket.put(request.key, body, { headers, metadata }, writeConditions(request))
     reply.xml('CopyObjectResult', {
       LastModified: isoDate(record.lastModified),
-      ETag: quoted(record.etag),
+      ETag: quotedTag(record.etag),
       ...checksumFields(record.checksum),
     })
   } finally {
@@ -118,7 +118,7 @@ function rangeOf(request: S3Request, record: ObjectRecord) {
 }
 
 function validatorHeaders({ etag, lastModified }: ObjectRecord): OutgoingHttpHeaders {
-  return { etag: quoted(etag), 'last-modified': httpDate(lastModified) }
+  return { etag: quotedTag(etag), 'last-modified': httpDate(lastModified) }
 }
 
 function partOf(request: S3Request): number | undefined {

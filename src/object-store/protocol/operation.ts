@@ -55,7 +55,7 @@ export class Operation {
 
 export type Handler = (operation: Operation) => Promise<void> | void
 
-export function quoted(etag: string): string {
+export function quotedTag(etag: string): string {
   return `"${etag}"`
 }
 

@@ -7,7 +7,7 @@ import type { S3Request } from '../request/s3-request.js'
 /** A header with one of these names may change what a request does. All others describe the client or the transfer. */
 const OPERATIVE = /^(?:x-amz-|x-minio-|if-)|^content-range$/
 
-/** What a request for any operation may have. */
+/** The headers that a request for any operation may have. */
 const COMMON = ['x-amz-content-sha256', 'x-amz-date', 'x-amz-expected-bucket-owner', 'x-amz-request-payer']
 COMMON.push('x-amz-user-agent')
 

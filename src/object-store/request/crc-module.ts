@@ -3,15 +3,15 @@
  *
  *     fold(table: i32, at: i32, end: i32, crc: i64): i64
  *
- * It folds the bytes from `at` to `end` into a bit-reversed CRC of up to 64 bits, eight bytes a step with the eight tables
- * at `table`, of 256 entries of eight bytes each, and byte by byte at the end.
+ * It folds the bytes from `at` to `end` into a bit-reversed CRC of up to 64 bits, eight bytes a step with the eight
+ * tables at `table`, of 256 entries of eight bytes each, and byte by byte at the end.
  */
 export interface FoldModule {
   readonly memory: { readonly buffer: ArrayBuffer }
   readonly fold: (table: number, at: number, end: number, crc: bigint) => bigint
 }
 
-/** What is used of Node's global, which Node's types do not declare. */
+/** The used part of Node's global, which Node's types do not declare. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object
   Instance: new (module: object) => { readonly exports: object }

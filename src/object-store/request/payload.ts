@@ -11,7 +11,7 @@ export interface Body {
   readonly length: number
   /** The client's Content-MD5 in lower-case hex. The consumer computes the MD5 anyway, and compares. */
   readonly expectedMd5: string | undefined
-  /** What is to be stored with the bytes. Its value is known when `chunks` has come to its end. */
+  /** The checksum to store with the bytes. Its value is known when `chunks` has come to its end. */
   readonly checksum?: { readonly algorithm: Algorithm; readonly value: () => string } | undefined
   readonly chunks: AsyncIterable<Buffer>
 }

@@ -3,7 +3,7 @@ import { S3Error } from '../errors.js'
 
 export const EMPTY_SHA256 = 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855'
 const ALGORITHM = 'AWS4-HMAC-SHA256'
-/** What AWS says to Signature Version 2, in a header and in a presigned query. */
+/** The answer of AWS to Signature Version 2, in a header and in a presigned query. */
 const OTHER_MECHANISM = `The authorization mechanism is not supported: Signature Version 4 is needed. Please use ${ALGORITHM}.`
 const MAX_SKEW_MS = 15 * 60_000
 const MAX_EXPIRES_SECONDS = 7 * 24 * 3600

@@ -6,7 +6,7 @@ export interface CommandLine {
   readonly words: readonly string[]
   /** Variables that stand before the words, as in `QUEUE=mail node worker.js`. */
   readonly env: Readonly<Record<string, string>>
-  /** What the person should know. */
+  /** A remark for the person. */
   readonly remark?: string
 }
 

@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 
-/** What the processes of one group use. */
+/** The resources that the processes of one group use. */
 export interface Usage {
   readonly rssBytes: number
   /** CPU time since the look before, or since the first process was seen; 1 is one core. */

@@ -83,7 +83,7 @@ export class RunningCommand {
     return this.#killAt
   }
 
-  /** Asks it to end. @param deadlineMs after which it is to be killed by whoever asked */
+  /** Asks it to end. @param deadlineMs after which the caller is to kill it */
   stop(deadlineMs: number): void {
     if (this.state !== 'running') return
     this.#asked = true

@@ -5,7 +5,7 @@ import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
 import type { ShutdownClock } from '../host/shutdown-clock.js'
 import { oncePerTurn } from '../once-per-turn.js'
-import { planSides, type SideAction, type SideHistory, type SideLimits } from '../plan/side-processes.js'
+import { planSides, type SideAction, type SideHistory, type SideLimits } from '../plan/side-plan.js'
 import { commandLineOf, type CommandLine } from './command-line.js'
 import { SideLog } from './side-log.js'
 import { Side } from './side.js'
@@ -168,7 +168,7 @@ export class SideProcesses implements Service {
     }
     const process = this.#running.get(action.id)
     if (process === undefined) return
-    // What has changed may have further effects.
+    // The change may cause further actions.
     this.#ask()
     switch (action.type) {
       case 'stop':

@@ -1,7 +1,7 @@
-import type { ObservedSide, SidePlace } from '../plan/side-processes.js'
+import type { ObservedSide, SidePlace } from '../plan/side-plan.js'
 import { RunningCommand, type CommandLaunch, type CommandObserver } from './running-command.js'
 
-/** What a process beside the web is. */
+/** A process beside the web. */
 export interface SideSpec extends CommandLaunch {
   readonly at: SidePlace
   /** Of the desired state that it was started for. */

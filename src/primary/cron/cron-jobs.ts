@@ -74,7 +74,7 @@ function entriesOf(folder: string, faults: string[]): unknown[] {
     if (Array.isArray(outpost.cron)) return outpost.cron
     faults.push('outpost.cron in package.json is not an array')
   } catch {
-    // What is no JSON is Node's to complain of.
+    // Node reports a package.json that is no JSON.
   }
   return []
 }

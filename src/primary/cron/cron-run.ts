@@ -2,9 +2,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { RunningCommand, type CommandLaunch } from '../beside/running-command.js'
 import type { Claim, RunLease } from './run-lease.js'
 
-/** How long a run that has to end may take for it. */
+/** The time that a run may take to end, once it has to. */
 const END_MS = 10_000
-/** How often, and how far apart, it is tried to find out whether another instance runs the job. */
+/** The number of tries to find out whether another instance runs the job, and the pause between them. */
 const [TRIES, TRY_EACH_MS] = [10, 2_000]
 
 /** How a run ended. */

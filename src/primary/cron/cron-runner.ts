@@ -34,7 +34,7 @@ const LOOK_MS = 30_000
 export class CronRunner implements Service {
   readonly #running = new Map<string, CronRun>()
   readonly #ended = new Set<Promise<void>>()
-  /** By job; of those that are gone nothing is kept. */
+  /** By job. Jobs that are gone have no entry. */
   #past = new Map<string, Past[]>()
   #jobs: Array<CronJob & { dueAt: number }> = []
   #place: ReleasePlace | undefined

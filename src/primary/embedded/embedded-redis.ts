@@ -23,7 +23,7 @@ export interface EmbeddedRedisOptions extends Pick<ManagedServerOptions, 'stopTi
   lifeline: string
 }
 
-/** A way in for programs that want a URL. */
+/** The address for programs that need a URL. */
 export interface RedisLogin {
   /** On 127.0.0.1. */
   port: number

@@ -57,7 +57,7 @@ export class EmbeddedServers implements Service {
     const login = hasPort
       ? {
           port: loopbackPort(folder.redisPortFile),
-          // New at each start: whoever got the port while it was free may have been told the last one.
+          // New at each start: a program that got the port while it was free may have been told the last one.
           password: randomBytes(32).toString('base64url'),
           file: folder.redisLoginFile,
         }
@@ -72,7 +72,7 @@ export class EmbeddedServers implements Service {
     return { path: folder.redisSocket, ...(this.login && { password: this.login.password }) }
   }
 
-  /** What an app finds in its environment of the servers that run for it. Nothing that the person has set is among it. */
+  /** The variables that tell an app of the servers that run for it. None of them is one that the person has set. */
   environment(): Record<string, string> {
     const found: Record<string, string> = {}
     const { login, storage } = this
@@ -164,7 +164,7 @@ export class EmbeddedServers implements Service {
   }
 }
 
-/** What a client is told: a unix socket is used in place of the endpoint, which it names in the header Host only. */
+/** The address for clients. They use the unix socket in place of the endpoint, and name the endpoint in Host only. */
 function addressOf({ socketPath, port }: StorePlace): { endpoint: string; socketPath?: string } {
   const endpoint = `http://127.0.0.1${port === undefined ? '' : `:${port}`}`
   return socketPath === undefined ? { endpoint } : { endpoint, socketPath }

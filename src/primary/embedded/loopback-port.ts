@@ -7,7 +7,7 @@ const LAST = 32_767
 const TRIES = 100
 const HOST = '127.0.0.1'
 
-/** A bound port of 127.0.0.1. It is nobody else's while the handle is open, whatever becomes of the server on it. */
+/** A bound port of 127.0.0.1. No other program can have it while the handle is open, even if the server on it ends. */
 export interface LoopbackPort {
   port: number
   handle: BoundHandle

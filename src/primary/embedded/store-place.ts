@@ -16,7 +16,7 @@ export function placeOfStore(config: Config, folder: InstanceFolder): StorePlace
   return { port: storePort === 'auto' ? loopbackPort(storePortFile) : storePort }
 }
 
-/** Other programs reach the store by a port: an app that names a client of S3, and whoever the person means. */
+/** Other programs reach the store by a port: an app that names a client of S3, and programs of the person. */
 function portFor(config: Config, file: string): LoopbackPort | undefined {
   const { storePort, app } = config
   if (storePort === 'off') return undefined

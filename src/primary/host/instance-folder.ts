@@ -3,7 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
-import { KEPT_FOLDER } from '../../ipc/kept-folder.js'
+import { KEPT_FOLDER } from '../../ipc/kept-folder-path.js'
 import { requireExclusive } from './exclusive-folder.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
@@ -91,12 +91,12 @@ export class InstanceFolder {
     return join(this.dataDir, 'releases')
   }
 
-  /** What is shown during maintenance; the file is there while it is on. */
+  /** The page that is shown during maintenance; the file exists while maintenance is on. */
   get maintenanceFile(): string {
     return join(this.dataDir, 'maintenance.json')
   }
 
-  /** What the instance prints; no other user may read it. Made here. */
+  /** The log of the instance; no other user may read it. Made here. */
   get logsDir(): string {
     const path = join(this.dataDir, 'logs')
     makeFolder(path)

@@ -6,7 +6,7 @@ import type { Log } from '../../control/log-answer.js'
 const MAX_TAIL_BYTES = 4 * 1024 * 1024
 
 /**
- * What the instance prints, kept in DATA_DIR/logs: `outpost.log`, and `outpost.log.1` with what came before. The two
+ * The output of the instance in DATA_DIR/logs: `outpost.log`, and `outpost.log.1` with what came before. The two
  * together stay under a bound. The lines of one turn of the event loop are written together.
  */
 export class LogFile implements Log {
@@ -29,7 +29,7 @@ export class LogFile implements Log {
   ) {
     this.path = join(folder, 'outpost.log')
     this.#previous = `${this.path}.1`
-    // Whatever ends this process, what was printed before is kept.
+    // The output is kept, however this process ends.
     process.on('exit', this.#flushNow)
   }
 
@@ -79,7 +79,7 @@ export class LogFile implements Log {
       fs.renameSync(this.path, this.#previous)
       this.#file = this.#open()
     }
-    // Of more than a file can hold, the end is kept.
+    // If there is more than a file can hold, the end is kept.
     const kept = bytes.subarray(Math.max(0, bytes.length - half))
     for (let at = 0; at < kept.length;) at += fs.writeSync(this.#file, kept, at)
     this.#bytes += kept.length

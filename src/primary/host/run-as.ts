@@ -14,7 +14,7 @@ export interface User {
 
 const ROOT = 0
 
-/** The calls of a Unix. Those who are not root never get here. */
+/** The calls of a Unix. They are used by root alone. */
 const identity = process as unknown as Record<'setgid' | 'setuid', (id: number) => void> & {
   setgroups(groups: number[]): void
   initgroups(user: string, group: number): void
@@ -48,7 +48,7 @@ export function userToBe(runAs: string | undefined, app: string | undefined): Us
 
 /**
  * Gives up root for good: user, groups, HOME and USER are that user's from now on, here and in all that is started.
- * What root has left in `dataDir` is handed over first.
+ * Files that root has left in `dataDir` are handed over first.
  */
 export function becomeUser(user: User, dataDir: string): void {
   handOver(dataDir, user)

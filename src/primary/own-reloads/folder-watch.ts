@@ -10,7 +10,7 @@ export interface FolderWatchOptions {
   paths: readonly string[]
   /** By the rules of .gitignore. */
   ignored: readonly string[]
-  /** What the instance writes itself. */
+  /** The folder that the instance writes itself. */
   dataDir: string
   /** Something has changed, and nothing more for a moment. @param path the last one, relative to the folder */
   onChange(path: string): void
@@ -27,7 +27,7 @@ const NEVER = ['.*', 'node_modules']
 /** Watches files for changes: for development. Links to folders are not followed. */
 export class FolderWatch implements Service {
   readonly #watchers = new Map<string, fs.FSWatcher>()
-  /** Of folders that are watched for the sake of single files. */
+  /** The names of the single files that are watched, by their folder. */
   readonly #only = new Map<string, Set<string>>()
   readonly #rules: ReturnType<typeof ignore>
   #quiet: NodeJS.Timeout | undefined

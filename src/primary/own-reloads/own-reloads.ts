@@ -1,6 +1,6 @@
 import type { Logger } from '../../process/log.js'
 
-/** Reloads that nobody has typed. What asks for one while another is under way gets one more, and no more than that. */
+/** Reloads by the clock and by changes of files. Any number of requests during a reload is followed by one more reload. */
 export class OwnReloads {
   #next: string | undefined
   #underWay = false

@@ -13,7 +13,7 @@ export interface AutoscaleHistory {
   readonly shrunk: { readonly from: number; readonly at: number } | undefined
   /** How long the workers must have had little to do before one is ended. */
   readonly patienceMs: number
-  /** What last stood in the way of more workers. */
+  /** The last bound that allowed no more workers. */
   readonly held: { readonly by: Bound['by']; readonly at: number } | undefined
 }
 
@@ -47,8 +47,8 @@ const MAX_PATIENCE_MS = 600_000
 const WANTED_AGAIN_MS = 2 * MAX_PATIENCE_MS
 
 /**
- * Decides how many workers are wanted, after Knative's rules: a panic window over its threshold adds workers at once, and
- * then none is ended for a whole stable window, whose mean has to be low. Pure; asked once a second.
+ * Decides how many workers are wanted, after Knative's rules: a panic window over its threshold adds workers at once,
+ * and then none is ended for a whole stable window, whose mean has to be low. Pure; asked once a second.
  * @param wanted how many workers have been wanted so far
  * @param now in milliseconds of one steady clock
  */

@@ -1,7 +1,7 @@
 import { boundOf } from '#balancer/contract/latency-buckets.js'
 import { chanceOfAtLeast } from './binomial.js'
 
-/** What one release has done in the seconds of a bake. */
+/** The figures of one release in the seconds of a bake. */
 export interface SideFigures {
   /** Answers, and tries that broke off. */
   readonly requests: number
@@ -22,7 +22,7 @@ export interface SideFigures {
  */
 export type Verdict = { readonly kind: 'worse' | 'too-little'; readonly reason: string } | { readonly kind: 'as-good' }
 
-/** What is tolerated. */
+/** The tolerances. */
 export const tolerances = {
   /** A release may fail this much more often than the one before: a share of its requests. */
   errors: 0.005,
@@ -33,7 +33,7 @@ export const tolerances = {
   slow: 0.02,
   /** A worker may grow by so many bytes more, and by as much more as it had. */
   growthBytes: 256 * 1024 ** 2,
-  /** What is seen is held against it only if a release as good as the one before would show it once in so many looks. */
+  /** A finding counts only if a release as good as the one before would show it once in so many looks. */
   chance: 1 / 1_000,
   /** With fewer requests on one of both sides nothing but health is judged. */
   requests: 100,

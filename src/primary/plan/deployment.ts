@@ -34,7 +34,7 @@ export interface Deployment {
   readonly reason?: string
 }
 
-/** What has been seen of the new release. */
+/** The facts about the new release. */
 export interface DeploymentFacts {
   /** The places of the new release whose workers are ready, reachable and have lasted. */
   readonly proven: ReadonlySet<number>
@@ -70,7 +70,7 @@ export function advance(deployment: Deployment, facts: DeploymentFacts, now: num
   return { ...deployment, phase: phase === 'starting' ? 'baking' : 'live', since: now }
 }
 
-/** When it has to be looked at again, whatever happens before. */
+/** The time at which it has to be looked at again, at the latest. */
 export function dueAt({ phase, since, stage, stages, keepWarmMs, startMs }: Deployment): number {
   if (phase === 'baking') return since + (stages[stage]?.ms ?? 0)
   if (phase === 'live') return since + keepWarmMs
@@ -91,7 +91,7 @@ export function releasesOf(deployment: Deployment, workers: number): Release[] {
   return [others, { id: from, workers, share: 0 }]
 }
 
-/** Its workers end, whatever the others do. */
+/** Its workers end, independent of the others. */
 export function withdrawn(id: string): Release {
   return { id, workers: 0, share: 0 }
 }

@@ -3,7 +3,7 @@ export interface Load {
   /** In milliseconds of one steady clock. */
   readonly at: number
   readonly load: number
-  /** What the load is measured by. */
+  /** The quantity that the load is measured by. */
   readonly by: 'event loops' | 'requests in flight'
 }
 

@@ -10,7 +10,7 @@ export function route(pass: Pass): void {
     if (role !== 'worker') continue
     const share = shares.get(release)
     const some = share === undefined ? {} : { release, share }
-    // What this pass begins to drain gets nothing new from this list on.
+    // A worker that this pass begins to drain gets nothing new from this list on.
     if (state === 'ready' && pass.drainingSince(child) === undefined)
       routes.push({ child: name, draining: false, ...some })
     else if (state === 'ready' || state === 'draining' || state === 'crashed')

@@ -13,7 +13,7 @@ export interface AutoscaleLimits {
 export interface AutoscaleFacts {
   /** The workers that serve, once a second. */
   readonly workers: readonly WorkerVitals[]
-  /** What the other processes of the instance use, in cores. */
+  /** The cores that the other processes of the instance use. */
   readonly otherCpuUse: number
   /** Memory in bytes: what processes may still take, and all that there is; infinite where it is unknown. */
   readonly freeBytes: number

@@ -1,4 +1,4 @@
-/** What a process tells of its clients and of itself. */
+/** The report of a process about its clients and itself. */
 export interface ProcessActivity {
   /** Requests without a complete answer. */
   readonly inFlight: number
@@ -10,11 +10,11 @@ export interface ProcessActivity {
   readonly leases: readonly string[]
 }
 
-/** What the processes of an instance tell of its clients. */
+/** The reports of all processes of an instance. */
 export interface Activity {
   /** By process. */
   readonly processes: ReadonlyMap<string, ProcessActivity>
-  /** What else needs workers, in words. */
+  /** Another need of workers, in words. */
   readonly other: string | undefined
 }
 
@@ -23,7 +23,7 @@ export interface SleepState {
   readonly asleep: boolean
   /** When something was last seen that needs a worker. */
   readonly activeAt: number
-  /** What keeps the workers at this moment; undefined for nothing. */
+  /** The reason that keeps the workers at this moment; undefined for none. */
   readonly heldBy: string | undefined
   /** The requests of each process at the last look. */
   readonly requests: ReadonlyMap<string, number>
@@ -40,8 +40,8 @@ export function awake(now: number): SleepState {
 }
 
 /**
- * Decides whether any worker is needed: none after `afterMs` without a request, an upgraded connection or another reason.
- * Pure; asked once a second.
+ * Decides whether any worker is needed: none after `afterMs` without a request, an upgraded connection or another
+ * reason. Pure; asked once a second.
  */
 export function sleep(before: SleepState, activity: Activity, afterMs: number, now: number): SleepDecision {
   const heldBy = holderOf(activity, before.requests)

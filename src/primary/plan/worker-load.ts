@@ -1,6 +1,6 @@
 import type { Load } from './load-window.js'
 
-/** What a worker that serves has told of its last second. */
+/** The report of a serving worker about its last second. */
 export interface WorkerVitals {
   readonly name: string
   readonly inFlight: number
@@ -26,7 +26,7 @@ const MOST_WORK = 10
 /** @param before its requests in flight a second ago; undefined if it did not serve then */
 function workOf({ loopUse, inFlight, requestsPerSecond: came }: WorkerVitals, before: number | undefined): number {
   if (loopUse < FULL || before === undefined || came === 0) return loopUse
-  // A full loop says only that there is too much. What came, and what was done of it, says how much.
+  // A full loop only shows that there is too much work. The requests that came and those that were done show how much.
   const done = came - (inFlight - before)
   return loopUse * (came / Math.max(done, came / MOST_WORK))
 }

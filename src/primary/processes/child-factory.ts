@@ -3,7 +3,7 @@ import { realpathSync } from 'node:fs'
 import { nodeOptions, startFolder, workerEnvironment } from '../../config/app-environment.js'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import { configFor, type Config } from '../../config/config.js'
-import { keptFolderBeside } from '../../ipc/kept-folder.js'
+import { keptFolderBeside } from '../../ipc/kept-folder-path.js'
 import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
 import { openGate } from '../../ipc/gate.js'
 import type { StartOrder } from '../../ipc/messages.js'
@@ -18,14 +18,14 @@ export interface ChildFactoryOptions {
   config: Config
   fork: ForkOptions
   publicPort: PublicPort
-  /** What an app finds in its environment of the servers that run for it. */
+  /** The variables that tell an app of the servers that run for it. */
   appEnvironment: Readonly<Record<string, string>>
   socketOf: (workerId: string) => string
   redis: StartOrder['redis']
   storage: StartOrder['storage']
   sessionSecret: string
   identityKey: string
-  /** What a release runs; undefined for the code that the program was started with. */
+  /** The files of a release; undefined for the code that the program was started with. */
   filesOf?: (release: string) => ReleaseFiles | undefined
 }
 

@@ -10,7 +10,7 @@ import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
 
-/** What a process has forked may hold its output open for long. */
+/** The children of a process may hold its output open for long. */
 const OUTPUT_PATIENCE_MS = 1_000
 
 /** Called when something happens to a child. Observers only record it; the next pass acts. */
@@ -127,7 +127,7 @@ export class Child {
     return this.#readyAt === undefined ? 0 : (this.#endedAt ?? performance.now()) - this.#readyAt
   }
 
-  /** What is told of the process when it has ended unasked. @param provenMs it is early before it has served so long */
+  /** The report of an unasked end. @param provenMs the end is early before the process has served so long */
   loss(provenMs: number): LostWorker {
     const { name, ending, servedMs, lastLines, printed } = this
     const early = servedMs < provenMs && !this.#pardoned

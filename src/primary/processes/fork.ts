@@ -20,7 +20,7 @@ export interface ForkOptions {
   /** The program: `dist/main.js`. */
   program: string
   lifelineFd: number
-  /** What a worker runs; undefined for the built-in app. */
+  /** The app of a worker; undefined for the built-in one. */
   app?: (spec: StartSpec) => AppLaunch | undefined
 }
 

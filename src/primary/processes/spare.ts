@@ -1,11 +1,11 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** So many spares may end unasked until workers run again: what ends them would end others, too. */
+/** After so many spares have ended unasked, none is started until workers run: the cause would end others, too. */
 const MAX_LOST = 3
 
 /**
- * A worker process that Node has started and that has run nothing of the app yet. It costs no CPU time, and takes that of
- * its start off a worker that is wanted at once.
+ * A worker process that Node has started and that has run nothing of the app yet. It costs no CPU time, and saves the
+ * time of its start to a worker that is wanted at once.
  */
 export class Spare {
   #ready: { process: ChildProcess; key: string } | undefined

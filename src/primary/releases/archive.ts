@@ -5,7 +5,7 @@ import { dirname, join, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { ReadEntry } from 'tar'
 
-/** What an archive may hold at most. */
+/** The bounds of an archive. */
 export interface ArchiveLimits {
   /** Of all files together, unpacked. */
   maxBytes: number
@@ -43,7 +43,7 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
   const failure = new Promise<void>(resolve => (hasFailed = resolve))
   const fail = (error: Error): void => {
     failed ??= error
-    // What is being written would wait for the rest of it.
+    // A file that is being written would wait for the rest of it.
     reading?.destroy(failed)
     hasFailed()
   }
@@ -105,7 +105,7 @@ class ReleaseTree {
 
   leavesOut({ path }: ReadEntry): boolean {
     const name = path.replace(/^(\.\/)+/, '').replace(/\/+$/, '')
-    // What has `..` in it may be anywhere.
+    // A path with `..` in it may lead anywhere.
     if (name.split('/').includes('..')) return false
     return this.limits.leftOut?.some(folder => name === folder || name.startsWith(`${folder}/`)) === true
   }

@@ -14,7 +14,7 @@ interface Side {
   readonly latencies: Map<number, number>
 }
 
-/** What both releases of a bake have done in the same seconds, from the reports of the balancers and the heartbeats. */
+/** The figures of both releases of a bake in the same seconds, from the reports of the balancers and the heartbeats. */
 export class BakeFigures {
   readonly #sides = { from: newSide(), to: newSide() }
   /** Resident memory of each worker when it was first seen with traffic, and now. */

@@ -23,7 +23,7 @@ export interface DeployerOptions extends ReleaserOptions {
   startedIn: string
   /** The environment of the app, for its installation. */
   env: () => NodeJS.ProcessEnv
-  /** What an app finds in its environment of the servers that run for it. */
+  /** The variables that tell an app of the servers that run for it. */
   appEnvironment: Readonly<Record<string, string>>
   lifelineFd: number
   installTimeoutMs: number
@@ -34,13 +34,13 @@ export interface DeployerOptions extends ReleaserOptions {
   print: (line: string) => void
 }
 
-/** What is to be deployed. */
+/** A release that is to be deployed. */
 export interface Deploy {
   archive: Readable
   /** As people know it. */
   source: string
   stages: readonly Stage[]
-  /** No client gets it but those who ask for it. */
+  /** Only clients that ask for it get it. */
   preview: boolean
 }
 
@@ -87,7 +87,7 @@ export class Deployer implements Service {
   }
 
   /**
-   * Receives, installs and tries a release, and makes it the live one. Whatever fails, the release before goes on.
+   * Receives, installs and tries a release, and makes it the live one. If a step fails, the release before goes on.
    * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `TAKEN_BACK`
    */
   deploy({ archive, source, stages, preview }: Deploy, told: Told): Promise<Deployed> {
@@ -205,7 +205,7 @@ export class Deployer implements Service {
 
   #requireApp(folder: string): void {
     const { app } = this.options
-    // What a build script makes is not there yet.
+    // The output of a build script is not there yet.
     if (this.#hasApp(folder) || commandsFor(folder).length > 0) return
     const name = app === undefined ? 'index.js' : basename(app)
     throw new ArchiveError(`it has no app: neither ${name} nor what a package.json names by "start" or "main"`)

@@ -1,3 +1,5 @@
+import { failureOf, type FailedWorker } from '../processes/failed-worker.js'
+
 /** Why a new release is taken back. */
 export interface Fault {
   readonly reason: string
@@ -7,17 +9,13 @@ export interface Fault {
 }
 
 /** The end of a worker that was not asked for. */
-export interface LostWorker extends Omit<Fault, 'reason'> {
-  readonly name: string
+export interface LostWorker extends Omit<Fault, 'reason'>, FailedWorker {
   readonly release: string
-  readonly ending: string
-  readonly servedMs: number
   /** It had not served for long enough, and no request has ended it. */
   readonly early: boolean
 }
 
 /** The loss of a worker of a new release, as a reason to take it back. */
-export function lossOf({ name, servedMs, ending, early }: LostWorker): string {
-  if (servedMs === 0) return `the new ${name} did not become ready (${ending})`
-  return `the new ${name} ${early ? 'did not last' : 'ended'} (${ending})`
+export function lossOf(worker: LostWorker): string {
+  return `the new ${failureOf(worker, worker.early ? undefined : 'ended')}`
 }

@@ -10,7 +10,7 @@ import { commandIn } from '../../config/procfile.js'
 export class InstallError extends Error {
   constructor(
     message: string,
-    /** What the command printed last. */
+    /** The last output of the command. */
     readonly lastLines: readonly string[],
   ) {
     super(message)

@@ -1,7 +1,7 @@
 import type { Release } from '../plan/desired.js'
 import { lossOf, type Fault, type LostWorker } from './fault.js'
 
-/** Told of what becomes of a preview. */
+/** Receives the outcome of a preview. */
 export interface PreviewWatcher {
   /**
    * It can be looked at from now on.
@@ -40,7 +40,7 @@ export class Preview {
     return { id: this.release, workers: 1, share: 0 }
   }
 
-  /** When it has to be looked at again, whatever happens before. */
+  /** The time at which it has to be looked at again, at the latest. */
   get due(): number {
     return this.#state === 'starting' ? this.startBy : Infinity
   }

@@ -3,14 +3,11 @@ import type { Previewing } from './preview.js'
 import type { ReleaseRunner } from './release-runner.js'
 import type { ReleaseSwitch, Switching } from './release-switch.js'
 
-/** Who carries the changes out. */
+/** Carries the changes out. */
 export interface ChangeExecutor {
-  /** Workers are being replaced by a reload. */
-  isReloading(): boolean
-  /** Workers are needed. */
-  wake(reason: string): void
-  /** Something is to be done. */
+  /** Requests a pass. */
   ask(): void
+  /** Resolves when every process that balances goes by the newest list of workers. */
   routed(): Promise<void>
 }
 
@@ -18,6 +15,8 @@ export interface ChangeExecutor {
 export class ReleaseChanges implements ReleaseRunner {
   constructor(
     readonly releases: ReleaseSwitch,
+    private readonly reloads: { readonly areUnderWay: boolean },
+    private readonly pool: { wake(reason: string): void },
     private readonly executor: ChangeExecutor,
   ) {}
 
@@ -44,7 +43,7 @@ export class ReleaseChanges implements ReleaseRunner {
 
   #requireQuiet(): void {
     if (this.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
-    if (this.executor.isReloading()) throw new ControlError('RELOAD_UNDER_WAY')
-    this.executor.wake('a release changes')
+    if (this.reloads.areUnderWay) throw new ControlError('RELOAD_UNDER_WAY')
+    this.pool.wake('a release changes')
   }
 }

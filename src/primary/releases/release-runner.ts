@@ -1,7 +1,7 @@
 import type { Previewing } from './preview.js'
 import type { ReleaseSwitch, Switching } from './release-switch.js'
 
-/** What changes the release that runs. */
+/** Changes the release that runs. */
 export interface ReleaseRunner {
   /**
    * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.
@@ -14,7 +14,7 @@ export interface ReleaseRunner {
    */
   previewRelease(previewing: Previewing): void
   endPreview(): void
-  /** Asked within a change of releases: resolves when every process that balances goes by it. */
+  /** To be called within a change of releases. Resolves when every process that balances goes by it. */
   routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm' | 'preview'>
 }

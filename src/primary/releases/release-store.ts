@@ -17,7 +17,7 @@ const recordSchema = z.object({
   id: z.string(),
   /** When it was made, in milliseconds since 1970. */
   at: z.number(),
-  /** What it was made of, as people know it. */
+  /** Its source, as people know it. */
   source: z.string(),
   outcome: z.enum(outcomes),
   /** Why it was taken back. */
@@ -49,13 +49,13 @@ const KEPT = 5
 const KEPT_RECORDS = 10
 
 const DRAFT = '.new-'
-/** What is being removed. */
+/** The prefix of a folder that is being removed. */
 const GONE = '.gone-'
 
 /**
- * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`. The name of a release appears
- * when it is whole, and nothing in it changes from then on but its outcome. `state.json` names the live one; it is
- * replaced in one step, so a crash leaves the old name or the new one.
+ * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`. The name of a release
+ * appears when it is whole, and nothing in it changes from then on but its outcome. `state.json` names the live one;
+ * it is replaced in one step, so a crash leaves the old name or the new one.
  */
 export class ReleaseStore {
   #state: z.infer<typeof stateSchema> = { live: STARTED, last: 0 }
@@ -191,8 +191,8 @@ export class ReleaseStore {
   }
 
   /**
-   * Gone at once, though not yet from the disk: a release may have 200,000 files, and connections wait for this process.
-   * What is left at a crash is removed by the next start.
+   * Gone at once, though not yet from the disk: a release may have 200,000 files, and connections wait for this
+   * process. The next start removes what a crash has left.
    */
   #remove(path: string): void {
     const gone = join(this.folder, GONE + randomUUID())

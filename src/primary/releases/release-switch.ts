@@ -18,18 +18,18 @@ import { BakeFigures } from './bake-figures.js'
 import { lossOf, type Fault, type LostWorker } from './fault.js'
 import { Preview, type Previewing } from './preview.js'
 
-/** The release of those who have not deployed yet: the code that the program was started with. */
+/** The release before the first deploy: the code that the program was started with. */
 export const STARTED = 'start'
 
-/** What both releases did while clients got either. */
+/** The figures of both releases while clients got either. */
 export interface Comparison {
   readonly before: SideFigures
   readonly fresh: SideFigures
-  /** What is to be known of it. */
+  /** A remark about it for people. */
   readonly remark?: string
 }
 
-/** Told of the steps of one change. */
+/** Receives the steps of one change. */
 export interface SwitchWatcher {
   /** A stage of the bake has begun. */
   baking(share: number, ms: number): void
@@ -47,7 +47,7 @@ export interface SwitchWatcher {
   takenBack(fault: Fault, comparison: () => Comparison | undefined): void
 }
 
-/** What a change is made of. */
+/** The parts of a change. */
 export interface Switching {
   to: string
   stages: readonly Stage[]
@@ -87,7 +87,7 @@ export class ReleaseSwitch {
     private readonly wallClock: () => number = Date.now,
   ) {}
 
-  /** The release that clients get who get no other. */
+  /** The release of all clients that get no other. */
   get current(): string {
     const deployment = this.#change?.deployment
     return deployment?.phase === 'live' ? deployment.to : this.live
@@ -106,7 +106,7 @@ export class ReleaseSwitch {
     return deployment?.phase === 'live' ? deployment.from : undefined
   }
 
-  /** The release that only those get who ask for it. */
+  /** The release of clients that ask for it. */
   get preview(): Pick<Preview, 'release' | 'isReady'> | undefined {
     return this.#preview
   }
@@ -167,7 +167,7 @@ export class ReleaseSwitch {
     if (worker.early || losses.to > losses.from) change.fault ??= { ...worker, reason: lossOf(worker) }
   }
 
-  /** What clients got, as a balancing process reports it. */
+  /** The answers that clients got, as a balancing process reports them. */
   addFigures(figures: readonly ReleaseFigures[], now: number): void {
     this.#figures?.add(figures, now)
   }

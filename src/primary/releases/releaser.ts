@@ -17,16 +17,16 @@ export interface ReleaserOptions {
   log: Logger
 }
 
-/** Told of the steps of a command. */
+/** Receives the steps of a command. */
 export type Told = (event: DeployProgress) => void
 
 /** A process that balances takes its orders within this time, or is replaced. */
 const ROUTED_MS = 10_000
 
-/** Balancers tell the rest of what they have counted as soon as a trial is over. */
+/** Balancers report the rest of their counts as soon as a trial is over. */
 const LAST_FIGURES_MS = 200
 
-/** Brings a release that is installed to its clients, records what becomes of it, and tells who asked for it. */
+/** Brings an installed release to its clients, and records and reports the outcome. */
 export class Releaser {
   constructor(private readonly options: ReleaserOptions) {}
 
@@ -49,7 +49,7 @@ export class Releaser {
         const report = comparison && reportOf(comparison)
         store.setLive(to)
         log.info({ release: to, ...report }, 'release is live')
-        // Whoever asks after the answer gets the new release.
+        // A request that comes after the answer gets the new release.
         void this.routed().then(() => resolve({ release: to, ...(report && { report }) }))
       }
       const watcher = {
@@ -67,14 +67,14 @@ export class Releaser {
     })
   }
 
-  /** Those get it who ask for it. @throws {ControlError} `TAKEN_BACK` and those of the runner */
+  /** Only clients that ask for it get it. @throws {ControlError} `TAKEN_BACK` and those of the runner */
   preview(release: string, told: Told): Promise<Deployed> {
     const { store, runner, log, previewKey } = this.options
     told({ event: 'previewing', release })
     return new Promise((resolve, reject) => {
       const ready = (): void => {
         store.setPreviewed(release)
-        log.info({ release }, 'release is in preview: no client gets it but those who ask for it')
+        log.info({ release }, 'release is in preview: only clients that ask for it get it')
         const preview = { host: `${release}.preview`, link: `/?${PREVIEW}=${previewTokenOf(release, previewKey)}` }
         void this.routed().then(() => resolve({ release, preview }))
       }

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 
-/** Those who carry out what the edge is ordered. */
+/** The processes that carry out orders to the edge. */
 export interface EdgeRunner {
   /** Orders have changed. */
   edgeChanged(): void

@@ -1,4 +1,4 @@
-/** What clients see during maintenance, unless a page of one's own is given. */
+/** The page that clients see during maintenance, unless the person gives another one. */
 export const maintenancePage = `<!doctype html>
 <html lang="en">
   <head>

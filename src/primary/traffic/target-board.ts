@@ -15,7 +15,7 @@ export class TargetBoard {
   #lists = 0
   /** Workers that have exited, the last ones. */
   #ended: readonly EndedTarget[] = []
-  /** Of these and of those that are about to exit, the ones that a request has ended. */
+  /** The workers that a request has ended, those included that are about to exit. */
   #explained: readonly string[] = []
   readonly #ready = new Map<Child, Set<string>>()
   readonly #withoutClients = new WeakSet<Child>()
@@ -25,7 +25,7 @@ export class TargetBoard {
    * Sends the whole list to each process, so a process that has just started has the same targets as the others.
    * @param crashed targets whose processes are about to exit
    * @param fatal requests that ended workers
-   * @param edge is told before the list, so whoever goes by the list obeys it
+   * @param edge sent before the list, so a process that goes by the list obeys it
    */
   tell(
     balancing: readonly Child[],

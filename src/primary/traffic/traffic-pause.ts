@@ -1,5 +1,5 @@
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
-import { ControlError, type Pause, type Paused } from '../../control/protocol.js'
+import { ControlError, type PauseWanted, type Paused } from '../../control/protocol.js'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
 import { carriedOut, type EdgeRunner } from './edge-runner.js'
@@ -40,7 +40,7 @@ export class TrafficPause implements Service {
    * Resolves when every process that balances lets requests wait. During a pause it changes the end.
    * @throws {ControlError} `STILL_IN_FLIGHT`: it was to be waited until nothing is in flight, and the pause is over
    */
-  async begin({ seconds, drain }: Pause): Promise<Paused> {
+  async begin({ seconds, drain }: PauseWanted): Promise<Paused> {
     const now = this.wallClock()
     const since = this.#current?.since ?? now
     const until = now + seconds * 1_000
@@ -68,7 +68,7 @@ export class TrafficPause implements Service {
     return Promise.resolve()
   }
 
-  /** What waits is answered before the instance stops. */
+  /** Requests that wait are answered before the instance stops. */
   stop(): Promise<void> {
     this.#clear()
     return Promise.resolve()

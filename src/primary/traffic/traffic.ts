@@ -3,7 +3,7 @@ import type { Route } from '../plan/action.js'
 import type { ChildState } from '../plan/observed.js'
 import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
-import { FatalRequests, type FatalRequestNews } from './fatal-requests.js'
+import { FatalRequestRecord, type FatalRequestNews } from './fatal-request-record.js'
 import { TargetBoard } from './target-board.js'
 
 /** A worker that was silent for this long gets no connections unless all were. Heartbeats come each second. */
@@ -12,7 +12,7 @@ const SILENT_MS = 4_000
 /** The routing of requests: which processes balance, and over which targets. In mesh mode every worker balances. */
 export class Traffic {
   readonly board = new TargetBoard()
-  readonly fatal: FatalRequests
+  readonly fatal: FatalRequestRecord
   /** Workers of a release that is not the one of all clients, by name. */
   #beside: ReadonlySet<string> = new Set()
   #awaitingRoutes: Array<() => void> = []
@@ -34,7 +34,7 @@ export class Traffic {
     onFatalRequest: (news: FatalRequestNews) => void = () => undefined,
     private readonly edgeOrder: () => EdgeOrder = () => ({}),
   ) {
-    this.fatal = new FatalRequests(onFatalRequest)
+    this.fatal = new FatalRequestRecord(onFatalRequest)
   }
 
   /** The reports of the balancing processes about a child. A balancer tells of its own clients. */
@@ -113,8 +113,8 @@ export class Traffic {
    * Workers of another release than the one of all clients get no connections: they take their requests over their
    * sockets. So a worker of a bad release that exits breaks no connection.
    *
-   * Prefers healthy workers that all others have found, then healthy ones, then processes with heartbeats, then any that is
-   * ready.
+   * Prefers healthy workers that all others have found, then healthy ones, then processes with heartbeats, then any
+   * that is ready.
    */
   #fittest(): Child[] {
     const isMesh = this.role === 'worker'
@@ -147,7 +147,7 @@ export class Traffic {
   }
 }
 
-/** Whoever waits for longer than so many others has been given up. */
+/** So many waits are kept; callers have given older ones up. */
 const MAX_WAITS = 16
 
 const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready', 'draining'])

@@ -72,7 +72,7 @@ void t.test('a new username has no invisible characters', t => {
   t.end()
 })
 
-void t.test('who has a name or a password of an older version can still sign in', t => {
+void t.test('an account with a name or a password of an older version can still sign in', t => {
   t.equal(nameOf('ali\u3164ce'), 'ali\u3164ce')
   t.equal(parseCredentials({ username: 'alice', password: 'secret' }).password, 'secret')
   t.end()

@@ -55,7 +55,7 @@ void t.test('time reduces the wait, and a failure starts it anew', async t => {
   t.equal(await backoff.wait('erin', '192.0.2.1'), 900)
 })
 
-void t.test('of many simultaneous guesses only the free ones are answered, wrong or right', async t => {
+void t.test('only the free ones of many simultaneous guesses are answered, wrong or right', async t => {
   const waits = await Promise.all(
     Array.from({ length: 12 }, (_, i) => (i % 2 === 0 ? backoff : elsewhere).failed('ivan', '192.0.2.1')),
   )

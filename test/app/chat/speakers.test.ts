@@ -19,7 +19,7 @@ void t.test('the more clients get a message, the fewer messages a speaker may se
   const speakers = new Speakers()
   t.equal(said(speakers, 'a', 500, 0), 40)
   t.equal(said(speakers, 'a', 500, 1_000), 20)
-  t.equal(said(speakers, 'b', 50_000, 0), 1, 'a full budget is enough for one message, whatever it costs')
+  t.equal(said(speakers, 'b', 50_000, 0), 1, 'a full budget is enough for one message of any cost')
   t.end()
 })
 

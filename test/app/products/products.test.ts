@@ -59,7 +59,7 @@ void t.test('a malformed product record is an error, and is not cached', async t
   t.strictSame(await products.find('odd'), { value: mended, state: 'MISS' })
 })
 
-void t.test('a product belongs to who made it', async t => {
+void t.test('a product belongs to the account that made it', async t => {
   const made = await products.save({ id: 'owned', name: 'Owned', price: 1 }, 'alice')
   await t.rejects(elsewhere.save({ id: 'owned', name: 'Taken', price: 2 }, 'bob'), { code: 'NOT_OWNER', status: 403 })
   t.strictSame(await products.find('owned'), { value: made, state: 'HIT' })
@@ -70,7 +70,7 @@ void t.test('a product belongs to who made it', async t => {
   await elsewhere.save({ id: 'owned', name: 'Owned', price: 4 }, 'alice')
 })
 
-void t.test('of accounts that make one product at the same time, one owns it', async t => {
+void t.test('one of several accounts that make a product at the same time owns it', async t => {
   const names = ['alice', 'bob', 'carol', 'dave']
   const owners: string[] = []
   const save = (id: string) => (name: string, i: number) =>
@@ -86,7 +86,7 @@ void t.test('of accounts that make one product at the same time, one owns it', a
   }
 })
 
-void t.test('a product of a version that noted no owner belongs to the first who writes it', async t => {
+void t.test('a product of a version that noted no owner belongs to the first account that writes it', async t => {
   await storage.putJson('products/old.json', { id: 'old', name: 'n', price: 1, updatedAt: '2024-05-06T07:08:09.000Z' })
   await products.save({ id: 'old', name: 'n', price: 2 }, 'bob')
   await t.rejects(elsewhere.save({ id: 'old', name: 'n', price: 3 }, 'alice'), { code: 'NOT_OWNER' })

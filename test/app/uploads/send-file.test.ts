@@ -6,7 +6,7 @@ import { sendFile } from '#src/app/uploads/send-file.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
 import { Uploads } from '#src/app/uploads/uploads.js'
 import { noQuota } from '../../helpers/no-quota.js'
-import { fetchBytes } from '../../helpers/forms.js'
+import { ask } from '#scripts/lib/http-client.js'
 import { serveRoute } from '../../helpers/route-server.js'
 
 const SIZE = 1_000
@@ -41,9 +41,9 @@ t.teardown(() => {
 void t.test('a storage that fails before the first byte is 503, without the headers of the file', async t => {
   fate = response => setImmediate(() => response.destroy())
   for (const headers of [{}, { range: 'bytes=0-9' }]) {
-    const answer = await fetchBytes(base, '/', headers)
+    const answer = await ask(base, '/', { headers })
     t.equal(answer.status, 503)
-    t.match(JSON.parse(answer.bytes.toString()), { code: 'STORAGE_UNAVAILABLE' })
+    t.match(JSON.parse(answer.body.toString()), { code: 'STORAGE_UNAVAILABLE' })
     t.equal(answer.headers['retry-after'], '1')
     t.equal(answer.headers['cache-control'], 'no-store')
     t.not(answer.headers.etag, '"e"')
@@ -55,7 +55,7 @@ void t.test('a storage that fails before the first byte is 503, without the head
 
 void t.test('a storage that fails after the first byte cuts the connection', async t => {
   fate = response => response.write('some', () => response.destroy())
-  await t.rejects(fetchBytes(base, '/'))
+  await t.rejects(ask(base, '/'))
 })
 
 void t.test('a client that leaves before the first byte frees the storage connection', async () => {
@@ -68,8 +68,8 @@ void t.test('a client that leaves before the first byte frees the storage connec
 
 void t.test('a file arrives whole, in one piece or in several', async t => {
   fate = response => response.write('x', () => setImmediate(() => response.end('x'.repeat(SIZE - 1))))
-  const { status, headers, bytes } = await fetchBytes(base, '/')
+  const { status, headers, body } = await ask(base, '/')
   t.equal(status, 200)
   t.equal(headers.etag, '"e"')
-  t.equal(bytes.length, SIZE)
+  t.equal(body.length, SIZE)
 })

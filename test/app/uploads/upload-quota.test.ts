@@ -59,7 +59,7 @@ void t.test('a file whose count was repeated counts once', async t => {
   t.equal(Number(await redis.hget(uploadKeys.stored('frank'), 'total')), 60 * MIB)
 })
 
-void t.test('what a worker had reserved when it exited is free again after an hour', async t => {
+void t.test('the reservations of a worker that exited are free again after an hour', async t => {
   await quota.begin('grace', 'lost', 90 * MIB)
   await t.rejects(quota.begin('grace', 'one', 20 * MIB), reached)
   now += 60 * 60_000 + 1

@@ -54,7 +54,7 @@ void t.test('n clients that want all at once leave 1/(n+1)', t => {
   t.end()
 })
 
-void t.test('in every order of coming and going something is left for who holds nothing', t => {
+void t.test('in every order of coming and going something is left for a client that holds nothing', t => {
   let seed = 7
   const random = (below: number): number => {
     seed = (seed * 48_271) % 2_147_483_647
@@ -76,7 +76,7 @@ void t.test('in every order of coming and going something is left for who holds 
   t.end()
 })
 
-void t.test('what is taken back leaves each the same as is free', t => {
+void t.test('after taking back, each client holds as much as is free', t => {
   const held = new Map([
     ['a', 80],
     ['b', 15],

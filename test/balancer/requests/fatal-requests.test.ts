@@ -15,7 +15,7 @@ void t.test('a request may end two targets, and none beyond the third of its kin
   t.end()
 })
 
-void t.test('what another balancer has found counts, and is not counted twice', t => {
+void t.test('the findings of another balancer count, and count once', t => {
   const fatal = new FatalRequests(() => undefined)
   const known = [{ method: 'GET', path: '/bug', endedAt: [1_000_000, 1_000_000] }]
   fatal.learn(known, 5_000, 1_000_000)

@@ -53,7 +53,7 @@ void t.test('an answer that never changes is there for an hour after another rel
   t.end()
 })
 
-void t.test('only what is the same for all is kept', t => {
+void t.test('only answers that are the same for all are kept', t => {
   const { pass, find, kept } = given()
   const not: string[][] = [
     ['Cache-Control', 'public, max-age=31536000'],
@@ -79,7 +79,7 @@ void t.test('only what is the same for all is kept', t => {
   t.end()
 })
 
-void t.test('a coding of the body is for those who take it', t => {
+void t.test('only clients that accept a coding of the body get it', t => {
   const { pass, find } = given()
   pass('/a', [...FOREVER, 'Vary', 'Accept-Encoding', 'Content-Encoding', 'gzip'], 'zipped')
   t.equal(find('/a', { 'accept-encoding': 'br, gzip;q=0.5' }), 'zipped')
@@ -219,7 +219,7 @@ void t.test('an answer that has changed takes the place of its copy in the folde
   t.equal(other.find('/a'), 'two, and longer')
 })
 
-void t.test('what another process keeps later is found after one has asked for it', async t => {
+void t.test('a copy that another process keeps later is found once a client has asked for it', async t => {
   const folder = `${temporaryFolder(t)}/kept`
   const [one, other] = [given(LIMITS, folder), given(LIMITS, folder)]
   other.kept.useUntil(Infinity)

@@ -1,7 +1,7 @@
 import t, { type Test } from 'tap'
 import { until } from '../../helpers/deadline.js'
 import { FakeTarget, type TargetHandler } from '../../helpers/fake-target.js'
-import { requestBytes } from '../../helpers/raw-http.js'
+import { requestBytes, type RawConnection } from '../../helpers/raw-http.js'
 import { RunningBalancer } from '../../helpers/running-balancer.js'
 
 const NAMES = ['a', 'b', 'c', 'd']
@@ -38,7 +38,7 @@ const ended = (targets: FakeTarget[], fault: boolean): Array<{ id: string; fault
 const specs = (targets: FakeTarget[]): Array<FakeTarget['spec']> => targets.map(({ spec }) => spec)
 const hadBug = ({ requests }: FakeTarget): boolean => requests.some(({ url }) => url === '/bug')
 
-void t.test('a request that ends two targets is answered 502, whatever the number of targets', async t => {
+void t.test('a request that ends two targets is answered 502, for any number of targets', async t => {
   const { targets } = await targetsWithABug(t)
   const running = await RunningBalancer.start(t, targets)
   const client = await running.connect()
@@ -50,7 +50,7 @@ void t.test('a request that ends two targets is answered 502, whatever the numbe
   await running.quiet(1)
 })
 
-void t.test('without a word of how the targets ended the answer is the same, a moment later', async t => {
+void t.test('without a report of how the targets ended, the answer is the same a moment later', async t => {
   const { targets } = await targetsWithABug(t)
   const running = await RunningBalancer.start(t, targets)
   const client = await running.connect()
@@ -68,17 +68,23 @@ void t.test('a request whose targets were killed is tried again', async t => {
   await until(() => targets.filter(hadBug).length > 2, 'the third try')
 })
 
-void t.test('requests whose target ended are tried one at a time at each of the others', async t => {
-  const { targets, release } = await targetsWithABug(t, false)
-  const running = await RunningBalancer.start(t, targets)
+/** Sends requests, each of a client of its own, until each of four targets has six. */
+async function sixAtEach(running: RunningBalancer, targets: readonly FakeTarget[]): Promise<RawConnection[]> {
   const clients = []
   for (let i = 0; i < 24; i += 1) {
     const client = await running.connect()
     client.write(requestBytes(`GET /page${i}`))
     clients.push(client)
   }
-  const [first, ...others] = targets as [FakeTarget, ...FakeTarget[]]
   await until(() => targets.every(({ requests }) => requests.length === 6), 'all to be with their targets')
+  return clients
+}
+
+void t.test('requests whose target ended are tried one at a time at each of the others', async t => {
+  const { targets, release } = await targetsWithABug(t, false)
+  const running = await RunningBalancer.start(t, targets)
+  const clients = await sixAtEach(running, targets)
+  const [first, ...others] = targets as [FakeTarget, ...FakeTarget[]]
   await first.kill()
   await until(() => others.every(({ requests }) => requests.length === 7), 'one of the first target at each')
   t.equal(running.balancer.ledger().waiting, 3)
@@ -93,14 +99,8 @@ void t.test('requests whose target ended are tried one at a time at each of the 
 void t.test('requests whose target was killed do not wait for their turn', async t => {
   const { targets, release } = await targetsWithABug(t, false)
   const running = await RunningBalancer.start(t, targets)
-  const clients = []
-  for (let i = 0; i < 24; i += 1) {
-    const client = await running.connect()
-    client.write(requestBytes(`GET /page${i}`))
-    clients.push(client)
-  }
+  const clients = await sixAtEach(running, targets)
   const [first, ...others] = targets as [FakeTarget, ...FakeTarget[]]
-  await until(() => targets.every(({ requests }) => requests.length === 6), 'all to be with their targets')
   await first.kill()
   running.balancer.setTargets(specs(others), 1, ended([first], false))
   await until(() => others.reduce((sum, { requests }) => sum + requests.length, 0) === 24, 'all of them elsewhere')

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { RetryBudget, type Failure } from '#balancer/requests/retry.js'
+import { RetryBudget, type TryFailure } from '#balancer/requests/retry.js'
 import { Tries } from '#balancer/requests/tries.js'
 import { readyPool } from '../../helpers/fake-pool.js'
 
 /** How many failures of one kind a request survives, each at a target of its own. */
 function survived(
-  failure: Failure,
+  failure: TryFailure,
   { retries = 2, atArrival = 3, budget = 10, repeatable = true, targetsDie = false } = {},
 ): number {
   const { targets } = readyPool(['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'])

@@ -80,7 +80,7 @@ void t.test('an overdue waiter is not admitted, even if the event loop was too b
   t.end()
 })
 
-void t.test('waiters of one client are admitted in the order of arrival, whatever they wait for', t => {
+void t.test('waiters of one client are admitted in the order of arrival', t => {
   const given = opened(t)
   given.room.enter(given.waiter('moment'), 'full')
   given.room.enter(given.waiter('long'), 'none-ready')

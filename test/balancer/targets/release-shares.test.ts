@@ -18,7 +18,7 @@ function sharesOf(share: number, key = 'key'): ReleaseShares {
 const request = (socket: object = {}, cookie?: string): IncomingMessage =>
   ({ socket, headers: { cookie } }) as unknown as IncomingMessage
 
-/** What a browser sends back of a cookie that was set. */
+/** The part of a cookie that a browser sends back. */
 const kept = (cookie: string | undefined): string => (cookie ?? '').split(';')[0] ?? ''
 
 void t.test('without another release there is nothing to choose, and no cookie is set', t => {

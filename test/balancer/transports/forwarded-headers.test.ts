@@ -105,7 +105,7 @@ void t.test('a client cannot set or remove the headers of the edge', t => {
   t.end()
 })
 
-void t.test('what a trusted proxy says beside the address goes on', t => {
+void t.test('headers of a trusted proxy beside the address are passed on', t => {
   const given = { host: 'a', 'x-forwarded-prefix': '/shop', forwarded: 'for=192.0.2.7', traceparent: '00-1-2-03' }
   t.match(requestHeaders(sent(given), client, 'id', options), { ...given, 'x-forwarded-port': '443' })
   const behind = requestHeaders(sent({ host: 'a' }), { ...client, forwardedPort: '8443' }, 'id', options)

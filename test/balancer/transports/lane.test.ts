@@ -16,7 +16,7 @@ const forgeries: Record<string, string> = {
 }
 
 for (const [what, bytes] of Object.entries(forgeries)) {
-  void t.test(`what a target sends beyond an answer reaches no other client: an answer ${what}`, async t => {
+  void t.test(`bytes that a target sends beyond an answer reach no other client: an answer ${what}`, async t => {
     const head = what.startsWith('to HEAD')
     const raw = await RawTarget.start(t, 'raw', (socket, request) => {
       if (request.includes('/next')) socket.write(`${OK}Content-Length: 4\r\n\r\nnext`)
@@ -34,7 +34,7 @@ for (const [what, bytes] of Object.entries(forgeries)) {
   })
 }
 
-void t.test('what a target sends unasked reaches no client', async t => {
+void t.test('bytes that a target sends unasked reach no client', async t => {
   const raw = await RawTarget.start(t, 'raw', socket => {
     socket.write(`${OK}Content-Length: 4\r\n\r\npage`)
     raw.once('forge', () => socket.write(FORGED))

@@ -108,7 +108,7 @@ for (const [how, appOf] of Object.entries(something)) {
   })
 }
 
-void t.test('what is not a file, or has a cookie of the app, is left alone', async t => {
+void t.test('an answer that is not a file, or has a cookie of the app, is left alone', async t => {
   const { run, get, kept } = await given(t)
   run((_request, response) => response.writeHead(200, FOREVER).end('page'))
   await get('/page')

@@ -88,7 +88,7 @@ void t.test('the script is found from cwd, where the command was typed, or besid
   await t.rejects(ecosystemLaunch(nowhere.file, { args }), { exitCode: 78, message: /script nowhere.js is not in / })
 })
 
-void t.test('of several apps one is chosen', async t => {
+void t.test('one of several apps is chosen', async t => {
   const { file } = fileWith(
     t,
     `module.exports = { apps: [{ name: 'web', script: 'app.js' }, { name: 'jobs', script: 'app.js', instances: 4 }] }`,

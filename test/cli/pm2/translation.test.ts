@@ -43,7 +43,7 @@ void t.test('options that node does not take from NODE_OPTIONS are named', t => 
   t.end()
 })
 
-void t.test('what has no counterpart is named with the reason, where it asks for something', t => {
+void t.test('a field without a counterpart is named with the reason, if it would have an effect', t => {
   for (const [field, value] of Object.entries({
     cron_restart: '0 0 31 2 *',
     autorestart: false,

@@ -4,7 +4,7 @@ import { ask, bearer, jsonOf, member } from '../../helpers/client.js'
 import { StorageView, storageAddressOf } from '../../helpers/cluster-storage.js'
 import type { Cluster } from '../../helpers/cluster.js'
 import { until, within } from '../../helpers/deadline.js'
-import { fetchBytes, form, FORM_END, partHead, sendForm, UploadRequest, type Part } from '../../helpers/forms.js'
+import { form, FORM_END, partHead, sendForm, UploadRequest, type Part } from '../../helpers/forms.js'
 
 /** The limit that the cluster of this suite is started with. */
 export const MAX_BYTES = 12 * 1024 ** 2
@@ -32,9 +32,9 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
       const sha256 = createHash('sha256').update(content).digest('hex')
       t.strictSame(facts, { size, sha256, contentType: 'application/octet-stream' })
       for (let i = 0; i < 4; i++) {
-        const fetched = await fetchBytes(base, String(url))
+        const fetched = await ask(base, String(url))
         t.equal(fetched.status, 200)
-        t.ok(fetched.bytes.equals(content), `${size} bytes`)
+        t.ok(fetched.body.equals(content), `${size} bytes`)
         t.equal(fetched.headers['content-length'], String(size))
       }
     }
@@ -45,7 +45,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     const url = String(
       jsonOf(await send({ name: 'file', filename: 'é \\"x\\".txt', type: 'text/plain', content }))['url'],
     )
-    const head = await fetchBytes(base, url, {}, 'HEAD')
+    const head = await ask(base, url, { method: 'HEAD' })
     t.equal(head.status, 200)
     t.equal(head.headers['content-length'], String(content.length))
     t.equal(head.headers['content-type'], 'text/plain')
@@ -62,24 +62,24 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
       ['bytes=6291455-99999999', 6_291_455, content.length],
     ]
     for (const [range, start, end] of ranges) {
-      const { status, headers, bytes } = await fetchBytes(base, url, { range })
+      const { status, headers, body } = await ask(base, url, { headers: { range } })
       t.equal(status, 206, range)
       t.equal(headers['content-range'], `bytes ${start}-${end - 1}/${content.length}`)
-      t.ok(bytes.equals(content.subarray(start, end)), range)
+      t.ok(body.equals(content.subarray(start, end)), range)
     }
-    const outside = await fetchBytes(base, url, { range: `bytes=${content.length}-` })
+    const outside = await ask(base, url, { headers: { range: `bytes=${content.length}-` } })
     t.equal(outside.status, 416)
     t.equal(outside.headers['content-range'], `bytes */${content.length}`)
     for (const range of ['bytes=a-b', 'lines=1-2', 'bytes=0-1,4-5']) {
-      t.equal((await fetchBytes(base, url, { range })).status, 200, range)
+      t.equal((await ask(base, url, { headers: { range } })).status, 200, range)
     }
     const { etag } = head.headers
-    const unchanged = await fetchBytes(base, url, { 'if-none-match': String(etag) })
+    const unchanged = await ask(base, url, { headers: { 'if-none-match': String(etag) } })
     t.equal(unchanged.status, 304)
-    t.equal(unchanged.bytes.length, 0)
-    t.equal((await fetchBytes(base, url, { 'if-none-match': '"another"' })).status, 200)
-    t.equal((await fetchBytes(base, url, { range: 'bytes=0-1', 'if-range': String(etag) })).status, 206)
-    t.equal((await fetchBytes(base, url, { range: 'bytes=0-1', 'if-range': '"another"' })).status, 200)
+    t.equal(unchanged.body.length, 0)
+    t.equal((await ask(base, url, { headers: { 'if-none-match': '"another"' } })).status, 200)
+    t.equal((await ask(base, url, { headers: { range: 'bytes=0-1', 'if-range': String(etag) } })).status, 206)
+    t.equal((await ask(base, url, { headers: { range: 'bytes=0-1', 'if-range': '"another"' } })).status, 200)
   })
 
   await t.test('only real images are shown in place', async t => {
@@ -98,7 +98,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     ]
     for (const [content, type, served, shown] of cases) {
       const url = String(jsonOf(await send({ name: 'file', filename: 'x', type, content }))['url'])
-      const { headers } = await fetchBytes(base, url)
+      const { headers } = await ask(base, url)
       t.equal(headers['content-type'], served)
       t.match(headers['content-disposition'], shown ? /^inline/ : /^attachment/)
       t.equal(headers['x-content-type-options'], 'nosniff')
@@ -111,12 +111,12 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     const remove = (headers = {}) => ask(base, url, { method: 'DELETE', headers })
     t.equal((await remove()).status, 401)
     t.equal((await remove(bearer(other.token))).status, 404)
-    t.equal((await fetchBytes(base, url)).status, 200)
+    t.equal((await ask(base, url)).status, 200)
     t.equal((await remove(bearer(token))).status, 204)
-    t.equal((await fetchBytes(base, url)).status, 404)
+    t.equal((await ask(base, url)).status, 404)
     t.equal((await remove(bearer(token))).status, 404)
     for (const path of ['/uploads/x', '/uploads/..%2fproducts', `/uploads/${'a'.repeat(500)}`]) {
-      t.equal((await fetchBytes(base, path)).status, 404, path)
+      t.equal((await ask(base, path)).status, 404, path)
     }
   })
 
@@ -172,7 +172,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
       const answer = await send({ name: 'file', filename, content: 'x' })
       t.equal(answer.status, 201, answer.text)
       t.match(jsonOf(answer)['key'], KEY)
-      const fetched = await fetchBytes(base, String(jsonOf(answer)['url']))
+      const fetched = await ask(base, String(jsonOf(answer)['url']))
       t.equal(fetched.status, 200)
       t.notOk('x-bad' in fetched.headers)
     }
@@ -211,7 +211,7 @@ export async function uploadSuite(t: Test, cluster: Cluster, workers: number): P
     const answers = await Promise.all(contents.map(content => send({ name: 'file', filename: 'x', content })))
     for (const [index, answer] of answers.entries()) {
       t.equal(answer.status, 201, answer.text)
-      t.ok((await fetchBytes(base, String(jsonOf(answer)['url']))).bytes.equals(contents[index]!))
+      t.ok((await ask(base, String(jsonOf(answer)['url']))).body.equals(contents[index]!))
     }
   })
 

@@ -10,7 +10,7 @@ async function readBoth(path: string) {
   return opened
 }
 
-void t.test('body and record come back, whatever their sizes', async t => {
+void t.test('body and record come back, in all sizes', async t => {
   const directory = t.testdir()
   for (const body of ['', 'x', 'y'.repeat(100_000)]) {
     for (const record of [{ key: 'a' }, { key: 'ü😀'.repeat(2_000) }]) {

@@ -8,7 +8,7 @@ void t.test('a command is its words, and the variables before them', t => {
   t.end()
 })
 
-void t.test('what only a shell would read is remarked, except in quotes', t => {
+void t.test('signs that only a shell would read are remarked upon, except in quotes', t => {
   t.match(commandLineOf('node a.js && node b.js')?.remark, /& stays as it is/)
   t.match(commandLineOf('node a.js $QUEUE')?.remark, /\$ stays as it is/)
   t.equal(commandLineOf(`sh -c 'node a.js | cat'`)?.remark, undefined)

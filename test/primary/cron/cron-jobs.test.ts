@@ -35,7 +35,7 @@ void t.test('jobs are lines of the Procfile and entries of package.json', t => {
   t.end()
 })
 
-void t.test('what cannot be run is told, without the values of variables, and the others run', t => {
+void t.test('a line that cannot be run is named, without the values of variables, and the others run', t => {
   const cron = [
     'KEY=secret node a.js',
     '61 * * * * KEY=secret node a.js',

@@ -152,7 +152,7 @@ void t.test('a Redis that cannot be run is tried again and does not delay a stop
   process.env['PATH'] = '/no/such/folder'
   const [killed] = server()
   process.kill(killed!, 'SIGKILL')
-  // What it was is known to be gone; what is to follow cannot be found.
+  // The old server is gone, and no new one can be found.
   await until(async () => !(await redis.serving(0)), 'its end')
   process.env['PATH'] = PATH
   t.ok(await redis.serving(20_000))

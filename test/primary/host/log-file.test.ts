@@ -62,7 +62,7 @@ void t.test('the files stay under the bound, and the lines over the border of th
   t.end()
 })
 
-void t.test('of a burst that is longer than a file, the end is kept', t => {
+void t.test('the end of a burst that is longer than a file is kept', t => {
   const log = logIn(t, temporaryFolder(t), 100)
   for (let i = 0; i < 100; i++) log.write(`line ${i}`)
   t.equal(linesOf(log).at(-1), 'line 99')

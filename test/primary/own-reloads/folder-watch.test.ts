@@ -23,7 +23,7 @@ async function watched(t: Harness, paths: readonly string[], ignored: readonly s
   t.teardown(() => watch.stop())
   await watch.start()
   const write = (name: string): void => writeFileSync(join(folder, name), 'x')
-  /** What has been told, with a change at the end that is seen for certain. */
+  /** The changes that were reported, with one at the end that is certainly seen. */
   const told = async (last: string): Promise<string[]> => {
     write(last)
     await until(() => changes.at(-1) === last, `a change of ${last}`)

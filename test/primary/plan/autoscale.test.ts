@@ -185,7 +185,7 @@ void t.test('requests in flight add workers, however little the event loops have
   t.end()
 })
 
-void t.test('what holds the pool back is said once a minute at most', t => {
+void t.test('the reason that holds the pool back is logged once a minute at most', t => {
   for (const [facts, says] of [
     [{ max: 2 }, /^pool stays at 2 workers: .*, and WORKERS allows 2$/],
     [{ cores: 2 }, /^pool stays at 2 workers: .*, and there are 2 cores$/],

@@ -72,7 +72,7 @@ void t.test('a release whose workers grow by far more is worse, however little t
   t.end()
 })
 
-void t.test('of a thousand bakes of the same code, with a look each second, next to none is held to be worse', t => {
+void t.test('next to none of a thousand bakes of the same code, with a look each second, is held to be worse', t => {
   const chance = new Chance(7)
   let worse = 0
   for (let bake = 0; bake < 1_000; bake++) {

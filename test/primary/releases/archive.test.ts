@@ -40,7 +40,7 @@ const LIMITS = { maxBytes: 1_000_000, maxEntries: 100 }
 
 interface Place {
   folder: string
-  /** What must stay as it is. */
+  /** The file that must stay as it is. */
   outside: string
 }
 
@@ -81,7 +81,7 @@ void t.test('an archive that comes byte by byte is unpacked', async t => {
   t.strictSame(await unpack(bytes, folder, LIMITS), { files: 2, bytes: 701 })
 })
 
-void t.test('of two files with one name the last counts', async t => {
+void t.test('the last of two files with one name counts', async t => {
   const { folder } = placeFor(t)
   t.strictSame(await unpacked(folder, tarOf({ path: 'a', text: '1' }, { path: './a', text: '22' })), {
     files: 1,
@@ -90,7 +90,7 @@ void t.test('of two files with one name the last counts', async t => {
   t.equal(readFileSync(join(folder, 'a'), 'utf8'), '22')
 })
 
-void t.test('what an instance writes beside the app is left out, whatever it is', async t => {
+void t.test('files that an instance writes beside the app are left out', async t => {
   const { folder } = placeFor(t)
   const archive = tarOf(
     { path: './.outpost/', type: 'Directory' },
@@ -200,7 +200,7 @@ void t.test('a bomb is given up at the limit, not at its end', async t => {
   t.ok((lstatSync(join(folder, 'bomb'), { throwIfNoEntry: false })?.size ?? 0) <= LIMITS.maxBytes)
 })
 
-void t.test('what is no archive is refused', async t => {
+void t.test('a body that is no archive is refused', async t => {
   for (const bytes of [
     Buffer.alloc(0),
     Buffer.from('#!/bin/sh\n'),

@@ -38,7 +38,7 @@ void t.test('the live release and the one before are known to the next start', t
   t.end()
 })
 
-void t.test('what is removed is gone at once, and then from the disk', async t => {
+void t.test('a release that is removed is gone at once, and then from the disk', async t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)
   make(store)
@@ -49,7 +49,7 @@ void t.test('what is removed is gone at once, and then from the disk', async t =
   t.end()
 })
 
-void t.test('what a crash has left of a deploy is removed at the next start, and its number is not used again', t => {
+void t.test('the next start removes what a crash has left of a deploy, and does not use its number again', t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)
   make(store)

@@ -47,14 +47,14 @@ void t.test('without a page there is a plain one', async t => {
   t.match(mode.order.maintenance?.page, /^<!doctype html>/)
 })
 
-void t.test('an address that is none is refused, and nothing has changed', async t => {
+void t.test('an invalid address is refused, and nothing has changed', async t => {
   const mode = given(t).open()
   const error = await failureOf(mode.set({ ...wanted, allow: ['192.0.2.0/99'] }))
   t.match(error, { code: 'INVALID_BODY', message: 'allow: not an address or range: 192.0.2.0/99' })
   t.strictSame(mode.order, {})
 })
 
-void t.test('a file with an address that is none lets no client through, and says so', t => {
+void t.test('a file with an invalid address lets no client through, and the log says so', t => {
   const { path, open, lines } = given(t)
   writeFileSync(
     path,

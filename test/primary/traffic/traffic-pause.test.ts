@@ -8,7 +8,7 @@ interface Given {
   clock: FakeClock
   pause: TrafficPause
   lines: string[]
-  /** What the balancing processes are ordered, each time that it changes. */
+  /** The orders to the balancing processes, one for each change. */
   orders: (number | undefined)[]
   /** Nothing is in flight any more. */
   quieten: () => void
@@ -61,7 +61,7 @@ void t.test('a second pause changes the end of the first, which began when it be
   t.equal(clock.pending, 0)
 })
 
-void t.test('whoever waits until nothing is in flight hears of it, or of the end of the pause', async t => {
+void t.test('a caller that waits until nothing is in flight hears of it, or of the end of the pause', async t => {
   const { clock, pause, quieten } = given(t)
   const late = pause.begin({ seconds: 10, drain: true })
   clock.advance(10_000)
@@ -72,7 +72,7 @@ void t.test('whoever waits until nothing is in flight hears of it, or of the end
   await pause.end()
 })
 
-void t.test('whoever waits goes on to do so when the end of the pause is changed', async t => {
+void t.test('a caller goes on waiting when the end of the pause is changed', async t => {
   const { clock, pause, quieten } = given(t)
   const waiting = pause.begin({ seconds: 10, drain: true })
   await pause.begin({ seconds: 60, drain: false })

@@ -1,5 +1,5 @@
 # Runs a command of the app beside its web: sh process-guard.sh COMMAND [ARGUMENT...]
-# This shell leads a process group, so whoever signals the command signals all that it has started. The lifeline is open
+# This shell leads a process group, so a signal to the group reaches all that the command has started. The lifeline is open
 # for reading as file 3. Its end is read when all its writers have exited; then the group is sent SIGTERM, and SIGKILL
 # five seconds later. The exit code of the command is passed back.
 

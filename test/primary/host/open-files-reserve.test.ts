@@ -1,5 +1,5 @@
 import t from 'tap'
-import { openFilesToSpare } from '#src/primary/host/open-files.js'
+import { openFilesToSpare } from '#src/primary/host/open-files-reserve.js'
 
 void t.test('open files are reserved for children, but at most half of them', t => {
   t.equal(openFilesToSpare(2, 400), 320)

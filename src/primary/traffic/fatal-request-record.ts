@@ -28,10 +28,10 @@ const NEWS_MS = 10_000
 const NEWS_PER_WINDOW = 20
 
 /**
- * The requests that ended workers within the last minute, as balancing processes report them. All of these are told,
- * because each of them has to know: in mesh mode the one that found it out has often ended of it.
+ * The requests that ended workers within the last minute, as balancing processes report them. All of these get them,
+ * because in mesh mode the one that found such a request has often ended with it.
  */
-export class FatalRequests {
+export class FatalRequestRecord {
   #kinds: readonly Kind[] = []
   #news: readonly number[] = []
 

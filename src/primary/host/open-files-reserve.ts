@@ -1,4 +1,4 @@
-import { openFilesLimit } from '../../resources/open-files.js'
+import { openFilesLimit } from '../../resources/open-files-limit.js'
 
 /** Open files for the pipes and channels of a fork, and for other work of the primary. */
 const RESERVE = 64

@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import t from 'tap'
-import { openFilesForConnections, openFilesLimit } from '#src/resources/open-files.js'
+import { openFilesForConnections, openFilesLimit } from '#src/resources/open-files-limit.js'
 
 void t.test('the limit of open files is that of this process', t => {
   const { stdout } = spawnSync('sh', ['-c', 'ulimit -n'], { encoding: 'utf8' })

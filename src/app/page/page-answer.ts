@@ -1,5 +1,5 @@
 /** The answer to one request. */
-export interface Answer {
+export interface PageAnswer {
   /** 0 when there was no answer at all. */
   status: number
   body: Record<string, unknown>
@@ -12,9 +12,9 @@ export interface Answer {
 
 type HeaderOf = (name: string) => string | null
 
-export const NO_ANSWER: Answer = { status: 0, body: {}, worker: undefined, cache: undefined, retryAfter: undefined }
+export const NO_ANSWER: PageAnswer = { status: 0, body: {}, worker: undefined, cache: undefined, retryAfter: undefined }
 
-export async function ask(method: string, path: string, json?: object): Promise<Answer> {
+export async function ask(method: string, path: string, json?: object): Promise<PageAnswer> {
   try {
     const response = await fetch(path, {
       method,
@@ -26,7 +26,7 @@ export async function ask(method: string, path: string, json?: object): Promise<
   }
 }
 
-export function answerOf(status: number, text: string, header: HeaderOf): Answer {
+export function answerOf(status: number, text: string, header: HeaderOf): PageAnswer {
   return {
     status,
     body: parsed(text),
@@ -46,7 +46,7 @@ function parsed(text: string): Record<string, unknown> {
 }
 
 /** The text that explains a failed request to a person. */
-export function explain({ status, body, retryAfter }: Answer): string {
+export function explain({ status, body, retryAfter }: PageAnswer): string {
   if (status === 0) return 'The service cannot be reached.'
   const detail = typeof body['detail'] === 'string' ? body['detail'] : `The service answered ${status}.`
   const reasons = Array.isArray(body['errors']) ? (body['errors'] as { field: string; reason: string }[]) : []

@@ -10,7 +10,7 @@ export interface SidePlace {
   readonly place: number
 }
 
-/** What is to run beside the web. */
+/** The processes that are to run beside the web. */
 export interface DesiredSides {
   /** Raised by each change of the release, and by each reload: processes of an older version are replaced. */
   readonly version: number
@@ -61,9 +61,9 @@ export interface SidePlan {
 }
 
 /**
- * Decides what has to be done about the processes beside the web. Pure. A process is replaced in this order: the old one
- * ends, then the new one starts. So there are never two in one place: what a process does by the clock, or to all of a
- * queue, is done once.
+ * Decides what has to be done about the processes beside the web. Pure. A process is replaced in this order: the old
+ * one ends, then the new one starts. So there are never two in one place: what a process does by the clock, or to all
+ * of a queue, is done once.
  */
 export function planSides(
   { version, wanted, shutdown }: DesiredSides,

@@ -21,7 +21,7 @@ const MAX_UNREAD_BYTES = 1024 * 1024
 const LAST_SENDING_MS = 5_000
 
 /** The answer to one command: one JSON document, or a stream of events if the client asked for it. */
-export class Answer {
+export class CommandAnswer {
   /** The client asked for events. */
   readonly streams: boolean
   /** The client may still be sending when it is answered. */

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { FatalRequests, type FatalRequestNews } from '#src/primary/traffic/fatal-requests.js'
+import { FatalRequestRecord, type FatalRequestNews } from '#src/primary/traffic/fatal-request-record.js'
 
 const BUG = { method: 'GET', path: '/bug' }
 
 void t.test('each kind of request is in the log once in ten seconds, and all together twenty times a minute', t => {
   const news: FatalRequestNews[] = []
-  const fatal = new FatalRequests(each => news.push(each))
+  const fatal = new FatalRequestRecord(each => news.push(each))
   fatal.note({ ...BUG, targets: 2 }, 0)
   fatal.note({ ...BUG, targets: 1 }, 5_000)
   fatal.note({ ...BUG, targets: 1 }, 11_000)
@@ -19,8 +19,8 @@ void t.test('each kind of request is in the log once in ten seconds, and all tog
   t.end()
 })
 
-void t.test('what balancers are told is what ended within a minute, the last three of each kind', t => {
-  const fatal = new FatalRequests(() => undefined)
+void t.test('balancers hear of the ends within a minute, the last three of each kind', t => {
+  const fatal = new FatalRequestRecord(() => undefined)
   fatal.note({ ...BUG, targets: 2 }, 1_000)
   fatal.note({ ...BUG, targets: 2 }, 2_000)
   t.strictSame(fatal.known, [{ ...BUG, endedAt: [1_000, 2_000, 2_000] }])

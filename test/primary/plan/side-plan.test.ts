@@ -5,7 +5,7 @@ import {
   type ObservedSide,
   type SideAction,
   type SideHistory,
-} from '#src/primary/plan/side-processes.js'
+} from '#src/primary/plan/side-plan.js'
 
 const limits = { provenMs: 10_000, stopTimeoutMs: 30_000 }
 

@@ -1,6 +1,6 @@
 import { dirname, join } from 'node:path'
 
-/** Beside the sockets of the workers: copies of answers that processes share which balance. */
+/** Beside the sockets of the workers: copies of answers that the balancing processes share. */
 export const KEPT_FOLDER = 'kept'
 
 /** @param socketPath of any worker */

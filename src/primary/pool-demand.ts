@@ -1,0 +1,56 @@
+import type { PoolSize } from './pool-size.js'
+import type { Child } from './processes/child.js'
+import type { ChildFactory } from './processes/child-factory.js'
+import type { ReleaseSwitch } from './releases/release-switch.js'
+import type { ReloadRequests } from './reload-requests.js'
+import type { StartRequests } from './start-requests.js'
+
+export interface DemandFacts {
+  pool: PoolSize
+  releases: ReleaseSwitch
+  reloads: ReloadRequests
+  starts: StartRequests
+  factory: ChildFactory
+  isPaused: () => boolean
+  /** Connections that wait for a worker. */
+  waiting: () => number
+}
+
+/** Tells the pool what needs workers: the load, requests that wait, and what is under way. */
+export class PoolDemand {
+  constructor(private readonly facts: DemandFacts) {}
+
+  /** To be called once a second. @param children that run */
+  look(children: readonly Child[], now: number): void {
+    const { pool, releases, starts } = this.facts
+    const phase = releases.underWay?.phase
+    // A release that is about to get its workers gets as many as it was promised: one more might come too late for it.
+    if (phase !== 'starting' && phase !== 'filling') {
+      pool.followLoad(
+        children.filter(({ spec }) => !releases.isAside(spec.release)),
+        now,
+      )
+    }
+    if (starts.areOver) pool.lookForSleep(children, this.#otherNeed(children), now)
+  }
+
+  /** While no worker runs, one waits to be the first. @param children that run */
+  keepSpare(children: readonly Child[], generation: number): void {
+    const { pool, releases, factory } = this.facts
+    if (!pool.isAsleep) return factory.dropSpare()
+    const serves = ({ role, spec }: Child): boolean => role === 'worker' && !releases.isAside(spec.release)
+    if (children.some(serves)) return
+    factory.prepareSpare({ role: 'worker', release: releases.current, place: 0, generation })
+  }
+
+  /** The need of workers beside the requests that processes report, in words. */
+  #otherNeed(children: readonly Child[]): string | undefined {
+    const { releases, reloads, isPaused, waiting } = this.facts
+    if (releases.underWay !== undefined || releases.warm !== undefined) return 'a release changes'
+    if (reloads.areUnderWay) return 'workers are being replaced'
+    if (isPaused()) return 'traffic is paused'
+    if (waiting() > 0) return 'a request waits'
+    const starts = children.some(({ role, state }) => role === 'worker' && state === 'starting')
+    return starts ? 'a worker starts' : undefined
+  }
+}

@@ -12,7 +12,7 @@ import type { Workload } from './workload.js'
 
 const TARGETS = [1, 2, 4, 8, 16, 32, 64] as const
 const LAST = 64
-const ROUNDS_AT_MOST = 3
+const ROUNDS_AT_MOST = 2
 const POLICIES = ['round-robin', 'least-busy'] as const
 
 type Policy = (typeof POLICIES)[number]
@@ -88,7 +88,7 @@ function nanosPerPick(pool: TargetPool, turns: number): number {
 }
 
 /** Whether a request costs more when there are more workers. */
-export const perWorkers = perProcesses('workers', 'workers', [1, 2, 4, 8, 16, 32, 64], (peer, workers) =>
+export const perWorkers = perProcesses('workers', 'workers', [1, 2, 8, 64], (peer, workers) =>
   peer.start({ ...workers.options, workers: workers.count }),
 )
 

@@ -10,17 +10,3 @@ export const PREVIEW = 'outpost_preview'
 export function previewTokenOf(release: string, key: string): string {
   return `${release}.${createHmac('sha256', key).update(`preview ${release}`).digest('base64url').slice(0, 32)}`
 }
-
-const COOKIE = `${PREVIEW}=`
-
-/** @param cookies the header `Cookie` of a request */
-export function hasPreviewCookie(cookies: string | undefined): boolean {
-  return cookies?.includes(COOKIE) === true
-}
-
-/** The app need not know what leads to a preview. @returns undefined when no other cookie is left */
-export function withoutPreviewCookie(cookies: string): string | undefined {
-  const others = cookies.split(';').filter(cookie => !cookie.trimStart().startsWith(COOKIE))
-  const left = others.join(';').trimStart()
-  return left === '' ? undefined : left
-}

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import { RELEASE as COOKIE } from '../contract/own-cookies.js'
 import type { TargetSpec } from '../contract/targets.js'
 import { ReleasePreview } from './release-preview.js'
 
@@ -146,8 +147,7 @@ export class ReleaseShares {
   }
 }
 
-const COOKIE = 'outpost_release'
-const VALUE = /(?:^|;\s*)outpost_release=([\w-]{1,64})\.(\d{1,4})\.([\w-]{16})(?=;|$)/
+const VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([\\w-]{1,64})\\.(\\d{1,4})\\.([\\w-]{16})(?=;|$)`)
 const DRAWS = 10_000
 /** A bake is shorter; what is left of a cookie is of no use to a later one. */
 const MAX_AGE_S = 3_600

@@ -1,6 +1,6 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import { IDENTITY_HEADER, sealClient, type ClientIdentity } from '../contract/client-envelope.js'
-import { hasPreviewCookie, withoutPreviewCookie } from '../contract/preview-token.js'
+import { hasOwnCookies, withoutOwnCookies } from '../contract/own-cookies.js'
 import { headersDistinctOf, listOf, withoutNames } from '../contract/raw-headers.js'
 import type { BalancerOptions } from '../options.js'
 
@@ -58,11 +58,11 @@ export function requestHeaders(
   // The envelope comes first, so a reader that stops early has read it.
   const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
   const repeated = hasRepeated(headers, rawHeaders) ? new Map<string, string>() : undefined
-  const isPreview = hasPreviewCookie(headers.cookie)
+  const hasOwn = hasOwnCookies(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     if (isKeptBack(name, named, client)) continue
-    const value = isPreview ? withoutPreview(name, rawHeaders[i + 1] as string) : rawHeaders[i + 1]
+    const value = hasOwn ? withoutOwn(name, rawHeaders[i + 1] as string) : rawHeaders[i + 1]
     if (value === undefined) continue
     if (repeated === undefined) forwarded[name] = value
     else addOne(forwarded, repeated, name, value)
@@ -81,11 +81,11 @@ export function requestHead(
   const { method = '', url = '', headers, rawHeaders } = request
   const named = namedInConnection(headers.connection)
   let head = `${method} ${url} HTTP/1.1\r\n${IDENTITY_HEADER}: ${sealClient(identityKey, client)}\r\n`
-  const isPreview = hasPreviewCookie(headers.cookie)
+  const hasOwn = hasOwnCookies(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
     if (isKeptBack(name, named, client)) continue
-    const value = isPreview ? withoutPreview(name, rawHeaders[i + 1] as string) : (rawHeaders[i + 1] as string)
+    const value = hasOwn ? withoutOwn(name, rawHeaders[i + 1] as string) : (rawHeaders[i + 1] as string)
     if (value !== undefined) head += `${name}: ${value}\r\n`
   }
   // As Node's own client: HTTP/1.0 needs no Host, HTTP/1.1 does.
@@ -96,9 +96,9 @@ export function requestHead(
   return `${head}Connection: keep-alive\r\n\r\n`
 }
 
-/** The value of a header without the cookie of a preview; undefined when nothing is left of it. */
-function withoutPreview(name: string, value: string): string | undefined {
-  return name.toLowerCase() === 'cookie' ? withoutPreviewCookie(value) : value
+/** The value of a header without the cookies of the edge; undefined when nothing is left of it. */
+function withoutOwn(name: string, value: string): string | undefined {
+  return name.toLowerCase() === 'cookie' ? withoutOwnCookies(value) : value
 }
 
 /** @param named headers that the client has named in `Connection` */
@@ -147,7 +147,7 @@ export function rewriteRequestHeaders(
   requestId: string,
 ): void {
   const { headers } = request
-  if (hasPreviewCookie(headers.cookie)) dropPreviewCookie(request)
+  if (hasOwnCookies(headers.cookie)) dropOwnCookies(request)
   const named = namedInConnection(headers.connection)
   let unwanted: string[] | undefined
   for (const name in headers) {
@@ -163,15 +163,15 @@ export function rewriteRequestHeaders(
   setForwarded(headers, headers.host, client, requestId)
 }
 
-function dropPreviewCookie(request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>): void {
+function dropOwnCookies(request: Pick<IncomingMessage, 'headers' | 'rawHeaders' | 'headersDistinct'>): void {
   const { headers, rawHeaders } = request
-  const left = withoutPreviewCookie(headers.cookie ?? '')
+  const left = withoutOwnCookies(headers.cookie ?? '')
   if (left === undefined) delete headers.cookie
   else headers.cookie = left
   const raw: string[] = []
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string
-    const value = withoutPreview(name, rawHeaders[i + 1] as string)
+    const value = withoutOwn(name, rawHeaders[i + 1] as string)
     if (value !== undefined) raw.push(name, value)
   }
   request.rawHeaders = raw

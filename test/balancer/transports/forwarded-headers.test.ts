@@ -52,13 +52,15 @@ void t.test('a request is forwarded without its hop-by-hop headers', t => {
   t.end()
 })
 
-void t.test('the app does not get the cookie of a preview', t => {
+void t.test('the app does not get the cookies of the edge', t => {
   const token = 'outpost_preview=r2.seal'
   const cases: Array<[cookie: string, left: string | undefined]> = [
     [token, undefined],
     [`a=b; ${token}`, 'a=b'],
     [`${token}; a=b;c=d`, 'a=b;c=d'],
     [`a=b; ${token}; c="d"; ${token}`, 'a=b; c="d"'],
+    [`outpost_release=r2.17.seal; a=b; ${token}`, 'a=b'],
+    ['a=outpost_release=; x_outpost_release=y', 'a=outpost_release=; x_outpost_release=y'],
     ['a=outpost_preview=; my_outpost_preview=x', 'a=outpost_preview=; my_outpost_preview=x'],
   ]
   for (const [cookie, left] of cases) {

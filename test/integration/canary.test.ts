@@ -32,7 +32,7 @@ for (const BALANCERS of ['1', '0']) {
     for (const [what, [before, why]] of Object.entries(worse)) {
       await t.test(`one that ${what} is taken back, and no more than its share of the clients has seen it`, async t => {
         const load = new Load(cluster.url, '/', 20)
-        const error = await failureOf(deploy(t, cluster, appThatSays('new', before), '20:60'))
+        const error = await failureOf(deploy(t, cluster, appThatSays('new', before), '20:30'))
         const { answers } = await load.stop()
         t.match(error, { code: 'TAKEN_BACK', message: why })
         t.ok((error.report?.before.requests ?? 0) > 0 && (error.report?.fresh.requests ?? 0) > 0, 'both have figures')
@@ -51,7 +51,7 @@ for (const BALANCERS of ['1', '0']) {
         t.equal(cookieOf(await ask(cluster.url, '/')), '')
         const load = new Load(cluster.url, '/', 8)
         let isTried = false
-        const deployed = deploy(t, cluster, appThatSays('new', slow.replace('old', 'new')), '50:6', ({ event }) => {
+        const deployed = deploy(t, cluster, appThatSays('new', slow.replace('old', 'new')), '50:10', ({ event }) => {
           if (event === 'baking') isTried = true
         })
         await until(() => isTried, 'the trial')

@@ -1,5 +1,6 @@
 import { boundOf } from '#balancer/contract/latency-buckets.js'
 import { chanceOfAtLeast } from './binomial.js'
+import { answersIn, COMPARED_FROM_MS, warmth, type Latencies, type LatencyWindow } from './latency-windows.js'
 
 /** The figures of one release in the seconds of a bake. */
 export interface SideFigures {
@@ -9,15 +10,25 @@ export interface SideFigures {
   readonly failed: number
   readonly broken: number
   /** How many answers took so long to begin, by bucket. Those of its first seconds, when nothing is warm, are left out. */
-  readonly latencies: ReadonlyMap<number, number>
+  readonly latencies: Latencies
   /** How much the resident memory of a worker has grown on average, and what it was, in bytes. */
   readonly growthBytes: number
   readonly memoryBytes: number
 }
 
+/** What is compared. */
+export interface BakeFacts {
+  readonly before: SideFigures
+  readonly fresh: SideFigures
+  /** The last ones of this stage, the oldest first. */
+  readonly windows: readonly LatencyWindow[]
+  /** Whether a stage has had as many. */
+  readonly haveCompared: boolean
+}
+
 /**
  * - `worse`: the new release is worse by more than its tolerances, and that is no chance
- * - `too-little`: there were too few requests to tell
+ * - `too-little`: there were too few requests, or seconds, to compare all
  * - `as-good`
  */
 export type Verdict = { readonly kind: 'worse' | 'too-little'; readonly reason: string } | { readonly kind: 'as-good' }
@@ -31,6 +42,11 @@ export const tolerances = {
   slowerMs: 5,
   /** So many of its answers may be slower than that. It is twice what the release before has by definition. */
   slow: 0.02,
+  /**
+   * A release whose usual answer, beside that of the other, takes so much less than it did some windows ago is getting warm,
+   * and is not judged yet.
+   */
+  warming: 0.8,
   /** A worker may grow by so many bytes more, and by as much more as it had. */
   growthBytes: 256 * 1024 ** 2,
   /** A finding counts only if a release as good as the one before would show it once in so many looks. */
@@ -40,26 +56,34 @@ export const tolerances = {
 } as const
 
 /** Compares the new release with the one before, in the same seconds. Pure. */
-export function judge(before: SideFigures, fresh: SideFigures): Verdict {
-  const reason = moreErrors(before, fresh) ?? slowerAnswers(before, fresh) ?? moreMemory(before, fresh)
+export function judge(facts: BakeFacts): Verdict {
+  const { before, fresh, haveCompared } = facts
+  const reason = moreErrors(before, fresh) ?? slowerAnswers(facts) ?? moreMemory(before, fresh)
   if (reason !== undefined) return { kind: 'worse', reason }
-  const { requests } = tolerances
-  if (Math.min(before.requests, fresh.requests) >= requests) return { kind: 'as-good' }
-  const seen = `${fresh.requests} requests of the new release and ${before.requests} of the one before`
-  return { kind: 'too-little', reason: `there was too little traffic to compare (${seen}); health alone decided` }
+  if (Math.min(before.requests, fresh.requests) < tolerances.requests) {
+    const seen = `${fresh.requests} requests of the new release and ${before.requests} of the one before`
+    return { kind: 'too-little', reason: `there was too little traffic to compare (${seen}); health alone decided` }
+  }
+  return haveCompared ? { kind: 'as-good' } : { kind: 'too-little', reason: NOT_COMPARED }
 }
 
+const NOT_COMPARED =
+  'latencies were not compared: that takes a stage of ' +
+  `${COMPARED_FROM_MS / 1_000} s, and ${warmth.answersAWorker} answers of each new worker before`
+
 /** The latency that one in a hundred answers exceeds, in milliseconds; undefined for less than a hundred. */
-export function p99Of({ latencies }: SideFigures): number | undefined {
-  const buckets = [...latencies].sort(([a], [b]) => a - b)
-  const all = buckets.reduce((sum, [, count]) => sum + count, 0)
-  if (all < tolerances.requests) return undefined
+export function p99Of(latencies: Latencies): number | undefined {
+  return answersIn(latencies) < tolerances.requests ? undefined : quantile(latencies, 0.99)
+}
+
+function quantile(latencies: Latencies, share: number): number {
+  const wanted = answersIn(latencies) * share
   let seen = 0
-  for (const [bucket, count] of buckets) {
+  for (const [bucket, count] of [...latencies].sort(([a], [b]) => a - b)) {
     seen += count
-    if (seen >= all * 0.99) return boundOf(bucket)
+    if (seen >= wanted) return boundOf(bucket)
   }
-  return undefined
+  return Infinity
 }
 
 /** Few requests of the release before say little about it, so one error in them is assumed. */
@@ -70,19 +94,40 @@ function moreErrors(before: SideFigures, fresh: SideFigures): string | undefined
   return `${shareOf(fresh)} of its requests failed, and ${shareOf(before)} of those of the release before`
 }
 
-function slowerAnswers(before: SideFigures, fresh: SideFigures): string | undefined {
-  const usual = p99Of(before)
-  if (usual === undefined) return undefined
+/**
+ * A single bad second is no verdict, nor is a release that is slow because it is cold: several windows up to now have to be
+ * slow, one after the other, and the last one must not be much faster than the first of as many as have to be slow.
+ */
+function slowerAnswers({ before, fresh, windows }: BakeFacts): string | undefined {
+  if (fresh.requests < tolerances.requests) return undefined
+  const counted = windows.map(window => slowIn(window, before.latencies))
+  const run = counted.slice(counted.findLastIndex(({ slow, all }) => slow <= all * tolerances.slow) + 1)
+  const last = run.at(-1)
+  if (last === undefined || run.length < warmth.windows || isGettingWarm(windows)) return undefined
+  const sum = { slow: total(run.map(({ slow }) => slow)), all: total(run.map(({ all }) => all)) }
+  if (chanceOfAtLeast(sum.slow, sum.all, tolerances.slow) >= tolerances.chance) return undefined
+  const share = percent(sum.slow / sum.all)
+  return `${share} of its answers took longer than ${round(last.limit)} ms; of the release before, 1 % exceed ${round(last.usual)} ms`
+}
+
+/** Answers of the new release that took longer than is tolerated. */
+function slowIn(
+  { before, fresh }: LatencyWindow,
+  allBefore: Latencies,
+): Record<'slow' | 'all' | 'limit' | 'usual', number> {
+  const usual = Math.max(p99Of(allBefore) ?? Infinity, p99Of(before) ?? 0)
   const limit = Math.max(usual * tolerances.slower, usual + tolerances.slowerMs)
-  let all = 0
-  let slow = 0
-  for (const [bucket, count] of fresh.latencies) {
-    all += count
-    if (boundOf(bucket) > limit) slow += count
-  }
-  if (all < tolerances.requests || chanceOfAtLeast(slow, all, tolerances.slow) >= tolerances.chance) return undefined
-  const share = percent(slow / all)
-  return `${share} of its answers took longer than ${round(limit)} ms; of the release before, 1 % exceed ${round(usual)} ms`
+  const slow = total([...fresh].filter(([bucket]) => boundOf(bucket) > limit).map(([, count]) => count))
+  return { slow, all: answersIn(fresh), limit, usual }
+}
+
+function isGettingWarm(windows: readonly LatencyWindow[]): boolean {
+  const usual = windows.map(({ before, fresh }) => quantile(fresh, 0.5) / quantile(before, 0.5))
+  return (usual.at(-1) ?? 1) < (usual.at(-warmth.windows) ?? 0) * tolerances.warming
+}
+
+function total(numbers: readonly number[]): number {
+  return numbers.reduce((sum, number) => sum + number, 0)
 }
 
 function moreMemory(before: SideFigures, fresh: SideFigures): string | undefined {

@@ -1,25 +1,22 @@
 import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
-import type { SideFigures } from '../plan/bake-verdict.js'
+import type { BakeFacts, SideFigures } from '../plan/bake-verdict.js'
+import { LatencyWindows } from '../plan/latency-windows.js'
 import type { ObservedChild } from '../plan/observed.js'
 
-/** Workers that have just begun are slow, so the latencies of the first seconds of a stage are not compared. */
-const WARM_UP_MS = 2_000
-/** A short stage is not left out altogether. */
-const WARM_UP_SHARE = 0.2
+/** The first answers of a worker load what it keeps, so its memory is followed a little later. */
+const GROWN_MS = 2_000
+const GROWN_SHARE = 0.2
 
-interface Side {
-  requests: number
-  failed: number
-  broken: number
-  readonly latencies: Map<number, number>
-}
+type Side = Pick<SideFigures, 'requests' | 'failed' | 'broken'>
 
 /** The figures of both releases of a bake in the same seconds, from the reports of the balancers and the heartbeats. */
 export class BakeFigures {
-  readonly #sides = { from: newSide(), to: newSide() }
+  readonly #sides = { before: newSide(), fresh: newSide() }
+  readonly #latencies = new LatencyWindows()
   /** Resident memory of each worker when it was first seen with traffic, and now. */
   readonly #memory = new Map<string, { release: string; first: number; now: number }>()
-  #warmAt = 0
+  #memoryFrom = 0
+  #freshWorkers = 1
 
   constructor(
     private readonly from: string,
@@ -27,37 +24,43 @@ export class BakeFigures {
   ) {}
 
   beginStage(ms: number, now: number): void {
-    this.#warmAt = now + Math.min(WARM_UP_MS, ms * WARM_UP_SHARE)
+    this.#memoryFrom = now + Math.min(GROWN_MS, ms * GROWN_SHARE)
+    this.#latencies.beginStage(ms, now)
   }
 
   /** @param figures as a balancer reports them: the release before has no name there */
   add(figures: readonly ReleaseFigures[], now: number): void {
     for (const { release, answered, failed, broken, latencies } of figures) {
       if (release !== '' && release !== this.to) continue
-      const side = release === '' ? this.#sides.from : this.#sides.to
+      const name = release === '' ? 'before' : 'fresh'
+      const side = this.#sides[name]
       side.requests += answered + broken
       side.failed += failed
       side.broken += broken
-      if (now < this.#warmAt) continue
-      for (const [bucket, count] of latencies) side.latencies.set(bucket, (side.latencies.get(bucket) ?? 0) + count)
+      this.#latencies.add(name, latencies, this.#freshWorkers, now)
     }
+    this.#latencies.close(now)
   }
 
   observe(children: readonly ObservedChild[], now: number): void {
-    if (now < this.#warmAt) return
-    for (const { name, role, release, rssBytes, leaving } of children) {
-      if (role !== 'worker' || leaving || rssBytes === 0) continue
+    const workers = children.filter(({ role, leaving }) => role === 'worker' && !leaving)
+    this.#freshWorkers = workers.filter(({ release, state }) => release === this.to && state === 'ready').length
+    if (now < this.#memoryFrom) return
+    for (const { name, release, rssBytes } of workers) {
+      if (rssBytes === 0) continue
       const first = this.#memory.get(name)?.first ?? rssBytes
       this.#memory.set(name, { release, first, now: rssBytes })
     }
   }
 
-  get before(): SideFigures {
-    return { ...this.#sides.from, ...this.#memoryOf(this.from) }
-  }
-
-  get fresh(): SideFigures {
-    return { ...this.#sides.to, ...this.#memoryOf(this.to) }
+  get facts(): BakeFacts {
+    const { all, last, haveCompared } = this.#latencies
+    return {
+      before: { ...this.#sides.before, latencies: all.before, ...this.#memoryOf(this.from) },
+      fresh: { ...this.#sides.fresh, latencies: all.fresh, ...this.#memoryOf(this.to) },
+      windows: last,
+      haveCompared,
+    }
   }
 
   #memoryOf(release: string): Pick<SideFigures, 'growthBytes' | 'memoryBytes'> {
@@ -68,6 +71,6 @@ export class BakeFigures {
   }
 }
 
-function newSide(): Side {
-  return { requests: 0, failed: 0, broken: 0, latencies: new Map() }
+function newSide(): { -readonly [Name in keyof Side]: Side[Name] } {
+  return { requests: 0, failed: 0, broken: 0 }
 }

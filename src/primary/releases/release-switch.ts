@@ -232,7 +232,7 @@ export class ReleaseSwitch {
 
   #judge(change: Change): void {
     if (this.#figures === undefined || change.deployment.phase !== 'baking') return
-    const verdict = judge(this.#figures.before, this.#figures.fresh)
+    const verdict = judge(this.#figures.facts)
     if (verdict.kind === 'worse') change.fault ??= { reason: verdict.reason }
   }
 
@@ -257,9 +257,13 @@ export class ReleaseSwitch {
 
   #comparison(): Comparison | undefined {
     if (this.#figures === undefined) return undefined
-    const { before, fresh } = this.#figures
-    const verdict = judge(before, fresh)
-    return { before, fresh, ...(verdict.kind === 'too-little' && { remark: verdict.reason }) }
+    const { facts } = this.#figures
+    const verdict = judge(facts)
+    return {
+      before: facts.before,
+      fresh: facts.fresh,
+      ...(verdict.kind === 'too-little' && { remark: verdict.reason }),
+    }
   }
 
   #withdraw(release: string): void {

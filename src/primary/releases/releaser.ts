@@ -108,7 +108,7 @@ function reportOf({ before, fresh, remark }: Comparison): DeployReport {
 
 function sideOf(side: SideFigures): DeployReport['before'] {
   const { requests, failed, broken } = side
-  const p99 = p99Of(side)
+  const p99 = p99Of(side.latencies)
   const known = p99 === undefined ? {} : { p99Ms: Math.round(p99 * 10) / 10 }
   return { requests, failed, broken, ...known, growthBytes: Math.round(side.growthBytes) }
 }

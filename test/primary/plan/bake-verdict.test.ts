@@ -1,6 +1,6 @@
 import t from 'tap'
 import { bucketOf } from '#balancer/contract/latency-buckets.js'
-import { judge, p99Of, type SideFigures } from '#src/primary/plan/bake-verdict.js'
+import { judge as judgeFacts, p99Of, type SideFigures, type Verdict } from '#src/primary/plan/bake-verdict.js'
 import { chanceOfAtLeast } from '#src/primary/plan/binomial.js'
 import { Chance } from '#scripts/lib/chance.js'
 
@@ -15,6 +15,12 @@ function side(requests: number, facts: Partial<SideFigures> & { ms?: (i: number)
     latencies.set(bucket, (latencies.get(bucket) ?? 0) + 1)
   }
   return { requests, failed: 0, broken: 0, latencies, growthBytes: 0, memoryBytes: 100 * MIB, ...given }
+}
+
+/** Both sides, each of whose windows is like the whole trial. */
+function judge(before: SideFigures, fresh: SideFigures): Verdict {
+  const window = { before: before.latencies, fresh: fresh.latencies }
+  return judgeFacts({ before, fresh, windows: [window, window, window], haveCompared: true })
 }
 
 void t.test('the chance of a number of hits is that of the binomial distribution', t => {
@@ -65,6 +71,37 @@ void t.test('a release that is as fast, or slower by what is tolerated, is as go
   t.end()
 })
 
+void t.test('slow answers count only if each of the last windows has them, and they do not get rarer', t => {
+  const [before, fresh] = [side(4_000), side(1_000, { ms: () => 50 })]
+  const kindOf = (...ms: number[]): string => {
+    const windows = ms.map(each => ({ before: before.latencies, fresh: side(200, { ms: () => each }).latencies }))
+    return judgeFacts({ before, fresh, windows, haveCompared: true }).kind
+  }
+  t.equal(kindOf(40, 40, 40), 'worse')
+  t.equal(kindOf(10, 10, 40, 40, 38), 'worse')
+  t.equal(kindOf(10, 40, 40), 'as-good', 'twice may be chance')
+  t.equal(kindOf(40, 40, 40, 10), 'as-good', 'no more')
+  t.equal(kindOf(60, 50, 40), 'as-good', 'it gets warm')
+  t.equal(kindOf(90, 60, 50, 50, 50), 'worse', 'it is no warmer than it was')
+  t.equal(kindOf(), 'as-good', 'there was no time for a window')
+  t.end()
+})
+
+void t.test('a load that slows both releases down for a while is not held against the new one', t => {
+  const before = side(4_000)
+  const window = { before: side(200, { ms: () => 40 }).latencies, fresh: side(200, { ms: () => 45 }).latencies }
+  t.match(judgeFacts({ before, fresh: side(1_000), windows: [window, window, window], haveCompared: true }), {
+    kind: 'as-good',
+  })
+  t.end()
+})
+
+void t.test('a release whose latencies could not be compared is said to be so', t => {
+  const facts = { before: side(4_000), fresh: side(1_000, { ms: () => 90 }), windows: [], haveCompared: false }
+  t.match(judgeFacts(facts), { kind: 'too-little', reason: /latencies were not compared: that takes a stage of 6.5 s/ })
+  t.end()
+})
+
 void t.test('a release whose workers grow by far more is worse, however little traffic there is', t => {
   t.match(judge(side(0), side(0, { growthBytes: 400 * MIB })), { kind: 'worse', reason: /grew by 400 MiB/ })
   t.match(judge(side(0), side(0, { growthBytes: 200 * MIB })), { kind: 'too-little' }, 'what is new grows at first')
@@ -96,8 +133,8 @@ void t.test('next to none of a thousand bakes of the same code, with a look each
 })
 
 void t.test('the latency that one in a hundred exceeds is known from a hundred answers on', t => {
-  t.equal(p99Of(side(99)), undefined)
-  const p99 = p99Of(side(1_000, { ms: i => (i < 985 ? 10 : 100) })) ?? 0
+  t.equal(p99Of(side(99).latencies), undefined)
+  const p99 = p99Of(side(1_000, { ms: i => (i < 985 ? 10 : 100) }).latencies) ?? 0
   t.ok(p99 >= 100 && p99 < 110, `${p99}`)
   t.end()
 })

@@ -42,7 +42,9 @@ export class HealthCheck {
     if (this.#stopped) return
     this.consumer.probeCompleted(fault === undefined, fault)
     const { joinIntervalMs, healthIntervalMs } = this.options
-    this.#timer = setTimeout(() => void this.#check(), this.consumer.joining ? joinIntervalMs : healthIntervalMs)
+    // In mesh mode it runs beside an app, whose own end it must not delay.
+    const pauseMs = this.consumer.joining ? joinIntervalMs : healthIntervalMs
+    this.#timer = setTimeout(() => void this.#check(), pauseMs).unref()
   }
 
   /**
@@ -65,7 +67,7 @@ export class HealthCheck {
       const timeout = setTimeout(() => {
         resolve(`GET ${path} was not answered within ${healthTimeoutMs / 1_000} s`)
         probe.destroy()
-      }, healthTimeoutMs)
+      }, healthTimeoutMs).unref()
       probe.once('response', answer => {
         const { statusCode = 500 } = answer
         resolve(statusCode < healthyBelow ? undefined : `GET ${path} was answered ${statusCode}`)

@@ -151,6 +151,12 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
   /** The app keeps this in each worker, and the others do not see it. */
   z.object({ type: z.literal('keeps-locally'), state: z.enum(localStates) }),
+  /** What the app does without being asked, as far as it can be seen. Sent when its worker begins to end. */
+  z.object({
+    type: z.literal('own-work'),
+    timers: z.number(),
+    connections: z.array(z.string().max(64)).max(8),
+  }),
   /** New requests go by the list with this number. */
   z.object({ type: z.literal('routed'), list: z.number() }),
   /** Nothing is in flight any more since the traffic was paused until then. */

@@ -19,6 +19,8 @@ export interface ReportTakers {
   need(service: Embeddable): void
   /** An app keeps this in the memory of each worker. */
   keepsLocally(state: LocalState): void
+  /** The worker of an app that does work of its own ends. */
+  endsOwnWork(child: Child, work: Extract<Report, { type: 'own-work' }>): void
   /** A request waits for a worker. */
   needsWorker(): void
   /** A request has ended this worker. */
@@ -99,6 +101,8 @@ export class ChildReports implements ChildObserver {
         return this.takers.need(report.service)
       case 'keeps-locally':
         return this.takers.keepsLocally(report.state)
+      case 'own-work':
+        return this.takers.endsOwnWork(child, report)
       case 'no-worker':
         return this.takers.needsWorker()
       case 'routed':

@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
-import type { LocalState } from '../ipc/messages.js'
+import type { LocalState, Report } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { PoolSize } from './pool-size.js'
 import type { Child } from './processes/child.js'
@@ -24,6 +24,8 @@ export class SupervisorLog {
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
   readonly #hints = new Set<string>()
+  /** The last release whose own work ended when the instance fell asleep. */
+  #asleepWith: string | undefined
 
   /** @param sticky what keeps a client at one worker, and so its session */
   constructor(
@@ -69,6 +71,19 @@ export class SupervisorLog {
     }
     this.#local.add(state)
     this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
+  }
+
+  /** No worker runs from now on. Each release is told of once. */
+  endsOwnWork({ spec: { release } }: Child, { timers, connections }: Extract<Report, { type: 'own-work' }>): void {
+    if (this.#asleepWith === release) return
+    this.#asleepWith = release
+    const ofTimers = timers === 1 ? 'a timer' : `${timers} timers`
+    const parts = [
+      ...(timers === 0 ? [] : [ofTimers]),
+      ...(connections.length === 0 ? [] : [`open connections to ${connections.join(', ')}`]),
+    ]
+    const message = `app falls asleep with ${parts.join(' and ')}: they end until a request comes, unless WORKERS begins at 1`
+    this.log.warn({ release, timers, connections }, message)
   }
 
   /** Another number of workers is wanted from now on. */

@@ -119,6 +119,9 @@ export class Supervisor implements Service {
       need: service => options.need(service),
       print: (child, line) => options.print(child, line),
       keepsLocally: state => this.#log.keepsLocally(state, this.#pool),
+      endsOwnWork: (child, work) => {
+        if (this.#pool.isAsleep) this.#log.endsOwnWork(child, work)
+      },
       needsWorker: () => this.#needsWorker(),
       pardon: id => this.#pardon(id),
       replace: (child, reason) => {

@@ -17,6 +17,8 @@ export class AppDeparture implements Leaving {
     private readonly listeners: AppListeners,
     private readonly services: AppServices,
     private readonly events: OwnEvents,
+    /** Told at the beginning of the end. */
+    private readonly onLeave: () => void,
   ) {}
 
   drain(): void {
@@ -25,6 +27,7 @@ export class AppDeparture implements Leaving {
 
   async leave(deadlineMs: number, mesh: Mesh | undefined): Promise<void> {
     const { served, listeners, services, events } = this
+    this.onLeave()
     const deadline = performance.now() + deadlineMs
     const left = (): number => Math.max(0, deadline - performance.now())
     services.drain()

@@ -5,6 +5,7 @@ import { AppEntry } from './app-entry.js'
 import { AppServices } from './app-services.js'
 import { MemoryState } from './memory-state.js'
 import type { OwnEvents } from './own-events.js'
+import { ownWork } from './own-work.js'
 import type { Preloaded } from './preload.js'
 import { PublishedServer } from './published-server.js'
 import { WorkerLife } from './worker-life.js'
@@ -44,7 +45,11 @@ export async function runAppProcess({ listeners, events, title }: Preloaded): Pr
   )
   published.serveBy(served)
   await listeners.serve(start.socketPath)
-  await life.serve(served, new AppDeparture(served, listeners, services, events), listeners.host)
+  const tellOwnWork = (): void => {
+    const { timers, connections } = ownWork()
+    if (timers + connections.length > 0) parent.report({ type: 'own-work', timers, connections: [...connections] })
+  }
+  await life.serve(served, new AppDeparture(served, listeners, services, events, tellOwnWork), listeners.host)
 }
 
 /** @throws {AppError} the app cannot come to be served */

@@ -1,4 +1,6 @@
+import { once } from 'node:events'
 import { writeFileSync } from 'node:fs'
+import { createServer, type AddressInfo } from 'node:net'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
@@ -69,6 +71,33 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
       t.equal((await client.status()).sleep, undefined)
     })
     t.match(await cluster.stop(), { code: 0 })
+  })
+
+  void t.test(`what an app does by itself keeps no worker, and is named once for each release, in ${mode}`, async t => {
+    const peer = createServer(socket => socket.on('error', () => undefined)).listen(0, '127.0.0.1')
+    t.teardown(() => peer.close())
+    await once(peer, 'listening')
+    const { port } = peer.address() as AddressInfo
+    const busy = `
+      setInterval(() => undefined, 1_000)
+      net.connect(${port}, '127.0.0.1').on('error', () => undefined)
+      setInterval(() => undefined, 1_000).unref()`
+    const files = (text: string, own: string): Record<string, string> => {
+      const { 'app.js': app = '', ...others } = appThatSays(text)
+      return { ...others, 'app.js': `import net from 'node:net'\n${app}${own}` }
+    }
+    const named = new RegExp(`app falls asleep with a timer and open connections to 127.0.0.1:${port}: they end`)
+    const cluster = await start(t, folderOf(t, files('busy', busy)), BALANCERS)
+    await untilAsleep(cluster, 1)
+    await until(() => count(cluster, named) === 1, 'the line')
+    t.equal((await ask(cluster.url, '/')).text, 'busy')
+    await untilAsleep(cluster, 2)
+    await deploy(t, cluster, files('idle', ''))
+    await untilAsleep(cluster, 3)
+    t.equal(count(cluster, /app falls asleep with/), 1, 'once, and an app without such work is not named')
+    await deploy(t, cluster, files('busy again', busy))
+    await untilAsleep(cluster, 4)
+    await until(() => count(cluster, named) === 2, 'the line for another release')
   })
 
   void t.test(`a worker that waited is the app's own process like any other, in ${mode}`, async t => {

@@ -25,6 +25,6 @@ export interface ReleaseFigures {
   failed: number
   /** Tries without a whole answer. */
   broken: number
-  /** How many answers took so long to begin, by bucket. */
+  /** How many answers of other processes took so long to begin, by bucket. */
   latencies: Array<[bucket: number, count: number]>
 }

@@ -99,7 +99,7 @@ export class Dispatcher {
     private readonly events: DispatcherEvents = {},
   ) {
     this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
-    this.tally = new ReleaseTally(pool.releases, figures => events.onReleaseFigures?.(figures))
+    this.tally = new ReleaseTally(pool, figures => events.onReleaseFigures?.(figures))
     this.suspects = new Suspects(pool, this.fatal, options.holdMs, ({ id }) => events.onTargetExplained?.(id))
     if (options.sticky !== 'off') this.stickiness = new Stickiness(pool, options)
     this.sessions = new SessionNames(options.identityKey)

@@ -1,5 +1,5 @@
 import { bucketOf, type ReleaseFigures } from '../contract/latency-buckets.js'
-import type { ReleaseShares } from '../targets/release-shares.js'
+import type { TargetPool } from '../targets/target-pool.js'
 
 /** Receives the figures of what clients got. */
 export type OnFigures = (figures: ReleaseFigures[]) => void
@@ -14,13 +14,13 @@ export class ReleaseTally {
   #timer: NodeJS.Timeout | undefined
 
   constructor(
-    private readonly releases: Pick<ReleaseShares, 'onTrial' | 'ofTarget'>,
+    private readonly pool: Pick<TargetPool, 'releases' | 'isLocal'>,
     private readonly onFigures: OnFigures,
   ) {}
 
   /** When a request is sent: the time by which its answer is measured, or 0 if it is not. */
   begin(): number {
-    return this.releases.onTrial ? performance.now() : 0
+    return this.pool.releases.onTrial ? performance.now() : 0
   }
 
   /** An answer has begun. @param sentAt as `begin` told it, or later */
@@ -29,18 +29,20 @@ export class ReleaseTally {
     const figures = this.#of(target.id)
     figures.answered += 1
     if (status >= 500) figures.failed += 1
+    // The app in this process answers within a call. No other release does.
+    if (this.pool.isLocal(target)) return
     const bucket = bucketOf(performance.now() - sentAt)
     figures.byBucket.set(bucket, (figures.byBucket.get(bucket) ?? 0) + 1)
   }
 
   /** There will be no whole answer. */
   broke(target: Served): void {
-    if (this.releases.onTrial && target !== undefined) this.#of(target.id).broken += 1
+    if (this.pool.releases.onTrial && target !== undefined) this.#of(target.id).broken += 1
   }
 
   /** Tells the figures from time to time while there is a trial, and once at its end. */
   follow(): void {
-    if (this.releases.onTrial) this.#timer ??= setInterval(() => this.#tell(), TELL_MS).unref()
+    if (this.pool.releases.onTrial) this.#timer ??= setInterval(() => this.#tell(), TELL_MS).unref()
     else this.stop()
   }
 
@@ -61,7 +63,7 @@ export class ReleaseTally {
   }
 
   #of(targetId: string): ReleaseFigures & { byBucket: Map<number, number> } {
-    const release = this.releases.ofTarget(targetId)
+    const release = this.pool.releases.ofTarget(targetId)
     const known = this.#figures.get(release)
     if (known !== undefined) return known
     const figures = { release, answered: 0, failed: 0, broken: 0, latencies: [], byBucket: new Map<number, number>() }

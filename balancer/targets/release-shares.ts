@@ -54,6 +54,11 @@ export class ReleaseShares {
     return this.#trial !== undefined
   }
 
+  /** The share of the clients that gets another release; 0 without a trial. */
+  get trialShare(): number {
+    return this.#trial?.share ?? 0
+  }
+
   /** The release of clients that ask for it. */
   get preview(): ReleasePreview | undefined {
     return this.#preview

@@ -103,6 +103,11 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
     return sum
   }
 
+  /** Whether it is the app in this process. */
+  isLocal({ id }: Pick<Target, 'id'>): boolean {
+    return id === this.#local?.id
+  }
+
   /** Finds answers of the app in this process that have begun. */
   noteLocalAnswers(): void {
     this.#local?.noteAnswers()
@@ -191,9 +196,22 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
    */
   #pickOf(release: string, tried: ReadonlySet<Target> | undefined): Target | NoPick {
     const own = this.#choiceOf(release)
+    const compared = release === BASE ? this.#pickCompared(own, tried) : undefined
+    if (compared !== undefined) return compared
     if (release === BASE || this.#isPreview(release)) return this.#pickFrom(own, tried)
     const untried = own.targets.some(target => !target.full && tried?.has(target) !== true)
     return this.#pickFrom(untried ? own : this.#choiceOf(BASE), tried)
+  }
+
+  /**
+   * Mesh mode: what a trial gets goes to another process. So does a share of the other requests, as large, because the
+   * latencies of both releases can be compared only if they are made alike.
+   */
+  #pickCompared({ targets }: Choice, tried: ReadonlySet<Target> | undefined): Target | undefined {
+    const share = this.releases.trialShare
+    if (this.#local === undefined || share === 0 || this.random() >= share) return undefined
+    const others = targets.filter(target => !this.isLocal(target) && !target.full && tried?.has(target) !== true)
+    return others[Math.floor(this.random() * others.length)]
   }
 
   #pickFrom(choice: Choice, tried: ReadonlySet<Target> | undefined): Target | NoPick {

@@ -71,6 +71,7 @@ export class FakeChild {
       reachable: this.isReachable,
       drained: this.drained || role === 'balancer',
       rssBytes: this.rssBytes,
+      lastSecond: { cpuUse: 0, loopUse: 0, requestsPerSecond: 0 },
       replaceReason: this.replaceReason,
       tolerated: this.tolerated,
       pardoned: this.pardoned,

@@ -47,6 +47,13 @@ export const tolerances = {
    * and is not judged yet.
    */
   warming: 0.8,
+  /**
+   * Where its workers are busy all the time, an answer mostly waits for those before it, and their number differs between
+   * both releases. So there a request may not cost this many times as much CPU time, and this much more.
+   */
+  work: 2,
+  workMs: 2,
+  busy: 0.8,
   /** A worker may grow by so many bytes more, and by as much more as it had. */
   growthBytes: 256 * 1024 ** 2,
   /** A finding counts only if a release as good as the one before would show it once in so many looks. */
@@ -58,7 +65,7 @@ export const tolerances = {
 /** Compares the new release with the one before, in the same seconds. Pure. */
 export function judge(facts: BakeFacts): Verdict {
   const { before, fresh, haveCompared } = facts
-  const reason = moreErrors(before, fresh) ?? slowerAnswers(facts) ?? moreMemory(before, fresh)
+  const reason = moreErrors(before, fresh) ?? slowerAnswers(facts) ?? moreWork(facts) ?? moreMemory(before, fresh)
   if (reason !== undefined) return { kind: 'worse', reason }
   if (Math.min(before.requests, fresh.requests) < tolerances.requests) {
     const seen = `${fresh.requests} requests of the new release and ${before.requests} of the one before`
@@ -119,6 +126,22 @@ function slowIn(
   const limit = Math.max(usual * tolerances.slower, usual + tolerances.slowerMs)
   const slow = total([...fresh].filter(([bucket]) => boundOf(bucket) > limit).map(([, count]) => count))
   return { slow, all: answersIn(fresh), limit, usual }
+}
+
+/** As for slow answers, it has to last, and not to get less. */
+function moreWork({ fresh, windows }: BakeFacts): string | undefined {
+  const last = windows.slice(-warmth.windows).map(({ work }) => work)
+  const [first, end] = [last[0], last.at(-1)]
+  if (fresh.requests < tolerances.requests || last.length < warmth.windows || !last.every(isMoreWork)) return undefined
+  if (first === undefined || end === undefined || end.fresh.cpuMs < first.fresh.cpuMs * tolerances.warming)
+    return undefined
+  return `a request costs it ${round(end.fresh.cpuMs)} ms of CPU time, and ${round(end.before.cpuMs)} ms in the release before`
+}
+
+function isMoreWork({ before, fresh }: LatencyWindow['work']): boolean {
+  const { work, workMs, busy } = tolerances
+  if (before.cpuMs === 0 || fresh.loopUse < busy) return false
+  return fresh.cpuMs > Math.max(before.cpuMs * work, before.cpuMs + workMs)
 }
 
 function isGettingWarm(windows: readonly LatencyWindow[]): boolean {

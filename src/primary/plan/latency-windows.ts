@@ -1,10 +1,19 @@
 /** How many answers took so long, by bucket. */
 export type Latencies = ReadonlyMap<number, number>
 
+/** What the workers of a release did in the last second of a window. */
+export interface Work {
+  /** CPU time for a request, in milliseconds; 0 if that is not known. */
+  readonly cpuMs: number
+  /** The share of the time in which their event loops were busy. */
+  readonly loopUse: number
+}
+
 /** What clients got of both releases in the same seconds. */
 export interface LatencyWindow {
   readonly before: Latencies
   readonly fresh: Latencies
+  readonly work: { readonly before: Work; readonly fresh: Work }
 }
 
 /** When answers of a trial can be compared. Times in milliseconds. */
@@ -67,11 +76,11 @@ export class LatencyWindows {
   }
 
   /** To be called once all of a report has been added. */
-  close(now: number): void {
+  close(work: LatencyWindow['work'], now: number): void {
     const { since, before, fresh } = this.#open
     if (!this.#stage.isWarm || now - since < warmth.windowMs) return
     if (Math.min(answersIn(before), answersIn(fresh)) < warmth.windowAnswers) return
-    this.#whole = [...this.#whole, { before, fresh }].slice(-warmth.windowsKept)
+    this.#whole = [...this.#whole, { before, fresh, work }].slice(-warmth.windowsKept)
     this.#haveCompared ||= this.#whole.length >= warmth.windows
     this.#begin(now)
   }
@@ -81,7 +90,7 @@ export class LatencyWindows {
     return this.#whole
   }
 
-  get all(): LatencyWindow {
+  get all(): Pick<LatencyWindow, 'before' | 'fresh'> {
     return this.#all
   }
 

@@ -40,6 +40,8 @@ export interface ObservedChild {
   /** Nothing is in flight at the process, and nothing new will be sent to it. */
   readonly drained: boolean
   readonly rssBytes: number
+  /** In the last second, as it has told. */
+  readonly lastSecond: { readonly cpuUse: number; readonly loopUse: number; readonly requestsPerSecond: number }
   /** The reason to replace the process; undefined when there is none. */
   readonly replaceReason: string | undefined
   /** The process is over the memory limit, and the log says that it is kept. */

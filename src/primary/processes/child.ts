@@ -149,6 +149,7 @@ export class Child {
       leaving: this.#leaving,
       servedMs: this.servedMs,
       rssBytes: this.#vitals.rssBytes,
+      lastSecond: this.#vitals,
       replaceReason: this.#replaceReason,
       tolerated: this.#tolerated,
       pardoned: this.#pardoned,

@@ -1,6 +1,6 @@
 import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
 import type { BakeFacts, SideFigures } from '../plan/bake-verdict.js'
-import { LatencyWindows } from '../plan/latency-windows.js'
+import { LatencyWindows, type Work } from '../plan/latency-windows.js'
 import type { ObservedChild } from '../plan/observed.js'
 
 /** The first answers of a worker load what it keeps, so its memory is followed a little later. */
@@ -17,6 +17,7 @@ export class BakeFigures {
   readonly #memory = new Map<string, { release: string; first: number; now: number }>()
   #memoryFrom = 0
   #freshWorkers = 1
+  #work = { before: workOf([]), fresh: workOf([]) }
 
   constructor(
     private readonly from: string,
@@ -39,12 +40,15 @@ export class BakeFigures {
       side.broken += broken
       this.#latencies.add(name, latencies, this.#freshWorkers, now)
     }
-    this.#latencies.close(now)
+    this.#latencies.close(this.#work, now)
   }
 
   observe(children: readonly ObservedChild[], now: number): void {
     const workers = children.filter(({ role, leaving }) => role === 'worker' && !leaving)
-    this.#freshWorkers = workers.filter(({ release, state }) => release === this.to && state === 'ready').length
+    const readyOf = (id: string): ObservedChild[] =>
+      workers.filter(({ release, state }) => release === id && state === 'ready')
+    this.#freshWorkers = readyOf(this.to).length
+    this.#work = { before: workOf(readyOf(this.from)), fresh: workOf(readyOf(this.to)) }
     if (now < this.#memoryFrom) return
     for (const { name, release, rssBytes } of workers) {
       if (rssBytes === 0) continue
@@ -73,4 +77,17 @@ export class BakeFigures {
 
 function newSide(): { -readonly [Name in keyof Side]: Side[Name] } {
   return { requests: 0, failed: 0, broken: 0 }
+}
+
+/** Of fewer requests a second, a share of CPU time says little. */
+const TOLD_FROM_RATE = 10
+
+function workOf(workers: readonly ObservedChild[]): Work {
+  const sum = (of: (lastSecond: ObservedChild['lastSecond']) => number): number =>
+    workers.reduce((all, { lastSecond }) => all + of(lastSecond), 0)
+  const rate = sum(({ requestsPerSecond }) => requestsPerSecond)
+  return {
+    cpuMs: rate < TOLD_FROM_RATE ? 0 : (sum(({ cpuUse }) => cpuUse) * 1_000) / rate,
+    loopUse: sum(({ loopUse }) => loopUse) / Math.max(1, workers.length),
+  }
 }

@@ -1,6 +1,9 @@
+import type { IncomingMessage } from 'node:http'
 import t from 'tap'
+import type { TargetSpec } from '#balancer/contract/targets.js'
 import type { Target } from '#balancer/targets/target.js'
 import type { TargetPool } from '#balancer/targets/target-pool.js'
+import { Chance } from '#scripts/lib/chance.js'
 import { FakeRequest, NoTransport, readyPool } from '../../helpers/fake-pool.js'
 
 function picks(pool: TargetPool, times: number, tried?: ReadonlySet<Target>): string[] {
@@ -105,6 +108,34 @@ void t.test('the local app is preferred while it can take requests', t => {
   t.same(new Set(picks(pool, 4)), new Set(['a', 'b']))
   t.end()
 })
+
+void t.test(
+  'while a release is tried, the local app leaves a share of the others to its siblings, to be compared',
+  t => {
+    const chance = new Chance(19)
+    const { pool } = readyPool(['a', 'b', 'tried'], {}, () => chance.next())
+    const local = pool.add('self', new NoTransport(), true)
+    local.markReady()
+    const specOf = (id: string): TargetSpec => ({ id, socketPath: '', draining: false })
+    const pickedBy = (times: number): Record<string, number> => {
+      const counts: Record<string, number> = { a: 0, b: 0, tried: 0, self: 0 }
+      for (let i = 0; i < times; i++) {
+        const request = { headers: {}, socket: {} } as unknown as IncomingMessage
+        const picked = pool.pick(undefined, request)
+        if (typeof picked !== 'string') counts[picked.id] = (counts[picked.id] ?? 0) + 1
+      }
+      return counts
+    }
+    pool.shareClients([...['a', 'b', 'self'].map(specOf), { ...specOf('tried'), release: 'r2', share: 0.2 }])
+    const { a = 0, b = 0, tried = 0, self = 0 } = pickedBy(1_000)
+    t.ok(Math.abs(tried - 200) <= 11, `${tried} of the trial`)
+    t.ok(Math.abs(a + b - 160) < 40 && Math.min(a, b) > 40, `${a} and ${b} to siblings`)
+    t.equal(a + b + tried + self, 1_000)
+    pool.shareClients(['a', 'b', 'self', 'tried'].map(specOf))
+    t.strictSame(pickedBy(100), { a: 0, b: 0, tried: 0, self: 100 })
+    t.end()
+  },
+)
 
 void t.test('least busy picks the target with fewer requests in flight', t => {
   const { pool, targets } = readyPool(['a', 'b'], { balance: 'least-busy', slowStartMs: 0 }, () => 0)

@@ -17,9 +17,11 @@ function side(requests: number, facts: Partial<SideFigures> & { ms?: (i: number)
   return { requests, failed: 0, broken: 0, latencies, growthBytes: 0, memoryBytes: 100 * MIB, ...given }
 }
 
+const idle = { before: { cpuMs: 1, loopUse: 0.1 }, fresh: { cpuMs: 1, loopUse: 0.1 } }
+
 /** Both sides, each of whose windows is like the whole trial. */
 function judge(before: SideFigures, fresh: SideFigures): Verdict {
-  const window = { before: before.latencies, fresh: fresh.latencies }
+  const window = { before: before.latencies, fresh: fresh.latencies, work: idle }
   return judgeFacts({ before, fresh, windows: [window, window, window], haveCompared: true })
 }
 
@@ -74,7 +76,11 @@ void t.test('a release that is as fast, or slower by what is tolerated, is as go
 void t.test('slow answers count only if each of the last windows has them, and they do not get rarer', t => {
   const [before, fresh] = [side(4_000), side(1_000, { ms: () => 50 })]
   const kindOf = (...ms: number[]): string => {
-    const windows = ms.map(each => ({ before: before.latencies, fresh: side(200, { ms: () => each }).latencies }))
+    const windows = ms.map(each => ({
+      before: before.latencies,
+      fresh: side(200, { ms: () => each }).latencies,
+      work: idle,
+    }))
     return judgeFacts({ before, fresh, windows, haveCompared: true }).kind
   }
   t.equal(kindOf(40, 40, 40), 'worse')
@@ -89,10 +95,33 @@ void t.test('slow answers count only if each of the last windows has them, and t
 
 void t.test('a load that slows both releases down for a while is not held against the new one', t => {
   const before = side(4_000)
-  const window = { before: side(200, { ms: () => 40 }).latencies, fresh: side(200, { ms: () => 45 }).latencies }
+  const window = {
+    before: side(200, { ms: () => 40 }).latencies,
+    fresh: side(200, { ms: () => 45 }).latencies,
+    work: idle,
+  }
   t.match(judgeFacts({ before, fresh: side(1_000), windows: [window, window, window], haveCompared: true }), {
     kind: 'as-good',
   })
+  t.end()
+})
+
+void t.test('where workers are busy all the time, CPU time for a request tells which release is slower', t => {
+  const [before, fresh] = [side(4_000), side(1_000)]
+  const judged = (busy: number, cpuMs: number, ...freshMs: number[]): Verdict => {
+    const windows = freshMs.map(ms => {
+      const work = { before: { cpuMs, loopUse: busy }, fresh: { cpuMs: ms, loopUse: busy } }
+      return { before: before.latencies, fresh: fresh.latencies, work }
+    })
+    return judgeFacts({ before, fresh, windows, haveCompared: true })
+  }
+  const reason = /a request costs it 12 ms of CPU time, and 4 ms in the release before/
+  t.match(judged(0.95, 4, 12, 12, 12), { kind: 'worse', reason })
+  t.match(judged(0.5, 4, 12, 12, 12), { kind: 'as-good' }, 'their answers are as fast')
+  t.match(judged(0.95, 4, 4, 12, 12), { kind: 'as-good' }, 'not for long')
+  t.match(judged(0.95, 4, 20, 16, 12), { kind: 'as-good' }, 'it gets warm')
+  t.match(judged(0.95, 0.5, 2, 2, 2), { kind: 'as-good' }, 'by 1.5 ms')
+  t.match(judged(0.95, 0, 12, 12, 12), { kind: 'as-good' }, 'the other is not known')
   t.end()
 })
 

@@ -139,25 +139,3 @@ for (const BALANCERS of ['1', '0']) {
     })
   })
 }
-
-void t.test('after a kill of the primary in the middle of a deploy, the next start serves the old release', async t => {
-  const APP = folderOf(t, appThatSays('start'))
-  const cluster = await Cluster.start(t, { APP })
-  await deploy(t, cluster, appThatSays('one'))
-  const under = new Promise<void>(resolve => {
-    const begun = deploy(t, cluster, appThatSays('two'), '50:60', ({ event }) => {
-      if (event === 'baking') resolve()
-    })
-    begun.catch(() => undefined)
-  })
-  await under
-  cluster.signal('SIGKILL')
-  await cluster.exited
-  const again = await Cluster.start(t, { APP, DATA_DIR: cluster.dataDir })
-  const load = new Load(again.url, '/')
-  await until(() => load.answered > 50, 'answers')
-  const { answers, failures } = await load.stop()
-  t.strictSame([failures, textsOf(answers)], [[], ['200 one']])
-  const releases = await (await ControlClient.of(again.dataDir)).releases()
-  t.match(releases[0], { id: 'r2', state: 'taken-back', reason: 'its deploy was cut short' })
-})

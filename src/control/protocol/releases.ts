@@ -82,7 +82,7 @@ const sideSchema = z.object({
 export const reportSchema = z.object({
   before: sideSchema.describe('the release before'),
   fresh: sideSchema.describe('the new release, in the same seconds'),
-  remark: z.string().optional().describe('that there was too little traffic to compare'),
+  remark: z.string().optional().describe('what could not be compared, and why'),
 })
 
 export const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')

@@ -119,6 +119,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     placeOf: id => (cronIsOff ? undefined : placeOf(id)),
     defaults: { timeZone, timeoutMs: cronTimeoutS * 1_000 },
     lease: redisUrl === undefined ? ownRunLease : new RedisRunLease(redisUrl, log),
+    historyFile: folder.cronFile,
   })
   const supervisor: Supervisor = new Supervisor({
     config,

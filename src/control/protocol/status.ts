@@ -39,7 +39,7 @@ const cronSchema = z.object({
         result: z.string().describe('an exit code, the name of a signal, or why it was skipped or cut'),
       }),
     )
-    .describe('the last five in this instance since its start, the newest first'),
+    .describe('the last five in this instance, the newest first'),
 })
 
 export const statusSchema = z.object({

@@ -4,6 +4,7 @@ import type { Service } from '../../process/service.js'
 import type { ReleasePlace } from '../beside/side-processes.js'
 import type { ShutdownClock } from '../host/shutdown-clock.js'
 import { planCron, type CronAction } from '../plan/cron.js'
+import { CronHistory, type Past } from './cron-history.js'
 import { cronJobsIn, type CronDefaults, type CronJob } from './cron-jobs.js'
 import { CronRun, type RunResult } from './cron-run.js'
 import type { RunLease } from './run-lease.js'
@@ -13,6 +14,8 @@ export interface CronRunnerOptions {
   placeOf(release: string): ReleasePlace | undefined
   defaults: CronDefaults
   lease: RunLease
+  /** File of what became of the last runs; undefined for none. */
+  historyFile?: string
   /** Path of the named pipe whose end stops the runs. */
   lifeline: string
   shutdown: ShutdownClock
@@ -23,10 +26,6 @@ export interface CronRunnerOptions {
   print(name: string, line: string): void
 }
 
-type Past = CronStatus['runs'][number]
-
-/** The last runs of each job are kept. */
-const MAX_PAST = 5
 /** The clock on the wall may be set, and the machine may sleep. */
 const LOOK_MS = 30_000
 
@@ -34,8 +33,7 @@ const LOOK_MS = 30_000
 export class CronRunner implements Service {
   readonly #running = new Map<string, CronRun>()
   readonly #ended = new Set<Promise<void>>()
-  /** By job. Jobs that are gone have no entry. */
-  #past = new Map<string, Past[]>()
+  readonly #history: CronHistory
   #jobs: Array<CronJob & { dueAt: number }> = []
   #place: ReleasePlace | undefined
   #followed: string | undefined
@@ -46,6 +44,7 @@ export class CronRunner implements Service {
 
   constructor(private readonly options: CronRunnerOptions) {
     this.#now = options.now ?? Date.now
+    this.#history = new CronHistory(options.historyFile)
   }
 
   start(): Promise<void> {
@@ -73,7 +72,7 @@ export class CronRunner implements Service {
       const isSame = known?.schedule.text === job.schedule.text && known.schedule.timeZone === job.schedule.timeZone
       return { ...job, dueAt: isSame ? known.dueAt : job.schedule.next(now) }
     })
-    this.#past = new Map(jobs.map(({ id }) => [id, this.#past.get(id) ?? []]))
+    this.#history.follow(jobs.map(({ id }) => id))
     this.#pass()
   }
 
@@ -87,7 +86,7 @@ export class CronRunner implements Service {
         command: line.words.join(' '),
         next: new Date(dueAt).toISOString(),
         ...(run && { running: { since: new Date(run.startedAt).toISOString(), ...(run.pid && { pid: run.pid }) } }),
-        runs: this.#past.get(id) ?? [],
+        runs: [...this.#history.of(id)],
       }
     })
   }
@@ -157,9 +156,11 @@ export class CronRunner implements Service {
   }
 
   #keep(id: string, past: Past): void {
-    const all = this.#past.get(id)
-    all?.unshift(past)
-    all?.splice(MAX_PAST)
+    try {
+      this.#history.add(id, past)
+    } catch (error) {
+      this.options.log.warn({ err: error }, 'history of cron cannot be written')
+    }
   }
 }
 

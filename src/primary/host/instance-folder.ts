@@ -96,6 +96,11 @@ export class InstanceFolder {
     return join(this.dataDir, 'maintenance.json')
   }
 
+  /** What became of the last runs of jobs. */
+  get cronFile(): string {
+    return join(this.dataDir, 'cron.json')
+  }
+
   /** The log of the instance; no other user may read it. Made here. */
   get logsDir(): string {
     const path = join(this.dataDir, 'logs')

@@ -48,12 +48,12 @@ export const tolerances = {
    */
   warming: 0.8,
   /**
-   * Where its workers are busy all the time, an answer mostly waits for those before it, and their number differs between
+   * Where its workers are busy for much of the time, an answer mostly waits for those before it, and their number differs between
    * both releases. So there a request may not cost this many times as much CPU time, and this much more.
    */
-  work: 2,
-  workMs: 2,
-  busy: 0.8,
+  work: 1.75,
+  workMs: 1,
+  busy: 0.5,
   /** A worker may grow by so many bytes more, and by as much more as it had. */
   growthBytes: 256 * 1024 ** 2,
   /** A finding counts only if a release as good as the one before would show it once in so many looks. */
@@ -132,16 +132,17 @@ function slowIn(
 function moreWork({ fresh, windows }: BakeFacts): string | undefined {
   const last = windows.slice(-warmth.windows).map(({ work }) => work)
   const [first, end] = [last[0], last.at(-1)]
-  if (fresh.requests < tolerances.requests || last.length < warmth.windows || !last.every(isMoreWork)) return undefined
+  if (fresh.requests < tolerances.requests || last.length < warmth.windows) return undefined
   if (first === undefined || end === undefined || end.fresh.cpuMs < first.fresh.cpuMs * tolerances.warming)
     return undefined
+  const busy = total(last.map(window => window.fresh.loopUse)) / last.length
+  if (busy < tolerances.busy || !last.every(isMoreWork)) return undefined
   return `a request costs it ${round(end.fresh.cpuMs)} ms of CPU time, and ${round(end.before.cpuMs)} ms in the release before`
 }
 
 function isMoreWork({ before, fresh }: LatencyWindow['work']): boolean {
-  const { work, workMs, busy } = tolerances
-  if (before.cpuMs === 0 || fresh.loopUse < busy) return false
-  return fresh.cpuMs > Math.max(before.cpuMs * work, before.cpuMs + workMs)
+  const { work, workMs } = tolerances
+  return before.cpuMs > 0 && fresh.cpuMs > Math.max(before.cpuMs * work, before.cpuMs + workMs)
 }
 
 function isGettingWarm(windows: readonly LatencyWindow[]): boolean {

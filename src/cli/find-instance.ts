@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { namedDataDir, stateFolder } from '../config/command-environment.js'
 import { NotRunningError } from '../control/call.js'
 import { ControlClient } from '../control/client.js'
@@ -28,7 +28,8 @@ export async function findInstance(option: string | undefined): Promise<Found> {
   if (dataDir !== undefined) {
     const client = await clientOf(dataDir)
     if (client !== undefined) return { dataDir, client, isOnlyOne: false }
-    throw new Failure(exitCodes.notRunning, `no Outpost runs on ${dataDir}${othersThan(await runningInstances())}`)
+    const others = othersThan(await runningInstances())
+    throw new Failure(exitCodes.notRunning, `no Outpost runs on ${dataDir}${others}${lastLogIn(dataDir)}`)
   }
   const running = await runningInstances()
   const [only] = running
@@ -61,6 +62,12 @@ export async function clientOf(dataDir: string): Promise<ControlClient | undefin
 
 function othersThan(running: readonly FoundInstance[]): string {
   return running.length === 0 ? ': outpost start starts one' : `; others run, for --data-dir:${listOf(running)}`
+}
+
+/** Whoever asks for an instance that has ended wants to know why. */
+function lastLogIn(dataDir: string): string {
+  const path = join(dataDir, 'logs', 'outpost.log')
+  return existsSync(path) ? `\nwhat the last one printed: ${path}` : ''
 }
 
 function listOf(running: readonly FoundInstance[]): string {

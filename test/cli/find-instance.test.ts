@@ -61,6 +61,9 @@ void t.test('a command finds its instance', async t => {
     kill(killed!.pid, 'SIGKILL')
     t.equal(await found('empty'), dataDir('a'))
     t.equal(shell.instances().length, 2, 'the one that was killed is still written down')
+    const { code, err } = await shell.run(['logs'], { cwd: folder('b') })
+    t.equal(code, 69)
+    t.ok(err.endsWith(`what the last one printed: ${dataDir('b')}/logs/outpost.log\n`), err)
   })
 })
 

@@ -1,10 +1,10 @@
 import { execFileSync, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync, mkdirSync, writeFileSync } from 'node:fs'
-import { createServer, type AddressInfo } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { freePort } from '#scripts/lib/free-port.js'
 import { within } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
 
@@ -79,16 +79,6 @@ export class SshServer {
       `${userInfo().username}@127.0.0.1`,
     ]
   }
-}
-
-/** sshd cannot choose one by itself. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const { port } = server.address() as AddressInfo
-  server.close()
-  await once(server, 'close')
-  return port
 }
 
 function isThere(name: string): boolean {

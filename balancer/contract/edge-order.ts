@@ -3,10 +3,16 @@ export interface EdgeOrder {
   /** Requests wait until then, or until another order, in milliseconds since 1970. */
   readonly pausedUntil?: number | undefined
   readonly maintenance?: MaintenanceOrder | undefined
-  /** The release of clients that ask for it. */
-  readonly preview?: string | undefined
+  readonly preview?: PreviewOrder | undefined
   /** Clients may have pages of another release until then, in milliseconds since 1970. */
   readonly mixedUntil?: number | undefined
+}
+
+/** The release of clients that ask for it. */
+export interface PreviewOrder {
+  readonly release: string
+  /** Clients that were given its link have it. */
+  readonly token: string
 }
 
 /** Clients get a page in place of what the targets would answer. */

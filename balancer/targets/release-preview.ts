@@ -1,20 +1,19 @@
 import { timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
-import { PREVIEW, previewTokenOf } from '../contract/preview-token.js'
+import type { PreviewOrder } from '../contract/edge-order.js'
+import { PREVIEW } from '../contract/preview-token.js'
 
 const COOKIE = new RegExp(`(?:^|;\\s*)${PREVIEW}=([\\w.-]{1,120})(?=;|$)`)
 
 /** A release for clients that ask for it, by its host name or by a sealed cookie. */
 export class ReleasePreview {
+  readonly release: string
   readonly #token: string
   readonly #hosts: string
 
-  /** @param key shared by all balancers */
-  constructor(
-    readonly release: string,
-    key: string,
-  ) {
-    this.#token = previewTokenOf(release, key)
+  constructor({ release, token }: PreviewOrder) {
+    this.release = release
+    this.#token = token
     this.#hosts = `${release}.preview.`
   }
 

@@ -1,6 +1,7 @@
 import { createHmac, timingSafeEqual } from 'node:crypto'
 import type { IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import type { PreviewOrder } from '../contract/edge-order.js'
 import { RELEASE as COOKIE } from '../contract/own-cookies.js'
 import type { TargetSpec } from '../contract/targets.js'
 import { ReleasePreview } from './release-preview.js'
@@ -64,10 +65,9 @@ export class ReleaseShares {
     return this.#preview
   }
 
-  /** @param release undefined: there is no such release any more */
-  setPreview(release: string | undefined): void {
-    if (release !== this.#preview?.release)
-      this.#preview = release === undefined ? undefined : new ReleasePreview(release, this.key)
+  /** @param preview undefined: there is no such release any more */
+  setPreview(preview: PreviewOrder | undefined): void {
+    if (preview?.release !== this.#preview?.release) this.#preview = preview && new ReleasePreview(preview)
   }
 
   get names(): readonly string[] {

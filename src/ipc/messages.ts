@@ -29,7 +29,7 @@ const fatalSchema: z.ZodType<KnownFatalRequest> = z.object({
 const edgeSchema: z.ZodType<EdgeOrder> = z.object({
   pausedUntil: z.number().optional(),
   maintenance: z.object({ page: z.string(), retryAfterS: z.number(), allowed: z.array(z.string()) }).optional(),
-  preview: z.string().optional(),
+  preview: z.object({ release: z.string(), token: z.string() }).optional(),
   mixedUntil: z.number().optional(),
 })
 

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
+import { previewTokenOf } from '#balancer/contract/preview-token.js'
 import { installEnvironment, startFolder, workerEnvironment } from '../config/app-environment.js'
 import { folderOfApp } from '../config/app-module.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
@@ -93,6 +94,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
   const identityKey = randomBytes(32).toString('base64url')
+  const previewKey = folder.secret('preview-key')
   const placeOf = (id: string): ReleasePlace | undefined =>
     config.app === undefined
       ? undefined
@@ -133,7 +135,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey,
     release: releases.live,
-    edgeOrder: () => ({ ...pause.order, ...maintenance.order, ...releaseOrder(supervisor) }),
+    edgeOrder: () => ({ ...pause.order, ...maintenance.order, ...releaseOrder(supervisor, previewKey) }),
     follower: {
       follow: (release, generation) => {
         beside.follow(release, generation)
@@ -150,7 +152,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const deployer = new Deployer({
     store: releases,
     runner: supervisor.changes,
-    previewKey: identityKey,
+    previewKey,
     app: config.app,
     startedIn: startFolder(),
     leftOut: [relative(startFolder(), config.dataDir)].filter(name => name !== '' && !name.startsWith('..')),
@@ -271,10 +273,12 @@ async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> 
   }
 }
 
-function releaseOrder({ changes: { releases } }: Supervisor): EdgeOrder {
+function releaseOrder({ changes: { releases } }: Supervisor, previewKey: string): EdgeOrder {
   const { preview, mixedAt } = releases
   return {
-    ...(preview?.isReady === true && { preview: preview.release }),
+    ...(preview?.isReady === true && {
+      preview: { release: preview.release, token: previewTokenOf(preview.release, previewKey) },
+    }),
     ...(mixedAt !== undefined && { mixedUntil: mixedAt + MIXED_MS }),
   }
 }

@@ -23,7 +23,7 @@ async function given(t: Parameters<typeof FakeTarget.start>[0]): Promise<Given> 
   const running = await RunningBalancer.start(t, [live, looked], { identityKey: KEY, holdMs: 10_000 })
   const specs = [live.spec, { ...looked.spec, release: 'r2', share: 0 }]
   running.balancer.setTargets(specs)
-  running.balancer.setEdge({ preview: 'r2' })
+  running.balancer.setEdge({ preview: { release: 'r2', token: TOKEN } })
   return { running, client: await running.connect(), live, looked, specs }
 }
 

@@ -61,7 +61,7 @@ void t.test('a client in a preview gets no copies of another release', async t =
   const looked = await FakeTarget.start(t, 'b', gone)
   await running.setTargets(target, looked)
   running.balancer.setTargets([target.spec, { ...looked.spec, release: 'r2', share: 0 }])
-  running.balancer.setEdge({ preview: 'r2', mixedUntil: Date.now() + 60_000 })
+  running.balancer.setEdge({ preview: { release: 'r2', token: 'r2.x' }, mixedUntil: Date.now() + 60_000 })
   const hosted = await running.connect()
   t.equal((await hosted.write('GET /app.js HTTP/1.1\r\nHost: r2.preview.a\r\n\r\n').response()).status, 404)
 })

@@ -108,4 +108,33 @@ for (const BALANCERS of ['1', '0']) {
       t.equal((await ask(again.url, '/')).text, 'newest')
     })
   })
+
+  void t.test(`a preview survives a restart of the program, with BALANCERS=${BALANCERS}`, async t => {
+    const APP = folderOf(t, appThatSays('old'))
+    const env = { APP, BALANCERS, EMBED: 'none', WORKERS: '1' }
+    const cluster = await Cluster.start(t, env)
+    const archive = archiveOf(folderOf(t, appThatSays('new')))
+    const query = { source: 'test', preview: '1' }
+    const { preview } = await (await ControlClient.of(cluster.dataDir)).deploy(archive, query)
+    cluster.signal('SIGKILL')
+    await cluster.gone()
+
+    const again = Cluster.spawn(t, { ...env, DATA_DIR: cluster.dataDir })
+    await again.serving()
+    const client = await ControlClient.of(cluster.dataDir)
+    const isReady = async (): Promise<boolean> => (await client.status()).preview?.ready === true
+    await until(isReady, 'the preview')
+    const cookie = cookieOf(await ask(again.url, preview?.link ?? ''))
+    const looked = async (): Promise<string> => (await ask(again.url, '/', { headers: { cookie } })).text
+    await until(async () => (await looked()) === 'new', 'an answer of it')
+    t.equal((await ask(again.url, '/')).text, 'old')
+    t.match(await client.rollback('start'), { release: 'start' })
+    t.equal(await looked(), 'old')
+    t.match(await again.stop(), { code: 0 })
+
+    const third = await Cluster.start(t, { ...env, DATA_DIR: cluster.dataDir })
+    const status = await (await ControlClient.of(cluster.dataDir)).status()
+    t.equal(status.preview, undefined, 'one that was ended does not come back')
+    t.equal((await ask(third.url, '/', { headers: { cookie } })).text, 'old')
+  })
 }

@@ -351,6 +351,7 @@ export class World implements SimulatedWorld {
     const watcher = {
       ready: () => this.#tell(`${release} is in preview`),
       failed: ({ reason }: { reason: string }) => this.#tell(`the preview of ${release} has failed: ${reason}`),
+      ended: () => this.#tell(`the preview of ${release} is over`),
     }
     this.#switch.beginPreview({ release, watcher }, this.now)
   }

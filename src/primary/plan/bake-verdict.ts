@@ -76,7 +76,7 @@ export function judge(facts: BakeFacts): Verdict {
 
 const NOT_COMPARED =
   'latencies were not compared: that takes a stage of ' +
-  `${COMPARED_FROM_MS / 1_000} s, and ${warmth.answersAWorker} answers of each new worker before`
+  `${COMPARED_FROM_MS / 1_000} s, ${warmth.answersAWorker} answers of each new worker before, and in mesh mode two workers`
 
 /** The latency that one in a hundred answers exceeds, in milliseconds; undefined for less than a hundred. */
 export function p99Of(latencies: Latencies): number | undefined {

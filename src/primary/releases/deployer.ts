@@ -59,6 +59,7 @@ export class Deployer implements Service {
   }
 
   start(): Promise<void> {
+    this.#releaser.resumePreview()
     return Promise.resolve()
   }
 

@@ -10,6 +10,8 @@ export interface PreviewWatcher {
   ready(): void
   /** It has failed, before or after it was ready, and its worker ends. */
   failed(fault: Fault): void
+  /** Nobody can look at it any more, whatever the reason, but a stop of the program. */
+  ended(): void
 }
 
 /** A release that is to be looked at before clients get it. */
@@ -60,9 +62,10 @@ export class Preview {
     if (worker.early || !this.isReady) this.#fail({ ...worker, reason: lossOf(worker) })
   }
 
-  /** Somebody wants another release. */
-  replaced(reason: string): void {
+  /** @param reason that counts if it was still being started */
+  end(reason: string): void {
     if (this.#state === 'starting') this.#fail({ reason })
+    this.previewing.watcher.ended()
   }
 
   #begin(): void {

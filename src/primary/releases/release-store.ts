@@ -32,6 +32,8 @@ const stateSchema = z.object({
   previous: z.string().optional(),
   /** The number of the last release. */
   last: z.number(),
+  /** The release in preview: a start of the program begins it again. */
+  preview: z.string().optional(),
 })
 
 export type ReleaseRecord = z.infer<typeof recordSchema>
@@ -160,10 +162,21 @@ export class ReleaseStore {
     this.prune()
   }
 
-  /** It was ready. */
+  /** The release in preview, if its files are there. */
+  get preview(): string | undefined {
+    const { preview } = this.#state
+    return preview !== undefined && this.has(preview) ? preview : undefined
+  }
+
+  /** It was ready, and can be looked at. */
   setPreviewed(id: string): void {
     const record = this.get(id)
-    if (record !== undefined) this.#rewrite({ ...record, outcome: 'previewed' })
+    if (record?.outcome === 'installed') this.#rewrite({ ...record, outcome: 'previewed' })
+    this.#write({ ...this.#state, preview: id })
+  }
+
+  endPreview(id: string): void {
+    if (this.#state.preview === id) this.#write({ ...this.#state, preview: undefined })
   }
 
   /** Keeps the record of a release that has failed, and removes its files. */

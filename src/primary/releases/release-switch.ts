@@ -227,7 +227,7 @@ export class ReleaseSwitch {
     if (preview === undefined) return
     this.#preview = undefined
     if (preview.release !== to) this.#withdraw(preview.release)
-    preview.replaced('another release was wanted')
+    preview.end('another release was wanted')
   }
 
   #judge(change: Change): void {

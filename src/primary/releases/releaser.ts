@@ -88,12 +88,29 @@ export class Releaser {
         })
       }
       try {
-        runner.previewRelease({ release, watcher: { ready, failed } })
+        runner.previewRelease({ release, watcher: { ready, failed, ended: () => store.endPreview(release) } })
       } catch (error) {
         store.takenBack(release, (error as Error).message)
         throw error
       }
     })
+  }
+
+  /** The preview that was there when the program ended goes on, by the same link. Its files stay, whatever becomes of it. */
+  resumePreview(): void {
+    const { store, runner, log } = this.options
+    const { preview: release } = store
+    if (release === undefined) return
+    const ended = (): void => store.endPreview(release)
+    const ready = (): void => log.info({ release }, 'release is in preview again')
+    const failed = ({ reason }: Fault): void => {
+      log.error({ release, reason }, 'preview is over: its worker has failed')
+    }
+    try {
+      runner.previewRelease({ release, watcher: { ready, failed, ended } })
+    } catch (error) {
+      log.error({ release, reason: (error as Error).message }, 'preview is over: it could not be begun')
+    }
   }
 
   /** Resolves when every process that balances goes by the newest orders, or is replaced. */

@@ -6,7 +6,11 @@ const END = 10_000
 
 function given(): { preview: Preview; told: string[] } {
   const told: string[] = []
-  const watcher = { ready: () => void told.push('ready'), failed: ({ reason }: Fault) => void told.push(reason) }
+  const watcher = {
+    ready: () => void told.push('ready'),
+    failed: ({ reason }: Fault) => void told.push(reason),
+    ended: () => void told.push('ended'),
+  }
   return { preview: new Preview({ release: 'r2', watcher }, END), told }
 }
 
@@ -55,12 +59,12 @@ void t.test('a worker that does not become ready or does not last ends a preview
 
 void t.test('a preview that is replaced before it is ready has failed', t => {
   const { preview, told } = given()
-  preview.replaced('another release was wanted')
-  t.strictSame(told, ['another release was wanted'])
+  preview.end('another release was wanted')
+  t.strictSame(told, ['another release was wanted', 'ended'])
   const ready = given()
   ready.preview.observe(true, 1)
-  ready.preview.replaced('another release was wanted')
-  t.strictSame(ready.told, ['ready'])
+  ready.preview.end('another release was wanted')
+  t.strictSame(ready.told, ['ready', 'ended'])
   t.end()
 })
 
@@ -70,7 +74,7 @@ void t.test('a preview that cannot be recorded fails', t => {
     throw new Error('the disk is full')
   }
   const failed = ({ reason }: Fault): void => void told.push(reason)
-  const preview = new Preview({ release: 'r2', watcher: { ready, failed } }, END)
+  const preview = new Preview({ release: 'r2', watcher: { ready, failed, ended: () => undefined } }, END)
   t.notOk(preview.observe(true, 1))
   t.strictSame(told, ['it could not be recorded: the disk is full'])
   t.end()

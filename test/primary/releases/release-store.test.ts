@@ -38,6 +38,24 @@ void t.test('the live release and the one before are known to the next start', t
   t.end()
 })
 
+void t.test('a release in preview is known to the next start, until it is over', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  const id = make(store, false)
+  store.setPreviewed(id)
+  const again = ReleaseStore.open(folder)
+  t.strictSame([again.preview, again.live, again.get(id)?.outcome], [id, 'r1', 'previewed'])
+  again.endPreview('r1')
+  t.equal(again.preview, id, 'that of another one ends nothing')
+  again.endPreview(id)
+  t.strictSame([again.preview, ReleaseStore.open(folder).preview], [undefined, undefined])
+  again.setPreviewed(id)
+  again.takenBack(id, 'it has failed')
+  t.equal(again.preview, undefined, 'it has no files')
+  t.end()
+})
+
 void t.test('a release that is removed is gone at once, and then from the disk', async t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)

@@ -27,9 +27,15 @@ const moments: Record<string, Moment> = {
   'when the rest of the workers start': { on: 'filling' },
 }
 
+const modes = { 'default mode': '1', 'mesh mode': '0' }
+
 /** Starts the program on the same DATA_DIR, and looks at what clients get. */
-async function servedAfter(t: Test, APP: string, { dataDir }: Cluster): Promise<{ texts: string[]; live: string }> {
-  const again = await Cluster.start(t, { APP, EMBED: 'none', DATA_DIR: dataDir })
+async function servedAfter(
+  t: Test,
+  env: Record<string, string>,
+  { dataDir }: Cluster,
+): Promise<{ texts: string[]; live: string }> {
+  const again = await Cluster.start(t, { ...env, DATA_DIR: dataDir })
   const load = new Load(again.url, '/')
   await until(() => load.answered > 50, 'answers')
   const { answers, failures } = await load.stop()
@@ -41,21 +47,23 @@ async function servedAfter(t: Test, APP: string, { dataDir }: Cluster): Promise<
   return { texts: [...new Set(answers.map(({ status, text }) => `${status} ${text}`))], live }
 }
 
-for (const [when, { on, stages = '', files = {} }] of Object.entries(moments)) {
-  void t.test(`after a kill of the primary ${when}, the next start serves the old release whole`, async t => {
-    const APP = folderOf(t, appThatSays('start'))
-    const cluster = await Cluster.start(t, { APP, EMBED: 'none' })
-    await deploy(t, cluster, appThatSays('one'))
-    const begun = new Promise<void>(resolve => {
-      deploy(t, cluster, { ...appThatSays('two'), ...files }, stages, ({ event }) => {
-        if (event === on) resolve()
-      }).catch(() => undefined)
+for (const [mode, BALANCERS] of Object.entries(modes)) {
+  for (const [when, { on, stages = '', files = {} }] of Object.entries(moments)) {
+    void t.test(`after a kill ${when}, the next start serves the old release whole, in ${mode}`, async t => {
+      const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none', BALANCERS }
+      const cluster = await Cluster.start(t, env)
+      await deploy(t, cluster, appThatSays('one'))
+      const begun = new Promise<void>(resolve => {
+        deploy(t, cluster, { ...appThatSays('two'), ...files }, stages, ({ event }) => {
+          if (event === on) resolve()
+        }).catch(() => undefined)
+      })
+      await begun
+      cluster.signal('SIGKILL')
+      await cluster.exited
+      t.strictSame(await servedAfter(t, env, cluster), { texts: ['200 one'], live: 'r1' })
     })
-    await begun
-    cluster.signal('SIGKILL')
-    await cluster.exited
-    t.strictSame(await servedAfter(t, APP, cluster), { texts: ['200 one'], live: 'r1' })
-  })
+  }
 }
 
 for (const [what, file] of [
@@ -63,8 +71,8 @@ for (const [what, file] of [
   ['the new release is recorded as the live one', 'state.json'],
 ] as const) {
   void t.test(`after a kill of the primary at the moment when ${what}, one release is served whole`, async t => {
-    const APP = folderOf(t, appThatSays('start'))
-    const cluster = await Cluster.start(t, { APP, EMBED: 'none' })
+    const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none' }
+    const cluster = await Cluster.start(t, env)
     await deploy(t, cluster, appThatSays('one'))
     let isFilling = false
     const deployed = deploy(t, cluster, appThatSays('two'), '', ({ event }) => {
@@ -80,18 +88,18 @@ for (const [what, file] of [
     t.teardown(() => watcher.close())
     await cluster.exited
     watcher.close()
-    const { texts, live } = await servedAfter(t, APP, cluster)
+    const { texts, live } = await servedAfter(t, env, cluster)
     t.strictSame(texts, [live === 'r2' ? '200 two' : '200 one'])
     if (file === 'state.json') t.equal(live, 'r2', 'what is recorded counts')
   })
 }
 
 void t.test('after a kill of the primary right after a deploy, the next start serves the new release', async t => {
-  const APP = folderOf(t, appThatSays('start'))
-  const cluster = await Cluster.start(t, { APP, EMBED: 'none' })
+  const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none' }
+  const cluster = await Cluster.start(t, env)
   await deploy(t, cluster, appThatSays('one'))
   t.equal((await ask(cluster.url, '/')).text, 'one')
   cluster.signal('SIGKILL')
   await cluster.exited
-  t.strictSame(await servedAfter(t, APP, cluster), { texts: ['200 one'], live: 'r1' })
+  t.strictSame(await servedAfter(t, env, cluster), { texts: ['200 one'], live: 'r1' })
 })

@@ -1,7 +1,8 @@
 import t from 'tap'
 import { plan } from '#src/primary/plan/plan.js'
 import { mutatedPlan, type Mutation } from './mutated-plan.js'
-import { SimulationError, World, type PlanFunction } from './world.js'
+import { SimulationError } from './simulated-world.js'
+import { World, type PlanFunction } from './world.js'
 
 const SEEDS = 5_000
 /** A wrong plan is found within so many. */

@@ -109,7 +109,7 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     { file: 'routing.ts', text: 'share === undefined ? {} :', instead: 'share !== 0 ? {} :' },
   ],
   [
-    'starts for a place whatever its back-off',
+    'starts for a place in spite of its back-off',
     /spins|crash loop/,
     {
       file: 'places.ts',

@@ -12,7 +12,7 @@ import { asS3Error, DamagedError } from './errors.js'
 import { Scrub, type ScrubReport } from './disk/scrub.js'
 import { Operation, type Limits } from './protocol/operation.js'
 import { Reply } from './protocol/reply.js'
-import { route } from './protocol/router.js'
+import { handlerOf } from './protocol/router.js'
 import { parseTarget, S3Request, signedView } from './request/s3-request.js'
 import { verifySignature, type SigningCredentials } from './request/signature-v4.js'
 import { pacer, repeatScrub, type ScrubTimes } from './scrub-schedule.js'
@@ -242,7 +242,7 @@ export class ObjectStore {
       path = target.path
       const verified = verifySignature(signedView(incoming, target), this.#credentials, this.#context.now())
       const request = new S3Request(incoming, target)
-      await route(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
+      await handlerOf(request)(new Operation(request, reply, this.#buckets, this.#limits, verified))
     } catch (error) {
       // A client that has left is not a fault, and cannot be answered. An answer that is cut for damage is a fault.
       if (incoming.socket.destroyed && !(error instanceof DamagedError)) return

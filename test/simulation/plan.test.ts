@@ -1,7 +1,8 @@
 import t from 'tap'
 import { plan } from '#src/primary/plan/plan.js'
 import { mutatedPlan, type Mutation } from './mutated-plan.js'
-import { SimulationError, World, type PlanFunction } from './world.js'
+import { SimulationError } from './simulated-world.js'
+import { World, type PlanFunction } from './world.js'
 
 const SEEDS = 5_000
 /** A wrong plan is found within so many. */
@@ -108,7 +109,7 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     { file: 'routing.ts', text: 'share === undefined ? {} :', instead: 'share !== 0 ? {} :' },
   ],
   [
-    'starts for a place whatever its back-off',
+    'starts for a place in spite of its back-off',
     /spins|crash loop/,
     {
       file: 'places.ts',

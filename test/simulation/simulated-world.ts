@@ -33,3 +33,14 @@ export function occupantsOf(world: SimulatedWorld, key: string): FakeChild[] {
 export function isProven(world: SimulatedWorld, { readyAt, isStaying, isReachable }: FakeChild): boolean {
   return isReachable && isStaying && readyAt !== undefined && world.now - readyAt >= world.limits.provenMs
 }
+
+/** A seed whose story broke a promise. The message has the end of the story. */
+export class SimulationError extends Error {
+  constructor(
+    readonly seed: number,
+    cause: Error,
+    readonly story: readonly string[],
+  ) {
+    super(`seed ${seed}: ${cause.message}\n${story.slice(-40).join('\n')}`, { cause })
+  }
+}

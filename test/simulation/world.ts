@@ -3,9 +3,11 @@ import { defaultLimits, type Desired, type PlanLimits, type Release } from '#src
 import { noHistory, placeKey, type ChildRole, type History, type Observed } from '#src/primary/plan/observed.js'
 import { ReleaseSwitch } from '#src/primary/releases/release-switch.js'
 import { Chance } from '#scripts/lib/chance.js'
+import { ChildFates } from './child-fates.js'
+import { EventQueue } from './event-queue.js'
 import { FakeChild } from './fake-child.js'
 import { Invariants } from './invariants.js'
-import { BrokenInvariant, type SimulatedWorld } from './simulated-world.js'
+import { BrokenInvariant, SimulationError, type SimulatedWorld } from './simulated-world.js'
 
 export type PlanFunction = (desired: Desired, observed: Observed, limits: PlanLimits, now: number) => Plan
 
@@ -15,22 +17,6 @@ const CALM_MS = 240_000
 const ENDING_MS = 20_000
 const LOOK_MS = 1_000
 const MAX_PASSES = 12
-
-interface Event {
-  at: number
-  happen(): void
-}
-
-/** A seed whose story broke a promise. The message has the end of the story. */
-export class SimulationError extends Error {
-  constructor(
-    readonly seed: number,
-    cause: Error,
-    readonly story: readonly string[],
-  ) {
-    super(`seed ${seed}: ${cause.message}\n${story.slice(-40).join('\n')}`, { cause })
-  }
-}
 
 /**
  * An instance without processes: fake children, a fake clock, seeded chance. For a while processes exit, hang, crash,
@@ -43,10 +29,8 @@ export class World implements SimulatedWorld {
   readonly #story: string[] = []
   readonly #invariants: Invariants
   readonly #nextId = { worker: 1, balancer: 1 }
-  #events: Event[] = []
-  #calm = false
-  /** A service that every process needs is away, so every process that starts exits at once. */
-  #hasNoDatabase = false
+  readonly #events = new EventQueue()
+  readonly #fates: ChildFates
   #generation = 0
   #workers: number
   #lastRelease = 0
@@ -66,6 +50,12 @@ export class World implements SimulatedWorld {
   ) {
     this.#chance = new Chance(seed)
     this.#invariants = new Invariants(this)
+    this.#fates = new ChildFates({
+      chance: this.#chance,
+      now: () => this.now,
+      later: (fromMs, toMs, happen) => this.#later(fromMs, toMs, happen),
+      tell: what => this.#tell(what),
+    })
     const balancers = this.#chance.between(0, 2)
     this.#workers = this.#chance.between(1, 4)
     this.desired = { generation: 0, releases: [], balancers }
@@ -81,8 +71,7 @@ export class World implements SimulatedWorld {
       this.#pass()
       this.#runUntil(FAULTS_MS)
       this.#tell('all is calm from here on')
-      this.#calm = true
-      for (const child of this.#children.values()) this.#recover(child)
+      this.#fates.calmDown(this.children())
       this.#runUntil(this.now + CALM_MS, () => this.#isOver || this.#invariants.unlikeDesired() === undefined)
       if (!this.#isOver) {
         this.#invariants.checkConverged()
@@ -130,13 +119,13 @@ export class World implements SimulatedWorld {
 
   #runUntil(end: number, isOver: () => boolean = () => false): void {
     while (!isOver()) {
-      const next = Math.min(this.#events[0]?.at ?? Infinity, this.#wakeUp, this.#nextLook)
+      const next = Math.min(this.#events.nextAt, this.#wakeUp, this.#nextLook)
       if (next > end) {
         this.now = end
         return
       }
       this.now = Math.max(this.now, next)
-      while ((this.#events[0]?.at ?? Infinity) <= this.now) this.#events.shift()?.happen()
+      this.#events.happenUntil(this.now)
       if (this.now >= this.#nextLook) this.#look()
       this.#pass()
     }
@@ -187,12 +176,10 @@ export class World implements SimulatedWorld {
     this.#tell(`${action.type} ${child.name}${'reason' in action ? `: ${action.reason}` : ''}`)
     if (action.type === 'replace') child.replaceReason = action.reason
     else if (action.type === 'tolerate') child.tolerated = true
-    else if (action.type === 'drain') this.#drain(child)
-    else if (action.type === 'stop') this.#stop(child, action.deadlineMs, action.graceMs)
-    else if (action.type === 'kill') {
-      child.kill()
-      this.#later(1, 5, () => this.#exit(child, 'killed'))
-    } else if (action.type === 'forget') this.#children.delete(child.name)
+    else if (action.type === 'drain') this.#fates.drained(child)
+    else if (action.type === 'stop') this.#fates.stopped(child, action.deadlineMs, action.graceMs)
+    else if (action.type === 'kill') this.#fates.killed(child)
+    else if (action.type === 'forget') this.#children.delete(child.name)
     else child.counted = true
     if (action.type === 'lose') this.#lose(child)
   }
@@ -214,77 +201,7 @@ export class World implements SimulatedWorld {
     const child = new FakeChild(name, spec, this.now)
     this.#children.set(name, child)
     this.#tell(`start ${name} for place ${spec.place}, generation ${spec.generation}`)
-    const fate = this.#calm ? 1 : this.#chance.next()
-    if (!this.#calm && this.#hasNoDatabase) this.#later(10, 50, () => this.#exit(child, 'no database'))
-    else if (fate < 0.1) this.#later(10, 2_000, () => this.#exit(child, 'a failed start'))
-    else if (fate < 0.13) child.hung = true
-    else this.#later(10, fate < 0.2 ? 29_000 : 1_500, () => this.#becomeReady(child))
-  }
-
-  #becomeReady(child: FakeChild): void {
-    if (child.state !== 'starting') return
-    this.#tell(`${child.name} is ready`)
-    child.ready(this.now)
-    child.heardAt = this.now
-    if (!this.#calm && this.#chance.happens(0.03)) return
-    this.#later(5, 300, () => (child.reachable = true))
-    if (this.#calm) return
-    const fate = this.#chance.next()
-    if (fate < 0.12) this.#later(1, 900, () => this.#exit(child, 'an early exit'))
-    else if (fate < 0.15) this.#later(1, 900, () => this.#endByRequest(child))
-    else if (fate < 0.4) this.#later(1_000, 30_000, () => this.#exit(child, 'an exit'))
-    else if (fate < 0.5) this.#later(100, 30_000, () => this.#hang(child))
-    else if (fate < 0.6 && child.spec.role === 'worker') this.#later(10, 30_000, () => this.#crash(child))
-    else if (fate < 0.75) this.#later(100, 30_000, () => (child.rssBytes = 300))
-    else if (fate < 0.8) this.#later(10, 30_000, () => this.#terminate(child))
-    if (this.#chance.happens(0.1)) child.obedient = false
-  }
-
-  #drain(child: FakeChild): void {
-    child.drain(this.now)
-    if (this.#calm || this.#chance.happens(0.8)) this.#later(1, 8_000, () => (child.drained = true))
-  }
-
-  #stop(child: FakeChild, deadlineMs: number, graceMs: number): void {
-    child.stop(this.now + deadlineMs + graceMs)
-    if (!child.hung && child.obedient) this.#later(1, Math.max(1, deadlineMs), () => this.#exit(child, 'asked to'))
-  }
-
-  #exit(child: FakeChild, why: string): void {
-    if (child.state === 'exited') return
-    this.#tell(`${child.name} exits: ${why}`)
-    child.exit(this.now)
-  }
-
-  #endByRequest(child: FakeChild): void {
-    child.pardoned = true
-    this.#exit(child, 'ended by a request')
-  }
-
-  #crash(child: FakeChild): void {
-    if (child.state === 'exited') return
-    this.#tell(`${child.name} crashes`)
-    child.crash(this.now)
-    this.#later(10, 12_000, () => this.#exit(child, 'it had crashed'))
-  }
-
-  #hang(child: FakeChild): void {
-    if (!child.isServing) return
-    this.#tell(`${child.name} hangs`)
-    child.hung = true
-    this.#later(500, 9_000, () => (child.reachable = false))
-  }
-
-  #terminate(child: FakeChild): void {
-    if (child.leaving) return
-    this.#tell(`${child.name} is sent SIGTERM`)
-    child.replaceReason ??= 'SIGTERM'
-  }
-
-  /** Processes that no balancer finds healthy are healthy from now on. What hangs or is too large stays so. */
-  #recover(child: FakeChild): void {
-    if (child.hung || child.state === 'exited') return
-    if (child.state === 'ready') this.#later(5, 300, () => (child.reachable = true))
+    this.#fates.started(child)
   }
 
   #scheduleCommands(): void {
@@ -311,8 +228,7 @@ export class World implements SimulatedWorld {
       this.#tell(`scale to ${balancers} balancers`)
       this.desired = { ...this.desired, balancers }
     } else if (which < 0.91) {
-      this.#hasNoDatabase = !this.#hasNoDatabase
-      this.#tell(this.#hasNoDatabase ? 'the database goes away' : 'the database is back')
+      this.#fates.switchDatabase()
     } else if (which < 0.96) this.#sleep(this.#chance.between(3_000, 90_000))
     else this.#shutDown()
   }
@@ -359,7 +275,7 @@ export class World implements SimulatedWorld {
   /** The machine is asleep: nobody runs, and nobody could be heard of. */
   #sleep(ms: number): void {
     this.#tell(`the machine sleeps for ${ms} ms`)
-    for (const event of this.#events) event.at += ms
+    this.#events.delay(ms)
     this.now += ms
     this.awakeSince = this.now
     for (const child of this.#children.values()) if (child.killAt !== undefined) child.killAt += ms
@@ -373,9 +289,7 @@ export class World implements SimulatedWorld {
 
   /** Something that happens at a time drawn between the two, from now. */
   #later(fromMs: number, toMs: number, happen: () => void): void {
-    const at = this.now + this.#chance.between(fromMs, toMs)
-    const place = this.#events.findLastIndex(event => event.at <= at) + 1
-    this.#events.splice(place, 0, { at, happen })
+    this.#events.add(this.now + this.#chance.between(fromMs, toMs), happen)
   }
 
   #tell(what: string): void {

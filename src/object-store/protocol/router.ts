@@ -27,7 +27,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
  * and by nothing else. To ignore a part that is not known would be to do something that was not asked for.
  * @throws {S3Error} NotImplemented
  */
-export function route(request: S3Request): Handler {
+export function handlerOf(request: S3Request): Handler {
   const level = levelOf(request)
   const headers = request.headerNames().filter(name => OPERATIVE.test(name) && !COMMON.includes(name))
   const near = OPERATIONS.filter(kind => kind.method === request.method && kind.level === level)

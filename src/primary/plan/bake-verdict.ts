@@ -42,6 +42,8 @@ export const tolerances = {
   slowerMs: 5,
   /** So many of its answers may be slower than that. It is twice what the release before has by definition. */
   slow: 0.02,
+  /** Half of its answers may take this many times as long as half of the other's, and longer by `slowerMs`. */
+  usual: 2,
   /**
    * A release whose usual answer, beside that of the other, takes so much less than it did some windows ago is getting warm,
    * and is not judged yet.
@@ -65,7 +67,12 @@ export const tolerances = {
 /** Compares the new release with the one before, in the same seconds. Pure. */
 export function judge(facts: BakeFacts): Verdict {
   const { before, fresh, haveCompared } = facts
-  const reason = moreErrors(before, fresh) ?? slowerAnswers(facts) ?? moreWork(facts) ?? moreMemory(before, fresh)
+  const reason =
+    moreErrors(before, fresh) ??
+    slowerAnswers(facts) ??
+    slowerThanUsual(facts) ??
+    moreWork(facts) ??
+    moreMemory(before, fresh)
   if (reason !== undefined) return { kind: 'worse', reason }
   if (Math.min(before.requests, fresh.requests) < tolerances.requests) {
     const seen = `${fresh.requests} requests of the new release and ${before.requests} of the one before`
@@ -115,6 +122,17 @@ function slowerAnswers({ before, fresh, windows }: BakeFacts): string | undefine
   if (chanceOfAtLeast(sum.slow, sum.all, tolerances.slow) >= tolerances.chance) return undefined
   const share = percent(sum.slow / sum.all)
   return `${share} of its answers took longer than ${round(last.limit)} ms; of the release before, 1 % exceed ${round(last.usual)} ms`
+}
+
+/** On a machine that does much else, the slowest answers of a hundred are slow anyway, and say little of a release. */
+function slowerThanUsual({ before, fresh, windows }: BakeFacts): string | undefined {
+  const last = windows.slice(-warmth.windows).map(window => [quantile(window.before, 0.5), quantile(window.fresh, 0.5)])
+  const isSlow = ([usual = Infinity, median = 0]: number[]): boolean =>
+    median > Math.max(usual * tolerances.usual, usual + tolerances.slowerMs)
+  if (Math.min(before.requests, fresh.requests) < tolerances.requests || last.length < warmth.windows) return undefined
+  if (!last.every(isSlow) || isGettingWarm(windows)) return undefined
+  const [usual = 0, median = 0] = last.at(-1) ?? []
+  return `half of its answers took longer than ${round(median)} ms; of the release before, half exceed ${round(usual)} ms`
 }
 
 /** Answers of the new release that took longer than is tolerated. */

@@ -106,6 +106,17 @@ void t.test('a load that slows both releases down for a while is not held agains
   t.end()
 })
 
+void t.test('where some answers are slow anyway, the usual ones tell which release is slower', t => {
+  const noisy = (ms: number) => (i: number) => (i % 20 === 0 ? 400 : ms)
+  t.match(judge(side(400, { ms: noisy(20) }), side(100, { ms: noisy(60) })), {
+    kind: 'worse',
+    reason: /half of its answers took longer than 6\d.* ms; .* half exceed 2\d/,
+  })
+  t.match(judge(side(400, { ms: noisy(20) }), side(100, { ms: noisy(35) })), { kind: 'as-good' })
+  t.match(judge(side(400, { ms: noisy(1) }), side(100, { ms: noisy(5) })), { kind: 'as-good' }, 'by 4 ms')
+  t.end()
+})
+
 void t.test('where workers are busy for much of the time, CPU time for a request tells which release is slower', t => {
   const [before, fresh] = [side(4_000), side(1_000)]
   const judged = (busy: number, cpuMs: number, ...freshMs: number[]): Verdict => {

@@ -7,7 +7,7 @@ import type { ClientAccount } from '../ledger/client-account.js'
 import type { ClientLedger } from '../ledger/client-ledger.js'
 import { responseInProgress } from './connection-refusals.js'
 import { identify } from './identify.js'
-import type { TrustProxy } from '../options.js'
+import type { BalancerOptions } from '../options.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
 /** At most so many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
@@ -55,10 +55,10 @@ export class ClientConnections {
   constructor(
     private readonly server: Server,
     private readonly ledger: ClientLedger,
-    trustProxy: TrustProxy,
+    private readonly options: Pick<BalancerOptions, 'trustProxy' | 'ownHeaders'>,
     private readonly onFull: (connections: number) => void,
   ) {
-    this.#trusted = new TrustedProxies(trustProxy)
+    this.#trusted = new TrustedProxies(options.trustProxy)
     const [serve] = server.listeners('connection') as Array<(socket: Socket) => void>
     if (serve === undefined) throw new TypeError("http.Server has no 'connection' listener")
     this.#serve = serve.bind(server)
@@ -209,7 +209,7 @@ export class ClientConnections {
     }
     this.#refused += 1
     socket.once('close', () => (this.#refused -= 1))
-    answerProblemOnSocket(socket, 'TOO_MANY_CONNECTIONS', randomUUID())
+    answerProblemOnSocket(socket, 'TOO_MANY_CONNECTIONS', randomUUID(), this.options.ownHeaders)
   }
 
   /** Node's server does not time headers or know idle connections before it has emitted 'listening'. */

@@ -47,14 +47,16 @@ export class Listener {
     ledger: ClientLedger,
     events: ListenerEvents,
   ) {
-    this.#refusals = new ConnectionRefusals((code, client) => events.onRefused?.(code, client))
+    this.#refusals = new ConnectionRefusals(dispatcher.options.ownHeaders, (code, client) =>
+      events.onRefused?.(code, client),
+    )
     const onFull = (connections: number): void => events.onFull?.(connections)
     const { options } = dispatcher
     this.#options = options
     this.#maxUpgraded = options.maxUpgradedPerClient
     this.#pipeline = new Pipeline(options.pipelinedBytesOfOne)
     this.#server = this.#createServer()
-    const connections = new ClientConnections(this.#server, ledger, options.trustProxy, onFull)
+    const connections = new ClientConnections(this.#server, ledger, options, onFull)
     this.#connections = connections
     const readerOf = connections.readerOf.bind(connections)
     this.#stalled = new StalledClients(() => connections.sockets(), readerOf, options)
@@ -105,7 +107,7 @@ export class Listener {
   }
 
   #createServer(): http.Server {
-    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages } = this.#options
+    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages, ownHeaders } = this.#options
     const server = http.createServer({
       ...messages,
       ...ONLY_UPGRADES,
@@ -119,6 +121,10 @@ export class Listener {
       requireHostHeader: false,
     })
     server.maxHeadersCount = 0
+    const refuseExpectation = (_request: IncomingMessage, response: ServerResponse): void => {
+      response.shouldKeepAlive = false
+      answerProblem(response, 'EXPECTATION_FAILED', randomUUID(), ownHeaders)
+    }
     server.on('request', (request, response) => this.#serve(request, response, false))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       // Node finds "100-continue" anywhere in the value.
@@ -128,7 +134,7 @@ export class Listener {
     server.on('checkExpectation', refuseExpectation)
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     server.on('connect', (_request, socket: Duplex) => {
-      if (takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
+      if (takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID(), ownHeaders)
     })
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refusals.refuse(error, socket))
     return server
@@ -140,13 +146,13 @@ export class Listener {
     if (refusal !== undefined) {
       this.#refusals.note(refusal, request.socket)
       response.shouldKeepAlive = false
-      answerProblem(response, refusal, requestId)
+      answerProblem(response, refusal, requestId, this.#options.ownHeaders)
       return
     }
-    if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options.edgeHealthPath)) return
+    if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options)) return
     const { client, account } = this.#connections.senderOf(request)
     const { preview } = this.dispatcher.pool.releases
-    if (preview !== undefined && answerPreviewLink(request, response, client, preview)) return
+    if (preview !== undefined && answerPreviewLink(request, response, client, preview, this.#options.ownHeaders)) return
     const id = requestIdOf(request, client) ?? requestId
     const owner = this.#takeSessionName(request)
     const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account)
@@ -162,12 +168,12 @@ export class Listener {
       refusalOf(request, this.#options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
     if (refusal !== undefined) {
       this.#refusals.note(refusal, request.socket)
-      answerProblemOnSocket(socket, refusal, requestId)
+      answerProblemOnSocket(socket, refusal, requestId, this.#options.ownHeaders)
     } else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
     else {
       const { client, account } = this.#connections.senderOf(request)
       if (account.upgraded >= this.#maxUpgraded) {
-        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
+        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId, this.#options.ownHeaders)
         return
       }
       this.#connections.noteUpgrade(socket as Socket)
@@ -242,11 +248,6 @@ const FORM_OF_HTTP = /(?:^|,)\s*(?:h2|h3|http|tls)/i
  */
 const ONLY_UPGRADES = {
   shouldUpgradeCallback: (request: IncomingMessage): boolean => offersWebSocket(request) || !hasBody(request),
-}
-
-function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  response.shouldKeepAlive = false
-  answerProblem(response, 'EXPECTATION_FAILED', randomUUID())
 }
 
 /**

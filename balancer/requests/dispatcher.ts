@@ -143,7 +143,7 @@ export class Dispatcher {
   obey({ pausedUntil, maintenance, preview, mixedUntil = 0 }: EdgeOrder): void {
     this.#kept.useUntil(mixedUntil)
     this.pool.releases.setPreview(preview)
-    this.#maintenance = maintenance && new MaintenanceAnswer(maintenance)
+    this.#maintenance = maintenance && new MaintenanceAnswer(maintenance, this.options.ownHeaders)
     if (pausedUntil === undefined) this.pause.end()
     else this.pause.begin(pausedUntil)
     if (!this.isClosed) return

@@ -109,8 +109,9 @@ export class ClientConnections {
     const connection = this.#clients.get(socket)
     if (connection !== undefined && this.#trusted.none) return { client: connection.peer, account: connection.account }
     const peer = connection?.peer ?? identify(socket, {}, NOBODY)
-    const { address: remoteAddress, port: remotePort, protocol } = peer
-    const client = identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.#trusted)
+    const { address: remoteAddress, port: remotePort, protocol, localAddress } = peer
+    const end = { remoteAddress, remotePort, localAddress, encrypted: protocol === 'https' }
+    const client = identify(end, headers, this.#trusted)
     return { client, account: this.ledger.accountOf(client.address) }
   }
 

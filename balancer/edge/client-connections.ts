@@ -25,11 +25,15 @@ export interface RequestSender {
   account: ClientAccount
 }
 
-interface ClientConnection {
+/** The other end of a connection. */
+export interface Reader {
   readonly peer: ClientIdentity
   /** Of the peer, which may be a proxy with many clients. */
   readonly account: ClientAccount
   readonly isProxy: boolean
+}
+
+interface ClientConnection extends Reader {
   isUpgraded: boolean
   /** The bytes read when it was last looked at as one that could be closed. */
   bytesSeen: number
@@ -76,10 +80,9 @@ export class ClientConnections {
     return this.#clients.keys()
   }
 
-  /** The account that a connection belongs to; undefined for one of a trusted proxy, which reads for many clients. */
-  readerOf(socket: Socket): ClientAccount | undefined {
-    const connection = this.#clients.get(socket)
-    return connection?.isProxy === true ? undefined : connection?.account
+  /** Who reads what is written to an open connection. */
+  readerOf(socket: Socket): Reader | undefined {
+    return this.#clients.get(socket)
   }
 
   /** Takes a connection that another process has accepted. */
@@ -139,8 +142,7 @@ export class ClientConnections {
       this.#refuse(socket)
       return
     }
-    account.connections.add()
-    account.sockets.add(socket)
+    account.connected(socket)
     this.#clients.set(socket, { peer, account, isProxy, isUpgraded: false, bytesSeen: 0 })
     // A listener of `once` would take three objects more for each connection, however long it is open.
     socket.on('close', () => this.#left(socket))
@@ -151,8 +153,7 @@ export class ClientConnections {
     const connection = this.#clients.get(socket)
     if (connection === undefined) return
     this.#clients.delete(socket)
-    connection.account.sockets.delete(socket)
-    connection.account.connections.release()
+    connection.account.disconnected(socket)
   }
 
   /** Returns false if there is no room and none can be made. */
@@ -188,8 +189,7 @@ export class ClientConnections {
         }
       }
       connection.bytesSeen = socket.bytesRead
-      account.sockets.delete(socket)
-      account.sockets.add(socket)
+      account.lookedAt(socket)
     }
     if (idle === undefined) return false
     idle.destroy()

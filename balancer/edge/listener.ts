@@ -20,6 +20,8 @@ import { answerPreviewLink } from './preview-link.js'
 import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { StalledClients } from './stalled-clients.js'
+import { SystemQueues } from './system-queues.js'
+import { UnreadShares } from './unread-shares.js'
 
 /** The kernel takes less where it allows less. In a queue that is full, a flood delays everybody else by seconds. */
 const BACKLOG = 4_096
@@ -38,6 +40,7 @@ export class Listener {
   readonly #server: http.Server
   readonly #connections: ClientConnections
   readonly #stalled: StalledClients
+  readonly #unread: UnreadShares
   #maxUpgraded: number
   readonly #pipeline: Pipeline
   readonly #refusals: ConnectionRefusals
@@ -58,9 +61,10 @@ export class Listener {
     this.#server = this.#createServer()
     const connections = new ClientConnections(this.#server, ledger, options, onFull)
     this.#connections = connections
-    const readerOf = connections.readerOf.bind(connections)
-    this.#stalled = new StalledClients(() => connections.sockets(), readerOf, options)
+    this.#stalled = new StalledClients(() => connections.sockets(), options)
     this.#stalled.start()
+    this.#unread = new UnreadShares(connections, new SystemQueues(), options)
+    this.#unread.start()
   }
 
   /** The open connections of clients. */
@@ -104,6 +108,7 @@ export class Listener {
   async close(deadlineMs: number): Promise<void> {
     await this.#connections.close(deadlineMs)
     this.#stalled.stop()
+    this.#unread.stop()
   }
 
   #createServer(): http.Server {

@@ -80,6 +80,14 @@ export class ClientConnections {
     return this.#clients.keys()
   }
 
+  /** Called when a connection has closed. */
+  onLeft: (socket: Socket, reader: Reader) => void = () => undefined
+
+  /** Who is at this address, whether it has a connection or not. */
+  readerAt(address: string): Pick<Reader, 'account' | 'isProxy'> {
+    return { account: this.ledger.accountOf(address), isProxy: this.#trusted.includes(address) }
+  }
+
   /** Who reads what is written to an open connection. */
   readerOf(socket: Socket): Reader | undefined {
     return this.#clients.get(socket)
@@ -154,6 +162,7 @@ export class ClientConnections {
     if (connection === undefined) return
     this.#clients.delete(socket)
     connection.account.disconnected(socket)
+    this.onLeft(socket, connection)
   }
 
   /** Returns false if there is no room and none can be made. */

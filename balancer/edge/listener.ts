@@ -64,6 +64,7 @@ export class Listener {
     this.#stalled = new StalledClients(() => connections.sockets(), options)
     this.#stalled.start()
     this.#unread = new UnreadShares(connections, new SystemQueues(), options)
+    connections.onLeft = (socket, reader) => this.#unread.left(socket, reader)
     this.#unread.start()
   }
 

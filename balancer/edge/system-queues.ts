@@ -7,6 +7,14 @@ const read = promisify(fs.read)
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6']
 const MEMORY = '/proc/net/sockstat'
 
+/** What has been sent over TCP and has not arrived, in bytes. */
+export interface Queues {
+  /** By `peerKey`. */
+  ofConnections: Map<string, number>
+  /** Of connections that were closed here, by the address of the other end. */
+  ofClosed: Map<string, number>
+}
+
 /** The other end of a connection, as a key. */
 export function peerKey(address: string, port: number): string {
   return `${address.split('%', 1)[0] ?? ''} ${port}`
@@ -40,10 +48,10 @@ export class SystemQueues {
   }
 
   /**
-   * Bytes that have not arrived, by `peerKey`; undefined where the system does not say. Read off the event loop, since it
-   * takes milliseconds where there are thousands of connections.
+   * Undefined where the system does not say. Read off the event loop, since it takes milliseconds where there are thousands
+   * of connections.
    */
-  async queues(): Promise<Map<string, number> | undefined> {
+  async queues(): Promise<Queues | undefined> {
     const tables = TABLES.map(path => this.#files.get(path)).filter(file => file !== undefined)
     if (tables.length === 0) return undefined
     const texts: string[] = []
@@ -70,16 +78,23 @@ async function wholeOf(file: number): Promise<string> {
 const TCP_MEMORY = /^TCP: .* mem (\d+)/m
 
 /** @param tables rows of /proc/net/tcp and /proc/net/tcp6 */
-export function queuesIn(tables: string): Map<string, number> {
-  const queues = new Map<string, number>()
-  for (const [, address = '', port = '', queue = ''] of tables.matchAll(ROW)) {
-    queues.set(peerKey(addressOf(address), parseInt(port, 16)), parseInt(queue, 16))
+export function queuesIn(tables: string): Queues {
+  const queues: Queues = { ofConnections: new Map(), ofClosed: new Map() }
+  for (const [, hex = '', port = '', queue = '', inode = ''] of tables.matchAll(ROW)) {
+    const address = addressOf(hex)
+    const bytes = parseInt(queue, 16)
+    if (inode === CLOSED) queues.ofClosed.set(address, (queues.ofClosed.get(address) ?? 0) + bytes)
+    else queues.ofConnections.set(peerKey(address, parseInt(port, 16)), bytes)
   }
   return queues
 }
 
-/** Rows with something in the send queue: number, local end, other end, state, queues. */
-const ROW = /^ *\d+: [\dA-F]+:[\dA-F]{4} ([\dA-F]+):([\dA-F]{4}) [\dA-F]{2} (?!0{8})([\dA-F]{8}):/gm
+/** Rows with something in the send queue: number, local end, other end, state, queues, timer, retries, user, probes, inode. */
+const ROW =
+  /^ *\d+: [\dA-F]+:[\dA-F]{4} ([\dA-F]+):([\dA-F]{4}) [\dA-F]{2} (?!0{8})([\dA-F]{8}):\S+ +\S+ +\S+ +\d+ +\d+ +(\d+)/gm
+
+/** No process has it open. */
+const CLOSED = '0'
 
 const MAPPED = '0000000000000000FFFF0000'
 const V4_DIGITS = 8

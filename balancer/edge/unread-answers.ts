@@ -2,7 +2,8 @@ import { excessOf } from '../contract/dynamic-threshold.js'
 
 /** What a connection has of answers that its client has not read, in bytes. */
 export interface Unread<Connection, Client> {
-  connection: Connection
+  /** Undefined for those that are closed already, which the system sends to their end: they cannot be cut. */
+  connection: Connection | undefined
   client: Client
   /** A proxy reads for many clients, so it has no share. */
   isProxy: boolean
@@ -55,7 +56,7 @@ export function relieve<Connection, Client>(
   const longestFirst = unread.filter(({ stillMs }) => stillMs >= patienceMs).sort((a, b) => b.stillMs - a.stillMs)
   for (const { connection, client, pending, queued } of longestFirst) {
     const left = excess.get(client) ?? 0
-    if (left <= 0) continue
+    if (left <= 0 || connection === undefined) continue
     excess.set(client, left - pending - queued)
     cut.push(connection)
   }

@@ -2,7 +2,7 @@ import type { Socket } from 'node:net'
 import type { ClientAccount } from '../ledger/client-account.js'
 import { reset } from '../transports/reset.js'
 import type { Reader } from './client-connections.js'
-import { peerKey, type SystemQueues } from './system-queues.js'
+import { peerKey, type Queues, type SystemQueues } from './system-queues.js'
 import { takenFrom } from './taken.js'
 import { relieve, type Unread } from './unread-answers.js'
 
@@ -19,13 +19,14 @@ export interface UnreadSharesOptions {
 export interface Readers {
   sockets(): Iterable<Socket>
   readerOf(socket: Socket): Reader | undefined
+  readerAt(address: string): Pick<Reader, 'account' | 'isProxy'>
 }
 
 interface MostUnread {
   most: number
   ofProxies: number
   /** One for each account. */
-  byReader: Iterable<[Reader, number]>
+  byReader: Iterable<[Pick<Reader, 'account' | 'isProxy'>, number]>
 }
 
 interface Progress {
@@ -55,6 +56,8 @@ export class UnreadShares {
   /** What had arrived when the system was asked the last time. */
   readonly #arrived = new WeakMap<Socket, number>()
   #held = new Set<ClientAccount>()
+  /** What was sent on connections that have closed since, and what of it the system had when it was asked. */
+  #ofClosed = new Map<ClientAccount, [Pick<Reader, 'account' | 'isProxy'>, number]>()
 
   constructor(
     private readonly readers: Readers,
@@ -73,6 +76,13 @@ export class UnreadShares {
     this.#calmDown()
     // A file must not be closed while it is being read.
     if (!this.#isAsking) this.system.close()
+  }
+
+  /** A connection has closed. The system sends what it has of it to its end, however long that takes. */
+  left(socket: Socket, reader: Reader): void {
+    if (this.#timer === undefined) return
+    const bytes = socket.bytesWritten - (this.#arrived.get(socket) ?? 0)
+    this.#ofClosed.set(reader.account, [reader, (this.#ofClosed.get(reader.account)?.[1] ?? 0) + bytes])
   }
 
   #check(): void {
@@ -95,8 +105,12 @@ export class UnreadShares {
 
   /** What can be unread at most: what the system has taken since it was asked the last time, and what it had then. */
   #mostUnread(): MostUnread {
-    const byAccount = new Map<ClientAccount, [Reader, number]>()
+    const byAccount = new Map(this.#ofClosed)
     let [most, ofProxies] = [0, 0]
+    for (const [{ isProxy }, bytes] of this.#ofClosed.values()) {
+      most += bytes
+      if (isProxy) ofProxies += bytes
+    }
     for (const socket of this.readers.sockets()) {
       const bytes = socket.writableLength + takenFrom(socket) - (this.#arrived.get(socket) ?? 0)
       const reader = bytes === 0 ? undefined : this.readers.readerOf(socket)
@@ -113,13 +127,16 @@ export class UnreadShares {
     const begun = performance.now()
     // Before the system is asked: what it takes meanwhile has not arrived for sure.
     const taken = new Map([...this.readers.sockets()].map(socket => [socket, takenFrom(socket)]))
+    const closedBefore = this.#ofClosed
+    this.#ofClosed = new Map()
     this.#isAsking = true
     const queues = await this.system.queues().catch(() => undefined)
     this.#isAsking = false
     if (this.#timer === undefined) return this.system.close()
     const now = performance.now()
     this.#askAgainAt = now + (now - begun) * (1 / BUSY - 1)
-    const unread = this.#measure(taken, queues, now)
+    const unread = this.#measure(taken, queues?.ofConnections, now)
+    unread.push(...this.#closedIn(queues, closedBefore))
     const { room, cut } = relieve(unread, unreadBytes, unreadShareMs)
     // Without the system's word every reader looks like one that does not read.
     if (queues !== undefined) this.#holdAll(room, new Set(unread.filter(isQueued).map(({ connection }) => connection)))
@@ -160,8 +177,25 @@ export class UnreadShares {
     return unread
   }
 
+  /** What the system has of connections that are closed. Until it is asked again, that counts as well. */
+  #closedIn(
+    queues: Queues | undefined,
+    before: ReadonlyMap<ClientAccount, unknown>,
+  ): Array<Unread<Socket, ClientAccount>> {
+    const unread: Array<Unread<Socket, ClientAccount>> = []
+    for (const [address, queued] of queues?.ofClosed ?? []) {
+      const reader = this.readers.readerAt(address)
+      // Of others: they may be clients of another program.
+      if (!before.has(reader.account)) continue
+      const { account, isProxy } = reader
+      this.#ofClosed.set(account, [reader, (this.#ofClosed.get(account)?.[1] ?? 0) + queued])
+      unread.push({ connection: undefined, client: account, isProxy, pending: 0, queued, stillMs: 0 })
+    }
+    return unread
+  }
+
   /** Lets as much go out as there is room for, to those that have read all they were sent, and who waits longest first. */
-  #holdAll(room: ReadonlyMap<ClientAccount, number>, busy: ReadonlySet<Socket>): void {
+  #holdAll(room: ReadonlyMap<ClientAccount, number>, busy: ReadonlySet<Socket | undefined>): void {
     for (const account of this.#held) if (!room.has(account)) account.releaseAnswers()
     this.#held.clear()
     for (const [account, bytes] of room) {
@@ -186,6 +220,7 @@ export class UnreadShares {
     for (const account of this.#held) account.releaseAnswers()
     this.#held.clear()
     this.#progress.clear()
+    this.#ofClosed.clear()
   }
 }
 

@@ -97,6 +97,7 @@ export class ClientAccount {
 
   /** It holds nothing, so it can be forgotten. */
   get isEmpty(): boolean {
+    if (this.#holdsAnswers) return false
     const { connections, places, polls, parsedBytes, heldBytes, upgraded } = this
     return connections.held + places.held + polls.held + parsedBytes.held + heldBytes.held + upgraded === 0
   }

@@ -83,6 +83,9 @@ const SLOW_BODY = requestBytes('POST /form', ['Content-Length: 100000'])
 const HELD_BODY = requestBytes('POST /form', ['Idempotency-Key: 1', 'Content-Length: 65536'])
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
 
+/** Two processes in mesh mode, each with its own bound, and the attacker's side of each connection. */
+const IN_SYSTEM = 2 * 256 * MEGABYTE + 640 * (MEGABYTE / 4)
+
 const attacks: Attack[] = [
   {
     name: '600 slow bodies of one client',
@@ -100,8 +103,13 @@ const attacks: Attack[] = [
   {
     name: '640 unread downloads',
     begin: attacker => attacker.open(640, socket => socket.pause().write(requestBytes('GET /large')), true),
-    // Two processes in mesh mode, each with its own bound, and the attacker's side of each connection.
-    mostInSystem: 2 * 256 * MEGABYTE + 640 * (MEGABYTE / 4),
+    mostInSystem: IN_SYSTEM,
+  },
+  {
+    name: '600 unread answers whose connections are closed',
+    begin: attacker =>
+      attacker.open(600, socket => socket.pause().write(requestBytes('GET /medium', ['Connection: close']))),
+    mostInSystem: IN_SYSTEM,
   },
   {
     name: '300 idle connections where 300 may be open',

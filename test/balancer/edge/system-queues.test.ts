@@ -9,17 +9,20 @@ void t.test('what has not arrived is read from the tables of the system', t => {
     '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
     '   3: 0100007F:B0B1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 443641 1 0 100 0 0 10 0',
     ' 849: 0100007F:B0B1 0200007F:9F80 01 0039DC00:00000000 04:00000027 00000000     0        0 443643 2 0 20 0 0 15 -1',
-    '   1: 0000000000000000FFFF00000100007F:0BB8 0000000000000000FFFF0000070200C0:C001 01 00000010:00000000 01:0 0 0',
-    '   2: 00000000000000000000000001000000:0BB8 B80D0120000000000000000001000000:0050 08 000000FF:00000000 01:0 0 0',
+    '   1: 0000000000000000FFFF00000100007F:0BB8 0000000000000000FFFF0000070200C0:C001 01 00000010:00000000 01:00000000 00000000     0        0 77 1 0',
+    '   2: 00000000000000000000000001000000:0BB8 B80D0120000000000000000001000000:0050 08 000000FF:00000000 01:00000000 00000000     0        0 78 1 0',
+    '   9: 0100007F:B0B1 0200007F:9F81 04 00000100:00000000 04:00000027 00000000     0        0 0 3 0 20 0 0 15 -1',
+    '  10: 0100007F:B0B1 0200007F:9F82 04 00000100:00000000 04:00000027 00000000     0        0 0 3 0 20 0 0 15 -1',
   ].join('\n')
   t.strictSame(
-    [...queuesIn(table)],
+    [...queuesIn(table).ofConnections],
     [
       [peerKey('127.0.0.2', 0x9f80), 0x39dc00],
       [peerKey('192.0.2.7', 0xc001), 0x10],
       [peerKey('2001:db8::1', 0x50), 0xff],
     ],
   )
+  t.strictSame([...queuesIn(table).ofClosed], [['127.0.0.2', 0x200]])
   t.end()
 })
 
@@ -41,7 +44,7 @@ void t.test(
       system.close()
     })
     const key = peerKey('127.0.0.1', (client.address() as AddressInfo).port)
-    const queue = async (): Promise<number> => (await system.queues())?.get(key) ?? 0
+    const queue = async (): Promise<number> => (await system.queues())?.ofConnections.get(key) ?? 0
     t.equal(await queue(), 0)
     socket.write(Buffer.alloc(16 * 1024 ** 2))
     await until(async () => (await queue()) > 100_000, 'the queue to fill')

@@ -11,6 +11,8 @@ import { RunningBalancer } from '../../helpers/running-balancer.js'
 
 const MEGABYTE = 1024 ** 2
 const LARGE = Buffer.alloc(24 * MEGABYTE, 'x')
+const MEDIUM = LARGE.subarray(0, 1.5 * MEGABYTE)
+const BODIES: Record<string, Buffer | string> = { '/small': 'small', '/medium': MEDIUM }
 const HOG = '127.0.0.2'
 
 /** A connection of which the system has taken so much. */
@@ -37,6 +39,7 @@ class FakeSocket {
 class World {
   readonly sockets: FakeSocket[] = []
   readonly queues = new Map<string, number>()
+  readonly ofClosed = new Map<string, number>()
   memory = 0
   asked = 0
   looked = 0
@@ -52,6 +55,7 @@ class World {
     this.account = new ClientLedger(capacities).accountOf(HOG)
     const readers = {
       sockets: () => this.sockets as unknown as Socket[],
+      readerAt: () => ({ account: this.account, isProxy: this.isProxy }),
       readerOf: (socket: Socket) => {
         const port = 1 + this.sockets.indexOf(socket as unknown as FakeSocket)
         return { peer: { address: HOG, port, protocol: 'http' as const }, account: this.account, isProxy: this.isProxy }
@@ -65,7 +69,7 @@ class World {
       queues: () => {
         this.asked += 1
         if (this.isSilent) return new Promise<never>(() => undefined)
-        return Promise.resolve(this.knows ? this.queues : undefined)
+        return Promise.resolve(this.knows ? { ofConnections: this.queues, ofClosed: this.ofClosed } : undefined)
       },
       close: () => undefined,
     }
@@ -81,6 +85,18 @@ class World {
     this.account.connected(socket as unknown as Socket)
     this.sets(socket, taken, queued)
     return socket
+  }
+
+  /** Closes a connection of which the system still has so much. */
+  close(socket: FakeSocket, queued: number): void {
+    const port = 1 + this.sockets.indexOf(socket)
+    this.sockets.splice(port - 1, 1)
+    this.queues.delete(peerKey(HOG, port))
+    this.ofClosed.set(HOG, (this.ofClosed.get(HOG) ?? 0) + queued)
+    this.account.disconnected(socket as unknown as Socket)
+    const peer = { address: HOG, port, protocol: 'http' as const }
+    const bytesWritten = socket._handle.bytesWritten
+    this.#shares.left({ bytesWritten } as unknown as Socket, { peer, account: this.account, isProxy: this.isProxy })
   }
 
   sets(socket: FakeSocket, taken: number, queued: number): void {
@@ -126,6 +142,17 @@ void t.test('the system is not asked as long as little can be unread', async t =
   await until(() => world.asked > 0, 'the system to be asked once enough was sent')
 })
 
+void t.test('what was not read of closed connections counts', async t => {
+  const world = new World(t, 400)
+  world.memory = 1_000
+  for (let i = 0; i < 3; i += 1) world.close(world.connection(200, 200), 200)
+  const next = world.connection(0, 0)
+  await until(() => next.corked === 1, 'what comes next to be held')
+  world.ofClosed.clear()
+  await until(() => next.corked === 0, 'it to go on when all has arrived')
+  t.ok(world.asked > 0)
+})
+
 void t.test('who could be over the share is held until the system has spoken', async t => {
   const world = new World(t, 400)
   world.isSilent = true
@@ -158,30 +185,39 @@ const LOCAL = 'an app in this process'
 for (const kind of ['a target on a socket', LOCAL]) {
   const started = async (t: Test, unreadShareMs: number): Promise<RunningBalancer> => {
     const target = await FakeTarget.start(t, 'a', (request, response) => {
-      response.end(request.url === '/small' ? 'small' : LARGE)
+      response.end(BODIES[request.url ?? ''] ?? LARGE)
     })
     const options = { unreadBytes: 4 * MEGABYTE, unreadShareMs }
     const running = await RunningBalancer.start(t, kind === LOCAL ? [] : [target], options)
     if (kind !== LOCAL) return running
     running.balancer.setLocal('self', {
-      handleRequest: (request, response) => void response.end(request.url === '/small' ? 'small' : LARGE),
+      handleRequest: (request, response) => void response.end(BODIES[request.url ?? ''] ?? LARGE),
       upgrades: () => false,
       handleUpgrade: () => undefined,
     })
     return running
   }
-  const unread = async (t: Test, { port }: RunningBalancer, count: number): Promise<RawConnection[]> => {
+  const unread = async (
+    t: Test,
+    { port }: RunningBalancer,
+    count: number,
+    bytes = requestBytes('GET /'),
+  ): Promise<RawConnection[]> => {
     const system = new SystemQueues()
     t.teardown(() => system.close())
     const hogs = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port, HOG)))
     t.teardown(() => hogs.forEach(hog => hog.destroy()))
     for (const hog of hogs) {
       hog.socket.pause()
-      hog.write(requestBytes('GET /'))
+      hog.write(bytes)
     }
     const queued = async (): Promise<number> =>
-      [...((await system.queues()) ?? [])].reduce((sum, [key, n]) => sum + (key.startsWith(HOG) ? n : 0), 0)
-    await until(async () => (await queued()) > 2 * MEGABYTE, 'more to be unread than the share')
+      [...((await system.queues())?.ofConnections ?? [])].reduce(
+        (sum, [key, n]) => sum + (key.startsWith(HOG) ? n : 0),
+        0,
+      )
+    const closed = async (): Promise<number> => (await system.queues())?.ofClosed.get(HOG) ?? 0
+    await until(async () => (await queued()) + (await closed()) > 2 * MEGABYTE, 'more to be unread than the share')
     return hogs
   }
 
@@ -197,6 +233,30 @@ for (const kind of ['a target on a socket', LOCAL]) {
       }),
     )
     for (const { body } of bodies) t.ok(body.equals(LARGE), `${body.length} bytes`)
+  })
+
+  void t.test(`answers whose connections were closed over them count as unread, from ${kind}`, async t => {
+    const running = await started(t, 20_000)
+    const hogs = await unread(t, running, 6, requestBytes('GET /medium', ['Connection: close']))
+    const polite = await running.connect()
+    const isHeld = async (): Promise<boolean> => {
+      const hog = await RawConnection.open(running.port, HOG)
+      t.teardown(() => hog.destroy())
+      hog.write(requestBytes('GET /small'))
+      const { body } = await polite.write(requestBytes('GET /small')).response()
+      return body.toString() === 'small' && hog.unread.length === 0
+    }
+    await until(isHeld, 'the client to get no more')
+    const bodies = await Promise.all(
+      hogs.map(hog => {
+        hog.socket.resume()
+        return hog.response()
+      }),
+    )
+    for (const { whole, body } of bodies) t.ok(whole && body.length === MEDIUM.length)
+    const next = await RawConnection.open(running.port, HOG)
+    t.equal((await next.write(requestBytes('GET /small')).response()).body.toString(), 'small')
+    next.destroy()
   })
 
   void t.test(`of eight unread downloads those over the share are cut, from ${kind}`, async t => {

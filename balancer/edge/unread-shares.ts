@@ -2,6 +2,7 @@ import type { Socket } from 'node:net'
 import type { ClientAccount } from '../ledger/client-account.js'
 import { reset } from '../transports/reset.js'
 import type { Reader } from './client-connections.js'
+import { responseInProgress } from './connection-refusals.js'
 import { peerKey, type Queues, type SystemQueues } from './system-queues.js'
 import { takenFrom } from './taken.js'
 import { relieve, type Unread } from './unread-answers.js'
@@ -24,7 +25,6 @@ export interface Readers {
 
 interface MostUnread {
   most: number
-  ofProxies: number
   /** One for each account. */
   byReader: Iterable<[Pick<Reader, 'account' | 'isProxy'>, number]>
 }
@@ -90,14 +90,13 @@ export class UnreadShares {
     const some = unreadBytes / PART
     const memory = this.system.memory()
     if (memory !== undefined && memory < some) return this.#calmDown()
-    const { most, ofProxies, byReader } = this.#mostUnread()
+    const { most, byReader } = this.#mostUnread()
     if (memory !== undefined && most < some) return this.#calmDown()
     // Until the system says how much of it is unread, who could be over the share is held.
     if (memory !== undefined) {
       const share = Math.max(unreadBytes / 2, unreadBytes - most)
       for (const [{ account, isProxy }, bytes] of byReader) {
-        const isOver = isProxy ? ofProxies > unreadBytes : bytes > share
-        if (isOver && !this.#held.has(account)) this.#hold(account)
+        if (!isProxy && bytes > share && !this.#held.has(account)) this.#hold(account, NONE, true)
       }
     }
     if (!this.#isAsking && performance.now() >= this.#askAgainAt) void this.#relieve()
@@ -106,20 +105,16 @@ export class UnreadShares {
   /** What can be unread at most: what the system has taken since it was asked the last time, and what it had then. */
   #mostUnread(): MostUnread {
     const byAccount = new Map(this.#ofClosed)
-    let [most, ofProxies] = [0, 0]
-    for (const [{ isProxy }, bytes] of this.#ofClosed.values()) {
-      most += bytes
-      if (isProxy) ofProxies += bytes
-    }
+    let most = 0
+    for (const [, bytes] of this.#ofClosed.values()) most += bytes
     for (const socket of this.readers.sockets()) {
       const bytes = socket.writableLength + takenFrom(socket) - (this.#arrived.get(socket) ?? 0)
       const reader = bytes === 0 ? undefined : this.readers.readerOf(socket)
       if (reader === undefined) continue
       most += bytes
-      if (reader.isProxy) ofProxies += bytes
       byAccount.set(reader.account, [reader, (byAccount.get(reader.account)?.[1] ?? 0) + bytes])
     }
-    return { most, ofProxies, byReader: byAccount.values() }
+    return { most, byReader: byAccount.values() }
   }
 
   async #relieve(): Promise<void> {
@@ -139,7 +134,7 @@ export class UnreadShares {
     unread.push(...this.#closedIn(queues, closedBefore))
     const { room, cut } = relieve(unread, unreadBytes, unreadShareMs)
     // Without the system's word every reader looks like one that does not read.
-    if (queues !== undefined) this.#holdAll(room, new Set(unread.filter(isQueued).map(({ connection }) => connection)))
+    if (queues !== undefined) this.#holdAll(room, unread)
     for (const socket of cut) {
       this.#progress.delete(socket)
       reset(socket)
@@ -194,25 +189,32 @@ export class UnreadShares {
     return unread
   }
 
-  /** Lets as much go out as there is room for, to those that have read all they were sent, and who waits longest first. */
-  #holdAll(room: ReadonlyMap<ClientAccount, number>, busy: ReadonlySet<Socket | undefined>): void {
+  /**
+   * Holds what is not read. Of a client over its share all else is held, too, but for as much as there is room for: of
+   * those that have read all they were sent, who waits longest goes first. Short answers always go out to them.
+   */
+  #holdAll(room: ReadonlyMap<ClientAccount, number>, unread: readonly Unread<Socket, ClientAccount>[]): void {
+    const busy = new Set(unread.filter(({ queued }) => queued > 0).map(({ connection }) => connection))
+    const proxies = new Set(unread.filter(({ isProxy }) => isProxy).map(({ client }) => client))
     for (const account of this.#held) if (!room.has(account)) account.releaseAnswers()
     this.#held.clear()
     for (const [account, bytes] of room) {
-      const free = new Set<Socket>()
-      let left = Math.floor(bytes / MAX_SEND_BUFFER)
-      for (const socket of [...account.heldSockets, ...account.sockets]) {
-        if (left <= 0) break
-        if (socket.writableLength === 0 || busy.has(socket) || free.has(socket)) continue
-        free.add(socket)
-        left -= 1
+      const waiting = [...account.heldSockets, ...account.sockets].filter(socket => !busy.has(socket))
+      if (proxies.has(account)) {
+        // The other clients behind it are not to wait for those that do not read.
+        this.#hold(account, new Set(waiting), false)
+        continue
       }
-      this.#hold(account, free)
+      const candidates = waiting.filter(socket => socket.writableLength > 0)
+      const short = candidates.filter(isShort)
+      const long = new Set(candidates.filter(socket => !isShort(socket)))
+      this.#hold(account, new Set([...long].slice(0, Math.floor(bytes / MAX_SEND_BUFFER))), true)
+      for (const socket of short) account.passOn(socket)
     }
   }
 
-  #hold(account: ClientAccount, free: ReadonlySet<Socket> = NONE): void {
-    account.holdAnswers(free)
+  #hold(account: ClientAccount, free: ReadonlySet<Socket>, withNew: boolean): void {
+    account.holdAnswers(free, withNew)
     this.#held.add(account)
   }
 
@@ -226,9 +228,12 @@ export class UnreadShares {
 
 const NONE: ReadonlySet<Socket> = new Set()
 
-function isQueued({ queued }: Unread<Socket, ClientAccount>): boolean {
-  return queued > 0
+/** All of an answer that takes little memory, however many connections have one. */
+function isShort(socket: Socket): boolean {
+  return socket.writableLength <= SHORT_BYTES && responseInProgress(socket)?.writableEnded !== false
 }
+
+const SHORT_BYTES = 64 * 1024
 
 /** What the system has for this reader; undefined if it does not say. */
 function toldOf({ peer }: Reader, queues: Map<string, number> | undefined): number | undefined {

@@ -63,12 +63,12 @@ export class ClientAccount {
   }
 
   /**
-   * What is written to its connections stays in this process, so that writers have to wait. New connections are held as
-   * well.
+   * What is written to its connections stays in this process, so that writers have to wait.
    * @param free connections that are not held
+   * @param withNew new connections are held as well
    */
-  holdAnswers(free: ReadonlySet<Socket>): void {
-    this.#holdsAnswers = true
+  holdAnswers(free: ReadonlySet<Socket>, withNew: boolean): void {
+    this.#holdsAnswers = withNew
     for (const socket of this.#sockets) {
       if (free.has(socket)) this.#release(socket)
       else this.#hold(socket)
@@ -78,6 +78,13 @@ export class ClientAccount {
   /** How long each is held is in this order, the longest first. */
   get heldSockets(): Iterable<Socket> {
     return this.#held
+  }
+
+  /** Passes on what has been written to a held connection, and goes on holding it. */
+  passOn(socket: Socket): void {
+    if (!this.#held.has(socket)) return
+    socket.uncork()
+    socket.cork()
   }
 
   releaseAnswers(): void {

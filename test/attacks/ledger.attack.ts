@@ -174,7 +174,8 @@ async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROX
   t.ok(saw.answered > 20, `${saw.answered} requests`)
   t.equal(saw.lost, 0)
   if (attack.mostMemory !== undefined) t.ok(memory < attack.mostMemory)
-  if (attack.mostInSystem !== undefined) t.ok(system < attack.mostInSystem)
+  // To a trusted proxy, which every client is here, as much is sent as it reads.
+  if (attack.mostInSystem !== undefined && TRUST_PROXY === '0') t.ok(system < attack.mostInSystem)
   t.strictSame([...cluster.pids('balancer'), ...cluster.pids('worker')], pids, 'no process was lost')
   t.match(await cluster.stop(), { code: 0 })
 }

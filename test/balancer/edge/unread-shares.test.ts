@@ -19,6 +19,7 @@ const HOG = '127.0.0.2'
 class FakeSocket {
   writableLength = 0
   corked = 0
+  passedOn = 0
   isReset = false
   _handle = { bytesWritten: 0, writeQueueSize: 0 }
 
@@ -28,6 +29,7 @@ class FakeSocket {
 
   uncork(): void {
     this.corked -= 1
+    if (this.corked === 0 && this.writableLength > 0) this.passedOn += 1
   }
 
   destroy(): void {
@@ -161,15 +163,27 @@ void t.test('who could be over the share is held until the system has spoken', a
   await until(() => socket.corked === 1, 'its answer to be held')
 })
 
-void t.test('proxies are held when nothing is left', async t => {
+void t.test('of a proxy only what is not read is held, and only when nothing is left', async t => {
   const world = new World(t, 400)
   world.isProxy = true
   world.memory = 1_000
-  const socket = world.connection(900, 900)
+  const [unread, other] = [world.connection(900, 900), world.connection(100, 0)]
   await until(() => world.asked > 1, 'the system to be asked')
-  t.equal(socket.corked, 0)
-  world.sets(socket, 5_000, 1_100)
-  await until(() => socket.corked === 1, 'its answer to be held')
+  t.equal(unread.corked, 0)
+  world.sets(unread, 5_000, 1_100)
+  await until(() => unread.corked === 1, 'its answer to be held')
+  t.equal(other.corked, 0)
+  t.equal(world.connection(0, 0).corked, 0)
+})
+
+void t.test('short answers go out to a client over its share, on connections that have nothing unread', async t => {
+  const world = new World(t, 400)
+  const [unread, other, both] = [world.connection(5_000, 600), world.connection(0, 0), world.connection(10, 10)]
+  world.memory = 1_000
+  await until(() => other.corked === 1, 'all to be held')
+  for (const each of [unread, other, both]) each.writableLength = 5
+  await until(() => other.passedOn > 0, 'the short answer to go out')
+  t.strictSame([unread.passedOn, both.passedOn, other.corked], [0, 0, 1])
 })
 
 void t.test('where the system does not say, nobody is held, and what stands still is cut', async t => {
@@ -242,7 +256,7 @@ for (const kind of ['a target on a socket', LOCAL]) {
     const isHeld = async (): Promise<boolean> => {
       const hog = await RawConnection.open(running.port, HOG)
       t.teardown(() => hog.destroy())
-      hog.write(requestBytes('GET /small'))
+      hog.write(requestBytes('GET /long'))
       const { body } = await polite.write(requestBytes('GET /small')).response()
       return body.toString() === 'small' && hog.unread.length === 0
     }

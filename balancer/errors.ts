@@ -32,16 +32,39 @@ export type BalancerErrorCode = keyof typeof balancerErrors
 
 const RETRY_AFTER_SECONDS = 1
 
-/** Answers with `application/problem+json` (RFC 9457). Does nothing once the headers have been sent. */
+export type OwnHeaders = Readonly<Record<string, string>>
+
+/**
+ * What every answer of the edge itself carries: nobody keeps it, no browser takes it for a page that may do something,
+ * and it gives no address away. Answers of the app are the app's.
+ */
+export const ownHeaders: OwnHeaders = Object.freeze({
+  'cache-control': 'no-store',
+  'x-content-type-options': 'nosniff',
+  'referrer-policy': 'no-referrer',
+  'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+})
+
+/** The same where browsers are to use https for a year. That is for the app to say, since it holds for the whole host. */
+export const ownHeadersForHttps: OwnHeaders = Object.freeze({
+  ...ownHeaders,
+  'strict-transport-security': 'max-age=31536000; includeSubDomains',
+})
+
+/**
+ * Answers with `application/problem+json` (RFC 9457). Does nothing once the headers have been sent.
+ * @param own headers of every answer of the edge itself
+ */
 export function answerProblem(
   response: ServerResponse,
   code: BalancerErrorCode,
   requestId: string,
+  own: OwnHeaders,
   retryAfterS = RETRY_AFTER_SECONDS,
 ): void {
   if (response.headersSent || response.destroyed) return
   const body = problemBody(code, requestId)
-  response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body, retryAfterS))
+  response.writeHead(balancerErrors[code].status, problemHeaders(code, requestId, body, own, retryAfterS))
   endAnswer(response, body)
 }
 
@@ -65,6 +88,7 @@ export function answerProblemOnSocket(
   socket: Duplex,
   code: BalancerErrorCode,
   requestId: string,
+  own: OwnHeaders,
   retryAfterS = RETRY_AFTER_SECONDS,
 ): void {
   if (!socket.writable) {
@@ -74,7 +98,7 @@ export function answerProblemOnSocket(
   const { status } = balancerErrors[code]
   const body = problemBody(code, requestId)
   const headers = {
-    ...problemHeaders(code, requestId, body, retryAfterS),
+    ...problemHeaders(code, requestId, body, own, retryAfterS),
     connection: 'close',
     date: new Date().toUTCString(),
   }
@@ -97,13 +121,14 @@ function problemHeaders(
   code: BalancerErrorCode,
   requestId: string,
   body: string,
+  own: OwnHeaders,
   retryAfterS: number,
 ): OutgoingHttpHeaders {
   return {
     'content-type': 'application/problem+json',
     'content-length': Buffer.byteLength(body),
     'x-request-id': requestId,
-    'cache-control': 'no-store',
+    ...own,
     ...(balancerErrors[code].status === 503 ? { 'retry-after': String(retryAfterS) } : {}),
     ...(code === 'METHOD_REFUSED' ? { allow: 'GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS' } : {}),
   }

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import type { ServerOptions } from 'node:http'
 import { defaults } from './contract/defaults.js'
 import { edgeHeaderLimits } from './contract/header-limits.js'
+import { ownHeaders, type OwnHeaders } from './errors.js'
 
 /** How many proxies in front are trusted, or the addresses and ranges (CIDR) of those that are. */
 export type TrustProxy = number | readonly string[]
@@ -110,6 +111,9 @@ export interface BalancerOptions {
   /** Where copies of answers outlive this process; undefined: they are kept in memory alone. */
   keptFolder: string | undefined
 
+  /** What the answers that are given here carry; those of targets do not. */
+  ownHeaders: OwnHeaders
+
   /** The classes of requests and responses, for a local app that needs its own. */
   messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
@@ -161,6 +165,8 @@ export const defaultOptions: BalancerOptions = {
 
   frames: false,
   keptFolder: undefined,
+
+  ownHeaders,
 
   messages: {},
 

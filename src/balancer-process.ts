@@ -1,8 +1,9 @@
 import { subscribe } from 'node:diagnostics_channel'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Balancer, type BalancerEvents, type BalancerOptions } from '#balancer'
+import { Balancer, ownHeadersForHttps, type BalancerEvents, type BalancerOptions } from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
+import { tellsHttps } from './config/tells-https.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 import { SecurityEvents } from './process/security-events.js'
@@ -103,6 +104,7 @@ export function createBalancer(
       maxSockets: config.maxSockets,
       maxOpenFiles: openFilesForConnections(OPEN_FILES_RESERVE),
       maxUpgradedPerClient: config.maxWebSocketsPerClient,
+      ...(tellsHttps(config) ? { ownHeaders: ownHeadersForHttps } : {}),
       ...options,
     },
     {

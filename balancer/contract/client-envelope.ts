@@ -10,6 +10,8 @@ export interface ClientIdentity {
   /** 0 if unknown: a trusted proxy does not report it. */
   port: number
   protocol: 'http' | 'https'
+  /** The address that its connection, or its proxy's, came to. Undefined if it is not known. */
+  localAddress?: string
   /** The value of X-Forwarded-For that the target gets: the client alone. Only behind a trusted proxy. */
   forwardedFor?: string
   /** The host and port that a trusted hop reports as those the client asked for. Without it, those of Host. */
@@ -18,12 +20,35 @@ export interface ClientIdentity {
 }
 
 /** The sender of a request as a target reads it: a client, or a health check of the edge. */
-export type Sender =
-  { kind: 'client'; address: string; /** 0 if unknown. */ port: number; protocol: 'http' | 'https' } | { kind: 'probe' }
+export type Sender = ({ kind: 'client' } & SentBy) | { kind: 'probe' }
 
-/** Seals the identity of a client. @param key shared by the edge and its targets, without spaces */
-export function sealClient(key: string, client: Pick<ClientIdentity, 'address' | 'port' | 'protocol'>): string {
-  return `${key} ${client.protocol} ${client.port} ${client.address}`
+export interface SentBy {
+  address: string
+  /** 0 if unknown. */
+  port: number
+  protocol: 'http' | 'https'
+  localAddress?: string
+  /** It speaks HTTP/1.0. The edge speaks HTTP/1.1 to targets. */
+  isOld?: true
+}
+
+const UNKNOWN = '-'
+const OLD = '1.0'
+
+/**
+ * Seals the identity of a client.
+ * @param key shared by the edge and its targets, without spaces
+ * @param isOld it speaks HTTP/1.0
+ */
+export function sealClient(
+  key: string,
+  client: Pick<ClientIdentity, 'address' | 'port' | 'protocol' | 'localAddress'>,
+  isOld = false,
+): string {
+  const { protocol, port, address, localAddress } = client
+  const sealed = `${key} ${protocol} ${port} ${address}`
+  if (isOld) return `${sealed} ${localAddress ?? UNKNOWN} ${OLD}`
+  return localAddress === undefined ? sealed : `${sealed} ${localAddress}`
 }
 
 /** Seals a health check. */
@@ -40,10 +65,13 @@ export function openEnvelope(rawHeaders: readonly string[], key: string): Sender
   if (at < 0 || envelopeIndex(rawHeaders, at + 2) >= 0) return undefined
   const value = rawHeaders[at + 1] as string
   if (value.charCodeAt(key.length) !== SPACE || !isSame(value.slice(0, key.length), key)) return undefined
-  const [, kind, port, address] = value.slice(key.length).split(' ')
+  const [, kind, port, address, localAddress, version] = value.slice(key.length).split(' ')
   if (kind === 'probe') return { kind }
   if ((kind !== 'http' && kind !== 'https') || address === undefined) return undefined
-  return { kind: 'client', protocol: kind, port: Number(port), address }
+  const sender: Sender = { kind: 'client', protocol: kind, port: Number(port), address }
+  if (localAddress !== undefined && localAddress !== UNKNOWN) sender.localAddress = localAddress
+  if (version === OLD) sender.isOld = true
+  return sender
 }
 
 /** Removes the envelope from the request's headers, so that the app does not see the key. */

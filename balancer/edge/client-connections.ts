@@ -7,7 +7,7 @@ import type { ClientAccount } from '../ledger/client-account.js'
 import type { ClientLedger } from '../ledger/client-ledger.js'
 import { responseInProgress } from './connection-refusals.js'
 import { identify } from './identify.js'
-import type { TrustProxy } from '../options.js'
+import type { BalancerOptions } from '../options.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
 /** At most so many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
@@ -25,11 +25,15 @@ export interface RequestSender {
   account: ClientAccount
 }
 
-interface ClientConnection {
+/** The other end of a connection. */
+export interface Reader {
   readonly peer: ClientIdentity
   /** Of the peer, which may be a proxy with many clients. */
   readonly account: ClientAccount
   readonly isProxy: boolean
+}
+
+interface ClientConnection extends Reader {
   isUpgraded: boolean
   /** The bytes read when it was last looked at as one that could be closed. */
   bytesSeen: number
@@ -55,10 +59,10 @@ export class ClientConnections {
   constructor(
     private readonly server: Server,
     private readonly ledger: ClientLedger,
-    trustProxy: TrustProxy,
+    private readonly options: Pick<BalancerOptions, 'trustProxy' | 'ownHeaders'>,
     private readonly onFull: (connections: number) => void,
   ) {
-    this.#trusted = new TrustedProxies(trustProxy)
+    this.#trusted = new TrustedProxies(options.trustProxy)
     const [serve] = server.listeners('connection') as Array<(socket: Socket) => void>
     if (serve === undefined) throw new TypeError("http.Server has no 'connection' listener")
     this.#serve = serve.bind(server)
@@ -76,10 +80,17 @@ export class ClientConnections {
     return this.#clients.keys()
   }
 
-  /** The account that a connection belongs to; undefined for one of a trusted proxy, which reads for many clients. */
-  readerOf(socket: Socket): ClientAccount | undefined {
-    const connection = this.#clients.get(socket)
-    return connection?.isProxy === true ? undefined : connection?.account
+  /** Called when a connection has closed. */
+  onLeft: (socket: Socket, reader: Reader) => void = () => undefined
+
+  /** Who is at this address, whether it has a connection or not. */
+  readerAt(address: string): Pick<Reader, 'account' | 'isProxy'> {
+    return { account: this.ledger.accountOf(address), isProxy: this.#trusted.includes(address) }
+  }
+
+  /** Who reads what is written to an open connection. */
+  readerOf(socket: Socket): Reader | undefined {
+    return this.#clients.get(socket)
   }
 
   /** Takes a connection that another process has accepted. */
@@ -109,8 +120,9 @@ export class ClientConnections {
     const connection = this.#clients.get(socket)
     if (connection !== undefined && this.#trusted.none) return { client: connection.peer, account: connection.account }
     const peer = connection?.peer ?? identify(socket, {}, NOBODY)
-    const { address: remoteAddress, port: remotePort, protocol } = peer
-    const client = identify({ remoteAddress, remotePort, encrypted: protocol === 'https' }, headers, this.#trusted)
+    const { address: remoteAddress, port: remotePort, protocol, localAddress } = peer
+    const end = { remoteAddress, remotePort, localAddress, encrypted: protocol === 'https' }
+    const client = identify(end, headers, this.#trusted)
     return { client, account: this.ledger.accountOf(client.address) }
   }
 
@@ -138,8 +150,7 @@ export class ClientConnections {
       this.#refuse(socket)
       return
     }
-    account.connections.add()
-    account.sockets.add(socket)
+    account.connected(socket)
     this.#clients.set(socket, { peer, account, isProxy, isUpgraded: false, bytesSeen: 0 })
     // A listener of `once` would take three objects more for each connection, however long it is open.
     socket.on('close', () => this.#left(socket))
@@ -150,8 +161,8 @@ export class ClientConnections {
     const connection = this.#clients.get(socket)
     if (connection === undefined) return
     this.#clients.delete(socket)
-    connection.account.sockets.delete(socket)
-    connection.account.connections.release()
+    connection.account.disconnected(socket)
+    this.onLeft(socket, connection)
   }
 
   /** Returns false if there is no room and none can be made. */
@@ -187,8 +198,7 @@ export class ClientConnections {
         }
       }
       connection.bytesSeen = socket.bytesRead
-      account.sockets.delete(socket)
-      account.sockets.add(socket)
+      account.lookedAt(socket)
     }
     if (idle === undefined) return false
     idle.destroy()
@@ -209,7 +219,7 @@ export class ClientConnections {
     }
     this.#refused += 1
     socket.once('close', () => (this.#refused -= 1))
-    answerProblemOnSocket(socket, 'TOO_MANY_CONNECTIONS', randomUUID())
+    answerProblemOnSocket(socket, 'TOO_MANY_CONNECTIONS', randomUUID(), this.options.ownHeaders)
   }
 
   /** Node's server does not time headers or know idle connections before it has emitted 'listening'. */

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
-import { answerProblemOnSocket, type BalancerErrorCode } from '../errors.js'
+import { answerProblemOnSocket, type BalancerErrorCode, type OwnHeaders } from '../errors.js'
 import { codeOfParserError } from './request-guard.js'
 
 /** Answers what Node's parser cannot read, after the answers to earlier requests. */
@@ -10,7 +10,10 @@ export class ConnectionRefusals {
   readonly #refused = new WeakSet<Duplex>()
 
   /** @param onRefused called for what two parsers could read differently, with the address of its sender */
-  constructor(private readonly onRefused: (code: BalancerErrorCode, client: string) => void) {}
+  constructor(
+    private readonly ownHeaders: OwnHeaders,
+    private readonly onRefused: (code: BalancerErrorCode, client: string) => void,
+  ) {}
 
   /** Records that this connection is refused. */
   note(code: BalancerErrorCode, socket: Duplex & { remoteAddress?: string | undefined }): void {
@@ -24,8 +27,17 @@ export class ConnectionRefusals {
     if (code === undefined || leftBeforeAnswer(error, socket)) socket.destroy()
     else if (!this.#refused.has(socket)) {
       this.note(code, socket)
-      refuseInTurn(code, socket)
+      this.#refuseInTurn(code, socket)
     }
+  }
+
+  #refuseInTurn(code: BalancerErrorCode, socket: Duplex): void {
+    const current = responseInProgress(socket)
+    // The error is in a later request. This one is valid and is answered first.
+    if (current?.req.complete === true) current.once('close', () => this.#refuseInTurn(code, socket))
+    // The client would take a second answer for a part of the first.
+    else if (current?.headersSent === true) socket.destroy()
+    else answerProblemOnSocket(socket, code, randomUUID(), this.ownHeaders)
   }
 }
 
@@ -37,16 +49,6 @@ const AMBIGUOUS: ReadonlySet<BalancerErrorCode> = new Set([
   'BAD_FRAMING',
   'BAD_UPGRADE',
 ])
-
-function refuseInTurn(code: BalancerErrorCode, socket: Duplex): void {
-  const current = responseInProgress(socket)
-  if (current === undefined) answerProblemOnSocket(socket, code, randomUUID())
-  // The error is in a later request. This one is valid and is answered first.
-  else if (current.req.complete) current.once('close', () => refuseInTurn(code, socket))
-  // The client would take a second answer for a part of the first.
-  else if (current.headersSent) socket.destroy()
-  else answerProblemOnSocket(socket, code, randomUUID())
-}
 
 /** The client has ended its side in the middle of a later request, so it does not wait for the current answer either. */
 function leftBeforeAnswer(error: NodeJS.ErrnoException, socket: Duplex): boolean {

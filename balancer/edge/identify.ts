@@ -7,6 +7,7 @@ import type { TrustedProxies } from './trusted-proxies.js'
 export interface Peer {
   remoteAddress?: string | undefined
   remotePort?: number | undefined
+  localAddress?: string | undefined
   encrypted?: boolean
 }
 
@@ -20,7 +21,8 @@ export function identify(peer: Peer, headers: IncomingHttpHeaders, trusted: Trus
   const peerAddress = plainAddress(peer.remoteAddress ?? '')
   const peerProtocol = peer.encrypted === true ? 'https' : 'http'
   const port = peer.remotePort ?? 0
-  if (!trusted.includes(peerAddress)) return { address: peerAddress, port, protocol: peerProtocol }
+  const local = peer.localAddress === undefined ? {} : { localAddress: plainAddress(peer.localAddress) }
+  if (!trusted.includes(peerAddress)) return { address: peerAddress, port, protocol: peerProtocol, ...local }
 
   const claimed = trusted.claimsIn(listOf(headers['x-forwarded-for']).map(plainAddress))
   const hops = Math.max(1, claimed.length)
@@ -32,6 +34,7 @@ export function identify(peer: Peer, headers: IncomingHttpHeaders, trusted: Trus
     address,
     port: claimed.length === 0 ? port : 0,
     protocol: protocol === 'https' || protocol === 'http' ? protocol : peerProtocol,
+    ...local,
     forwardedFor: address,
     ...(forwardedHost === undefined ? {} : { forwardedHost }),
     ...(forwardedPort === undefined ? {} : { forwardedPort }),

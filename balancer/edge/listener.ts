@@ -20,6 +20,8 @@ import { answerPreviewLink } from './preview-link.js'
 import { Pipeline } from './pipeline.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { StalledClients } from './stalled-clients.js'
+import { SystemQueues } from './system-queues.js'
+import { UnreadShares } from './unread-shares.js'
 
 /** The kernel takes less where it allows less. In a queue that is full, a flood delays everybody else by seconds. */
 const BACKLOG = 4_096
@@ -38,6 +40,7 @@ export class Listener {
   readonly #server: http.Server
   readonly #connections: ClientConnections
   readonly #stalled: StalledClients
+  readonly #unread: UnreadShares
   #maxUpgraded: number
   readonly #pipeline: Pipeline
   readonly #refusals: ConnectionRefusals
@@ -47,18 +50,22 @@ export class Listener {
     ledger: ClientLedger,
     events: ListenerEvents,
   ) {
-    this.#refusals = new ConnectionRefusals((code, client) => events.onRefused?.(code, client))
+    this.#refusals = new ConnectionRefusals(dispatcher.options.ownHeaders, (code, client) =>
+      events.onRefused?.(code, client),
+    )
     const onFull = (connections: number): void => events.onFull?.(connections)
     const { options } = dispatcher
     this.#options = options
     this.#maxUpgraded = options.maxUpgradedPerClient
     this.#pipeline = new Pipeline(options.pipelinedBytesOfOne)
     this.#server = this.#createServer()
-    const connections = new ClientConnections(this.#server, ledger, options.trustProxy, onFull)
+    const connections = new ClientConnections(this.#server, ledger, options, onFull)
     this.#connections = connections
-    const readerOf = connections.readerOf.bind(connections)
-    this.#stalled = new StalledClients(() => connections.sockets(), readerOf, options)
+    this.#stalled = new StalledClients(() => connections.sockets(), options)
     this.#stalled.start()
+    this.#unread = new UnreadShares(connections, new SystemQueues(), options)
+    connections.onLeft = (socket, reader) => this.#unread.left(socket, reader)
+    this.#unread.start()
   }
 
   /** The open connections of clients. */
@@ -102,10 +109,11 @@ export class Listener {
   async close(deadlineMs: number): Promise<void> {
     await this.#connections.close(deadlineMs)
     this.#stalled.stop()
+    this.#unread.stop()
   }
 
   #createServer(): http.Server {
-    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages } = this.#options
+    const { clientIdleMs, headersTimeoutMs, maxHeaderBytes, messages, ownHeaders } = this.#options
     const server = http.createServer({
       ...messages,
       ...ONLY_UPGRADES,
@@ -119,6 +127,10 @@ export class Listener {
       requireHostHeader: false,
     })
     server.maxHeadersCount = 0
+    const refuseExpectation = (_request: IncomingMessage, response: ServerResponse): void => {
+      response.shouldKeepAlive = false
+      answerProblem(response, 'EXPECTATION_FAILED', randomUUID(), ownHeaders)
+    }
     server.on('request', (request, response) => this.#serve(request, response, false))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
       // Node finds "100-continue" anywhere in the value.
@@ -128,7 +140,7 @@ export class Listener {
     server.on('checkExpectation', refuseExpectation)
     server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head))
     server.on('connect', (_request, socket: Duplex) => {
-      if (takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID())
+      if (takeOver(socket)) answerProblemOnSocket(socket, 'METHOD_REFUSED', randomUUID(), ownHeaders)
     })
     server.on('clientError', (error: NodeJS.ErrnoException, socket) => this.#refusals.refuse(error, socket))
     return server
@@ -140,13 +152,13 @@ export class Listener {
     if (refusal !== undefined) {
       this.#refusals.note(refusal, request.socket)
       response.shouldKeepAlive = false
-      answerProblem(response, refusal, requestId)
+      answerProblem(response, refusal, requestId, this.#options.ownHeaders)
       return
     }
-    if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options.edgeHealthPath)) return
+    if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options)) return
     const { client, account } = this.#connections.senderOf(request)
     const { preview } = this.dispatcher.pool.releases
-    if (preview !== undefined && answerPreviewLink(request, response, client, preview)) return
+    if (preview !== undefined && answerPreviewLink(request, response, client, preview, this.#options.ownHeaders)) return
     const id = requestIdOf(request, client) ?? requestId
     const owner = this.#takeSessionName(request)
     const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account)
@@ -162,12 +174,12 @@ export class Listener {
       refusalOf(request, this.#options.maxHeaders) ?? (isWebSocket ? upgradeRefusalOf(request) : undefined)
     if (refusal !== undefined) {
       this.#refusals.note(refusal, request.socket)
-      answerProblemOnSocket(socket, refusal, requestId)
+      answerProblemOnSocket(socket, refusal, requestId, this.#options.ownHeaders)
     } else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
     else {
       const { client, account } = this.#connections.senderOf(request)
       if (account.upgraded >= this.#maxUpgraded) {
-        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId)
+        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId, this.#options.ownHeaders)
         return
       }
       this.#connections.noteUpgrade(socket as Socket)
@@ -242,11 +254,6 @@ const FORM_OF_HTTP = /(?:^|,)\s*(?:h2|h3|http|tls)/i
  */
 const ONLY_UPGRADES = {
   shouldUpgradeCallback: (request: IncomingMessage): boolean => offersWebSocket(request) || !hasBody(request),
-}
-
-function refuseExpectation(_request: IncomingMessage, response: ServerResponse): void {
-  response.shouldKeepAlive = false
-  answerProblem(response, 'EXPECTATION_FAILED', randomUUID())
 }
 
 /**

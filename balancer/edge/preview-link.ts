@@ -1,6 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { PREVIEW } from '../contract/preview-token.js'
+import type { OwnHeaders } from '../errors.js'
 import type { ReleasePreview } from '../targets/release-preview.js'
 
 const MAX_AGE_S = 86_400
@@ -15,6 +16,7 @@ export function answerPreviewLink(
   response: ServerResponse,
   { protocol }: ClientIdentity,
   preview: ReleasePreview,
+  own: OwnHeaders,
 ): boolean {
   if ((method !== 'GET' && method !== 'HEAD') || !url.startsWith('/') || !url.includes(`${PREVIEW}=`)) return false
   const [path = '', query = ''] = url.split(/\?(.*)/s)
@@ -28,9 +30,8 @@ export function answerPreviewLink(
     // Two slashes at its begin would lead to another host.
     location: path.replace(/^\/[/\\]+/, '/') + (others === '' ? '' : `?${others}`),
     'set-cookie': `${PREVIEW}=${token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${MAX_AGE_S}${secure}`,
-    'cache-control': 'no-store',
-    'referrer-policy': 'no-referrer',
     'content-length': 0,
+    ...own,
   })
   response.end()
   return true

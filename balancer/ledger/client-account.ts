@@ -24,7 +24,10 @@ export class ClientAccount {
   /** Upgraded connections. */
   upgraded = 0
   /** Its open connections, the one that was looked at last at the end. */
-  readonly sockets = new Set<Socket>()
+  readonly #sockets = new Set<Socket>()
+  /** Of those, the ones that pass nothing on to the system. */
+  readonly #held = new Set<Socket>()
+  #holdsAnswers = false
 
   constructor(
     readonly client: string,
@@ -37,8 +40,71 @@ export class ClientAccount {
     this.heldBytes = new Holding(client, resources.heldBytes)
   }
 
+  get sockets(): ReadonlySet<Socket> {
+    return this.#sockets
+  }
+
+  connected(socket: Socket): void {
+    this.connections.add()
+    this.#sockets.add(socket)
+    if (this.#holdsAnswers) this.#hold(socket)
+  }
+
+  disconnected(socket: Socket): void {
+    this.#sockets.delete(socket)
+    this.#held.delete(socket)
+    this.connections.release()
+  }
+
+  /** Moves a connection to the end. */
+  lookedAt(socket: Socket): void {
+    this.#sockets.delete(socket)
+    this.#sockets.add(socket)
+  }
+
+  /**
+   * What is written to its connections stays in this process, so that writers have to wait.
+   * @param free connections that are not held
+   * @param withNew new connections are held as well
+   */
+  holdAnswers(free: ReadonlySet<Socket>, withNew: boolean): void {
+    this.#holdsAnswers = withNew
+    for (const socket of this.#sockets) {
+      if (free.has(socket)) this.#release(socket)
+      else this.#hold(socket)
+    }
+  }
+
+  /** How long each is held is in this order, the longest first. */
+  get heldSockets(): Iterable<Socket> {
+    return this.#held
+  }
+
+  /** Passes on what has been written to a held connection, and goes on holding it. */
+  passOn(socket: Socket): void {
+    if (!this.#held.has(socket)) return
+    socket.uncork()
+    socket.cork()
+  }
+
+  releaseAnswers(): void {
+    this.#holdsAnswers = false
+    for (const socket of this.#held) this.#release(socket)
+  }
+
+  #hold(socket: Socket): void {
+    if (this.#held.has(socket)) return
+    this.#held.add(socket)
+    socket.cork()
+  }
+
+  #release(socket: Socket): void {
+    if (this.#held.delete(socket)) socket.uncork()
+  }
+
   /** It holds nothing, so it can be forgotten. */
   get isEmpty(): boolean {
+    if (this.#holdsAnswers) return false
     const { connections, places, polls, parsedBytes, heldBytes, upgraded } = this
     return connections.held + places.held + polls.held + parsedBytes.held + heldBytes.held + upgraded === 0
   }

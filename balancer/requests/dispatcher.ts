@@ -143,7 +143,7 @@ export class Dispatcher {
   obey({ pausedUntil, maintenance, preview, mixedUntil = 0 }: EdgeOrder): void {
     this.#kept.useUntil(mixedUntil)
     this.pool.releases.setPreview(preview)
-    this.#maintenance = maintenance && new MaintenanceAnswer(maintenance)
+    this.#maintenance = maintenance && new MaintenanceAnswer(maintenance, this.options.ownHeaders)
     if (pausedUntil === undefined) this.pause.end()
     else this.pause.begin(pausedUntil)
     if (!this.isClosed) return
@@ -156,7 +156,10 @@ export class Dispatcher {
     if (this.isClosed && !item.hasPlace && this.#isHeldBack(item)) return
     const owner = this.#ownerOf(item)
     if (owner !== undefined) {
-      const hasRoom = owner.bound < this.options.maxBound && (item.hasPlace || item.account.polls.mayTake())
+      const { maxBound } = this.options
+      const isWithinShare = (): boolean =>
+        item.account.polls.mayTake() && owner.hasShareFor(item.account, true, maxBound)
+      const hasRoom = owner.bound < maxBound && (item.hasPlace || isWithinShare())
       if (hasRoom) item.takeTo(owner, true)
       else item.giveUp('OVERLOADED')
       return
@@ -168,11 +171,16 @@ export class Dispatcher {
       return
     }
     const kept = this.stickiness?.targetOf(item)
+    let avoided = this.#avoidedBy(item)
     if (kept !== undefined && item.tried?.has(kept) !== true && this.pool.suits(kept, item.request)) {
-      item.takeTo(kept, false)
-      return
+      if (kept.hasShareFor(item.account, false, this.options.maxInFlight)) {
+        item.takeTo(kept, false)
+        return
+      }
+      // Others who belong there are not to lose their target because one client fills it.
+      avoided = new Set([...(avoided ?? []), kept])
     }
-    const picked = this.pool.pick(this.#avoidedBy(item), item.request)
+    const picked = this.pool.pick(avoided, item.request)
     if (typeof picked === 'string') this.#wait(item, picked, picked === 'none-ready')
     else item.takeTo(picked, false)
   }

@@ -153,7 +153,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     if (this.#state === 'over') return
     this.#endAttempt()
     this.#end()
-    giveOwnAnswer(this, code, this.dispatcher.maintenance)
+    giveOwnAnswer(this, code, this.dispatcher)
   }
 
   attemptBegun(attempt: Attempt): void {

@@ -85,8 +85,11 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     const isAnswered = this.#state === 'refused'
     this.#over()
     if (isAnswered) reset(this.socket)
-    else if (code !== 'MAINTENANCE') answerProblemOnSocket(this.socket, code, this.requestId)
-    else answerProblemOnSocket(this.socket, code, this.requestId, this.dispatcher.maintenance?.retryAfterS)
+    else {
+      const { options, maintenance } = this.dispatcher
+      const retryAfterS = code === 'MAINTENANCE' ? maintenance?.retryAfterS : undefined
+      answerProblemOnSocket(this.socket, code, this.requestId, options.ownHeaders, retryAfterS)
+    }
   }
 
   attemptBegun(attempt: Attempt): void {

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http'
 import { AddressRanges } from '../contract/address-ranges.js'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import type { MaintenanceOrder } from '../contract/edge-order.js'
-import { answerProblem, endAnswer } from '../errors.js'
+import { answerProblem, endAnswer, type OwnHeaders } from '../errors.js'
 
 /** A client that takes no HTML is a program. */
 const TAKES_HTML = /text\/html|text\/\*|\*\/\*|application\/xhtml\+xml/i
@@ -14,7 +14,10 @@ export class MaintenanceAnswer {
   readonly #allowed: AddressRanges
 
   /** Throws a `RangeError` for an address or range that is none. */
-  constructor({ page, retryAfterS, allowed }: MaintenanceOrder) {
+  constructor(
+    { page, retryAfterS, allowed }: MaintenanceOrder,
+    private readonly own: OwnHeaders,
+  ) {
     this.retryAfterS = retryAfterS
     this.#page = Buffer.from(page)
     this.#allowed = new AddressRanges(allowed)
@@ -27,13 +30,15 @@ export class MaintenanceAnswer {
   /** Answers with the page, or with a problem document where that is of more use. */
   give({ headers: { accept } }: IncomingMessage, response: ServerResponse, requestId: string): void {
     if (accept !== undefined && !TAKES_HTML.test(accept)) {
-      return answerProblem(response, 'MAINTENANCE', requestId, this.retryAfterS)
+      return answerProblem(response, 'MAINTENANCE', requestId, this.own, this.retryAfterS)
     }
     if (response.headersSent || response.destroyed) return
     response.writeHead(503, {
       'content-type': 'text/html; charset=utf-8',
       'content-length': this.#page.length,
-      'cache-control': 'no-store',
+      ...this.own,
+      // The page is a person's, and may load or run what it likes.
+      'content-security-policy': "frame-ancestors 'none'",
       'retry-after': String(this.retryAfterS),
       'x-request-id': requestId,
     })

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import { answerProblem, type BalancerErrorCode } from '../errors.js'
+import type { BalancerOptions } from '../options.js'
 import type { MaintenanceAnswer } from './maintenance-answer.js'
 
 interface Unserved {
@@ -9,18 +10,25 @@ interface Unserved {
   readonly continueWanted: boolean
 }
 
-/** Answers a request that gets no answer of a target. @param maintenance undefined unless the service is being maintained */
+/** What such an answer depends on. */
+interface Circumstances {
+  /** Undefined unless the service is being maintained. */
+  readonly maintenance: MaintenanceAnswer | undefined
+  readonly options: Pick<BalancerOptions, 'ownHeaders'>
+}
+
+/** Answers a request that gets no answer of a target. */
 export function giveOwnAnswer(
   { request, response, requestId, continueWanted }: Unserved,
   code: BalancerErrorCode,
-  maintenance: MaintenanceAnswer | undefined,
+  { maintenance, options }: Circumstances,
 ): void {
   // A client that still waits for "100 Continue" may or may not send the body now, and the rest of a slow body could take
   // for ever. In both cases the connection has to close.
   const isSlow = code === 'REQUEST_TIMEOUT' || (code === 'OVERLOADED' && !request.complete)
   if (continueWanted || isSlow) response.shouldKeepAlive = false
   if (code === 'MAINTENANCE' && maintenance !== undefined) maintenance.give(request, response, requestId)
-  else answerProblem(response, code, requestId)
+  else answerProblem(response, code, requestId, options.ownHeaders)
   // The rest of the body is read and dropped: closing over unread bytes would cut the answer off.
   request.resume()
 }

@@ -1,4 +1,5 @@
 import type { IncomingMessage } from 'node:http'
+import { mayTake } from '../contract/dynamic-threshold.js'
 import type {
   ForwardedRequest,
   ForwardedUpgrade,
@@ -29,6 +30,8 @@ export type Ending = 'fault' | 'killed' | 'explained'
 
 /** A request or a handshake in flight at a target. */
 export interface InFlight {
+  /** Whose it is. */
+  readonly account?: object
   /** Its answer has begun, and streams. */
   readonly answering: boolean
   /** Its answer has begun, so it no longer waits for one. Repeated calls do nothing. */
@@ -99,6 +102,24 @@ export class Target implements Places {
     // Counted only when it matters.
     this.#streaming = this.#unbound.count(({ answering }) => answering)
     return this.#unbound.size - this.#streaming >= this.maxInFlight
+  }
+
+  /**
+   * Whether a client may have one more of the requests that have to come here, and not to any target: as many as it leaves
+   * free, as of all targets together.
+   * @param bound of those that belong here by affinity
+   * @param limit of all clients together
+   */
+  hasShareFor(client: object, bound: boolean, limit: number): boolean {
+    const requests = bound ? this.#bound : this.#unbound
+    const free = limit - (bound ? requests.size : requests.size - this.#streaming)
+    // As long as more than half are free, nobody is at a share, so nothing has to be counted.
+    if (free * 2 > limit) return true
+    return mayTake(
+      requests.count(({ account, answering }) => account === client && !answering),
+      1,
+      free,
+    )
   }
 
   /** The app in this process does not say when an answer begins, so that is looked for. */

@@ -39,6 +39,9 @@ const NOT_FORWARDED = new Set([...HOP_BY_HOP, ...SET_BY_THE_EDGE, IDENTITY_HEADE
 /** A local app gets the request itself, so these stay: they frame it, ask for its body or offer an upgrade. */
 const OF_THE_MESSAGE = new Set(['connection', 'transfer-encoding', 'expect', 'upgrade'])
 
+/** The fields of a request that are read here. */
+type Sent = Pick<IncomingMessage, 'headers' | 'rawHeaders'> & Partial<Pick<IncomingMessage, 'httpVersionMinor'>>
+
 /** The facts that the forwarded headers depend on. */
 export type ForwardingOptions = Pick<BalancerOptions, 'identityKey'>
 
@@ -47,7 +50,7 @@ export type ForwardingOptions = Pick<BalancerOptions, 'identityKey'>
  * not change those of the request.
  */
 export function requestHeaders(
-  request: Pick<IncomingMessage, 'headers' | 'rawHeaders'>,
+  request: Sent,
   client: ClientIdentity,
   requestId: string,
   { identityKey }: ForwardingOptions,
@@ -56,7 +59,9 @@ export function requestHeaders(
   const named = namedInConnection(headers.connection)
   // Headers are added, never deleted: a `delete` turns the object into a hash table, which is slower to use.
   // The envelope comes first, so a reader that stops early has read it.
-  const forwarded: OutgoingHttpHeaders = { [IDENTITY_HEADER]: sealClient(identityKey, client) }
+  const forwarded: OutgoingHttpHeaders = {
+    [IDENTITY_HEADER]: sealClient(identityKey, client, request.httpVersionMinor === 0),
+  }
   const repeated = hasRepeated(headers, rawHeaders) ? new Map<string, string>() : undefined
   const hasOwn = hasOwnCookies(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -73,14 +78,15 @@ export function requestHeaders(
 
 /** The head of the request as the target gets it, with the same headers, for a connection that stays open. */
 export function requestHead(
-  request: Pick<IncomingMessage, 'method' | 'url' | 'headers' | 'rawHeaders'>,
+  request: Sent & Pick<IncomingMessage, 'method' | 'url'>,
   client: ClientIdentity,
   requestId: string,
   { identityKey }: ForwardingOptions,
 ): string {
-  const { method = '', url = '', headers, rawHeaders } = request
+  const { method = '', url = '', headers, rawHeaders, httpVersionMinor } = request
   const named = namedInConnection(headers.connection)
-  let head = `${method} ${url} HTTP/1.1\r\n${IDENTITY_HEADER}: ${sealClient(identityKey, client)}\r\n`
+  const envelope = sealClient(identityKey, client, httpVersionMinor === 0)
+  let head = `${method} ${url} HTTP/1.1\r\n${IDENTITY_HEADER}: ${envelope}\r\n`
   const hasOwn = hasOwnCookies(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = rawHeaders[i] as string

@@ -1,5 +1,6 @@
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { Embeddable } from '../config/embedding.js'
+import { tellsHttps } from '../config/tells-https.js'
 import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
 import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
@@ -98,7 +99,7 @@ export class Supervisor implements Service {
       const [limit, onWait] = [openFilesLimit(), (): void => (isMesh ? this.#needsWorker() : undefined)]
       this.#dealer = new ConnectionDealer(
         publicPort,
-        refuse,
+        (connection, code) => refuse(connection, code, tellsHttps(config)),
         () => openFilesToSpare(this.#children.size, limit),
         onWait,
       )

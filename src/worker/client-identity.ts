@@ -8,6 +8,9 @@ export interface Client {
   /** 0 when it is not known. */
   port: number
   protocol: string
+  localAddress?: string
+  /** It speaks HTTP/1.0. */
+  isOld?: true
 }
 
 interface IdentifiedSocket extends Socket {
@@ -42,6 +45,12 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
       return this[client]?.address.includes(':') === true ? 'IPv6' : 'IPv4'
     },
   },
+  localAddress: {
+    configurable: true,
+    get() {
+      return this[client]?.localAddress
+    },
+  },
   localPort: {
     configurable: true,
     get() {
@@ -69,7 +78,11 @@ export function adoptClient(request: IncomingMessage, found: Client, port?: numb
   socket[publicPort] = port
   if (request.headers['forwarded'] !== undefined || socket[forwarded] !== undefined) noteForwarded(socket, request)
   if (!known) Object.defineProperties(socket, identity)
+  if (found.isOld === true) Object.assign(request, HTTP_1_0)
 }
+
+/** As Node's parser says it of such a request. */
+const HTTP_1_0 = { httpVersion: '1.0', httpVersionMinor: 0 }
 
 /** A proxy on this machine: all that an app can be said to trust without knowing more of it. */
 const PROXY_ADDRESS = '127.0.0.1'

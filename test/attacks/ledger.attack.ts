@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { residentBytes } from '#scripts/lib/proc.js'
 import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
-import { PoliteClient } from '../helpers/polite-client.js'
+import { PoliteClient, sawOf } from '../helpers/polite-client.js'
 import { requestBytes } from '../helpers/raw-http.js'
 
 /** Each attack comes from 127.0.0.2 and up, and is held as long. */
@@ -83,6 +83,9 @@ const SLOW_BODY = requestBytes('POST /form', ['Content-Length: 100000'])
 const HELD_BODY = requestBytes('POST /form', ['Idempotency-Key: 1', 'Content-Length: 65536'])
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
 
+/** Two processes in mesh mode, each with its own bound, and the attacker's side of each connection. */
+const IN_SYSTEM = 2 * 256 * MEGABYTE + 640 * (MEGABYTE / 4)
+
 const attacks: Attack[] = [
   {
     name: '600 slow bodies of one client',
@@ -100,7 +103,13 @@ const attacks: Attack[] = [
   {
     name: '640 unread downloads',
     begin: attacker => attacker.open(640, socket => socket.pause().write(requestBytes('GET /large')), true),
-    mostInSystem: 600 * MEGABYTE,
+    mostInSystem: IN_SYSTEM,
+  },
+  {
+    name: '600 unread answers whose connections are closed',
+    begin: attacker =>
+      attacker.open(600, socket => socket.pause().write(requestBytes('GET /medium', ['Connection: close']))),
+    mostInSystem: IN_SYSTEM,
   },
   {
     name: '300 idle connections where 300 may be open',
@@ -138,6 +147,7 @@ async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROX
   const env = { APP: fixture('patient-app.js'), BALANCERS, TRUST_PROXY, ...attack.env }
   const cluster = await Cluster.start(t, env, attack.openFiles)
   const pids = [...cluster.pids('balancer'), ...cluster.pids('worker')]
+  const alone = await PoliteClient.alone(t, `${cluster.url}/health`)
   const before = { balancing: balancing(cluster, BALANCERS), system: inSystem() }
   const attackers: Attacker[] = []
   for (let i = 0; i < (attack.attackers ?? 1); i += 1) {
@@ -146,25 +156,26 @@ async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROX
     await attack.begin(attacker)
   }
   await sleep(TRICKLE_MS)
-  const polite = new PoliteClient(t, cluster.url)
+  const polite = new PoliteClient(t, `${cluster.url}/health`)
   for (let held = 0; held < HELD_MS; held += TRICKLE_MS) {
     await sleep(TRICKLE_MS)
     for (const attacker of attackers) if (attack.name.includes('slow bodies')) attacker.trickle()
   }
-  const { answered, lost, p99, longest } = await polite.stop()
+  const saw = await polite.stop()
   const memory = balancing(cluster, BALANCERS) - before.balancing
   const system = inSystem() - before.system
   const open = attackers.reduce((sum, { size }) => sum + size, 0)
   for (const attacker of attackers) attacker.stop()
   const megabytes = [memory, system].map(bytes => Math.round(bytes / MEGABYTE))
   t.comment(
-    `${answered} answered, ${lost} lost, p99 ${p99} ms, longest ${longest} ms; ${open} connections of the attack are ` +
-      `open, +${megabytes[0]} MB in the balancing processes, +${megabytes[1]} MB in the system`,
+    `${sawOf(saw, alone)}; ${open} connections of the attack are open, ` +
+      `+${megabytes[0]} MB in the balancing processes, +${megabytes[1]} MB in the system`,
   )
-  t.ok(answered > 20, `${answered} requests`)
-  t.equal(lost, 0)
+  t.ok(saw.answered > 20, `${saw.answered} requests`)
+  t.equal(saw.lost, 0)
   if (attack.mostMemory !== undefined) t.ok(memory < attack.mostMemory)
-  if (attack.mostInSystem !== undefined) t.ok(system < attack.mostInSystem)
+  // To a trusted proxy, which every client is here, as much is sent as it reads.
+  if (attack.mostInSystem !== undefined && TRUST_PROXY === '0') t.ok(system < attack.mostInSystem)
   t.strictSame([...cluster.pids('balancer'), ...cluster.pids('worker')], pids, 'no process was lost')
   t.match(await cluster.stop(), { code: 0 })
 }

@@ -5,9 +5,13 @@ import { ask } from '../helpers/client.js'
 import { ChatClient } from '../helpers/chat-client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
-import { PoliteClient } from '../helpers/polite-client.js'
+import { PoliteClient, sawOf } from '../helpers/polite-client.js'
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
+const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1' }
+const SETTINGS = Object.entries(MODES).flatMap(([mode, balancers]) =>
+  Object.entries(TRUST).map(([trust, proxies]) => [mode, balancers, trust, proxies] as const),
+)
 const ATTACKER = '127.0.0.2'
 const HANDSHAKE = '/socket.io/?EIO=4&transport=polling'
 const HANDSHAKES = 10_000
@@ -18,10 +22,11 @@ const SPEAK_MS = 20
 const RETURN_MS = 1_000
 const HELD_MS = 20_000
 
-for (const [mode, BALANCERS] of Object.entries(MODES)) {
-  void t.test(`10,000 handshakes of one address leave sessions for others, in ${mode}`, async t => {
-    const cluster = await Cluster.start(t, { BALANCERS, RATE_LIMIT_MAX: '1000' })
+for (const [mode, BALANCERS, trust, TRUST_PROXY] of SETTINGS) {
+  void t.test(`10,000 handshakes of one address leave sessions for others, in ${mode} with ${trust}`, async t => {
+    const cluster = await Cluster.start(t, { BALANCERS, TRUST_PROXY, RATE_LIMIT_MAX: '1000' })
     await cluster.ready()
+    const alone = await PoliteClient.alone(t, `${cluster.url}/health`)
     const polite = new PoliteClient(t, `${cluster.url}/health`)
     const statuses = new Map<number, number>()
     let left = HANDSHAKES
@@ -37,16 +42,17 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     const again = async (): Promise<boolean> => (await ask(cluster.url, HANDSHAKE, { from: ATTACKER })).status === 200
     await until(again, 'the sessions to be free again', 40_000)
     client.socket.disconnect()
-    const { answered, lost, p99, longest } = await polite.stop()
-    t.comment(`${answered} answered, ${lost} lost, p99 ${p99} ms, longest ${longest} ms`)
-    t.equal(lost, 0)
+    const saw = await polite.stop()
+    t.comment(sawOf(saw, alone))
+    t.equal(saw.lost, 0)
     t.match(await cluster.stop(), { code: 0 })
   })
 
-  void t.test(`430 chat clients of one address end no worker and hold up nobody, in ${mode}`, async t => {
-    const cluster = await Cluster.start(t, { BALANCERS })
+  void t.test(`430 chat clients of one address end no worker and hold up nobody, in ${mode} with ${trust}`, async t => {
+    const cluster = await Cluster.start(t, { BALANCERS, TRUST_PROXY })
     await cluster.ready()
     const pids = [...cluster.pids('balancer'), ...cluster.pids('worker')]
+    const alone = await PoliteClient.alone(t, `${cluster.url}/health`)
     let over = false
     let sent = 0
     const speakers = new Set<WebSocket>()
@@ -74,13 +80,13 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     const polite = new PoliteClient(t, `${cluster.url}/health`)
     const client = await ChatClient.connect(t, cluster.url, 'websocket')
     await sleep(HELD_MS)
-    const { answered, lost, p99, longest } = await polite.stop()
+    const saw = await polite.stop()
     client.socket.emit('message', 'heard')
     await until(() => client.messages.includes('heard'), 'the message of the polite client')
     over = true
     for (const socket of speakers) socket.terminate()
-    t.comment(`${answered} answered, ${lost} lost, p99 ${p99} ms, longest ${longest} ms; ${sent} messages were sent`)
-    t.equal(lost, 0)
+    t.comment(`${sawOf(saw, alone)}; ${sent} messages were sent`)
+    t.equal(saw.lost, 0)
     t.strictSame([...cluster.pids('balancer'), ...cluster.pids('worker')], pids, 'no process was lost')
     t.match(await cluster.stop(), { code: 0 })
   })

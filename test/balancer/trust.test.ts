@@ -44,7 +44,7 @@ for (const { trustProxy, address, protocol, forwardedFor, host } of expected) {
     )
     t.match(headers, {
       host: 'a.example',
-      'x-outpost-client': new RegExp(`^key ${protocol} \\d+ ${address}$`),
+      'x-outpost-client': new RegExp(`^key ${protocol} \\d+ ${address} 127\\.0\\.0\\.1$`),
       'x-request-id': answer.headers['x-request-id'],
     })
     t.equal(answer.headers['x-request-id'] === 'mine', isBehind, 'a trusted proxy names its requests')

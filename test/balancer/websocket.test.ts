@@ -84,7 +84,7 @@ void t.test('the target gets the handshake unchanged, with the headers of the ed
         upgrade: 'websocket',
         'sec-websocket-version': '13',
         'x-forwarded-for': undefined,
-        'x-outpost-client': /^key http \d+ 127\.0\.0\.1$/,
+        'x-outpost-client': /^key http \d+ 127\.0\.0\.1 127\.0\.0\.1$/,
       })
       t.notOk('x-named' in request.headers)
       echoWebSocket(request, socket, Buffer.alloc(0))

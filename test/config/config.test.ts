@@ -291,6 +291,7 @@ void t.test('a name with OUTPOST_ in front counts before the bare one, and its f
 void t.test('a role is handed the settings that it needs and no others', t => {
   const config = readConfig({ S3_ENDPOINT: 'http://s3', S3_ACCESS_KEY: 'access', S3_SECRET_KEY: 'hunter2' })
   t.strictSame(configFor('balancer', config), {
+    app: undefined,
     balancers: 1,
     balance: 'round-robin',
     trustProxy: 0,
@@ -302,6 +303,7 @@ void t.test('a role is handed the settings that it needs and no others', t => {
     maxSockets: 20_000,
     maxWebSocketsPerClient: 4_000,
     healthPath: '/health',
+    production: false,
     logLevel: config.logLevel,
   })
   t.match(configFor('worker', config), { app: undefined, uploadMaxBytes: 1024 ** 3, trustProxy: 0, production: false })

@@ -8,6 +8,7 @@ import type { Harness } from './harness.js'
 const CONNECTIONS = 4
 const PAUSE_MS = 20
 const TIMEOUT_MS = 10_000
+const ALONE_MS = 5_000
 
 /** The counts of a client that asks for a page again and again. Times in milliseconds. */
 export interface Politely {
@@ -25,6 +26,13 @@ export class PoliteClient {
   constructor(t: Harness, url: string) {
     this.#child = fork(fileURLToPath(import.meta.url), [url])
     t.teardown(() => this.#child.kill('SIGKILL'))
+  }
+
+  /** The same client, measured while nothing else happens. */
+  static async alone(t: Harness, url: string): Promise<Politely> {
+    const client = new PoliteClient(t, url)
+    await sleep(ALONE_MS)
+    return client.stop()
   }
 
   async stop(): Promise<Politely> {
@@ -55,6 +63,14 @@ async function beAClient(url: string): Promise<void> {
   times.sort((a, b) => a - b)
   const at = (share: number): number => Math.round(times[Math.floor(share * (times.length - 1))] ?? 0)
   process.send?.({ answered: times.length, lost, p99: at(0.99), longest: at(1) } satisfies Politely)
+}
+
+/** What it saw under an attack, and what without it. */
+export function sawOf({ answered, lost, p99, longest }: Politely, alone: Politely): string {
+  return (
+    `${answered} answered, ${lost} lost, p99 ${p99} ms (without the attack ${alone.p99} ms), ` +
+    `longest ${longest} ms (${alone.longest} ms)`
+  )
 }
 
 function statusOf(url: string, agent: http.Agent): Promise<number> {

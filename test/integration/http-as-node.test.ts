@@ -23,6 +23,15 @@ const cases: Record<string, Case> = {
   'headers of 60 kB': { bytes: requestBytes('GET /long') },
   'two Content-Type headers': { bytes: requestBytes('GET /type', ['Content-Type: a/b', 'Content-Type: c/d']) },
   'names in their letters': { bytes: requestBytes('GET /letters', ['X-LETTERS: 1', 'X-LETTERS: 2', 'X-Last: 3']) },
+  'two Cookie headers': { bytes: requestBytes('GET /cookies', ['Cookie: a=1', 'cookie: b=2']) },
+  'two Cookie headers and a body': {
+    bytes: requestBytes('POST /cookies', ['Cookie: a=1', 'cookie: b=2'], 'x'.repeat(100_000)),
+  },
+  'HTTP/1.0': { bytes: 'GET /version HTTP/1.0\r\nHost: a\r\n\r\n' },
+  'HTTP/1.0 with a body': {
+    bytes: `POST /version HTTP/1.0\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`,
+  },
+  'HTTP/1.1': { bytes: requestBytes('GET /version') },
   'an absolute target': { bytes: requestBytes('GET http://a.example/b?c') },
   'OPTIONS *': { bytes: requestBytes('OPTIONS *') },
   'a DELETE without a body': { bytes: requestBytes('DELETE /body') },
@@ -74,7 +83,7 @@ async function trailerOf(client: RawConnection): Promise<Buffer> {
 async function peerOf(port: number): Promise<[string, string]> {
   const client = await RawConnection.open(port, '127.0.0.9')
   const seen = (await client.write(requestBytes('GET /peer')).response()).body.toString()
-  const own = `127.0.0.9 ${client.socket.localPort} IPv4 ${port}`
+  const own = `127.0.0.9 ${client.socket.localPort} IPv4 127.0.0.1 ${port}`
   client.destroy()
   return [seen, own]
 }
@@ -102,7 +111,7 @@ void t.test('HTTP is as under plain node, in default mode and in mesh mode', asy
         t.strictSame(await answersOf(cluster.port, each), expected.get(name), name)
       }
       const [seen, own] = await peerOf(cluster.port)
-      t.equal(seen, own, 'the address and port of the client, and the port that it asked')
+      t.equal(seen, own, 'the address and port of the client, and those that it asked')
       t.equal(await firstByteComesFirst(cluster.port), 'ab', 'the first byte of a short answer')
       t.match(await cluster.stop(), { code: 0 })
     })

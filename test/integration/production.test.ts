@@ -1,9 +1,10 @@
 import t from 'tap'
 import { ask, cookieOf, login, register, somebody } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
+import { rawExchange, requestBytes } from '../helpers/raw-http.js'
 
 const env = { NODE_ENV: 'production', TRUST_PROXY: '1', WORKERS: '1', SESSION_SECRET: 's'.repeat(32) }
-const { url } = await Cluster.start(t, env)
+const { url, port } = await Cluster.start(t, env)
 
 void t.test('in production the session cookie is sent over https only', async t => {
   const credentials = somebody()
@@ -36,6 +37,8 @@ void t.test('in production every answer makes browsers use https for a year, sub
     const { headers } = await ask(url, path)
     t.equal(headers['strict-transport-security'], 'max-age=31536000; includeSubDomains', path)
   }
+  const refused = await rawExchange(port, requestBytes('TRACE /'))
+  t.match(refused, { status: 405, headers: { 'strict-transport-security': 'max-age=31536000; includeSubDomains' } })
 })
 
 void t.test('behind a proxy with TLS, the page may open a WebSocket to its own origin and no other', async t => {

@@ -17,6 +17,9 @@ void t.test('the client is the one that the envelope names', t => {
   for (const [says, client] of [
     ['http 4711 192.0.2.1', { address: '192.0.2.1', port: 4711, protocol: 'http' }],
     ['https 0 2001:db8::1', { address: '2001:db8::1', port: 0, protocol: 'https' }],
+    ['http 1 192.0.2.1 192.0.2.9', { address: '192.0.2.1', localAddress: '192.0.2.9', isOld: undefined }],
+    ['http 1 192.0.2.1 192.0.2.9 1.0', { address: '192.0.2.1', localAddress: '192.0.2.9', isOld: true }],
+    ['http 1 192.0.2.1 - 1.0', { address: '192.0.2.1', localAddress: undefined, isOld: true }],
   ] as const) {
     t.match(takeClient(requestWith('X-Outpost-Client', `key ${says}`), 'key'), client)
   }

@@ -17,6 +17,14 @@ void t.test('the client is the peer if no proxy is trusted', t => {
   t.end()
 })
 
+void t.test('the address that the connection came to is known, behind proxies as well', t => {
+  const reached = { ...peer, localAddress: '::ffff:192.0.2.9' }
+  t.equal(identify(reached, {}, 0).localAddress, '192.0.2.9')
+  t.equal(identify(reached, { 'x-forwarded-for': '203.0.113.9' }, 1).localAddress, '192.0.2.9')
+  t.notOk('localAddress' in identify(peer, {}, 0))
+  t.end()
+})
+
 void t.test('an IPv4 address that is mapped into IPv6 is reported as IPv4', t => {
   t.equal(identify({ remoteAddress: '::ffff:192.0.2.1' }, {}, 0).address, '192.0.2.1')
   t.equal(identify({ remoteAddress: '2001:db8::1' }, {}, 0).address, '2001:db8::1')

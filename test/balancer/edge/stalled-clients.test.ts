@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import t, { type Test } from 'tap'
 import { until } from '../../helpers/deadline.js'
-import { FakeTarget } from '../../helpers/fake-target.js'
+import { FakeTarget, socketPathFor } from '../../helpers/fake-target.js'
 import { requestBytes } from '../../helpers/raw-http.js'
 import { RunningBalancer } from '../../helpers/running-balancer.js'
 import { UPGRADE_HEADERS } from '../../helpers/websocket.js'
@@ -87,6 +87,24 @@ void t.test('a slow client gets an answer that a local app wrote in one piece', 
     handleUpgrade: () => undefined,
   })
   await readSlowly(t, running)
+})
+
+void t.test('a client that reads at less than the least rate is cut', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => void response.end(LARGE))
+  const options = { clientStallMs: 400, minBytesPerSecond: 20 * 1024 ** 2 }
+  // A unix socket, whose buffers do not grow.
+  const running = await RunningBalancer.start(t, [target], options, socketPathFor(t, 'edge'))
+  const client = await running.connect()
+  let pieces = 0
+  client.socket.on('data', () => {
+    pieces += 1
+    client.socket.pause()
+    setTimeout(() => client.socket.resume(), 20)
+  })
+  client.write(requestBytes('GET /'))
+  await client.closed
+  t.ok(pieces > 2, `it has read ${pieces} pieces`)
+  await running.quiet()
 })
 
 void t.test('a client that has read everything may wait for more', async t => {

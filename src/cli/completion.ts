@@ -6,9 +6,12 @@ export function addCompletion(program: Command, context: Context): void {
     .command('completion')
     .description('prints the completions for a shell: source <(outpost completion bash)')
     .addArgument(new Argument('<shell>', 'bash or zsh').choices(['bash', 'zsh']))
-    .action((shell: 'bash' | 'zsh') => {
+    .option('--json', 'prints JSON')
+    .action((shell: 'bash' | 'zsh', { json }: { json?: true }) => {
       const words = wordsOf(program)
-      context.output.print(shell === 'bash' ? bashScript(words) : zshScript(words))
+      const script = shell === 'bash' ? bashScript(words) : zshScript(words)
+      if (json === true) context.output.json({ shell, script })
+      else context.output.print(script)
     })
 }
 

@@ -1,7 +1,8 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import type { ControlClient } from '../control/client.js'
 import { exitCodes } from '../process/exit.js'
-import { instanceOf, type Context } from './context.js'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
 import type { Output } from './output.js'
 import { screenOf } from './screen.js'
@@ -15,14 +16,12 @@ const HOME = '\x1b[H'
 const TO_END_OF_LINE = '\x1b[K'
 
 export function addMonit(program: Command, context: Context): void {
-  program
-    .command('monit')
-    .description('shows status and log on a live screen, until q or Ctrl-C')
-    .option('--data-dir <folder>', 'the instance, by its DATA_DIR')
-    .action(async (options: { dataDir?: string }) => {
+  instanceCommand(program, 'monit', 'shows status and log on a live screen, until q or Ctrl-C').action(
+    async (options: InstanceOptions) => {
       const { output } = context
+      if (options.json === true) return printEachSecond(options, context)
       if (!output.stdout.isTTY || !process.stdin.isTTY) {
-        throw new Failure(exitCodes.usage, 'monit needs a terminal; outpost status --json is for programs')
+        throw new Failure(exitCodes.usage, 'monit needs a terminal; outpost monit --json is for programs')
       }
       const { client } = await instanceOf(options, context)
       const screen = new LiveScreen(client, output)
@@ -31,7 +30,17 @@ export function addMonit(program: Command, context: Context): void {
       } finally {
         screen.leave()
       }
-    })
+    },
+  )
+}
+
+/** Prints a status a line, until a signal or the end of the instance. */
+async function printEachSecond(options: InstanceOptions, context: Context): Promise<void> {
+  const { client } = await instanceOf(options, context)
+  for (;;) {
+    context.output.json(await client.status())
+    await sleep(EACH_MS)
+  }
 }
 
 /** Owns the terminal from `show` to `leave`. */

@@ -4,17 +4,14 @@ import { statSync } from 'node:fs'
 import { constants } from 'node:os'
 import type { Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
-import { instanceOf, type Context } from './context.js'
+import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
 
 export function addRun(program: Command, context: Context): void {
-  program
-    .command('run')
-    .description('runs a command in the folder and the environment of the live release')
+  instanceCommand(program, 'run', 'runs a command in the folder and the environment of the live release')
     .usage('[options] -- <command>')
-    .option('--data-dir <folder>', 'the instance, by its DATA_DIR')
     .addHelpText('after', '\nIt ends with the exit code of the command.')
-    .action(async (options: { dataDir?: string }) => {
+    .action(async (options: InstanceOptions) => {
       const [command, ...args] = context.appArgs
       if (command === undefined)
         throw new Failure(exitCodes.usage, 'the command comes behind --: outpost run -- npm run x')
@@ -23,10 +20,14 @@ export function addRun(program: Command, context: Context): void {
       // Root runs it as the user of the instance, whose files it may write.
       const { uid, gid } = statSync(dataDir)
       const user = process.getuid?.() === 0 ? { uid, gid } : {}
-      const child = spawn(command, args, { cwd, env: { ...env, PWD: cwd }, stdio: 'inherit', ...user })
+      // With --json, standard output is for the document alone.
+      const stdout = options.json === true ? 2 : 'inherit'
+      const stdio = ['inherit', stdout, 'inherit'] as const
+      const child = spawn(command, args, { cwd, env: { ...env, PWD: cwd }, stdio: [...stdio], ...user })
       // A signal that a terminal sends to all is for the command.
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void child.kill(signal))
       const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
       context.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
+      if (options.json === true) context.output.json({ exitCode: context.exitCode })
     })
 }

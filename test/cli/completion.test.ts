@@ -27,7 +27,7 @@ void t.test('bash completes commands, options and their values', async t => {
   t.strictSame(completed('outpost', 'sta'), ['start', 'status'])
   t.strictSame(completed('outpost', 'reload', '--'), ['--data-dir', '--json'])
   t.strictSame(completed('outpost', 'start', '--det'), ['--detach'])
-  t.strictSame(completed('outpost', 'completion', ''), ['bash', 'zsh'])
+  t.strictSame(completed('outpost', 'completion', ''), ['--json', 'bash', 'zsh'])
   t.strictSame(completed('outpost', 'maintenance', 'o'), ['on', 'off'])
   for (const files of [
     ['start', ''],
@@ -38,6 +38,8 @@ void t.test('bash completes commands, options and their values', async t => {
     t.strictSame(completed('outpost', ...files), [''], `${files.join(' ')} is left to readline`)
   }
   t.match(out, 'complete -o default -F _outpost outpost')
+  const { out: json } = await new Shell(t).run(['completion', 'bash', '--json'])
+  t.strictSame(JSON.parse(json), { shell: 'bash', script: out.slice(0, -1) })
 })
 
 void t.test('zsh accepts its completions', { skip: hasZsh ? false : 'there is no zsh' }, async t => {

@@ -61,6 +61,9 @@ void t.test('from a folder to a second version and back, by commands', async t =
     const script = 'console.log(process.cwd(), process.env.COLOUR); process.exit(5)'
     const { code, out } = await shell.run(['run', '--', process.execPath, '-e', script], { cwd })
     t.strictSame([code, out], [5, `${join(dataDir, 'releases/r1/app')} ${SECRET}\n`])
+    const json = await shell.run(['run', '--json', '--', 'sh', '-c', 'echo said; exit 3'], { cwd })
+    t.match(json, { code: 3, err: /said/ })
+    t.strictSame(JSON.parse(json.out), { exitCode: 3 })
     t.match(await shell.run(['run'], { cwd }), { code: 64, err: /behind --/ })
   })
 

@@ -69,8 +69,15 @@ void t.test('logs and the live screen', async t => {
     t.ok(shown.trimEnd().endsWith('\x1b[?1049l'), 'and back')
   })
 
-  await t.test('the live screen is for terminals', async t => {
+  await t.test('the live screen is for terminals, and programs get a status each second', async t => {
     t.match(await shell.run(['monit']), { code: 64, err: /monit needs a terminal/ })
+    const monit = spawn(process.execPath, [command, 'monit', '--json'], { cwd, env: shell.env })
+    t.teardown(() => monit.kill('SIGKILL'))
+    let printed = ''
+    monit.stdout.setEncoding('utf8').on('data', chunk => (printed += String(chunk)))
+    await until(() => printed.split('\n').length > 2, 'two lines')
+    const [first, second] = printed.split('\n').map(line => JSON.parse(line || '{}') as { ageMs: number })
+    t.ok(second!.ageMs > first!.ageMs)
   })
 
   await t.test('a follower sees the log up to the stop, and is told of it', async t => {

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events'
 import { randomUUID } from 'node:crypto'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type ListenOptions, type Socket } from 'node:net'
@@ -127,6 +128,9 @@ export class Listener {
       requireHostHeader: false,
     })
     server.maxHeadersCount = 0
+    // In mesh mode an app is in this process, and may measure its requests by a method that it puts in the place of Node's.
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
+    server.emit = EventEmitter.prototype.emit
     const refuseExpectation = (_request: IncomingMessage, response: ServerResponse): void => {
       response.shouldKeepAlive = false
       answerProblem(response, 'EXPECTATION_FAILED', randomUUID(), ownHeaders)

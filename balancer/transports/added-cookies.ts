@@ -4,14 +4,18 @@ import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 export function addCookiesTo(response: ServerResponse, cookies: readonly string[]): void {
   const writeHead = (...args: unknown[]): ServerResponse => {
     Reflect.deleteProperty(response, 'writeHead')
-    const given = args.find(arg => typeof arg === 'object' && arg !== null)
-    const name = Array.isArray(given) || given === undefined ? undefined : cookieNameIn(given)
-    if (Array.isArray(given)) {
-      for (const cookie of cookies) {
-        given.push(...(Array.isArray(given[0]) ? [[SET_COOKIE, cookie]] : [SET_COOKIE, cookie]))
+    const at = args.findIndex(arg => typeof arg === 'object' && arg !== null)
+    const given = args[at]
+    // A copy: what is given may be a constant of the app, for all its answers.
+    if (Array.isArray(given)) args[at] = withCookies(given, cookies)
+    else {
+      const name = given === undefined ? undefined : cookieNameIn(given as object)
+      if (name === undefined) response.appendHeader(SET_COOKIE, cookies)
+      else {
+        const headers = given as OutgoingHttpHeaders
+        args[at] = { ...headers, [name]: [headers[name], cookies].flat() }
       }
-    } else if (name === undefined) response.appendHeader(SET_COOKIE, cookies)
-    else Object.assign(given as object, { [name]: [(given as OutgoingHttpHeaders)[name], cookies].flat() })
+    }
     return (response.writeHead as (...args: unknown[]) => ServerResponse)(...args)
   }
   // Node calls it, too, when the app does not.
@@ -19,6 +23,12 @@ export function addCookiesTo(response: ServerResponse, cookies: readonly string[
 }
 
 const SET_COOKIE = 'Set-Cookie'
+
+/** @param list pairs, or names and values in turn */
+function withCookies(list: readonly unknown[], cookies: readonly string[]): unknown[] {
+  const added = cookies.map(cookie => [SET_COOKIE, cookie])
+  return [...list, ...(Array.isArray(list[0]) ? added : added.flat())]
+}
 
 function cookieNameIn(headers: object): string | undefined {
   return Object.keys(headers).find(name => name.toLowerCase() === 'set-cookie')

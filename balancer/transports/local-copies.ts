@@ -27,6 +27,8 @@ class WatchedAnswer {
   readonly #flushHeaders: () => void
   #copy: AnswerCopy | undefined
   #isLooked = false
+  /** The headers of the app, where it writes them in a list. */
+  #list: unknown[] | undefined
   /** The answer that takes the place of the app's. */
   #kept: KeptAnswer | undefined
 
@@ -42,7 +44,11 @@ class WatchedAnswer {
 
   begin(): void {
     Object.assign(this.#response, {
-      writeHead: (...args: Args) => (this.#isReplaced(args[0]) ? this.#response : this.#writeHead(...args)),
+      writeHead: (...args: Args) => {
+        if (this.#isReplaced(args[0])) return this.#response
+        this.#list = args.find(Array.isArray)
+        return this.#writeHead(...args)
+      },
       flushHeaders: () => {
         if (!this.#isReplaced()) this.#flushHeaders()
       },
@@ -77,9 +83,7 @@ class WatchedAnswer {
     const response = this.#response
     const { head, body } = this.#kept as KeptAnswer
     if (!response.headersSent) {
-      const requestId = response.getHeader('x-request-id')
       for (const name of response.getHeaderNames()) response.removeHeader(name)
-      if (requestId !== undefined) response.setHeader('X-Request-Id', requestId)
       this.#writeHead(200, head.rawHeaders)
     }
     return this.#end(body, ...args.filter(arg => typeof arg === 'function'))
@@ -92,11 +96,9 @@ class WatchedAnswer {
     const response = this.#response
     if (response.statusCode !== 200) return
     const { addedCookies = [] } = this.forwarded
-    const rawHeaders = response
-      .getHeaderNames()
-      .flatMap(name => [response.getHeader(name)].flat().map(value => [name, String(value)] as const))
+    const rawHeaders = this.#headers()
       // A cookie that is not the app's is for this client alone, and no part of what is kept.
-      .filter(([name, value]) => name !== 'set-cookie' || !addedCookies.includes(value))
+      .filter(([name, value]) => name.toLowerCase() !== 'set-cookie' || !addedCookies.includes(value))
       .flat()
     this.#copy = this.forwarded.copyOf({
       statusMessage: response.statusMessage,
@@ -104,6 +106,17 @@ class WatchedAnswer {
       rawHeaders,
       rawTrailers: [],
     })
+  }
+
+  /** Node does not tell of a list that stands alone. */
+  #headers(): Array<readonly [name: string, value: string]> {
+    const response = this.#response
+    const names = response.getHeaderNames()
+    if (names.length === 0 && this.#list !== undefined) {
+      const list = this.#list.flat()
+      return list.flatMap((name, i) => (i % 2 === 0 ? [[String(name), String(list[i + 1])] as const] : []))
+    }
+    return names.flatMap(name => [response.getHeader(name)].flat().map(value => [name, String(value)] as const))
   }
 
   #add([chunk, encoding]: Args): void {

@@ -2,6 +2,7 @@ import { IncomingMessage, ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { DETACHED } from '../contract/detached-response.js'
+import { nameAnswer } from '../contract/request-id.js'
 import { addCookiesTo } from './added-cookies.js'
 import { rewriteRequestHeaders } from './forwarded-headers.js'
 import { nameSessionIn } from './session-answer.js'
@@ -29,7 +30,7 @@ export class LocalTarget implements Transport {
     forwarded.attemptBegun({ abort: () => detach(forwarded) })
     rewriteRequestHeaders(request, client, requestId)
     if (body.kind === 'stream') request.once('end', () => rewriteTrailers(request, client))
-    response.setHeader('X-Request-Id', requestId)
+    nameAnswer(response, requestId)
     if (forwarded.closing) response.shouldKeepAlive = false
     if (forwarded.addedCookies !== undefined) addCookiesTo(response, forwarded.addedCookies)
     if (forwarded.opensSession) nameSessionIn(response, text => forwarded.nameSession(text))

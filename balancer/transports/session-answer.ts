@@ -45,8 +45,8 @@ function isPlain(response: ServerResponse, head: unknown[] | undefined): boolean
 
 function withLength(head: unknown[], length: number): unknown[] {
   return head.map(part => {
-    if (Array.isArray(part)) setLength(part as OutgoingHttpHeader[], length)
-    else if (typeof part === 'object' && part !== null) {
+    if (Array.isArray(part)) return setLength([...(part as OutgoingHttpHeader[])], length)
+    if (typeof part === 'object' && part !== null) {
       const headers = part as OutgoingHttpHeaders
       for (const name in headers) if (name.toLowerCase() === 'content-length') return { ...headers, [name]: length }
     }
@@ -55,10 +55,11 @@ function withLength(head: unknown[], length: number): unknown[] {
 }
 
 /** @param headers names and values in turn */
-function setLength(headers: OutgoingHttpHeader[], length: number): void {
+function setLength(headers: OutgoingHttpHeader[], length: number): OutgoingHttpHeader[] {
   for (let i = 0; i < headers.length; i += 2) {
     if (String(headers[i]).toLowerCase() === 'content-length') headers[i + 1] = String(length)
   }
+  return headers
 }
 
 function call(response: ServerResponse, method: 'writeHead' | 'write' | 'end', args: unknown[]): unknown {

@@ -85,9 +85,18 @@ export function homeFolder(): string {
   }
 }
 
+/** The folder that this process is in, and the name by which it was entered. */
+let entered: { folder: string; name: string } | undefined
+
 /** The folder in which the command was typed, by the name that the person knows it by: links in it may be moved. */
-export function startFolder({ PWD }: Environment = process.env): string {
+export function startFolder(): string {
   const folder = process.cwd()
+  // Asked once: after a link has moved, the name is that of another folder, and this one may be gone.
+  if (entered?.folder !== folder) entered = { folder, name: nameOf(folder, process.env['PWD']) }
+  return entered.name
+}
+
+function nameOf(folder: string, PWD: string | undefined): string {
   try {
     return PWD !== undefined && realpathSync(PWD) === folder ? PWD : folder
   } catch {

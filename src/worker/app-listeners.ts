@@ -134,7 +134,9 @@ export class AppListeners {
   /** Node's own checks of `listen` are passed; its callback and its signal are as ever. */
   #announce(server: net.Server, { callback, signal }: PortCall): void {
     if (callback !== undefined) server.once('listening', callback)
-    signal?.addEventListener('abort', () => server.close())
+    // Node, too, has the server listen first.
+    if (signal?.aborted === true) process.nextTick(() => server.close())
+    else signal?.addEventListener('abort', () => server.close(), { once: true })
   }
 
   #fakeListen(server: net.Server, host?: string): AppHandle {

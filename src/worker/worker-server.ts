@@ -3,7 +3,9 @@ import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
+import { nameAnswer } from '#balancer/contract/request-id.js'
 import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
+import { announceConnection } from './connection-event.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
 import { RequestCount } from './request-count.js'
@@ -109,6 +111,7 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client, this.options.publicPort)
+    announceConnection(this.server, request.socket)
     this.count.begin(response)
     const socket = request.socket as Socket & { server?: Server }
     const { server: edge } = socket
@@ -125,6 +128,7 @@ export class WorkerServer {
   checkContinue(request: IncomingMessage, response: ServerResponse, client: Client): boolean {
     if (this.server.listenerCount('checkContinue') === 0) return false
     identify(request, client, this.options.publicPort)
+    announceConnection(this.server, request.socket)
     this.count.begin(response)
     return this.server.emit('checkContinue', request, response)
   }
@@ -137,6 +141,7 @@ export class WorkerServer {
   /** Mesh mode: serves an upgrade that did not come by the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     identify(request, client, this.options.publicPort)
+    announceConnection(this.server, request.socket)
     this.count.beginUpgrade(socket)
     this.server.emit('upgrade', request, socket, head)
   }
@@ -221,7 +226,7 @@ export class WorkerServer {
     socket.on('error', () => socket.destroy())
     const response = new ServerResponse(request)
     response.shouldKeepAlive = false
-    response.setHeader('X-Request-Id', request.headers['x-request-id'] ?? '')
+    nameAnswer(response, String(request.headers['x-request-id'] ?? ''))
     response.assignSocket(socket as Socket)
     response.once('finish', () => {
       response.detachSocket(socket as Socket)

@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { mkdirSync, realpathSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ask } from '../helpers/client.js'
@@ -203,3 +203,28 @@ void t.test('a folder is started as its package.json says', async t => {
   const cluster = await start(t, folder, { WORKERS: '1', APP_ARGS: 'two' })
   t.equal((await ask(cluster.url, '/')).text, 'one,two')
 })
+
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
+  void t.test(`a worker starts from where the link of the folder points now, in ${mode}`, async t => {
+    const folder = realpathSync(temporaryFolder(t))
+    const current = join(folder, 'current')
+    for (const name of ['one', 'two']) {
+      mkdirSync(join(folder, name))
+      writeFileSync(join(folder, name, 'name.txt'), name)
+      const source = `const read = () => require('fs').readFileSync('name.txt', 'utf8')
+        const answer = [${JSON.stringify(name)}, read()].join(' in ')
+        require('http').createServer((request, response) => response.end(answer)).listen(process.env.PORT)`
+      writeFileSync(join(folder, name, 'app.js'), source)
+    }
+    symlinkSync('one', current)
+    const env = { APP: './app.js', PWD: current, DATA_DIR: join(folder, 'data'), WORKERS: '1', BALANCERS }
+    const cluster = await Cluster.start(t, env, undefined, current)
+    t.equal((await ask(cluster.url, '/')).text, 'one in one')
+    symlinkSync('two', join(folder, 'next'))
+    renameSync(join(folder, 'next'), current)
+    rmSync(join(folder, 'one'), { recursive: true })
+    await cluster.reload()
+    t.equal((await ask(cluster.url, '/')).text, 'two in two')
+    t.match(await cluster.stop(), { code: 0 })
+  })
+}

@@ -225,3 +225,23 @@ void t.test('a worker that retires accepts nothing more, and the app does not no
   t.ok(app.listening)
   t.equal(await new Promise(resolve => app.close(resolve)), undefined)
 })
+
+void t.test('a signal that is aborted, before or after, closes the server as under node', async t => {
+  await install(t)
+  for (const isEarly of [true, false]) {
+    const app = server(t, 'app')
+    const controller = new AbortController()
+    if (isEarly) controller.abort()
+    let isTold = false
+    app.on('listening', () => (isTold = true))
+    app.listen({ port: PORT, signal: controller.signal })
+    t.ok(app.listening)
+    const closed = once(app, 'close')
+    if (!isEarly) setImmediate(() => controller.abort())
+    await within(closed, 'its end')
+    t.notOk(app.listening)
+    t.equal(isTold, !isEarly, 'one that is closed at once never says that it listens')
+    app.listen(PORT)
+    t.ok(app.listening, 'it may listen again')
+  }
+})

@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import express from 'express'
 import t, { type Test } from 'tap'
+import { nameAnswer } from '#balancer/contract/request-id.js'
 import { KeptAnswers } from '#balancer/requests/kept-answers.js'
 import { addCookiesTo } from '#balancer/transports/added-cookies.js'
 import { watchLocalFile, type WatchedRequest } from '#balancer/transports/local-copies.js'
@@ -30,7 +31,7 @@ async function given(t: Test): Promise<Given> {
   const addedCookies = ['added=1']
   let current: App = () => undefined
   const server = http.createServer((request, response) => {
-    response.setHeader('X-Request-Id', 'id')
+    nameAnswer(response, 'id')
     addCookiesTo(response, addedCookies)
     const copyOf: WatchedRequest['copyOf'] = answer => kept.begin(request, answer)
     const keptAnswer: WatchedRequest['keptAnswer'] = () => kept.find(request)
@@ -76,8 +77,12 @@ const something: Record<string, (t: Test) => App> = {
     response.write(script.slice(0, 4))
     response.end(Buffer.from(script.slice(4)))
   },
-  'a head with pairs': () => (_request, response) => {
+  'a head in a list': () => (_request, response) => {
     response.writeHead(200, ['Cache-Control', FOREVER['Cache-Control'], 'Content-Type', 'text/javascript'])
+    response.end(script)
+  },
+  'a head in pairs': () => (_request, response) => {
+    response.writeHead(200, [...Object.entries(FOREVER), ['Content-Type', 'text/javascript']] as unknown as string[])
     response.end(script)
   },
   Express: t => {

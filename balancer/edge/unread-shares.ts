@@ -38,7 +38,7 @@ interface Progress {
 /** Some hundred megabytes can go out in a second, so this is short. It costs next to nothing while little is unread. */
 const CHECK_MS = 100
 /** The share of time in which the system may be asked. */
-const BUSY = 0.25
+const BUSY = 0.1
 /** While less than this part of the memory can be in use, nobody is at a share. */
 const PART = 4
 /** The system's send buffer for one connection is at most as large (tcp(7), tcp_wmem). */

@@ -10,7 +10,7 @@ import { RawConnection, requestBytes } from '../../helpers/raw-http.js'
 import { RunningBalancer } from '../../helpers/running-balancer.js'
 
 const MEGABYTE = 1024 ** 2
-const LARGE = Buffer.alloc(24 * MEGABYTE, 'x')
+const LARGE = Buffer.alloc(12 * MEGABYTE, 'x')
 const MEDIUM = LARGE.subarray(0, 1.5 * MEGABYTE)
 const BODIES: Record<string, Buffer | string> = { '/small': 'small', '/medium': MEDIUM }
 const HOG = '127.0.0.2'

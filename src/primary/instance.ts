@@ -34,6 +34,7 @@ import { ShutdownClock } from './host/shutdown-clock.js'
 import { Deployer } from './releases/deployer.js'
 import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
+import { StartedApp } from './releases/started-app.js'
 import { besideWanted, statusOf } from './instance-status.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
@@ -86,6 +87,8 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
       { release: releases.live },
       'release that was deployed is served: outpost rollback start returns to the app',
     )
+  } else if (releases.filesOf(STARTED) !== undefined) {
+    log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
   }
   const publicPort = boundAsRoot ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
@@ -142,20 +145,23 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
         cron.follow(release, generation)
       },
     },
-    filesOf: id => (id === STARTED ? undefined : { folder: releases.filesOf(id), env: releases.envOf(id) }),
+    filesOf: id => ({ folder: releases.filesOf(id), env: releases.envOf(id) }),
     shutdown,
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
   const pause: TrafficPause = new TrafficPause(supervisor.edge, log)
   const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor.edge, log)
+  const startedIn = startFolder()
+  const started = new StartedApp({ store: releases, app: config.app, startedIn, dataDir: config.dataDir, log })
   const deployer = new Deployer({
     store: releases,
+    keepStarted: () => started.keep(),
     runner: supervisor.changes,
     previewKey,
     app: config.app,
-    startedIn: startFolder(),
-    leftOut: [relative(startFolder(), config.dataDir)].filter(name => name !== '' && !name.startsWith('..')),
+    startedIn,
+    leftOut: [relative(startedIn, config.dataDir)].filter(name => name !== '' && !name.startsWith('..')),
     env: installEnvironment,
     appEnvironment: embedded.environment(),
     lifelineFd: lifeline.fd,
@@ -212,6 +218,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const all = [
     embedded,
     together(supervisor, beside, cron),
+    started,
     pause,
     reloadSchedule,
     watch,

@@ -184,6 +184,9 @@ class ReleaseTree {
   async #makeFolder(name: string): Promise<void> {
     if (this.#folders.has(name)) return
     await this.#makeFolder(parentOf(name))
+    // A path of one entry may name a thousand folders.
+    if (this.#folders.size > this.limits.maxEntries)
+      throw new ArchiveError(`it has more than ${this.limits.maxEntries} folders`)
     this.#claim(name)
     await mkdir(join(this.folder, name), { mode: 0o755 })
     this.#folders.add(name)

@@ -18,6 +18,8 @@ import type { Draft } from './release-store.js'
 import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
 
 export interface DeployerOptions extends ReleaserOptions {
+  /** Keeps the app that the program was started with, before another release takes its place. */
+  keepStarted: () => Promise<void>
   /** The app that the program was started with, and where that was. */
   app: string | undefined
   startedIn: string
@@ -92,6 +94,8 @@ export class Deployer implements Service {
    * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `TAKEN_BACK`
    */
   deploy({ archive, source, stages, preview }: Deploy, told: Told): Promise<Deployed> {
+    // It may fail before it is read.
+    archive.on('error', () => undefined)
     return this.#alone(async () => {
       const { store, log } = this.options
       const draft = store.draft()
@@ -193,6 +197,7 @@ export class Deployer implements Service {
     if (this.#busy || this.options.runner.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     this.#busy = true
     try {
+      await this.options.keepStarted()
       return await work()
     } finally {
       this.#busy = false

@@ -34,6 +34,8 @@ const stateSchema = z.object({
   last: z.number(),
   /** The release in preview: a start of the program begins it again. */
   preview: z.string().optional(),
+  /** Whether the release `start` is a copy that was kept of the app, and no longer the folder of the app. */
+  startedIsKept: z.boolean().optional(),
 })
 
 export type ReleaseRecord = z.infer<typeof recordSchema>
@@ -51,11 +53,14 @@ const KEPT = 5
 const KEPT_RECORDS = 10
 
 const DRAFT = '.new-'
+/** The copy of the app that the program was started with. */
+const STARTED_COPY = 'started'
 /** The prefix of a folder that is being removed. */
 const GONE = '.gone-'
 
 /**
- * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`. The name of a release
+ * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`, and `started`, the app as it was
+ * before the first deploy. The name of a release
  * appears when it is whole, and nothing in it changes from then on but its outcome. `state.json` names the live one;
  * it is replaced in one step, so a crash leaves the old name or the new one.
  */
@@ -75,8 +80,11 @@ export class ReleaseStore {
     }
     store.#readState()
     for (const name of fs.readdirSync(folder)) {
+      // The copy of the app is made anew, and replaces what is there.
+      if (name === DRAFT + STARTED_COPY) continue
       if (name.startsWith(DRAFT) || name.startsWith(GONE)) store.#remove(join(folder, name))
     }
+    if (store.#state.startedIsKept !== true) store.#remove(join(folder, STARTED_COPY))
     for (const { id, outcome } of store.list()) {
       if (outcome === 'installed') store.takenBack(id, 'its deploy was cut short')
     }
@@ -109,12 +117,24 @@ export class ReleaseStore {
     return id === STARTED || (this.get(id)?.outcome ?? 'taken-back') !== 'taken-back'
   }
 
-  /** The folder of its files; undefined for the code that the program was started with. */
+  /** The folder of its files; undefined for the app where the program was started, as long as that was not kept. */
   filesOf(id: string): string | undefined {
     const record = this.get(id)
-    if (record === undefined) return undefined
-    if (record.files === STARTED) return undefined
-    return join(this.folder, record.files ?? id, 'app')
+    if (id === STARTED || record?.files === STARTED) {
+      return this.#state.startedIsKept === true ? join(this.folder, STARTED_COPY) : undefined
+    }
+    return record && join(this.folder, record.files ?? id, 'app')
+  }
+
+  /** A folder for a copy of the app that the program was started with. */
+  startedDraft(): string {
+    return join(this.folder, DRAFT + STARTED_COPY)
+  }
+
+  /** From now on the draft is what `start` runs. */
+  keepStarted(): void {
+    fs.renameSync(this.startedDraft(), join(this.folder, STARTED_COPY))
+    this.#write({ ...this.#state, startedIsKept: true })
   }
 
   /** The variables that are pinned to it. */

@@ -212,6 +212,14 @@ void t.test('a body that is no archive is refused', async t => {
   }
 })
 
+void t.test('an archive whose few entries name many folders is refused', async t => {
+  const { folder } = placeFor(t)
+  const deep = (first: string): string => `${first}/${'d/'.repeat(60)}file`
+  t.match(await unpacked(folder, tarOf({ path: deep('a') }, { path: deep('b') })).catch((error: unknown) => error), {
+    message: /more than 100 folders/,
+  })
+})
+
 void t.test('an archive whose sender leaves is refused', async t => {
   const { folder } = placeFor(t)
   const archive = tarOf({ path: 'a', text: 'x'.repeat(10_000) })

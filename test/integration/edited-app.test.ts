@@ -1,0 +1,75 @@
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { ControlClient } from '#src/control/client.js'
+import { ask } from '../helpers/client.js'
+import { Cluster, failureOf } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { appThatSays, archiveOf, folderOf } from '../helpers/releases.js'
+
+// A person edits the folder that the program was started in, and deploys it from there.
+
+const edit = (folder: string, files: Readonly<Record<string, string>>): void => {
+  for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
+}
+
+for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode': '0' })) {
+  void t.test(`the app as it was started is what a deploy of its edited folder goes back to, in ${mode}`, async t => {
+    const APP = folderOf(t, appThatSays('one'))
+    const env = { APP, EMBED: 'none', BALANCERS, KEEP_WARM: '0' }
+    const cluster = await Cluster.start(t, env)
+    const client = await ControlClient.of(cluster.dataDir)
+    const text = async (): Promise<string> => (await ask(cluster.url, '/')).text
+
+    await t.test('a worker that is replaced during a trial runs the code before it', async t => {
+      edit(APP, appThatSays('broken', 'response.statusCode = 500'))
+      const before = cluster.pids('worker')
+      const deployed = failureOf(
+        client.deploy(archiveOf(APP), { source: 'test', stages: '10:60' }, ({ event }) => {
+          if (event !== 'baking') return
+          process.kill(before[0]!, 'SIGKILL')
+          void (async () => {
+            await until(() => cluster.pids('worker').length >= 3, 'another worker')
+            for (let i = 0; i < 200; i += 1) await ask(cluster.url, '/').catch(() => undefined)
+          })()
+        }),
+      )
+      t.match(await deployed, { code: 'TAKEN_BACK' })
+      for (let i = 0; i < 20; i += 1) t.equal(await text(), 'one')
+    })
+
+    await t.test('a reload and a rollback serve it', async t => {
+      t.equal((await cluster.reload()).replaced, 2)
+      t.equal(await text(), 'one')
+      edit(APP, appThatSays('two'))
+      await client.deploy(archiveOf(APP), { source: 'test', stages: '' })
+      t.equal(await text(), 'two')
+      edit(APP, appThatSays('three'))
+      await client.rollback()
+      t.equal(await text(), 'one')
+    })
+
+    await t.test('so does the next start, after a kill in the middle of a deploy', async t => {
+      await new Promise<void>(resolve => {
+        const told = ({ event }: { event: string }): void => {
+          if (event === 'baking') resolve()
+        }
+        client.deploy(archiveOf(APP), { source: 'test', stages: '50:60' }, told).catch(() => undefined)
+      })
+      cluster.signal('SIGKILL')
+      await cluster.exited
+      const again = await Cluster.start(t, { ...env, DATA_DIR: cluster.dataDir })
+      t.equal((await ask(again.url, '/')).text, 'one')
+      t.ok(again.lines.some(line => line.includes('app as it was before its first deploy is served')))
+    })
+  })
+}
+
+void t.test('an app that is too large to be kept is named at its first deploy', async t => {
+  const files = Object.fromEntries(Array.from({ length: 5_001 }, (_, i) => [`assets/${i}`, '']))
+  const APP = folderOf(t, { ...appThatSays('one'), ...files })
+  const cluster = await Cluster.start(t, { APP, EMBED: 'none', WORKERS: '1' })
+  const client = await ControlClient.of(cluster.dataDir)
+  await client.deploy(archiveOf(folderOf(t, appThatSays('two'))), { source: 'test', stages: '' })
+  t.ok(cluster.lines.some(line => line.includes('app is not kept as it was started: it has more than 5000 files')))
+})

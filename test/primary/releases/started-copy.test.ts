@@ -1,0 +1,47 @@
+import { existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import t from 'tap'
+import { copyApp, CopyError } from '#src/primary/releases/started-copy.js'
+import { temporaryFolder } from '../../helpers/harness.js'
+import { folderOf } from '../../helpers/releases.js'
+
+void t.test('an app is copied without its packages, which the copy finds where they are', async t => {
+  const from = folderOf(t, {
+    'app.js': 'one',
+    'lib/part.js': 'part',
+    'node_modules/express/index.js': 'express',
+    'packages/tool/node_modules/zod/index.js': 'zod',
+    '.env': 'A=1',
+    '.git/HEAD': 'x',
+    'data/secret': 'x',
+  })
+  symlinkSync('lib/part.js', join(from, 'inner'))
+  symlinkSync('../outside', join(from, 'outer'))
+  const to = join(temporaryFolder(t), 'copy')
+  await copyApp(from, to, join(from, 'data'))
+  writeFileSync(join(from, 'app.js'), 'two')
+  const text = (name: string): string => readFileSync(join(to, name), 'utf8')
+  t.strictSame([text('app.js'), text('lib/part.js'), text('.env'), text('inner')], ['one', 'part', 'A=1', 'part'])
+  t.equal(realpathSync(join(to, 'node_modules')), realpathSync(join(from, 'node_modules')))
+  t.equal(text('packages/tool/node_modules/zod/index.js'), 'zod')
+  t.equal(readlinkSync(join(to, 'outer')), join(from, '../outside'))
+  t.strictSame([existsSync(join(to, '.git')), existsSync(join(to, 'data'))], [false, false])
+})
+
+void t.test('packages of a folder above the app are found by the copy, and an older copy is replaced', async t => {
+  const above = folderOf(t, { 'node_modules/express/index.js': 'express', 'app/app.js': 'one', 'copy/old.js': 'old' })
+  await copyApp(join(above, 'app'), join(above, 'copy'), '')
+  t.equal(readFileSync(join(above, 'copy/node_modules/express/index.js'), 'utf8'), 'express')
+  t.notOk(existsSync(join(above, 'copy/old.js')))
+})
+
+void t.test('an app that is too large is not kept', async t => {
+  const from = folderOf(t, { 'a.js': 'x'.repeat(2_000_000), 'b.js': '', 'c/d.js': '' })
+  mkdirSync(join(from, 'e'))
+  const to = join(temporaryFolder(t), 'copy')
+  await t.rejects(
+    copyApp(from, to, '', { maxEntries: 4, maxBytes: 3_000_000 }),
+    new CopyError('it has more than 4 files'),
+  )
+  await t.rejects(copyApp(from, to, '', { maxEntries: 9, maxBytes: 1 << 20 }), new CopyError('it has more than 1 MiB'))
+})

@@ -32,7 +32,8 @@ export function outpostFrom(program: string, name: string, is: string, balancers
         BENCH_REDIS_URL: redisUrl,
         SESSION_SECRET: 'the same for every peer, of 32 characters at least',
         RATE_LIMIT_MAX: '0',
-        ...(app === 'bench' ? { APP: script('servers/app.js') } : {}),
+        // The app exports what it serves, and its client of Redis would have Outpost wait whether it listens itself.
+        ...(app === 'bench' ? { APP: script('servers/app.js'), APP_ENTRY: 'export' } : {}),
       }
       const started = start(name, node, [...nodeArguments, program], { ...settings, ...env })
       const origin = `http://127.0.0.1:${port}`

@@ -1,6 +1,8 @@
+import { statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { namedUser } from '../config/command-environment.js'
 import type { Context } from './context.js'
 import { launchOf, type StartOptions } from './launch.js'
 import { unitOf } from './systemd-unit.js'
@@ -40,13 +42,22 @@ export function addService(program: Command, context: Context): void {
         outpost: [process.execPath, '--', command],
         start: startWords(app, options, dataDir, appArgs),
         dataDir,
-        runAs: options.user === true ? undefined : userInfo().username,
+        runAs: options.user === true ? undefined : userOfService(cwd),
         port: options.port === undefined ? undefined : Number(options.port),
       })
       if (options.json === true) return output.json({ name: `${name}.service`, unit })
       output.print(unit.trimEnd())
       output.note(howToInstall(name, options.user === true))
     })
+}
+
+/** As the program itself chooses when root starts it: RUN_AS, else the owner of the app's folder, else who typed this. */
+function userOfService(folder: string): string {
+  const named = namedUser()
+  if (named !== undefined) return named
+  const { uid, username } = userInfo()
+  const owner = statSync(folder).uid
+  return uid === 0 && owner !== 0 ? String(owner) : username
 }
 
 /** The words behind `outpost start`; no path depends on the folder. */

@@ -10,6 +10,11 @@ export function namedDataDir(env: Environment = process.env): string | undefined
   return named === undefined ? undefined : resolve(named)
 }
 
+/** The user that the person wants an instance of root to run as. */
+export function namedUser(env: Environment = process.env): string | undefined {
+  return given(env, 'OUTPOST_RUN_AS') ?? given(env, 'RUN_AS')
+}
+
 /** Where instances are written down. */
 export function stateFolder(env: Environment = process.env): string {
   const { name, default: standIn = '' } = variables.stateDir

@@ -43,6 +43,12 @@ async function jsonOf(shell: Shell, words: readonly string[]): Promise<unknown> 
   return JSON.parse(out)
 }
 
+void t.test('the unit names the user of RUN_AS', async t => {
+  const { out } = await new Shell(t).run(['service', '-p', '80'], { env: { RUN_AS: 'nobody' } })
+  t.match(out, /^User=nobody$/m)
+  t.match(out, /^AmbientCapabilities=CAP_NET_BIND_SERVICE$/m)
+})
+
 void t.test('the unit is printed, and how to install it is a remark', async t => {
   const shell = new Shell(t)
   const { code, out, err } = await shell.run(['service', 'shop', '--name', 'web', '--user'])

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import { reset } from '../transports/reset.js'
-import { takenFrom } from './taken.js'
+import { takenFrom } from './taken-bytes.js'
 
 interface Backlog {
   /** The bytes that the system had taken at the last progress, and the time of it. */

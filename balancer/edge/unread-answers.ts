@@ -30,8 +30,8 @@ interface Held {
 /**
  * What is to be done about answers that are not read. Who is over its share gets no more into the system's memory than
  * there is room, which costs a client that reads but a moment. If nothing of an answer arrives for some time, its
- * connection is cut, the longest still first, until the rest is within the share. Of proxies nothing is cut: they have limits of their own for clients
- * that stand still, and many clients that pause would otherwise lose what they watch.
+ * connection is cut, the longest still first, until the rest is within the share. Of proxies nothing is cut: they have
+ * limits of their own for clients that stand still, and many clients that pause would otherwise lose what they watch.
  * @param capacity memory for all of them
  * @param patienceMs how long a connection may stand still
  */

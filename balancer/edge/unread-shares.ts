@@ -4,7 +4,7 @@ import { reset } from '../transports/reset.js'
 import type { Reader } from './client-connections.js'
 import { responseInProgress } from './connection-refusals.js'
 import { peerKey, type Queues, type SystemQueues } from './system-queues.js'
-import { takenFrom } from './taken.js'
+import { takenFrom } from './taken-bytes.js'
 import { relieve, type Unread } from './unread-answers.js'
 
 export interface UnreadSharesOptions {

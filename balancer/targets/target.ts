@@ -8,6 +8,7 @@ import type {
   UpgradedConnection,
 } from '../transports/transport.js'
 import { LinkedList, type Entry } from './linked-list.js'
+import { LongLived } from './long-lived.js'
 
 /**
  * - `joining`: new, waits for its first good probe
@@ -58,16 +59,13 @@ export class Target implements Places {
   #state: TargetState = 'joining'
   readonly #unbound = new LinkedList<InFlight>()
   readonly #bound = new LinkedList<InFlight>()
-  readonly #upgraded = new Set<UpgradedConnection>()
   /** Whether it has refused a connection since it was last ready. This is no state, because a drain must not end. */
   #refused = false
   /** The number of unbound requests that were answered with a stream at the last count. */
   #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
-  /** Long-lived connections are ended: see `endLongLived`. */
-  #endsLongLived = false
-  #endingPolls: NodeJS.Timeout | undefined
+  readonly #longLived = new LongLived(this.#bound)
   /** The place of a request that may have ended another target. */
   #alone: Entry | undefined
 
@@ -93,7 +91,7 @@ export class Target implements Places {
   }
 
   get upgraded(): number {
-    return this.#upgraded.size
+    return this.#longLived.upgraded
   }
 
   /** Whether as many requests wait for an answer as may. An answer that streams holds no place. */
@@ -115,11 +113,8 @@ export class Target implements Places {
     const free = limit - (bound ? requests.size : requests.size - this.#streaming)
     // As long as more than half are free, nobody is at a share, so nothing has to be counted.
     if (free * 2 > limit) return true
-    return mayTake(
-      requests.count(({ account, answering }) => account === client && !answering),
-      1,
-      free,
-    )
+    const held = requests.count(({ account, answering }) => account === client && !answering)
+    return mayTake(held, 1, free)
   }
 
   /** The app in this process does not say when an answer begins, so that is looked for. */
@@ -149,7 +144,7 @@ export class Target implements Places {
 
   /** Takes a place for a request. Returns the place, which is given back to `end`. */
   begin(request: InFlight, bound = false): Entry {
-    if (bound && this.#endsLongLived) this.#endPollsSoon()
+    if (bound) this.#longLived.noteBound()
     return (bound ? this.#bound : this.#unbound).add(request)
   }
 
@@ -184,12 +179,12 @@ export class Target implements Places {
   }
 
   beginUpgraded(connection: UpgradedConnection): void {
-    this.#upgraded.add(connection)
-    if (this.#endsLongLived || this.#state === 'gone') connection.closeForRestart()
+    this.#longLived.add(connection)
+    if (this.#state === 'gone') connection.closeForRestart()
   }
 
   endUpgraded(connection: UpgradedConnection): void {
-    if (this.#upgraded.delete(connection) && this.#state === 'draining') this.#settleDrain()
+    if (this.#longLived.delete(connection) && this.#state === 'draining') this.#settleDrain()
   }
 
   /** Probes are good, or an ejection is over. */
@@ -250,26 +245,13 @@ export class Target implements Places {
     this.transport.close()
   }
 
-  /** Closes a few at a time, so that their clients do not all reconnect at once. */
-  closeUpgraded(connections = [...this.#upgraded]): void {
-    for (const connection of connections.splice(0, CLOSED_AT_ONCE)) connection.closeForRestart()
-    if (connections.length > 0) setTimeout(() => this.closeUpgraded(connections), CLOSING_PAUSE_MS).unref()
+  closeUpgraded(): void {
+    this.#longLived.closeUpgraded()
   }
 
   /** Closes upgraded connections and ends polls from now on, a few at a time. */
   endLongLived(): void {
-    this.#endsLongLived = true
-    this.closeUpgraded()
-    if (this.#bound.size > 0) this.#endPollsSoon()
-  }
-
-  #endPollsSoon(): void {
-    this.#endingPolls ??= setTimeout(() => {
-      this.#endingPolls = undefined
-      let left = CLOSED_AT_ONCE
-      for (const request of this.#bound.items()) if (left > 0 && request.endPoll()) left -= 1
-      if (this.#bound.size > 0) this.#endPollsSoon()
-    }, CLOSING_PAUSE_MS).unref()
+    this.#longLived.end()
   }
 
   /** Ends what is in flight at a target whose connections would not end by themselves. */
@@ -314,6 +296,3 @@ const NOTHING: InFlight = {
   abandon: () => undefined,
   endPoll: () => false,
 }
-
-const CLOSED_AT_ONCE = 50
-const CLOSING_PAUSE_MS = 50

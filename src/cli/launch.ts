@@ -1,6 +1,6 @@
 import { readFileSync, statSync } from 'node:fs'
 import { basename, resolve } from 'node:path'
-import { addNodeOptionsForApps } from '../config/app-environment.js'
+import { addNodeOptionsForApps, startFolder } from '../config/app-environment.js'
 import { enterFolder, namedDataDir, newInFile, setEnvironment } from '../config/command-environment.js'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
@@ -32,7 +32,7 @@ export function launchOf(app: string | undefined, args: readonly string[]): Laun
   const launch: Launch = { settings: {}, env: {}, nodeOptions: [], notes: [] }
   if (args.length > 0) launch.settings['APP_ARGS'] = quoted(args)
   if (app === undefined) return launch
-  const path = resolve(app)
+  const path = resolve(startFolder(), app)
   launch.settings['APP'] = path
   return isFolder(path) ? { ...launch, cwd: path } : launch
 }

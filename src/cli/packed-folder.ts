@@ -3,6 +3,7 @@ import { join, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import ignore, { type Ignore } from 'ignore'
 import { findAppModule } from '../config/app-module.js'
+import { realPath } from '../process/real-path.js'
 
 /** The first of these that a folder has says what is left out. */
 const LISTS = ['.outpostignore', '.npmignore', '.gitignore'] as const
@@ -32,9 +33,10 @@ export interface PackOptions {
  * often in .gitignore; it is never left out for that.
  */
 export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
-  const root = resolve(folder)
+  const root = realPath(resolve(folder))
+  const written = realPath(resolve(dataDir))
   const name = LISTS.find(list => existsSync(join(root, list)))
-  const built = name === '.gitignore' ? builtFolder(root, app) : undefined
+  const built = name === '.gitignore' ? builtFolder(root, app && realPath(app)) : undefined
   // npm never packs node_modules, so a list that is written for npm does not name it.
   const hasLockfile = LOCKFILES.some(file => existsSync(join(root, file)))
   const leavesPackages = name === '.npmignore' && hasLockfile
@@ -43,7 +45,7 @@ export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
     const rules = name === undefined ? above : [...above, ...rulesIn(root, at, name)]
     for (const entry of readdirSync(join(root, at), { withFileTypes: true })) {
       const path = at === '' ? entry.name : `${at}/${entry.name}`
-      if (NEVER.has(entry.name) || join(root, path) === resolve(dataDir)) continue
+      if (NEVER.has(entry.name) || join(root, path) === written) continue
       if (leavesPackages && entry.name === 'node_modules') continue
       const isBuilt = built !== undefined && (path === built || path.startsWith(`${built}/`))
       if (!isBuilt && isLeftOut(path, entry, rules)) continue

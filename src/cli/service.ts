@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import type { Command } from 'commander'
+import { startFolder } from '../config/app-environment.js'
 import { namedUser } from '../config/command-environment.js'
 import type { Context } from './context.js'
 import { launchOf, type StartOptions } from './launch.js'
@@ -68,7 +69,7 @@ function startWords(
   appArgs: readonly string[],
 ): string[] {
   return [
-    ...(app === undefined ? [] : [resolve(app)]),
+    ...(app === undefined ? [] : [resolve(startFolder(), app)]),
     ...['--data-dir', dataDir],
     ...(workers === undefined ? [] : ['--workers', workers]),
     ...(port === undefined ? [] : ['--port', port]),

@@ -8,6 +8,7 @@ import { folderOfApp } from '../config/app-module.js'
 import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { rarely } from '../process/rarely.js'
+import { realPath } from '../process/real-path.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
 import { portDoor, socketDoor } from '../control/door.js'
@@ -85,7 +86,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   if (releases.live !== STARTED) {
     log.info(
       { release: releases.live },
-      'release that was deployed is served: outpost rollback start returns to the app',
+      'release that was deployed is served: outpost rollback start returns to the app as it was before',
     )
   } else if (releases.filesOf(STARTED) !== undefined) {
     log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
@@ -161,7 +162,9 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     previewKey,
     app: config.app,
     startedIn,
-    leftOut: [relative(startedIn, config.dataDir)].filter(name => name !== '' && !name.startsWith('..')),
+    leftOut: [relative(realPath(startedIn), realPath(config.dataDir))].filter(
+      name => name !== '' && !name.startsWith('..'),
+    ),
     env: installEnvironment,
     appEnvironment: embedded.environment(),
     lifelineFd: lifeline.fd,

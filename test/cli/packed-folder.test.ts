@@ -28,6 +28,17 @@ void t.test('without a list all is packed, but never git, and never what an inst
   t.end()
 })
 
+void t.test('what an instance writes is left out by whatever name the folder is known', t => {
+  const real = temporaryFolder(t)
+  const link = join(temporaryFolder(t), 'link')
+  symlinkSync(real, link)
+  mkdirSync(join(real, 'data'))
+  writeFileSync(join(real, 'app.js'), '')
+  t.strictSame(packedPaths({ folder: link, dataDir: join(real, 'data'), app: undefined }), ['app.js'])
+  t.strictSame(packedPaths({ folder: real, dataDir: join(link, 'data'), app: undefined }), ['app.js'])
+  t.end()
+})
+
 void t.test('.outpostignore counts before .npmignore, and that before .gitignore', t => {
   const files = { ...app, a: '', b: '', c: '' }
   t.strictSame(

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import t from 'tap'
@@ -72,6 +72,40 @@ void t.test('a folder is where its app runs and keeps its data, in the backgroun
   })
   t.match(await shell.run(['start', './shop', '-d']), { code: 0, out: /^Outpost serves http:\/\/127\.0\.0\.1:\d+ / })
 })
+
+void t.test(
+  'an app in a folder that was entered by a link is run from where the link leads, and can be gone back to',
+  async t => {
+    const shell = new Shell(t)
+    const says = (text: string): string =>
+      `require('node:http').createServer((request, response) => response.end('${text}')).listen(process.env.PORT)`
+    for (const name of ['one', 'two']) {
+      mkdirSync(join(shell.folder, name))
+      writeFileSync(join(shell.folder, name, 'app.js'), says(name))
+    }
+    const link = join(shell.folder, 'current')
+    const lead = (to: string): void => {
+      rmSync(link, { force: true })
+      symlinkSync(to, link)
+    }
+    lead('one')
+    const there = { cwd: link, env: { PWD: link, DATA_DIR: join(shell.folder, 'one/data') } }
+    const { url, dataDir } = JSON.parse((await shell.run(['start', 'app.js', '-d', '--json'], there)).out) as Started
+    const text = async (): Promise<string> => (await ask(url, '/')).text
+    const client = await ControlClient.of(dataDir)
+    lead('two')
+    await client.reload()
+    t.equal(await text(), 'two')
+    lead('one')
+    await client.reload()
+    writeFileSync(join(link, 'app.js'), says('three'))
+    t.match(await shell.run(['deploy', '.', '--bake', '0'], there), { code: 0 })
+    t.equal(await text(), 'three')
+    t.notOk(existsSync(join(dataDir, 'releases/r1/app/data')), 'what the instance writes is no part of a release')
+    t.match(await shell.run(['rollback'], there), { code: 0 })
+    t.equal(await text(), 'one')
+  },
+)
 
 void t.test('an app that does not start is told with its last output, and nothing is left', async t => {
   const shell = new Shell(t)

@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process'
-import { realpathSync } from 'node:fs'
 import { nodeOptions, startFolder, workerEnvironment } from '../../config/app-environment.js'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import { configFor, type Config } from '../../config/config.js'
@@ -9,6 +8,7 @@ import { openGate } from '../../ipc/gate.js'
 import type { StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
+import { realPath } from '../../process/real-path.js'
 import { Child, type ChildObserver } from './child.js'
 import { forkSpare, type AppLaunch, type ForkOptions } from './fork.js'
 import { Spare } from './spare.js'
@@ -156,14 +156,6 @@ const REQUIRES = /(^|\s)(-r|--require)(?![\w-])/
 /** Two launches with the same key run the same. A link in the path of the folder may have been moved. */
 function keyOf(launch: AppLaunch): string {
   return JSON.stringify([launch, realPath(launch.cwd)])
-}
-
-function realPath(path: string): string {
-  try {
-    return realpathSync(path)
-  } catch {
-    return path
-  }
 }
 
 /** An app that is not there any more is left to Node, which says so. */

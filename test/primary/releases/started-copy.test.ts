@@ -1,4 +1,17 @@
-import { existsSync, mkdirSync, readFileSync, readlinkSync, realpathSync, symlinkSync, writeFileSync } from 'node:fs'
+import { execFileSync } from 'node:child_process'
+import { once } from 'node:events'
+import {
+  chmodSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  realpathSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import net from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
 import { copyApp, CopyError } from '#src/primary/releases/started-copy.js'
@@ -33,6 +46,30 @@ void t.test('packages of a folder above the app are found by the copy, and an ol
   await copyApp(join(above, 'app'), join(above, 'copy'), '')
   t.equal(readFileSync(join(above, 'copy/node_modules/express/index.js'), 'utf8'), 'express')
   t.notOk(existsSync(join(above, 'copy/old.js')))
+})
+
+void t.test('what is written to by another name of the folder is left out, and so is what cannot be read', async t => {
+  const real = folderOf(t, { 'app.js': 'one', 'data/log': 'x', 'closed/a.js': '' })
+  const link = join(temporaryFolder(t), 'link')
+  symlinkSync(real, link)
+  chmodSync(join(real, 'closed'), 0)
+  t.teardown(() => chmodSync(join(real, 'closed'), 0o700))
+  const to = join(real, 'data', 'copy')
+  await copyApp(link, to, join(real, 'data'))
+  t.strictSame(readdirSync(to).sort(), ['app.js', 'closed'])
+  await copyApp(real, to, join(link, 'data'))
+  t.strictSame(readdirSync(to).sort(), ['app.js', 'closed'])
+})
+
+void t.test('a socket and a named pipe are no part of an app', async t => {
+  const from = folderOf(t, { 'app.js': 'one' })
+  execFileSync('mkfifo', [join(from, 'pipe')])
+  const server = net.createServer().listen(join(from, 'socket'))
+  await once(server, 'listening')
+  t.teardown(() => server.close())
+  const to = join(temporaryFolder(t), 'copy')
+  await copyApp(from, to, '')
+  t.strictSame(readdirSync(to), ['app.js'])
 })
 
 void t.test('an app that is too large is not kept', async t => {

@@ -5,6 +5,7 @@ import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import { ControlClient } from '#src/control/client.js'
 import { ControlError, type Reloaded, type Scale, type Scaled } from '#src/control/protocol.js'
+import { bareNode } from './bare-node.js'
 import { ask } from './client.js'
 import { until, within } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
@@ -69,7 +70,8 @@ export class Cluster {
     this.#workers = Number(env['WORKERS'])
     // A session of its own: a test may signal it as a group, as a terminal or a service manager does.
     const limit = openFiles === undefined ? '' : `ulimit -n ${openFiles} && `
-    const command = ['-c', `${limit}exec "$@"`, 'sh', process.execPath, program]
+    const [file, words] = bareNode
+    const command = ['-c', `${limit}exec "$@"`, 'sh', file, ...words, program]
     this.#process = spawn('sh', command, { env, cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
     this.#guard(this.#process.pid!)
     this.#printed.setMaxListeners(0)

@@ -5,6 +5,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { registeredInstances } from '#src/control/instance-registry.js'
 import { isAlive, kill, titleOf } from '#scripts/lib/proc.js'
+import { bareNode } from './bare-node.js'
 import { until, within } from './deadline.js'
 import { temporaryFolder, type Harness } from './harness.js'
 
@@ -54,7 +55,8 @@ export class Shell {
   /** Types `outpost` and these words, and waits for the end. */
   async run(words: readonly string[], { env = {}, cwd = this.folder }: RunOptions = {}): Promise<Ran> {
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
-    const child = spawn(process.execPath, [command, ...words], { cwd, env: { ...this.env, ...env }, stdio })
+    const [file, before] = bareNode
+    const child = spawn(file, [...before, command, ...words], { cwd, env: { ...this.env, ...env }, stdio })
     let [out, err] = ['', '']
     child.stdout.setEncoding('utf8').on('data', chunk => (out += String(chunk)))
     child.stderr.setEncoding('utf8').on('data', chunk => (err += String(chunk)))

@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 import { freePort } from '#scripts/lib/free-port.js'
+import { bareNode } from './bare-node.js'
 import { ask } from './client.js'
 import { until, within } from './deadline.js'
 import type { Harness } from './harness.js'
@@ -25,7 +26,8 @@ export class PlainNode {
     const port = await freePort()
     const { PATH = '' } = process.env
     const options = { cwd: strangers, env: { PATH, PORT: String(port), ...env } }
-    const app = new PlainNode(spawn(process.execPath, args, options), port)
+    const [file, words] = bareNode
+    const app = new PlainNode(spawn(file, [...words, ...args], options), port)
     t.teardown(() => app.process.kill('SIGKILL'))
     const answers = async (): Promise<boolean> =>
       ask(app.url, '/').then(

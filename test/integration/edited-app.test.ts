@@ -20,6 +20,10 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
     const cluster = await Cluster.start(t, env)
     const client = await ControlClient.of(cluster.dataDir)
     const text = async (): Promise<string> => (await ask(cluster.url, '/')).text
+    // A worker that still starts would read what is edited.
+    const areReady = async (): Promise<boolean> =>
+      (await client.status()).processes.every(({ state }) => state === 'ready')
+    await until(areReady, 'that all workers are ready')
 
     await t.test('a worker that is replaced during a trial runs the code before it', async t => {
       edit(APP, appThatSays('broken', 'response.statusCode = 500'))

@@ -15,13 +15,20 @@ export class RequestCount {
     return { inFlight: this.#inFlight.size, streaming, upgraded: this.#upgraded, requests: this.#requests }
   }
 
-  /** The request is in flight until its answer is closed, or taken from the app. */
-  begin(answer: ServerResponse): void {
+  /**
+   * The request is in flight until its answer is closed, or taken from the app.
+   * @param onClose called when it is closed, which saves a listener
+   */
+  begin(answer: ServerResponse, onClose?: () => void): void {
     this.#requests += 1
     this.#inFlight.add(answer)
     const over = (): void => void this.#inFlight.delete(answer)
+    const closed = (): void => {
+      over()
+      onClose?.()
+    }
     // Each comes once at most, and `once` costs more.
-    answer.on('close', over).on(DETACHED, over)
+    answer.on('close', closed).on(DETACHED, over)
   }
 
   /** An upgraded connection is a request that is over at once. The connection lasts until it is closed. */

@@ -10,6 +10,7 @@ import { cameBySideDoor } from './side-door.js'
 import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
+import { lengthCheck } from './unfinished-answer.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -112,7 +113,7 @@ export class WorkerServer {
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client, this.options.publicPort)
     announceConnection(this.server, request.socket)
-    this.count.begin(response)
+    this.count.begin(response, lengthCheck(response))
     const socket = request.socket as Socket & { server?: Server }
     const { server: edge } = socket
     try {
@@ -129,7 +130,7 @@ export class WorkerServer {
     if (this.server.listenerCount('checkContinue') === 0) return false
     identify(request, client, this.options.publicPort)
     announceConnection(this.server, request.socket)
-    this.count.begin(response)
+    this.count.begin(response, lengthCheck(response))
     return this.server.emit('checkContinue', request, response)
   }
 
@@ -216,7 +217,7 @@ export class WorkerServer {
   }
 
   #countArrival(answer: ServerResponse | Duplex): void {
-    if (answer instanceof ServerResponse) this.count.begin(answer)
+    if (answer instanceof ServerResponse) this.count.begin(answer, lengthCheck(answer))
     else this.count.beginUpgrade(answer)
   }
 

@@ -20,6 +20,8 @@ const cases: Record<string, Case> = {
   'a 426 with its Upgrade': { bytes: requestBytes('GET /upgrade') },
   'a Content-Length in characters': { bytes: requestBytes('GET /characters') },
   'a Content-Length in characters, for a POST': { bytes: requestBytes('POST /characters', [], 'a') },
+  'HEAD, with a length': { bytes: requestBytes('HEAD /head'), head: true },
+  'an answer with a length, in two pieces': { bytes: requestBytes('GET /whole-stream') },
   'headers of 60 kB': { bytes: requestBytes('GET /long') },
   'a head in pairs': { bytes: requestBytes('GET /pairs') },
   'a head in a list': { bytes: requestBytes('GET /list') },
@@ -62,13 +64,13 @@ function comparable({ status, reason, headers, body, whole }: RawResponse): unkn
   return [status, reason, own, body.toString('latin1'), whole]
 }
 
-async function answersOf(port: number, { bytes, body }: Case): Promise<unknown[]> {
+async function answersOf(port: number, { bytes, body, head = false }: Case): Promise<unknown[]> {
   const client = await RawConnection.open(port)
   const answers = []
   try {
     client.write(bytes)
     for (;;) {
-      const answer = await client.response()
+      const answer = await client.response({ head })
       answers.push(comparable(answer))
       if (answer.status === 100 && body !== undefined) client.write(body)
       if (answer.status >= 200) break
@@ -84,6 +86,13 @@ async function answersOf(port: number, { bytes, body }: Case): Promise<unknown[]
 async function trailerOf(client: RawConnection): Promise<Buffer> {
   await until(() => client.unread.toString().endsWith('\r\n\r\n'), 'the end of the trailers')
   return client.unread
+}
+
+/** What a client has got when its connection ends, though more was announced. */
+async function unfinished(port: number, path: string): Promise<string> {
+  const client = await RawConnection.open(port)
+  await client.write(requestBytes(`GET ${path}`)).closed
+  return client.unread.toString().split('\r\n\r\n').at(1) ?? ''
 }
 
 async function peerOf(port: number): Promise<[string, string]> {
@@ -119,6 +128,8 @@ void t.test('HTTP is as under plain node, in default mode and in mesh mode', asy
       const [seen, own] = await peerOf(cluster.port)
       t.equal(seen, own, 'the address and port of the client, and those that it asked')
       t.equal(await firstByteComesFirst(cluster.port), 'ab', 'the first byte of a short answer')
+      const short = await Promise.all(['piece', 'set', 'stream'].map(how => unfinished(cluster.port, `/short-${how}`)))
+      t.strictSame(short, ['short', 'short', 'short'], 'an answer that is shorter than its length ends')
       t.match(await cluster.stop(), { code: 0 })
     })
   }

@@ -30,7 +30,7 @@ type Stdio = Array<'ignore' | 'pipe' | 'ipc' | number>
 export function forkProcess(id: string, spec: StartSpec, options: ForkOptions): ChildProcess {
   const { program, lifelineFd, app } = options
   const stdio: Stdio = ['ignore', 'pipe', 'pipe', 'ipc', lifelineFd]
-  if (spec.role === 'balancer') return spawned(() => fork(program, ['balancer', id], { stdio }))
+  if (spec.role === 'balancer') return spawned(() => forkBalancer(program, id, stdio))
   return spawned(() => forkWorker(program, id, stdio, app?.(spec)))
 }
 
@@ -40,6 +40,14 @@ export function forkSpare({ program, lifelineFd }: ForkOptions, app: AppLaunch):
   const spare = spawned(() => forkWorker(program, '', stdio, { ...app, env: { ...app.env, ...spareEnvironment } }))
   guardGate(spare)
   return spare
+}
+
+/**
+ * What a handshake leaves behind is collected sooner in a small space for young objects. In the usual one of 16 MiB much of
+ * it is carried into the old space, where it stays for as long as nothing else happens: 5 KiB for each idle WebSocket.
+ */
+function forkBalancer(program: string, id: string, stdio: Stdio): ChildProcess {
+  return fork(program, ['balancer', id], { stdio, execArgv: [...process.execArgv, '--max-semi-space-size=4'] })
 }
 
 function forkWorker(program: string, id: string, stdio: Stdio, app: AppLaunch | undefined): ChildProcess {

@@ -12,7 +12,7 @@ const STAGES = '20:2'
 const LAST_STAGES = '20:10'
 const REQUESTS = 100_000
 
-const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH'] as const
+const METHODS = ['GET', 'POST', 'HEAD', 'PUT', 'DELETE', 'PATCH', 'OPTIONS'] as const
 const KEPT = 16
 const NEW = 4
 

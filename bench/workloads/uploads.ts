@@ -50,6 +50,8 @@ export const uploads: Workload = {
       S3_ACCESS_KEY: accessKey,
       S3_SECRET_KEY: secretKey,
       S3_BUCKET: bucket,
+      // One account uploads the files of all rounds.
+      UPLOAD_QUOTA_BYTES: String(1024 ** 4),
     }
     const starters = new Map<string, Starter | undefined>([[CEILING, undefined]])
     for (const peer of context.ours) {

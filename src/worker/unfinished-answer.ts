@@ -21,8 +21,9 @@ export function lengthCheck(answer: ServerResponse): () => void {
     const { _header: head, _contentLength: length } = answer as WithHead
     if (typeof head !== 'string' || typeof length !== 'number') return
     // An interim answer that was written before counts as well: a short answer may pass then, but no whole one is cut.
-    if (socket.bytesWritten - bytesBefore >= head.length + length) return
-    if (answer.writableFinished && hasBody(answer)) setTimeout(() => socket.destroySoon(), PASSED_ON_MS).unref()
+    const isShort = socket.bytesWritten - bytesBefore < head.length + length
+    if (isShort && answer.writableFinished && hasBody(answer))
+      setTimeout(() => socket.destroySoon(), PASSED_ON_MS).unref()
   }
 }
 

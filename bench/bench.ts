@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   const machine = machineFacts(plan.node)
   say(`${machine.cores} cores, load by ${closedLoopTool()}, ${plan.rounds} rounds of ${plan.seconds} s`)
   const context = new Context(plan, say)
-  let broken = 0
+  const broken: string[] = []
   for (const { name, run } of chosen) {
     say(`\n${name}`)
     try {
@@ -73,13 +73,14 @@ async function main(): Promise<void> {
       context.outcomes.set(name, outcome)
       say('skipped' in outcome ? `  skipped: ${outcome.skipped}` : plainOf(outcome))
     } catch (error) {
-      broken += 1
+      broken.push(`${name}: ${(error as Error).message}`)
       say(`  BROKEN: ${String((error as Error).stack)}`)
     }
   }
   await context.stop()
   await save(context, machine, plan, values.publish)
-  if (broken > 0) throw new Error(`${broken} of ${chosen.length} workloads could not be measured`)
+  if (broken.length === 0) return
+  throw new Error(`${broken.length} of ${chosen.length} workloads could not be measured\n${broken.join('\n')}`)
 }
 
 function choose(only: string | undefined): readonly Workload[] {

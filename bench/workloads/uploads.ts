@@ -51,7 +51,7 @@ export const uploads: Workload = {
       S3_SECRET_KEY: secretKey,
       S3_BUCKET: bucket,
       // One account uploads the files of all rounds.
-      UPLOAD_QUOTA_BYTES: String(1024 ** 4),
+      UPLOAD_QUOTA_BYTES: '1T',
     }
     const starters = new Map<string, Starter | undefined>([[CEILING, undefined]])
     for (const peer of context.ours) {

@@ -78,14 +78,15 @@ export const balancerCount: Parser<number> = {
   },
 }
 
-const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 }
+const SIZE_UNITS: Record<string, number> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30, T: 2 ** 40 }
 
 /** In bytes. */
 export const byteSize: Parser<number> = {
-  accepted: 'a number of bytes, or one with K, M or G, e.g. 512M',
+  accepted: 'a number of bytes, or one with K, M, G or T, e.g. 512M',
   parse: text => {
-    const [, digits, unit = ''] = /^(\d{1,12})([KMG]?)$/i.exec(text) ?? []
-    return digits === undefined ? undefined : Number(digits) * (SIZE_UNITS[unit.toUpperCase()] ?? 1)
+    const [, digits, unit = ''] = /^(\d+)([KMGT]?)$/i.exec(text) ?? []
+    const bytes = Number(digits) * (SIZE_UNITS[unit.toUpperCase()] ?? 1)
+    return Number.isSafeInteger(bytes) ? bytes : undefined
   },
 }
 

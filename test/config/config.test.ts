@@ -89,6 +89,14 @@ void t.test('a usable value is used', t => {
   t.end()
 })
 
+void t.test('a size is a number of bytes, or of KiB, MiB, GiB or TiB', t => {
+  const sizes = { 0: 0, 5000: 5000, '2k': 2 ** 11, '3M': 3 * 2 ** 20, '10G': 10 * 2 ** 30, '1T': 2 ** 40 }
+  for (const [text, bytes] of Object.entries({ ...sizes, 1099511627776: 2 ** 40 })) {
+    t.equal(readConfig({ UPLOAD_QUOTA_BYTES: text }).uploadQuotaBytes, bytes, text)
+  }
+  t.end()
+})
+
 void t.test('a Redis has a host, and may have a port, a database, a user and a password', t => {
   const urls = [
     'redis://redis',
@@ -196,6 +204,8 @@ const unusable: Array<[name: string, value: string]> = [
   ['SHUTDOWN_TIMEOUT_MS', '0'],
   ['MAX_IN_FLIGHT', '0'],
   ['WORKER_MAX_MEMORY', '0.5G'],
+  ['WORKER_MAX_MEMORY', '9007199254740992'],
+  ['WORKER_MAX_MEMORY', '8192T'],
   ['HEALTH_PATH', 'health'],
   ['HEALTH_PATH', '/a b'],
   ['EXPOSE_WORKER', 'yes'],

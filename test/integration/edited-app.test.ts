@@ -1,4 +1,4 @@
-import { writeFileSync } from 'node:fs'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
@@ -69,11 +69,17 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
   })
 }
 
-void t.test('an app that is too large to be kept is named at its first deploy', async t => {
-  const files = Object.fromEntries(Array.from({ length: 5_001 }, (_, i) => [`assets/${i}`, '']))
-  const APP = folderOf(t, { ...appThatSays('one'), ...files })
+void t.test('an app that is too large to be kept is named once, and deployed over all the same', async t => {
+  const APP = folderOf(t, { ...appThatSays('one'), film: '' })
+  truncateSync(join(APP, 'film'), 257 * 1024 ** 2)
   const cluster = await Cluster.start(t, { APP, EMBED: 'none', WORKERS: '1' })
   const client = await ControlClient.of(cluster.dataDir)
+  const line = 'app is not kept as it was started: it has more than 256 MiB beside its packages'
+  const named = (): number => cluster.lines.filter(each => each.includes(line)).length
+  await until(() => named() === 1, 'a line about it, before the first deploy')
   await client.deploy(archiveOf(folderOf(t, appThatSays('two'))), { source: 'test', stages: '' })
-  t.ok(cluster.lines.some(line => line.includes('app is not kept as it was started: it has more than 5000 files')))
+  t.equal((await ask(cluster.url, '/')).text, 'two')
+  await client.rollback()
+  t.equal((await ask(cluster.url, '/')).text, 'one')
+  t.equal(named(), 1)
 })

@@ -13,14 +13,24 @@ export interface StartedAppOptions {
   startedIn: string
   dataDir: string
   log: Logger
+  copy?: typeof copyApp
+  /** The copy is given up after this time, in milliseconds. */
+  copyTimeoutMs?: number
 }
+
+/** 20,000 small files took 4 to 20 seconds on two busy cores. The first deploy waits for the copy. */
+const COPY_TIMEOUT_MS = 60_000
+
+/** Whether the app is there as it was started, and if not, why. */
+type Outcome = { kind: 'copied' } | { kind: 'failed' } | { kind: 'impossible'; reason: string }
 
 /**
  * The app that the program was started with. People edit its folder and deploy it from there, so until then it is copied: from
  * the first deploy on, the release `start` is the copy.
  */
 export class StartedApp implements Service {
-  #copy: Promise<string | undefined> | undefined
+  readonly #stopping = new AbortController()
+  #copy: Promise<Outcome> | undefined
 
   constructor(private readonly options: StartedAppOptions) {}
 
@@ -32,34 +42,49 @@ export class StartedApp implements Service {
     return Promise.resolve()
   }
 
+  /** Gives up a copy that is being made. */
   stop(): Promise<void> {
+    this.#stopping.abort(new Error('the program stops'))
     return Promise.resolve()
   }
 
   /** From now on `start` is the copy. Does nothing if another release is live, or if it has been kept already. */
   async keep(): Promise<void> {
-    const { store, log } = this.options
     const copy = this.#copy
     this.#copy = undefined
-    if (copy === undefined) return
-    const fault = await copy
-    if (fault === undefined) return store.keepStarted()
-    log.warn(
-      `app is not kept as it was started: ${fault}; new workers of release start run what is in its folder by then`,
-    )
+    const outcome = await copy
+    if (outcome?.kind === 'copied') return this.options.store.keepStarted()
+    if (outcome?.kind === 'impossible') this.#warn(outcome.reason)
   }
 
-  /** @returns why it cannot be kept */
-  async #copied(app: string): Promise<string | undefined> {
-    const { store, startedIn, dataDir } = this.options
+  async #copied(app: string): Promise<Outcome> {
+    const { store, startedIn, dataDir, copy = copyApp, copyTimeoutMs = COPY_TIMEOUT_MS } = this.options
     const folder = folderOfApp(app, startedIn)
     const name = relative(folder, app)
-    if (name.startsWith('..') || isAbsolute(name)) return 'it is not in the folder in which it was started'
-    try {
-      await copyApp(folder, store.startedDraft(), dataDir)
-      return undefined
-    } catch (error) {
-      return (error as Error).message
+    if (name.startsWith('..') || isAbsolute(name)) {
+      // Of use to nobody who never deploys.
+      return { kind: 'impossible', reason: 'it is not in the folder in which it was started' }
     }
+    const late = new AbortController()
+    const seconds = copyTimeoutMs / 1_000
+    const timer = setTimeout(() => late.abort(new Error(`its copy took longer than ${seconds} s`)), copyTimeoutMs)
+    try {
+      const signal = AbortSignal.any([late.signal, this.#stopping.signal])
+      await copy(folder, store.startedDraft(), dataDir, { signal })
+      return { kind: 'copied' }
+    } catch (error) {
+      // At once: there is still time to deploy the folder before it is edited.
+      if (!this.#stopping.signal.aborted) this.#warn((error as Error).message)
+      return { kind: 'failed' }
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #warn(reason: string): void {
+    const { log } = this.options
+    log.warn(
+      `app is not kept as it was started: ${reason}; release start runs what is in its folder, also after a deploy`,
+    )
   }
 }

@@ -10,13 +10,19 @@ import {
   realpathSync,
   symlinkSync,
   writeFileSync,
+  type Dir,
+  type Dirent,
 } from 'node:fs'
+import * as disk from 'node:fs/promises'
 import net from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { copyApp, CopyError } from '#src/primary/releases/started-copy.js'
+import { copyApp as copyAppUntil, CopyError, type CopyLimits, type Disk } from '#src/primary/releases/started-copy.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 import { folderOf } from '../../helpers/releases.js'
+
+const copyApp = (from: string, to: string, written: string, limits?: CopyLimits): Promise<void> =>
+  copyAppUntil(from, to, written, { signal: new AbortController().signal, ...(limits && { limits }) })
 
 void t.test('an app is copied without its packages, which the copy finds where they are', async t => {
   const from = folderOf(t, {
@@ -78,7 +84,56 @@ void t.test('an app that is too large is not kept', async t => {
   const to = join(temporaryFolder(t), 'copy')
   await t.rejects(
     copyApp(from, to, '', { maxEntries: 4, maxBytes: 3_000_000 }),
-    new CopyError('it has more than 4 files'),
+    new CopyError('it has more than 4 files beside its packages'),
   )
-  await t.rejects(copyApp(from, to, '', { maxEntries: 9, maxBytes: 1 << 20 }), new CopyError('it has more than 1 MiB'))
+  await t.rejects(
+    copyApp(from, to, '', { maxEntries: 9, maxBytes: 1 << 20 }),
+    new CopyError('it has more than 1 MiB beside its packages'),
+  )
+  t.notOk(existsSync(to), 'nothing is left of it')
 })
+
+void t.test('a folder of very many files is not read whole to find that it is too large', async t => {
+  let read = 0
+  async function* endless(): AsyncGenerator<Partial<Dirent>> {
+    for (;;) yield await Promise.resolve({ name: `f${(read += 1)}`, isDirectory: () => true })
+  }
+  const opendir = (): Promise<Dir> => Promise.resolve(endless() as unknown as Dir)
+  const to = join(temporaryFolder(t), 'copy')
+  const { signal } = new AbortController()
+  const limits = { maxEntries: 10, maxBytes: 0 }
+  const tooMany = new CopyError('it has more than 10 files beside its packages')
+  await t.rejects(copyAppUntil('/', to, '', { signal, limits, disk: { ...disk, opendir } }), tooMany)
+  t.equal(read, 11)
+})
+
+for (const call of ['rm', 'opendir', 'copyFile'] as const) {
+  void t.test(`a copy ends with its signal while ${call} hangs, and is removed once the disk answers`, async t => {
+    const from = folderOf(t, { 'a.js': 'one', 'b.js': 'two' })
+    const to = join(temporaryFolder(t), 'copy')
+    const giveUp = new AbortController()
+    let answer: () => void = () => undefined
+    const answered = new Promise<void>(resolve => (answer = resolve))
+    let calls = 0
+    let cleared: () => void = () => undefined
+    const gone = new Promise<void>(resolve => (cleared = resolve))
+    const hanging = async (...args: unknown[]): Promise<unknown> => {
+      calls += 1
+      if (calls === 1) {
+        giveUp.abort(new Error('too late'))
+        await answered
+      }
+      return (disk[call] as (...args: unknown[]) => Promise<unknown>)(...args)
+    }
+    const rm: Disk['rm'] = async (...args) => {
+      await (call === 'rm' ? hanging(...args) : disk.rm(...args))
+      // The first removal is of an older copy.
+      if (giveUp.signal.aborted && !existsSync(to) && (call !== 'rm' || calls === 2)) cleared()
+    }
+    const calling: Disk = { ...disk, ...(call !== 'rm' && { [call]: hanging }), rm }
+    await t.rejects(copyAppUntil(from, to, '', { signal: giveUp.signal, disk: calling }), /too late/)
+    answer()
+    await gone
+    t.equal(calls, call === 'rm' ? 2 : 1, 'nothing more is copied')
+  })
+}

@@ -170,6 +170,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     lifelineFd: lifeline.fd,
     installTimeoutMs: config.installTimeoutMs,
     keepWarmMs: config.keepWarmS * 1_000,
+    minFreeBytes: config.minFreeBytes,
     log,
     print: line => print(`[deploy] ${line}\n`),
   })

@@ -1,8 +1,10 @@
 import t from 'tap'
+import { ControlClient } from '#src/control/client.js'
 import { ask, bearer, jsonOf, member, signIn } from '../helpers/client.js'
 import { StorageView, storageAddressOf } from '../helpers/cluster-storage.js'
-import { Cluster } from '../helpers/cluster.js'
+import { Cluster, failureOf } from '../helpers/cluster.js'
 import { form, sendForm } from '../helpers/forms.js'
+import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 
 const env = { RATE_LIMIT_MAX: '0', WORKERS: '1' }
 const file = (content: Buffer | string) => form({ name: 'file', filename: 'x', content })
@@ -50,4 +52,17 @@ void t.test('with less free space than MIN_FREE_BYTES, uploads are 507 and all e
   t.equal((await ask(url, path)).status, 404)
   t.ok((await signIn(url, alice)).token, 'Redis takes writes')
   t.equal((await ask(url, '/health/ready')).status, 200)
+})
+
+void t.test('with less free space than MIN_FREE_BYTES no release is installed, and the app serves on', async t => {
+  const APP = folderOf(t, appThatSays('one'))
+  const cluster = await Cluster.start(t, { APP, EMBED: 'none', WORKERS: '1', MIN_FREE_BYTES: '999999G' })
+  t.match(await failureOf(deploy(t, cluster, appThatSays('two'))), {
+    code: 'INSTALL_FAILED',
+    message: /not installed: less than \d+ MiB of the disk are free \(MIN_FREE_BYTES\)/,
+  })
+  t.strictSame(await (await ControlClient.of(cluster.dataDir)).releases().then(all => all.map(({ id }) => id)), [
+    'start',
+  ])
+  t.equal((await ask(cluster.url, '/')).text, 'one')
 })

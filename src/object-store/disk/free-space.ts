@@ -14,6 +14,11 @@ export interface SpaceReport {
   bsize: number
 }
 
+/** The bytes that are to stay free. @param minBytes undefined: the smaller of 1 GiB and 5 % of the file system */
+export function floorOf({ blocks, bsize }: SpaceReport, minBytes: number | undefined): number {
+  return minBytes ?? Math.min(GIB, SHARE * blocks * bsize)
+}
+
 /**
  * Keeps some space free on the file system: others write there as well (Redis, the log), and a removal needs some
  * itself. Writes of bodies are refused under the floor, removals never.
@@ -28,8 +33,7 @@ export class FreeSpace {
 
   /** @throws {S3Error} XMinioStorageFull under the floor */
   async require(): Promise<void> {
-    const { bavail, blocks, bsize } = await this.report(this.directory)
-    const floor = this.minBytes ?? Math.min(GIB, SHARE * blocks * bsize)
-    if (bavail * bsize < floor) throw new S3Error('XMinioStorageFull')
+    const space = await this.report(this.directory)
+    if (space.bavail * space.bsize < floorOf(space, this.minBytes)) throw new S3Error('XMinioStorageFull')
   }
 }

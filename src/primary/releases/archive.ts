@@ -25,9 +25,15 @@ export interface Unpacked {
 /**
  * Unpacks a tar stream, compressed by gzip or not, into an empty folder. Nothing is written outside of it, and no link
  * leads out of it. What is there after an error is for the caller to remove.
+ * @param signal ends it, for the reason that it gives
  * @throws {ArchiveError} a name or a link that leads out, a device, or more than the limits
  */
-export async function unpack(archive: Readable, folder: string, limits: ArchiveLimits): Promise<Unpacked> {
+export async function unpack(
+  archive: Readable,
+  folder: string,
+  limits: ArchiveLimits,
+  signal?: AbortSignal,
+): Promise<Unpacked> {
   const target = new ReleaseTree(folder, limits)
   // An error before it is read would have no listener; the loop below meets it once more.
   archive.on('error', () => undefined)
@@ -67,6 +73,8 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
       entry.resume()
     })
   })
+  const abort = (): void => fail(signal?.reason as Error)
+  signal?.addEventListener('abort', abort)
   const parsed = new Promise<void>(resolve => parser.on('end', resolve))
   try {
     for await (const chunk of archive as AsyncIterable<Buffer>) {
@@ -81,6 +89,7 @@ export async function unpack(archive: Readable, folder: string, limits: ArchiveL
     await Promise.race([parsed, failure])
   } else parser.abort(failed)
   await work
+  signal?.removeEventListener('abort', abort)
   if (failed !== undefined) throw failed
   await target.finish()
   return target.unpacked

@@ -15,6 +15,7 @@ import { ArchiveError, unpack, type ArchiveLimits } from './archive.js'
 import { commandsFor, install, InstallError } from './installer.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
+import { ShortageError, SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
 import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
 
 export interface DeployerOptions extends ReleaserOptions {
@@ -30,6 +31,9 @@ export interface DeployerOptions extends ReleaserOptions {
   lifelineFd: number
   installTimeoutMs: number
   keepWarmMs: number
+  /** So much of the disk stays free of releases. Undefined: as for the embedded store. */
+  minFreeBytes: number | undefined
+  spaceReport?: SpaceWatchOptions['report']
   /** Folders of an archive that are never part of a release: the one that the instance writes to. */
   leftOut: readonly string[]
   /** A line that an installation has printed. */
@@ -99,20 +103,26 @@ export class Deployer implements Service {
     return this.#alone(async () => {
       const { store, log } = this.options
       const draft = store.draft()
+      const { leftOut, minFreeBytes: minBytes, spaceReport: report } = this.options
+      const space = new SpaceWatch({ folder: store.folder, minBytes, ...(report && { report }) })
+      const signal = AbortSignal.any([this.#stopping.signal, space.signal])
       try {
-        const { leftOut } = this.options
-        const unpacked = await unpack(archive, draft.folder, { ...LIMITS, leftOut: [...NEVER, ...leftOut] })
+        await space.start()
+        const limits = { ...LIMITS, leftOut: [...NEVER, ...leftOut] }
+        const unpacked = await unpack(archive, draft.folder, limits, space.signal)
         told({ event: 'received', release: draft.id, ...unpacked })
         if (!this.#hasApp(draft.folder)) unwrap(draft.folder)
         this.#requireApp(draft.folder)
         const env = store.envOf(store.live)
-        await this.#install(draft, env, told)
+        await this.#install(draft, env, signal, told)
         if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
         store.keep(draft, source, env)
       } catch (error) {
         store.discard(draft)
         log.warn({ release: draft.id, source, reason: (error as Error).message }, 'release was not installed')
         throw refusalOf(error)
+      } finally {
+        space.stop()
       }
       log.info({ release: draft.id, source }, 'release is installed')
       if (preview) return this.#releaser.preview(draft.id, told)
@@ -217,7 +227,7 @@ export class Deployer implements Service {
     throw new ArchiveError(`it has no app: neither ${name} nor what a package.json names by "start" or "main"`)
   }
 
-  async #install({ folder }: Draft, pinned: Record<string, string>, told: Told): Promise<void> {
+  async #install({ folder }: Draft, pinned: Record<string, string>, signal: AbortSignal, told: Told): Promise<void> {
     const { env, lifelineFd, installTimeoutMs: timeoutMs, print } = this.options
     await install(folder, {
       env: { ...env(), ...pinned },
@@ -225,7 +235,7 @@ export class Deployer implements Service {
       lifelineFd,
       onStep: command => told({ event: 'installing', command }),
       onLine: print,
-      signal: this.#stopping.signal,
+      signal,
     })
   }
 }
@@ -234,6 +244,8 @@ function refusalOf(error: unknown): unknown {
   const { message } = error as Error
   if (error instanceof ArchiveError)
     return new ControlError('ARCHIVE_REFUSED', { message: `The archive is refused: ${message}.` })
+  if (error instanceof ShortageError)
+    return new ControlError('INSTALL_FAILED', { message: `The release is not installed: ${message}.` })
   if (!(error instanceof InstallError)) return error
   return new ControlError('INSTALL_FAILED', {
     message: `The release is not installed: ${message}.`,

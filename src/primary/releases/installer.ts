@@ -28,7 +28,7 @@ export interface InstallOptions {
   onStep: (command: string) => void
   /** A command has printed a line. */
   onLine: (line: string) => void
-  /** Ends the installation. */
+  /** Ends the installation. The message of its reason is told to the person who deploys. */
   signal: AbortSignal
 }
 
@@ -103,7 +103,7 @@ async function run(command: string, cwd: string, deadline: number, options: Inst
     killGroup(child)
   }
   const timer = setTimeout(() => end('took too long'), Math.max(0, deadline - performance.now()))
-  const abort = (): void => end('was given up')
+  const abort = (): void => end(`was ended: ${(signal.reason as Error).message.replace(/\.$/, '')}`)
   signal.addEventListener('abort', abort)
   try {
     const [code, by] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]

@@ -69,7 +69,7 @@ export class ReleaseStore {
   /** Before, nobody waits for this process. */
   #isInUse = false
 
-  private constructor(private readonly folder: string) {}
+  private constructor(readonly folder: string) {}
 
   /** Removes what a deploy that was cut short has left. @throws {Error} names a file that cannot be read */
   static open(folder: string): ReleaseStore {

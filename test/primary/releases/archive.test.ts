@@ -230,3 +230,21 @@ void t.test('an archive whose sender leaves is refused', async t => {
     message: /did not arrive whole: aborted/,
   })
 })
+
+void t.test(
+  'an archive that is given up while it arrives is not unpacked further, for the reason that is given',
+  async t => {
+    const { folder } = placeFor(t)
+    const archive = tarOf({ path: 'a', text: 'x'.repeat(10_000) }, { path: 'b', text: 'y' })
+    const giveUp = new AbortController()
+    const slow = Readable.from(
+      (async function* () {
+        yield await Promise.resolve(archive.subarray(0, 3_000))
+        giveUp.abort(new Error('the disk is full'))
+        yield archive.subarray(3_000)
+      })(),
+    )
+    await t.rejects(unpack(slow, folder, LIMITS, giveUp.signal), new Error('the disk is full'))
+    t.notOk(existsSync(join(folder, 'b')))
+  },
+)

@@ -55,3 +55,15 @@ void t.test('an installation that is given up runs nothing more', async t => {
   await t.rejects(install(folder, options({ signal: stopping.signal })), /given up/)
   t.notOk(existsSync(join(folder, 'ran')))
 })
+
+void t.test('a step that fills the disk is ended, with all that it has started, and the reason is told', async t => {
+  const folder = folderOf(t, { Procfile: 'release: sleep 600 & echo $!; wait' })
+  const full = new AbortController()
+  let pid = 0
+  const onLine = (line: string): void => {
+    pid = Number(line)
+    full.abort(new Error('too little is free'))
+  }
+  await t.rejects(install(folder, options({ signal: full.signal, onLine })), /wait was ended: too little is free/)
+  await until(() => !isAlive(pid), 'the end of what it has started')
+})

@@ -1,0 +1,104 @@
+import { openSync, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import t from 'tap'
+import type { Logger } from '#src/process/log.js'
+import { Deployer } from '#src/primary/releases/deployer.js'
+import type { ReleaseRunner } from '#src/primary/releases/release-runner.js'
+import { ReleaseStore } from '#src/primary/releases/release-store.js'
+import type { FileSpaceReport } from '#src/primary/releases/space-watch.js'
+import { isAlive } from '../../helpers/processes.js'
+import { until } from '../../helpers/deadline.js'
+import { temporaryFolder, type Harness } from '../../helpers/harness.js'
+import { archiveOf, folderOf } from '../../helpers/releases.js'
+
+const GIB = 1024 ** 3
+
+/** A disk that can be filled. */
+class FakeDisk {
+  freeBytes = 50 * GIB
+  #looked: () => void = () => undefined
+
+  readonly report = (): Promise<FileSpaceReport> => {
+    setImmediate(this.#looked)
+    return Promise.resolve({ bavail: this.freeBytes, blocks: 100 * GIB, bsize: 1, files: 0, ffree: 0 })
+  }
+
+  /** Resolves when somebody has seen that it is full. */
+  fill(): Promise<void> {
+    this.freeBytes = GIB - 1
+    return new Promise(resolve => (this.#looked = resolve))
+  }
+}
+
+function deployerOn(t: Harness, disk: FakeDisk, print: (line: string) => void = () => undefined) {
+  const folder = join(temporaryFolder(t), 'releases')
+  const deployer = new Deployer({
+    store: ReleaseStore.open(folder),
+    // Nothing that is deployed here gets as far as being run.
+    runner: { releases: { current: 'start' } } as unknown as ReleaseRunner,
+    log: { warn: () => undefined } as unknown as Logger,
+    previewKey: '',
+    keepStarted: () => Promise.resolve(),
+    app: undefined,
+    startedIn: folder,
+    env: () => process.env,
+    appEnvironment: {},
+    lifelineFd: openSync('/dev/null', 'r+'),
+    installTimeoutMs: 60_000,
+    keepWarmMs: 0,
+    minFreeBytes: undefined,
+    spaceReport: disk.report,
+    leftOut: [],
+    print,
+  })
+  const deploy = (archive: Readable): Promise<unknown> =>
+    deployer
+      .deploy({ archive, source: 'test', stages: [], preview: false }, () => undefined)
+      .catch((error: unknown) => error)
+  return { deploy, left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')) }
+}
+
+const SHORT = 'less than 1024 MiB of the disk are free (MIN_FREE_BYTES)'
+
+void t.test('an installation that fills the disk is ended, and nothing of its release is left', async t => {
+  const disk = new FakeDisk()
+  let pid = 0
+  const { deploy, left } = deployerOn(t, disk, line => {
+    pid = Number(line)
+    void disk.fill()
+  })
+  const command = 'sleep 600 & echo $!; wait'
+  const error = await deploy(archiveOf(folderOf(t, { 'index.js': '', Procfile: `release: ${command}` })))
+  t.match(error, {
+    code: 'INSTALL_FAILED',
+    message: `The release is not installed: ${command} was ended: ${SHORT}.`,
+  })
+  t.strictSame(left(), ['state.json'])
+  await until(() => !isAlive(pid), 'the end of what it has started')
+})
+
+void t.test('so is an archive that fills it while it is unpacked', async t => {
+  const disk = new FakeDisk()
+  const { deploy, left } = deployerOn(t, disk)
+  const [archive] = (await archiveOf(folderOf(t, { 'index.js': 'x'.repeat(100) })).toArray()) as [Buffer]
+  const slow = async function* (): AsyncGenerator<Buffer> {
+    yield archive.subarray(0, 20)
+    await disk.fill()
+    yield archive.subarray(20)
+  }
+  t.match(await deploy(Readable.from(slow())), {
+    code: 'INSTALL_FAILED',
+    message: `The release is not installed: ${SHORT}.`,
+  })
+  t.strictSame(left(), ['state.json'])
+})
+
+void t.test('on a full disk nothing is received', async t => {
+  const disk = new FakeDisk()
+  void disk.fill()
+  const { deploy, left } = deployerOn(t, disk)
+  const unread = new Readable({ read: () => t.fail('it is read') })
+  t.match(await deploy(unread), { code: 'INSTALL_FAILED', message: `The release is not installed: ${SHORT}.` })
+  t.strictSame(left(), ['state.json'])
+})

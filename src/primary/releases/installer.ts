@@ -53,30 +53,36 @@ export function commandsFor(folder: string): string[] {
   return [...packageCommands(folder), ...(release === undefined ? [] : [release])]
 }
 
+/** Lockfiles of other package managers. Yarn and pnpm have several majors with commands of their own. */
+const FOREIGN = ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']
+
 function packageCommands(folder: string): string[] {
   const has = (name: string): boolean => fs.existsSync(join(folder, name))
   if (has('node_modules')) return []
+  const { hasBuild, needsPackages } = manifestOf(folder)
   if (!has('package-lock.json') && !has('npm-shrinkwrap.json')) {
-    const foreign = ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock'].find(has)
-    if (foreign === undefined) return []
+    const foreign = FOREIGN.find(has)
+    if (foreign === undefined || !(needsPackages || hasBuild)) return []
     throw new InstallError(
-      `${foreign} is not npm's: deploy the folder with its node_modules, or with package-lock.json`,
+      `its packages are locked by ${foreign}, and only npm's package-lock.json is installed: deploy the folder with its ` +
+        'node_modules (an .outpostignore that does not name them counts in place of .gitignore), or with a package-lock.json',
       [],
     )
   }
   const quiet = '--no-audit --no-fund'
-  if (!hasBuild(folder)) return [`npm ci --omit=dev ${quiet}`]
+  if (!hasBuild) return [`npm ci --omit=dev ${quiet}`]
   return [`npm ci --include=dev ${quiet}`, 'npm run build', `npm prune --omit=dev ${quiet}`]
 }
 
-function hasBuild(folder: string): boolean {
+function manifestOf(folder: string): { hasBuild: boolean; needsPackages: boolean } {
   try {
-    const { scripts } = JSON.parse(fs.readFileSync(join(folder, 'package.json'), 'utf8')) as {
-      scripts?: { build?: unknown }
-    }
-    return typeof scripts?.build === 'string'
+    const { scripts, dependencies, optionalDependencies } = JSON.parse(
+      fs.readFileSync(join(folder, 'package.json'), 'utf8'),
+    ) as { scripts?: { build?: unknown }; dependencies?: object; optionalDependencies?: object }
+    const needed = { ...dependencies, ...optionalDependencies }
+    return { hasBuild: typeof scripts?.build === 'string', needsPackages: Object.keys(needed).length > 0 }
   } catch {
-    return false
+    return { hasBuild: false, needsPackages: false }
   }
 }
 

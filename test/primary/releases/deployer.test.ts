@@ -102,3 +102,13 @@ void t.test('on a full disk nothing is received', async t => {
   t.match(await deploy(unread), { code: 'INSTALL_FAILED', message: `The release is not installed: ${SHORT}.` })
   t.strictSame(left(), ['state.json'])
 })
+
+void t.test('packages that yarn has locked are named to the person who deploys', async t => {
+  const { deploy, left } = deployerOn(t, new FakeDisk())
+  const files = { 'index.js': '', 'package.json': '{"dependencies":{"express":"5"}}', 'yarn.lock': '' }
+  t.match(await deploy(archiveOf(folderOf(t, files))), {
+    code: 'INSTALL_FAILED',
+    message: /^The release is not installed: its packages are locked by yarn\.lock, .* package-lock\.json\.$/,
+  })
+  t.strictSame(left(), ['state.json'])
+})

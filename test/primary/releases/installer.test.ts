@@ -27,7 +27,25 @@ void t.test('packages are installed when there is a lockfile and none of them', 
   t.strictSame(commands({ ...lock, ...build }), ['npm ci --include=dev', 'npm run build', 'npm prune --omit=dev'])
   t.strictSame(commands({ ...build }), [])
   t.strictSame(commands({ Procfile: '# x\nweb: node .\nrelease:  ./migrate now \n' }), ['./migrate now'])
-  t.throws(() => commands({ 'yarn.lock': '' }), /yarn\.lock is not npm's/)
+  t.end()
+})
+
+void t.test('packages that another package manager has locked are not installed, and the error says what to do', t => {
+  const needs = { 'package.json': '{"dependencies":{"express":"5"}}' }
+  const builds = { 'package.json': '{"scripts":{"build":"tsc"}}' }
+  for (const lock of ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']) {
+    for (const manifest of [needs, builds]) {
+      const wanted = new InstallError(
+        `its packages are locked by ${lock}, and only npm's package-lock.json is installed: deploy the folder with its ` +
+          'node_modules (an .outpostignore that does not name them counts in place of .gitignore), or with a package-lock.json',
+        [],
+      )
+      t.throws(() => commandsFor(folderOf(t, { ...manifest, [lock]: '' })), wanted)
+    }
+    const without = { 'package.json': '{"devDependencies":{"typescript":"5"}}', [lock]: '' }
+    t.strictSame(commandsFor(folderOf(t, without)), [], 'an app that needs no packages')
+    t.strictSame(commandsFor(folderOf(t, { ...needs, [lock]: '', 'node_modules/x/index.js': '' })), [], 'that has them')
+  }
   t.end()
 })
 

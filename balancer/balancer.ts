@@ -8,7 +8,7 @@ import { ClientLedger } from './ledger/client-ledger.js'
 import { OpenFiles } from './ledger/open-files.js'
 import { resolveOptions, type BalancerOptions } from './options.js'
 import { Dispatcher, type DispatcherEvents } from './requests/dispatcher.js'
-import { HealthCheck, HealthThresholds } from './targets/health-check.js'
+import { HealthCheck, HealthThresholds, ProbePace } from './targets/health-check.js'
 import type { Ending, Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
 import { LocalTarget, type LocalApp } from './transports/local-target.js'
@@ -50,6 +50,7 @@ export class Balancer {
   readonly #listener: Listener
   readonly #openFiles: OpenFiles
   readonly #checks = new Map<string, HealthCheck>()
+  readonly #probePace = new ProbePace()
   #localId: string | undefined
   #stopped: Promise<void> | undefined
 
@@ -147,6 +148,7 @@ export class Balancer {
     fatal: readonly KnownFatalRequest[] = [],
   ): void {
     this.#listener.shareClientsAmong(balancers)
+    this.#probePace.shareTargetsAmong(balancers)
     // First: what follows may send requests elsewhere.
     this.#pool.shareClients(specs)
     this.#dispatcher.tally.follow()
@@ -218,7 +220,8 @@ export class Balancer {
 
   #watch(target: Target, socketPath: string): void {
     const out = (reason: string): void => this.events.onTargetOut?.(target.id, reason)
-    const check = new HealthCheck(socketPath, new HealthThresholds(target, this.options, out), this.options)
+    const thresholds = new HealthThresholds(target, this.options, out)
+    const check = new HealthCheck(socketPath, thresholds, this.options, this.#probePace)
     this.#checks.set(target.id, check)
     check.start()
   }

@@ -24,7 +24,10 @@ export interface BalancerOptions {
   edgeHealthPath: string | undefined
   /** An answer with a status below this one is a good probe. */
   healthyBelow: number
-  /** Pause between the end of a probe and the next, and the longest that a probe may take. */
+  /**
+   * Pause between the end of a probe and the next, and the longest that a probe may take. The pause is longer while a
+   * target is good and more than four balancers probe it.
+   */
   healthIntervalMs: number
   healthTimeoutMs: number
   /** Bad probes in a row that take a target out, and good ones that bring it back. */

@@ -6,6 +6,8 @@ import type { BalancerOptions } from '../options.js'
 export interface HealthCheckConsumer {
   /** The target is not in use yet, so it is probed more often. */
   readonly joining: boolean
+  /** The target is in use, and its last probe was good. */
+  readonly settled: boolean
   /** @param fault why the probe is bad */
   probeCompleted(good: boolean, fault?: string): void
 }
@@ -14,6 +16,24 @@ export type HealthCheckOptions = Pick<
   BalancerOptions,
   'healthPath' | 'healthyBelow' | 'healthIntervalMs' | 'healthTimeoutMs' | 'joinIntervalMs' | 'identityKey'
 >
+
+/** So many balancers may probe a target as often as one does. With more of them, each probes it less often. */
+const PROBERS_AT_FULL_PACE = 4
+
+/** Keeps the probes that a target gets bounded: in mesh mode every worker probes every other. */
+export class ProbePace {
+  #slowdown = 1
+
+  shareTargetsAmong(balancers: number): void {
+    this.#slowdown = Math.max(1, balancers / PROBERS_AT_FULL_PACE)
+  }
+
+  /** In milliseconds. Only a target without a doubt is probed less often. */
+  pauseAfter({ joining, settled }: HealthCheckConsumer, options: HealthCheckOptions): number {
+    if (joining) return options.joinIntervalMs
+    return settled ? options.healthIntervalMs * this.#slowdown : options.healthIntervalMs
+  }
+}
 
 /** Probes a target over its unix socket at intervals. */
 export class HealthCheck {
@@ -25,6 +45,7 @@ export class HealthCheck {
     private readonly socketPath: string,
     private readonly consumer: HealthCheckConsumer,
     private readonly options: HealthCheckOptions,
+    private readonly pace = new ProbePace(),
   ) {}
 
   start(): void {
@@ -41,10 +62,8 @@ export class HealthCheck {
     const fault = await this.#probeOnce()
     if (this.#stopped) return
     this.consumer.probeCompleted(fault === undefined, fault)
-    const { joinIntervalMs, healthIntervalMs } = this.options
     // In mesh mode it runs beside an app, whose own end it must not delay.
-    const pauseMs = this.consumer.joining ? joinIntervalMs : healthIntervalMs
-    this.#timer = setTimeout(() => void this.#check(), pauseMs).unref()
+    this.#timer = setTimeout(() => void this.#check(), this.pace.pauseAfter(this.consumer, this.options)).unref()
   }
 
   /**
@@ -106,6 +125,10 @@ export class HealthThresholds implements HealthCheckConsumer {
 
   get joining(): boolean {
     return this.target.state === 'joining' || this.target.state === 'unreachable'
+  }
+
+  get settled(): boolean {
+    return this.target.state === 'ready' && this.#badInARow === 0
   }
 
   probeCompleted(good: boolean, fault?: string): void {

@@ -87,13 +87,16 @@ function nanosPerPick(pool: TargetPool, turns: number): number {
   return ((performance.now() - from) / turns) * 1e6
 }
 
+/** What more processes than cores cost in any case. */
+const FLOOR = 'bare-cluster'
+
 /** Whether a request costs more when there are more workers. */
-export const perWorkers = perProcesses('workers', 'workers', [1, 2, 8, 64], (peer, workers) =>
+export const perWorkers = perProcesses('workers', [FLOOR, 'outpost', 'outpost-mesh'], [1, 2, 8, 64], (peer, workers) =>
   peer.start({ ...workers.options, workers: workers.count }),
 )
 
 /** Whether a request costs more when there are more balancers. */
-export const perBalancers = perProcesses('balancers', 'balancers', [1, 2, 4, 8], (peer, { count, options }) =>
+export const perBalancers = perProcesses('balancers', ['outpost'], [1, 2, 4, 8], (peer, { count, options }) =>
   peer.start({ ...options, env: { BALANCERS: String(count) } }),
 )
 
@@ -106,18 +109,18 @@ type Sample = Figures & { cpuPerRequest: number }
 
 /** The processor time of a request by the number of processes of one kind. Each size runs alone. */
 function perProcesses(
-  name: string,
   kind: 'workers' | 'balancers',
+  measured: readonly string[],
   counts: readonly number[],
   start: (peer: Peer, sized: Sized) => Promise<Running>,
 ): Workload {
   return {
-    name,
+    name: kind,
     async run(context) {
       await context.stopFleets()
       const sizes = context.quick ? counts.slice(0, 2) : counts
-      const peers = context.ours.filter(peer => kind === 'workers' || peer.name === 'outpost')
-      if (peers.length === 0) return { skipped: 'Outpost is not among the peers of this run' }
+      const peers = context.peers.filter(({ name }) => measured.includes(name))
+      if (peers.length === 0) return { skipped: 'none of its peers is in this run' }
       const subjects = new Map(
         peers.flatMap(peer => sizes.map(count => [`${peer.name} ${count}`, { peer, count }] as const)),
       )
@@ -152,8 +155,20 @@ function perProcesses(
           ],
           peers.map(({ name }) => name),
         ),
-        goals: [],
-        notes: [`On ${context.workers} cores. More processes than cores share them.`],
+        goals: peers
+          .filter(({ name }) => name !== FLOOR && peers.some(peer => peer.name === FLOOR))
+          .map(({ name }) => {
+            const most = sizes.at(-1) ?? 1
+            const growth = (of: string): number => middle(of, most) / middle(of, 1)
+            return {
+              text: `${name}: from 1 to ${most} ${kind}, the cost grows no more than that of ${FLOOR}, ${growth(FLOOR).toFixed(1)} x`,
+              found: `${growth(name).toFixed(1)} x`,
+              reached: growth(name) <= growth(FLOOR),
+            }
+          }),
+        notes: [
+          `On ${context.workers} cores. More processes than cores share them, and each compiles its code for itself.`,
+        ],
         raw: Object.fromEntries(samples),
       }
     },
@@ -163,7 +178,7 @@ function perProcesses(
 /** Each process is warmed up alike: a load as long for each of them. */
 async function costOf({ elders, origin }: Running, processes: number, { quick, seconds }: Context): Promise<Sample> {
   const plan = { origin, path: '/health', connections: Math.max(64, 2 * processes) }
-  await loadAtFullSpeed({ ...plan, seconds: quick ? 0.3 : Math.min(20, 2 + processes) })
+  await loadAtFullSpeed({ ...plan, seconds: quick ? 0.3 : Math.min(40, 2 + processes) })
   const family = familyOf(elders)
   const before = cpuMicros(family)
   const figures = await loadAtFullSpeed({ ...plan, seconds })

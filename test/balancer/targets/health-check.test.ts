@@ -1,6 +1,6 @@
 import net from 'node:net'
 import t from 'tap'
-import { HealthCheck, HealthThresholds, type HealthCheckConsumer } from '#balancer/targets/health-check.js'
+import { HealthCheck, HealthThresholds, ProbePace, type HealthCheckConsumer } from '#balancer/targets/health-check.js'
 import { until } from '../../helpers/deadline.js'
 import { NoTransport, readyPool } from '../../helpers/fake-pool.js'
 import { FakeTarget, socketPathFor } from '../../helpers/fake-target.js'
@@ -102,6 +102,7 @@ const quick = {
 
 class Results implements HealthCheckConsumer {
   readonly joining = false
+  readonly settled = true
   readonly seen: boolean[] = []
   fault: string | undefined
 
@@ -110,6 +111,27 @@ class Results implements HealthCheckConsumer {
     this.fault = fault
   }
 }
+
+void t.test('a target that is in use is probed less often by each of many balancers', t => {
+  const pauses = (balancers: number): number[] => {
+    const pace = new ProbePace()
+    pace.shareTargetsAmong(balancers)
+    const { pool } = readyPool([])
+    const target = pool.add('a', new NoTransport())
+    const thresholds = new HealthThresholds(target, limits)
+    const options = { ...quick, joinIntervalMs: 50, healthIntervalMs: 2_000 }
+    // It joins, is in use, is in doubt, out of use, and back.
+    return Array.from(' ++---++').map(probe => {
+      if (probe !== ' ') thresholds.probeCompleted(probe === '+')
+      return pace.pauseAfter(thresholds, options)
+    })
+  }
+  const doubt = [2_000, 2_000, 2_000, 2_000]
+  for (const few of [1, 2, 4]) t.strictSame(pauses(few), [50, 2_000, 2_000, ...doubt, 2_000], `${few}`)
+  t.strictSame(pauses(8), [50, 4_000, 4_000, ...doubt, 4_000])
+  t.strictSame(pauses(64), [50, 32_000, 32_000, ...doubt, 32_000])
+  t.end()
+})
 
 void t.test('a target is probed until the health check stops', async t => {
   const target = await FakeTarget.start(t, 'a')

@@ -2,8 +2,10 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { statSync } from 'node:fs'
 import { constants } from 'node:os'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
+import { pathOfRoot } from '../process/path-of-root.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
 
@@ -16,10 +18,8 @@ export function addRun(program: Command, context: Context): void {
       if (command === undefined)
         throw new Failure(exitCodes.usage, 'the command comes behind --: outpost run -- npm run x')
       const { client, dataDir } = await instanceOf(options, context)
+      const user = process.getuid?.() === 0 ? userOf(dataDir) : {}
       const { cwd, env } = await client.runPlace()
-      // Root runs it as the user of the instance, whose files it may write.
-      const { uid, gid } = statSync(dataDir)
-      const user = process.getuid?.() === 0 ? { uid, gid } : {}
       // With --json, standard output is for the document alone.
       const stdout = options.json === true ? 2 : 'inherit'
       const stdio = ['inherit', stdout, 'inherit'] as const
@@ -30,4 +30,20 @@ export function addRun(program: Command, context: Context): void {
       context.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
       if (options.json === true) context.output.json({ exitCode: context.exitCode })
     })
+}
+
+/**
+ * Root runs it as the user of the instance, whose files it may write, and as root only if it is root's instance: the
+ * environment comes from its socket, and a user could lead root to a folder of root's that holds a socket of the user's.
+ */
+function userOf(dataDir: string): { uid: number; gid: number } {
+  const socket = join(dataDir, 'run', 'control.sock')
+  const { uid, gid } = statSync(dataDir)
+  if (uid !== 0) return { uid, gid }
+  try {
+    if (statSync(pathOfRoot(socket)).uid === 0) return { uid, gid }
+  } catch (error) {
+    throw new Failure(exitCodes.usage, `${dataDir} is root's, and ${(error as Error).message}: nothing was run`)
+  }
+  throw new Failure(exitCodes.usage, `${dataDir} is root's, and ${socket} is not: nothing was run`)
 }

@@ -2,6 +2,7 @@ import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { changeUserInEnvironment } from '../../config/app-environment.js'
+import { isOfRoot, pathOfRoot } from '../../process/path-of-root.js'
 
 /** A user of this machine. */
 export interface User {
@@ -13,6 +14,7 @@ export interface User {
 }
 
 const ROOT = 0
+const OTHERS = 0o077
 
 /** The calls of a Unix. They are used by root alone. */
 const identity = process as unknown as Record<'setgid' | 'setuid', (id: number) => void> & {
@@ -60,29 +62,60 @@ export function becomeUser(user: User, dataDir: string): void {
 }
 
 /**
- * Creates the folder for the user, or gives the user one that root has made. Links are given as such, not followed, and
- * a file of several names stays root's: one of them may be elsewhere.
- * @throws {Error} when somebody else may have put something into it
+ * Creates the folder for the user, or gives the user what root has left in it. Links in it are given as such, not followed,
+ * and a file of several names stays root's: one of them may be elsewhere. Root does so only where it alone decides what
+ * the folder is: the user could make a link to /etc of a folder of its own.
+ * @throws {Error} when somebody else may have put something into it, or decides where its path leads
  */
-export function handOver(folder: string, { uid, gid }: User): void {
+export function handOver(folder: string, user: User): void {
   const missing: string[] = []
-  for (let at = folder; !fs.existsSync(at); at = dirname(at)) missing.unshift(at)
-  for (const each of missing) fs.mkdirSync(each, { mode: 0o700 })
-  for (const each of missing) fs.lchownSync(each, uid, gid)
-  if (missing.length > 0) return
-  const real = fs.realpathSync(folder)
-  const { uid: owner, mode } = fs.lstatSync(real)
-  if (owner !== ROOT) return
-  if ((mode & 0o022) !== 0) throw new Error(`DATA_DIR: ${real} is root's and others may write to it: chmod go-w it`)
+  let parent = folder
+  for (; !fs.existsSync(parent); parent = dirname(parent)) missing.unshift(parent)
+  if (missing.length > 0) {
+    // Elsewhere the user makes it, as far as a user may.
+    if (!isKeptByRoot(parent)) return
+    for (const each of missing) fs.mkdirSync(each, { mode: 0o700 })
+    for (const each of missing) fs.lchownSync(each, user.uid, user.gid)
+    return
+  }
+  if (fs.statSync(folder).uid !== ROOT) return
+  const real = pathGiven(folder, user)
+  const { mode } = fs.lstatSync(real)
+  if (!isOfRoot(real)) throw new Error(`DATA_DIR: ${real} is root's and others may write to it: chmod go-w it`)
   // The folder itself comes last, so a handover that was cut short is begun again by the next start.
-  giveAll(real, uid, gid)
+  giveAll(real, user, (mode & OTHERS) === 0)
 }
 
-function giveAll(folder: string, uid: number, gid: number): void {
+function isKeptByRoot(folder: string): boolean {
+  try {
+    return isOfRoot(pathOfRoot(folder))
+  } catch {
+    return false
+  }
+}
+
+function pathGiven(folder: string, { uid, gid }: User): string {
+  try {
+    return pathOfRoot(folder)
+  } catch (cause) {
+    const remedy = `if it is meant, run "chown -R ${uid}:${gid} ${folder}/"`
+    throw new Error(`DATA_DIR: ${folder} is root's, and ${(cause as Error).message}: ${remedy}`, { cause })
+  }
+}
+
+/** @param isClosed nobody else gets into the folder, whatever the modes below it */
+function giveAll(folder: string, { uid, gid }: Pick<User, 'uid' | 'gid'>, isClosed: boolean): void {
   for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
-    if (entry.isDirectory()) giveAll(path, uid, gid)
-    else if (fs.lstatSync(path).nlink === 1) fs.lchownSync(path, uid, gid)
+    const { uid: owner, nlink } = fs.lstatSync(path)
+    // Another user's folder was given before, with all below it, and that user may change it meanwhile.
+    if (owner !== ROOT) continue
+    if (!entry.isDirectory()) {
+      if (nlink === 1) fs.lchownSync(path, uid, gid)
+      continue
+    }
+    if (!isClosed && !isOfRoot(path)) throw new Error(`DATA_DIR: others may write to ${path}: chmod go-w it`)
+    giveAll(path, { uid, gid }, isClosed)
   }
   fs.lchownSync(folder, uid, gid)
 }

@@ -42,8 +42,14 @@ export function requireChildren(node: XmlNode, names: readonly string[]): void {
   }
 }
 
+/**
+ * The text of the one child of this name.
+ * @throws {S3Error} MalformedXML when there are two, because one of them would count for nothing, or when it has children
+ */
 export function childText(node: XmlNode, name: string): string | undefined {
-  return node.children.find(child => child.name === name)?.text
+  const [child, another] = node.children.filter(child => child.name === name)
+  if (another !== undefined || (child !== undefined && child.children.length > 0)) malformed()
+  return child?.text
 }
 
 class Cursor {

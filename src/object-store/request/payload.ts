@@ -92,7 +92,10 @@ export function requestBody(
   return { length, expectedMd5, checksum: algorithm && { algorithm, value: () => value }, chunks: chunks() }
 }
 
-/** A small body as text, for the XML documents. It takes one buffer, in however small pieces it comes. */
+/**
+ * A small body as text, for the XML documents. It takes one buffer, in however small pieces it comes. Bytes that are no
+ * UTF-8 are malformed: in place of them, a key would be that of another object.
+ */
 export async function readText(body: Body): Promise<string> {
   const md5 = createHash('md5')
   const text = Buffer.alloc(body.length)
@@ -102,7 +105,11 @@ export async function readText(body: Body): Promise<string> {
     at += piece.copy(text, at)
   }
   requireMd5(body, md5.digest('hex'))
-  return text.toString('utf8', 0, at)
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(text.subarray(0, at))
+  } catch (cause) {
+    throw new S3Error('MalformedXML', undefined, { cause })
+  }
 }
 
 /** Bytes that come from the store itself. */

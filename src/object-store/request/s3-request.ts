@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { validateHeaderName, validateHeaderValue, type IncomingMessage } from 'node:http'
 import { S3Error } from '../errors.js'
 import { utf8Bytes, type NamedValues, type SignedRequest } from './signature-v4.js'
 
@@ -24,7 +24,10 @@ export class S3Request {
   /** A presigned query carries what a signed request has in x-amz-* headers. */
   readonly #inQuery = new Map<string, string>()
 
-  /** @throws {S3Error} InvalidArgument when a parameter is given twice, or in the query and in a header */
+  /**
+   * @throws {S3Error} InvalidArgument when a parameter is given twice, or in the query and in a header, or stands for a
+   * header that no request could have
+   */
   constructor(
     readonly incoming: IncomingMessage,
     readonly target: RequestTarget,
@@ -37,7 +40,7 @@ export class S3Request {
       if (map.has(key) || (inHeader && incoming.headers[header] !== undefined)) {
         throw new S3Error('InvalidArgument', `${name} is given twice.`)
       }
-      map.set(key, inHeader ? utf8Bytes(value) : value)
+      map.set(key, inHeader ? headerValue(header, value) : value)
     }
   }
 
@@ -96,6 +99,18 @@ export function parseTarget(url: string): RequestTarget {
   const key = (slash < 0 ? '' : path.slice(slash + 1)) || undefined
   requireUsableKey(key)
   return { path, bucket, key, query: parseQuery(queryAt < 0 ? '' : url.slice(queryAt + 1)) }
+}
+
+/** A percent-encoded query can carry what no header can: as metadata, it could not be sent back with the object. */
+function headerValue(name: string, text: string): string {
+  const value = utf8Bytes(text)
+  try {
+    validateHeaderName(name)
+    validateHeaderValue(name, value)
+  } catch (cause) {
+    throw new S3Error('InvalidArgument', 'A parameter stands for a header that is malformed.', { cause })
+  }
+  return value
 }
 
 export function requireUsableKey(key: string | undefined): void {

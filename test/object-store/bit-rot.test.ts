@@ -162,6 +162,28 @@ void t.test('a file that grew, shrank or was swapped with another one is damaged
   t.equal((await again.get('b')).text, 'other')
 })
 
+void t.test('a part that was swapped with another one of its size is damaged', async t => {
+  const directory = t.testdir()
+  const { endpoint, store, get } = await startStore(t, directory)
+  await send(endpoint, { method: 'PUT', path: '/bucket' })
+  const bodies = [randomBytes(11 * MIB), randomBytes(11 * MIB)]
+  const parts: string[] = []
+  for (const [index, body] of bodies.entries()) {
+    await putParts(endpoint, `key${index}`, body)
+    parts.push(...(await partsOf(directory)).filter(file => !parts.includes(file)))
+  }
+  const [first = '', second = '', , ofAnother = ''] = parts
+  const whole = await readFile(first)
+  for (const [name, other] of Object.entries({ 'in its upload': second, 'of another upload': ofAnother })) {
+    await writeFile(first, await readFile(other))
+    t.match(await get('key0'), fault, name)
+    t.same((await store.scrub()).damaged, ['bucket/key0'], 'a scrub finds it')
+    t.equal((await get('key0', { range: `bytes=${5 * MIB}-` })).status, 206, 'the other parts are served')
+  }
+  await writeFile(first, whole)
+  t.ok((await get('key0')).body.equals(bodies[0] ?? whole))
+})
+
 void t.test('a damaged object is a 500 after a start, until it is written or deleted', async t => {
   const directory = t.testdir()
   const first = await startStore(t, directory)

@@ -96,9 +96,9 @@ export class MultipartUploads {
 
   async complete(upload: Upload, order: CompletionOrder, conditions: WriteConditions): Promise<ObjectRecord> {
     return this.#exclusive(upload, async () => {
-      const { etag, size, parts, checksum } = completionOf(upload, order)
+      const { etag, size, parts, md5s, checksum } = completionOf(upload, order)
       const { id, key, headers, metadata } = upload
-      const multipart = { uploadId: id, parts }
+      const multipart = { uploadId: id, parts, md5s }
       const lastModified = this.context.now()
       const record = { key, etag, size, lastModified, headers, metadata, checksum, multipart }
 

@@ -22,6 +22,15 @@ export interface ObjectRecord extends Attributes {
 export interface MultipartBody {
   readonly uploadId: string
   readonly parts: readonly PartSize[]
+  /** The MD5s of the parts, 32 hexadecimal digits each; absent in what version 0.1 completed. */
+  readonly md5s?: string
+}
+
+/** Whether this is the part that was completed at a position, and not another one of the same size. */
+export function isPartAt({ parts, md5s }: MultipartBody, position: number, part: PartRecord): boolean {
+  const [partNumber, size] = parts[position] ?? []
+  if (part.partNumber !== partNumber || part.size !== size) return false
+  return md5s === undefined || md5s.slice(position * 32, (position + 1) * 32) === part.etag
 }
 
 /** The checksum is base64, by the algorithm of the object's own one. */

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { DamagedError, isShortage } from '../errors.js'
-import { asPartRecord, type ObjectRecord, type PartRecord, type PartSize } from './object-record.js'
+import { asPartRecord, isPartAt, type MultipartBody, type ObjectRecord, type PartRecord } from './object-record.js'
 import { partName, type PartFolders } from './part-folders.js'
 import type { HalfOpenRange } from '../request/ranges.js'
 import { StoredFile } from './stored-file.js'
@@ -23,13 +23,12 @@ export class ObjectVersion {
     const multipart = this.record.multipart
     if (!multipart) return yield* this.file.read({ start, end })
     let offset = 0
-    for (const part of multipart.parts) {
-      const [, size] = part
+    for (const [position, [, size]] of multipart.parts.entries()) {
       const from = Math.max(start - offset, 0)
       const to = Math.min(end - offset, size)
       offset += size
       if (from >= to) continue
-      const file = await this.openPart(multipart.uploadId, part)
+      const file = await this.openPart(multipart, position)
       try {
         yield* file.read({ start: from, end: to })
       } finally {
@@ -39,10 +38,10 @@ export class ObjectVersion {
   }
 
   /** The caller closes the file, before the version. */
-  async openPart(uploadId: string, [partNumber, size]: PartSize): Promise<StoredFile<PartRecord>> {
-    const path = join(this.folders.pathOf(uploadId), partName(partNumber))
+  async openPart(multipart: MultipartBody, position: number): Promise<StoredFile<PartRecord>> {
+    const path = join(this.folders.pathOf(multipart.uploadId), partName(multipart.parts[position]?.[0] ?? 0))
     const file = await openStored(path, asPartRecord)
-    if (file.record.size === size) return file
+    if (isPartAt(multipart, position, file.record)) return file
     await file.close()
     throw new DamagedError(`a part is not the one that was stored: ${path}`)
   }

@@ -10,7 +10,7 @@ import { DamagedError } from '../errors.js'
  */
 const MAGIC = Buffer.from('OUTPOST1', 'latin1')
 const TRAILER = 16
-/** One read of this size gets nearly every record. Only objects of hundreds of parts need a second read. */
+/** One read of this size gets nearly every record. Only objects of very many parts need a second read. */
 const TAIL = 4096
 const MAX_RECORD = 4 * 1024 * 1024
 

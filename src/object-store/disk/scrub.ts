@@ -66,8 +66,8 @@ export class Scrub {
       await this.#checkFile(version.file, file => bucket.reseal(version, file))
       return
     }
-    for (const part of multipart.parts) {
-      const file = await version.openPart(multipart.uploadId, part)
+    for (const position of multipart.parts.keys()) {
+      const file = await version.openPart(multipart, position)
       try {
         // The version is open, so its folder stays, and no one else writes the part of an object.
         await this.#checkFile(file, temp => temp.moveTo(file.path))

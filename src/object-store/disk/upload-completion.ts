@@ -30,6 +30,8 @@ export interface Completion {
   readonly etag: string
   readonly size: number
   readonly parts: readonly PartSize[]
+  /** As in the record of the object. */
+  readonly md5s: string
   readonly checksum?: StoredChecksum | undefined
 }
 
@@ -48,7 +50,8 @@ export function completionOf(upload: Upload, order: CompletionOrder): Completion
   const sizes = parts.map(({ partNumber, size, checksum: own }): PartSize => {
     return checksum && own ? [partNumber, size, own.value] : [partNumber, size]
   })
-  return { etag: multipartEtag(parts), size, parts: sizes, checksum }
+  const md5s = parts.map(({ etag }) => etag).join('')
+  return { etag: multipartEtag(parts), size, parts: sizes, md5s, checksum }
 }
 
 /** The ETag as S3 makes it: the MD5 of the parts' MD5s, and the number of parts. */

@@ -104,12 +104,16 @@ function nameOf(folder: string, PWD: string | undefined): string {
   }
 }
 
+/** Places of the session of whoever typed the command. Another user may not use them, and a login would not name them. */
+const OF_SESSION = ['MAIL', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS', 'SSH_AUTH_SOCK']
+
 /** Makes the environment that of another user, as a login would. */
 export function changeUserInEnvironment(
   { name, home, shell }: { name: string; home: string; shell: string },
   env: Environment = process.env,
 ): void {
   Object.assign(env, { HOME: home, SHELL: shell })
+  for (const each of OF_SESSION) Reflect.deleteProperty(env, each)
   if (name !== '') Object.assign(env, { USER: name, LOGNAME: name })
   else for (const each of ['USER', 'LOGNAME']) Reflect.deleteProperty(env, each)
 }

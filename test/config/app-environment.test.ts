@@ -1,5 +1,11 @@
 import t from 'tap'
-import { addNodeOptionsForApps, isSpare, spareEnvironment, workerEnvironment } from '#src/config/app-environment.js'
+import {
+  addNodeOptionsForApps,
+  changeUserInEnvironment,
+  isSpare,
+  spareEnvironment,
+  workerEnvironment,
+} from '#src/config/app-environment.js'
 
 void t.test('a variable that counts is its value plus the number of the place', t => {
   t.strictSame(workerEnvironment(3000, 1, undefined, {}), { PORT: '3000', NODE_APP_INSTANCE: '1' })
@@ -27,5 +33,18 @@ void t.test('a spare is known by its mark, which the app does not see', t => {
   t.equal(isSpare(env), true)
   t.strictSame(env, {})
   t.equal(isSpare(env), false)
+  t.end()
+})
+
+void t.test('another user gets nothing of the session of root, and all that the person has set', t => {
+  const session = { MAIL: '/var/mail/root', XDG_RUNTIME_DIR: '/run/user/0', SSH_AUTH_SOCK: '/tmp/ssh-1/agent.1' }
+  const env = { ...session, HOME: '/root', USER: 'root', LOGNAME: 'root', SHELL: '/bin/bash', API_KEY: 'x' }
+  const user = { HOME: '/home/app', SHELL: '/bin/sh' }
+  const named: Record<string, string | undefined> = { ...env }
+  changeUserInEnvironment({ name: 'app', home: user.HOME, shell: user.SHELL }, named)
+  t.strictSame(named, { ...user, USER: 'app', LOGNAME: 'app', API_KEY: 'x' })
+  const nameless: Record<string, string | undefined> = { ...env }
+  changeUserInEnvironment({ name: '', home: user.HOME, shell: user.SHELL }, nameless)
+  t.strictSame(nameless, { ...user, API_KEY: 'x' })
   t.end()
 })

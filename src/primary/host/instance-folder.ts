@@ -10,6 +10,9 @@ import { requireExclusive } from './exclusive-folder.js'
 const MAX_SOCKET_PATH = 103
 const LONGEST_SOCKET_NAME = framesPathOf('worker-1234567890.sock')
 
+/** Made in DATA_DIR by the first start, and never removed. */
+export const LOCK_FILE = 'lock'
+
 /** The folders of an instance: DATA_DIR for lasting data, and a folder with a short path for sockets. */
 export class InstanceFolder {
   /** The folder for sockets and pipes, which are useless after the instance. No other user may enter it. */
@@ -31,7 +34,7 @@ export class InstanceFolder {
   }
 
   get lockFile(): string {
-    return join(this.dataDir, 'lock')
+    return join(this.dataDir, LOCK_FILE)
   }
 
   get lifeline(): string {

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { changeUserInEnvironment } from '../../config/app-environment.js'
 import { isOfRoot, pathOfRoot } from '../../process/path-of-root.js'
+import { LOCK_FILE } from './instance-folder.js'
 
 /** A user of this machine. */
 export interface User {
@@ -64,7 +65,8 @@ export function becomeUser(user: User, dataDir: string): void {
 /**
  * Creates the folder for the user, or gives the user what root has left in it. Links in it are given as such, not followed,
  * and a file of several names stays root's: one of them may be elsewhere. Root does so only where it alone decides what
- * the folder is: the user could make a link to /etc of a folder of its own.
+ * the folder is, since the user could make a link to /etc of a folder of its own, or where the folder itself shows that
+ * it is a DATA_DIR.
  * @throws {Error} when somebody else may have put something into it, or decides where its path leads
  */
 export function handOver(folder: string, user: User): void {
@@ -78,12 +80,50 @@ export function handOver(folder: string, user: User): void {
     for (const each of missing) fs.lchownSync(each, user.uid, user.gid)
     return
   }
-  if (fs.statSync(folder).uid !== ROOT) return
+  if (fs.statSync(folder).uid !== ROOT || giveOwnData(folder, user)) return
   const real = pathGiven(folder, user)
   const { mode } = fs.lstatSync(real)
   if (!isOfRoot(real)) throw new Error(`DATA_DIR: ${real} is root's and others may write to it: chmod go-w it`)
   // The folder itself comes last, so a handover that was cut short is begun again by the next start.
-  giveAll(real, user, (mode & OTHERS) === 0)
+  giveAllIn(real, user, (mode & OTHERS) === 0)
+  fs.lchownSync(real, user.uid, user.gid)
+}
+
+/**
+ * Gives the user a closed folder in which root has run this program before. Nobody else can have made it look so. It is
+ * held open meanwhile, because the user may put something else in its place.
+ * @returns false, with nothing done, if it is no such folder, or if a link led there
+ */
+function giveOwnData(folder: string, user: User): boolean {
+  const held = holdOpen(folder)
+  if (held === undefined) return false
+  try {
+    const { uid, mode } = fs.fstatSync(held.fd)
+    const isClosed = uid === ROOT && (mode & OTHERS) === 0
+    if (!isClosed || fs.readlinkSync(held.path) !== folder || !isMarked(held.path)) return false
+    giveAllIn(held.path, user, isClosed)
+    fs.fchownSync(held.fd, user.uid, user.gid)
+    return true
+  } finally {
+    fs.closeSync(held.fd)
+  }
+}
+
+/** @returns a path to the folder that stays, whatever is renamed; undefined where there is none, as beside Linux */
+function holdOpen(folder: string): { fd: number; path: string } | undefined {
+  const { O_RDONLY, O_DIRECTORY, O_NOFOLLOW } = fs.constants
+  if (!fs.existsSync('/proc/self/fd')) return undefined
+  try {
+    const fd = fs.openSync(folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW)
+    return { fd, path: `/proc/self/fd/${fd}` }
+  } catch {
+    return undefined
+  }
+}
+
+/** Only root writes to the folder. The lock itself may have been given by a start that was cut short. */
+function isMarked(folder: string): boolean {
+  return fs.lstatSync(join(folder, LOCK_FILE), { throwIfNoEntry: false })?.isFile() === true
 }
 
 function isKeptByRoot(folder: string): boolean {
@@ -104,7 +144,7 @@ function pathGiven(folder: string, { uid, gid }: User): string {
 }
 
 /** @param isClosed nobody else gets into the folder, whatever the modes below it */
-function giveAll(folder: string, { uid, gid }: Pick<User, 'uid' | 'gid'>, isClosed: boolean): void {
+function giveAllIn(folder: string, { uid, gid }: Pick<User, 'uid' | 'gid'>, isClosed: boolean): void {
   for (const entry of fs.readdirSync(folder, { withFileTypes: true })) {
     const path = join(folder, entry.name)
     const { uid: owner, nlink } = fs.lstatSync(path)
@@ -115,9 +155,9 @@ function giveAll(folder: string, { uid, gid }: Pick<User, 'uid' | 'gid'>, isClos
       continue
     }
     if (!isClosed && !isOfRoot(path)) throw new Error(`DATA_DIR: others may write to ${path}: chmod go-w it`)
-    giveAll(path, { uid, gid }, isClosed)
+    giveAllIn(path, { uid, gid }, isClosed)
+    fs.lchownSync(path, uid, gid)
   }
-  fs.lchownSync(folder, uid, gid)
 }
 
 /** @param app a file or a folder */

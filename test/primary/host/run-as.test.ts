@@ -49,6 +49,27 @@ void t.test('a folder of root in a folder of the user gives away nothing: the us
   t.end()
 })
 
+void t.test('a DATA_DIR that root has used in a folder of the user is given to the user', { skip }, t => {
+  const { users } = places(t)
+  const data = join(users, 'data')
+  const inside = [join(data, 'lock'), join(data, 'redis'), join(data, 'redis', 'dump.rdb')]
+  fs.mkdirSync(join(data, 'redis'), { mode: 0o700, recursive: true })
+  for (const file of [inside[0]!, inside[2]!]) fs.writeFileSync(file, '')
+
+  fs.chmodSync(data, 0o755)
+  t.throws(() => handOver(data, USER), /others than root/, 'one that others may enter is not')
+  fs.chmodSync(data, 0o700)
+  fs.mkdirSync(join(users, 'way'))
+  fs.symlinkSync(users, join(users, 'way', 'link'))
+  t.throws(() => handOver(join(users, 'way', 'link', 'data'), USER), /others than root/, 'nor is one behind a link')
+  t.ok([data, ...inside].every(path => ownerOf(path) === 0))
+
+  fs.chownSync(inside[0]!, USER.uid, USER.gid)
+  handOver(data, USER)
+  for (const path of [data, ...inside]) t.equal(ownerOf(path), USER.uid, path)
+  t.end()
+})
+
 void t.test('a link of root is followed', { skip }, t => {
   const { roots, kept } = places(t)
   const link = join(roots, 'data')

@@ -9,6 +9,7 @@ import { isSameOrigin } from './origin.js'
 import { RealtimeBus } from './realtime-bus.js'
 import type { RedisAddress } from './redis.js'
 import { limitBacklog, type Session } from './session-backlog.js'
+import { inSlices, type Slices } from './sliced-broadcasts.js'
 
 export interface RealtimeOptions {
   workerId: string
@@ -34,6 +35,8 @@ export interface RealtimeOwner {
   /** Sent with every answer but that to an upgrade. */
   headers: Readonly<Record<string, string>>
   events?: Pick<SecurityEvents, 'note'>
+  /** Broadcasts go out through them. Then a packet to one client may overtake a broadcast. */
+  slices?: Slices
 }
 
 const MAX_PING_INTERVAL_MS = 25_000
@@ -125,12 +128,14 @@ export class Realtime {
   /** Ends all sessions at once. */
   stop(): void {
     clearInterval(this.#closing)
+    this.#owner.slices?.stop()
     this.#io?.engine.close()
     this.#bus?.stop()
   }
 
   #create(given: Partial<ServerOptions>): Server {
     const { workerId, redis, address, upstreamTimeoutMs, log, shares } = this.options
+    const { slices } = this.#owner
     this.#bus = new RealtimeBus(address, redis, log)
     const io = new Server({
       // A poll without a message is answered by a ping.
@@ -138,7 +143,7 @@ export class Realtime {
       connectTimeout: CONNECT_TIMEOUT_MS,
       perMessageDeflate: false,
       ...given,
-      adapter: this.#bus.adapter,
+      adapter: slices === undefined ? this.#bus.adapter : inSlices(this.#bus.adapter, slices),
     })
     this.#ownOriginRule = given.cors !== undefined || given.allowRequest !== undefined
     io.attach(this.#inner)

@@ -1,7 +1,9 @@
 import http, { ServerResponse, type IncomingMessage } from 'node:http'
 import { availableParallelism } from 'node:os'
+import type { Socket } from 'socket.io'
 import type { Request, RequestHandler } from 'express'
 import { clientKey } from '#balancer/contract/client-key.js'
+import { TimeSlices } from '#balancer/contract/time-slices.js'
 import { Accounts } from '../app/accounts/accounts.js'
 import { SignIn } from '../app/accounts/sign-in.js'
 import { SignIns } from '../app/accounts/sign-ins.js'
@@ -16,6 +18,9 @@ import { UPLOAD_PREFIX } from '../app/uploads/uploads.js'
 import { SecurityEvents } from '../process/security-events.js'
 import { headersBesideTheApp } from '../app/security-headers.js'
 import type { LentServices } from './lent-services.js'
+
+/** The largest share of a worker's time that goes into the messages of the chat. */
+const BROADCASTS_SHARE = 0.5
 
 /** The built-in app, over the same services that any other app is lent. */
 export function builtInServer(start: StartOrder, services: LentServices, parent: Parent, log: Logger): http.Server {
@@ -33,7 +38,8 @@ export function builtInServer(start: StartOrder, services: LentServices, parent:
   sweeper.start()
   services.onShutdown(() => sweeper.stop())
   const events = new SecurityEvents(log)
-  services.realtime.ownBy({ headers: headersBesideTheApp(config.production), events })
+  const slices = new TimeSlices<Socket>({ share: BROADCASTS_SHARE })
+  services.realtime.ownBy({ headers: headersBesideTheApp(config.production), events, slices })
   const signIn = new SignIn(new Accounts(redis, hasher), new SignIns(redis, sessionStore))
   relayMessages(services.realtime.io({ maxHttpBufferSize: MAX_MESSAGE_BYTES }), {
     limited: config.rateLimitMax > 0,

@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
 import type { Server } from 'socket.io'
 import t from 'tap'
+import { TimeSlices } from '#balancer/contract/time-slices.js'
 import { Realtime } from '#src/services/realtime.js'
 import { ClientShares } from '#src/worker/client-shares.js'
 import { ChatClient } from '../helpers/chat-client.js'
@@ -23,6 +24,7 @@ async function worker(workerId: string): Promise<{ io: Server; client: ChatClien
     log,
     shares: new ClientShares(10),
   })
+  realtime.ownBy({ headers: {}, slices: new TimeSlices({ share: 0.5 }) })
   const io = realtime.io()
   await realtime.joined()
   const listener = http.createServer((request, response) => realtime.handleRequest(request, response))

@@ -1,0 +1,110 @@
+/** The longest time that is taken at once. Everything else of this process waits meanwhile. */
+const SLICE_MS = 5
+/** Some seconds of small pieces. */
+const MAX_WAITING = 100_000
+
+/** Pieces of one piece of work, in order. */
+interface Work<Item> {
+  readonly items: readonly Item[]
+  readonly act: (item: Item) => void
+  next: number
+}
+
+export interface TimeSlicesOptions {
+  /** The largest share of the time that is taken, from 0 to 1. */
+  share: number
+  /** In milliseconds, of any steady clock. */
+  now?: () => number
+  /** Calls `run` once after so many milliseconds. Returns a function that prevents it. */
+  later?: (run: () => void, ms: number) => () => void
+  maxWaiting?: number
+}
+
+/**
+ * Does work of many small pieces in slices, in the order in which it came, so that other work of this process is never held
+ * up for long. What is small is done at once. In any time t it takes at most 5 ms + t * share, and one piece more.
+ */
+export class TimeSlices<Item> {
+  readonly #works: Array<Work<Item>> = []
+  readonly #share: number
+  readonly #now: () => number
+  readonly #later: NonNullable<TimeSlicesOptions['later']>
+  readonly #maxWaiting: number
+  #waiting = 0
+  /** The time that was taken is made up for at this moment. */
+  #restedAt = -Infinity
+  /** Prevents the next slice. */
+  #cancel: (() => void) | undefined
+  #isActing = false
+  #stopped = false
+
+  constructor({ share, now = () => performance.now(), later = after, maxWaiting = MAX_WAITING }: TimeSlicesOptions) {
+    this.#share = share
+    this.#now = now
+    this.#later = later
+    this.#maxWaiting = maxWaiting
+  }
+
+  /** Pieces that are not done yet. */
+  get waiting(): number {
+    return this.#waiting
+  }
+
+  /** Over the most that may wait, all is done at once: nobody can bring more before that. */
+  add(items: readonly Item[], act: (item: Item) => void): void {
+    if (this.#stopped || items.length === 0) return
+    this.#works.push({ items, act, next: 0 })
+    this.#waiting += items.length
+    if (this.#isActing) return
+    if (this.#waiting > this.#maxWaiting) this.#actUntil(Infinity)
+    else if (this.#cancel === undefined) this.#takeSlice()
+  }
+
+  /** What waits is not done any more. */
+  stop(): void {
+    this.#stopped = true
+    this.#cancel?.()
+    this.#cancel = undefined
+    this.#works.length = 0
+    this.#waiting = 0
+  }
+
+  #takeSlice(): void {
+    const now = this.#now()
+    try {
+      this.#actUntil(now + SLICE_MS - Math.max(0, this.#restedAt - now) * this.#share)
+    } finally {
+      if (this.#waiting > 0) this.#goOnLater()
+    }
+  }
+
+  #goOnLater(): void {
+    const goOn = (): void => {
+      this.#cancel = undefined
+      this.#takeSlice()
+    }
+    this.#cancel = this.#later(goOn, Math.max(1, this.#restedAt - this.#now()))
+  }
+
+  #actUntil(end: number): void {
+    const begun = this.#now()
+    this.#isActing = true
+    try {
+      for (let work = this.#works[0]; work !== undefined && this.#now() < end; work = this.#works[0]) {
+        const item = work.items[work.next] as Item
+        work.next += 1
+        this.#waiting -= 1
+        if (work.next === work.items.length) this.#works.shift()
+        work.act(item)
+      }
+    } finally {
+      this.#isActing = false
+      this.#restedAt = Math.max(this.#restedAt, begun) + (this.#now() - begun) / this.#share
+    }
+  }
+}
+
+function after(run: () => void, ms: number): () => void {
+  const timer = setTimeout(run, ms)
+  return () => clearTimeout(timer)
+}

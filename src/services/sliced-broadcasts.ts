@@ -1,0 +1,45 @@
+import type { Namespace, Server, Socket } from 'socket.io'
+
+type AdapterOf = Exclude<Parameters<Server['adapter']>[0], undefined>
+
+/** Takes many small pieces of work, and leaves time between them for other work. */
+export interface Slices {
+  add(sockets: readonly Socket[], act: (socket: Socket) => void): void
+  /** What waits is not done any more. */
+  stop(): void
+}
+
+/** What Socket.IO's adapters do inside. Not in their types; a test holds this against the library. */
+interface AdapterInside {
+  /** Called right before the packet goes to its receivers. Only a packet that wants acknowledgements has an id. */
+  _encode(packet: { id?: number }, options: object): unknown
+  /** Calls `deliver` for each receiver. */
+  apply(receivers: object, deliver: (socket: Socket) => void): void
+}
+
+/**
+ * Makes broadcasts, those of other workers too, go out through `slices`. A packet to one client, and everything that needs
+ * an outcome, goes at once: so it may overtake a broadcast.
+ */
+export function inSlices(adapterOf: AdapterOf, slices: Slices): AdapterOf {
+  return function slicedAdapter(namespace: Namespace) {
+    const adapter = (adapterOf as (namespace: Namespace) => object)(namespace) as AdapterInside
+    const encode = adapter._encode.bind(adapter)
+    const apply = adapter.apply.bind(adapter)
+    let isBroadcast = false
+    return Object.assign(adapter, {
+      _encode: (packet: { id?: number }, options: object) => {
+        const encoded = encode(packet, options)
+        isBroadcast = packet.id === undefined
+        return encoded
+      },
+      apply: (receivers: object, deliver: (socket: Socket) => void) => {
+        if (!isBroadcast) return apply(receivers, deliver)
+        isBroadcast = false
+        const sockets: Socket[] = []
+        apply(receivers, socket => sockets.push(socket))
+        slices.add(sockets, deliver)
+      },
+    })
+  } as unknown as AdapterOf
+}

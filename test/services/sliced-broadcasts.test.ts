@@ -1,6 +1,6 @@
 import { Server, type Socket } from 'socket.io'
 import t from 'tap'
-import { TimeSlices } from '#balancer/contract/time-slices.js'
+import { TimeSlices } from '#src/services/time-slices.js'
 import { inSlices } from '#src/services/sliced-broadcasts.js'
 
 const CLIENTS = 100

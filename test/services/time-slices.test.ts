@@ -1,5 +1,5 @@
 import t from 'tap'
-import { TimeSlices } from '#balancer/contract/time-slices.js'
+import { TimeSlices } from '#src/services/time-slices.js'
 
 /** A clock that only pieces of work and pauses move, and the pieces that were done, each of which takes a millisecond. */
 class World {

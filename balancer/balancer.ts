@@ -65,6 +65,7 @@ export class Balancer {
       events.onTargetState?.(target.id, target.state)
       if (target.state === 'ejected')
         events.onTargetOut?.(target.id, `${this.options.ejectAfter} requests in a row failed`)
+      if (target.state === 'ejected' || target.state === 'unreachable') this.#checks.get(target.id)?.hurry()
     })
     const places = (): number => this.#pool.capacity
     const { maxOpenFiles, maxSockets, maxBound, pipelinedBytes, heldBytes } = this.options

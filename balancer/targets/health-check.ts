@@ -19,13 +19,14 @@ export type HealthCheckOptions = Pick<
 
 /** So many balancers may probe a target as often as one does. With more of them, each probes it less often. */
 const PROBERS_AT_FULL_PACE = 4
+const SLOWEST = 4
 
 /** Keeps the probes that a target gets bounded: in mesh mode every worker probes every other. */
 export class ProbePace {
   #slowdown = 1
 
   shareTargetsAmong(balancers: number): void {
-    this.#slowdown = Math.max(1, balancers / PROBERS_AT_FULL_PACE)
+    this.#slowdown = Math.min(SLOWEST, Math.max(1, balancers / PROBERS_AT_FULL_PACE))
   }
 
   /** In milliseconds. Only a target without a doubt is probed less often. */
@@ -58,10 +59,22 @@ export class HealthCheck {
     this.#probe?.destroy()
   }
 
+  /** Something else has taken the target out: a long pause that was begun before ends sooner. */
+  hurry(): void {
+    if (this.#stopped || this.#timer === undefined) return
+    clearTimeout(this.#timer)
+    this.#pause()
+  }
+
   async #check(): Promise<void> {
+    this.#timer = undefined
     const fault = await this.#probeOnce()
     if (this.#stopped) return
     this.consumer.probeCompleted(fault === undefined, fault)
+    this.#pause()
+  }
+
+  #pause(): void {
     // In mesh mode it runs beside an app, whose own end it must not delay.
     this.#timer = setTimeout(() => void this.#check(), this.pace.pauseAfter(this.consumer, this.options)).unref()
   }

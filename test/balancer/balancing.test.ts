@@ -111,7 +111,8 @@ void t.test('targets that fail real traffic are ejected for a while, but at most
 
 void t.test('a target whose socket comes back is used after its next good probe', async t => {
   const first = await FakeTarget.start(t, 'a')
-  const running = await RunningBalancer.start(t, [first], { healthIntervalMs: 10 })
+  const running = await RunningBalancer.start(t, [first], { healthIntervalMs: 3_600_000 })
+  await running.becomes('a', 'ready')
   await first.kill()
   const client = await running.connect()
   client.write(GET)

@@ -38,7 +38,10 @@ export function inSlices(adapterOf: AdapterOf, slices: Slices): AdapterOf {
         isBroadcast = false
         const sockets: Socket[] = []
         apply(receivers, socket => sockets.push(socket))
-        slices.add(sockets, deliver)
+        // A client that leaves and joins again on its connection must not get what was sent before.
+        slices.add(sockets, socket => {
+          if (socket.connected) deliver(socket)
+        })
       },
     })
   } as unknown as AdapterOf

@@ -22,7 +22,8 @@ export interface TimeSlicesOptions {
 
 /**
  * Does work of many small pieces in slices, in the order in which it came, so that other work of this process is never held
- * up for long. What is small is done at once. In any time t it takes at most 5 ms + t * share, and one piece more.
+ * up for long. What is small is done at once. In any time t it takes at most 5 ms + t * share, and one piece more, unless
+ * more than `maxWaiting` pieces wait.
  */
 export class TimeSlices<Item> {
   readonly #works: Array<Work<Item>> = []
@@ -50,13 +51,13 @@ export class TimeSlices<Item> {
     return this.#waiting
   }
 
-  /** Over the most that may wait, all is done at once: nobody can bring more before that. */
+  /** Over the most that may wait, as many as are over are done at once: whoever brings more waits for as many. */
   add(items: readonly Item[], act: (item: Item) => void): void {
     if (this.#stopped || items.length === 0) return
     this.#works.push({ items, act, next: 0 })
     this.#waiting += items.length
     if (this.#isActing) return
-    if (this.#waiting > this.#maxWaiting) this.#actUntil(Infinity)
+    if (this.#waiting > this.#maxWaiting) this.#actOnExcess()
     else if (this.#cancel === undefined) this.#takeSlice()
   }
 
@@ -67,6 +68,14 @@ export class TimeSlices<Item> {
     this.#cancel = undefined
     this.#works.length = 0
     this.#waiting = 0
+  }
+
+  #actOnExcess(): void {
+    try {
+      this.#actUntil(Infinity, this.#maxWaiting)
+    } finally {
+      if (this.#waiting > 0 && this.#cancel === undefined) this.#goOnLater()
+    }
   }
 
   #takeSlice(): void {
@@ -86,11 +95,14 @@ export class TimeSlices<Item> {
     this.#cancel = this.#later(goOn, Math.max(1, this.#restedAt - this.#now()))
   }
 
-  #actUntil(end: number): void {
+  /** @param left so many pieces may be left */
+  #actUntil(end: number, left = 0): void {
     const begun = this.#now()
     this.#isActing = true
     try {
-      for (let work = this.#works[0]; work !== undefined && this.#now() < end; work = this.#works[0]) {
+      for (;;) {
+        const work = this.#works[0]
+        if (work === undefined || this.#waiting <= left || this.#now() >= end) break
         const item = work.items[work.next] as Item
         work.next += 1
         this.#waiting -= 1
@@ -99,7 +111,10 @@ export class TimeSlices<Item> {
       }
     } finally {
       this.#isActing = false
-      this.#restedAt = Math.max(this.#restedAt, begun) + (this.#now() - begun) / this.#share
+      const now = this.#now()
+      const restedAt = Math.max(this.#restedAt, begun) + (now - begun) / this.#share
+      // What took longer than a slice had to be done. The rest need not wait for as long again.
+      this.#restedAt = Math.min(restedAt, now + SLICE_MS / this.#share)
     }
   }
 }

@@ -21,7 +21,7 @@ function served(isTimeUp: () => boolean): { io: Server; got: () => number; slice
   for (let i = 0; i < CLIENTS; i += 1) {
     const id = `socket ${i}`
     const join = (rooms: string[]): void => void adapter.addAll(id, new Set(rooms))
-    const joined = { id, join, acks: new Map(), client: { writeToEngine: () => (got += 1) } }
+    const joined = { id, connected: true, join, acks: new Map(), client: { writeToEngine: () => (got += 1) } }
     sockets.set(id, joined as unknown as Socket)
     void adapter.addAll(id, new Set([id, i < 10 ? 'few' : 'many']))
   }

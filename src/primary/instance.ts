@@ -154,7 +154,8 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   const pause: TrafficPause = new TrafficPause(supervisor.edge, log)
   const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor.edge, log)
   const startedIn = startFolder()
-  const started = new StartedApp({ store: releases, app: config.app, startedIn, dataDir: config.dataDir, log })
+  const { app, dataDir, minFreeBytes } = config
+  const started = new StartedApp({ store: releases, app, startedIn, dataDir, minFreeBytes, log })
   const deployer = new Deployer({
     store: releases,
     keepStarted: () => started.keep(),

@@ -75,6 +75,8 @@ export async function unpack(
   })
   const abort = (): void => fail(signal?.reason as Error)
   signal?.addEventListener('abort', abort)
+  // Perhaps since before: loading the parser takes a while.
+  if (signal?.aborted === true) abort()
   const parsed = new Promise<void>(resolve => parser.on('end', resolve))
   try {
     for await (const chunk of archive as AsyncIterable<Buffer>) {

@@ -116,6 +116,7 @@ export class Deployer implements Service {
         const env = store.envOf(store.live)
         await this.#install(draft, env, signal, told)
         if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
+        space.signal.throwIfAborted()
         store.keep(draft, source, env)
       } catch (error) {
         store.discard(draft)

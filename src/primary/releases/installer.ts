@@ -76,13 +76,17 @@ function packageCommands(folder: string): string[] {
 
 function manifestOf(folder: string): { hasBuild: boolean; needsPackages: boolean } {
   try {
-    const { scripts, dependencies, optionalDependencies } = JSON.parse(
+    const { scripts, dependencies, optionalDependencies, workspaces } = JSON.parse(
       fs.readFileSync(join(folder, 'package.json'), 'utf8'),
-    ) as { scripts?: { build?: unknown }; dependencies?: object; optionalDependencies?: object }
+    ) as { scripts?: { build?: unknown }; dependencies?: object; optionalDependencies?: object; workspaces?: unknown }
     const needed = { ...dependencies, ...optionalDependencies }
-    return { hasBuild: typeof scripts?.build === 'string', needsPackages: Object.keys(needed).length > 0 }
+    const hasWorkspaces = workspaces !== undefined || fs.existsSync(join(folder, 'pnpm-workspace.yaml'))
+    return {
+      hasBuild: typeof scripts?.build === 'string',
+      needsPackages: hasWorkspaces || Object.keys(needed).length > 0,
+    }
   } catch {
-    return { hasBuild: false, needsPackages: false }
+    return { hasBuild: false, needsPackages: true }
   }
 }
 

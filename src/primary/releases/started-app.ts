@@ -4,6 +4,7 @@ import type { Service } from '../../process/service.js'
 import { folderOfApp } from '../../config/app-module.js'
 import { STARTED } from './release-switch.js'
 import type { ReleaseStore } from './release-store.js'
+import { SpaceWatch } from './space-watch.js'
 import { copyApp } from './started-copy.js'
 
 export interface StartedAppOptions {
@@ -12,6 +13,8 @@ export interface StartedAppOptions {
   app: string | undefined
   startedIn: string
   dataDir: string
+  /** So much of the disk stays free. Undefined: as for the embedded store. */
+  minFreeBytes: number | undefined
   log: Logger
   copy?: typeof copyApp
   /** The copy is given up after this time, in milliseconds. */
@@ -58,7 +61,7 @@ export class StartedApp implements Service {
   }
 
   async #copied(app: string): Promise<Outcome> {
-    const { store, startedIn, dataDir, copy = copyApp, copyTimeoutMs = COPY_TIMEOUT_MS } = this.options
+    const { store, startedIn, dataDir, minFreeBytes, copy = copyApp, copyTimeoutMs = COPY_TIMEOUT_MS } = this.options
     const folder = folderOfApp(app, startedIn)
     const name = relative(folder, app)
     if (name.startsWith('..') || isAbsolute(name)) {
@@ -68,8 +71,10 @@ export class StartedApp implements Service {
     const late = new AbortController()
     const seconds = copyTimeoutMs / 1_000
     const timer = setTimeout(() => late.abort(new Error(`its copy took longer than ${seconds} s`)), copyTimeoutMs)
+    const space = new SpaceWatch({ folder: dataDir, minBytes: minFreeBytes })
     try {
-      const signal = AbortSignal.any([late.signal, this.#stopping.signal])
+      await space.start()
+      const signal = AbortSignal.any([late.signal, space.signal, this.#stopping.signal])
       await copy(folder, store.startedDraft(), dataDir, { signal })
       return { kind: 'copied' }
     } catch (error) {
@@ -78,6 +83,7 @@ export class StartedApp implements Service {
       return { kind: 'failed' }
     } finally {
       clearTimeout(timer)
+      space.stop()
     }
   }
 

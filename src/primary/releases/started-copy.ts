@@ -78,6 +78,8 @@ class AppCopy {
     await this.#disk.mkdir(this.to, { recursive: true, mode: 0o700 })
     await this.#visit('')
     await this.#linkPackagesAbove()
+    // Its caller has given it up meanwhile, so it is to be removed.
+    this.#signal.throwIfAborted()
   }
 
   async #visit(at: string): Promise<void> {

@@ -246,5 +246,8 @@ void t.test(
     )
     await t.rejects(unpack(slow, folder, LIMITS, giveUp.signal), new Error('the disk is full'))
     t.notOk(existsSync(join(folder, 'b')))
+    const given = unpack(Readable.from([archive]), folder, LIMITS, AbortSignal.abort(new Error('the disk was full')))
+    await t.rejects(given, new Error('the disk was full'), 'also one that was given up before')
+    t.notOk(existsSync(join(folder, 'b')))
   },
 )

@@ -33,8 +33,11 @@ void t.test('packages are installed when there is a lockfile and none of them', 
 void t.test('packages that another package manager has locked are not installed, and the error says what to do', t => {
   const needs = { 'package.json': '{"dependencies":{"express":"5"}}' }
   const builds = { 'package.json': '{"scripts":{"build":"tsc"}}' }
+  const workspaces = { 'package.json': '{"workspaces":["packages/*"]}' }
+  const pnpmWorkspaces = { 'package.json': '{}', 'pnpm-workspace.yaml': '' }
+  const unreadable = { 'package.json': '{' }
   for (const lock of ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']) {
-    for (const manifest of [needs, builds]) {
+    for (const manifest of [needs, builds, workspaces, pnpmWorkspaces, unreadable]) {
       const wanted = new InstallError(
         `its packages are locked by ${lock}, and only npm's package-lock.json is installed: deploy the folder with its ` +
           'node_modules (an .outpostignore that does not name them counts in place of .gitignore), or with a package-lock.json',

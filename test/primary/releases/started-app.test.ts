@@ -21,7 +21,7 @@ function startedApp(t: Harness, facts: Partial<StartedAppOptions> = {}) {
     warned()
   }
   const log = { warn } as unknown as Logger
-  const started = new StartedApp({ store, app, startedIn: app, dataDir, log, ...facts })
+  const started = new StartedApp({ store, app, startedIn: app, dataDir, minFreeBytes: 0, log, ...facts })
   return { app, store, started, warnings, warning }
 }
 
@@ -74,4 +74,13 @@ void t.test('a stop gives up the copy, and says nothing of it', async t => {
   t.equal(store.filesOf('start'), undefined)
   t.strictSame(warnings, [])
   t.notOk(existsSync(join(store.startedDraft(), 'app.js')))
+})
+
+void t.test('the app is not copied where too little of the disk is free', async t => {
+  const { store, started, warnings, warning } = startedApp(t, { minFreeBytes: Number.MAX_SAFE_INTEGER })
+  await started.start()
+  await warning
+  t.match(warnings, [/^app is not kept as it was started: less than \d+ MiB of the disk are free/])
+  await started.keep()
+  t.equal(store.filesOf('start'), undefined)
 })

@@ -32,6 +32,8 @@ export function addRun(program: Command, context: Context): void {
     })
 }
 
+const REMEDY = 'start the program with RUN_AS, or with DATA_DIR in a folder that root alone may write to'
+
 /**
  * Root runs it as the user of the instance, whose files it may write, and as root only if it is root's instance: the
  * environment comes from its socket, and a user could lead root to a folder of root's that holds a socket of the user's.
@@ -43,7 +45,10 @@ function userOf(dataDir: string): { uid: number; gid: number } {
   try {
     if (statSync(pathOfRoot(socket)).uid === 0) return { uid, gid }
   } catch (error) {
-    throw new Failure(exitCodes.usage, `${dataDir} is root's, and ${(error as Error).message}: nothing was run`)
+    throw new Failure(
+      exitCodes.usage,
+      `${dataDir} is root's, and ${(error as Error).message}: nothing was run; ${REMEDY}`,
+    )
   }
-  throw new Failure(exitCodes.usage, `${dataDir} is root's, and ${socket} is not: nothing was run`)
+  throw new Failure(exitCodes.usage, `${dataDir} is root's, and ${socket} is not: nothing was run; ${REMEDY}`)
 }

@@ -1,4 +1,4 @@
-import { realpathSync } from 'node:fs'
+import { realpathSync, statSync } from 'node:fs'
 import { homedir, tmpdir } from 'node:os'
 
 type Environment = Record<string, string | undefined>
@@ -104,16 +104,27 @@ function nameOf(folder: string, PWD: string | undefined): string {
   }
 }
 
-/** Places of the session of whoever typed the command. Another user may not use them, and a login would not name them. */
+/**
+ * Places of the session of whoever typed the command. Another user may not use them, and a login would not name them. They
+ * may have been set for that user, and are its own then.
+ */
 const OF_SESSION = ['MAIL', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS', 'SSH_AUTH_SOCK']
 
 /** Makes the environment that of another user, as a login would. */
 export function changeUserInEnvironment(
-  { name, home, shell }: { name: string; home: string; shell: string },
+  { name, uid, home, shell }: { name: string; uid: number; home: string; shell: string },
   env: Environment = process.env,
+  ownerOf = ownerOfPath,
 ): void {
   Object.assign(env, { HOME: home, SHELL: shell })
-  for (const each of OF_SESSION) Reflect.deleteProperty(env, each)
+  for (const each of OF_SESSION) {
+    const [, path = ''] = /^(?:unix:path=)?([^,;]*)/.exec(env[each] ?? '') ?? []
+    if (ownerOf(path) !== uid) Reflect.deleteProperty(env, each)
+  }
   if (name !== '') Object.assign(env, { USER: name, LOGNAME: name })
   else for (const each of ['USER', 'LOGNAME']) Reflect.deleteProperty(env, each)
+}
+
+function ownerOfPath(path: string): number | undefined {
+  return statSync(path, { throwIfNoEntry: false })?.uid
 }

@@ -1,8 +1,8 @@
 import fs from 'node:fs'
 import { dirname, isAbsolute, join, parse, resolve, sep } from 'node:path'
+import { mayOthersWrite } from './others-write.js'
 
 const ROOT = 0
-const OTHERS_WRITE = 0o022
 const STICKY = 0o1000
 
 /** As many as Linux follows. */
@@ -40,8 +40,8 @@ export function pathOfRoot(path: string): string {
 
 /** Whether root alone may write to this folder, and decides where its path leads. */
 export function isOfRoot(folder: string): boolean {
-  const { uid, mode } = fs.statSync(folder)
-  return uid === ROOT && (mode & OTHERS_WRITE) === 0
+  const stats = fs.statSync(folder)
+  return stats.uid === ROOT && !mayOthersWrite(stats, 'root')
 }
 
 function isSticky(folder: string): boolean {

@@ -37,14 +37,26 @@ void t.test('a spare is known by its mark, which the app does not see', t => {
 })
 
 void t.test('another user gets nothing of the session of root, and all that the person has set', t => {
-  const session = { MAIL: '/var/mail/root', XDG_RUNTIME_DIR: '/run/user/0', SSH_AUTH_SOCK: '/tmp/ssh-1/agent.1' }
+  const session = {
+    MAIL: '/var/mail/root',
+    XDG_RUNTIME_DIR: '/run/user/0',
+    DBUS_SESSION_BUS_ADDRESS: 'unix:path=/run/user/0/bus',
+    SSH_AUTH_SOCK: '/tmp/ssh-1/agent.1',
+  }
   const env = { ...session, HOME: '/root', USER: 'root', LOGNAME: 'root', SHELL: '/bin/bash', API_KEY: 'x' }
   const user = { HOME: '/home/app', SHELL: '/bin/sh' }
+  const of = { uid: 1_000, home: user.HOME, shell: user.SHELL }
+  const ownerOf = (path: string): number => (/1000|mine/.test(path) ? 1_000 : 0)
   const named: Record<string, string | undefined> = { ...env }
-  changeUserInEnvironment({ name: 'app', home: user.HOME, shell: user.SHELL }, named)
+  changeUserInEnvironment({ name: 'app', ...of }, named, ownerOf)
   t.strictSame(named, { ...user, USER: 'app', LOGNAME: 'app', API_KEY: 'x' })
   const nameless: Record<string, string | undefined> = { ...env }
-  changeUserInEnvironment({ name: '', home: user.HOME, shell: user.SHELL }, nameless)
+  changeUserInEnvironment({ name: '', ...of }, nameless, ownerOf)
   t.strictSame(nameless, { ...user, API_KEY: 'x' })
+
+  const own = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/run/user/1000/bus,guid=1', SSH_AUTH_SOCK: '/tmp/mine/agent' }
+  const kept: Record<string, string | undefined> = { ...own, XDG_RUNTIME_DIR: '/run/user/1000' }
+  changeUserInEnvironment({ name: 'app', ...of }, kept, ownerOf)
+  t.strictSame(kept, { ...user, USER: 'app', LOGNAME: 'app', ...own, XDG_RUNTIME_DIR: '/run/user/1000' })
   t.end()
 })

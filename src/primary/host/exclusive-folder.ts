@@ -1,14 +1,10 @@
 import fs from 'node:fs'
 import { userInfo } from 'node:os'
 import { dirname } from 'node:path'
+import { mayOthersWrite, type UserLists } from '../../process/others-write.js'
 
-const GROUP_WRITE = 0o020
-const OTHERS_WRITE = 0o002
 const STICKY = 0o1000
 const OTHERS = 0o077
-
-/** The files that list users and groups. */
-const LISTS = { users: '/etc/passwd', groups: '/etc/group' }
 
 /**
  * Refuses a folder in which another user could replace what this one keeps: one that others may write to, or that has
@@ -16,18 +12,18 @@ const LISTS = { users: '/etc/passwd', groups: '/etc/group' }
  * cannot do that to a folder of ours; it is then made ours alone. A group counts as others unless it has no other users.
  * @throws {Error} names DATA_DIR, the folder and the remedy
  */
-export function requireExclusive(folder: string, lists = LISTS): void {
+export function requireExclusive(folder: string, lists?: UserLists): void {
   const real = fs.realpathSync(folder)
   refuse(real, fs.statSync(real), lists)
   // A link is kept in a folder of its own, where it could be replaced.
   for (const path of new Set([real, folder])) refuseParentsOf(path, lists)
 }
 
-function refuseParentsOf(path: string, lists: typeof LISTS): void {
+function refuseParentsOf(path: string, lists: UserLists | undefined): void {
   for (let [below, at] = [path, dirname(path)]; below !== at; [below, at] = [at, dirname(at)]) {
     const parent = fs.statSync(at)
     if ((parent.mode & STICKY) === 0) refuse(at, parent, lists)
-    else if (mayOthersWrite(parent, lists)) keepInSticky(below, path)
+    else if (mayOthersWrite(parent, ownName(), lists)) keepInSticky(below, path)
   }
 }
 
@@ -40,37 +36,12 @@ function keepInSticky(below: string, path: string): void {
   if (below === path && (mode & OTHERS) !== 0 && uid === process.getuid?.()) fs.chmodSync(below, mode & ~OTHERS)
 }
 
-function refuse(path: string, stats: fs.Stats, lists: typeof LISTS): void {
-  if (!mayOthersWrite(stats, lists)) return
+function refuse(path: string, stats: fs.Stats, lists: UserLists | undefined): void {
+  if (!mayOthersWrite(stats, ownName(), lists)) return
   const mode = (stats.mode & 0o7777).toString(8)
   throw new Error(
     `DATA_DIR: others may write to ${path} (mode ${mode}): run "chmod go-w ${path}", or choose another folder`,
   )
-}
-
-function mayOthersWrite({ mode, gid }: fs.Stats, lists: typeof LISTS): boolean {
-  return (mode & OTHERS_WRITE) !== 0 || ((mode & GROUP_WRITE) !== 0 && !isOwnGroup(gid, lists))
-}
-
-/** Many systems give each user a group of its own, and let it write by default. */
-function isOwnGroup(gid: number, { users, groups }: typeof LISTS): boolean {
-  const group = entriesOf(groups).find(([, , id]) => Number(id) === gid)
-  if (group === undefined) return false
-  const members = (group[3] ?? '').split(',').filter(name => name !== '')
-  const owners = entriesOf(users).filter(([, , , id]) => Number(id) === gid)
-  const names = [...members, ...owners.map(([name]) => name)]
-  return names.every(name => name === 'root' || name === ownName())
-}
-
-function entriesOf(file: string): string[][] {
-  try {
-    return fs
-      .readFileSync(file, 'utf8')
-      .split('\n')
-      .map(line => line.split(':'))
-  } catch {
-    return []
-  }
 }
 
 function ownName(): string | undefined {

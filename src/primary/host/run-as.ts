@@ -1,6 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
-import { dirname, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { changeUserInEnvironment } from '../../config/app-environment.js'
 import { isOfRoot, pathOfRoot } from '../../process/path-of-root.js'
 import { LOCK_FILE } from './instance-folder.js'
@@ -72,14 +72,8 @@ export function becomeUser(user: User, dataDir: string): void {
 export function handOver(folder: string, user: User): void {
   const missing: string[] = []
   let parent = folder
-  for (; !fs.existsSync(parent); parent = dirname(parent)) missing.unshift(parent)
-  if (missing.length > 0) {
-    // Elsewhere the user makes it, as far as a user may.
-    if (!isKeptByRoot(parent)) return
-    for (const each of missing) fs.mkdirSync(each, { mode: 0o700 })
-    for (const each of missing) fs.lchownSync(each, user.uid, user.gid)
-    return
-  }
+  for (; !fs.existsSync(parent); parent = dirname(parent)) missing.unshift(basename(parent))
+  if (missing.length > 0) return makeFolders(parent, missing, user)
   if (fs.statSync(folder).uid !== ROOT || giveOwnData(folder, user)) return
   const real = pathGiven(folder, user)
   const { mode } = fs.lstatSync(real)
@@ -124,6 +118,34 @@ function holdOpen(folder: string): { fd: number; path: string } | undefined {
 /** Only root writes to the folder. The lock itself may have been given by a start that was cut short. */
 function isMarked(folder: string): boolean {
   return fs.lstatSync(join(folder, LOCK_FILE), { throwIfNoEntry: false })?.isFile() === true
+}
+
+/**
+ * In a folder that is not root's, the folders are held open, because its owner may put something else in their place. Does
+ * nothing where a link led there: that user makes them, as far as a user may.
+ */
+function makeFolders(parent: string, names: readonly string[], { uid, gid }: User): void {
+  if (isKeptByRoot(parent)) {
+    const paths = names.map((_, i) => join(parent, ...names.slice(0, i + 1)))
+    for (const path of paths) fs.mkdirSync(path, { mode: 0o700 })
+    for (const path of paths) fs.lchownSync(path, uid, gid)
+    return
+  }
+  const held = [holdOpen(parent)]
+  try {
+    if (held[0] === undefined || fs.readlinkSync(held[0].path) !== parent || fs.fstatSync(held[0].fd).uid === ROOT)
+      return
+    for (const name of names) {
+      const path = join(held.at(-1)?.path ?? '', name)
+      fs.mkdirSync(path, { mode: 0o700 })
+      const made = holdOpen(path)
+      held.push(made)
+      if (made === undefined || fs.readdirSync(made.path).length > 0) throw new Error(`DATA_DIR: ${path} was replaced`)
+      fs.fchownSync(made.fd, uid, gid)
+    }
+  } finally {
+    for (const each of held) if (each !== undefined) fs.closeSync(each.fd)
+  }
 }
 
 function isKeptByRoot(folder: string): boolean {

@@ -79,16 +79,25 @@ void t.test('a link of root is followed', { skip }, t => {
   t.end()
 })
 
-void t.test('root makes the folder only where root alone may write', { skip }, t => {
+void t.test('a missing folder is made for the user, but not where a link of the user leads', { skip }, t => {
   const { roots, users, kept } = places(t)
   handOver(join(roots, 'new', 'data'), USER)
   t.equal(ownerOf(join(roots, 'new', 'data')), USER.uid)
 
-  fs.symlinkSync(kept, join(users, 'link'))
-  for (const path of [join(users, 'data'), join(users, 'link', 'data')]) {
-    handOver(path, USER)
-    t.notOk(fs.existsSync(path), 'it is left to the user')
+  handOver(join(users, 'new', 'data'), { ...USER, uid: OTHER })
+  for (const path of [join(users, 'new'), join(users, 'new', 'data')]) {
+    t.equal(ownerOf(path), OTHER, 'also in a folder of somebody else')
+    t.equal(fs.statSync(path).mode & 0o777, 0o700)
   }
+
+  fs.symlinkSync(kept, join(users, 'link'))
+  handOver(join(users, 'link', 'data'), USER)
+  t.notOk(fs.existsSync(join(kept, 'data')), 'it is left to the user')
+
+  fs.mkdirSync(join(roots, 'shared'))
+  fs.chmodSync(join(roots, 'shared'), 0o777)
+  handOver(join(roots, 'shared', 'data'), USER)
+  t.notOk(fs.existsSync(join(roots, 'shared', 'data')), 'it is left to the user')
   t.end()
 })
 

@@ -24,7 +24,7 @@ export function addService(program: Command, context: Context): void {
     .argument('[app]', 'as for outpost start')
     .option(
       '-w, --workers <number>',
-      'how many workers; auto is one a core, 2-8 as the load takes, 0-8 none while idle',
+      'how many workers; auto is one per core, 2-8 as the load takes, 0-8 none while idle',
     )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; may be repeated', more)

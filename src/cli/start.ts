@@ -27,7 +27,7 @@ export function addStart(program: Command, context: Context): void {
     )
     .option(
       '-w, --workers <number>',
-      'how many workers; auto is one a core, 2-8 as the load takes, 0-8 none while idle',
+      'how many workers; auto is one per core, 2-8 as the load takes, 0-8 none while idle',
     )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; those that are set already stay; may be repeated', more)

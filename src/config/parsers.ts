@@ -56,7 +56,7 @@ export interface WorkerRange {
 }
 
 export const workerRange: Parser<WorkerRange> = {
-  accepted: '"auto" (one a core), a whole number from 1 to 1024, or two like 2-8 or 0-8',
+  accepted: '"auto" (one per core), a whole number from 1 to 1024, or two like 2-8 or 0-8',
   parse: text => {
     const [from = '', to = from, ...others] = text === 'auto' ? [String(coresAllowed())] : text.split('-')
     const [min, max] = [someWorkers.parse(from), someWorkers.parse(to)]

@@ -38,7 +38,7 @@ export function mostWorkers(facts: AutoscaleFacts, limits: AutoscaleLimits): Bou
   })
 }
 
-/** One worker a core; more only as far as they leave cores unused, because they wait for something else. */
+/** One worker per core; more only as far as they leave cores unused, because they wait for something else. */
 function coresAllow({ workers, otherCpuUse }: AutoscaleFacts, { cores }: AutoscaleLimits): Bound {
   const used = workers.reduce((sum, { cpuUse }) => sum + cpuUse, 0)
   const fit = used === 0 ? 0 : Math.floor(((cores - otherCpuUse) * workers.length) / used)

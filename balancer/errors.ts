@@ -35,8 +35,8 @@ const RETRY_AFTER_SECONDS = 1
 export type OwnHeaders = Readonly<Record<string, string>>
 
 /**
- * What every answer of the edge itself carries: nobody keeps it, no browser takes it for a page that may do something,
- * and it gives no address away. Answers of the app are the app's.
+ * The headers of every answer of the edge itself. With them no cache keeps the answer, no browser runs anything in it, and
+ * it discloses no address. The edge adds none of them to answers of the app.
  */
 export const ownHeaders: OwnHeaders = Object.freeze({
   'cache-control': 'no-store',
@@ -45,7 +45,7 @@ export const ownHeaders: OwnHeaders = Object.freeze({
   'content-security-policy': "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
 })
 
-/** The same where browsers are to use https for a year. That is for the app to say, since it holds for the whole host. */
+/** The same, and browsers have to use https for a year. Only the app may say so, since it holds for the whole host. */
 export const ownHeadersForHttps: OwnHeaders = Object.freeze({
   ...ownHeaders,
   'strict-transport-security': 'max-age=31536000; includeSubDomains',

@@ -43,7 +43,7 @@ export interface BalancerOptions {
 
   /** From the end of the request to the first byte of its answer. */
   upstreamTimeoutMs: number
-  /** A request body may stand still this long, and `upstreamTimeoutMs` longer if the target does not read it. */
+  /** A request body may make no progress for this long, and `upstreamTimeoutMs` longer if the target does not read it. */
   bodyIdleMs: number
   /** A client may leave its answer unread this long. */
   clientStallMs: number

@@ -1,4 +1,4 @@
-/** The order to a balancer about requests, before it looks for a target. Empty: nothing is to be done. */
+/** The order to a balancer about requests, before it looks for a target. An empty order changes nothing. */
 export interface EdgeOrder {
   /** Requests wait until then, or until another order, in milliseconds since 1970. */
   readonly pausedUntil?: number | undefined
@@ -21,6 +21,6 @@ export interface MaintenanceOrder {
   readonly page: string
   /** When they are told to try again, in seconds. */
   readonly retryAfterS: number
-  /** Addresses and ranges (CIDR) of clients that reach the targets as ever. */
+  /** Addresses and ranges (CIDR) of clients that still reach the targets. */
   readonly allowed: readonly string[]
 }

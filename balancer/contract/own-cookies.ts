@@ -3,7 +3,7 @@ import { PREVIEW } from './preview-token.js'
 /** The name of the cookie by which a client stays with its release while one is being tried. */
 export const RELEASE = 'outpost_release'
 
-/** What an app need not know: it would log them, or send them on. */
+/** The cookies that an app does not get: it would log them, or send them on. */
 const OWN = [`${PREVIEW}=`, `${RELEASE}=`] as const
 
 /** @param cookies the header `Cookie` of a request */

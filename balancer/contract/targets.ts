@@ -24,7 +24,7 @@ export interface EndedTarget {
 /** A kind of request that has ended targets. */
 export interface FatalRequest {
   method: string
-  /** Without the query, cut to a length that a log can take. */
+  /** The path without the query, cut to a length that fits a log. */
   path: string
 }
 

@@ -10,12 +10,12 @@ import { identify } from './identify.js'
 import type { BalancerOptions } from '../options.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
-/** At most so many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
+/** How many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
 const REFUSED_AT_ONCE = 100
 const NOBODY = new TrustedProxies(0)
 const IDLE_CHECK_MS = 100
 const GONE_CHECK_MS = 20
-/** So many connections of a client are looked at for an idle one that can be closed. */
+/** How many connections of a client are searched for an idle one that can be closed. */
 const LOOKED_AT = 64
 const FULL_NOTICE_MS = 60_000
 
@@ -28,7 +28,7 @@ export interface RequestSender {
 /** The other end of a connection. */
 export interface Reader {
   readonly peer: ClientIdentity
-  /** Of the peer, which may be a proxy with many clients. */
+  /** The account of the peer, which may be a proxy with many clients. */
   readonly account: ClientAccount
   readonly isProxy: boolean
 }
@@ -83,12 +83,12 @@ export class ClientConnections {
   /** Called when a connection has closed. */
   onLeft: (socket: Socket, reader: Reader) => void = () => undefined
 
-  /** Who is at this address, whether it has a connection or not. */
+  /** The client at this address, whether it has a connection or not. */
   readerAt(address: string): Pick<Reader, 'account' | 'isProxy'> {
     return { account: this.ledger.accountOf(address), isProxy: this.#trusted.includes(address) }
   }
 
-  /** Who reads what is written to an open connection. */
+  /** The reader of what is written to an open connection. */
   readerOf(socket: Socket): Reader | undefined {
     return this.#clients.get(socket)
   }

@@ -252,7 +252,7 @@ function offersOther({ method, headers, httpVersionMinor }: IncomingMessage): bo
 const FORM_OF_HTTP = /(?:^|,)\s*(?:h2|h3|http|tls)/i
 
 /**
- * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its begin, so the
+ * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its start, so the
  * offer is declined before. Without a body it is declined later, since Node loses what a client has sent ahead when it
  * is declined here. Node has this option since 22.21 and 24.9, its types since @types/node 24; older ones ignore it.
  */

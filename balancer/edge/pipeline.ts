@@ -3,7 +3,7 @@ import type { Socket } from 'node:net'
 import type { ClientAccount } from '../ledger/client-account.js'
 import { reset } from '../transports/reset.js'
 
-/** The private parts by which Node stops to read from a connection, and its parser with it. */
+/** The private parts by which Node stops reading from a connection, and stops its parser. */
 interface Inner {
   _paused?: boolean
   parser?: { resume(): void } | null
@@ -13,7 +13,7 @@ interface Line {
   /** Requests that wait, and their bytes. */
   waiting: number
   bytes: number
-  /** How to give back what they hold, for when the connection ends before their turn. */
+  /** Functions that release their places and memory if the connection ends before their turn. */
   readonly releases: Set<() => void>
 }
 

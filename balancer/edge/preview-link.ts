@@ -27,7 +27,7 @@ export function answerPreviewLink(
   const others = given.filter(part => !isOurs(part)).join('&')
   const secure = protocol === 'https' ? '; Secure' : ''
   response.writeHead(303, {
-    // Two slashes at its begin would lead to another host.
+    // Two slashes at its beginning would lead to another host.
     location: path.replace(/^\/[/\\]+/, '/') + (others === '' ? '' : `?${others}`),
     'set-cookie': `${PREVIEW}=${token}; Path=/; HttpOnly; SameSite=Lax; Max-Age=${MAX_AGE_S}${secure}`,
     'content-length': 0,

@@ -15,7 +15,7 @@ export interface StalledClientsOptions {
   minBytesPerSecond: number
 }
 
-/** A connection is checked this often within the time that it may stand still. */
+/** A connection is checked this often within the time that it may make no progress. */
 const CHECKS = 4
 
 /**

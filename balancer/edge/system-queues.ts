@@ -7,11 +7,11 @@ const read = promisify(fs.read)
 const TABLES = ['/proc/net/tcp', '/proc/net/tcp6']
 const MEMORY = '/proc/net/sockstat'
 
-/** What has been sent over TCP and has not arrived, in bytes. */
+/** The bytes that were sent over TCP and have not arrived. */
 export interface Queues {
   /** By `peerKey`. */
   ofConnections: Map<string, number>
-  /** Of connections that were closed here, by the address of the other end. */
+  /** The bytes of connections that were closed here, by the address of the other end. */
   ofClosed: Map<string, number>
 }
 
@@ -21,8 +21,8 @@ export function peerKey(address: string, port: number): string {
 }
 
 /**
- * What the system holds of what was sent over TCP and has not arrived, as Linux tells it. Its files stay open, so that
- * they can be read when no file can be opened any more.
+ * Reads from Linux how many bytes were sent over TCP and have not arrived. The files in /proc stay open, so that they can
+ * be read when no more files can be opened.
  */
 export class SystemQueues {
   readonly #files = new Map<string, number>()
@@ -37,7 +37,7 @@ export class SystemQueues {
     }
   }
 
-  /** The memory that the system uses for TCP, of all programs, in bytes; undefined where it does not say. */
+  /** The memory that the kernel uses for TCP, for all programs, in bytes; undefined where it is not known. */
   memory(): number | undefined {
     const file = this.#files.get(MEMORY)
     if (file === undefined) return undefined
@@ -48,7 +48,7 @@ export class SystemQueues {
   }
 
   /**
-   * Undefined where the system does not say. Read off the event loop, since it takes milliseconds where there are thousands
+   * Undefined where it is not known. Read off the event loop, since it takes milliseconds where there are thousands
    * of connections.
    */
   async queues(): Promise<Queues | undefined> {

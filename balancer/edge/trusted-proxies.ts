@@ -2,7 +2,7 @@ import { isIP } from 'node:net'
 import { AddressRanges } from '../contract/address-ranges.js'
 import type { TrustProxy } from '../options.js'
 
-/** The proxies in front that are believed about the client. */
+/** The proxies in front whose headers about the client are trusted. */
 export class TrustedProxies {
   readonly #hops: number | undefined
   readonly #addresses: AddressRanges

@@ -1,22 +1,22 @@
 import { excessOf } from '../contract/dynamic-threshold.js'
 
-/** What a connection has of answers that its client has not read, in bytes. */
+/** The bytes of answers on a connection that its client has not read. */
 export interface Unread<Connection, Client> {
-  /** Undefined for those that are closed already, which the system sends to their end: they cannot be cut. */
+  /** Undefined for closed connections: the kernel still sends their bytes, and they cannot be cut. */
   connection: Connection | undefined
   client: Client
   /** A proxy reads for many clients, so it has no share. */
   isProxy: boolean
-  /** In this process. */
+  /** Bytes in this process. */
   pending: number
-  /** In the system. */
+  /** Bytes in the kernel's send buffer. */
   queued: number
-  /** How long nothing of it has arrived, in milliseconds. */
+  /** The time since bytes of it last arrived, in milliseconds. */
   stillMs: number
 }
 
 export interface Relief<Connection, Client> {
-  /** Clients over their share, with what the system may take for them beside what it has, in bytes. */
+  /** Clients over their share, with the bytes that the kernel may take for them in addition. */
   room: Map<Client, number>
   /** Connections to cut. */
   cut: Connection[]
@@ -28,12 +28,13 @@ interface Held {
 }
 
 /**
- * What is to be done about answers that are not read. Who is over its share gets no more into the system's memory than
- * there is room, which costs a client that reads but a moment. If nothing of an answer arrives for some time, its
- * connection is cut, the longest still first, until the rest is within the share. Of proxies nothing is cut: they have
- * limits of their own for clients that stand still, and many clients that pause would otherwise lose what they watch.
+ * Decides about answers that are not read. A client over its share gets no more into the kernel's memory than there is
+ * room for; a client that reads loses only a moment by this. If an answer makes no progress for some time, its connection
+ * is cut, until the rest is within the share. Those without progress for the longest time come first. Connections of
+ * proxies are not cut: proxies have limits of their own for clients that make no progress, and many clients that pause
+ * would otherwise lose what they watch.
  * @param capacity memory for all of them
- * @param patienceMs how long a connection may stand still
+ * @param patienceMs how long a connection may make no progress
  */
 export function relieve<Connection, Client>(
   unread: readonly Unread<Connection, Client>[],

@@ -10,13 +10,13 @@ import { relieve, type Unread } from './unread-answers.js'
 export interface UnreadSharesOptions {
   /** Memory for all answers that are not read, in bytes. */
   unreadBytes: number
-  /** A connection of a client over its share may make no progress for so long. */
+  /** How long a connection of a client over its share may make no progress. */
   unreadShareMs: number
   /** Less than this, over `unreadShareMs`, is no progress. */
   minBytesPerSecond: number
 }
 
-/** The open connections, and who reads from them. */
+/** The open connections, and the client that reads from each. */
 export interface Readers {
   sockets(): Iterable<Socket>
   readerOf(socket: Socket): Reader | undefined
@@ -37,26 +37,26 @@ interface Progress {
 
 /** Some hundred megabytes can go out in a second, so this is short. It costs next to nothing while little is unread. */
 const CHECK_MS = 100
-/** The share of time in which the system may be asked. */
+/** The share of time in which the kernel's tables may be read. */
 const BUSY = 0.1
 /** While less than this part of the memory can be in use, nobody is at a share. */
 const PART = 4
-/** The system's send buffer for one connection is at most as large (tcp(7), tcp_wmem). */
+/** The largest size of the kernel's send buffer for one connection (tcp(7), tcp_wmem). */
 const MAX_SEND_BUFFER = 4 * 1024 ** 2
 
 /**
- * Keeps the memory for answers that are not read within its bound, most of which is the system's: a client over its share
- * gets no more into it, and what stands still is cut.
+ * Bounds the memory for answers that are not read. Most of it is in the kernel. A client over its share gets no more of it,
+ * and its connections that make no progress are cut.
  */
 export class UnreadShares {
   #timer: NodeJS.Timeout | undefined
   #isAsking = false
   #askAgainAt = 0
   #progress = new Map<Socket, Progress>()
-  /** What had arrived when the system was asked the last time. */
+  /** The bytes that had arrived when the kernel's tables were last read. */
   readonly #arrived = new WeakMap<Socket, number>()
   #held = new Set<ClientAccount>()
-  /** What was sent on connections that have closed since, and what of it the system had when it was asked. */
+  /** The bytes sent on connections that have closed since, and how many of these the kernel had at the last reading. */
   #ofClosed = new Map<ClientAccount, [Pick<Reader, 'account' | 'isProxy'>, number]>()
 
   constructor(
@@ -78,7 +78,7 @@ export class UnreadShares {
     if (!this.#isAsking) this.system.close()
   }
 
-  /** A connection has closed. The system sends what it has of it to its end, however long that takes. */
+  /** A connection has closed. The kernel sends the bytes that it has of it, however long that takes. */
   left(socket: Socket, reader: Reader): void {
     if (this.#timer === undefined) return
     const bytes = socket.bytesWritten - (this.#arrived.get(socket) ?? 0)
@@ -92,7 +92,7 @@ export class UnreadShares {
     if (memory !== undefined && memory < some) return this.#calmDown()
     const { most, byReader } = this.#mostUnread()
     if (memory !== undefined && most < some) return this.#calmDown()
-    // Until the system says how much of it is unread, who could be over the share is held.
+    // A client that could be over the share is held until the kernel's tables show how much of it is unread.
     if (memory !== undefined) {
       const share = Math.max(unreadBytes / 2, unreadBytes - most)
       for (const [{ account, isProxy }, bytes] of byReader) {
@@ -102,7 +102,7 @@ export class UnreadShares {
     if (!this.#isAsking && performance.now() >= this.#askAgainAt) void this.#relieve()
   }
 
-  /** What can be unread at most: what the system has taken since it was asked the last time, and what it had then. */
+  /** The most that can be unread: the bytes that the kernel had at the last reading, and those that it took since. */
   #mostUnread(): MostUnread {
     const byAccount = new Map(this.#ofClosed)
     let most = 0
@@ -120,7 +120,7 @@ export class UnreadShares {
   async #relieve(): Promise<void> {
     const { unreadBytes, unreadShareMs } = this.options
     const begun = performance.now()
-    // Before the system is asked: what it takes meanwhile has not arrived for sure.
+    // Before the tables are read: bytes that the kernel takes meanwhile have certainly not arrived.
     const taken = new Map([...this.readers.sockets()].map(socket => [socket, takenFrom(socket)]))
     const closedBefore = this.#ofClosed
     this.#ofClosed = new Map()
@@ -133,7 +133,7 @@ export class UnreadShares {
     const unread = this.#measure(taken, queues?.ofConnections, now)
     unread.push(...this.#closedIn(queues, closedBefore))
     const { room, cut } = relieve(unread, unreadBytes, unreadShareMs)
-    // Without the system's word every reader looks like one that does not read.
+    // Without the kernel's tables, every reader looks like one that does not read.
     if (queues !== undefined) this.#holdAll(room, unread)
     for (const socket of cut) {
       this.#progress.delete(socket)
@@ -155,13 +155,13 @@ export class UnreadShares {
       if (reader === undefined || socket.destroyed) continue
       const pending = socket.writableLength
       const told = toldOf(reader, queues)
-      // Without the system's word, what it has taken is the best measure of progress.
+      // Without the kernel's tables, the bytes that it has taken are the best measure of progress.
       const arrived = taken - (told ?? 0)
       const queued = told ?? (pending === 0 ? 0 : Math.min(taken, MAX_SEND_BUFFER))
       this.#arrived.set(socket, told === undefined ? 0 : arrived)
       if (pending + queued === 0) continue
       const seen = this.#progress.get(socket)
-      // Who has read all that the system had does not stand still.
+      // A reader that has read all of the kernel's bytes makes progress.
       const hasMoved = seen === undefined || queued === 0 || arrived - seen.arrived >= least
       const moved = hasMoved ? { arrived, movedAt: now } : seen
       progress.set(socket, moved)
@@ -172,7 +172,7 @@ export class UnreadShares {
     return unread
   }
 
-  /** What the system has of connections that are closed. Until it is asked again, that counts as well. */
+  /** The kernel's bytes of closed connections. They count until the tables are read again. */
   #closedIn(
     queues: Queues | undefined,
     before: ReadonlyMap<ClientAccount, unknown>,
@@ -180,7 +180,7 @@ export class UnreadShares {
     const unread: Array<Unread<Socket, ClientAccount>> = []
     for (const [address, queued] of queues?.ofClosed ?? []) {
       const reader = this.readers.readerAt(address)
-      // Of others: they may be clients of another program.
+      // Unknown addresses are left out: they may be clients of another program.
       if (!before.has(reader.account)) continue
       const { account, isProxy } = reader
       this.#ofClosed.set(account, [reader, (this.#ofClosed.get(account)?.[1] ?? 0) + queued])
@@ -190,8 +190,9 @@ export class UnreadShares {
   }
 
   /**
-   * Holds what is not read. Of a client over its share all else is held, too, but for as much as there is room for: of
-   * those that have read all they were sent, who waits longest goes first. Short answers always go out to them.
+   * Holds the connections that are not read. If a client is over its share, its other connections are held as well, except
+   * for as many as there is room for. Of those that have read all they were sent, the one that waits longest goes first, and
+   * short answers always go out to them.
    */
   #holdAll(room: ReadonlyMap<ClientAccount, number>, unread: readonly Unread<Socket, ClientAccount>[]): void {
     const busy = new Set(unread.filter(({ queued }) => queued > 0).map(({ connection }) => connection))
@@ -201,7 +202,7 @@ export class UnreadShares {
     for (const [account, bytes] of room) {
       const waiting = [...account.heldSockets, ...account.sockets].filter(socket => !busy.has(socket))
       if (proxies.has(account)) {
-        // The other clients behind it are not to wait for those that do not read.
+        // Clients behind a proxy must not wait for others that do not read.
         this.#hold(account, new Set(waiting), false)
         continue
       }
@@ -235,7 +236,7 @@ function isShort(socket: Socket): boolean {
 
 const SHORT_BYTES = 64 * 1024
 
-/** What the system has for this reader; undefined if it does not say. */
+/** The kernel's bytes for this reader; undefined if they are not known. */
 function toldOf({ peer }: Reader, queues: Map<string, number> | undefined): number | undefined {
   return queues === undefined || peer.port === 0 ? undefined : (queues.get(peerKey(peer.address, peer.port)) ?? 0)
 }

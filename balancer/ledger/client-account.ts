@@ -15,7 +15,7 @@ export class ClientAccount {
   readonly connections: Holding
   /** Requests at targets that wait for their answers. */
   readonly places: Holding
-  /** Of those that belong to a session at one target; most are long polls. */
+  /** Requests that belong to a session at one target; most are long polls. */
   readonly polls: Holding
   /** Requests that were parsed and wait for their turn on their connection. */
   readonly parsedBytes: Holding
@@ -25,7 +25,7 @@ export class ClientAccount {
   upgraded = 0
   /** Its open connections, the one that was looked at last at the end. */
   readonly #sockets = new Set<Socket>()
-  /** Of those, the ones that pass nothing on to the system. */
+  /** The open connections that pass nothing on to the kernel. */
   readonly #held = new Set<Socket>()
   #holdsAnswers = false
 

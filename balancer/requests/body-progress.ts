@@ -7,8 +7,8 @@ export type BodyProgressOptions = Pick<BalancerOptions, 'bodyIdleMs' | 'upstream
 export type BodyState = 'moves' | 'client' | 'target'
 
 /**
- * Watches a request body. It fails when it stands still, and also when its client sends less than the least rate: a byte
- * now and then would hold a place for ever.
+ * Watches a request body. It fails when it makes no progress, and also when its client sends less than the least rate:
+ * a byte now and then would hold a place for ever.
  */
 export class BodyProgress {
   #bytesRead: number

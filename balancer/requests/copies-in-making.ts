@@ -6,10 +6,10 @@ export interface MakingLimits {
   readonly maxCount: number
 }
 
-/** After it, a copy gives way to one that begins. Its answer is slow, or has broken off. */
+/** An older copy is dropped when another one begins. Its answer is slow, or has broken off. */
 const PATIENCE_MS = 10_000
 
-/** Bodies of answers as they pass, within bounds: what finds no room is not copied. */
+/** Copies bodies of answers as they pass, within bounds. A body for which there is no room is not copied. */
 export class CopiesInMaking {
   /** By name, the first to begin first. */
   readonly #copies = new Map<string, Copy>()

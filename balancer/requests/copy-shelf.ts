@@ -46,7 +46,7 @@ export class CopyShelf<Item extends Shelved> {
     this.#put(name, item, passes + 1)
   }
 
-  /** In place of one of the same name. @returns the names of those that gave way; its own if it does not fit */
+  /** Replaces a copy of the same name. @returns the names of the copies removed for it; its own if it does not fit */
   add(name: string, item: Item): string[] {
     this.#take(name)
     this.#put(name, item, 1)

@@ -62,7 +62,7 @@ export interface DispatcherEvents {
 /** The app in this process is asked this often at most which of its answers have begun. */
 const NOTE_ANSWERS_MS = 50
 
-/** The progress of a body is checked this often within the time that it may stand still. */
+/** The progress of a body is checked this often within the time that it may make no progress. */
 const PROGRESS_CHECKS = 4
 
 /** Finds a target for every request, or a place in the waiting room. Holds what all requests share. */
@@ -177,7 +177,7 @@ export class Dispatcher {
         item.takeTo(kept, false)
         return
       }
-      // Others who belong there are not to lose their target because one client fills it.
+      // Other clients of this target must not lose it because one client fills it.
       avoided = new Set([...(avoided ?? []), kept])
     }
     const picked = this.pool.pick(avoided, item.request)

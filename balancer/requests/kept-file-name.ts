@@ -2,14 +2,14 @@ import { createHash } from 'node:crypto'
 import { CopyShelf, type ShelfLimits } from './copy-shelf.js'
 
 /**
- * The name of a file with a copy. It tells all that is needed to keep the folder within its bounds, so that one
+ * The name of a file with a copy. It has all that is needed to keep the folder within its bounds, so that one
  * reading of the folder is enough: `<group>-<name>-<bytes>-<time>`, and `.<writer>.part` while it is written.
  */
 export interface KeptFileName {
   readonly file: string
-  /** Of the path that was asked for. */
+  /** The hash of the copy's group: the path that was asked for. */
   readonly group: string
-  /** Of the copy: group and name. */
+  /** The hashes of the copy's group and name. */
   readonly key: string
   readonly size: number
   /** When it was written or last passed, in milliseconds since 1970. */

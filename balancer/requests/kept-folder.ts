@@ -19,7 +19,7 @@ export interface KeptFile {
 const MAX_WAITING_BYTES = 8 * 1024 ** 2
 const MAX_WAITING = 64
 
-/** How old a file may be that needs no refreshing. */
+/** A file that is younger than this need not be refreshed. */
 const FRESH_MS = 60_000
 
 interface Waiting {
@@ -46,7 +46,7 @@ export class KeptFolder {
     private readonly limits: ShelfLimits,
   ) {}
 
-  /** In place of an earlier one of that name; others give way to it. What cannot wait for its turn is not saved. */
+  /** Replaces an earlier copy of that name, and displaces others. A copy for which the queue has no room is not saved. */
   save(file: KeptFile): void {
     this.#enqueue({ file, isRefresh: false })
   }

@@ -5,7 +5,7 @@ import { PREVIEW } from '../contract/preview-token.js'
 
 const COOKIE = new RegExp(`(?:^|;\\s*)${PREVIEW}=([\\w.-]{1,120})(?=;|$)`)
 
-/** A release for clients that ask for it, by its host name or by a sealed cookie. */
+/** A release for clients that ask for it, by its host name or by a signed cookie. */
 export class ReleasePreview {
   readonly release: string
   readonly #token: string

@@ -25,9 +25,9 @@ interface Draw {
 }
 
 /**
- * Which release a client gets while one is being tried. A client stays with what it was drawn by a sealed cookie,
- * which is set only during a trial, and the app does nothing for it. A client without one is drawn by connection, and
- * the trial gets its share of their requests, give or take a few.
+ * Decides which release a client gets during a trial. A signed cookie keeps a client with its release. The cookie is set
+ * only during a trial, and the app need not support it. Clients without a cookie are assigned by connection, and the trial
+ * gets its share of their requests, give or take a few.
  */
 export class ReleaseShares {
   readonly #ofTarget = new Map<string, string>()
@@ -39,7 +39,7 @@ export class ReleaseShares {
   /** Requests of clients without a cookie: all of this trial, and those that went to it. */
   #cookieless = { all: 0, tried: 0 }
 
-  /** @param key seals the cookies; shared by all balancers */
+  /** @param key signs the cookies; shared by all balancers */
   constructor(
     private readonly key: string,
     private readonly random: () => number,
@@ -156,7 +156,7 @@ const VALUE = new RegExp(`(?:^|;\\s*)${COOKIE}=([\\w-]{1,64})\\.(\\d{1,4})\\.([\
 const DRAWS = 10_000
 /** A bake is shorter; what is left of a cookie is of no use to a later one. */
 const MAX_AGE_S = 3_600
-/** The requests of clients without a cookie may be off the share by so many. */
+/** How many requests of clients without a cookie may be off the share. */
 const SLACK = 10
 
 function isSame(given: string, sealed: string): boolean {

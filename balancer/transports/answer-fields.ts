@@ -8,7 +8,7 @@ export class AnswerFault extends Error {
 export interface StatusLine {
   status: number
   message: string
-  /** Of the version, HTTP/1.x. */
+  /** The minor version, HTTP/1.x. */
   minor: number
   /** Where the first header begins. */
   fieldsAt: number
@@ -42,11 +42,11 @@ export interface Fields {
   /** Names and values in turn. */
   rawHeaders: string[]
   headers: FramingHeaders
-  /** Of the body. Undefined when it is not said. */
+  /** Length of the body; undefined when it is not announced. */
   length: number | undefined
   /** False when the connection ends with this answer. */
   keepsAlive: boolean
-  /** How long the connection is kept unused; undefined when it is not said. */
+  /** How long the connection is kept unused; undefined when it is not announced. */
   idleSeconds: number | undefined
 }
 
@@ -93,7 +93,7 @@ function note(fields: Fields, name: string, value: string): void {
       headers[name] = value
       return
     case 'transfer-encoding':
-      // The client is told of no coding, so an answer in any other cannot be passed on.
+      // The edge announces no coding to the client, so an answer in another one cannot be passed on.
       if (headers[name] !== undefined || value.toLowerCase() !== 'chunked')
         throw new AnswerFault('bad Transfer-Encoding')
       headers[name] = value

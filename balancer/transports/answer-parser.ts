@@ -219,7 +219,7 @@ export class ParsedHead implements InterimAnswer {
 /** Node's own limit for answers is 16 KiB. A client of the app would set its own. */
 export const MAX_HEAD_BYTES = 256 * 1024
 
-/** Of the line with a chunk's size and its extensions, which nobody uses. */
+/** The longest line with a chunk's size and its extensions, which nobody uses. */
 const MAX_SIZE_LINE = 256
 
 /** A safe integer in hexadecimal digits, and extensions of visible characters. */

@@ -108,7 +108,7 @@ class WatchedAnswer {
     })
   }
 
-  /** Node does not tell of a list that stands alone. */
+  /** Node does not report a list that stands alone. */
   #headers(): Array<readonly [name: string, value: string]> {
     const response = this.#response
     const names = response.getHeaderNames()

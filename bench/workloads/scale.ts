@@ -52,7 +52,7 @@ export const pickCost: Workload = {
           reached: growth <= FLAT_WITHIN,
         }
       }),
-      notes: ['One pick with the begin and the end of a request. Half of the targets are busy, as under load.'],
+      notes: ['One pick with the start and the end of a request. Half of the targets are busy, as under load.'],
       raw: Object.fromEntries(samples),
     }
   },

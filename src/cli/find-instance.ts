@@ -64,7 +64,7 @@ function othersThan(running: readonly FoundInstance[]): string {
   return running.length === 0 ? ': outpost start starts one' : `; others run, for --data-dir:${listOf(running)}`
 }
 
-/** Whoever asks for an instance that has ended wants to know why. */
+/** A command for an instance that has ended names the log that says why. */
 function lastLogIn(dataDir: string): string {
   const path = join(dataDir, 'logs', 'outpost.log')
   return existsSync(path) ? `\nwhat the last one printed: ${path}` : ''

@@ -9,7 +9,7 @@ interface ScaleOptions extends InstanceOptions {
 
 /** A number of processes, or a change of it. */
 interface Change {
-  /** Of a process of the Procfile; undefined for the workers of the web. */
+  /** The name of a process of the Procfile; undefined for the workers of the web. */
   name: string | undefined
   relative: boolean
   number: number

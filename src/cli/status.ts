@@ -79,7 +79,7 @@ function releaseFacts({ release, deploying, preview }: Status): string[][] {
   return text === 'start' ? [] : [['release', text]]
 }
 
-/** Nothing while requests are served as ever. */
+/** Empty while requests are served as usual. */
 function edgeFacts({ paused, maintenance }: Status): string[][] {
   const closed = maintenance === undefined ? [] : [['closed', closedFor(maintenance)]]
   if (paused === undefined) return closed

@@ -32,7 +32,7 @@ export interface ObjectStoreOptions extends SigningCredentials {
   readonly socketPath?: string
   /** Largest object in bytes; default 5 TiB. One request may send 5 GiB at most. Both limits are S3's. */
   readonly maxObjectBytes?: number
-  /** Under so much free space no body is stored, and removals go on; default the smaller of 1 GiB and 5 %. */
+  /** No body is stored under this much free space, but removals work; default the smaller of 1 GiB and 5 %. */
   readonly minFreeBytes?: number
   /** Connections at once, default 512; more are cut as they come. */
   readonly maxConnections?: number

@@ -63,7 +63,7 @@ export interface Instance {
   release(): void
 }
 
-/** Starts everything, in order. @throws {Error} what a person can mend: the environment, or the machine */
+/** Starts everything, in order. @throws {Error} a fault that a person can fix: in the environment, or of the machine */
 export async function startInstance(config: Config, leftToApp: readonly ConfigFault[]): Promise<Instance> {
   const boundAsRoot = await giveUpRoot(config, createLog('primary', config.logLevel))
   const folder = new InstanceFolder(config.dataDir)

@@ -95,7 +95,7 @@ export class PoolSize {
   lookForSleep(children: readonly Seen[], other: string | undefined, now: number): void {
     const silent = children.some(({ vitals, heardAt }) => vitals.rssBytes === 0 || now - heardAt > SILENT_MS)
     // Requests may have come that no heartbeat has reported yet. They are no reason to wake up.
-    const unknown = silent && !this.isAsleep ? 'a process has not told of its requests yet' : undefined
+    const unknown = silent && !this.isAsleep ? 'a process has not reported its requests yet' : undefined
     this.#sleeper.look(children, other ?? unknown, now)
   }
 

@@ -73,7 +73,7 @@ export class SupervisorLog {
     this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
   }
 
-  /** No worker runs from now on. Each release is told of once. */
+  /** No worker runs from now on. Each release is logged once. */
   endsOwnWork({ spec: { release } }: Child, { timers, connections }: Extract<Report, { type: 'own-work' }>): void {
     if (this.#asleepWith === release) return
     this.#asleepWith = release

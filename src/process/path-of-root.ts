@@ -9,8 +9,9 @@ const STICKY = 0o1000
 const MAX_LINKS = 40
 
 /**
- * Where a path leads, if root alone decides that. Whoever may write to a folder on the way, or to one that holds a link
- * of it, could lead root elsewhere, now or a moment later. In a sticky folder like /tmp others cannot move what is root's.
+ * Returns where a path leads, if root alone decides that. A user who may write to a folder on the way, or to one that holds
+ * a link of it, could lead root elsewhere, now or a moment later. In a sticky folder like /tmp others cannot move root's
+ * files.
  * @throws {Error} names the folder in which somebody else decides
  */
 export function pathOfRoot(path: string): string {

@@ -19,7 +19,7 @@ export interface RealtimeOptions {
   /** The balancers wait this long for an answer. A poll must be answered earlier. */
   upstreamTimeoutMs: number
   log: Logger
-  /** Of the sessions, by the addresses of their clients. */
+  /** The holdings of sessions, by the addresses of their clients. */
   shares: SessionShares
 }
 

@@ -5,11 +5,11 @@ type AdapterOf = Exclude<Parameters<Server['adapter']>[0], undefined>
 /** Takes many small pieces of work, and leaves time between them for other work. */
 export interface Slices {
   add(sockets: readonly Socket[], act: (socket: Socket) => void): void
-  /** What waits is not done any more. */
+  /** Drops the work that waits. */
   stop(): void
 }
 
-/** What Socket.IO's adapters do inside. Not in their types; a test holds this against the library. */
+/** Private methods of Socket.IO's adapters. Their types do not have them; a test checks this against the library. */
 interface AdapterInside {
   /** Called right before the packet goes to its receivers. Only a packet that wants acknowledgements has an id. */
   _encode(packet: { id?: number }, options: object): unknown

@@ -6,7 +6,7 @@ import { StorageUnavailableError } from './storage-errors.js'
 
 /** How long a call may take, in milliseconds. */
 export interface CallLimits {
-  /** Without a byte going either way. */
+  /** The time that may pass without a byte in either direction. */
   silenceMs: number
   /** The total, including the wait in the queue. */
   deadlineMs: number
@@ -15,7 +15,7 @@ export interface CallLimits {
 const CONNECT_MS = 1_000
 /** Node reports a silence only after up to twice the time, because a write that has moved gets one more period. */
 const SILENCE_STEPS = 5
-/** How long the body of a download may stand still while its reader reads. */
+/** How long the body of a download may make no progress while its reader reads. */
 const STREAM_SILENCE_MS = 15_000
 
 const current = new AsyncLocalStorage<StorageCall>()

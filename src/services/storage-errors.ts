@@ -29,7 +29,7 @@ export function isStorageUnavailable(error: unknown): boolean {
 
 const NOT_THERE = new Set(['NoSuchKey', 'NoSuchBucket', 'NotFound', 'NoSuchUpload'])
 
-/** Of the embedded store and of MinIO. S3 itself is never full. */
+/** The code of the embedded store and of MinIO. S3 itself is never full. */
 const FULL = 'XMinioStorageFull'
 
 /** Answers that every request would get until the settings or the server change. */

@@ -1,4 +1,4 @@
-/** The longest time that is taken at once. Everything else of this process waits meanwhile. */
+/** The longest time of one slice. All other work of this process waits meanwhile. */
 const SLICE_MS = 5
 /** Some seconds of small pieces. */
 const MAX_WAITING = 100_000
@@ -61,7 +61,7 @@ export class TimeSlices<Item> {
     else if (this.#cancel === undefined) this.#takeSlice()
   }
 
-  /** What waits is not done any more. */
+  /** Drops the work that waits. */
   stop(): void {
     this.#stopped = true
     this.#cancel?.()

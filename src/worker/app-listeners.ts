@@ -131,7 +131,7 @@ export class AppListeners {
     return true
   }
 
-  /** Node's own checks of `listen` are passed; its callback and its signal are as ever. */
+  /** Node's own checks of `listen` are passed; its callback and its signal work as usual. */
   #announce(server: net.Server, { callback, signal }: PortCall): void {
     if (callback !== undefined) server.once('listening', callback)
     // Node, too, has the server listen first.

@@ -47,7 +47,7 @@ export class UnservedListeners {
     return true
   }
 
-  /** The server listens on a unix path. That does not keep the app from being over, so that its end tells of the path. */
+  /** The server listens on a unix path. It does not keep the app from being over, and then the reason names the path. */
   addOnPath(server: net.Server, path: string): void {
     if (!(server instanceof HttpServer) && protocolOf(server) === 'TCP') return
     const reason = `app listens on unix path ${path}, which is not served: have it listen on PORT=${this.port}`

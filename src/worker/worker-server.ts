@@ -23,7 +23,7 @@ export interface EarlyHandler {
 
 export interface WorkerServerOptions {
   socketPath: string
-  /** Of the balancers' envelopes. */
+  /** The key of the balancers' envelopes. */
   identityKey: string
   /** The local port of its connections, as the app sees it. */
   publicPort?: number

@@ -18,7 +18,7 @@ const look = setInterval(() => {
 `
 
 for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'two balancers': '2', 'mesh mode': '0' })) {
-  void t.test(`a program that listens on the port before the app does is told of, with ${mode}`, async t => {
+  void t.test(`a program that listens on the port before the app does is named in the log, with ${mode}`, async t => {
     const folder = folderOf(t, { 'app.js': app })
     const PORT = String(await freePort())
     const settings = { APP: 'app.js', BALANCERS, PORT, HOST: '', WORKERS: '1', EMBED: 'none' }

@@ -26,7 +26,7 @@ for (const BALANCERS of ['1', '0']) {
       await until(() => cluster.lines.filter(line => line.includes('waiting for')).length === 2, 'both to begin')
       cluster.kill('primary')
       await cluster.exited
-      // Processes tell of themselves each second, and there is nobody to tell any more.
+      // Processes report each second, and no process reads the reports any more.
       await sleep(1_500)
       writeFileSync(file, '')
       t.match(await answer, { status: 200 })

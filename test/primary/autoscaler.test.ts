@@ -17,7 +17,7 @@ function autoscaler(range: Partial<typeof limits> = {}): Autoscaler {
   return new Autoscaler({ ...limits, ...range }, memory)
 }
 
-void t.test('a worker with a busy event loop gets company, and the reason is told', t => {
+void t.test('a worker with a busy event loop gets another beside it, and the reason is given', t => {
   const decided = autoscaler().look([seen({ loopUse: 1 })], 1, 1_000)
   t.match(decided, { workers: 2, reason: /^pool grows from 1 to 2 workers: / })
   t.end()

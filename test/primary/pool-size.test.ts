@@ -78,7 +78,7 @@ void t.test('a process whose heartbeat is late, or has not come yet, keeps the w
     const { pool, look } = storyOf()
     look(100, vitals, isSilent)
     t.equal(pool.wanted, 1)
-    t.match(pool.sleep, { asleep: false, heldBy: 'a process has not told of its requests yet' })
+    t.match(pool.sleep, { asleep: false, heldBy: 'a process has not reported its requests yet' })
   }
   t.end()
 })

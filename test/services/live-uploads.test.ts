@@ -32,7 +32,7 @@ async function isLive(id: string): Promise<boolean> {
   return (await redis.exists(keys.liveUpload(id))) === 1
 }
 
-void t.test('each upload is live from its begin to its end', async t => {
+void t.test('each upload is live from its start to its end', async t => {
   const clock = renewals(t)
   const uploads = new LiveUploads(redis, pino({ level: 'silent' }))
   uploads.begun('one')

@@ -10,7 +10,7 @@ import { FakeClock } from '../helpers/fake-clock.js'
 const access = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1', bucket: 'things' }
 const BEGUN = '<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>'
 
-/** A storage that answers the begin of an upload and its first part. The test decides about all other answers. */
+/** A storage that answers the start of an upload and its first part. The test decides about all other answers. */
 async function hanging(t: Test): Promise<{ storage: ObjectStorage; asked: (what: string) => Promise<() => void> }> {
   const waiting = new Map<string, () => void>()
   const server = http.createServer((request, response) => {

@@ -39,7 +39,7 @@ void t.test('the silence of a call is measured from its last movement', t => {
   t.end()
 })
 
-void t.test('a write that moved at its begin gets one step more, not the whole time again', t => {
+void t.test('a write that moved at its start gets one step more, not the whole time again', t => {
   const { clock, request, quietStep } = begun(t)
   const before = clock.now
   quietStep(true)

@@ -9,9 +9,9 @@ import { accountKeys } from './account-keys.js'
 export const signInLimits = {
   /** From the sign-in, whatever is done with it. */
   lifeMs: SESSION_TTL_SECONDS * 1_000,
-  /** Without a request. */
+  /** The longest time without a request. */
   idleMs: 60 * 60_000,
-  /** Of one account at once; one more ends the oldest. */
+  /** The most sign-ins of one account at once; one more ends the oldest. */
   atOnce: 100,
 } as const
 

@@ -18,8 +18,8 @@ return redis.call('DEL', KEYS[1])
 
 /**
  * The owners of products. An owner is in the metadata of the stored object. A claim in Redis decides between accounts
- * that make one at the same time. A product without an owner, from a version that noted none, belongs to the first who
- * writes it.
+ * that make one at the same time. A product without an owner, from a version that noted none, belongs to the first account
+ * that writes it.
  */
 export class ProductOwners {
   constructor(

@@ -7,7 +7,7 @@ export interface Usage {
   readonly cpuUse: number
 }
 
-/** Of Linux; see proc(5). Other sizes are unusual. */
+/** The values of Linux; see proc(5). Other sizes are unusual. */
 const PAGE_BYTES = 4096
 const TICKS_PER_SECOND = 100
 

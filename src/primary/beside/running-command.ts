@@ -47,7 +47,7 @@ export class RunningCommand {
     })
   }
 
-  /** Of the group that it and all that it has started are in. */
+  /** The id of the group of the command and of all processes that it has started. */
   get pid(): number | undefined {
     return this.#process.pid
   }

@@ -4,10 +4,10 @@ import { RunningCommand, type CommandLaunch, type CommandObserver } from './runn
 /** A process beside the web. */
 export interface SideSpec extends CommandLaunch {
   readonly at: SidePlace
-  /** Of the desired state that it was started for. */
+  /** The version of the desired state that it was started for. */
   readonly version: number
   readonly release: string
-  /** Of the last reload before its start. */
+  /** The generation of the last reload before its start. */
   readonly generation: number
 }
 

@@ -12,7 +12,7 @@ const fileSchema = z.record(z.string(), z.array(pastSchema))
 const MAX_PAST = 5
 const MAX_RESULT = 500
 
-/** What became of the last runs of each job. It is kept in a file, so it survives a restart of the program. */
+/** The results of the last runs of each job. It is kept in a file, so it survives a restart of the program. */
 export class CronHistory {
   /** By job, the newest first. */
   #past: Map<string, Past[]>
@@ -35,7 +35,7 @@ export class CronHistory {
     if (this.path !== undefined) writeSynced(this.path, JSON.stringify(Object.fromEntries(this.#past)))
   }
 
-  /** Of other jobs nothing is kept from now on. */
+  /** Keeps nothing of other jobs from now on. */
   follow(jobs: readonly string[]): void {
     this.#past = new Map(jobs.map(job => [job, this.#past.get(job) ?? []]))
   }

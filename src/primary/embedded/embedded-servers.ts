@@ -44,7 +44,7 @@ export class EmbeddedServers implements Service {
     private readonly storePlace: StorePlace,
   ) {}
 
-  /** Finds a place for each. Nothing runs yet. @throws {Error} what a person can mend */
+  /** Finds a place for each. Nothing runs yet. @throws {Error} a fault that a person can fix */
   static prepare(options: EmbeddedServersOptions): EmbeddedServers {
     const { config, folder } = options
     const { endpoint, accessKey = '', secretKey = '', bucket, region } = config.s3
@@ -72,7 +72,7 @@ export class EmbeddedServers implements Service {
     return { path: folder.redisSocket, ...(this.login && { password: this.login.password }) }
   }
 
-  /** The variables that tell an app of the servers that run for it. None of them is one that the person has set. */
+  /** The variables that name the servers which run for an app. None of them is one that the person has set. */
   environment(): Record<string, string> {
     const found: Record<string, string> = {}
     const { login, storage } = this

@@ -29,7 +29,7 @@ export interface StoreSettings {
   accessKey: string
   secretKey: string
   region: string
-  /** Under so much free space no writes are taken; undefined: the default. Not for a minio, which has a rule of its own. */
+  /** Writes are refused under this much free space; undefined: the default. A minio has a rule of its own. */
   minFreeBytes?: number | undefined
   /** Path of the named pipe whose end stops it. */
   lifeline: string

@@ -101,7 +101,7 @@ function lastLines(path: string, count: number): string[] {
     const bytes = Buffer.alloc(Math.min(size, MAX_TAIL_BYTES))
     fs.readSync(file, bytes, 0, bytes.length, size - bytes.length)
     const lines = bytes.toString('utf8').split('\n')
-    // The first one may have lost its begin; after the last comes nothing.
+    // The first line may have lost its beginning; nothing comes after the last one.
     if (bytes.length < size) lines.shift()
     return lines.slice(0, -1).slice(-count)
   } catch {

@@ -9,7 +9,7 @@ export interface SideFigures {
   /** Answers with a status from 500. */
   readonly failed: number
   readonly broken: number
-  /** How many answers took so long to begin, by bucket. Those of its first seconds, when nothing is warm, are left out. */
+  /** The number of answers by the time until they began. Those of the first seconds, when nothing is warm, are left out. */
   readonly latencies: Latencies
   /** How much the resident memory of a worker has grown on average, and what it was, in bytes. */
   readonly growthBytes: number
@@ -27,7 +27,7 @@ export interface BakeFacts {
 }
 
 /**
- * - `worse`: the new release is worse by more than its tolerances, and that is no chance
+ * - `worse`: the new release is worse by more than the tolerances, and not by chance
  * - `too-little`: there were too few requests, or seconds, to compare all
  * - `as-good`
  */
@@ -40,7 +40,7 @@ export const tolerances = {
   /** Its slow answers may take this many times as long as the slowest of a hundred of the one before, and longer by this. */
   slower: 1.5,
   slowerMs: 5,
-  /** So many of its answers may be slower than that. It is twice what the release before has by definition. */
+  /** The share of its answers that may be slower than that. By definition the release before has half of it. */
   slow: 0.02,
   /** Half of its answers may take this many times as long as half of the other's, and longer by `slowerMs`. */
   usual: 2,
@@ -56,11 +56,11 @@ export const tolerances = {
   work: 1.75,
   workMs: 1,
   busy: 0.5,
-  /** A worker may grow by so many bytes more, and by as much more as it had. */
+  /** A worker may grow by this many bytes more, or by as much as it had, if that is more. */
   growthBytes: 256 * 1024 ** 2,
   /** A finding counts only if a release as good as the one before would show it once in so many looks. */
   chance: 1 / 1_000,
-  /** With fewer requests on one of both sides nothing but health is judged. */
+  /** With fewer requests on either side, only health is judged. */
   requests: 100,
 } as const
 

@@ -4,7 +4,7 @@ import type { Shutdown } from './desired.js'
 
 /** Where a process beside the web belongs: the second `worker` is `{ name: 'worker', place: 1 }`. */
 export interface SidePlace {
-  /** Of its line in the Procfile. */
+  /** The name of its line in the Procfile. */
   readonly name: string
   /** Its number among those of its name, from 0. */
   readonly place: number

@@ -12,7 +12,7 @@ export interface AppLaunch {
   file: string
   args: readonly string[]
   cwd: string
-  /** Beside the primary's own environment. */
+  /** Variables in addition to the primary's own environment. */
   env: Readonly<Record<string, string>>
 }
 

@@ -7,7 +7,7 @@ import type { ReadEntry } from 'tar'
 
 /** The bounds of an archive. */
 export interface ArchiveLimits {
-  /** Of all files together, unpacked. */
+  /** Bytes of all files together, unpacked. */
   maxBytes: number
   maxEntries: number
   /** Folders at its top that are left out, with what is below them: `tar c .` packs what an instance writes there. */

@@ -79,7 +79,7 @@ function newSide(): { -readonly [Name in keyof Side]: Side[Name] } {
   return { requests: 0, failed: 0, broken: 0 }
 }
 
-/** Of fewer requests a second, a share of CPU time says little. */
+/** With fewer requests a second, a share of CPU time says little. */
 const TOLD_FROM_RATE = 10
 
 function workOf(workers: readonly ObservedChild[]): Work {

@@ -4,7 +4,7 @@ import type { ReleaseSwitch, Switching } from './release-switch.js'
 /** Changes the release that runs. */
 export interface ReleaseRunner {
   /**
-   * Brings clients to another release, which has been installed. The watcher is told of its steps and its end.
+   * Brings clients to another release, which has been installed. The watcher gets its steps and its end.
    * @throws {ControlError} another change, or a reload, is under way
    */
   changeRelease(switching: Switching): void
@@ -14,7 +14,7 @@ export interface ReleaseRunner {
    */
   previewRelease(previewing: Previewing): void
   endPreview(): void
-  /** To be called within a change of releases. Resolves when every process that balances goes by it. */
+  /** To be called within a change of releases. Resolves when every balancing process follows it. */
   routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm' | 'preview'>
 }

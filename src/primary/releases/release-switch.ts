@@ -76,7 +76,7 @@ export class ReleaseSwitch {
   /** Releases whose workers have not gone yet. */
   #withdrawn: readonly string[] = []
   #due = Infinity
-  /** Of the last bake. */
+  /** The figures of the last bake. */
   #figures: BakeFigures | undefined
 
   /** @param live the release that all clients get */

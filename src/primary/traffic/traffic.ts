@@ -37,7 +37,7 @@ export class Traffic {
     this.fatal = new FatalRequestRecord(onFatalRequest)
   }
 
-  /** The reports of the balancing processes about a child. A balancer tells of its own clients. */
+  /** The reports of the balancing processes about a child. A balancer reports its own clients. */
   reachabilityOf(child: Child): Reachability {
     const isReady = child.state === 'ready'
     if (child.role === 'balancer') return { reachable: isReady, drained: this.board.hasNoClients(child) }
@@ -85,7 +85,7 @@ export class Traffic {
     this.#checkQuiet()
   }
 
-  /** The instance stops, and what waits is to be answered. */
+  /** The instance stops, and requests that wait have to be answered. */
   endPause(): void {
     this.board.endPause(this.#forwarding(), this.edgeOrder())
   }

@@ -9,14 +9,14 @@ function of(client: string, queued: number, stillMs = 0, pending = 0): Unread<st
   return { connection, client, isProxy: client.startsWith('proxy'), pending, queued, stillMs }
 }
 
-void t.test('a client within its share is left alone, however long it stands still', t => {
+void t.test('a client within its share is left alone, however long it makes no progress', t => {
   const nothing = { room: new Map(), cut: [] }
   t.strictSame(relieve([of('a', 30, 99), of('a', 20, 99)], CAPACITY, PATIENCE_MS), nothing, 'alone it has half')
   t.strictSame(relieve([of('a', 33, 99), of('b', 33, 99)], CAPACITY, PATIENCE_MS), nothing, 'two leave a third')
   t.end()
 })
 
-void t.test('a client over its share gets no more, and loses what stands still longest', t => {
+void t.test('a client over its share gets no more, and loses the connections without progress for longest', t => {
   const unread = [of('a', 40, 0), of('a', 30, 6), of('a', 20, 7), of('a', 10, 4), of('b', 5, 99)]
   const { room, cut } = relieve(unread, CAPACITY, PATIENCE_MS)
   t.strictSame(room, new Map([['a', 0]]))

@@ -15,7 +15,7 @@ const MEDIUM = LARGE.subarray(0, 1.5 * MEGABYTE)
 const BODIES: Record<string, Buffer | string> = { '/small': 'small', '/medium': MEDIUM }
 const HOG = '127.0.0.2'
 
-/** A connection of which the system has taken so much. */
+/** A connection with the bytes that the system has taken of it. */
 class FakeSocket {
   writableLength = 0
   corked = 0
@@ -80,7 +80,7 @@ class World {
     t.teardown(() => this.#shares.stop())
   }
 
-  /** @param queued of what the system has taken */
+  /** @param queued the bytes that the system has taken */
   connection(taken: number, queued: number): FakeSocket {
     const socket = new FakeSocket()
     this.sockets.push(socket)
@@ -89,7 +89,7 @@ class World {
     return socket
   }
 
-  /** Closes a connection of which the system still has so much. */
+  /** Closes a connection. The system still has these bytes of it. */
   close(socket: FakeSocket, queued: number): void {
     const port = 1 + this.sockets.indexOf(socket)
     this.sockets.splice(port - 1, 1)
@@ -124,7 +124,7 @@ void t.test('a client over its share is held, with what it opens later, until it
   t.notOk(socket.isReset)
 })
 
-void t.test('what stands still over the share is cut', async t => {
+void t.test('a connection over the share that makes no progress is cut', async t => {
   const world = new World(t, 40)
   const [still, moving] = [world.connection(5_000, 600), world.connection(5_000, 300)]
   world.memory = 1_000
@@ -144,7 +144,7 @@ void t.test('the system is not asked as long as little can be unread', async t =
   await until(() => world.asked > 0, 'the system to be asked once enough was sent')
 })
 
-void t.test('what was not read of closed connections counts', async t => {
+void t.test('unread bytes of closed connections count', async t => {
   const world = new World(t, 400)
   world.memory = 1_000
   for (let i = 0; i < 3; i += 1) world.close(world.connection(200, 200), 200)
@@ -155,7 +155,7 @@ void t.test('what was not read of closed connections counts', async t => {
   t.ok(world.asked > 0)
 })
 
-void t.test('who could be over the share is held until the system has spoken', async t => {
+void t.test('a client that could be over its share is held until the system has been asked', async t => {
   const world = new World(t, 400)
   world.isSilent = true
   world.memory = 1_000
@@ -163,7 +163,7 @@ void t.test('who could be over the share is held until the system has spoken', a
   await until(() => socket.corked === 1, 'its answer to be held')
 })
 
-void t.test('of a proxy only what is not read is held, and only when nothing is left', async t => {
+void t.test('only unread connections of a proxy are held, and only when nothing is left', async t => {
   const world = new World(t, 400)
   world.isProxy = true
   world.memory = 1_000
@@ -186,7 +186,7 @@ void t.test('short answers go out to a client over its share, on connections tha
   t.strictSame([unread.passedOn, both.passedOn, other.corked], [0, 0, 1])
 })
 
-void t.test('where the system does not say, nobody is held, and what stands still is cut', async t => {
+void t.test('where the system has no figures, nobody is held, and a connection that makes no progress is cut', async t => {
   const world = new World(t, 40)
   world.knows = false
   const socket = world.connection(5_000, 0)

@@ -261,7 +261,7 @@ void t.test('the time limit for an answer begins when the whole body has been se
   t.ok(performance.now() - begun > 400, 'the upload took longer than the limit')
 })
 
-void t.test('a body that stands still is answered 408, and the connection is closed', async t => {
+void t.test('a body that makes no progress is answered 408, and the connection is closed', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { bodyIdleMs: 100 })
   for (const headers of [[], ['Idempotency-Key: 1']]) {

@@ -10,7 +10,7 @@ interface Story {
   rate: number
   seconds: number
   share: number
-  /** Of answers of the release before, in milliseconds, and how far they are spread. */
+  /** The latency of answers of the release before, in milliseconds, and its spread. */
   median: number
   spread: number
   /** How much slower the new release is once it is warm. */
@@ -80,14 +80,14 @@ const anyApp = (chance: Chance): Story => ({
   warmS: 1,
 })
 
-void t.test('the same code is not held to be worse', t => {
+void t.test('the same code is not judged worse', t => {
   const worse = worseOf(anyApp)
   t.ok(worse <= BAKES / 100, `${worse} of ${BAKES}`)
   t.end()
 })
 
-void t.test('the same code is not held to be worse because its workers are cold', t => {
-  // Whoever takes longer needs a longer stage: what counts as cold grows with it.
+void t.test('the same code is not judged worse because its workers are cold', t => {
+  // A release that takes longer needs a longer stage: what counts as cold grows with it.
   const stories: Array<[seconds: number, warmS: number, atMost: number]> = [
     [10, 0.5, 0.01],
     [10, 1, 0.01],
@@ -123,7 +123,7 @@ void t.test('one that is three times slower is found in ten seconds, also if it 
   t.end()
 })
 
-void t.test('a stage that is too short, or has too few answers, says nothing of latencies, and that is said', t => {
+void t.test('a stage that is too short, or has too few answers, compares no latencies, and the verdict says so', t => {
   const slow = { ...anyApp(new Chance(1)), rate: 300, slower: 3, median: 50 }
   const said = { kind: 'too-little', reason: /latencies were not compared/ }
   t.match(bake({ ...slow, seconds: 5 }, new Chance(1)), said)

@@ -19,7 +19,7 @@ void t.test('the least of 1 GiB and 5 %, or MIN_FREE_BYTES, stays free, and so d
   t.end()
 })
 
-void t.test('a watch tells of a shortage that comes later, and of nothing after it was stopped', async t => {
+void t.test('a watch reports a shortage that comes later, and nothing after it was stopped', async t => {
   let free = 2 * GIB
   const watch = new SpaceWatch({ folder: '/', minBytes: undefined, report: () => Promise.resolve(space(free)) })
   await watch.start()
@@ -41,7 +41,7 @@ void t.test('a watch begins with an error where there is too little already', as
   await t.rejects(watch.start(), new ShortageError('less than 1024 MiB of the disk are free (MIN_FREE_BYTES)'))
 })
 
-void t.test('a disk that does not say how much is free ends nothing', async t => {
+void t.test('a disk without a figure of its free space ends nothing', async t => {
   const report = () => Promise.reject(new Error('EIO'))
   const watch = new SpaceWatch({ folder: '/', minBytes: undefined, report })
   await watch.start()

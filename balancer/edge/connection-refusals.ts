@@ -4,12 +4,12 @@ import type { Duplex } from 'node:stream'
 import { answerProblemOnSocket, type BalancerErrorCode, type OwnHeaders } from '../errors.js'
 import { codeOfParserError } from './request-guard.js'
 
-/** Answers what Node's parser cannot read, after the answers to earlier requests. */
+/** Answers requests that Node's parser cannot read, after the answers to earlier requests. */
 export class ConnectionRefusals {
   /** Connections that were refused already. The parser may report another error on them. */
   readonly #refused = new WeakSet<Duplex>()
 
-  /** @param onRefused called for what two parsers could read differently, with the address of its sender */
+  /** @param onRefused called for a request that two parsers could read differently, with the address of its sender */
   constructor(
     private readonly ownHeaders: OwnHeaders,
     private readonly onRefused: (code: BalancerErrorCode, client: string) => void,
@@ -41,7 +41,7 @@ export class ConnectionRefusals {
   }
 }
 
-/** Not those that are too large, too late or of a method that is not served. */
+/** Ambiguous requests, but not those that are too large, too late or of a method that is not served. */
 const AMBIGUOUS: ReadonlySet<BalancerErrorCode> = new Set([
   'BAD_REQUEST',
   'BAD_REQUEST_TARGET',

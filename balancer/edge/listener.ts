@@ -102,7 +102,7 @@ export class Listener {
     this.#connections.adopt(socket)
   }
 
-  /** So many balancers share the clients. */
+  /** The number of balancers that share the clients. */
   shareClientsAmong(balancers: number): void {
     this.#maxUpgraded = Math.ceil(this.#options.maxUpgradedPerClient / Math.max(1, balancers))
   }

@@ -9,9 +9,9 @@ const WINDOW_MS = 60_000
 const MAX_KINDS = 100
 const MAX_PATH = 200
 
-/** So many targets within the window, and a kind of request is not tried a second time. */
+/** A kind of request that has ended this many targets within the window is not tried a second time. */
 const FATAL_COUNT = 3
-/** So many targets a request may end before it is given up. */
+/** How many targets a request may end before it is given up. */
 const TARGETS_OF_ONE = 2
 
 /** Remembers for a minute which methods and paths ended their targets. Bounded, since clients choose the paths. */

@@ -51,12 +51,12 @@ export class KeptFolder {
     this.#enqueue({ file, isRefresh: false })
   }
 
-  /** It has passed again: it is not the next to give way, and is there again if it was removed. */
+  /** The answer has passed again: its copy is not the next to be removed, and is saved again if it was removed. */
   refresh(file: KeptFile): void {
     if (!this.#waiting.has(file.name)) this.#enqueue({ file, isRefresh: true })
   }
 
-  /** Those that were not read or written here. What is beyond the bounds is removed. */
+  /** The copies that were not read or written here. Files beyond the bounds are removed. */
   async load(): Promise<KeptFile[]> {
     const room = roomIn(await this.#found(), this.limits, Date.now())
     await this.#remove(room.remove)

@@ -17,7 +17,7 @@ export type HealthCheckOptions = Pick<
   'healthPath' | 'healthyBelow' | 'healthIntervalMs' | 'healthTimeoutMs' | 'joinIntervalMs' | 'identityKey'
 >
 
-/** So many balancers may probe a target as often as one does. With more of them, each probes it less often. */
+/** This many balancers may probe a target as often as one does. With more of them, each probes it less often. */
 const PROBERS_AT_FULL_PACE = 4
 const SLOWEST = 4
 

@@ -52,7 +52,7 @@ const RELOAD_MS = 10 * 60_000
 /** Installation, bake and the drain of many workers take their time. */
 const DEPLOY_MS = 24 * 60 * 60_000
 
-/** The instance waits so long for its balancers. */
+/** The instance waits this long for its balancers. */
 const ORDERED_MS = 10_000
 
 /** Commands to a running Outpost. Each call is a connection of its own and fails at its deadline. */
@@ -148,7 +148,7 @@ export class ControlClient {
    * Sends a release, and resolves when all clients get it.
    * @param archive a tar stream, compressed by gzip or not
    * @param query as in the protocol, e.g. `{ source: 'shop', stages: '20:10' }`
-   * @throws {NotRunningError | ControlError} the release before goes on
+   * @throws {NotRunningError | ControlError} the previous release stays live
    */
   deploy(
     archive: Readable,
@@ -162,7 +162,7 @@ export class ControlClient {
   /**
    * Makes a release live that is in preview or was kept, and resolves when all clients get it.
    * @param stages as in the protocol, e.g. `20:10`; none for no trial
-   * @throws {NotRunningError | ControlError} the release before goes on
+   * @throws {NotRunningError | ControlError} the previous release stays live
    */
   activate(
     release: string,
@@ -176,7 +176,7 @@ export class ControlClient {
   /**
    * Goes back to an earlier release, and resolves when all clients get it.
    * @param release undefined: the one before
-   * @throws {NotRunningError | ControlError} the release that was live goes on
+   * @throws {NotRunningError | ControlError} the release that was live stays live
    */
   rollback(release?: string, onProgress: (event: DeployProgress) => void = () => undefined): Promise<Deployed> {
     const body = release === undefined ? {} : { body: JSON.stringify({ release }) }
@@ -190,7 +190,7 @@ export class ControlClient {
 
   /**
    * Changes variables of the app, and resolves when all clients get a release with them.
-   * @throws {NotRunningError | ControlError} the release before goes on
+   * @throws {NotRunningError | ControlError} the previous release stays live
    */
   setEnvironment(
     change: Partial<EnvironmentChange>,
@@ -200,7 +200,7 @@ export class ControlClient {
   }
 
   /**
-   * Lets requests wait, and resolves when all do.
+   * Holds requests back, and resolves when every balancer does.
    * @throws {NotRunningError | ControlError} `STILL_IN_FLIGHT`: with `drain`, and the pause is over
    */
   pause({ seconds, drain }: PauseWanted): Promise<Paused> {
@@ -208,7 +208,7 @@ export class ControlClient {
     return this.#document(pausedSchema, 'pause', JSON.stringify({ seconds, drain }), timeoutMs)
   }
 
-  /** Lets requests go on. @throws {NotRunningError | ControlError} */
+  /** Lets requests continue. @throws {NotRunningError | ControlError} */
   resume(): Promise<Resumed> {
     return this.#document(resumedSchema, 'resume', undefined, ANSWER_MS + ORDERED_MS)
   }

@@ -45,21 +45,21 @@ export interface Commands {
   /**
    * Receives a release and makes it the live one.
    * @param archive a tar stream
-   * @throws {ControlError} the release before goes on
+   * @throws {ControlError} the previous release stays live
    */
   deploy(archive: Readable, query: DeployQuery, onProgress: (event: DeployProgress) => void): Promise<Deployed>
   /** The variables that were set for the live release. */
   environment(): Record<string, string>
   /**
    * Changes variables of the app by a release of their own.
-   * @throws {ControlError} the release before goes on
+   * @throws {ControlError} the previous release stays live
    */
   setEnvironment(change: EnvironmentChange, onProgress: (event: DeployProgress) => void): Promise<Deployed>
   /** Where a one-off command of the live release runs. */
   runPlace(): RunPlace
   /**
    * Makes a release live that is in preview, or was kept.
-   * @throws {ControlError} the release before goes on
+   * @throws {ControlError} the previous release stays live
    */
   activate(
     release: string,
@@ -69,15 +69,15 @@ export interface Commands {
   /**
    * Goes back to an earlier release.
    * @param release undefined: the one before
-   * @throws {ControlError} the release that was live goes on
+   * @throws {ControlError} the release that was live stays live
    */
   rollback(release: string | undefined, onProgress: (event: DeployProgress) => void): Promise<Deployed>
   /**
-   * Lets requests wait.
+   * Holds requests back.
    * @throws {ControlError} `STILL_IN_FLIGHT`
    */
   pause(pause: PauseWanted): Promise<Paused>
-  /** Lets requests go on. */
+  /** Lets requests continue. */
   resume(): Promise<Resumed>
   /**
    * Answers clients with a page, or no longer.

@@ -177,7 +177,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('release-figures'), figures: z.array(figuresSchema) }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),
-  /** As many connections of clients are open as may be, and others are refused. Sent once a minute at most. */
+  /** The limit of open connections of clients is reached, and others are refused. Sent once a minute at most. */
   z.object({ type: z.literal('full'), connections: z.number() }),
   /** An event that concerns the security of the service, for the log. The sender bounds it. */
   z.object({ type: z.literal('security'), facts: z.record(z.string(), z.unknown()), message: z.string() }),

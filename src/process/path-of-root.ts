@@ -5,7 +5,7 @@ import { mayOthersWrite } from './others-write.js'
 const ROOT = 0
 const STICKY = 0o1000
 
-/** As many as Linux follows. */
+/** How many links Linux follows. */
 const MAX_LINKS = 40
 
 /**

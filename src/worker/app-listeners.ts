@@ -58,7 +58,7 @@ export class AppListeners {
     return this.#host
   }
 
-  /** Why nothing is served yet, as far as the app's listeners tell. */
+  /** Why nothing is served yet, as far as the app's listeners show it. */
   get obstacle(): string | undefined {
     return this.#unserved.reason
   }
@@ -68,14 +68,14 @@ export class AppListeners {
     return this.#candidates.map(({ port }) => port)
   }
 
-  /** Tells all that happened so far, and then what happens. */
+  /** Reports the events so far, and then each new one. */
   observe(observer: ListenersObserver): void {
     this.#observer = observer
     for (const remark of this.#remarks.splice(0)) observer.remarked(remark)
     if (this.#public !== undefined) observer.published(this.#public.server as Server)
   }
 
-  /** From now on no listen on PORT is waited for: the first candidate is made public, and each later one is at once. */
+  /** No longer waits for a listen on PORT: the first candidate becomes public, and each later one does so at once. */
   decide(): void {
     this.#decided = true
     const [first] = this.#candidates

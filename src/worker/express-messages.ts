@@ -22,8 +22,8 @@ const PLAIN_RESPONSE = new ServerResponse(PLAIN_REQUEST)
 
 /**
  * Has the server of an Express app make its messages with the prototypes that Express wants of them. Otherwise Express
- * changes them for each request, which makes all properties of both objects slow from then on, and has V8 carry nearly
- * half of what a request leaves behind into the old space. The app sees no difference: what it sets is there already.
+ * changes them for each request. All properties of both objects are slow from then on, and V8 moves nearly half of the
+ * garbage of a request into the old space. The app sees no difference: what it sets is there already.
  * @returns undefined, and leaves the server alone, when anybody but an Express app is there to listen for requests, or
  *   when its messages are not Node's own with something added
  */
@@ -64,8 +64,8 @@ function withPrototype<Class>(base: Class, prototype: object): Class {
 }
 
 /**
- * Whether anything between the app and Node has a name that a plain message has: what Node sets in the making, and the
- * answers of its own that it gives before the app is asked or in its place, must be what they would be without it.
+ * Whether anything between the app and Node has a name that a plain message has. The properties that Node sets in its
+ * constructor must be the same as without it, and so must Node's own answers, which it gives before the app or in its place.
  */
 function overrides(prototype: object, plain: object): boolean {
   const nodes: unknown = Object.getPrototypeOf(plain)

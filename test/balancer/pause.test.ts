@@ -6,7 +6,7 @@ import { RunningBalancer } from '../helpers/running-balancer.js'
 import { UPGRADE_HEADERS } from '../helpers/websocket.js'
 
 const GET = requestBytes('GET /page')
-/** So long that no test sees its end. */
+/** Longer than any test lasts. */
 const inAMinute = (): number => Date.now() + 60_000
 
 async function waiting(running: RunningBalancer, count: number): Promise<void> {

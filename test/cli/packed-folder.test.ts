@@ -28,7 +28,7 @@ void t.test('without a list all is packed, but never git, and never what an inst
   t.end()
 })
 
-void t.test('what an instance writes is left out by whatever name the folder is known', t => {
+void t.test('the files that an instance writes are left out, whatever name its folder is known by', t => {
   const real = temporaryFolder(t)
   const link = join(temporaryFolder(t), 'link')
   symlinkSync(real, link)

@@ -29,7 +29,7 @@ void t.test('the words of pm2 lead to the commands that do the same', async t =>
   t.match(await shell.run(['startup']), { code: 64, err: /'startup': outpost service/ })
 })
 
-void t.test('where nothing runs, each command says so in one line, and with --json in one document', async t => {
+void t.test('if nothing runs, each command says so in one line, and with --json in one document', async t => {
   const shell = new Shell(t)
   for (const words of [['status'], ['reload'], ['scale', '2'], ['stop']]) {
     const said = await shell.run(words)

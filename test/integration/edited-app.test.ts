@@ -53,7 +53,7 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
       t.equal(await text(), 'one')
     })
 
-    await t.test('so does the next start, after a kill in the middle of a deploy', async t => {
+    await t.test('the next start does the same, after a kill in the middle of a deploy', async t => {
       await new Promise<void>(resolve => {
         const told = ({ event }: { event: string }): void => {
           if (event === 'baking') resolve()

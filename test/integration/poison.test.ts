@@ -9,7 +9,7 @@ import { isAlive } from '../helpers/processes.js'
 const WORKERS = 4
 const ROUNDS = 4
 
-/** So many workers a kind of request may end before it is not tried a second time. */
+/** After it has ended this many workers, a kind of request is not tried a second time. */
 const ENDED_BY_RETRIES = 3
 
 void t.test('a request that ends its worker is answered 502, and costs no other request anything', async t => {

@@ -73,7 +73,7 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode
     t.match(await cluster.stop(), { code: 0 })
   })
 
-  void t.test(`what an app does by itself keeps no worker, and is named once for each release, in ${mode}`, async t => {
+  void t.test(`work of the app by itself keeps no worker, and is named once for each release, in ${mode}`, async t => {
     const peer = createServer(socket => socket.on('error', () => undefined)).listen(0, '127.0.0.1')
     t.teardown(() => peer.close())
     await once(peer, 'listening')

@@ -59,7 +59,7 @@ void t.test('the system’s Node is installed where it is new enough', t => {
   t.end()
 })
 
-void t.test('where the system’s Node is too old, its npm fetches one into the cache, once', t => {
+void t.test('if the system’s Node is too old, its npm fetches one into the cache, once', t => {
   const machine = new BareMachine(t)
   const prefix = join(machine.cache, 'outpost/node/24')
   const bin = join(prefix, 'node_modules/node/bin')

@@ -45,7 +45,7 @@ void t.test('a broadcast for which there is no time waits', t => {
   t.end()
 })
 
-void t.test('what needs an outcome does not wait', async t => {
+void t.test('a call that needs an outcome does not wait', async t => {
   const { io, got, slices } = served(() => true)
   io.timeout(1).emit('message', 'answer me', () => undefined)
   t.equal(got(), CLIENTS)

@@ -1,6 +1,6 @@
 import { crc32 } from 'node:zlib'
 
-/** As much as one read gets. A range costs the whole blocks that it touches. */
+/** The size of one read. A range costs the whole blocks that it touches. */
 export const BLOCK_BYTES = 128 * 1024
 const CRC_BYTES = 4
 

@@ -30,7 +30,7 @@ export const warmth = {
   /** A window has at least this length, and so many answers of either release. */
   windowMs: 1_500,
   windowAnswers: 25,
-  /** So many windows, one after the other, have to agree … */
+  /** This many windows, one after the other, have to agree … */
   windows: 3,
   /** … and no more than so many are looked at together. */
   windowsKept: 8,

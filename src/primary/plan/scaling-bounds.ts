@@ -46,7 +46,7 @@ function coresAllow({ workers, otherCpuUse }: AutoscaleFacts, { cores }: Autosca
   return { by: 'cores', workers: Math.max(cores, fit), why }
 }
 
-/** As many as fit into the memory, each as large as those that serve are on average. */
+/** How many workers fit into the memory, if each is as large as those that serve are on average. */
 function memoryAllows({ workers, freeBytes, totalBytes }: AutoscaleFacts): Bound {
   const size = workers.reduce((sum, { rssBytes }) => sum + rssBytes, 0) / Math.max(1, workers.length)
   const free = Math.max(0, freeBytes - SPARE_MEMORY * totalBytes)

@@ -31,7 +31,7 @@ export interface DeployerOptions extends ReleaserOptions {
   lifelineFd: number
   installTimeoutMs: number
   keepWarmMs: number
-  /** So much of the disk stays free of releases. Undefined: as for the embedded store. */
+  /** How much of the disk releases leave free. Undefined: as for the embedded store. */
   minFreeBytes: number | undefined
   spaceReport?: SpaceWatchOptions['report']
   /** Folders of an archive that are never part of a release: the one that the instance writes to. */

@@ -47,7 +47,7 @@ export interface Draft {
   readonly folder: string
 }
 
-/** So many releases that can be gone back to. */
+/** How many releases are kept for a rollback. */
 const KEPT = 5
 /** Records of releases that were taken back are small. */
 const KEPT_RECORDS = 10

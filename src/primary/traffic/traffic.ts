@@ -147,7 +147,7 @@ export class Traffic {
   }
 }
 
-/** So many waits are kept; callers have given older ones up. */
+/** How many waits are kept; callers have given up older ones. */
 const MAX_WAITS = 16
 
 const BALANCERS_THAT_PICK = new Set<ChildState>(['starting', 'ready', 'draining'])

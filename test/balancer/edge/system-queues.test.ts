@@ -4,7 +4,7 @@ import t from 'tap'
 import { peerKey, queuesIn, SystemQueues } from '#balancer/edge/system-queues.js'
 import { until } from '../../helpers/deadline.js'
 
-void t.test('what has not arrived is read from the tables of the system', t => {
+void t.test('bytes that have not arrived are read from the tables of the system', t => {
   const table = [
     '  sl  local_address rem_address   st tx_queue rx_queue tr tm->when retrnsmt   uid  timeout inode',
     '   3: 0100007F:B0B1 00000000:0000 0A 00000000:00000000 00:00000000 00000000     0        0 443641 1 0 100 0 0 10 0',

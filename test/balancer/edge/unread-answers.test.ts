@@ -24,13 +24,13 @@ void t.test('a client over its share gets no more, and loses the connections wit
   t.end()
 })
 
-void t.test('what the system does not have yet leaves room for it', t => {
+void t.test('bytes that the system does not have yet leave room', t => {
   const { room } = relieve([of('a', 20, 0, 50)], CAPACITY, PATIENCE_MS)
   t.strictSame(room, new Map([['a', 30]]))
   t.end()
 })
 
-void t.test('what moves is never cut', t => {
+void t.test('a connection that makes progress is never cut', t => {
   const { room, cut } = relieve([of('a', 90, 4), of('b', 90, 4)], CAPACITY, PATIENCE_MS)
   t.strictSame([...room.keys()], ['a', 'b'])
   t.strictSame(cut, [])

@@ -186,7 +186,7 @@ void t.test('short answers go out to a client over its share, on connections tha
   t.strictSame([unread.passedOn, both.passedOn, other.corked], [0, 0, 1])
 })
 
-void t.test('where the system has no figures, nobody is held, and a connection that makes no progress is cut', async t => {
+void t.test('if the system has no figures, nobody is held, and a connection that makes no progress is cut', async t => {
   const world = new World(t, 40)
   world.knows = false
   const socket = world.connection(5_000, 0)
@@ -273,7 +273,7 @@ for (const kind of ['a target on a socket', LOCAL]) {
     next.destroy()
   })
 
-  void t.test(`of eight unread downloads those over the share are cut, from ${kind}`, async t => {
+  void t.test(`eight unread downloads of one client are cut beyond its share, from ${kind}`, async t => {
     const running = await started(t, 400)
     const hogs = await unread(t, running, 8)
     await until(() => running.balancer.connections <= 1, 'the others to be cut')

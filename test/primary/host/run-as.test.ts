@@ -23,7 +23,7 @@ function places(t: Test) {
   return { roots, users, kept, isKept }
 }
 
-void t.test('what root has left is given to the user, with all below it', { skip }, t => {
+void t.test('a folder that root has left is given to the user, with all below it', { skip }, t => {
   const { kept } = places(t)
   handOver(kept, USER)
   for (const path of [kept, join(kept, 'below'), join(kept, 'below', 'file')]) t.equal(ownerOf(path), USER.uid, path)

@@ -106,7 +106,7 @@ void t.test('a load that slows both releases down for a while is not held agains
   t.end()
 })
 
-void t.test('where some answers are slow anyway, the usual ones tell which release is slower', t => {
+void t.test('if some answers are slow anyway, the usual ones show which release is slower', t => {
   const noisy = (ms: number) => (i: number) => (i % 20 === 0 ? 400 : ms)
   t.match(judge(side(400, { ms: noisy(20) }), side(100, { ms: noisy(60) })), {
     kind: 'worse',
@@ -117,7 +117,7 @@ void t.test('where some answers are slow anyway, the usual ones tell which relea
   t.end()
 })
 
-void t.test('where workers are busy for much of the time, CPU time for a request tells which release is slower', t => {
+void t.test('if workers are busy for much of the time, CPU time for a request shows which release is slower', t => {
   const [before, fresh] = [side(4_000), side(1_000)]
   const judged = (busy: number, cpuMs: number, ...freshMs: number[]): Verdict => {
     const windows = freshMs.map(ms => {

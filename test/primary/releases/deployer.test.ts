@@ -78,7 +78,7 @@ void t.test('an installation that fills the disk is ended, and nothing of its re
   await until(() => !isAlive(pid), 'the end of what it has started')
 })
 
-void t.test('so is an archive that fills it while it is unpacked', async t => {
+void t.test('an archive that fills the disk while it is unpacked is refused, too', async t => {
   const disk = new FakeDisk()
   const { deploy, left } = deployerOn(t, disk)
   const [archive] = (await archiveOf(folderOf(t, { 'index.js': 'x'.repeat(100) })).toArray()) as [Buffer]

@@ -54,7 +54,7 @@ void t.test('packages of a folder above the app are found by the copy, and an ol
   t.notOk(existsSync(join(above, 'copy/old.js')))
 })
 
-void t.test('what is written to by another name of the folder is left out, and so is what cannot be read', async t => {
+void t.test('a folder written to by another name is left out, and so is a file that cannot be read', async t => {
   const real = folderOf(t, { 'app.js': 'one', 'data/log': 'x', 'closed/a.js': '' })
   const link = join(temporaryFolder(t), 'link')
   symlinkSync(real, link)

@@ -126,5 +126,9 @@ export function changeUserInEnvironment(
 }
 
 function ownerOfPath(path: string): number | undefined {
-  return statSync(path, { throwIfNoEntry: false })?.uid
+  try {
+    return statSync(path).uid
+  } catch {
+    return undefined // it is no path, or leads nowhere
+  }
 }

@@ -154,7 +154,7 @@ export const variables = {
   uploadQuotaBytes: withDefault('UPLOAD_QUOTA_BYTES', byteSize, '10G', worker,
     'bytes that one account may have uploaded; then 507', appsUse),
   minFreeBytes: optional('MIN_FREE_BYTES', byteSize, '1G, or 5 % if that is less', primary,
-    'free space under which the store takes no writes (507) and no release is made', appsUse),
+    'free space under which the store refuses writes (507), and deploys are refused', appsUse),
   storePort: withDefault('STORE_PORT', storePort, 'auto', primary,
     'port of the store on 127.0.0.1; auto: one if your app names an S3 client', appsUse),
   cacheDir: withDefault('XDG_CACHE_HOME', anyText, join(homeFolder(), '.cache'), primary,

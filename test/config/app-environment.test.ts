@@ -54,6 +54,14 @@ void t.test('another user gets nothing of the session of root, and all that the 
   changeUserInEnvironment({ name: '', ...of }, nameless, ownerOf)
   t.strictSame(nameless, { ...user, API_KEY: 'x' })
 
+  const odd: Record<string, string | undefined> = {
+    MAIL: 'x'.repeat(5_000),
+    SSH_AUTH_SOCK: '',
+    XDG_RUNTIME_DIR: '/a/b',
+  }
+  changeUserInEnvironment({ name: '', ...of }, odd)
+  t.strictSame(odd, user, 'what is no path is removed as well')
+
   const own = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/run/user/1000/bus,guid=1', SSH_AUTH_SOCK: '/tmp/mine/agent' }
   const kept: Record<string, string | undefined> = { ...own, XDG_RUNTIME_DIR: '/run/user/1000' }
   changeUserInEnvironment({ name: 'app', ...of }, kept, ownerOf)

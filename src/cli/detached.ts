@@ -1,7 +1,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import fs from 'node:fs'
-import { join } from 'node:path'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { readConfig, type Config } from '../config/config.js'
 import type { ControlClient } from '../control/client.js'
@@ -57,6 +58,7 @@ export async function startDetached({ output, program }: Context, json: boolean)
     output.print(`logs: ${logs}, or outpost logs -f`)
   } finally {
     clearTimeout(hint)
+    if (process.getuid?.() === 0) fs.rmSync(dirname(background.stderrFile), { recursive: true, force: true })
     interruption.stopListening()
     background.process.unref()
   }
@@ -71,12 +73,22 @@ function usableConfig(): Config {
   }
 }
 
-function begin(program: string, dataDir: string): Background {
+/**
+ * Root writes nothing to DATA_DIR: the program may become another user, who makes that folder, and could have made a link
+ * to a file of root's in it.
+ */
+function folderForErrors(dataDir: string): string {
+  if (process.getuid?.() === 0) return fs.mkdtempSync(join(tmpdir(), 'outpost-start-'))
   const logs = join(dataDir, 'logs')
+  fs.mkdirSync(logs, { recursive: true, mode: 0o700 })
+  return logs
+}
+
+function begin(program: string, dataDir: string): Background {
   let file: number
-  const stderrFile = join(logs, 'start.log')
+  let stderrFile: string
   try {
-    fs.mkdirSync(logs, { recursive: true, mode: 0o700 })
+    stderrFile = join(folderForErrors(dataDir), 'start.log')
     file = fs.openSync(stderrFile, 'w', 0o600)
   } catch (error) {
     throw new Failure(

@@ -1,5 +1,6 @@
 import type { Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { EdgeOrder } from './contract/edge-order.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targets.js'
 import type { BalancerErrorCode } from './errors.js'
@@ -184,12 +185,17 @@ export class Balancer {
     return this.#listener.connections
   }
 
+  /** Makes every answer from now on the last on its connection, so that clients open new ones. */
+  askForNewConnections(): void {
+    this.#dispatcher.closeAfterAnswers()
+  }
+
   /**
    * Makes every answer from now on the last on its connection. Polls and upgraded connections, which would keep theirs
    * for long, are ended, whatever target they are at.
    */
   closeAfterAnswers(): void {
-    this.#dispatcher.closeAfterAnswers()
+    this.askForNewConnections()
     for (const target of this.#pool.targets()) target.endLongLived()
   }
 
@@ -198,14 +204,19 @@ export class Balancer {
     this.#listener.stopListening()
   }
 
-  /** Takes no new connections, lets requests in flight end, and cuts what has not ended by the deadline. */
-  stop(deadlineMs: number): Promise<void> {
-    this.#stopped ??= this.#stop(deadlineMs)
+  /**
+   * Takes no new connections, lets requests in flight end, and cuts what has not ended by the deadline.
+   * @param settleMs how long connections without a request stay open, because one may be on its way
+   */
+  stop(deadlineMs: number, settleMs = 0): Promise<void> {
+    this.#stopped ??= this.#stop(deadlineMs, settleMs)
     return this.#stopped
   }
 
-  async #stop(deadlineMs: number): Promise<void> {
+  async #stop(deadlineMs: number, settleMs: number): Promise<void> {
     this.closeAfterAnswers()
+    this.stopListening()
+    if (settleMs > 0) await sleep(Math.min(settleMs, deadlineMs / 2))
     // Requests that wait must have time for their answers.
     this.#dispatcher.pause.endWithin(deadlineMs / 2)
     await this.#listener.close(deadlineMs)

@@ -31,8 +31,8 @@ export async function runBalancer(): Promise<void> {
     const { inFlight, upgraded, waiting } = balancer.ledger()
     return { inFlight: inFlight + waiting, streaming: 0, upgraded, requests }
   })
-  const leave = async (deadlineMs: number): Promise<void> => {
-    await balancer.stop(deadlineMs)
+  const leave = async (deadlineMs: number, settleMs?: number): Promise<void> => {
+    await balancer.stop(deadlineMs, settleMs)
     exit(exitCodes.ok)
   }
   const listen = async (handle: object): Promise<void> => {
@@ -59,8 +59,9 @@ export async function runBalancer(): Promise<void> {
     else if (order.type === 'targets') {
       balancer.setTargets(order.targets, order.balancers, order.ended, order.fatal)
       parent.report({ type: 'routed', list: order.list })
-    } else if (order.type === 'drain') void drain()
-    else if (order.type === 'stop') void leave(order.deadlineMs)
+    } else if (order.type === 'last-answers') balancer.askForNewConnections()
+    else if (order.type === 'drain') void drain()
+    else if (order.type === 'stop') void leave(order.deadlineMs, order.settleMs)
   })
   parent.whenGone(leave)
   parent.begin()

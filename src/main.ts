@@ -14,6 +14,10 @@ switch (process.send === undefined ? 'primary' : process.argv[2]) {
   case 'store':
     await (await import('./store-process.js')).runStore()
     break
+  case 'standby':
+    ;(await import('./config/app-environment.js')).keepNodeOptionsForApps()
+    await (await import('./primary/primary-process.js')).runStandby()
+    break
   default:
     ;(await import('./config/app-environment.js')).keepNodeOptionsForApps()
     await (await import('./primary/primary-process.js')).runPrimary()

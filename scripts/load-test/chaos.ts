@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fileURLToPath } from 'node:url'
 import { ControlClient } from '#src/control/client.js'
 import { isAlive } from '../lib/proc.js'
 import { throwIn } from './exception.js'
@@ -6,6 +7,7 @@ import { controlSocketOf, findProcesses } from './outpost-processes.js'
 
 export const chaosKinds = [
   'reload',
+  'upgrade',
   'kill-worker',
   'kill-workers',
   'kill-balancer',
@@ -37,6 +39,10 @@ export function allowanceOf(kinds: readonly ChaosKind[]): Allowance {
 
 const HANG_MS = 15_000
 const RELOAD_LIMIT_MS = 60_000
+const UPGRADE_LIMIT_MS = 60_000
+const LOOK_EVERY_MS = 50
+
+const program = fileURLToPath(new URL('../../main.js', import.meta.url))
 
 /**
  * Causes one fault. Only processes of the Outpost that has the port are touched.
@@ -47,6 +53,9 @@ export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
   switch (kind) {
     case 'reload':
       await reload(primary)
+      return true
+    case 'upgrade':
+      await upgrade(primary)
       return true
     case 'kill-worker':
       return kill(...pickOne(workers))
@@ -66,6 +75,22 @@ export async function damage(kind: ChaosKind, port: number): Promise<boolean> {
 async function reload(primary: number): Promise<void> {
   const client = await ControlClient.connect(controlSocketOf(primary))
   await client.reload(undefined, RELOAD_LIMIT_MS)
+}
+
+/** To the program of this clone, on this Node. */
+async function upgrade(primary: number): Promise<void> {
+  const socket = controlSocketOf(primary)
+  const client = await ControlClient.connect(socket)
+  const { pid } = await client.upgrade({ program, node: process.execPath })
+  const deadline = performance.now() + UPGRADE_LIMIT_MS
+  for (;;) {
+    const status = await ControlClient.connect(socket)
+      .then(client => client.status())
+      .catch(() => undefined)
+    if (status?.pid === pid && status.state === 'serving') return
+    if (performance.now() > deadline) throw new Error('the other version does not serve')
+    await sleep(LOOK_EVERY_MS)
+  }
 }
 
 async function hang(...pids: number[]): Promise<boolean> {

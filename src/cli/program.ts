@@ -26,6 +26,7 @@ import { addStart } from './start.js'
 import { addStatus } from './status.js'
 import { addStop } from './stop.js'
 import { addToken } from './token.js'
+import { addUpgrade } from './upgrade.js'
 
 const COMMANDS = [
   addStart,
@@ -43,6 +44,7 @@ const COMMANDS = [
   addPause,
   addResume,
   addMaintenance,
+  addUpgrade,
   addStop,
   addToken,
   addService,

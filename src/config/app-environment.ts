@@ -24,6 +24,11 @@ export function keepNodeOptionsForApps(env: Environment = process.env): void {
   Reflect.deleteProperty(env, 'NODE_OPTIONS')
 }
 
+/** The environment of another program of this kind, which finds the options of node that are the app's. */
+export function programEnvironment(env: Environment = process.env): Environment {
+  return kept === undefined ? { ...env } : { ...env, [KEPT]: kept }
+}
+
 /** The environment of commands that install an app. */
 export function installEnvironment(env: Environment = process.env): Environment {
   return { ...env, ...nodeOptions() }

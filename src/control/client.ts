@@ -22,6 +22,7 @@ import {
   statusSchema,
   stoppingSchema,
   tokensSchema,
+  upgradingSchema,
   type CreatedToken,
   type Deployed,
   type DeployProgress,
@@ -41,6 +42,8 @@ import {
   type Scaled,
   type Status,
   type TokenInfo,
+  type UpgradeWanted,
+  type Upgrading,
 } from './protocol.js'
 
 const ANSWER_MS = 5_000
@@ -51,6 +54,9 @@ const RELOAD_MS = 10 * 60_000
 
 /** Installation, bake and the drain of many workers take their time. */
 const DEPLOY_MS = 24 * 60 * 60_000
+
+/** Another version of the program loads its code. */
+const STANDBY_MS = 60_000
 
 /** The instance waits this long for its balancers. */
 const ORDERED_MS = 10_000
@@ -262,6 +268,14 @@ export class ControlClient {
   /** @throws {NotRunningError | ControlError} `UNKNOWN_TOKEN` */
   async revokeToken(id: string): Promise<void> {
     await this.#document(revokedTokenSchema, 'revokeToken', JSON.stringify({ id }))
+  }
+
+  /**
+   * Has another version of the program take over, and resolves when that stands by.
+   * @throws {NotRunningError | ControlError} `UPGRADE_REFUSED`: nothing has changed
+   */
+  upgrade(wanted: UpgradeWanted): Promise<Upgrading> {
+    return this.#document(upgradingSchema, 'upgrade', JSON.stringify(wanted), STANDBY_MS)
   }
 
   /**

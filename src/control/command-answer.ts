@@ -38,8 +38,8 @@ export class CommandAnswer {
   }
 
   /** Answers with a document, even if the client asked for events. */
-  document(value: object): void {
-    this.#end(200, contentTypes.json, value)
+  document(value: object, status = 200): void {
+    this.#end(status, contentTypes.json, value)
   }
 
   /** Sends the headers at once, to show that the command has begun. */

@@ -16,6 +16,7 @@ import {
   revokeTokenSchema,
   rollbackSchema,
   scaleSchema,
+  upgradeWantedSchema,
   type ControlErrorCode,
   type RouteName,
 } from './protocol.js'
@@ -110,6 +111,15 @@ export function commandRoutes(commands: Commands): Record<RouteName, CommandRout
       if (!wanted.success) throw new ControlError('INVALID_BODY')
       commands.tokens.revoke(wanted.data.id)
       answer.document({ revoked: wanted.data.id })
+    },
+    upgrade: async (answer, request, response) => {
+      const wanted = upgradeWantedSchema.safeParse(await bodyOf(request))
+      if (!wanted.success) throw new ControlError('INVALID_BODY')
+      const { upgrading, handOver } = await commands.upgrade(wanted.data)
+      // This is done even if the client has left before its answer.
+      if (response.closed) handOver()
+      else response.once('close', handOver)
+      answer.document(upgrading, 202)
     },
     stop: (answer, _request, response) => {
       answer.begin()

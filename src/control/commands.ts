@@ -18,6 +18,8 @@ import type {
   Scaled,
   Status,
   TokenInfo,
+  UpgradeWanted,
+  Upgrading,
 } from './protocol.js'
 
 /** The commands that the server carries out. */
@@ -92,6 +94,12 @@ export interface Commands {
     /** @throws {ControlError} `UNKNOWN_TOKEN` */
     revoke(id: string): void
   }
+  /**
+   * Starts another version of the program, which waits.
+   * @returns what is to follow, and a function that ends this instance in its favour
+   * @throws {ControlError} `UPGRADE_REFUSED`, `DEPLOY_UNDER_WAY`, `UPGRADE_UNDER_WAY`
+   */
+  upgrade(wanted: UpgradeWanted): Promise<{ upgrading: Upgrading; handOver: () => void }>
   /** Begins to stop the instance, as SIGTERM does. */
   stop(): void
 }

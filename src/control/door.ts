@@ -26,8 +26,11 @@ export interface Tokens {
   accepts(token: string): boolean
 }
 
-/** Commands about tokens: a token that has come into wrong hands must not make others, nor take away those of its owner. */
-const SOCKET_ONLY = new Set<RouteName | undefined>(['tokens', 'createToken', 'revokeToken'])
+/**
+ * A token that has come into wrong hands must not make others, nor take away those of its owner. What runs in place of
+ * this program is decided by its user alone.
+ */
+const SOCKET_ONLY = new Set<RouteName | undefined>(['tokens', 'createToken', 'revokeToken', 'upgrade'])
 
 /**
  * A port on 127.0.0.1, which every user and every web page of this machine can reach: each request needs a token. A

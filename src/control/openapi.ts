@@ -35,6 +35,8 @@ import {
   stopEventSchema,
   stoppingSchema,
   tokensSchema,
+  upgradeWantedSchema,
+  upgradingSchema,
   type ControlErrorCode,
   type RouteName,
 } from './protocol.js'
@@ -64,6 +66,8 @@ const schemas = {
   CreatedToken: createdTokenSchema,
   RevokeToken: revokeTokenSchema,
   RevokedToken: revokedTokenSchema,
+  UpgradeWanted: upgradeWantedSchema,
+  Upgrading: upgradingSchema,
   Stopping: stoppingSchema,
   StopEvent: stopEventSchema,
   Problem: problemSchema,
@@ -234,6 +238,21 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'It is refused', content: content('RevokedToken') },
       ...problems('INVALID_BODY', 'UNKNOWN_TOKEN', 'SOCKET_ONLY', 'STOPPING'),
+    },
+  },
+  upgrade: {
+    summary: 'Hand over to another version of the program; over the unix socket alone',
+    requestBody: { required: true, content: content('UpgradeWanted') },
+    responses: {
+      202: { description: 'It stands by, and this one is about to end', content: content('Upgrading') },
+      ...problems(
+        'INVALID_BODY',
+        'DEPLOY_UNDER_WAY',
+        'UPGRADE_UNDER_WAY',
+        'UPGRADE_REFUSED',
+        'SOCKET_ONLY',
+        'STOPPING',
+      ),
     },
   },
   stop: {

@@ -22,6 +22,7 @@ const TAKES_BODY = new Set<RouteName | undefined>([
   'maintain',
   'createToken',
   'revokeToken',
+  'upgrade',
 ])
 
 /** The control API behind one door. A command that takes no body is refused with one. */

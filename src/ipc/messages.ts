@@ -125,9 +125,16 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('edge'), order: edgeSchema }),
   /** How many workers are wanted from now on, for limits that all of them share. */
   z.object({ type: z.literal('workers'), workers: z.number() }),
+  /** Each next answer of a balancing process is the last on its connection. It accepts further ones. */
+  z.object({ type: z.literal('last-answers') }),
   /** No new requests will come. The child ends long-lived sessions, so that their clients go to other workers. */
   z.object({ type: z.literal('drain') }),
-  z.object({ type: z.literal('stop'), deadlineMs: z.number() }),
+  z.object({
+    type: z.literal('stop'),
+    deadlineMs: z.number(),
+    /** How long connections without a request stay open, because one may be on its way. */
+    settleMs: z.number().optional(),
+  }),
 ])
 
 /** State that an app keeps in the memory of one worker. */

@@ -75,7 +75,7 @@ export class Executor {
         reloads.replaced(child)
         return child.beginDrain()
       case 'stop':
-        return child.stop(action.deadlineMs, action.graceMs)
+        return child.stop(action.deadlineMs, action.graceMs, action.settleMs)
       case 'kill':
         log.kills(child, action.reason)
         return child.kill(action.reason)

@@ -39,6 +39,8 @@ import { StartedApp } from './releases/started-app.js'
 import { besideWanted, statusOf } from './instance-status.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
+import { Handover } from './upgrade/handover.js'
+import type { Successors } from './upgrade/successors.js'
 import { MaintenanceMode } from './traffic/maintenance-mode.js'
 import { TrafficPause } from './traffic/traffic-pause.js'
 
@@ -46,6 +48,9 @@ const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
 /** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
+
+/** How long clients at an inherited port wait for the embedded servers, which may be loading much. */
+const SERVERS_PATIENCE_MS = 5_000
 
 /** Pages of a release are used for so long after clients get another one. */
 const MIXED_MS = 3_600_000
@@ -58,14 +63,27 @@ export interface Instance {
   services: Service
   /** Rejects when another program has taken the public port in the meantime. */
   serving: Promise<void>
+  /** Rejects when a worker failed before a request could be answered. */
+  served(): Promise<void>
   log: Logger
   reload(): void
   release(): void
+  handover: Handover
+}
+
+export interface InstanceStart {
+  config: Config
+  /** Values that are left to the app, because this program cannot use them. */
+  leftToApp: readonly ConfigFault[]
+  successors: Successors
+  /** The public port of the program before this one. */
+  inherited?: PublicPort
 }
 
 /** Starts everything, in order. @throws {Error} a fault that a person can fix: in the environment, or of the machine */
-export async function startInstance(config: Config, leftToApp: readonly ConfigFault[]): Promise<Instance> {
-  const boundAsRoot = await giveUpRoot(config, createLog('primary', config.logLevel))
+export async function startInstance({ config, leftToApp, successors, inherited }: InstanceStart): Promise<Instance> {
+  const begunAt = inherited === undefined ? 0 : process.uptime()
+  const boundAsRoot = inherited ?? (await giveUpRoot(config, createLog('primary', config.logLevel)))
   const folder = new InstanceFolder(config.dataDir)
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const logFile = new LogFile(folder.logsDir, config.logMaxBytes)
@@ -93,7 +111,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   }
   const publicPort = boundAsRoot ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
-  guardAgainstOrphans(lifeline)
+  const endGuard = guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
   const embedded = EmbeddedServers.prepare({ config, folder, lifeline: lifeline.path, shutdown, log, program })
   const { redis, storage } = embedded
@@ -136,6 +154,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     storage,
     appEnvironment: embedded.environment(),
     need: service => embedded.need(service),
+    whenServersServe: () => embedded.serving(SERVERS_PATIENCE_MS),
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey,
     release: releases.live,
@@ -151,6 +170,8 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
+  const stopsFirst = together(beside, cron)
+  const handover = new Handover({ supervisor, stopsFirst, shutdown, successors, publicPort, log })
   const pause: TrafficPause = new TrafficPause(supervisor.edge, log)
   const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor.edge, log)
   const startedIn = startFolder()
@@ -201,6 +222,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
       return { on: wanted.on }
     },
     tokens,
+    upgrade: ({ program: file, node = process.execPath }) => handover.prepare({ node, program: file }),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   }
   const control = new ControlServer(socketDoor(folder.controlSocket), answers)
@@ -222,7 +244,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
   })
   const all = [
     embedded,
-    together(supervisor, beside, cron),
+    together(supervisor, stopsFirst),
     started,
     pause,
     reloadSchedule,
@@ -244,7 +266,7 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
         redis: embedded.redisName,
         storage: embedded.storageName,
       }
-      print(summaryOf({ ...facts, startedInMs: process.uptime() * 1_000 }))
+      print(summaryOf({ ...facts, startedInMs: (process.uptime() - begunAt) * 1_000 }))
       if (config.runAs === undefined && process.getuid?.() === 0) {
         log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
       }
@@ -256,11 +278,20 @@ export async function startInstance(config: Config, leftToApp: readonly ConfigFa
     unregister()
     logFile.close()
     lifeline.close()
+    endGuard()
     folder.leave()
     unlock()
   }
   const { serving } = supervisor
-  return { services, serving, log, release, reload: () => void supervisor.reload().catch(() => undefined) }
+  return {
+    services,
+    serving,
+    served: () => supervisor.served(),
+    log,
+    release,
+    reload: () => void supervisor.reload().catch(() => undefined),
+    handover,
+  }
 }
 
 /** Before anything is read or started. @returns the public port, if only root may bind it */

@@ -19,6 +19,8 @@ export class PortOpening {
     private readonly publicPort: PublicPort,
     private readonly listening: Listening,
     private readonly log: SupervisorLog,
+    /** Resolves when the servers that workers use are there. Clients at an inherited port wait for it. */
+    private readonly whenServersServe: () => Promise<void>,
   ) {
     this.serving = new Promise((resolve, reject) => {
       this.#serve = resolve
@@ -39,8 +41,11 @@ export class PortOpening {
     const { publicPort } = this
     if (this.#state !== 'bound') return this.log.appAsksFor(host, publicPort.host)
     this.#state = 'opening'
-    const isThere = host === undefined || host === publicPort.host
-    const moved = isThere ? Promise.resolve() : publicPort.moveTo(host)
+    // Clients wait at a port that was inherited: it stays where it is.
+    const isThere = host === undefined || host === publicPort.host || publicPort.isInherited
+    if (publicPort.isInherited) this.log.appAsksFor(host, publicPort.host)
+    const whenServersServe = publicPort.isInherited ? this.whenServersServe() : Promise.resolve()
+    const moved = isThere ? whenServersServe : publicPort.moveTo(host)
     moved.then(() => this.#moved()).catch(this.#fail)
   }
 

@@ -36,6 +36,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   log: Logger
   /** An app uses a server that may not run yet. */
   need(service: Embeddable): void
+  /** Resolves when the servers that are started with the instance are there, or do not come. */
+  whenServersServe(): Promise<void>
   /** A line that a child printed. */
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
@@ -111,7 +113,9 @@ export class Supervisor implements Service {
     const [ask, routed] = [(): void => this.#ask(), (): Promise<void> => this.#traffic.routed()]
     this.edge = { edgeChanged: ask, routed, quiet: until => this.#traffic.quiet(until) }
     this.changes = new ReleaseChanges(this.#switch, this.#reloads, this.#pool, { ask, routed })
-    this.#port = new PortOpening(publicPort, { listen: () => this.#listen() }, this.#log)
+    this.#port = new PortOpening(publicPort, { listen: () => this.#listen() }, this.#log, () =>
+      options.whenServersServe(),
+    )
     const shared = { children: this.#children, traffic: this.#traffic, releases: this.#switch, log: this.#log }
     const reports = new ChildReports({
       ...shared,
@@ -144,7 +148,9 @@ export class Supervisor implements Service {
   start(): Promise<void> {
     this.#state = 'running'
     const { app, host } = this.options.config
-    if (app === undefined || host !== undefined) this.#port.open()
+    // What waits at an inherited port is taken once it can be served: the program before this one may have to come back.
+    const { isInherited } = this.options.publicPort
+    if (!isInherited && (app === undefined || host !== undefined)) this.#port.open()
     this.#clock.start(() => {
       if (this.#desired.shutdown === undefined) this.#demand.look(this.children(), performance.now())
     })

@@ -17,3 +17,8 @@ export type ExitCode = (typeof exitCodes)[keyof typeof exitCodes]
 export function exit(code: ExitCode): never {
   process.exit(code)
 }
+
+/** Ends this process as another one has ended, which it stood for. */
+export function exitLike(code: number): never {
+  process.exit(code)
+}

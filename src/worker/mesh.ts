@@ -27,6 +27,7 @@ export interface Mesh {
 export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServer, log: Logger): Mesh {
   let crashed = false
   let leaving = false
+  let settleMs: number | undefined
   const balancer = createBalancer(
     start,
     parent,
@@ -55,6 +56,8 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') adoptDealt(balancer, parent, handle)
     else if (order.type === 'edge') balancer.setEdge(order.order)
+    else if (order.type === 'last-answers') balancer.askForNewConnections()
+    else if (order.type === 'stop') settleMs = order.settleMs
     else if (order.type === 'targets') {
       const targets = crashed ? order.targets.filter(isSibling) : order.targets
       balancer.setTargets(targets, order.balancers, order.ended, order.fatal)
@@ -71,7 +74,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   return {
     leave(deadlineMs) {
       leaving = true
-      return balancer.stop(deadlineMs)
+      return balancer.stop(deadlineMs, settleMs)
     },
     crash(error) {
       log.fatal({ err: error }, 'worker threw an uncaught exception')

@@ -72,6 +72,11 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {},
       carriedOut.push(`scale ${JSON.stringify(wanted)}`)
       return commands.scale?.(wanted) ?? { workers: wanted.workers ?? 2, balancers: wanted.balancers ?? 1 }
     },
+    upgrade: async wanted => {
+      carriedOut.push(`upgrade ${JSON.stringify(wanted)}`)
+      const upgrading = { from: '0.1.0', to: '0.2.0', pid: 2 }
+      return (await commands.upgrade?.(wanted)) ?? { upgrading, handOver: () => carriedOut.push('hand over') }
+    },
     releases: () => commands.releases?.() ?? [],
     deploy: async (archive, query, onProgress) => {
       carriedOut.push(`deploy ${query.source}`)

@@ -16,6 +16,20 @@ export const logsSchema = z.object({ lines: z.array(z.string()) })
 
 export const stoppingSchema = z.object({ pid: wholeNumber.describe('of the primary, which ends') })
 
+const path = z.string().min(1).max(4096)
+
+/** Another version of the program, and the Node that runs it. */
+export const upgradeWantedSchema = z.strictObject({
+  program: path.describe('path of its dist/main.js'),
+  node: path.optional().describe('path of the Node that runs it; this one by default'),
+})
+
+export const upgradingSchema = z.object({
+  from: z.string().describe('the version that ends'),
+  to: z.string().describe('the version that stands by'),
+  pid: wholeNumber.describe('of the primary that takes over'),
+})
+
 const lastLinesSchema = z.array(z.string()).optional().describe('the last output of the failed worker')
 
 export const problemSchema = z.object({
@@ -73,5 +87,7 @@ export type Reloaded = z.infer<typeof reloadedSchema>
 export type DeployEvent = z.infer<typeof deployEventSchema>
 export type Progress = z.infer<typeof progressSchema>
 export type ReloadEvent = z.infer<typeof reloadEventSchema>
+export type UpgradeWanted = z.infer<typeof upgradeWantedSchema>
+export type Upgrading = z.infer<typeof upgradingSchema>
 export type StopEvent = z.infer<typeof stopEventSchema>
 export type Problem = z.infer<typeof problemSchema>

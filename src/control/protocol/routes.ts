@@ -18,6 +18,7 @@ export const routes = {
   tokens: { method: 'GET', path: '/v1/tokens' },
   createToken: { method: 'POST', path: '/v1/tokens' },
   revokeToken: { method: 'POST', path: '/v1/tokens/revoke' },
+  upgrade: { method: 'POST', path: '/v1/upgrade' },
   stop: { method: 'POST', path: '/v1/stop' },
   openapi: { method: 'GET', path: '/v1/openapi.json' },
 } as const

@@ -122,6 +122,11 @@ export class EmbeddedServers implements Service {
     await this.#running.get('redis')?.serving(timeoutMs)
   }
 
+  /** Resolves when all that were started serve, or after `timeoutMs`. */
+  async serving(timeoutMs: number): Promise<void> {
+    await Promise.all([...this.#running.values()].map(server => server.serving(timeoutMs)))
+  }
+
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped

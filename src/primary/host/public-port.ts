@@ -31,11 +31,14 @@ export class PublicPort {
   #handle: BoundHandle
   #host: string
   readonly port: number
+  /** Another program has bound it, and clients connect to it already. */
+  readonly isInherited: boolean
 
-  private constructor({ handle, host, port }: Bound) {
+  private constructor({ handle, host, port }: Bound, isInherited = false) {
     this.#handle = handle
     this.#host = host
     this.port = port
+    this.isInherited = isInherited
   }
 
   /**
@@ -50,6 +53,11 @@ export class PublicPort {
       throw error
     })
     return new PublicPort(bound)
+  }
+
+  /** The port of the program before this one. */
+  static inherit(bound: Bound): PublicPort {
+    return new PublicPort(bound, true)
   }
 
   get handle(): BoundHandle {
@@ -78,7 +86,8 @@ export class PublicPort {
   }
 }
 
-interface Bound {
+/** A bound port and its address. */
+export interface Bound {
   handle: BoundHandle
   host: string
   port: number

@@ -8,15 +8,25 @@ const MAX_RESERVE_MS = 2_000
 export class ShutdownClock {
   readonly #graceMs: number
   #endsAt: number | undefined
+  #settling: { settleMs?: number } = {}
 
   constructor(private readonly timeoutMs: number) {
     this.#graceMs = Math.min(MAX_RESERVE_MS, timeoutMs / 3) / 4
   }
 
   /** @returns when requests in flight are cut, in the clock of `performance.now()`, and how long each end may take */
-  begin(): { cutAt: number; graceMs: number } {
+  begin(): { cutAt: number; graceMs: number; settleMs?: number } {
     this.#endsAt ??= performance.now() + this.timeoutMs
-    return { cutAt: this.#endsAt - 4 * this.#graceMs, graceMs: this.#graceMs }
+    return { cutAt: this.#endsAt - 4 * this.#graceMs, graceMs: this.#graceMs, ...this.#settling }
+  }
+
+  /**
+   * What has stopped so far has used none of the time.
+   * @param settleMs how long connections without a request stay open, because one may be on its way
+   */
+  restart(settleMs: number): void {
+    this.#endsAt = undefined
+    this.#settling = { settleMs }
   }
 
   /** The time for a service that is stopped now, in milliseconds: the time left, up to what the service asks for. */

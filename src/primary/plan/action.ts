@@ -25,7 +25,13 @@ export type Action =
   | { readonly type: 'tolerate'; readonly child: string }
   | { readonly type: 'drain'; readonly child: string }
   /** The child cuts its open requests at the deadline. It is killed if it has not exited a grace period later. */
-  | { readonly type: 'stop'; readonly child: string; readonly deadlineMs: number; readonly graceMs: number }
+  | {
+      readonly type: 'stop'
+      readonly child: string
+      readonly deadlineMs: number
+      readonly graceMs: number
+      readonly settleMs?: number
+    }
   /** Without a reason, the child has merely missed the deadline of its stop. */
   | { readonly type: 'kill'; readonly child: string; readonly reason?: string }
   /** The child exited or crashed without being asked to. The verdict says when its place is filled again. */

@@ -22,6 +22,8 @@ export interface Shutdown {
   readonly cutAt: number
   /** How long each process may take to exit after that, in milliseconds. */
   readonly graceMs: number
+  /** How long connections without a request stay open, because one may be on its way; undefined for not at all. */
+  readonly settleMs?: number
 }
 
 /** Bounds that the plan keeps. Times in milliseconds. */

@@ -6,7 +6,7 @@ import type { Pass } from './pass.js'
 const ORDER: readonly ChildRole[] = ['balancer', 'worker']
 
 /** Ends all processes within the time of the shutdown. */
-export function shutDown(pass: Pass, { cutAt, graceMs }: Shutdown): void {
+export function shutDown(pass: Pass, { cutAt, graceMs, ...settling }: Shutdown): void {
   const alive = pass.children.filter(({ state }) => state !== 'exited')
   for (const { name, role, leaving } of alive) {
     if (role === 'worker' && !leaving) pass.act({ type: 'drain', child: name })
@@ -14,6 +14,7 @@ export function shutDown(pass: Pass, { cutAt, graceMs }: Shutdown): void {
   const role = ORDER.find(each => alive.some(child => child.role === each))
   for (const child of alive) {
     if (child.role !== role || child.state === 'stopping') continue
-    pass.act({ type: 'stop', child: child.name, deadlineMs: Math.max(cutAt - pass.now, graceMs), graceMs })
+    const deadlineMs = Math.max(cutAt - pass.now, graceMs)
+    pass.act({ type: 'stop', child: child.name, deadlineMs, graceMs, ...settling })
   }
 }

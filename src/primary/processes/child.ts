@@ -230,13 +230,14 @@ export class Child {
   /**
    * Orders the process to cut the requests that are open at the deadline, and to exit.
    * @param graceMs the process may be killed this long after the deadline
+   * @param settleMs how long it keeps connections open that have no request
    */
-  stop(deadlineMs: number, graceMs: number): void {
+  stop(deadlineMs: number, graceMs: number, settleMs?: number): void {
     if (this.#state === 'stopping' || this.#state === 'exited') return
     this.#state = 'stopping'
     this.#leaving = true
     this.#killAt = performance.now() + deadlineMs + graceMs
-    this.send({ type: 'stop', deadlineMs })
+    this.send({ type: 'stop', deadlineMs, ...(settleMs !== undefined && { settleMs }) })
   }
 
   /** @param reason becomes the `ending` */

@@ -1,0 +1,70 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { ControlError, type Upgrading } from '../../control/protocol.js'
+import type { Logger } from '../../process/log.js'
+import type { Service } from '../../process/service.js'
+import { programVersion } from '../../process/version.js'
+import type { PublicPort } from '../host/public-port.js'
+import type { ShutdownClock } from '../host/shutdown-clock.js'
+import type { Supervisor } from '../supervisor.js'
+import type { ProgramFile } from './messages.js'
+import type { Successors } from './successors.js'
+
+/** Clients that send a request at least this often have a new connection after it, which ends with one answer. */
+const LAST_ANSWERS_MS = 2_000
+/** A client sends its request within this time after it has connected. */
+const SETTLE_MS = 300
+
+export interface HandoverParts {
+  supervisor: Pick<Supervisor, 'children' | 'phase' | 'changes'>
+  /** The parts that may take long to stop while requests are served. */
+  stopsFirst: Pick<Service, 'stop'>
+  shutdown: Pick<ShutdownClock, 'restart'>
+  successors: Successors
+  publicPort: PublicPort
+  log: Logger
+}
+
+/** The end of an instance in favour of another version of the program. */
+export class Handover {
+  /** Resolves when this instance is to end. */
+  readonly wanted: Promise<void>
+  #want: () => void = () => undefined
+  #isPreparing = false
+
+  constructor(private readonly parts: HandoverParts) {
+    this.wanted = new Promise(resolve => (this.#want = resolve))
+  }
+
+  /** @throws {ControlError} the other version does not stand by, or this is not the time for it; nothing has changed */
+  async prepare(file: ProgramFile): Promise<{ upgrading: Upgrading; handOver: () => void }> {
+    const { supervisor, successors, publicPort, log } = this.parts
+    if (this.#isPreparing) throw new ControlError('UPGRADE_UNDER_WAY')
+    if (supervisor.changes.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
+    if (supervisor.phase !== 'serving') throw new ControlError('UPGRADE_REFUSED', { message: 'nothing is served yet' })
+    this.#isPreparing = true
+    try {
+      const { version, pid } = await successors.prepare(file, publicPort)
+      log.info({ version, successor: pid }, 'instance is handed over: another version stands by')
+      return { upgrading: { from: programVersion, to: version, pid }, handOver: this.#want }
+    } catch (error) {
+      this.#isPreparing = false
+      throw error
+    }
+  }
+
+  /** The instance ends for another reason. */
+  cancel(): void {
+    this.parts.successors.cancel()
+  }
+
+  /**
+   * Has busy clients open new connections, in advance of a stop that is to cut none of theirs, and stops what clients do
+   * not need. Requests are served as before.
+   */
+  async begin(): Promise<void> {
+    const { supervisor, stopsFirst, shutdown } = this.parts
+    for (const child of supervisor.children()) child.send({ type: 'last-answers' })
+    await Promise.all([stopsFirst.stop(), sleep(LAST_ANSWERS_MS)])
+    shutdown.restart(SETTLE_MS)
+  }
+}

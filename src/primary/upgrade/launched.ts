@@ -1,0 +1,71 @@
+import { once } from 'node:events'
+import { EventEmitter } from 'node:events'
+import { ControlError } from '../../control/protocol.js'
+import { programVersion } from '../../process/version.js'
+import type { BoundHandle } from '../host/bound-handle.js'
+import { PublicPort } from '../host/public-port.js'
+import { parseToProgram, type ProgramFile, type ToLauncher, type ToProgram } from './messages.js'
+import type { Prepared, Successors } from './successors.js'
+
+interface LauncherEvents {
+  message: [message: ToProgram, handle: unknown]
+}
+
+/** The launcher of this process, as a program sees it that was started for an upgrade. */
+export class Launched implements Successors {
+  readonly #launcher = new EventEmitter<LauncherEvents>()
+  #port: PublicPort | undefined
+
+  /**
+   * @param onAlone called when the launcher has exited. Whoever watches it takes this program for ended, and may start
+   *   another one
+   */
+  constructor(onAlone: () => void) {
+    process.on('disconnect', onAlone)
+    process.on('message', (message, handle) => {
+      const parsed = parseToProgram(message)
+      if (parsed !== undefined) this.#launcher.emit('message', parsed, handle)
+    })
+  }
+
+  /** Receives the public port. */
+  async take(): Promise<PublicPort> {
+    const [message, handle] = (await once(this.#launcher, 'message')) as [ToProgram, unknown]
+    if (message.type !== 'take') throw new Error(`not the first message of a launcher: ${message.type}`)
+    this.#port = PublicPort.inherit({ handle: handle as BoundHandle, host: message.host, port: message.port })
+    return this.#port
+  }
+
+  /** Waits until the program before this one has ended. @returns why an upgrade has failed, if this is the one before */
+  async standBy(): Promise<string | undefined> {
+    this.#send({ type: 'standing-by', version: programVersion }, this.#port?.handle)
+    for (;;) {
+      const [message] = (await once(this.#launcher, 'message')) as [ToProgram]
+      if (message.type === 'go') return message.failure
+    }
+  }
+
+  serving(): void {
+    this.#send({ type: 'serving' })
+  }
+
+  failed(reason: string): void {
+    this.#send({ type: 'failed', reason })
+  }
+
+  async prepare(file: ProgramFile, { handle, host, port }: PublicPort): Promise<Prepared> {
+    const answer = once(this.#launcher, 'message') as Promise<[ToProgram]>
+    this.#send({ type: 'upgrade', file, host, port }, handle)
+    const [message] = await answer
+    if (message.type === 'prepared') return message
+    throw new ControlError('UPGRADE_REFUSED', message.type === 'refused' ? { message: message.reason } : {})
+  }
+
+  cancel(): void {
+    this.#send({ type: 'cancel' })
+  }
+
+  #send(message: ToLauncher, handle?: object): void {
+    if (process.connected) process.send?.(message, handle as never, undefined, () => undefined)
+  }
+}

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import { readConfig, type ConfigFault } from '../config/config.js'
 import { exit, exitCodes, exitLike, type ExitCode } from '../process/exit.js'
 import { startInstance, type Instance, type InstanceStart } from './instance.js'
@@ -5,10 +6,15 @@ import { SignalRecord } from './signal-record.js'
 import { Launched } from './upgrade/launched.js'
 import { Launcher } from './upgrade/launcher.js'
 
+const PRIMARY = 'outpost primary'
+
+/** This file is one folder below dist/, as the chunks of the bundle are. */
+const program = fileURLToPath(new URL('../main.js', import.meta.url))
+
 /** Starts an instance and keeps it until a signal or an upgrade ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
   const signals = begin(PRIMARY)
-  const launcher = new Launcher()
+  const launcher = new Launcher({ node: process.execPath, program })
   const instance = await started({ successors: launcher })
   const ending = await Promise.race([untilStopped(instance, signals), portLost(instance)])
   if (ending === 'handed over') exitLike(await launcher.run())
@@ -21,7 +27,11 @@ export async function runStandby(): Promise<never> {
   const launched = new Launched(() => process.kill(process.pid, 'SIGTERM'))
   const inherited = await launched.take()
   const settings = readSettings(reason => launched.failed(reason))
-  const failure = await Promise.race([launched.standBy(), signals.nextBut('SIGHUP').then(() => exit(exitCodes.ok))])
+  const giveUp = (): never => exit(exitCodes.ok)
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, giveUp)
+  const failure = await launched.standBy()
+  // From now on a signal is noted, and ends what has been started.
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, giveUp)
   process.title = PRIMARY
   const instance = await started({ settings, successors: launched, inherited }, reason => launched.failed(reason))
   if (failure !== undefined) instance.log.error({ failure }, 'upgrade has failed: this version serves again')
@@ -32,8 +42,6 @@ export async function runStandby(): Promise<never> {
   const ending = await Promise.race([untilStopped(instance, signals), portLost(instance)])
   exit(ending === 'handed over' ? exitCodes.ok : ending)
 }
-
-const PRIMARY = 'outpost primary'
 
 function begin(title: string): SignalRecord {
   process.title = title

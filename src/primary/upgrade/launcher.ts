@@ -1,4 +1,3 @@
-import { fileURLToPath } from 'node:url'
 import { ControlError } from '../../control/protocol.js'
 import { exitCodes } from '../../process/exit.js'
 import type { BoundHandle } from '../host/bound-handle.js'
@@ -14,34 +13,35 @@ const SERVING_MS = 120_000
 /** A program that has failed stops what it has started within this time. */
 const FAILED_END_MS = 40_000
 
-const ownFile = (): ProgramFile => ({
-  node: process.execPath,
-  program: fileURLToPath(new URL('../main.js', import.meta.url)),
-})
-
 /**
  * The process that a person or a service manager has started. It serves by itself until the first upgrade. After that it
  * only starts programs, one after the other, passes signals on to the one that serves, and ends with it. So whoever
  * watches the process sees it run through all upgrades.
  */
 export class Launcher implements Successors {
+  #isPreparing = false
+  /** The program that is to serve, and the port, which this process keeps open until it does. */
   #next: { program: Standby; port: Bound } | undefined
   #current: Standby | undefined
   #isStopping = false
 
+  /** @param ownFile the program of this process */
+  constructor(private readonly ownFile: ProgramFile) {}
+
   async prepare(file: ProgramFile, { handle, host, port }: Bound): Promise<Prepared> {
-    if (this.#next !== undefined) throw new ControlError('UPGRADE_UNDER_WAY')
+    if (this.#isPreparing || this.#next !== undefined) throw new ControlError('UPGRADE_UNDER_WAY')
+    this.#isPreparing = true
     const program = new Standby(file, { handle, host, port })
-    this.#next = { program, port: { handle, host, port } }
     try {
       const { message, handle: kept } = await program.next('standing-by', STANDBY_MS)
       // What came back is this process's own: the port stays open without the handle of the program that ends.
       this.#next = { program, port: { handle: kept as BoundHandle, host, port } }
       return { version: message.version, pid: program.pid }
     } catch (error) {
-      this.#next = undefined
       program.kill('SIGKILL')
       throw new ControlError('UPGRADE_REFUSED', { message: `the other version cannot serve: ${reasonOf(error)}` })
+    } finally {
+      this.#isPreparing = false
     }
   }
 
@@ -64,8 +64,8 @@ export class Launcher implements Successors {
         this.#current?.kill(signal)
       })
     }
-    let before = ownFile()
-    while (this.#next !== undefined) {
+    let before = this.ownFile
+    while (this.#next !== undefined && !this.#isStopping) {
       const { program, port } = this.#next
       this.#next = undefined
       const served = (await this.#start(program)) ?? (await this.#comeBack(before, port, program.failure))

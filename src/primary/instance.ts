@@ -154,6 +154,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     storage,
     appEnvironment: embedded.environment(),
     need: service => embedded.need(service),
+    cronJob: () => cron.runningJob,
     whenServersServe: () => embedded.serving(SERVERS_PATIENCE_MS),
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey,

@@ -14,6 +14,8 @@ export interface DemandFacts {
   isPaused: () => boolean
   /** Connections that wait for a worker. */
   waiting: () => number
+  /** A job of cron that runs. */
+  cronJob: () => string | undefined
 }
 
 /** Tells the pool what needs workers: the load, requests that wait, and what is under way. */
@@ -45,12 +47,15 @@ export class PoolDemand {
 
   /** The need of workers beside the requests that processes report, in words. */
   #otherNeed(children: readonly Child[]): string | undefined {
-    const { releases, reloads, isPaused, waiting } = this.facts
+    const { pool, releases, reloads, isPaused, waiting, cronJob } = this.facts
     if (releases.underWay !== undefined || releases.warm !== undefined) return 'a release changes'
     if (reloads.areUnderWay) return 'workers are being replaced'
     if (isPaused()) return 'traffic is paused'
     if (waiting() > 0) return 'a request waits'
     const starts = children.some(({ role, state }) => role === 'worker' && state === 'starting')
-    return starts ? 'a worker starts' : undefined
+    if (starts) return 'a worker starts'
+    // A job runs without workers, so it starts none. But it may use those that run, and keeps them for that.
+    const job = pool.isAsleep ? undefined : cronJob()
+    return job && `job of cron "${job}" runs`
   }
 }

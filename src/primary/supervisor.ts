@@ -38,6 +38,8 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   need(service: Embeddable): void
   /** Resolves when the servers that are started with the instance are there, or do not come. */
   whenServersServe(): Promise<void>
+  /** The name of a job of cron that runs. */
+  cronJob?(): string | undefined
   /** A line that a child printed. */
   print(child: Child, line: string): void
   /** The release that all clients get; the code that the program was started with by default. */
@@ -142,6 +144,7 @@ export class Supervisor implements Service {
       releases: this.#switch,
       isPaused: () => edgeOrder?.().pausedUntil !== undefined,
       waiting: () => this.#dealer?.waiting ?? 0,
+      cronJob: () => options.cronJob?.(),
     })
   }
 

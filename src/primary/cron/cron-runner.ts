@@ -76,6 +76,11 @@ export class CronRunner implements Service {
     this.#pass()
   }
 
+  /** The name of a job that runs. */
+  get runningJob(): string | undefined {
+    return this.#jobs.find(({ id }) => this.#running.has(id))?.name
+  }
+
   get status(): CronStatus[] {
     return this.#jobs.map(({ id, name, schedule, line, dueAt }) => {
       const run = this.#running.get(id)

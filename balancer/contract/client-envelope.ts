@@ -30,24 +30,36 @@ export interface SentBy {
   localAddress?: string
   /** It speaks HTTP/1.0. The edge speaks HTTP/1.1 to targets. */
   isOld?: true
+  /** It has sent no Host, which HTTP/1.0 does not need. The one that the request has is of the edge. */
+  hasNoHost?: true
 }
 
+/** The version of HTTP that a client speaks, where that is not 1.1. */
+export type OldVersion = '1.0' | '1.0-without-host'
+
 const UNKNOWN = '-'
-const OLD = '1.0'
+
+/** @returns undefined for HTTP/1.1 */
+export function oldVersionOf({ httpVersionMinor, headers }: Spoken): OldVersion | undefined {
+  if (httpVersionMinor !== 0) return undefined
+  return headers.host === undefined ? '1.0-without-host' : '1.0'
+}
+
+type Spoken = Pick<IncomingMessage, 'headers'> & Partial<Pick<IncomingMessage, 'httpVersionMinor'>>
 
 /**
  * Seals the identity of a client.
  * @param key shared by the edge and its targets, without spaces
- * @param isOld it speaks HTTP/1.0
+ * @param version that it speaks; undefined for HTTP/1.1
  */
 export function sealClient(
   key: string,
   client: Pick<ClientIdentity, 'address' | 'port' | 'protocol' | 'localAddress'>,
-  isOld = false,
+  version?: OldVersion,
 ): string {
   const { protocol, port, address, localAddress } = client
   const sealed = `${key} ${protocol} ${port} ${address}`
-  if (isOld) return `${sealed} ${localAddress ?? UNKNOWN} ${OLD}`
+  if (version !== undefined) return `${sealed} ${localAddress ?? UNKNOWN} ${version}`
   return localAddress === undefined ? sealed : `${sealed} ${localAddress}`
 }
 
@@ -70,7 +82,8 @@ export function openEnvelope(rawHeaders: readonly string[], key: string): Sender
   if ((kind !== 'http' && kind !== 'https') || address === undefined) return undefined
   const sender: Sender = { kind: 'client', protocol: kind, port: Number(port), address }
   if (localAddress !== undefined && localAddress !== UNKNOWN) sender.localAddress = localAddress
-  if (version === OLD) sender.isOld = true
+  if (version !== undefined) sender.isOld = true
+  if (version === WITHOUT_HOST) sender.hasNoHost = true
   return sender
 }
 
@@ -109,3 +122,4 @@ function isSame(given: string, key: string): boolean {
 }
 
 const SPACE = 0x20
+const WITHOUT_HOST: OldVersion = '1.0-without-host'

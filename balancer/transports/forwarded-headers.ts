@@ -1,5 +1,5 @@
 import type { IncomingHttpHeaders, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
-import { IDENTITY_HEADER, sealClient, type ClientIdentity } from '../contract/client-envelope.js'
+import { IDENTITY_HEADER, oldVersionOf, sealClient, type ClientIdentity } from '../contract/client-envelope.js'
 import { hasOwnCookies, withoutOwnCookies } from '../contract/own-cookies.js'
 import { headersDistinctOf, listOf, withoutNames } from '../contract/raw-headers.js'
 import type { BalancerOptions } from '../options.js'
@@ -60,7 +60,7 @@ export function requestHeaders(
   // Headers are added, never deleted: a `delete` turns the object into a hash table, which is slower to use.
   // The envelope comes first, so a reader that stops early has read it.
   const forwarded: OutgoingHttpHeaders = {
-    [IDENTITY_HEADER]: sealClient(identityKey, client, request.httpVersionMinor === 0),
+    [IDENTITY_HEADER]: sealClient(identityKey, client, oldVersionOf(request)),
   }
   const repeated = hasRepeated(headers, rawHeaders) ? new Map<string, string>() : undefined
   const hasOwn = hasOwnCookies(headers.cookie)
@@ -83,9 +83,9 @@ export function requestHead(
   requestId: string,
   { identityKey }: ForwardingOptions,
 ): string {
-  const { method = '', url = '', headers, rawHeaders, httpVersionMinor } = request
+  const { method = '', url = '', headers, rawHeaders } = request
   const named = namedInConnection(headers.connection)
-  const envelope = sealClient(identityKey, client, httpVersionMinor === 0)
+  const envelope = sealClient(identityKey, client, oldVersionOf(request))
   let head = `${method} ${url} HTTP/1.1\r\n${IDENTITY_HEADER}: ${envelope}\r\n`
   const hasOwn = hasOwnCookies(headers.cookie)
   for (let i = 0; i < rawHeaders.length; i += 2) {
@@ -94,7 +94,7 @@ export function requestHead(
     const value = hasOwn ? withoutOwn(name, rawHeaders[i + 1] as string) : (rawHeaders[i + 1] as string)
     if (value !== undefined) head += `${name}: ${value}\r\n`
   }
-  // As Node's own client: HTTP/1.0 needs no Host, HTTP/1.1 does.
+  // As Node's own client: HTTP/1.0 needs no Host, HTTP/1.1 does. The envelope says that it is not the client's.
   if (headers.host === undefined) head += 'Host: localhost\r\n'
   const added: Record<string, string> = {}
   setForwarded(added, headers.host, client, requestId)

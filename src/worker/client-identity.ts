@@ -11,6 +11,8 @@ export interface Client {
   localAddress?: string
   /** It speaks HTTP/1.0. */
   isOld?: true
+  /** It has sent no Host. */
+  hasNoHost?: true
 }
 
 interface IdentifiedSocket extends Socket {
@@ -79,6 +81,13 @@ export function adoptClient(request: IncomingMessage, found: Client, port?: numb
   if (request.headers['forwarded'] !== undefined || socket[forwarded] !== undefined) noteForwarded(socket, request)
   if (!known) Object.defineProperties(socket, identity)
   if (found.isOld === true) Object.assign(request, HTTP_1_0)
+  if (found.hasNoHost === true) removeHost(request)
+}
+
+function removeHost({ headers, rawHeaders }: IncomingMessage): void {
+  Reflect.deleteProperty(headers, 'host')
+  const at = rawHeaders.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')
+  if (at >= 0) rawHeaders.splice(at, 2)
 }
 
 /** As Node's parser says it of such a request. */

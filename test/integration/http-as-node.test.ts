@@ -35,6 +35,11 @@ const cases: Record<string, Case> = {
   'two Cookie headers and a body': {
     bytes: requestBytes('POST /cookies', ['Cookie: a=1', 'cookie: b=2'], 'x'.repeat(100_000)),
   },
+  'HTTP/1.0 without a Host': { bytes: 'GET /host HTTP/1.0\r\nX-A: b\r\n\r\n' },
+  'HTTP/1.0 with a Host': { bytes: 'GET /host HTTP/1.0\r\nHost: localhost\r\nX-A: b\r\n\r\n' },
+  'HTTP/1.0 with a body and without a Host': {
+    bytes: `POST /host HTTP/1.0\r\nX-A: b\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`,
+  },
   'HTTP/1.0': { bytes: 'GET /version HTTP/1.0\r\nHost: a\r\n\r\n' },
   'HTTP/1.0 with a body': {
     bytes: `POST /version HTTP/1.0\r\nHost: a\r\nContent-Length: 100000\r\n\r\n${'x'.repeat(100_000)}`,

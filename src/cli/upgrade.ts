@@ -1,15 +1,17 @@
+import { resolve } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
-import { clientOf, type FoundInstance } from './find-instance.js'
+import { clientOf } from './find-instance.js'
 import { urlOf } from './status.js'
-import type { Status } from '../control/protocol.js'
+import type { ControlClient } from '../control/client.js'
+import type { Status, Upgrading } from '../control/protocol.js'
 
 const LOOK_EVERY_MS = 50
 /** The stop of the old version, the start of the new one, and in the worst case that of the old one again. */
-const TAKEOVER_MS = 5 * 60_000
+const TAKEOVER_MS = 10 * 60_000
 
 interface UpgradeOptions extends InstanceOptions {
   program?: string
@@ -24,39 +26,49 @@ export function addUpgrade(program: Command, context: Context): void {
     )
     .action(async (options: UpgradeOptions) => {
       const { output } = context
-      const instance = await instanceOf(options, context)
-      const { client } = instance
+      const { client, dataDir } = await instanceOf(options, context)
       const before = await client.status()
-      const program = options.program ?? context.program
-      const { from, to, pid } = await client.upgrade({ program, node: process.execPath })
+      const program = resolve(options.program ?? context.program)
+      const upgrading = await client.upgrade({ program, node: process.execPath })
+      const { from, to, pid } = upgrading
       if (options.json !== true)
         output.print(`version ${to} stands by; version ${from} ends after the requests in flight`)
-      const after = await successorOf(before.pid, instance)
-      if (after.pid !== pid) {
-        throw new Failure(exitCodes.failure, `version ${to} did not serve: version ${after.version} serves again`)
-      }
+      const after = await successorOf(upgrading, before.pid, dataDir)
       if (options.json === true) output.json({ from, to, pid })
       else output.print(output.paint('green', `Outpost ${to} serves ${urlOf(after)}`) + ` (pid ${pid})`)
     })
 }
 
-/** Waits for a program that serves and is not the one that ends. */
-async function successorOf(pid: number, { dataDir }: FoundInstance): Promise<Status> {
+/** Waits for a program that serves and is not the one that ends. @throws {Failure} none does, or not the one that was to */
+async function successorOf({ to, pid, launcher }: Upgrading, before: number, dataDir: string): Promise<Status> {
   const deadline = performance.now() + TAKEOVER_MS
   while (performance.now() < deadline) {
-    const status = await servingNow(dataDir)
-    if (status !== undefined && status.pid !== pid) return status
+    const isThere = isRunning(launcher)
+    const client = await clientOf(dataDir).catch(() => undefined)
+    const status = await client?.status().catch(() => undefined)
+    if (status?.pid === pid && status.state === 'serving') return status
+    if (!isThere)
+      throw new Failure(exitCodes.failure, `the instance has ended before version ${to} served: see the log`)
+    if (client !== undefined && status !== undefined && status.pid !== before && status.pid !== pid) {
+      throw new Failure(exitCodes.failure, `version ${to} did not serve: ${await comeback(client, status)}`)
+    }
     await sleep(LOOK_EVERY_MS)
   }
-  throw new Failure(exitCodes.failure, 'no version has served within 5 minutes: see the log')
+  throw new Failure(exitCodes.failure, 'no version has served within 10 minutes: see the log')
 }
 
-/** Undefined while none serves. */
-async function servingNow(dataDir: string): Promise<Status | undefined> {
+/** What became of the version before. */
+function comeback(client: ControlClient, { version }: Status): Promise<string> {
+  return client.serving().then(
+    () => `version ${version} serves again, and its log says why`,
+    (error: unknown) => `version ${version} is back, and does not serve either: ${(error as Error).message}`,
+  )
+}
+
+function isRunning(pid: number): boolean {
   try {
-    const status = await (await clientOf(dataDir))?.status()
-    return status?.state === 'serving' ? status : undefined
-  } catch {
-    return undefined // it is ending, or has failed
+    return process.kill(pid, 0)
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code !== 'ESRCH'
   }
 }

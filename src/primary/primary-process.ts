@@ -11,6 +11,9 @@ const PRIMARY = 'outpost primary'
 /** This file is one folder below dist/, as the chunks of the bundle are. */
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
 
+/** The time of a start apart from that of the app, which START_TIMEOUT_MS bounds. */
+const START_RESERVE_MS = 60_000
+
 /** Starts an instance and keeps it until a signal or an upgrade ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
   const signals = begin(PRIMARY)
@@ -29,7 +32,7 @@ export async function runStandby(): Promise<never> {
   const settings = readSettings(reason => launched.failed(reason))
   const giveUp = (): never => exit(exitCodes.ok)
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, giveUp)
-  const failure = await launched.standBy()
+  const failure = await launched.standBy(settings.config.startTimeoutMs + START_RESERVE_MS)
   // From now on a signal is noted, and ends what has been started.
   for (const signal of ['SIGTERM', 'SIGINT'] as const) process.off(signal, giveUp)
   process.title = PRIMARY
@@ -98,6 +101,7 @@ async function stopBy(
   next: Promise<NodeJS.Signals>,
 ): Promise<ExitCode> {
   instance.log.info({ signal }, `instance is stopping: ${signal}`)
+  instance.handover.cancel()
   const stopped = instance.services.stop().then(() => {
     instance.release()
     return exitCodes.ok
@@ -113,10 +117,7 @@ async function handOver(
 ): Promise<ExitCode | 'handed over'> {
   const signalled = endOf(signals, next)
   const begun = await Promise.race([instance.handover.begin(), signalled])
-  if (begun !== undefined) {
-    instance.handover.cancel()
-    return stopBy(begun, instance, signals, signals.next())
-  }
+  if (begun !== undefined) return stopBy(begun, instance, signals, signals.next())
   const stopped = instance.services.stop().then(() => {
     instance.release()
     return 'handed over' as const

@@ -74,7 +74,7 @@ export async function startControl(t: Harness, commands: Partial<Commands> = {},
     },
     upgrade: async wanted => {
       carriedOut.push(`upgrade ${JSON.stringify(wanted)}`)
-      const upgrading = { from: '0.1.0', to: '0.2.0', pid: 2 }
+      const upgrading = { from: '0.1.0', to: '0.2.0', pid: 2, launcher: 1 }
       return (await commands.upgrade?.(wanted)) ?? { upgrading, handOver: () => carriedOut.push('hand over') }
     },
     releases: () => commands.releases?.() ?? [],

@@ -16,11 +16,11 @@ export const logsSchema = z.object({ lines: z.array(z.string()) })
 
 export const stoppingSchema = z.object({ pid: wholeNumber.describe('of the primary, which ends') })
 
-const path = z.string().min(1).max(4096)
+const path = z.string().startsWith('/').max(4096)
 
 /** Another version of the program, and the Node that runs it. */
 export const upgradeWantedSchema = z.strictObject({
-  program: path.describe('path of its dist/main.js'),
+  program: path.describe('absolute path of its dist/main.js'),
   node: path.optional().describe('path of the Node that runs it; this one by default'),
 })
 
@@ -28,6 +28,7 @@ export const upgradingSchema = z.object({
   from: z.string().describe('the version that ends'),
   to: z.string().describe('the version that stands by'),
   pid: wholeNumber.describe('of the primary that takes over'),
+  launcher: wholeNumber.describe('pid of the process that was started first, and ends with the last version'),
 })
 
 const lastLinesSchema = z.array(z.string()).optional().describe('the last output of the failed worker')

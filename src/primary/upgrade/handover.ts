@@ -30,6 +30,7 @@ export class Handover {
   readonly wanted: Promise<void>
   #want: () => void = () => undefined
   #isPreparing = false
+  #isCancelled = false
 
   constructor(private readonly parts: HandoverParts) {
     this.wanted = new Promise(resolve => (this.#want = resolve))
@@ -38,22 +39,24 @@ export class Handover {
   /** @throws {ControlError} the other version does not stand by, or this is not the time for it; nothing has changed */
   async prepare(file: ProgramFile): Promise<{ upgrading: Upgrading; handOver: () => void }> {
     const { supervisor, successors, publicPort, log } = this.parts
+    if (this.#isCancelled) throw new ControlError('STOPPING')
     if (this.#isPreparing) throw new ControlError('UPGRADE_UNDER_WAY')
     if (supervisor.changes.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     if (supervisor.phase !== 'serving') throw new ControlError('UPGRADE_REFUSED', { message: 'nothing is served yet' })
     this.#isPreparing = true
     try {
-      const { version, pid } = await successors.prepare(file, publicPort)
+      const { version, pid, launcher } = await successors.prepare(file, publicPort)
       log.info({ version, successor: pid }, 'instance is handed over: another version stands by')
-      return { upgrading: { from: programVersion, to: version, pid }, handOver: this.#want }
+      return { upgrading: { from: programVersion, to: version, pid, launcher }, handOver: this.#want }
     } catch (error) {
       this.#isPreparing = false
       throw error
     }
   }
 
-  /** The instance ends for another reason. */
+  /** The instance ends for another reason, and nothing is to follow. */
   cancel(): void {
+    this.#isCancelled = true
     this.parts.successors.cancel()
   }
 
@@ -65,6 +68,6 @@ export class Handover {
     const { supervisor, stopsFirst, shutdown } = this.parts
     for (const child of supervisor.children()) child.send({ type: 'last-answers' })
     await Promise.all([stopsFirst.stop(), sleep(LAST_ANSWERS_MS)])
-    shutdown.restart(SETTLE_MS)
+    if (!this.#isCancelled) shutdown.restart(SETTLE_MS)
   }
 }

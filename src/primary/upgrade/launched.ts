@@ -1,5 +1,4 @@
-import { once } from 'node:events'
-import { EventEmitter } from 'node:events'
+import { EventEmitter, on } from 'node:events'
 import { ControlError } from '../../control/protocol.js'
 import { programVersion } from '../../process/version.js'
 import type { BoundHandle } from '../host/bound-handle.js'
@@ -14,6 +13,8 @@ interface LauncherEvents {
 /** The launcher of this process, as a program sees it that was started for an upgrade. */
 export class Launched implements Successors {
   readonly #launcher = new EventEmitter<LauncherEvents>()
+  /** What was not read yet waits here. */
+  readonly #messages = on(this.#launcher, 'message') as AsyncIterator<LauncherEvents['message']>
   #port: PublicPort | undefined
 
   /**
@@ -30,17 +31,21 @@ export class Launched implements Successors {
 
   /** Receives the public port. */
   async take(): Promise<PublicPort> {
-    const [message, handle] = (await once(this.#launcher, 'message')) as [ToProgram, unknown]
+    const [message, handle] = await this.#next()
     if (message.type !== 'take') throw new Error(`not the first message of a launcher: ${message.type}`)
     this.#port = PublicPort.inherit({ handle: handle as BoundHandle, host: message.host, port: message.port })
     return this.#port
   }
 
-  /** Waits until the program before this one has ended. @returns why an upgrade has failed, if this is the one before */
-  async standBy(): Promise<string | undefined> {
-    this.#send({ type: 'standing-by', version: programVersion }, this.#port?.handle)
+  /**
+   * Waits until the program before this one has ended.
+   * @param servingMs how long the start may take then
+   * @returns why an upgrade has failed, if this is the one before
+   */
+  async standBy(servingMs: number): Promise<string | undefined> {
+    this.#send({ type: 'standing-by', version: programVersion, servingMs }, this.#port?.handle)
     for (;;) {
-      const [message] = (await once(this.#launcher, 'message')) as [ToProgram]
+      const [message] = await this.#next()
       if (message.type === 'go') return message.failure
     }
   }
@@ -54,15 +59,19 @@ export class Launched implements Successors {
   }
 
   async prepare(file: ProgramFile, { handle, host, port }: PublicPort): Promise<Prepared> {
-    const answer = once(this.#launcher, 'message') as Promise<[ToProgram]>
     this.#send({ type: 'upgrade', file, host, port }, handle)
-    const [message] = await answer
+    const [message] = await this.#next()
     if (message.type === 'prepared') return message
     throw new ControlError('UPGRADE_REFUSED', message.type === 'refused' ? { message: message.reason } : {})
   }
 
   cancel(): void {
     this.#send({ type: 'cancel' })
+  }
+
+  async #next(): Promise<LauncherEvents['message']> {
+    const { value } = (await this.#messages.next()) as IteratorYieldResult<LauncherEvents['message']>
+    return value
   }
 
   #send(message: ToLauncher, handle?: object): void {

@@ -19,7 +19,8 @@ const FAILED_END_MS = 40_000
  * watches the process sees it run through all upgrades.
  */
 export class Launcher implements Successors {
-  #isPreparing = false
+  /** The program that is being started, and has not answered yet. */
+  #preparing: Standby | undefined
   /** The program that is to serve, and the port, which this process keeps open until it does. */
   #next: { program: Standby; port: Bound } | undefined
   #current: Standby | undefined
@@ -29,23 +30,26 @@ export class Launcher implements Successors {
   constructor(private readonly ownFile: ProgramFile) {}
 
   async prepare(file: ProgramFile, { handle, host, port }: Bound): Promise<Prepared> {
-    if (this.#isPreparing || this.#next !== undefined) throw new ControlError('UPGRADE_UNDER_WAY')
-    this.#isPreparing = true
+    if (this.#preparing !== undefined || this.#next !== undefined) throw new ControlError('UPGRADE_UNDER_WAY')
     const program = new Standby(file, { handle, host, port })
+    this.#preparing = program
     try {
       const { message, handle: kept } = await program.next('standing-by', STANDBY_MS)
+      if (this.#preparing !== program) throw new Error('it is not wanted any more')
       // What came back is this process's own: the port stays open without the handle of the program that ends.
       this.#next = { program, port: { handle: kept as BoundHandle, host, port } }
-      return { version: message.version, pid: program.pid }
+      return { version: message.version, pid: program.pid, launcher: process.pid }
     } catch (error) {
       program.kill('SIGKILL')
       throw new ControlError('UPGRADE_REFUSED', { message: `the other version cannot serve: ${reasonOf(error)}` })
     } finally {
-      this.#isPreparing = false
+      if (this.#preparing === program) this.#preparing = undefined
     }
   }
 
   cancel(): void {
+    this.#preparing?.kill('SIGKILL')
+    this.#preparing = undefined
     this.#next?.program.kill('SIGKILL')
     this.#next?.port.handle.close()
     this.#next = undefined
@@ -68,40 +72,51 @@ export class Launcher implements Successors {
     while (this.#next !== undefined && !this.#isStopping) {
       const { program, port } = this.#next
       this.#next = undefined
-      const served = (await this.#start(program)) ?? (await this.#comeBack(before, port, program.failure))
+      const failure = await this.#failureOf(program)
+      const last = failure === undefined ? program : this.#comeBack(before, port, failure)
       port.handle.close()
-      if (served === undefined) break
-      before = served.file
-      await exitOf(served)
+      if (last === undefined) break
+      before = last.file
+      await last.ended
     }
+    this.cancel()
     return this.#current?.exitCode ?? exitCodes.failure
   }
 
-  async #comeBack(file: ProgramFile, port: Bound, failure: string | undefined): Promise<Standby | undefined> {
+  /** The one that served until now goes on trying, as after a restart: its app may lack what the other one lacked. */
+  #comeBack(file: ProgramFile, port: Bound, failure: string): Standby | undefined {
     if (this.#isStopping) return undefined
     const program = new Standby(file, port)
-    this.#current = program
-    await program.next('standing-by', STANDBY_MS).catch(() => undefined)
-    return this.#start(program, failure)
+    this.#start(program, failure)
+    return program
   }
 
-  /** @param failure of the program that this one comes back after */
-  async #start(program: Standby, failure?: string): Promise<Standby | undefined> {
-    this.#current = program
-    program.on('message', (message, handle) => void this.#answer(program, message, handle))
+  /** Starts a program that stands by. @returns why it does not serve, after its end */
+  async #failureOf(program: Standby): Promise<string | undefined> {
+    this.#start(program)
     try {
-      program.send({ type: 'go', ...(failure !== undefined && { failure }) })
-      await program.next('serving', SERVING_MS)
-      return program
-    } catch (error) {
-      program.failure = reasonOf(error)
-      await program.end('SIGTERM', FAILED_END_MS)
+      await program.next('serving', program.servingMs ?? SERVING_MS)
       return undefined
+    } catch (error) {
+      await program.end('SIGTERM', FAILED_END_MS)
+      return reasonOf(error)
     }
   }
 
+  /** @param failure of the program that this one comes back after */
+  #start(program: Standby, failure?: string): void {
+    this.#current = program
+    program.on('message', (message, handle) => void this.#answer(program, message, handle))
+    program.send({ type: 'go', ...(failure !== undefined && { failure }) })
+  }
+
   async #answer(program: Standby, message: ToLauncher, handle: unknown): Promise<void> {
-    if (message.type === 'cancel') this.cancel()
+    if (message.type === 'cancel') {
+      this.#isStopping = true
+      this.cancel()
+    }
+    // The program before comes back with the port in its own hands.
+    if (message.type === 'standing-by') (handle as BoundHandle).close()
     if (message.type !== 'upgrade') return
     const { file, host, port } = message
     const answer = await this.prepare(file, { handle: handle as BoundHandle, host, port }).then(
@@ -114,8 +129,3 @@ export class Launcher implements Successors {
 }
 
 const reasonOf = (error: unknown): string => (error as Error).message
-
-function exitOf(program: Standby): Promise<void> {
-  if (program.ending !== undefined) return Promise.resolve()
-  return new Promise(resolve => program.once('exit', () => resolve()))
-}

@@ -14,18 +14,23 @@ const toProgramSchema = z.discriminatedUnion('type', [
     failure: z.string().optional(),
   }),
   /** The answer to `upgrade`. */
-  z.object({ type: z.literal('prepared'), version: z.string(), pid: z.number() }),
+  z.object({ type: z.literal('prepared'), version: z.string(), pid: z.number(), launcher: z.number() }),
   z.object({ type: z.literal('refused'), reason: z.string() }),
 ])
 
 /** From a program to its launcher. */
 const toLauncherSchema = z.discriminatedUnion('type', [
   /** The program could serve in this environment. Comes with the port's handle, which the launcher keeps meanwhile. */
-  z.object({ type: z.literal('standing-by'), version: z.string() }),
+  z.object({
+    type: z.literal('standing-by'),
+    version: z.string(),
+    /** How long its start may take, in milliseconds. */
+    servingMs: z.number().optional(),
+  }),
   /** A request can be answered. */
   z.object({ type: z.literal('serving') }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
-  /** The program that was to come after this one is not wanted any more. */
+  /** The program stops as it was told to, and none is to come after it. */
   z.object({ type: z.literal('cancel') }),
   /** Another program is to come after this one. Comes with the public port's handle. */
   z.object({ type: z.literal('upgrade'), file: programFileSchema, host: z.string(), port: z.number() }),

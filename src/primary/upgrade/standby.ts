@@ -13,10 +13,12 @@ interface StandbyEvents {
 
 /** A program as its launcher sees it: it holds the public port, waits, serves, and ends. */
 export class Standby extends EventEmitter<StandbyEvents> {
-  /** Why it did not serve. */
-  failure: string | undefined
+  /** It has exited, and all that it said before was heard. */
+  readonly ended: Promise<void>
   readonly #process: ChildProcess
   #ending: string | undefined
+  #standsBy = false
+  #servingMs: number | undefined
 
   constructor(
     readonly file: ProgramFile,
@@ -30,9 +32,15 @@ export class Standby extends EventEmitter<StandbyEvents> {
     this.#process = spawned(() => fork(program, ['standby'], { execPath, env, stdio, detached: true }))
     this.#process.on('message', (message, received) => {
       const parsed = parseToLauncher(message)
+      if (parsed?.type === 'standing-by') {
+        this.#standsBy = true
+        this.#servingMs = parsed.servingMs
+      }
       if (parsed !== undefined) this.emit('message', parsed, received)
     })
-    onceEnded(this.#process, ending => {
+    const exited = new Promise<string>(resolve => onceEnded(this.#process, resolve))
+    this.ended = exited.then(async ending => {
+      await disconnected(this.#process)
       this.#ending = ending
       this.emit('exit', ending)
     })
@@ -43,9 +51,9 @@ export class Standby extends EventEmitter<StandbyEvents> {
     return this.#process.pid ?? 0
   }
 
-  /** Undefined while it runs. */
-  get ending(): string | undefined {
-    return this.#ending
+  /** How long it may take to serve, if it has said so. */
+  get servingMs(): number | undefined {
+    return this.#servingMs
   }
 
   /** The exit code of one that has ended by itself. */
@@ -58,8 +66,9 @@ export class Standby extends EventEmitter<StandbyEvents> {
     if (this.#process.connected) this.#process.send(message, handle as never, () => undefined)
   }
 
+  /** A program that does not listen to SIGHUP yet would die of it, and loads the app's new code anyway. */
   kill(signal: NodeJS.Signals): void {
-    this.#process.kill(signal)
+    if (signal !== 'SIGHUP' || this.#standsBy) this.#process.kill(signal)
   }
 
   /**
@@ -92,13 +101,21 @@ export class Standby extends EventEmitter<StandbyEvents> {
     })
   }
 
-  /** Waits until it has exited, and kills it after a while. */
+  /** Ends it, and kills it after a while. What it says from now on is not heard. */
   async end(signal: NodeJS.Signals, withinMs: number): Promise<void> {
-    if (this.#ending !== undefined) return
-    const exited = new Promise<void>(resolve => this.once('exit', () => resolve()))
+    this.removeAllListeners('message')
     const deadline = setTimeout(() => this.kill('SIGKILL'), withinMs)
     this.kill(signal)
-    await exited
+    await this.ended
     clearTimeout(deadline)
   }
+}
+
+/**
+ * Resolves when the channel is closed, and so read to its end: the `exit` event may come earlier. The channel of a process
+ * that could not be started is never closed.
+ */
+function disconnected(process: ChildProcess): Promise<void> {
+  if (process.pid === undefined || !process.connected) return Promise.resolve()
+  return new Promise(resolve => process.once('disconnect', () => resolve()))
 }

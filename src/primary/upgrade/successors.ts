@@ -5,6 +5,8 @@ import type { ProgramFile } from './messages.js'
 export interface Prepared {
   version: string
   pid: number
+  /** The process that was started first, and ends with the last program. */
+  launcher: number
 }
 
 /** Starts the program that is to come after this one. */
@@ -14,6 +16,6 @@ export interface Successors {
    * @throws {ControlError} `UPGRADE_REFUSED`: it did not get so far, and nothing has changed
    */
   prepare(file: ProgramFile, port: PublicPort): Promise<Prepared>
-  /** What was prepared is not to follow. */
+  /** This program stops as it was told to. What was prepared, or is being prepared, is not to follow. */
   cancel(): void
 }

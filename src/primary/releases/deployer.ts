@@ -1,5 +1,4 @@
-import { readdirSync, renameSync, rmdirSync } from 'node:fs'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import {
@@ -11,8 +10,10 @@ import {
 } from '../../control/protocol.js'
 import type { Service } from '../../process/service.js'
 import type { Stage } from '../plan/deployment.js'
-import { ArchiveError, unpack, type ArchiveLimits } from './archive.js'
+import { unpack } from './archive.js'
+import { ArchiveError } from './archive-error.js'
 import { commandsFor, install, InstallError } from './installer.js'
+import type { ArchiveLimits } from './release-tree.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
 import { ShortageError, SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
@@ -52,7 +53,7 @@ export interface Deploy {
 
 const NEVER = ['.git', '.outpost']
 
-const LIMITS: ArchiveLimits = { maxBytes: 2 * 1024 ** 3, maxEntries: 200_000 }
+const LIMITS: ArchiveLimits = { maxBytes: 2 * 1024 ** 3, maxEntries: 200_000, maxNameBytes: 64 * 1024 ** 2 }
 
 /** Makes releases of what is sent, and has them take the place of the one that runs. One at a time. */
 export class Deployer implements Service {
@@ -109,9 +110,8 @@ export class Deployer implements Service {
       try {
         await space.start()
         const limits = { ...LIMITS, leftOut: [...NEVER, ...leftOut] }
-        const unpacked = await unpack(archive, draft.folder, limits, space.signal)
+        const unpacked = await unpack(archive, draft.folder, limits, () => this.#hasApp(draft.folder), signal)
         told({ event: 'received', release: draft.id, ...unpacked })
-        if (!this.#hasApp(draft.folder)) unwrap(draft.folder)
         this.#requireApp(draft.folder)
         const env = store.envOf(store.live)
         await this.#install(draft, env, signal, told)
@@ -252,14 +252,4 @@ function refusalOf(error: unknown): unknown {
     message: `The release is not installed: ${message}.`,
     lastLines: error.lastLines,
   })
-}
-
-/** Archives of npm and of code hosts have all in one folder. */
-function unwrap(folder: string): void {
-  const [only, ...others] = readdirSync(folder, { withFileTypes: true })
-  if (only?.isDirectory() !== true || others.length > 0) return
-  const inner = `${folder}-inner`
-  renameSync(join(folder, only.name), inner)
-  rmdirSync(folder)
-  renameSync(inner, folder)
 }

@@ -1,0 +1,5 @@
+/** The archive is not one that may be unpacked, or none at all. */
+export class ArchiveError extends Error {}
+
+export const NO_ARCHIVE = 'it is no tar archive'
+export const NOT_WHOLE = 'it is no whole tar archive'

@@ -1,7 +1,7 @@
 import { execFileSync } from 'node:child_process'
 import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { appendFile, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import { appendFile, mkdir, readdir, readFile, rename, rm, truncate, writeFile } from 'node:fs/promises'
 import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
@@ -69,10 +69,11 @@ async function cutAnswer(endpoint: Endpoint, key: string): Promise<Buffer> {
   throw new Error('the answer came to its end')
 }
 
-/** Rewrites a file as version 0.1 wrote it: without checksums of blocks. */
+/** Rewrites a file as version 0.1 wrote it: without checksums of blocks, and without the name of the bucket. */
 async function asVersion01(file: string): Promise<void> {
   const { record, bodyLength } = readRecordSync(file)
-  const rest = Object.fromEntries(Object.entries(record as object).filter(([name]) => name !== 'blocks'))
+  const added = ['blocks', 'bucket']
+  const rest = Object.fromEntries(Object.entries(record as object).filter(([name]) => !added.includes(name)))
   await writeFile(file, Buffer.concat([(await readFile(file)).subarray(0, bodyLength), encodeRecord(rest)]))
 }
 
@@ -160,6 +161,56 @@ void t.test('a file that grew, shrank or was swapped with another one is damaged
   const again = await startStore(t, directory)
   t.match(await again.get('a'), fault, 'swapped, after a start')
   t.equal((await again.get('b')).text, 'other')
+})
+
+void t.test('an object that was swapped with the one of its key in another bucket is damaged', async t => {
+  const directory = t.testdir()
+  const { endpoint, store, get } = await startStore(t, directory)
+  for (const bucket of ['bucket', 'second']) {
+    await send(endpoint, { method: 'PUT', path: `/${bucket}` })
+    await send(endpoint, { method: 'PUT', path: `/${bucket}/key`, body: `of ${bucket}` })
+    await send(endpoint, { method: 'PUT', path: `/${bucket}/copy`, headers: { 'x-amz-copy-source': `/${bucket}/key` } })
+  }
+  const mine = await objectsOf(directory)
+  const other = (file: string): string => file.replace('/buckets/bucket/', '/buckets/second/')
+  for (const file of mine) {
+    const [one, two] = [await readFile(file), await readFile(other(file))]
+    await writeFile(file, two)
+    await writeFile(other(file), one)
+  }
+  for (const key of ['key', 'copy']) t.match(await get(key), fault, key)
+  const damaged = ['bucket/copy', 'bucket/key', 'second/copy', 'second/key']
+  t.same((await store.scrub()).damaged, damaged, 'a scrub finds it')
+  await store.stop()
+  const again = await startStore(t, directory)
+  for (const key of ['key', 'copy']) t.match(await again.get(key), fault, `${key} after a start`)
+})
+
+void t.test('an object of parts that was swapped with the one of another bucket is damaged', async t => {
+  const directory = t.testdir()
+  const { endpoint, store } = await startStore(t, directory)
+  await send(endpoint, { method: 'PUT', path: '/bucket' })
+  await putParts(endpoint, 'key', randomBytes(6 * MIB))
+  await store.stop()
+  await rename(join(directory, 'buckets', 'bucket'), join(directory, 'buckets', 'second'))
+  const again = await startStore(t, directory)
+  t.match(await send(again.endpoint, { path: '/second/key' }), fault, 'also with all of its parts')
+})
+
+void t.test('an upload in the folder of another one is left out, and named', async t => {
+  const directory = t.testdir()
+  const first = await startStore(t, directory)
+  await send(first.endpoint, { method: 'PUT', path: '/bucket' })
+  for (const path of ['/bucket/a', '/bucket/b']) {
+    await send(first.endpoint, { method: 'POST', path, query: { uploads: '' } })
+  }
+  await first.store.stop()
+  const [one = '', two = ''] = await partsOf(directory)
+  await writeFile(one, await readFile(two))
+  const { endpoint, warnings } = await startStore(t, directory)
+  t.match(warnings, [/upload is damaged/])
+  const listed = await send(endpoint, { path: '/bucket', query: { uploads: '' } })
+  t.equal([...listed.text.matchAll(/<UploadId>/g)].length, 1)
 })
 
 void t.test('a part that was swapped with another one of its size is damaged', async t => {
@@ -319,7 +370,7 @@ void t.test('objects of version 0.1 are served as they are, and a scrub gives th
   const before = await get('old')
   t.ok(before.body.equals(body))
   t.ok((await get('old parts')).body.equals(long))
-  t.same(await store.scrub(), { objects: 2, sealed: 3, damaged: [] })
+  t.same(await store.scrub(), { objects: 2, sealed: 4, damaged: [] })
   t.same(await store.scrub(), { objects: 2, sealed: 0, damaged: [] })
   t.same([...(await objectsOf(directory)), ...(await partsOf(directory))], files)
   t.same(await readdir(join(directory, 'temp')), [])
@@ -330,6 +381,9 @@ void t.test('objects of version 0.1 are served as they are, and a scrub gives th
   const [, second = ''] = await partsOf(directory)
   await flipBit(second, 0)
   t.match(await get('old parts', { range: `bytes=${5 * MIB}-${5 * MIB}` }), fault)
+  for (const file of await objectsOf(directory)) {
+    t.match(readRecordSync(file).record, { bucket: 'bucket' }, 'the scrub has told them their bucket')
+  }
 })
 
 void t.test('the DATA_DIR of version 0.1 opens, and its damage is found', async t => {

@@ -69,7 +69,16 @@ export class Bucket {
     const file = await this.context.temp.file()
     try {
       const { size, md5, checksum, blocks } = await file.write(body)
-      const record = { key, etag: md5, size, lastModified: this.context.now(), ...attributes, checksum, blocks }
+      const record = {
+        key,
+        bucket: this.name,
+        etag: md5,
+        size,
+        lastModified: this.context.now(),
+        ...attributes,
+        checksum,
+        blocks,
+      }
       await file.seal(record)
       await this.publish(file, record, conditions)
       return record
@@ -137,7 +146,11 @@ export class Bucket {
       await unlink(target).catch(ignoreMissing)
       this.index.delete(key)
       this.#damaged.delete(hashOf(key))
-      await syncDirectory(dirname(target))
+      await syncDirectory(dirname(target)).catch((error: unknown) => {
+        // The bucket, which is empty now, is removed at the same moment, and the object with it.
+        if (this.#state === 'open') throw error
+        ignoreMissing(error)
+      })
       if (previous?.uploadId !== undefined) await this.folders.doom(previous.uploadId)
     })
   }
@@ -194,7 +207,8 @@ export class Bucket {
     try {
       const { record, bodyLength } = readRecordSync(path)
       const object = asObjectRecord(record)
-      if (this.#pathOf(object.key) !== path) throw new CorruptRecordError('the object of another name')
+      if (this.#pathOf(object.key) !== path || !this.#isOwn(object))
+        throw new CorruptRecordError('the object of another name')
       if (bodyLength !== (object.multipart ? 0 : object.size)) throw new CorruptRecordError('a body of another length')
       this.#enter(object)
       if (object.multipart) this.folders.adopt(object.multipart.uploadId)
@@ -213,7 +227,7 @@ export class Bucket {
     const path = this.#pathOf(key)
     try {
       const file = await StoredFile.open(path, asObjectRecord)
-      if (file.record.key === key) return file
+      if (file.record.key === key && this.#isOwn(file.record)) return file
       await file.close()
     } catch (cause) {
       if (isShortage(cause)) throw cause
@@ -221,6 +235,11 @@ export class Bucket {
       throw new DamagedError(`a stored file cannot be read: ${path}`, { cause })
     }
     throw new DamagedError(`the file of another object: ${path}`)
+  }
+
+  /** The file of an object with the same key in another bucket has the same name. */
+  #isOwn({ bucket = this.name }: ObjectRecord): boolean {
+    return bucket === this.name
   }
 
   /** The key's hash, so that no key can name a file elsewhere, or one whose name is too long. */

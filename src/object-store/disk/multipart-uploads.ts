@@ -12,7 +12,7 @@ import type { ObjectRecord, PartRecord, Upload, UploadRecord } from './object-re
 import { completionOf, type CompletionOrder } from './upload-completion.js'
 import { partName, type PartFolders } from './part-folders.js'
 import type { Body } from '../request/payload.js'
-import { encodeRecord, readRecordSync } from './record-file.js'
+import { CorruptRecordError, encodeRecord, readRecordSync } from './record-file.js'
 import type { StoreContext } from './store-context.js'
 import type { TempFile } from './temp-folder.js'
 
@@ -20,6 +20,8 @@ const UPLOAD_FILE = 'upload'
 
 /** Makes an object of a finished upload. */
 export interface Publisher {
+  /** Of the bucket. */
+  readonly name: string
   /** @throws {S3Error} NoSuchBucket once the bucket is being removed */
   requireOpen(): void
   publish(file: TempFile, record: ObjectRecord, conditions: WriteConditions): Promise<void>
@@ -100,7 +102,17 @@ export class MultipartUploads {
       const { id, key, headers, metadata } = upload
       const multipart = { uploadId: id, parts, md5s }
       const lastModified = this.context.now()
-      const record = { key, etag, size, lastModified, headers, metadata, checksum, multipart }
+      const record = {
+        key,
+        bucket: this.publisher.name,
+        etag,
+        size,
+        lastModified,
+        headers,
+        metadata,
+        checksum,
+        multipart,
+      }
 
       const file = await this.context.temp.file()
       this.folders.adopt(id)
@@ -163,6 +175,7 @@ export class MultipartUploads {
   #recoverUpload(folder: string): 'recovered' | 'no upload' | 'damaged' {
     try {
       const record = asUploadRecord(readRecordSync(join(folder, UPLOAD_FILE)).record)
+      if (this.folders.pathOf(record.id) !== folder) throw new CorruptRecordError('the upload of another folder')
       const parts = new Map<number, PartRecord>()
       for (const name of readdirSync(folder).filter(name => name !== UPLOAD_FILE)) {
         const part = this.#recoverPart(join(folder, name))

@@ -6,6 +6,8 @@ import type { StoredChecksum } from '../request/checksums.js'
 /** The record of an object, stored after its body on the disk. */
 export interface ObjectRecord extends Attributes {
   readonly key: string
+  /** Absent in what version 0.1 wrote. */
+  readonly bucket?: string
   /** Without quotes. */
   readonly etag: string
   readonly size: number

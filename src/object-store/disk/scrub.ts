@@ -8,7 +8,7 @@ import type { TempFile } from './temp-folder.js'
 export interface ScrubReport {
   /** Objects that were read to their ends. */
   readonly objects: number
-  /** Files that had no checksums, and have got them. */
+  /** Files that lacked checksums or the name of their bucket, and have got them. */
   readonly sealed: number
   /** `bucket/key` of each damaged object, or the path of a file whose key cannot be read. */
   readonly damaged: readonly string[]
@@ -62,8 +62,9 @@ export class Scrub {
 
   async #checkFiles(bucket: Bucket, version: ObjectVersion): Promise<void> {
     const { multipart } = version.record
+    const replace = (temp: TempFile): Promise<void> => bucket.reseal(version, temp)
     if (!multipart) {
-      await this.#checkFile(version.file, file => bucket.reseal(version, file))
+      await this.#checkFile(version.file, replace, { bucket: bucket.name })
       return
     }
     for (const position of multipart.parts.keys()) {
@@ -75,22 +76,31 @@ export class Scrub {
         await file.close()
       }
     }
+    if (version.record.bucket !== undefined) return
+    await this.#reseal(replace, temp => temp.seal({ ...version.record, bucket: bucket.name }))
   }
 
   async #checkFile<R extends BodyRecord>(
     file: StoredFile<R>,
     replace: (temp: TempFile) => Promise<void>,
+    more: Partial<R> = {},
   ): Promise<void> {
     const { size, blocks } = file.record
     const chunks = this.#slowly(file.read({ start: 0, end: size }))
-    if (blocks) {
+    if (blocks && Object.keys(more).every(name => name in file.record)) {
       while ((await chunks.next()).done !== true);
       return
     }
+    await this.#reseal(replace, async temp => {
+      const written = await temp.write({ length: size, expectedMd5: undefined, chunks })
+      await temp.seal({ ...file.record, ...more, blocks: written.blocks })
+    })
+  }
+
+  async #reseal(replace: (temp: TempFile) => Promise<void>, fill: (temp: TempFile) => Promise<void>): Promise<void> {
     const temp = await this.context.temp.file()
     try {
-      const written = await temp.write({ length: size, expectedMd5: undefined, chunks })
-      await temp.seal({ ...file.record, blocks: written.blocks })
+      await fill(temp)
       await replace(temp)
       if (temp.moved) this.#sealed++
     } catch (error) {

@@ -26,6 +26,7 @@ export const S3_ERRORS = {
   InvalidStorageClass: [400, 'The storage class that you specified is not valid.'],
   InvalidURI: [400, 'The specified URI could not be parsed.'],
   KeyTooLongError: [400, 'Your key is too long.'],
+  MalformedTrailerError: [400, 'The trailing data of the request is not what its headers announce.'],
   MalformedXML: [400, 'The XML that you provided was not well formed or did not validate against our schema.'],
   MetadataTooLarge: [400, 'Your metadata headers exceed the maximum allowed metadata size.'],
   MethodNotAllowed: [405, 'The specified method is not allowed against this resource.'],

@@ -5,6 +5,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import net, { BlockList, isIP, type AddressInfo, type ListenOptions } from 'node:net'
 import { join } from 'node:path'
 import { finished } from 'node:stream/promises'
+import { ConnectionOrder } from './connection-order.js'
 import { Buckets } from './disk/buckets.js'
 import { claimDirectory, makeDirectory } from './disk/directories.js'
 import { FreeSpace } from './disk/free-space.js'
@@ -92,6 +93,7 @@ export class ObjectStore {
   readonly #server: Server
   /** Passes connections of a second place on to the server. */
   readonly #sideDoor: net.Server
+  readonly #order = new ConnectionOrder()
   readonly #active = new Set<Promise<void>>()
   readonly #leaving = new AbortController()
   #scrubbing: Promise<unknown> = Promise.resolve()
@@ -221,19 +223,19 @@ export class ObjectStore {
 
   #accept(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean): void {
     if (this.#stopping) response.shouldKeepAlive = false
-    const active = this.#serve(incoming, response, expectsContinue)
-      .catch((error: unknown) => {
+    incoming.on('error', () => undefined)
+    response.on('error', () => undefined)
+    const serve = (): Promise<void> =>
+      this.#serve(incoming, response, expectsContinue).catch((error: unknown) => {
         this.#context.warn('request could not be answered', error)
         response.destroy()
       })
-      .finally(() => this.#active.delete(active))
+    const active = this.#order.run(incoming.socket, serve).finally(() => this.#active.delete(active))
     this.#active.add(active)
   }
 
   /** Settles when the answer is sent or the connection is closed. */
   async #serve(incoming: IncomingMessage, response: ServerResponse, expectsContinue: boolean): Promise<void> {
-    incoming.on('error', () => undefined)
-    response.on('error', () => undefined)
     const over = finished(response).catch(() => undefined)
     const reply = new Reply(randomBytes(8).toString('hex').toUpperCase(), incoming, response, expectsContinue)
     let path = '/'

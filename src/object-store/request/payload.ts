@@ -52,8 +52,14 @@ export function requestBody(
   const length = declaredLength(request.header(streaming ? 'x-amz-decoded-content-length' : 'content-length'))
   if (length > options.maxBytes) throw new S3Error('EntityTooLarge')
   const expectedMd5 = decodeMd5(request.header('content-md5'))
+  const announced = announcedTrailers(request)
   const trailers = new Map<string, string>()
-  const given = options.ignoreChecksums === true ? undefined : givenChecksum(request, trailers)
+  const onTrailer = (name: string, value: string): void => {
+    // One that is not announced would be ignored, and one of two would be.
+    if (!announced.includes(name) || trailers.has(name)) throw new S3Error('MalformedTrailerError')
+    trailers.set(name, value)
+  }
+  const given = options.ignoreChecksums === true ? undefined : givenChecksum(request, announced, trailers)
   const algorithm = given?.algorithm ?? options.algorithm
   if (options.algorithm !== undefined && algorithm !== options.algorithm) {
     throw new S3Error('InvalidRequest', `The upload was begun with the checksum algorithm ${options.algorithm}.`)
@@ -72,7 +78,7 @@ export function requestBody(
     const raw = request.incoming.iterator({ destroyOnReturn: false }) as AsyncIterableIterator<Buffer>
     try {
       let received = 0
-      const decoded = streaming ? decodeChunks(raw, verified, (name, value) => void trailers.set(name, value)) : raw
+      const decoded = streaming ? decodeChunks(raw, verified, onTrailer) : raw
       for await (const piece of decoded) {
         received += piece.length
         if (received > length) throw new S3Error('IncompleteBody', 'The body is longer than was declared.')
@@ -149,11 +155,7 @@ function signedHash(contentSha256: string): Proof[] {
   return [{ expected: () => contentSha256, state, code: 'XAmzContentSHA256Mismatch' }]
 }
 
-/** The checksum of the body that the client sends in a header, or announces for the trailer. */
-function givenChecksum(
-  request: S3Request,
-  trailers: ReadonlyMap<string, string>,
-): { algorithm: Algorithm; value: () => string } | undefined {
+function announcedTrailers(request: S3Request): string[] {
   const announced = (request.header('x-amz-trailer') ?? '')
     .toLowerCase()
     .split(',')
@@ -163,10 +165,22 @@ function givenChecksum(
     if (ALGORITHMS.some(algorithm => name === `x-amz-checksum-${algorithm}`)) continue
     throw new S3Error('NotImplemented', `The trailer ${name} is not implemented.`)
   }
+  return announced
+}
+
+/** The checksum of the body that the client sends in a header, or announces for the trailer. */
+function givenChecksum(
+  request: S3Request,
+  announced: readonly string[],
+  trailers: ReadonlyMap<string, string>,
+): { algorithm: Algorithm; value: () => string } | undefined {
   const given = ALGORITHMS.flatMap(algorithm => {
     const name = `x-amz-checksum-${algorithm}`
     const header = request.header(name)
     if (header === undefined && !announced.includes(name)) return []
+    if (header !== undefined && announced.includes(name)) {
+      throw new S3Error('InvalidRequest', `${name} is given in a header and announced for the trailer.`)
+    }
     return [{ algorithm, value: () => header ?? trailers.get(name) ?? '' }]
   })
   if (given.length > 1) throw new S3Error('InvalidRequest', 'Expecting a single x-amz-checksum-* header.')

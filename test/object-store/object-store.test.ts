@@ -1,6 +1,7 @@
+import { createHash } from 'node:crypto'
 import { once } from 'node:events'
-import { readdir, readFile, mkdir, writeFile } from 'node:fs/promises'
-import { connect } from 'node:net'
+import { readdir, readFile, realpath, mkdir, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
 import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ObjectStore, type ObjectStoreOptions } from '#src/object-store/object-store.js'
@@ -69,6 +70,19 @@ void t.test('a second store on the same directory or port is refused', async t =
   await t.rejects(elsewhere.start(), { code: 'EADDRINUSE' })
   await store.stop()
   await startStore(t, directory)
+})
+
+void t.test('nothing that another user of this machine can take prevents a start', async t => {
+  const directory = t.testdir()
+  const digest = createHash('sha256')
+    .update(await realpath(directory))
+    .digest('hex')
+  const taken = createServer().listen(`\0outpost-object-store-${digest.slice(0, 32)}`)
+  t.teardown(() => taken.close())
+  await once(taken, 'listening')
+  const store = new ObjectStore({ ...credentials, directory, port: 0 })
+  t.teardown(() => store.stop())
+  t.ok((await store.start()).port > 0)
 })
 
 void t.test('the file of an object is named by the hash of its key', async t => {

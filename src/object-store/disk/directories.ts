@@ -1,7 +1,6 @@
-import { createHash } from 'node:crypto'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdir, open, realpath, rename } from 'node:fs/promises'
-import { createServer } from 'node:net'
+import { mkdir, open, rename } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { systemCode } from '../errors.js'
 
@@ -45,26 +44,21 @@ export async function writeDurably(path: string, bytes: Buffer): Promise<void> {
 
 /**
  * Claims a directory for this process: a second store would remove the temporary files of the first and not see its
- * writes. The claim is a name in Linux's abstract socket space. The kernel frees it however the process ends, so there
- * is no stale lock. Elsewhere there is no such space, and no claim is made.
+ * writes. The claim is a lock of the kernel on the opened directory (flock(2)). It ends with the process, so there is no
+ * stale one, and only who may read the directory can hold it. Node has no call for it: the command `flock` (util-linux)
+ * locks what it is handed. Elsewhere than on Linux no claim is made.
  * @returns a function that frees the directory
  */
 export async function claimDirectory(directory: string): Promise<() => Promise<void>> {
   if (process.platform !== 'linux') return () => Promise.resolve()
-  const digest = createHash('sha256')
-    .update(await realpath(directory))
-    .digest('hex')
-  const server = createServer(socket => void socket.destroy()).unref()
+  const handle = await open(directory, 'r')
   try {
-    server.listen(`\0outpost-object-store-${digest.slice(0, 32)}`)
-    await once(server, 'listening')
-  } catch (cause) {
-    if (systemCode(cause) !== 'EADDRINUSE') throw cause
-    throw new Error(`another object store is running on ${directory}`, { cause })
+    const locking = spawn('flock', ['--nonblock', '3'], { stdio: ['ignore', 'ignore', 'ignore', handle.fd] })
+    const [code] = (await once(locking, 'exit')) as [number | null]
+    if (code !== 0) throw new Error(`another object store is running on ${directory}`)
+  } catch (error) {
+    await handle.close()
+    throw error
   }
-  server.on('error', () => undefined)
-  return async () => {
-    server.close()
-    await once(server, 'close')
-  }
+  return () => handle.close()
 }

@@ -8,6 +8,8 @@ export interface Door {
   open(server: Server): Promise<void>
   /** Why a request is refused; undefined when it is not. @param route undefined: there is none */
   refusalOf(request: IncomingMessage, route: RouteName | undefined): ControlErrorCode | undefined
+  /** Ends when a request that was not refused would be from now on; undefined: that never comes. */
+  permissionOf(request: IncomingMessage): AbortSignal | undefined
 }
 
 /** A unix socket that only this user may open. A client that can open it may do all. */
@@ -18,12 +20,14 @@ export function socketDoor(path: string): Door {
       fs.chmodSync(path, 0o600)
     },
     refusalOf: () => undefined,
+    permissionOf: () => undefined,
   }
 }
 
-/** Tells whether a token is one of those that were given. */
+/** The tokens that were given. */
 export interface Tokens {
-  accepts(token: string): boolean
+  /** A signal that ends with the token; undefined: it is none of them. */
+  permissionOf(token: string): AbortSignal | undefined
 }
 
 /**
@@ -51,14 +55,18 @@ export function portDoor(port: number, tokens: Tokens, onRefused: () => void = (
         onRefused()
         return 'FOREIGN_ORIGIN'
       }
-      const [, token = ''] = /^Bearer +(\S{1,200})$/i.exec(request.headers.authorization ?? '') ?? []
-      if (!tokens.accepts(token)) {
+      if (tokens.permissionOf(tokenIn(request)) === undefined) {
         onRefused()
         return 'UNAUTHORIZED'
       }
       return SOCKET_ONLY.has(route) ? 'SOCKET_ONLY' : undefined
     },
+    permissionOf: request => tokens.permissionOf(tokenIn(request)),
   }
+}
+
+function tokenIn({ headers }: IncomingMessage): string {
+  return /^Bearer +(\S{1,200})$/i.exec(headers.authorization ?? '')?.[1] ?? ''
 }
 
 function isOwnHost(host: string | undefined): boolean {

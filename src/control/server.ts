@@ -81,9 +81,22 @@ export class ControlServer implements Service {
     else if (refusal !== undefined) answer.failed(new ControlError(refusal), refusalHeaders(refusal))
     else if (carriesBody(request) && !TAKES_BODY.has(name))
       answer.failed(new ControlError('UNEXPECTED_BODY'), { connection: 'close' })
-    else if (name !== undefined) void this.#carryOut(name, answer, request, response)
-    else if (found.length === 0) answer.failed(new ControlError('UNKNOWN_ROUTE'))
+    else if (name !== undefined) {
+      this.#endWithPermission(answer, request, response)
+      void this.#carryOut(name, answer, request, response)
+    } else if (found.length === 0) answer.failed(new ControlError('UNKNOWN_ROUTE'))
     else answer.failed(new ControlError('WRONG_METHOD'), { allow: found.map(name => routes[name].method).join(', ') })
+  }
+
+  /** A command that has begun goes on, but its client gets nothing more, and nothing more of it is taken. */
+  #endWithPermission(answer: CommandAnswer, request: http.IncomingMessage, response: http.ServerResponse): void {
+    const permission = this.door.permissionOf(request)
+    const end = (): void => {
+      if (request.complete) answer.failed(new ControlError('UNAUTHORIZED'), refusalHeaders('UNAUTHORIZED'))
+      else request.destroy()
+    }
+    permission?.addEventListener('abort', end)
+    response.once('close', () => permission?.removeEventListener('abort', end))
   }
 
   async #carryOut(

@@ -20,6 +20,8 @@ const SECRET_BYTES = 32
 /** The tokens for the control API over TCP. Only hashes are kept, in a file that no other user may read. */
 export class TokenStore {
   #records: TokenRecord[]
+  /** By their ids. */
+  readonly #permissions = new Map<string, AbortController>()
 
   /** @throws {Error} names the file when it cannot be read */
   constructor(private readonly file: string) {
@@ -44,19 +46,24 @@ export class TokenStore {
     return { id, token }
   }
 
-  /** It is refused from now on. @throws {ControlError} `UNKNOWN_TOKEN` */
+  /** It is refused from now on, and what it still gets ends. @throws {ControlError} `UNKNOWN_TOKEN` */
   revoke(id: string): void {
     const left = this.#records.filter(record => record.id !== id)
     if (left.length === this.#records.length) throw new ControlError('UNKNOWN_TOKEN')
     this.#write(left)
+    this.#permissions.get(id)?.abort()
+    this.#permissions.delete(id)
   }
 
-  /** Takes as long for each wrong token. */
-  accepts(token: string): boolean {
+  /** A signal that ends when the token is revoked; undefined: there is no such token. Takes as long for each wrong one. */
+  permissionOf(token: string): AbortSignal | undefined {
     const given = hashOf(token)
-    let found = false
-    for (const { hash } of this.#records) if (timingSafeEqual(Buffer.from(hash, 'hex'), given)) found = true
-    return found
+    let found: string | undefined
+    for (const { id, hash } of this.#records) if (timingSafeEqual(Buffer.from(hash, 'hex'), given)) found = id
+    if (found === undefined) return undefined
+    const permission = this.#permissions.get(found) ?? new AbortController()
+    this.#permissions.set(found, permission)
+    return permission.signal
   }
 
   #write(records: TokenRecord[]): void {

@@ -1,9 +1,14 @@
 import { once } from 'node:events'
 import http from 'node:http'
 import net from 'node:net'
+import { join } from 'node:path'
 import t from 'tap'
 import { portDoor } from '#src/control/door.js'
-import type { Problem } from '#src/control/protocol.js'
+import type { Log } from '#src/control/log-answer.js'
+import { contentTypes, type Problem } from '#src/control/protocol.js'
+import { TokenStore } from '#src/control/token-store.js'
+import { until } from '../helpers/deadline.js'
+import { temporaryFolder } from '../helpers/harness.js'
 import { startControl } from './running-control.js'
 
 const GOOD = 'outpost_good'
@@ -16,10 +21,22 @@ async function ask(port: number, options: http.RequestOptions = {}, body?: strin
   return { status: response.statusCode, headers: response.headers, ...(JSON.parse(text) as Partial<Problem>) }
 }
 
+const eventsOf = (text: string): unknown[] =>
+  text
+    .trimEnd()
+    .split('\n')
+    .map(line => JSON.parse(line) as unknown)
+
 const authorization = `Bearer ${GOOD}`
 
 void t.test('the control API on a port', async t => {
-  const { server, carriedOut } = await startControl(t, {}, portDoor(0, { accepts: token => token === GOOD }))
+  const { server, carriedOut } = await startControl(
+    t,
+    {},
+    portDoor(0, {
+      permissionOf: token => (token === GOOD ? new AbortController().signal : undefined),
+    }),
+  )
   const port = server.port!
 
   await t.test('answers a request with a token, on 127.0.0.1 alone', async t => {
@@ -83,11 +100,65 @@ void t.test('the control API on a port', async t => {
   })
 })
 
+void t.test('a token that is revoked ends what its clients are still getting, and sending', async t => {
+  const tokens = new TokenStore(join(temporaryFolder(t), 'tokens.json'))
+  const followers = new Set<(line: string) => void>()
+  const log: Log = {
+    read: (_count, onLine = () => undefined) => {
+      followers.add(onLine)
+      return { lines: [], stop: () => followers.delete(onLine) }
+    },
+  }
+  const received: string[] = []
+  const { server, carriedOut } = await startControl(
+    t,
+    {
+      log,
+      deploy: async archive => {
+        for await (const chunk of archive as AsyncIterable<Buffer>) received.push(String(chunk))
+        return { release: 'r1' }
+      },
+      reload: () => new Promise(() => undefined),
+    },
+    portDoor(0, tokens),
+  )
+  const { id, token } = tokens.create('stolen')
+  const other = tokens.create('good')
+  const open = (path: string, given = token, method = 'GET', headers = {}): http.ClientRequest =>
+    http.request({
+      ...{ host: '127.0.0.1', port: server.port, agent: false, method, path },
+      headers: { authorization: `Bearer ${given}`, accept: contentTypes.events, ...headers },
+    })
+  const answerTo = async (request: http.ClientRequest): Promise<http.IncomingMessage> => {
+    const [response] = (await once(request, 'response')) as [http.IncomingMessage]
+    return response.setEncoding('utf8')
+  }
+  const following = await answerTo(open('/v1/logs?follow=1').end())
+  const good = await answerTo(open('/v1/logs?follow=1', other.token).end())
+  const reloading = await answerTo(open('/v1/reload', token, 'POST').end())
+  const plain = open('/v1/reload', token, 'POST', { accept: '*/*' }).end()
+  const deploying = open('/v1/releases?source=x', token, 'POST', { 'transfer-encoding': 'chunked' })
+  const cut = new Promise(resolve => deploying.on('error', () => undefined).once('close', resolve))
+  deploying.write('the first part')
+  await until(() => received.length === 1 && carriedOut.length === 3, 'all of them to begin')
+
+  tokens.revoke(id)
+  for (const print of followers) print('printed later')
+  const refused = { event: 'failed', error: { code: 'UNAUTHORIZED' } }
+  for (const stream of [following, reloading]) t.match(eventsOf((await stream.toArray()).join('')), [refused])
+  t.equal((await answerTo(plain)).statusCode, 401)
+  await cut
+  t.strictSame(received, ['the first part'])
+  const [line] = (await once(good, 'data')) as [string]
+  t.match(eventsOf(line), [{ event: 'line', line: 'printed later' }], 'the client of another token gets it')
+  good.destroy()
+})
+
 void t.test('a port that is taken is named', async t => {
   const taken = net.createServer().listen(0, '127.0.0.1')
   t.teardown(() => taken.close())
   await once(taken, 'listening')
   const { port } = taken.address() as net.AddressInfo
-  const failed = startControl(t, {}, portDoor(port, { accepts: () => true }))
+  const failed = startControl(t, {}, portDoor(port, { permissionOf: () => new AbortController().signal }))
   await t.rejects(failed, { message: new RegExp(`^ADMIN_PORT=${port} cannot be opened: .*EADDRINUSE`) })
 })

@@ -4,21 +4,26 @@ import t from 'tap'
 import { TokenStore } from '#src/control/token-store.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
+const accepts = (store: TokenStore, token: string): boolean => store.permissionOf(token) !== undefined
+
 void t.test('a token is accepted until it is revoked, also by a later start', t => {
   const file = join(temporaryFolder(t), 'tokens.json')
   const store = new TokenStore(file)
-  t.notOk(store.accepts(''))
+  t.notOk(accepts(store, ''))
   const { id, token } = store.create('ci')
   const other = store.create('laptop')
   t.match(token, /^outpost_[\w-]{43}$/)
-  t.ok(store.accepts(token))
-  t.ok(new TokenStore(file).accepts(other.token))
-  for (const wrong of ['', 'x', token.slice(0, -1), `${token}x`, id]) t.notOk(store.accepts(wrong), wrong)
+  t.ok(accepts(store, token))
+  t.ok(accepts(new TokenStore(file), other.token))
+  for (const wrong of ['', 'x', token.slice(0, -1), `${token}x`, id]) t.notOk(accepts(store, wrong), wrong)
   t.match(store.list(), [{ id, name: 'ci' }, { name: 'laptop' }])
+  const [permission, another] = [store.permissionOf(token), store.permissionOf(other.token)]
   store.revoke(id)
-  t.notOk(store.accepts(token))
-  t.ok(store.accepts(other.token))
-  t.notOk(new TokenStore(file).accepts(token))
+  t.ok(permission?.aborted, 'what the token still gets ends')
+  t.notOk(another?.aborted)
+  t.notOk(accepts(store, token))
+  t.ok(accepts(store, other.token))
+  t.notOk(accepts(new TokenStore(file), token))
   t.throws(() => store.revoke(id), { code: 'UNKNOWN_TOKEN' })
   t.end()
 })

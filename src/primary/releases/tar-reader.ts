@@ -20,7 +20,7 @@ export interface TarEntry {
 const BLOCK = 512
 /** The longest header of one name, with what else it tells about an entry. */
 const MAX_META_BYTES = 1024 * 1024
-const END = Buffer.alloc(BLOCK)
+const ZEROS = Buffer.alloc(64 * 1024)
 
 /**
  * The entries of a tar stream, compressed by gzip or not: ustar, pax, GNU. It is read piece by piece and in no thread that
@@ -73,7 +73,7 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
   for (;;) {
     const block = await bytes.exactly(BLOCK)
     if (block === undefined) throw new ArchiveError(isFirst ? NO_ARCHIVE : `${NOT_WHOLE}: its end is missing`)
-    if (block.equals(END)) break
+    if (isZero(block)) break
     const header = headerOf(block, isFirst)
     isFirst = false
     if (META.includes(header.type)) {
@@ -97,8 +97,17 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
   }
   if (Object.keys(told).length > 0) throw new ArchiveError(`${NOT_WHOLE}: its end is missing`)
   for await (const chunk of bytes.take(Infinity)) {
-    if (chunk.some(byte => byte !== 0)) throw new ArchiveError('there are bytes behind its end')
+    if (!isZero(chunk)) throw new ArchiveError('there are bytes behind its end')
   }
+}
+
+/** Many zeros may follow, and a loop over each byte would keep others waiting. */
+function isZero(chunk: Buffer): boolean {
+  for (let at = 0; at < chunk.length; at += ZEROS.length) {
+    const piece = chunk.subarray(at, at + ZEROS.length)
+    if (!piece.equals(ZEROS.subarray(0, piece.length))) return false
+  }
+  return true
 }
 
 function paddingOf(size: number): number {

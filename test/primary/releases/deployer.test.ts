@@ -33,8 +33,9 @@ class FakeDisk {
 
 function deployerOn(t: Harness, disk: FakeDisk, print: (line: string) => void = () => undefined) {
   const folder = join(temporaryFolder(t), 'releases')
+  const store = ReleaseStore.open(folder)
   const deployer = new Deployer({
-    store: ReleaseStore.open(folder),
+    store,
     // Nothing that is deployed here gets as far as being run.
     runner: { releases: { current: 'start' } } as unknown as ReleaseRunner,
     log: { warn: () => undefined } as unknown as Logger,
@@ -56,7 +57,7 @@ function deployerOn(t: Harness, disk: FakeDisk, print: (line: string) => void = 
     deployer
       .deploy({ archive, source: 'test', stages: [], preview: false }, () => undefined)
       .catch((error: unknown) => error)
-  return { deploy, left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')) }
+  return { deploy, store, left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')) }
 }
 
 const SHORT = 'less than 1024 MiB of the disk are free (MIN_FREE_BYTES)'
@@ -101,6 +102,20 @@ void t.test('on a full disk nothing is received', async t => {
   const unread = new Readable({ read: () => t.fail('it is read') })
   t.match(await deploy(unread), { code: 'INSTALL_FAILED', message: `The release is not installed: ${SHORT}.` })
   t.strictSame(left(), ['state.json'])
+})
+
+void t.test('a disk that is full all the same is said to be full, and nothing is left', async t => {
+  for (const code of ['ENOSPC', 'EDQUOT']) {
+    const { deploy, store, left } = deployerOn(t, new FakeDisk())
+    store.keep = () => {
+      throw Object.assign(new Error(`${code}: write`), { code })
+    }
+    t.match(await deploy(archiveOf(folderOf(t, { 'index.js': '' }))), {
+      code: 'INSTALL_FAILED',
+      message: 'The release is not installed: the disk is full.',
+    })
+    t.strictSame(left(), ['state.json'])
+  }
 })
 
 void t.test('packages that yarn has locked are named to the person who deploys', async t => {

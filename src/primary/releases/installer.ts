@@ -1,8 +1,11 @@
 import { spawn } from 'node:child_process'
+import { randomUUID } from 'node:crypto'
 import { once } from 'node:events'
 import fs from 'node:fs'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { readLines } from '../processes/lines.js'
+import { killMarked, markedBy } from '../processes/marked.js'
 import { killGroup } from '../processes/spawn.js'
 import { commandIn } from '../../config/procfile.js'
 
@@ -33,6 +36,9 @@ export interface InstallOptions {
 }
 
 const LAST_LINES = 40
+
+/** What a command has left running may keep its output open for ever. */
+const LAST_OUTPUT_MS = 1_000
 
 /**
  * Installs the packages of an app that brings a lockfile and no packages, builds it where it says how, and runs the
@@ -99,14 +105,17 @@ async function run(command: string, cwd: string, deadline: number, options: Inst
     onLine(line)
   }
   signal.throwIfAborted()
-  // In a group of its own: what the command has started ends with it.
+  const mark = randomUUID()
+  // What the command has started ends with it, if it does not succeed: its group, and what has left that.
   const child = spawn('sh', ['-c', command], {
     cwd,
-    env: { ...env, PWD: cwd },
+    env: { ...env, PWD: cwd, ...markedBy(mark) },
     detached: true,
     stdio: ['ignore', 'pipe', 'pipe', lifelineFd],
   })
-  for (const stream of [child.stdout, child.stderr]) readLines(stream, note)
+  const outputs = [child.stdout, child.stderr].flatMap(stream => stream ?? [])
+  for (const stream of outputs) readLines(stream, note)
+  const printed = Promise.all(outputs.map(stream => new Promise(resolve => stream.once('close', resolve))))
   let cut: string | undefined
   const end = (why: string): void => {
     cut ??= why
@@ -116,7 +125,13 @@ async function run(command: string, cwd: string, deadline: number, options: Inst
   const abort = (): void => end(`was ended: ${(signal.reason as Error).message.replace(/\.$/, '')}`)
   signal.addEventListener('abort', abort)
   try {
-    const [code, by] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+    const [code, by] = (await once(child, 'exit')) as [number | null, NodeJS.Signals | null]
+    if (cut !== undefined || code !== 0) {
+      killGroup(child)
+      killMarked(mark)
+    }
+    await Promise.race([printed, sleep(LAST_OUTPUT_MS, undefined, { ref: false })])
+    for (const stream of outputs) stream.destroy()
     if (cut !== undefined) throw new InstallError(`${command} ${cut}`, lastLines)
     if (code !== 0) throw new InstallError(`${command} failed (${by ?? `exit code ${String(code)}`})`, lastLines)
   } finally {

@@ -1,4 +1,4 @@
-import { existsSync, openSync, readFileSync } from 'node:fs'
+import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { commandsFor, install, InstallError, type InstallOptions } from '#src/primary/releases/installer.js'
@@ -67,6 +67,36 @@ void t.test('a step that takes too long is ended, with all that it has started',
   t.match(await install(folder, begun).catch((error: unknown) => error), { message: /took too long/ })
   const pid = Number(readFileSync(join(folder, 'pid'), 'utf8'))
   await until(() => !isAlive(pid), 'the end of what it has started')
+})
+
+void t.test('a step is ended with what has left its group, even if that keeps its output open', async t => {
+  const pids: number[] = []
+  const onLine = (line: string): void => void pids.push(Number(line))
+  const daemons = [
+    `setsid sh -c 'echo $$; exec sleep 600' & sleep 600`,
+    `setsid sh -c 'echo $$; exec sleep 600 >/dev/null 2>&1' & sleep 600`,
+    `setsid sh -c 'echo $$; setsid sleep 600 & wait' & sleep 600`,
+  ]
+  for (const daemon of daemons) {
+    const folder = folderOf(t, { Procfile: `release: ${daemon}` })
+    await t.rejects(install(folder, options({ timeoutMs: 500, onLine })), { message: /took too long/ })
+  }
+  t.equal(pids.length, daemons.length)
+  for (const pid of pids) await until(() => !isAlive(pid), 'the end of what it has started')
+})
+
+void t.test('a step that succeeds is over, even if what it leaves running keeps its output open', async t => {
+  let pid = 0
+  const folder = folderOf(t, {
+    Procfile: `release: setsid sh -c 'echo $$; exec sleep 600' & until [ -s pid ]; do :; done`,
+  })
+  const onLine = (line: string): void => {
+    pid = Number(line)
+    writeFileSync(join(folder, 'pid'), line)
+  }
+  await install(folder, options({ onLine }))
+  t.ok(isAlive(pid), 'that may be its purpose')
+  process.kill(pid)
 })
 
 void t.test('an installation that is given up runs nothing more', async t => {

@@ -20,6 +20,8 @@ export interface Header {
 /** The types of headers that tell of the entry that follows them: of pax, and of GNU. */
 export const META = ['x', 'X', 'g', 'L', 'K']
 
+const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
 const KINDS: Readonly<Record<string, string>> = {
   '0': 'file',
   '\0': 'file',
@@ -76,7 +78,7 @@ function numberIn(field: Buffer): number | undefined {
 /** The sum of all bytes, those of the checksum taken for spaces. */
 function checksumOf(block: Buffer): number {
   let sum = 8 * 0x20
-  for (const [at, byte] of block.entries()) if (at < 148 || at >= 156) sum += byte
+  for (let at = 0; at < block.length; at++) if (at < 148 || at >= 156) sum += block[at] ?? 0
   return sum
 }
 
@@ -125,7 +127,7 @@ function untilNul(bytes: Buffer): Buffer {
  */
 export function utf8(bytes: Buffer): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return UTF8.decode(bytes)
   } catch {
     throw new ArchiveError(`the name ${JSON.stringify(bytes.toString('utf8').slice(0, 200))} is not UTF-8`)
   }

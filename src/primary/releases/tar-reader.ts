@@ -20,6 +20,8 @@ export interface TarEntry {
 const BLOCK = 512
 /** The longest header of one name, with what else it tells about an entry. */
 const MAX_META_BYTES = 1024 * 1024
+/** Of one piece: small ones cost more time than the files that are in them. */
+const UNZIPPED_BYTES = 256 * 1024
 const ZEROS = Buffer.alloc(64 * 1024)
 
 /**
@@ -64,7 +66,7 @@ async function unzipped(received: Readable): Promise<Readable> {
   if (head === null) throw new ArchiveError(`${NO_ARCHIVE}: it is empty`)
   received.unshift(head)
   if (head[0] !== 0x1f || head[1] !== 0x8b) return received
-  return pipeline(received, createGunzip(), () => undefined)
+  return pipeline(received, createGunzip({ chunkSize: UNZIPPED_BYTES }), () => undefined)
 }
 
 async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {

@@ -1,5 +1,6 @@
-import { InvalidArgumentError, type Command } from 'commander'
+import type { Command } from 'commander'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { secondsOf } from './seconds.js'
 
 interface PauseOptions extends InstanceOptions {
   for: number
@@ -20,10 +21,4 @@ export function addPause(program: Command, context: Context): void {
         `requests wait${drain ? ', and nothing is in flight' : ''}; they go on in ${seconds} s, or by outpost resume`,
       )
     })
-}
-
-function secondsOf(text: string): number {
-  const seconds = Number(text.replace(/s$/, ''))
-  if (!(seconds >= 0.1 && seconds <= 3_600)) throw new InvalidArgumentError('It is a number of seconds, up to 3600.')
-  return seconds
 }

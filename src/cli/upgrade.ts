@@ -5,6 +5,7 @@ import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
 import { clientOf } from './find-instance.js'
+import { secondsOf } from './seconds.js'
 import { urlOf } from './status.js'
 import type { ControlClient } from '../control/client.js'
 import type { Status, Upgrading } from '../control/protocol.js'
@@ -15,11 +16,13 @@ const TAKEOVER_MS = 10 * 60_000
 
 interface UpgradeOptions extends InstanceOptions {
   program?: string
+  within?: number
 }
 
 export function addUpgrade(program: Command, context: Context): void {
   instanceCommand(program, 'upgrade', 'replaces Outpost itself by the version of this command, at the same port')
     .option('--program <file>', 'dist/main.js of the version that takes over')
+    .option('--within <seconds>', 'how long requests in flight may take, in place of SHUTDOWN_TIMEOUT_MS', secondsOf)
     .addHelpText(
       'after',
       '\nConnections wait meanwhile, none is refused. The old version comes back if the new one fails.',
@@ -29,7 +32,12 @@ export function addUpgrade(program: Command, context: Context): void {
       const { client, dataDir } = await instanceOf(options, context)
       const before = await client.status()
       const program = resolve(options.program ?? context.program)
-      const upgrading = await client.upgrade({ program, node: process.execPath })
+      const { within } = options
+      const upgrading = await client.upgrade({
+        program,
+        node: process.execPath,
+        ...(within !== undefined && { within }),
+      })
       const { from, to, pid } = upgrading
       if (options.json !== true)
         output.print(`version ${to} stands by; version ${from} ends after the requests in flight`)

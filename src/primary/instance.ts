@@ -223,7 +223,8 @@ export async function startInstance({ config, leftToApp, successors, inherited }
       return { on: wanted.on }
     },
     tokens,
-    upgrade: ({ program: file, node = process.execPath }) => handover.prepare({ node, program: file }),
+    upgrade: ({ program: file, node = process.execPath, within }) =>
+      handover.prepare({ node, program: file }, within && within * 1_000),
     stop: () => process.kill(process.pid, 'SIGTERM'),
   }
   const control = new ControlServer(socketDoor(folder.controlSocket), answers)

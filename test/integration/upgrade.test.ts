@@ -99,6 +99,18 @@ void t.test('a request in flight is answered before the other version takes over
   t.match(await cluster.stop(), { code: 0 })
 })
 
+void t.test('a request that takes too long is cut, where the upgrade has a bound for it', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('factory-app.js'), SHUTDOWN_TIMEOUT_MS: '300000' })
+  const cut = ask(cluster.url, '/wait?until=/never').catch((error: unknown) => error)
+  await cluster.printed(/waiting for/)
+  const client = await ControlClient.of(cluster.dataDir)
+  const { pid } = await client.status()
+  await client.upgrade({ program: otherVersion(t, '9.0.0'), within: 1 })
+  t.match(await nextStatus(cluster, pid), { version: '9.0.0' })
+  t.ok((await cut) instanceof Error)
+  t.match(await cluster.stop(), { code: 0 })
+})
+
 void t.test('a version that cannot serve changes nothing', async t => {
   const cluster = await clusterOf(t, {})
   const client = await ControlClient.of(cluster.dataDir)

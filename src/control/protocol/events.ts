@@ -22,6 +22,12 @@ const path = z.string().startsWith('/').max(4096)
 export const upgradeWantedSchema = z.strictObject({
   program: path.describe('absolute path of its dist/main.js'),
   node: path.optional().describe('path of the Node that runs it; this one by default'),
+  within: z
+    .number()
+    .min(0.1)
+    .max(3_600)
+    .optional()
+    .describe('seconds that requests in flight may take, in place of SHUTDOWN_TIMEOUT_MS'),
 })
 
 export const upgradingSchema = z.object({

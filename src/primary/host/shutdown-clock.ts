@@ -6,26 +6,32 @@ const MAX_RESERVE_MS = 2_000
  * for the balancers, the workers and the services, in this order. Each of them may have to be killed.
  */
 export class ShutdownClock {
-  readonly #graceMs: number
+  #timeoutMs: number
   #endsAt: number | undefined
   #settling: { settleMs?: number } = {}
 
-  constructor(private readonly timeoutMs: number) {
-    this.#graceMs = Math.min(MAX_RESERVE_MS, timeoutMs / 3) / 4
+  constructor(timeoutMs: number) {
+    this.#timeoutMs = timeoutMs
+  }
+
+  get #graceMs(): number {
+    return Math.min(MAX_RESERVE_MS, this.#timeoutMs / 3) / 4
   }
 
   /** @returns when requests in flight are cut, in the clock of `performance.now()`, and how long each end may take */
   begin(): { cutAt: number; graceMs: number; settleMs?: number } {
-    this.#endsAt ??= performance.now() + this.timeoutMs
+    this.#endsAt ??= performance.now() + this.#timeoutMs
     return { cutAt: this.#endsAt - 4 * this.#graceMs, graceMs: this.#graceMs, ...this.#settling }
   }
 
   /**
    * What has stopped so far has used none of the time.
    * @param settleMs how long connections without a request stay open, because one may be on its way
+   * @param timeoutMs how long the rest may take; undefined for SHUTDOWN_TIMEOUT_MS
    */
-  restart(settleMs: number): void {
+  restart(settleMs: number, timeoutMs = this.#timeoutMs): void {
     this.#endsAt = undefined
+    this.#timeoutMs = timeoutMs
     this.#settling = { settleMs }
   }
 

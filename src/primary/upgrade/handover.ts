@@ -31,13 +31,17 @@ export class Handover {
   #want: () => void = () => undefined
   #isPreparing = false
   #isCancelled = false
+  #withinMs: number | undefined
 
   constructor(private readonly parts: HandoverParts) {
     this.wanted = new Promise(resolve => (this.#want = resolve))
   }
 
-  /** @throws {ControlError} the other version does not stand by, or this is not the time for it; nothing has changed */
-  async prepare(file: ProgramFile): Promise<{ upgrading: Upgrading; handOver: () => void }> {
+  /**
+   * @param withinMs how long this instance may take to end; undefined for SHUTDOWN_TIMEOUT_MS
+   * @throws {ControlError} the other version does not stand by, or this is not the time for it; nothing has changed
+   */
+  async prepare(file: ProgramFile, withinMs?: number): Promise<{ upgrading: Upgrading; handOver: () => void }> {
     const { supervisor, successors, publicPort, log } = this.parts
     if (this.#isCancelled) throw new ControlError('STOPPING')
     if (this.#isPreparing) throw new ControlError('UPGRADE_UNDER_WAY')
@@ -45,6 +49,7 @@ export class Handover {
     if (supervisor.phase !== 'serving') throw new ControlError('UPGRADE_REFUSED', { message: 'nothing is served yet' })
     this.#isPreparing = true
     try {
+      this.#withinMs = withinMs
       const { version, pid, launcher } = await successors.prepare(file, publicPort)
       log.info({ version, successor: pid }, 'instance is handed over: another version stands by')
       return { upgrading: { from: programVersion, to: version, pid, launcher }, handOver: this.#want }
@@ -68,6 +73,6 @@ export class Handover {
     const { supervisor, stopsFirst, shutdown } = this.parts
     for (const child of supervisor.children()) child.send({ type: 'last-answers' })
     await Promise.all([stopsFirst.stop(), sleep(LAST_ANSWERS_MS)])
-    if (!this.#isCancelled) shutdown.restart(SETTLE_MS)
+    if (!this.#isCancelled) shutdown.restart(SETTLE_MS, this.#withinMs)
   }
 }

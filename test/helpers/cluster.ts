@@ -1,5 +1,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process'
 import { EventEmitter, once } from 'node:events'
+import { statSync } from 'node:fs'
+import { dirname, isAbsolute } from 'node:path'
 import { createInterface } from 'node:readline'
 import type { Readable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
@@ -46,6 +48,15 @@ export async function failureOf(command: Promise<unknown>): Promise<ControlError
   )
   if (error instanceof ControlError) return error
   throw error
+}
+
+/**
+ * The folder of an app that is named by its whole path. The program copies the folder in which it is started, and that
+ * of the tests is the clone, with thousands of files.
+ */
+function folderAround(app = ''): string | undefined {
+  if (!isAbsolute(app)) return undefined
+  return statSync(app, { throwIfNoEntry: false })?.isFile() === true ? dirname(app) : undefined
 }
 
 /**
@@ -102,9 +113,14 @@ export class Cluster {
   /**
    * Starts the program and waits for nothing.
    * @param openFiles how many each of its processes may have
-   * @param cwd where the command is typed
+   * @param cwd where the command is typed; beside the app by default
    */
-  static spawn(t: Harness, env: Record<string, string> = {}, openFiles?: number, cwd?: string): Cluster {
+  static spawn(
+    t: Harness,
+    env: Record<string, string> = {},
+    openFiles?: number,
+    cwd = folderAround(env['APP']),
+  ): Cluster {
     const dataDir = env['DATA_DIR'] ?? temporaryFolder(t)
     const { PATH = '', HOME = '', TMPDIR } = process.env
     const basics = {

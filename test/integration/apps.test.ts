@@ -38,6 +38,8 @@ for (const BALANCERS of ['1', '0']) {
     `messages of an app to its parent are ignored, and an exception that it catches does not end it, with BALANCERS=${BALANCERS}`,
     async t => {
       const cluster = await Cluster.start(t, { APP: fixture('talking-app.js'), WORKERS: '1', BALANCERS })
+      // An app of one's own is served before the store runs.
+      await cluster.has('store', 1)
       const before = cluster.supervision()
       for (let i = 0; i < 3; i += 1) t.match(await ask(cluster.url, '/'), { status: 200, text: 'Hello World!' })
       await cluster.printed(/it has talked/)

@@ -3,6 +3,9 @@ import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const PLACES = 10
 
 for (const [mode, balancers] of Object.entries({ 'default mode': 1, 'mesh mode': 0 })) {

@@ -5,6 +5,9 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const isNew = ({ text }: Answer): boolean => text === 'new'
 
 /** Releases that are worse, and by what that is seen. */

@@ -9,6 +9,9 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const live = ({ dataDir }: Cluster): string =>
   (JSON.parse(readFileSync(join(dataDir, 'releases', 'state.json'), 'utf8')) as { live: string }).live
 

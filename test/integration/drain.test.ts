@@ -6,6 +6,9 @@ import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
+// Most of the time is spent waiting, so three tests run at once.
+t.jobs = 3
+
 /** An app that answers with its version, and streams for as long as its client reads. */
 const app = (version: string): string => `
 export default (request, response) => {

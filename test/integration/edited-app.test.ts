@@ -7,6 +7,9 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, archiveOf, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 // A person edits the folder that the program was started in, and deploys it from there.
 
 const edit = (folder: string, files: Readonly<Record<string, string>>): void => {

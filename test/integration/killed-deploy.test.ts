@@ -8,6 +8,9 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const withLock = {
   'package-lock.json': '{"name":"x","lockfileVersion":3,"requires":true,"packages":{"":{}}}',
   Procfile: 'release: sleep 60\n',

@@ -6,6 +6,9 @@ import { Cluster } from '../helpers/cluster.js'
 import { isAlive } from '../helpers/processes.js'
 import { useUpOpenFiles } from '../helpers/open-files.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 void t.test('a process that could not be started for lack of open files is started later', async t => {
   const cluster = await Cluster.start(t)
   await cluster.ready()

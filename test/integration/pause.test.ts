@@ -7,6 +7,9 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 /** Tells when each request came, and waits for a file at /wait. */
 const APP = `
 import { existsSync } from 'node:fs'

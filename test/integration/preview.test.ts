@@ -7,6 +7,9 @@ import { Shell } from '../helpers/command.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, archiveOf, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 for (const BALANCERS of ['1', '0']) {
   void t.test(`a release is looked at before clients get it, with BALANCERS=${BALANCERS}`, async t => {
     const APP = folderOf(t, appThatSays('old'))

@@ -8,6 +8,9 @@ import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 import { kill } from '../helpers/processes.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 /** The program promises five seconds. The rest is for a busy machine. */
 const LEAVE_MS = 8_000
 

@@ -9,6 +9,9 @@ import { until } from '../helpers/deadline.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 import { isAlive } from '../helpers/processes.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 /** Tells its start and its end, starts a process of its own, and goes on until SIGTERM. */
 const worker = (name: string): string => `
 import { spawn } from 'node:child_process'

@@ -7,6 +7,9 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 /** An app that answers with its version. */
 const app = (version: string): string => `
 export default (request, response) => response.end('${version}')

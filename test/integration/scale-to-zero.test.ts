@@ -12,6 +12,9 @@ import { PlainNode, strangers } from '../helpers/plain-node.js'
 import { kill } from '../helpers/processes.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so three tests run at once.
+t.jobs = 3
+
 const REQUESTS = 200
 
 const asleep = /pool shrinks to 0 workers: there was no request for 1 s/

@@ -7,6 +7,9 @@ import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 import { RawConnection, requestBytes } from '../helpers/raw-http.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 for (const BALANCERS of ['1', '0']) {
   void t.test(`a stop is graceful and bounded, with BALANCERS=${BALANCERS}`, async t => {
     const APP = fixture('factory-app.js')

@@ -7,6 +7,9 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { deploy, folderOf } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so three tests run at once.
+t.jobs = 3
+
 function readFolder(path: string): string[] {
   return existsSync(path) ? readdirSync(path) : []
 }

@@ -10,6 +10,9 @@ import { form, FORM_END, partHead, sendForm, UploadRequest } from '../helpers/fo
 import { temporaryFolder } from '../helpers/harness.js'
 import { freePort } from '#scripts/lib/free-port.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const keys = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
 const small = form({ name: 'file', filename: 'x', content: 'x' })
 const SOME_KEY = '/uploads/00000000-0000-4000-8000-000000000000'

@@ -3,6 +3,9 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { strangers } from '../helpers/plain-node.js'
 
+// Most of the time is spent waiting, so three tests run at once.
+t.jobs = 3
+
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
 function start(t: Test, APP: string, env: Record<string, string>): Promise<Cluster> {

@@ -8,6 +8,9 @@ import { temporaryFolder } from '../helpers/harness.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
 import { RawConnection, requestBytes } from '../helpers/raw-http.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
 interface Stranger {

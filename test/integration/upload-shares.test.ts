@@ -4,6 +4,9 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { form, partHead, sendForm, UploadRequest } from '../helpers/forms.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 const file = form({ name: 'file', filename: 'x', content: 'x' })
 
 for (const BALANCERS of ['1', '0']) {

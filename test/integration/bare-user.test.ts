@@ -14,9 +14,12 @@ import { strangers } from '../helpers/plain-node.js'
 /** A user of no name: there is no entry in the list of users, and no HOME. */
 const NOBODY = 54_321
 
-/** Everything but one folder is read-only, as in a container that was made so. */
+/**
+ * Everything but one folder is read-only, as in a container that was made so. The program starts in the same folder as
+ * elsewhere: the app is kept with all that is in it, which at the root is everything.
+ */
 const READ_ONLY = `mount --rbind / /mnt && mount -o remount,bind,ro /mnt && mount -t tmpfs tmpfs "/mnt$1" &&
-  chown ${NOBODY}:${NOBODY} "/mnt$1" && shift && exec chroot /mnt "$@"`
+  chown ${NOBODY}:${NOBODY} "/mnt$1" && shift && exec chroot /mnt sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"`
 
 const outOfReach = hindrance(NOBODY)
 const canBeReadOnly =
@@ -40,7 +43,7 @@ async function servesAs(t: Test, APP: string, wrapper: readonly string[], dataDi
   const [file = '', ...args] = [...wrapper, ...command]
   const { PATH = '' } = process.env
   const env = { PATH, APP, DATA_DIR: dataDir, PORT: '0', HOST: '127.0.0.1', WORKERS: '1' }
-  const outpost = spawn(file, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const outpost = spawn(file, args, { env, cwd: strangers, stdio: ['ignore', 'pipe', 'pipe'] })
   t.teardown(() => outpost.kill('SIGKILL'))
   const lines: string[] = []
   const ready = new Promise<string>((resolve, reject) => {

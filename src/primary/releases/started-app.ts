@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from 'node:path'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
+import { homeFolder } from '../../config/app-environment.js'
 import { folderOfApp } from '../../config/app-module.js'
 import { STARTED } from './release-switch.js'
 import type { ReleaseStore } from './release-store.js'
@@ -67,6 +68,10 @@ export class StartedApp implements Service {
     if (name.startsWith('..') || isAbsolute(name)) {
       // Of use to nobody who never deploys.
       return { kind: 'impossible', reason: 'it is not in the folder in which it was started' }
+    }
+    // Where a systemd unit without WorkingDirectory starts it, or a person: most of what is there is no part of an app.
+    if (folder === '/' || folder === homeFolder()) {
+      return { kind: 'impossible', reason: `it was started in ${folder}, not in a folder of its own` }
     }
     const late = new AbortController()
     const seconds = copyTimeoutMs / 1_000

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { homedir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Logger } from '#src/process/log.js'
@@ -65,6 +66,18 @@ void t.test('an app outside of the folder in which it was started is named at th
   await started.keep()
   t.equal(warnings.length, 1)
   t.match(warnings[0], 'not in the folder in which it was started')
+})
+
+void t.test('a whole machine or home is not copied', async t => {
+  for (const startedIn of ['/', homedir()]) {
+    let copies = 0
+    const copy = (): Promise<void> => Promise.resolve(void (copies += 1))
+    const { started, warnings } = startedApp(t, { app: join(startedIn, 'shop', 'app.js'), startedIn, copy })
+    await started.start()
+    await started.keep()
+    t.equal(copies, 0)
+    t.match(warnings, [`it was started in ${startedIn}, not in a folder of its own`])
+  }
 })
 
 void t.test('a stop gives up the copy, and says nothing of it', async t => {

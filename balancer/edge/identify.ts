@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders } from 'node:http'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { listOf } from '../contract/raw-headers.js'
+import { plainAddress } from './plain-address.js'
 import type { TrustedProxies } from './trusted-proxies.js'
 
 /** The other end of a connection, as a socket describes it. */
@@ -24,7 +25,7 @@ export function identify(peer: Peer, headers: IncomingHttpHeaders, trusted: Trus
   const local = peer.localAddress === undefined ? {} : { localAddress: plainAddress(peer.localAddress) }
   if (!trusted.includes(peerAddress)) return { address: peerAddress, port, protocol: peerProtocol, ...local }
 
-  const claimed = trusted.claimsIn(listOf(headers['x-forwarded-for']).map(plainAddress))
+  const claimed = trusted.claimsIn(listOf(headers['x-forwarded-for']))
   const hops = Math.max(1, claimed.length)
   const protocol = listOf(headers['x-forwarded-proto']).at(-1)
   const [forwardedHost] = listOf(headers['x-forwarded-host']).slice(-hops)
@@ -40,11 +41,3 @@ export function identify(peer: Peer, headers: IncomingHttpHeaders, trusted: Trus
     ...(forwardedPort === undefined ? {} : { forwardedPort }),
   }
 }
-
-/** The address without brackets and without the port that some proxies add. */
-function plainAddress(written: string): string {
-  const address = WITH_PORT.exec(written)?.slice(1).find(Boolean) ?? written
-  return address.startsWith('::ffff:') && address.includes('.') ? address.slice('::ffff:'.length) : address
-}
-
-const WITH_PORT = /^(?:\[([^\]]+)\](?::\d+)?|([\d.]+):\d+)$/

@@ -1,6 +1,7 @@
 import { isIP } from 'node:net'
 import { AddressRanges } from '../contract/address-ranges.js'
 import type { TrustProxy } from '../options.js'
+import { plainAddress } from './plain-address.js'
 
 /** The proxies in front whose headers about the client are trusted. */
 export class TrustedProxies {
@@ -25,17 +26,18 @@ export class TrustedProxies {
   }
 
   /**
-   * The part of X-Forwarded-For that trusted proxies wrote, the client's address first.
+   * The part of X-Forwarded-For that trusted proxies wrote, the client's address first. No more is read than that: the
+   * client may have sent thousands of entries.
    * @param entries the client's side first
    */
   claimsIn(entries: readonly string[]): readonly string[] {
-    const credible = entries.slice(entries.findLastIndex(address => isIP(address) === 0) + 1)
-    if (this.#hops !== undefined) return credible.slice(-this.#hops)
-    return credible.slice(
-      Math.max(
-        0,
-        credible.findLastIndex(address => !this.includes(address)),
-      ),
-    )
+    const claims: string[] = []
+    for (let i = entries.length - 1; i >= 0 && claims.length !== this.#hops; i -= 1) {
+      const address = plainAddress(entries[i] as string)
+      if (isIP(address) === 0) break
+      claims.push(address)
+      if (this.#hops === undefined && !this.includes(address)) break
+    }
+    return claims.reverse()
   }
 }

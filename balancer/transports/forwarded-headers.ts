@@ -108,10 +108,10 @@ function withoutOwn(name: string, value: string): string | undefined {
 }
 
 /** @param named headers that the client has named in `Connection` */
-function isKeptBack(name: string, named: readonly string[] | undefined, client: ClientIdentity): boolean {
+function isKeptBack(name: string, named: ReadonlySet<string> | undefined, client: ClientIdentity): boolean {
   if (named === undefined && !mayBeDropped(name)) return false
   const lower = name.toLowerCase()
-  return isDropped(lower, client) || named?.includes(lower) === true
+  return isDropped(lower, client) || named?.has(lower) === true
 }
 
 function hasRepeated(headers: IncomingHttpHeaders, rawHeaders: readonly string[]): boolean {
@@ -155,10 +155,10 @@ export function rewriteRequestHeaders(
   const { headers } = request
   if (hasOwnCookies(headers.cookie)) dropOwnCookies(request)
   const named = namedInConnection(headers.connection)
-  let unwanted: string[] | undefined
+  let unwanted: Set<string> | undefined
   for (const name in headers) {
-    const isUnwanted = isDropped(name, client) || named?.includes(name) === true
-    if (isUnwanted && !OF_THE_MESSAGE.has(name)) (unwanted ??= []).push(name)
+    const isUnwanted = isDropped(name, client) || named?.has(name) === true
+    if (isUnwanted && !OF_THE_MESSAGE.has(name)) (unwanted ??= new Set()).add(name)
   }
   if (unwanted !== undefined) {
     for (const name of unwanted) Reflect.deleteProperty(headers, name)
@@ -232,7 +232,7 @@ export function responseHeaders(
     // Comparing lengths is cheaper than lower-casing every name.
     if (named !== undefined || SUSPECT_LENGTHS.has(name.length)) {
       const lower = name.toLowerCase()
-      if ((HOP_BY_HOP.has(lower) || named?.includes(lower) === true) && !kept.has(lower)) continue
+      if ((HOP_BY_HOP.has(lower) || named?.has(lower) === true) && !kept.has(lower)) continue
       if (lower === 'x-request-id') isNamed = true
     }
     headers.push(name, rawHeaders[i + 1] as string)
@@ -243,11 +243,11 @@ export function responseHeaders(
 
 const NONE_KEPT: ReadonlySet<string> = new Set()
 
-/** Names listed in `Connection`, lower-cased. Undefined in the usual case, a single keyword. */
-function namedInConnection(connection: string | undefined): string[] | undefined {
+/** Names listed in `Connection`, lower-cased: a client may list thousands. Undefined in the usual case, a single keyword. */
+function namedInConnection(connection: string | undefined): ReadonlySet<string> | undefined {
   if (connection === undefined || connection === 'keep-alive' || connection === 'close') return undefined
   const names = listOf(connection.toLowerCase())
-  return names.filter(name => !END_TO_END.has(name))
+  return new Set(names.filter(name => !END_TO_END.has(name)))
 }
 
 /** Naming these in `Connection` does not remove them: they frame the message or are set by the edge. */

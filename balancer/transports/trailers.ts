@@ -21,7 +21,7 @@ export function rewriteTrailers(
   const unwanted = Object.keys(request.trailers).filter(name => isDropped(name, client))
   if (unwanted.length === 0) return
   for (const name of unwanted) Reflect.deleteProperty(request.trailers, name)
-  request.rawTrailers = withoutNames(request.rawTrailers, unwanted)
+  request.rawTrailers = withoutNames(request.rawTrailers, new Set(unwanted))
   request.trailersDistinct = headersDistinctOf(request.rawTrailers)
 }
 

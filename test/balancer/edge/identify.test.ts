@@ -58,6 +58,7 @@ void t.test('a port or brackets around an address do not change the client', t =
     ['[2001:db8::1]:4711', '2001:db8::1'],
     ['[2001:db8::1]', '2001:db8::1'],
     ['[::ffff:203.0.113.9]:1', '203.0.113.9'],
+    ['::FFFF:203.0.113.9', '203.0.113.9'],
     ['2001:db8::1', '2001:db8::1'],
   ] as const) {
     t.equal(identify(peer, { 'x-forwarded-for': written }, 1).address, address)

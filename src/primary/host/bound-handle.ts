@@ -6,7 +6,7 @@ export interface Connection {
   readonly fd: number
   close(): void
   /** Not 0 once the client has reset the connection. */
-  getpeername(out: object): number
+  getpeername(out: { address?: string }): number
 }
 
 /** A bound socket, as Node keeps it inside a server. Node has no public class for a socket that does not accept. */

@@ -1,6 +1,7 @@
 import { defaults } from '#balancer/contract/defaults.js'
 import type { Connection } from '../host/bound-handle.js'
 import type { PublicPort } from '../host/public-port.js'
+import { WaitingConnections, type WaitingConnection } from './waiting-connections.js'
 
 export type { Connection } from '../host/bound-handle.js'
 
@@ -24,19 +25,13 @@ const BACKLOG = 4_096
 /** The same bounds as for requests that wait at a balancer. */
 const { holdLimit, holdMs } = defaults
 
-interface Waiting {
-  connection: Connection
-  /** In the clock of `performance.now()`. */
-  until: number
-}
-
 /**
  * Accepts on the public port and deals the connections in turn, to the workers of mesh mode or to several balancers, as
  * the round robin of node:cluster does, with two differences. Only ready processes get connections, and while there is
  * none, connections wait here instead of being refused. This process never reads from a connection.
  */
 export class ConnectionDealer {
-  #waiting: Waiting[] = []
+  readonly #waiting = new WaitingConnections(holdLimit)
   #timer: NodeJS.Timeout | undefined
   #takers: readonly ConnectionTaker[] = []
   #turn = 0
@@ -55,9 +50,11 @@ export class ConnectionDealer {
     const { handle } = this.publicPort
     handle.onconnection = (error, connection) => {
       if (error !== 0) return
-      // A high number means that few are free. It is closed unanswered: an answer would keep it open longer.
-      if (connection.fd >= this.openFiles()) connection.close()
-      else this.#deal({ connection, until: performance.now() + holdMs })
+      // A high number means that few are free. One is closed unanswered: an answer would keep it open longer.
+      const tooMany =
+        connection.fd >= this.openFiles() ? (this.#waiting.pushOutFor(connection) ?? connection) : undefined
+      tooMany?.close()
+      if (tooMany !== connection) this.#deal({ connection, until: performance.now() + holdMs })
     }
     const error = handle.listen(BACKLOG)
     if (error !== 0) throw this.publicPort.lost(error)
@@ -67,24 +64,22 @@ export class ConnectionDealer {
   setTakers(takers: readonly ConnectionTaker[]): void {
     this.#takers = takers
     if (takers.length === 0) return
-    const waiting = this.#waiting
-    this.#waiting = []
     clearTimeout(this.#timer)
-    for (const each of waiting) this.#deal(each)
+    for (const each of this.#waiting.takeAll()) this.#deal(each)
   }
 
   /** How many connections wait for a process that takes them. */
   get waiting(): number {
-    return this.#waiting.length
+    return this.#waiting.size
   }
 
   stop(): void {
     this.#takers = []
     clearTimeout(this.#timer)
-    for (const { connection } of this.#waiting.splice(0)) connection.close()
+    for (const { connection } of this.#waiting.takeAll()) connection.close()
   }
 
-  #deal(arrival: Waiting): void {
+  #deal(arrival: WaitingConnection): void {
     const again = (): void => this.#deal(arrival)
     // Each receiver is tried once. One that has exited may still be in the list.
     for (let untried = this.#takers.length; untried > 0; untried--) {
@@ -95,34 +90,20 @@ export class ConnectionDealer {
     this.#wait(arrival)
   }
 
-  #wait(arrival: Waiting): void {
-    if (this.#waiting.length >= holdLimit) this.#forgetTheGone()
-    if (this.#waiting.length >= holdLimit) {
-      this.refuse(arrival.connection, 'WAITING_ROOM_FULL')
-      return
-    }
-    // A connection that came back from a worker that exited is older than the others.
-    const place = this.#waiting.findLastIndex(({ until }) => until <= arrival.until) + 1
-    this.#waiting.splice(place, 0, arrival)
+  #wait(arrival: WaitingConnection): void {
+    const before = this.#waiting.first
+    const refused = this.#waiting.add(arrival)
+    if (refused !== undefined) this.refuse(refused, 'WAITING_ROOM_FULL')
+    if (refused === arrival.connection) return
     this.onWait()
-    if (place === 0) this.#refuseInTime()
-  }
-
-  /** Removes connections that their clients have reset. A client that has only closed its own direction stays. */
-  #forgetTheGone(): void {
-    const gone = ({ connection }: Waiting): boolean => connection.getpeername({}) !== 0
-    for (const { connection } of this.#waiting.filter(gone)) connection.close()
-    this.#waiting = this.#waiting.filter(each => !gone(each))
+    if (this.#waiting.first !== before) this.#refuseInTime()
   }
 
   #refuseInTime(): void {
     clearTimeout(this.#timer)
     const now = performance.now()
-    const late = this.#waiting.findIndex(({ until }) => until > now)
-    for (const { connection } of this.#waiting.splice(0, late < 0 ? this.#waiting.length : late)) {
-      this.refuse(connection, 'NO_TARGET_READY')
-    }
-    const [first] = this.#waiting
+    for (const { connection } of this.#waiting.takeLate(now)) this.refuse(connection, 'NO_TARGET_READY')
+    const { first } = this.#waiting
     if (first !== undefined) this.#timer = setTimeout(() => this.#refuseInTime(), first.until - now + 1)
   }
 }

@@ -11,14 +11,17 @@ class FakeConnection implements Connection {
   constructor(
     readonly name: string,
     readonly fd: number,
+    readonly address: string,
   ) {}
 
   close(): void {
     this.closed = true
   }
 
-  getpeername(): number {
-    return this.left ? -107 : 0
+  getpeername(out: { address?: string }): number {
+    if (this.left) return -107
+    out.address = this.address
+    return 0
   }
 }
 
@@ -38,7 +41,7 @@ class FakeTaker implements ConnectionTaker {
 /** A dealer on a port that only the test connects to. */
 function createDealer(openFiles?: number): {
   dealer: ConnectionDealer
-  connect: (name: string, fd?: number) => FakeConnection
+  connect: (name: string, fd?: number, address?: string) => FakeConnection
 } {
   const handle: PublicPort['handle'] = {
     getsockname: () => 0,
@@ -55,8 +58,8 @@ function createDealer(openFiles?: number): {
     () => openFiles ?? Infinity,
   )
   dealer.start()
-  const connect = (name: string, fd = 3): FakeConnection => {
-    const connection = new FakeConnection(name, fd)
+  const connect = (name: string, fd = 3, address = '192.0.2.1'): FakeConnection => {
+    const connection = new FakeConnection(name, fd, address)
     handle.onconnection?.(0, connection)
     return connection
   }
@@ -167,6 +170,47 @@ void t.test('clients that have left free their places', async t => {
   for (const connection of connections.slice(0, 500)) connection.left = true
   t.equal(connect('next').refused, '')
   t.equal(connections.filter(({ closed }) => closed).length, 500)
+})
+
+void t.test('a client that fills the places gives them up to others, until they have as many', async t => {
+  const { dealer, connect } = createDealer()
+  const hog = Array.from({ length: 1_030 }, (_, index) => connect(`hog ${index}`))
+  const others = Array.from({ length: 600 }, (_, index) => connect(`other ${index}`, 3, '::ffff:192.0.2.2'))
+  t.equal(hog.filter(({ refused }) => refused === '').length, 512)
+  t.ok(
+    hog.slice(0, 512).every(({ refused }) => refused === ''),
+    'those that have waited longest keep their places',
+  )
+  t.equal(others.filter(({ refused }) => refused === '').length, 512)
+  t.equal(dealer.waiting, 1_024)
+  const third = connect('third', 3, '192.0.2.3')
+  t.equal(third.refused, '')
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.equal(taker.taken.length, 1_024)
+  t.ok(taker.taken.includes('third'))
+})
+
+void t.test('many clients that fill the places together leave some to one that comes', async t => {
+  new FakeClock(t)
+  const { connect } = createDealer()
+  for (let i = 0; i < 1_100; i += 1) connect(`hog ${i}`, 3, `192.0.2.${i % 20}`)
+  t.equal(connect('other', 3, '198.51.100.1').refused, '')
+  t.equal(connect('other', 3, '198.51.100.1').refused, '')
+})
+
+void t.test('a client whose waiting connections use all open files loses one to another client', t => {
+  const { dealer, connect } = createDealer(20)
+  const hog = Array.from({ length: 10 }, (_, index) => connect(`hog ${index}`, 10 + index))
+  t.ok(connect('one more', 20).closed)
+  const other = connect('other', 20, '192.0.2.2')
+  t.notOk(other.closed)
+  t.ok(hog.at(-1)?.closed)
+  const taker = new FakeTaker()
+  dealer.setTakers([taker])
+  t.ok(taker.taken.includes('other'))
+  t.equal(taker.taken.length, 10)
+  t.end()
 })
 
 void t.test('a connection that would use a reserved open file is closed', t => {

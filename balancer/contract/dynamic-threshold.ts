@@ -1,5 +1,5 @@
-/** A client that holds less than this is never refused while anything is free. */
-const LITTLE = 4
+/** A client that holds less than this is never refused while anything is free. Nothing busy is cut of who has no more. */
+export const LITTLE = 4
 
 /**
  * Whether a client that holds `held` of something may take `amount` more. A client may hold at most as much as is left

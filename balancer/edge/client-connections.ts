@@ -2,12 +2,14 @@ import { randomUUID } from 'node:crypto'
 import type { IncomingMessage, Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
+import { LITTLE } from '../contract/dynamic-threshold.js'
 import { answerProblemOnSocket } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { ClientLedger } from '../ledger/client-ledger.js'
 import { responseInProgress } from './connection-refusals.js'
 import { identify } from './identify.js'
 import type { BalancerOptions } from '../options.js'
+import { reset } from '../transports/reset.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
 /** How many connections over the limit are answered at a time. Others are cut, since an answer takes a moment. */
@@ -43,9 +45,9 @@ interface ClientConnection extends Reader {
  * The open connections of clients, and the identity of each client. Node's server does not count connections that were
  * passed to it, and does not close those that it has released for an upgrade.
  *
- * A client that has more connections than are left free loses idle ones when others come. A trusted proxy may have
- * them all, since its connections are those of its clients; only when nothing is left does the largest holder lose
- * idle ones.
+ * A client that has more connections than are left free loses idle ones when others come, and also busy ones when
+ * nothing is left. A trusted proxy may have them all, since its connections are those of its clients; only when nothing
+ * is left does it lose idle ones.
  */
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientConnection>()
@@ -173,7 +175,9 @@ export class ClientConnections {
     const largest = this.ledger.largest(performance.now())
     const { held } = account.connections
     if (largest !== undefined && largest.connections.held > Math.max(connections.free, held + 1)) {
-      this.#closeIdleOf(largest, connections.free > 0)
+      const isClosed = this.#closeIdleOf(largest, connections.free > 0)
+      const mayCut = connections.free <= 0 && held < LITTLE && largest.connections.held > LITTLE
+      if (!isClosed && mayCut) this.#cutOneOf(largest)
     }
     if (connections.free > 0 && (isProxy || account.connections.mayTake())) return true
     return this.#closeIdleOf(account, false) && connections.free > 0
@@ -204,6 +208,29 @@ export class ClientConnections {
     idle.destroy()
     this.#left(idle)
     return true
+  }
+
+  /**
+   * Nothing is left for a client with little, and the client with most has no idle connection. Others would get nothing for
+   * as long as it streams, so it loses a connection, if possible one that streams or is upgraded. A proxy loses none.
+   */
+  #cutOneOf(account: ClientAccount): void {
+    let cut: Socket | undefined
+    let left = LOOKED_AT
+    for (const socket of account.sockets) {
+      if (this.#clients.get(socket)?.isProxy === true || (left -= 1) < 0) break
+      cut ??= socket
+      if (!this.#streams(socket)) continue
+      cut = socket
+      break
+    }
+    if (cut === undefined) return
+    reset(cut)
+    this.#left(cut)
+  }
+
+  #streams(socket: Socket): boolean {
+    return this.#clients.get(socket)?.isUpgraded === true || responseInProgress(socket)?.headersSent === true
   }
 
   #refuse(socket: Socket): void {

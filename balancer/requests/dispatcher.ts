@@ -16,6 +16,7 @@ import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { KeptAnswers } from './kept-answers.js'
 import { MaintenanceAnswer } from './maintenance-answer.js'
 import { Pause } from './pause.js'
+import { giverTo, type Preemptible } from './preemption.js'
 import { ReleaseTally } from './release-tally.js'
 import { RetryBudget } from './retry.js'
 import { Stickiness, type StickyRequest } from './stickiness.js'
@@ -36,10 +37,8 @@ export interface Dispatchable extends Waiter, StickyRequest {
 }
 
 /** Something in flight that is checked, or ended, when a deadline passes. */
-export interface Supervised extends HasDeadline {
+export interface Supervised extends HasDeadline, Preemptible {
   readonly account: ClientAccount
-  /** It has a place at a target, which does not have the whole request yet. */
-  readonly bodyIsArriving: boolean
   deadlinePassed(): void
   giveUp(code: BalancerErrorCode): void
 }
@@ -270,17 +269,10 @@ export class Dispatcher {
     return [...this.pool.targets()].some(({ inFlight, bound }) => inFlight + bound > 0)
   }
 
-  /**
-   * A request of the largest holder whose body is still on its way gives its place to a client that holds
-   * less. So clients that come one after the other end with the same as those that come together.
-   */
+  /** A client that finds no place gets one of the client that holds most, unless that one is served without delay. */
   #makePlaceFor(account: ClientAccount): void {
-    let largest: Supervised | undefined
-    for (const item of this.progressing.items()) {
-      const least = largest?.account.places.held ?? account.places.held + 1
-      if (item.bodyIsArriving && item.account.places.held > least) largest = item
-    }
-    largest?.giveUp('OVERLOADED')
+    const awaiting = this.pool.open ? [] : [...this.awaiting.items(), ...this.handshakes.items()]
+    giverTo<Supervised>(account, this.progressing.items(), awaiting)?.giveUp('OVERLOADED')
   }
 
   /** A request that is known to end its target is kept away from those that have to get through a second try. */

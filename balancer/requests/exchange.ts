@@ -70,8 +70,9 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     return this.#clientPlace.isTaken
   }
 
-  get bodyIsArriving(): boolean {
-    return this.#state === 'sent' && !this.#clock.isSent && !this.request.complete
+  get keptPlaceMs(): number {
+    const waits = this.#state === 'sent' && !this.answering && this.#clientPlace.isOfAll
+    return waits ? this.#clock.waitsForMs : 0
   }
 
   get response(): ServerResponse {

@@ -27,11 +27,11 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #place: Entry | undefined
   #attempt: Attempt | undefined
   #tries: Tries | undefined
+  #sentAt = 0
   readonly #clientPlace: RequestPlace
   readonly #closed = (): void => this.#over()
   readonly isUpgrade = true
   readonly answering = false
-  readonly bodyIsArriving = false
   deadline: Entry | undefined
 
   /** @param onDecline the target does not upgrade: the request is to be handled as an ordinary one */
@@ -57,6 +57,10 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     return this.#tries?.targets
   }
 
+  get keptPlaceMs(): number {
+    return this.#state === 'sent' && this.#clientPlace.isOfAll ? performance.now() - this.#sentAt : 0
+  }
+
   start(): void {
     this.socket.once('close', this.#closed)
     this.dispatcher.dispatch(this)
@@ -64,6 +68,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
 
   takeTo(target: Target, bound: boolean): void {
     this.#state = 'sent'
+    this.#sentAt = performance.now()
     this.#target = target
     this.#clientPlace.take(bound)
     this.dispatcher.handshakes.add(this)

@@ -22,13 +22,15 @@ export class RequestClock {
     private readonly dispatcher: Dispatcher,
   ) {}
 
-  get isSent(): boolean {
-    return this.#sentAt !== 0
-  }
-
   /** How long ago a target had the whole request, in milliseconds. */
   get sentForMs(): number {
     return performance.now() - this.#sentAt
+  }
+
+  /** The same while a target has it; without end while its client is still sending it. */
+  get waitsForMs(): number {
+    if (this.#sentAt !== 0) return this.sentForMs
+    return this.timed.request.complete ? 0 : Infinity
   }
 
   beginMeasuring(): void {

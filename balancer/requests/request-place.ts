@@ -20,6 +20,11 @@ export class RequestPlace {
     return this.#holding !== undefined
   }
 
+  /** It could be a place of any request. */
+  get isOfAll(): boolean {
+    return this.#holding === this.account.places
+  }
+
   /** Takes a place unless there is one. It is kept over all tries. @param bound at the target that has its session */
   take(bound: boolean): void {
     if (this.#holding !== undefined) return

@@ -104,6 +104,55 @@ void t.test('a connection that is in use is not closed for its client’s share'
   t.equal((await busy.response()).status, 200)
 })
 
+for (const trustProxy of [0, 1]) {
+  void t.test(
+    `when others stream on all connections, a new client is served, with TRUST_PROXY=${trustProxy}`,
+    async t => {
+      const target = await FakeTarget.start(t, 'a', ({ url }, response) => {
+        if (url === '/page') response.write('a stream')
+        else response.end('served')
+      })
+      const { balancer, connect } = await adopting(t, target, { maxSockets: 24, trustProxy })
+      const streams: RawConnection[] = []
+      // One client after the other gets as much as it leaves free.
+      for (const [from, share] of Object.entries({ 2: 12, 3: 6, 4: 4, 5: 2 })) {
+        for (let i = 0; i < share; i += 1) {
+          const client = (await connect(`127.0.0.${from}`)).write(GET)
+          await until(() => client.unread.length > 0, 'an answer')
+          streams.push(client)
+        }
+      }
+      t.equal(balancer.connections, 24, 'nothing is left')
+      const other = await connect('127.0.0.9')
+      const answer = await other.write(requestBytes('GET /other')).response()
+      const lost = (): number[] => streams.flatMap(({ ended }, i) => (ended ? [i] : []))
+      if (trustProxy === 1) {
+        t.equal(answer.status, 503, 'many clients are behind the connections of a proxy, so none is cut')
+        t.strictSame(lost(), [])
+        return
+      }
+      t.equal(answer.status, 200)
+      await until(() => lost().length > 0, 'a client to lose a connection')
+      t.ok(lost().length === 1 && lost()[0]! < 12, 'the client with most has lost one')
+      t.equal((await other.write(requestBytes('GET /other')).response()).status, 200, 'the new one keeps its own')
+    },
+  )
+}
+
+void t.test('a client with little keeps what it streams when nothing is left', async t => {
+  const target = await FakeTarget.start(t, 'a', (_request, response) => void response.write('a stream'))
+  const { balancer, connect } = await adopting(t, target, { maxSockets: 8 })
+  for (const from of ['127.0.0.2', '127.0.0.3']) {
+    for (let i = 0; i < 4; i += 1) {
+      const client = (await connect(from)).write(GET)
+      await until(() => client.unread.length > 0, 'an answer')
+    }
+  }
+  t.equal(balancer.connections, 8)
+  t.equal((await (await connect('127.0.0.9')).response()).status, 503)
+  t.equal(balancer.connections, 8)
+})
+
 void t.test('the connections of a trusted proxy are not limited by a share', async t => {
   const target = await FakeTarget.start(t, 'a')
   const { balancer, connect } = await adopting(t, target, { maxSockets: 4, trustProxy: 1 })

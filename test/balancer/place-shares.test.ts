@@ -1,0 +1,73 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
+import t, { type Test } from 'tap'
+import { until } from '../helpers/deadline.js'
+import { FakeTarget } from '../helpers/fake-target.js'
+import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js'
+import { RunningBalancer } from '../helpers/running-balancer.js'
+import { UPGRADE_HEADERS } from '../helpers/websocket.js'
+
+const MAX = 32
+const HOGS = Array.from({ length: 6 }, (_, i) => `127.0.0.${i + 2}`)
+const PAGE = requestBytes('GET /page', ['Connection: close'])
+
+function answer({ url }: IncomingMessage, response: ServerResponse): void {
+  if (url === '/page') response.end('a page')
+}
+
+const settings = {
+  'behind a socket': async (t: Test): Promise<RunningBalancer> => {
+    const target = await FakeTarget.start(t, 'a', answer, { onUpgrade: () => undefined })
+    return RunningBalancer.start(t, [target], { maxInFlight: MAX })
+  },
+  'in the same process': async (t: Test): Promise<RunningBalancer> => {
+    const running = await RunningBalancer.start(t, [], { maxInFlight: MAX })
+    running.balancer.setLocal('a', { handleRequest: answer, upgrades: () => true, handleUpgrade: () => undefined })
+    return running
+  },
+}
+
+/** One client after the other asks for more than it can get, until no place is left. */
+async function fill(
+  t: Test,
+  { port, balancer }: RunningBalancer,
+  bytes: string,
+): Promise<Map<string, RawConnection[]>> {
+  const hogs = new Map<string, RawConnection[]>()
+  for (const from of HOGS) {
+    const own = await Promise.all(Array.from({ length: MAX }, () => RawConnection.open(port, from)))
+    t.teardown(() => own.forEach(each => each.destroy()))
+    for (const each of own) each.write(bytes)
+    hogs.set(from, own)
+    const held = balancer.ledger().inFlight
+    await until(() => balancer.ledger().inFlight > held || held === MAX, 'requests to be in flight')
+  }
+  await until(() => balancer.ledger().inFlight === MAX, 'all places to be taken')
+  return hogs
+}
+
+const refusedOf = (clients: readonly RawConnection[]): number =>
+  clients.filter(({ unread }) => unread.includes('OVERLOADED')).length
+
+for (const [where, start] of Object.entries(settings)) {
+  for (const bytes of [requestBytes('GET /hang'), requestBytes('POST /hang', [], 'a body')]) {
+    const what = bytes.slice(0, 4).trim()
+    void t.test(`when the ${what}s of others hang at all places, a new client is served, ${where}`, async t => {
+      const running = await start(t)
+      const hogs = await fill(t, running, bytes)
+      const served = async (): Promise<boolean> => (await rawExchange(running.port, PAGE)).status === 200
+      await until(served, 'the new client to get a place')
+      for (let i = 0; i < 20; i += 1) t.equal((await rawExchange(running.port, PAGE)).status, 200)
+      t.equal(running.balancer.ledger().inFlight, MAX - 1, 'no more was given up than that')
+      // The last of them have little, too, and may have got a place in the same way.
+      t.ok(refusedOf(hogs.get('127.0.0.2')!) >= 1, 'the client with most has lost one')
+      t.equal(refusedOf(hogs.get('127.0.0.3')!), 0)
+    })
+  }
+}
+
+void t.test('when the handshakes of others hang at all places, a new client is served', async t => {
+  const running = await settings['behind a socket'](t)
+  await fill(t, running, requestBytes('GET /hang', UPGRADE_HEADERS))
+  const served = async (): Promise<boolean> => (await rawExchange(running.port, PAGE)).status === 200
+  await until(served, 'the new client to get a place')
+})

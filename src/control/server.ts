@@ -5,6 +5,7 @@ import { CommandAnswer, problemOf } from './command-answer.js'
 import { carriesBody, pathOf } from './command-request.js'
 import { commandRoutes, type CommandRoute } from './command-routes.js'
 import type { Commands } from './commands.js'
+import { ControlConnections } from './control-connections.js'
 import type { Door } from './door.js'
 import { contentTypes, ControlError, routes, type ControlErrorCode, type RouteName } from './protocol.js'
 
@@ -30,6 +31,7 @@ export class ControlServer implements Service {
   readonly #server: http.Server
   readonly #routes: Record<RouteName, CommandRoute>
   readonly #open = new Set<CommandAnswer>()
+  readonly #connections: ControlConnections
   #stopped: Promise<void> | undefined
 
   constructor(
@@ -45,7 +47,7 @@ export class ControlServer implements Service {
       connectionsCheckingInterval: CHECK_INTERVAL_MS,
     }
     this.#server = http.createServer(limits, (request, response) => this.#serve(request, response))
-    this.#server.maxConnections = MAX_CONNECTIONS
+    this.#connections = new ControlConnections(this.#server, MAX_CONNECTIONS)
     this.#server.on('clientError', refuseUnreadable)
   }
 
@@ -77,6 +79,7 @@ export class ControlServer implements Service {
     const found = (Object.keys(routes) as RouteName[]).filter(name => isAt(name, path))
     const name = found.find(name => routes[name].method === request.method)
     const refusal = this.door.refusalOf(request, name)
+    if (refusal === undefined) this.#connections.admit(request.socket)
     if (this.#stopped !== undefined) answer.failed(new ControlError('STOPPING'))
     else if (refusal !== undefined) answer.failed(new ControlError(refusal), refusalHeaders(refusal))
     else if (carriesBody(request) && !TAKES_BODY.has(name))

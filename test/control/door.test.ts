@@ -162,3 +162,21 @@ void t.test('a port that is taken is named', async t => {
   const failed = startControl(t, {}, portDoor(port, { permissionOf: () => new AbortController().signal }))
   await t.rejects(failed, { message: new RegExp(`^ADMIN_PORT=${port} cannot be opened: .*EADDRINUSE`) })
 })
+
+void t.test('strangers that hold all connections of the port do not keep out who has a token', async t => {
+  const { server } = await startControl(t, {}, portDoor(0, { accepts: token => token === GOOD }))
+  const port = server.port!
+  const strangers = Array.from({ length: 100 }, () => net.connect(port, '127.0.0.1').on('error', () => undefined))
+  t.teardown(() => strangers.forEach(socket => socket.destroy()))
+  await Promise.all(strangers.map(socket => once(socket, 'connect')))
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
+  t.teardown(() => agent.destroy())
+  const freed = once(agent, 'free')
+  t.match(await ask(port, { agent, headers: { authorization } }), { status: 200 })
+  const [own] = (await freed) as [net.Socket]
+  const more = Array.from({ length: 100 }, () => net.connect(port, '127.0.0.1').on('error', () => undefined))
+  t.teardown(() => more.forEach(socket => socket.destroy()))
+  await Promise.all(more.map(socket => once(socket, 'connect')))
+  t.match(await ask(port, { agent, headers: { authorization } }), { status: 200 })
+  t.notOk(own.destroyed, 'it keeps its connection')
+})

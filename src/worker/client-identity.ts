@@ -1,5 +1,5 @@
 import { IncomingMessage } from 'node:http'
-import type { Socket } from 'node:net'
+import { Socket } from 'node:net'
 import { openEnvelope, removeEnvelope } from '#balancer/contract/client-envelope.js'
 
 /** The sender of a request. */
@@ -21,11 +21,14 @@ interface IdentifiedSocket extends Socket {
   [publicPort]?: number | undefined
   /** The request, when it has a `Forwarded` header. */
   [forwarded]?: IncomingMessage | undefined
+  /** The last request that it has carried. */
+  [carried]?: IncomingMessage
 }
 
 const client = Symbol('client')
 const publicPort = Symbol('publicPort')
 const forwarded = Symbol('forwarded')
+const carried = Symbol('carried')
 
 /** Shared by all sockets: V8 turns a socket with getters of its own into a hash table, which is larger and slower. */
 const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
@@ -75,11 +78,16 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
  */
 export function adoptClient(request: IncomingMessage, found: Client, port?: number): void {
   const socket = request.socket as IdentifiedSocket
-  const known = socket[client] !== undefined
+  const before = socket[client]
+  const last = socket[carried]
+  // A connection that is one client's own always comes with the same object.
+  if (before !== found && last !== undefined && last !== request) leaveBehind(last, socket)
+  // An upgraded connection carries no other, and may be open for long.
+  if ((request as IncomingMessage & { upgrade?: boolean }).upgrade !== true) socket[carried] = request
   socket[client] = found
   socket[publicPort] = port
   if (request.headers['forwarded'] !== undefined || socket[forwarded] !== undefined) noteForwarded(socket, request)
-  if (!known) Object.defineProperties(socket, identity)
+  if (before === undefined) Object.defineProperties(socket, identity)
   if (found.isOld === true) Object.assign(request, HTTP_1_0)
   if (found.hasNoHost === true) removeHost(request)
 }
@@ -89,6 +97,25 @@ function removeHost({ headers, rawHeaders }: IncomingMessage): void {
   const at = rawHeaders.findIndex((name, i) => i % 2 === 0 && name.toLowerCase() === 'host')
   if (at >= 0) rawHeaders.splice(at, 2)
 }
+
+/**
+ * An app may go on with a request that it has answered. It must not take the next client of the connection for the one of
+ * that request, nor close its connection. To such an app its own client has left, but is still known.
+ */
+function leaveBehind(request: IncomingMessage, socket: IdentifiedSocket): void {
+  closed ??= Object.defineProperties(Object.create(new Socket().destroy()) as IdentifiedSocket, identity)
+  const own = Object.create(closed) as IdentifiedSocket
+  // Otherwise listeners would be added to the one that all have in common.
+  Object.assign(own, { _events: undefined, _eventsCount: 0 })
+  Object.assign(own, {
+    [client]: socket[client],
+    [publicPort]: socket[publicPort],
+    [forwarded]: socket[forwarded],
+  })
+  request.socket = own
+}
+
+let closed: IdentifiedSocket | undefined
 
 /** As Node's parser says it of such a request. */
 const HTTP_1_0 = { httpVersion: '1.0', httpVersionMinor: 0 }

@@ -42,6 +42,21 @@ void t.test('the envelope is removed from the request, and nothing else is', t =
   t.end()
 })
 
+void t.test('a request keeps the connection of its client as long as that is one client’s own', t => {
+  const client = { address: '192.0.2.1', port: 7, protocol: 'http' }
+  const requests = Array.from({ length: 3 }, () => requestWith('Host', 'a.example'))
+  const [{ socket }, second, third] = requests as [http.IncomingMessage, http.IncomingMessage, http.IncomingMessage]
+  for (const request of requests) request.socket = socket
+  for (const request of requests.slice(0, 2)) adoptClient(request, client)
+  t.ok(requests.every(request => request.socket === socket))
+  adoptClient(third, { ...client, address: '192.0.2.2' })
+  t.not(second.socket, socket)
+  t.equal(second.socket.remoteAddress, '192.0.2.1')
+  t.equal(third.socket, socket)
+  t.equal(third.socket.remoteAddress, '192.0.2.2')
+  t.end()
+})
+
 void t.test('an Express app sees the client of each request on a shared connection', async t => {
   const app = express()
   app.get('/', ({ ip, protocol, secure, socket }, response) => {

@@ -131,9 +131,14 @@ export class Listener {
     // In mesh mode an app is in this process, and may measure its requests by a method that it puts in the place of Node's.
     // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
     server.emit = EventEmitter.prototype.emit
-    const refuseExpectation = (_request: IncomingMessage, response: ServerResponse): void => {
-      response.shouldKeepAlive = false
-      answerProblem(response, 'EXPECTATION_FAILED', randomUUID(), ownHeaders)
+    const refuseExpectation = (request: IncomingMessage, response: ServerResponse): void => {
+      const refuse = (): void => {
+        response.shouldKeepAlive = false
+        answerProblem(response, 'EXPECTATION_FAILED', randomUUID(), ownHeaders)
+      }
+      if (Pipeline.isBehind(response))
+        this.#pipeline.enter(request, response, this.#connections.senderOf(request).account, refuse)
+      else refuse()
     }
     server.on('request', (request, response) => this.#serve(request, response, false))
     server.on('checkContinue', (request: IncomingMessage, response: ServerResponse) => {
@@ -150,7 +155,23 @@ export class Listener {
     return server
   }
 
+  /** Nothing is answered before its turn: one that waits counts for its client, whatever its answer will be. */
   #serve(request: IncomingMessage, response: ServerResponse, continueWanted: boolean): void {
+    const { client, account } = this.#connections.senderOf(request)
+    if (!Pipeline.isBehind(response)) this.#begin(request, response, continueWanted, client, account)
+    else {
+      const begin = (): void => this.#begin(request, response, continueWanted, client, account)
+      this.#pipeline.enter(request, response, account, begin)
+    }
+  }
+
+  #begin(
+    request: IncomingMessage,
+    response: ServerResponse,
+    continueWanted: boolean,
+    client: ClientIdentity,
+    account: ClientAccount,
+  ): void {
     const requestId = randomUUID()
     const refusal = refusalOf(request, this.#options.maxHeaders)
     if (refusal !== undefined) {
@@ -160,14 +181,11 @@ export class Listener {
       return
     }
     if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options)) return
-    const { client, account } = this.#connections.senderOf(request)
     const { preview } = this.dispatcher.pool.releases
     if (preview !== undefined && answerPreviewLink(request, response, client, preview, this.#options.ownHeaders)) return
     const id = requestIdOf(request, client) ?? requestId
     const owner = this.#takeSessionName(request)
-    const exchange = new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account)
-    if (!Pipeline.isBehind(response)) exchange.start()
-    else this.#pipeline.enter(request, response, account, () => exchange.start())
+    new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account).start()
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {

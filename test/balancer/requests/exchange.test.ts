@@ -413,6 +413,31 @@ void t.test('a client with more pipelined requests than its share of the memory 
   await running.quiet()
 })
 
+for (const [what, refused, status] of [
+  ['a bad host', requestBytes('GET http://other/'), 400],
+  ['a method that is not served', requestBytes('TRACE /'), 405],
+  ['an unknown expectation', requestBytes('GET /', ['Expect: 200-ok']), 417],
+] as const) {
+  void t.test(`pipelined requests with ${what} wait for their turn and count for their client, too`, async t => {
+    const held: ServerResponse[] = []
+    const target = await FakeTarget.start(t, 'a', (_request, response) => void held.push(response))
+    const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 100_000 })
+    const client = await running.connect()
+    client.write(GET + refused.repeat(10))
+    await until(() => running.balancer.ledger().waiting === 10, 'the others to wait')
+    t.strictSame(running.refused, [])
+    held[0]?.end('served')
+    t.equal((await client.response()).status, 200)
+    t.equal((await client.response()).status, status)
+    t.equal(await client.closed, 'end')
+    t.equal(running.refused.length, status === 400 ? 1 : 0, 'one line for the connection')
+    const greedy = await running.connect()
+    greedy.write(GET + refused.repeat(100))
+    t.equal(await greedy.closed, 'reset')
+    await running.quiet()
+  })
+}
+
 void t.test('a body for which there is no memory is sent on as it comes', async t => {
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     request.resume().once('end', () => response.end('good'))

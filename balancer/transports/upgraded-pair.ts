@@ -35,6 +35,8 @@ export class UpgradedPair implements UpgradedConnection {
       .on('close', () => this.#clientGone())
     client.resume()
     target.resume()
+    // It may have left while its handshake was under way.
+    if (client.readableEnded) this.#clientEnded()
   }
 
   closeForRestart(): void {

@@ -4,7 +4,7 @@ import net from 'node:net'
 import t from 'tap'
 import { until, within } from '../helpers/deadline.js'
 import { FakeTarget, RawTarget } from '../helpers/fake-target.js'
-import { requestBytes, type RawConnection } from '../helpers/raw-http.js'
+import { rawExchange, requestBytes, type RawConnection } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 import {
   BINARY,
@@ -137,6 +137,33 @@ void t.test('a handshake is answered 502 when its target closes without an answe
     t.equal(raw.heads.length, 1, 'a handshake is not sent twice')
   }
 })
+
+for (const allowHalfOpen of [true, false]) {
+  const which = allowHalfOpen ? 'never ends' : 'ends with its client'
+  void t.test(`a client that ends during its handshake leaves nothing open at a target that ${which}`, async t => {
+    let accept = (): void => undefined
+    let ended = false
+    const slow = await RawTarget.start(
+      t,
+      'slow',
+      socket => {
+        socket.on('end', () => (ended = true)).resume()
+        accept = () => void socket.write(SWITCH)
+      },
+      { allowHalfOpen },
+    )
+    const running = await RunningBalancer.start(t, [slow])
+    const client = await running.connect()
+    client.write(UPGRADE).end()
+    await until(() => slow.heads.length === 1, 'the handshake to arrive')
+    // The edge reads the end of the client before it passes the answer on.
+    await rawExchange(running.port, requestBytes('GET http://other/'))
+    accept()
+    t.equal((await client.response()).status, 101)
+    await until(() => ended, 'the target to learn of the end')
+    await running.quiet()
+  })
+}
 
 void t.test('an upgraded connection is cut if one side never ends', async t => {
   const stubborn = await RawTarget.start(t, 'stubborn', socket => socket.write(SWITCH), { allowHalfOpen: true })

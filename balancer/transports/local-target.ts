@@ -60,6 +60,8 @@ export class LocalTarget implements Transport {
     rewriteRequestHeaders(request, client, requestId)
     upgrade.upgraded(new LocalUpgraded(socket, speaksWebSocket(request)))
     this.app.handleUpgrade(request, socket, head, client)
+    // The client has ended its side while the handshake waited. An app that hears nothing of it keeps the connection.
+    if (socket.readableEnded) process.nextTick(() => socket.emit('end'))
   }
 
   close(): void {}
@@ -104,17 +106,27 @@ function detach(forwarded: ForwardedRequest): void {
 }
 
 class LocalUpgraded implements UpgradedConnection {
+  #timer: NodeJS.Timeout | undefined
+
   constructor(
     private readonly socket: Duplex,
     private readonly isWebSocket: boolean,
-  ) {}
+  ) {
+    // As behind a socket: a client that was told of the end has a moment to end as well. An app may not read any more.
+    socket.on('finish', () => this.#endSoon())
+  }
 
   /** WebSocket libraries write whole frames, so the stream is at a frame boundary between two writes. */
   closeForRestart(): void {
     if (this.socket.writableEnded) return
     this.socket.end(this.isWebSocket ? CLOSE_SERVICE_RESTART : '')
-    const timer = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
-    this.socket.once('close', () => clearTimeout(timer))
+    this.#endSoon()
+  }
+
+  #endSoon(): void {
+    if (this.#timer !== undefined) return
+    this.#timer = setTimeout(() => this.socket.destroy(), CLOSE_TIMEOUT_MS)
+    this.socket.once('close', () => clearTimeout(this.#timer))
   }
 }
 

@@ -346,6 +346,35 @@ void t.test('a request to a local app ends when its client leaves', async t => {
   await running.quiet()
 })
 
+void t.test('a client that ends while its handshake waits leaves nothing open at a local app', async t => {
+  const app = new FakeApp(() => undefined)
+  const running = await RunningBalancer.start(t, [], { maxInFlight: 1, overloadWaitMs: 10_000 })
+  running.balancer.setLocal('a', app)
+  const busy = await running.connect()
+  busy.write(GET)
+  await until(() => app.calls.length === 1, 'the request to arrive')
+  const client = await running.connect()
+  client.write(requestBytes('GET /', UPGRADE_HEADERS)).end()
+  await until(() => running.balancer.ledger().waiting === 1, 'the handshake to wait')
+  // The edge reads the end of the client meanwhile.
+  t.equal((await (await running.connect()).write(requestBytes('GET http://other/')).response()).status, 400)
+  app.calls[0]?.response.end('served')
+  t.equal((await busy.response()).status, 200)
+  await until(() => app.sockets.length === 1, 'the handshake to be handed over')
+  await running.quiet(1)
+})
+
+void t.test('an upgraded connection that a local app ends without reading is closed', async t => {
+  const app = new FakeApp(() => undefined)
+  app.handleUpgrade = (_request, socket) => void socket.end('HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n')
+  const running = await RunningBalancer.start(t)
+  running.balancer.setLocal('a', app)
+  const client = await running.connect()
+  client.write(requestBytes('GET /', UPGRADE_HEADERS) + 'x'.repeat(1_000))
+  t.equal((await client.response()).status, 403)
+  await running.quiet()
+})
+
 void t.test('an upgrade that a local app declines is handled and counted as a request', async t => {
   const app = new FakeApp((_request, response) => {
     response.write('begun ')

@@ -28,8 +28,8 @@ export class ChannelSocket extends net.Socket {
   #sent = 0
   /** Bytes that may be sent before the balancer has taken some. */
   #credit = CHANNEL_WINDOW
-  /** The bytes that wait for credit. */
-  #rest: Buffer | undefined
+  /** What waits for credit, as it was written: a copy would cost as much memory again for each client that does not read. */
+  #rest: Array<string | Buffer> = []
   #whenSent: Callback | undefined
 
   constructor(
@@ -56,7 +56,7 @@ export class ChannelSocket extends net.Socket {
   /** The balancer has taken so many bytes. */
   credit(bytes: number): void {
     this.#credit += bytes
-    if (this.#rest !== undefined) this.#sendRest(this.#rest)
+    if (this.#rest.length > 0) this.#sendRest()
   }
 
   override _read(): void {
@@ -68,14 +68,10 @@ export class ChannelSocket extends net.Socket {
   }
 
   override _writev(chunks: Chunk[], callback: Callback): void {
-    const parts = chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding))
-    const texts = parts.filter(part => typeof part === 'string')
-    if (texts.length === parts.length) this.#send(texts.join(''), callback)
-    else
-      this.#send(
-        Buffer.concat(parts.map(part => (typeof part === 'string' ? Buffer.from(part, 'latin1') : part))),
-        callback,
-      )
+    const parts = inFrames(chunks.map(({ chunk, encoding }) => bytesOf(chunk, encoding)))
+    const [only] = parts
+    if (only !== undefined && parts.length === 1) this.#send(only, callback)
+    else this.#sendInParts(parts, callback)
   }
 
   override _final(callback: Callback): void {
@@ -84,36 +80,51 @@ export class ChannelSocket extends net.Socket {
   }
 
   override _destroy(error: Error | null, callback: Callback): void {
-    this.#rest = undefined
+    this.#rest = []
     this.carrier.channelClosed(this)
     super._destroy(error, callback)
   }
 
   #send(bytes: string | Buffer, callback: Callback): void {
-    const { length } = bytes
-    // As a socket does whenever something moves on it.
-    if (this.timeout !== undefined && this.timeout > 0) this.setTimeout(this.timeout)
-    if (length <= MAX_FRAME_BYTES && length <= this.#credit) {
-      this.#carry(bytes)
-      callback()
-      return
-    }
-    this.#whenSent = callback
-    this.#sendRest(typeof bytes === 'string' ? Buffer.from(bytes, 'latin1') : bytes)
+    if (!this.#fits(bytes)) return this.#sendInParts([bytes], callback)
+    this.#noteMove()
+    this.#carry(bytes)
+    callback()
   }
 
-  #sendRest(bytes: Buffer): void {
-    let at = 0
-    while (at < bytes.length && this.#credit > 0) {
-      const end = Math.min(bytes.length, at + MAX_FRAME_BYTES, at + this.#credit)
-      this.#carry(bytes.subarray(at, end))
-      at = end
+  #sendInParts(parts: Array<string | Buffer>, callback: Callback): void {
+    this.#noteMove()
+    this.#rest = parts
+    this.#whenSent = callback
+    this.#sendRest()
+  }
+
+  #sendRest(): void {
+    for (let part = this.#rest[0]; part !== undefined && this.#credit > 0; part = this.#rest[0]) {
+      if (this.#fits(part)) {
+        this.#rest.shift()
+        this.#carry(part)
+      } else {
+        const bytes = bufferOf(part)
+        const end = Math.min(MAX_FRAME_BYTES, this.#credit)
+        this.#rest[0] = bytes.subarray(end)
+        this.#carry(bytes.subarray(0, end))
+      }
     }
-    this.#rest = at < bytes.length ? bytes.subarray(at) : undefined
-    if (this.#rest !== undefined) return
+    if (this.#rest.length > 0) return
     const callback = this.#whenSent
     this.#whenSent = undefined
     callback?.()
+  }
+
+  /** Into one frame, now. */
+  #fits({ length }: string | Buffer): boolean {
+    return length <= MAX_FRAME_BYTES && length <= this.#credit
+  }
+
+  /** As a socket does whenever something moves on it. */
+  #noteMove(): void {
+    if (this.timeout !== undefined && this.timeout > 0) this.setTimeout(this.timeout)
   }
 
   #carry(bytes: string | Buffer): void {
@@ -134,11 +145,40 @@ export class ChannelSocket extends net.Socket {
       },
       bytesWritten: {
         get(this: ChannelSocket) {
-          return this.#sent + (this.#rest?.length ?? 0)
+          return this.#rest.reduce((sum, part) => sum + part.length, this.#sent)
         },
       },
     })
   }
+}
+
+/** Joins what goes into one frame, and so reaches the balancer in one piece. Copies nothing that is longer. */
+function inFrames(parts: ReadonlyArray<string | Buffer>): Array<string | Buffer> {
+  const joined: Array<string | Buffer> = []
+  let together: Array<string | Buffer> = []
+  let length = 0
+  for (const part of parts) {
+    if (length + part.length > MAX_FRAME_BYTES && together.length > 0) {
+      joined.push(join(together))
+      together = []
+      length = 0
+    }
+    together.push(part)
+    length += part.length
+  }
+  if (together.length > 0) joined.push(join(together))
+  return joined
+}
+
+function join(parts: ReadonlyArray<string | Buffer>): string | Buffer {
+  const [only] = parts
+  if (only !== undefined && parts.length === 1) return only
+  return parts.every(part => typeof part === 'string') ? parts.join('') : Buffer.concat(parts.map(bufferOf))
+}
+
+/** @param part one character a byte, if it is a string */
+function bufferOf(part: string | Buffer): Buffer {
+  return typeof part === 'string' ? Buffer.from(part, 'latin1') : part
 }
 
 /** Strings up to this size are joined to one write, which costs less than a list of buffers. */

@@ -7,6 +7,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
 import { PoliteClient, sawOf } from '../helpers/polite-client.js'
 import { requestBytes } from '../helpers/raw-http.js'
+import { UPGRADE_HEADERS } from '../helpers/websocket.js'
 
 /** Each attack comes from 127.0.0.2 and up, and is held as long. */
 const HELD_MS = 10_000
@@ -72,6 +73,8 @@ interface Attack {
   env?: Record<string, string>
   openFiles?: number
   attackers?: number
+  /** What a trusted proxy has open is not cut, and with a trusted hop everybody is one. */
+  isForDirectClients?: boolean
   /** Called once for each attacker, in turn. */
   begin(attacker: Attacker): Promise<void>
   /** The most memory that the attack may cost: all balancing processes together, and the system's for TCP. */
@@ -81,6 +84,14 @@ interface Attack {
   isLetGoInMeshMode?: boolean
 }
 
+/** Connections in all. */
+const FEW = { MAX_SOCKETS: '300' }
+const numbered = (name: string, count: number): string[] => Array.from({ length: count }, (_, i) => `${name}${100 + i}`)
+const NAMES = requestBytes('GET /', [
+  `Connection: ${numbered('g', 1_500).join()}`,
+  ...numbered('h', 900).map(name => `${name}:`),
+])
+const REFUSED = requestBytes('GET http://other/')
 const SLOW_BODY = requestBytes('POST /form', ['Content-Length: 100000'])
 const HELD_BODY = requestBytes('POST /form', ['Idempotency-Key: 1', 'Content-Length: 65536'])
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
@@ -101,6 +112,26 @@ const attacks: Attack[] = [
   {
     name: '600 long polls of one client',
     begin: attacker => attacker.open(600, socket => socket.resume().write(requestBytes('GET /poll')), true),
+  },
+  {
+    name: '300 long polls of each of ten clients, one after the other',
+    attackers: 10,
+    begin: attacker => attacker.open(300, socket => socket.resume().write(requestBytes('GET /poll')), true),
+  },
+  {
+    name: '300 streams of each of ten clients, one after the other, where 300 connections may be open',
+    env: FEW,
+    attackers: 10,
+    isForDirectClients: true,
+    begin: attacker => attacker.open(300, socket => socket.resume().write(requestBytes('GET /stream')), true),
+  },
+  {
+    name: '300 upgraded connections of each of ten clients, one after the other, where 300 may be open',
+    env: FEW,
+    attackers: 10,
+    isForDirectClients: true,
+    begin: attacker =>
+      attacker.open(300, socket => socket.resume().write(requestBytes('GET /', UPGRADE_HEADERS)), true),
   },
   {
     name: '640 unread downloads',
@@ -129,6 +160,19 @@ const attacks: Attack[] = [
     begin: attacker =>
       attacker.open(10, socket => socket.resume().write(requestBytes('GET /poll') + PIPELINED.repeat(1_000))),
     mostMemory: 60 * MEGABYTE,
+  },
+  {
+    name: '20 connections with 3,000 refused requests each behind a long poll',
+    begin: attacker =>
+      attacker.open(20, socket => socket.resume().write(requestBytes('GET /poll') + REFUSED.repeat(3_000)), true),
+    mostMemory: 100 * MEGABYTE,
+  },
+  {
+    name: '20 connections whose requests name thousands of headers',
+    begin: attacker =>
+      attacker.open(20, socket => {
+        socket.on('data', () => socket.write(NAMES)).write(NAMES)
+      }),
   },
   {
     name: '1,000 bodies that are held until they are complete',
@@ -187,6 +231,7 @@ async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROX
 for (const attack of attacks) {
   for (const [mode, BALANCERS] of Object.entries(MODES)) {
     for (const [trust, TRUST_PROXY] of Object.entries(TRUST)) {
+      if (attack.isForDirectClients === true && TRUST_PROXY === '1') continue
       void t.test(`${attack.name} cost nobody else anything, in ${mode} with ${trust}`, async t => {
         await withstands(t, attack, BALANCERS, TRUST_PROXY)
       })

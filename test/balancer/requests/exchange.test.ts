@@ -1,4 +1,5 @@
-import type { IncomingMessage, ServerResponse } from 'node:http'
+import http, { type IncomingMessage, type ServerResponse } from 'node:http'
+import type { Socket } from 'node:net'
 import t from 'tap'
 import { until } from '../../helpers/deadline.js'
 import { FakeTarget, RawTarget, type TargetHandler } from '../../helpers/fake-target.js'
@@ -413,6 +414,29 @@ void t.test('a client with more pipelined requests than its share of the memory 
   await running.quiet()
 })
 
+void t.test('what a client over its share has sent in one piece is passed over', async t => {
+  const target = await FakeTarget.start(t, 'a', request => void request.resume())
+  let parsed = 0
+  class Counted extends http.IncomingMessage {
+    constructor(socket: Socket) {
+      super(socket)
+      parsed += 1
+    }
+  }
+  const messages = { IncomingMessage: Counted }
+  const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 100_000, messages })
+  for (let i = 1; i <= 10; i += 1) {
+    const client = await running.connect()
+    client.write((requestBytes('GET /') + requestBytes('POST /', [], 'a body')).repeat(500))
+    t.equal(await client.closed, 'reset')
+    t.ok(parsed < 20 * i, `${parsed} of ${1_000 * i} were parsed`)
+  }
+  await running.quiet()
+  // Node uses its parsers again.
+  for (let i = 0; i < 3; i += 1)
+    t.equal((await rawExchange(running.port, requestBytes('GET http://other/'))).status, 400)
+})
+
 for (const [what, refused, status] of [
   ['a bad host', requestBytes('GET http://other/'), 400],
   ['a method that is not served', requestBytes('TRACE /'), 405],
@@ -421,7 +445,7 @@ for (const [what, refused, status] of [
   void t.test(`pipelined requests with ${what} wait for their turn and count for their client, too`, async t => {
     const held: ServerResponse[] = []
     const target = await FakeTarget.start(t, 'a', (_request, response) => void held.push(response))
-    const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 100_000 })
+    const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 400_000 })
     const client = await running.connect()
     client.write(GET + refused.repeat(10))
     await until(() => running.balancer.ledger().waiting === 10, 'the others to wait')

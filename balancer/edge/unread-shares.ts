@@ -1,5 +1,6 @@
 import type { Socket } from 'node:net'
 import type { ClientAccount } from '../ledger/client-account.js'
+import { unpassedOf } from '../transports/answer-stream.js'
 import { reset } from '../transports/reset.js'
 import type { Reader } from './client-connections.js'
 import { responseInProgress } from './connection-refusals.js'
@@ -108,7 +109,7 @@ export class UnreadShares {
     let most = 0
     for (const [, bytes] of this.#ofClosed.values()) most += bytes
     for (const socket of this.readers.sockets()) {
-      const bytes = socket.writableLength + takenFrom(socket) - (this.#arrived.get(socket) ?? 0)
+      const bytes = pendingOn(socket) + takenFrom(socket) - (this.#arrived.get(socket) ?? 0)
       const reader = bytes === 0 ? undefined : this.readers.readerOf(socket)
       if (reader === undefined) continue
       most += bytes
@@ -153,7 +154,7 @@ export class UnreadShares {
     for (const [socket, taken] of takenBefore) {
       const reader = this.readers.readerOf(socket)
       if (reader === undefined || socket.destroyed) continue
-      const pending = socket.writableLength
+      const pending = pendingOn(socket)
       const told = toldOf(reader, queues)
       // Without the kernel's tables, the bytes that it has taken are the best measure of progress.
       const arrived = taken - (told ?? 0)
@@ -228,6 +229,11 @@ export class UnreadShares {
 }
 
 const NONE: ReadonlySet<Socket> = new Set()
+
+/** The bytes in this process: those written, and those that came from the target after that. */
+function pendingOn(socket: Socket): number {
+  return socket.writableLength + unpassedOf(responseInProgress(socket))
+}
 
 /** All of an answer that takes little memory, however many connections have one. */
 function isShort(socket: Socket): boolean {

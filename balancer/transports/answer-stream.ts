@@ -1,7 +1,21 @@
+import type { ServerResponse } from 'node:http'
 import { endAnswer } from '../errors.js'
 import type { Answer } from './answer.js'
 import { passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
+
+interface Streaming extends ServerResponse {
+  [passed]?: Answer | undefined
+}
+
+/** The answer that a response passes on. */
+const passed = Symbol('passed')
+
+/** The bytes of an answer that have come from its target, and that its client's connection has not taken. */
+export function unpassedOf(response: ServerResponse | undefined): number {
+  const answer = (response as Streaming | undefined)?.[passed]
+  return answer === undefined ? 0 : answer.readableLength
+}
 
 /** Both are called, in any order, and `sent` perhaps twice. */
 export interface AnswerStreamEvents {
@@ -13,17 +27,18 @@ export interface AnswerStreamEvents {
 
 /**
  * Passes the body of an answer on as it arrives, no faster than its client reads.
- * @param passed bytes of the body that were passed on already
+ * @param begun bytes of the body that were passed on already
  */
 export function streamAnswer(
   answer: Answer,
   forwarded: ForwardedRequest,
-  passed: number,
+  begun: number,
   events: AnswerStreamEvents,
 ): void {
-  const { response } = forwarded
+  const response: Streaming = forwarded.response
+  response[passed] = answer
   const length = answer.headers['content-length']
-  let left = length === undefined ? Infinity : Number(length) - passed
+  let left = length === undefined ? Infinity : Number(length) - begun
   let isEnded = false
   const onDrain = (): void => void answer.resume()
   answer.on('data', (chunk: Buffer) => {

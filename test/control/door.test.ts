@@ -3,7 +3,7 @@ import http from 'node:http'
 import net from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
-import { portDoor } from '#src/control/door.js'
+import { portDoor, type Tokens } from '#src/control/door.js'
 import type { Log } from '#src/control/log-answer.js'
 import { contentTypes, type Problem } from '#src/control/protocol.js'
 import { TokenStore } from '#src/control/token-store.js'
@@ -29,14 +29,12 @@ const eventsOf = (text: string): unknown[] =>
 
 const authorization = `Bearer ${GOOD}`
 
+const onlyGood: Tokens = {
+  permissionOf: token => (token === GOOD ? new AbortController().signal : undefined),
+}
+
 void t.test('the control API on a port', async t => {
-  const { server, carriedOut } = await startControl(
-    t,
-    {},
-    portDoor(0, {
-      permissionOf: token => (token === GOOD ? new AbortController().signal : undefined),
-    }),
-  )
+  const { server, carriedOut } = await startControl(t, {}, portDoor(0, onlyGood))
   const port = server.port!
 
   await t.test('answers a request with a token, on 127.0.0.1 alone', async t => {
@@ -164,7 +162,7 @@ void t.test('a port that is taken is named', async t => {
 })
 
 void t.test('strangers that hold all connections of the port do not keep out who has a token', async t => {
-  const { server } = await startControl(t, {}, portDoor(0, { accepts: token => token === GOOD }))
+  const { server } = await startControl(t, {}, portDoor(0, onlyGood))
   const port = server.port!
   const strangers = Array.from({ length: 100 }, () => net.connect(port, '127.0.0.1').on('error', () => undefined))
   t.teardown(() => strangers.forEach(socket => socket.destroy()))

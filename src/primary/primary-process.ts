@@ -101,6 +101,8 @@ async function stopBy(
   next: Promise<NodeJS.Signals>,
 ): Promise<ExitCode> {
   instance.log.info({ signal }, `instance is stopping: ${signal}`)
+  // When nothing is left that keeps this process, it has stopped, whether that was told or not.
+  process.exitCode = exitCodes.ok
   instance.handover.cancel()
   const stopped = instance.services.stop().then(() => {
     instance.release()

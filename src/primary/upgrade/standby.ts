@@ -111,11 +111,20 @@ export class Standby extends EventEmitter<StandbyEvents> {
   }
 }
 
+/** The rest of a channel is read within this time after the exit of its process. */
+const LAST_WORDS_MS = 1_000
+
 /**
  * Resolves when the channel is closed, and so read to its end: the `exit` event may come earlier. The channel of a process
- * that could not be started is never closed.
+ * that could not be started is never closed, and Node does not tell of the end of one over which a handle was on its way.
  */
 function disconnected(process: ChildProcess): Promise<void> {
   if (process.pid === undefined || !process.connected) return Promise.resolve()
-  return new Promise(resolve => process.once('disconnect', () => resolve()))
+  return new Promise(resolve => {
+    const deadline = setTimeout(resolve, LAST_WORDS_MS)
+    process.once('disconnect', () => {
+      clearTimeout(deadline)
+      resolve()
+    })
+  })
 }

@@ -216,10 +216,12 @@ export class Balancer {
   async #stop(deadlineMs: number, settleMs: number): Promise<void> {
     this.closeAfterAnswers()
     this.stopListening()
-    if (settleMs > 0) await sleep(Math.min(settleMs, deadlineMs / 2))
+    const settlesMs = Math.min(settleMs, deadlineMs / 2)
+    if (settlesMs > 0) await sleep(settlesMs)
+    const leftMs = deadlineMs - settlesMs
     // Requests that wait must have time for their answers.
-    this.#dispatcher.pause.endWithin(deadlineMs / 2)
-    await this.#listener.close(deadlineMs)
+    this.#dispatcher.pause.endWithin(leftMs / 2)
+    await this.#listener.close(leftMs)
     this.#dispatcher.stop()
     for (const id of [...this.#checks.keys()]) this.#remove(id)
   }

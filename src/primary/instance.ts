@@ -1,11 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import type { EdgeOrder } from '#balancer/contract/edge-order.js'
-import { previewTokenOf } from '#balancer/contract/preview-token.js'
 import { installEnvironment, startFolder, workerEnvironment } from '../config/app-environment.js'
 import { folderOfApp } from '../config/app-module.js'
-import { isHostOfApp, type Config, type ConfigFault } from '../config/config.js'
+import type { Config, ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { rarely } from '../process/rarely.js'
 import { realPath } from '../process/real-path.js'
@@ -29,8 +27,8 @@ import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { FolderWatch } from './own-reloads/folder-watch.js'
 import { OwnReloads } from './own-reloads/own-reloads.js'
 import { ReloadSchedule } from './own-reloads/reload-schedule.js'
-import { PublicPort } from './host/public-port.js'
-import { becomeUser, needsRoot, userToBe } from './host/run-as.js'
+import { bindPublicPort, giveUpRoot } from './host/port-binding.js'
+import type { PublicPort } from './host/public-port.js'
 import { ShutdownClock } from './host/shutdown-clock.js'
 import { Deployer } from './releases/deployer.js'
 import { STARTED } from './releases/release-switch.js'
@@ -42,6 +40,7 @@ import { Supervisor } from './supervisor.js'
 import { Handover } from './upgrade/handover.js'
 import type { Successors } from './upgrade/successors.js'
 import { MaintenanceMode } from './traffic/maintenance-mode.js'
+import { releaseOrder } from './traffic/release-order.js'
 import { TrafficPause } from './traffic/traffic-pause.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
@@ -51,9 +50,6 @@ const REDIS_PATIENCE_MS = 1_500
 
 /** How long clients at an inherited port wait for the embedded servers, which may be loading much. */
 const SERVERS_PATIENCE_MS = 5_000
-
-/** Pages of a release are used for so long after clients get another one. */
-const MIXED_MS = 3_600_000
 
 /** Attempts to guess a token must not fill the log. */
 const REFUSED_EACH_MS = 60_000
@@ -83,7 +79,7 @@ export interface InstanceStart {
 /** Starts everything, in order. @throws {Error} a fault that a person can fix: in the environment, or of the machine */
 export async function startInstance({ config, leftToApp, successors, inherited }: InstanceStart): Promise<Instance> {
   const begunAt = inherited === undefined ? 0 : process.uptime()
-  const boundAsRoot = inherited ?? (await giveUpRoot(config, createLog('primary', config.logLevel)))
+  const boundBefore = inherited ?? (await giveUpRoot(config, createLog('primary', config.logLevel)))
   const folder = new InstanceFolder(config.dataDir)
   const unlock = lockInstance(folder.lockFile, config.dataDir)
   const logFile = new LogFile(folder.logsDir, config.logMaxBytes)
@@ -109,7 +105,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   } else if (releases.filesOf(STARTED) !== undefined) {
     log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
   }
-  const publicPort = boundAsRoot ?? (await bindPublicPort(config, log))
+  const publicPort = boundBefore ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
   const endGuard = guardAgainstOrphans(lifeline)
   const shutdown = new ShutdownClock(config.shutdownTimeoutMs)
@@ -159,7 +155,11 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     sessionSecret: config.sessionSecret ?? folder.secret('session-secret'),
     identityKey,
     release: releases.live,
-    edgeOrder: () => ({ ...pause.order, ...maintenance.order, ...releaseOrder(supervisor, previewKey) }),
+    edgeOrder: () => ({
+      ...pause.order,
+      ...maintenance.order,
+      ...releaseOrder(supervisor.changes.releases, previewKey),
+    }),
     follower: {
       follow: (release, generation) => {
         beside.follow(release, generation)
@@ -293,37 +293,5 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     release,
     reload: () => void supervisor.reload().catch(() => undefined),
     handover,
-  }
-}
-
-/** Before anything is read or started. @returns the public port, if only root may bind it */
-async function giveUpRoot(config: Config, log: Logger): Promise<PublicPort | undefined> {
-  const user = userToBe(config.runAs, config.app)
-  if (user === undefined) return undefined
-  const port = needsRoot(config.port) ? await bindPublicPort(config, log) : undefined
-  becomeUser(user, config.dataDir)
-  return port
-}
-
-/** A HOST that is the app's name for itself, e.g. shop.example.org, is no address to bind. */
-async function bindPublicPort(config: Config, log: Logger): Promise<PublicPort> {
-  const { host, port } = config
-  try {
-    return await PublicPort.bind(host, port)
-  } catch (error) {
-    const bound = isHostOfApp(config) ? await PublicPort.bind(undefined, port).catch(() => undefined) : undefined
-    if (bound === undefined) throw error
-    log.warn(`HOST=${host} is left to the app: ${(error as Error).message}; OUTPOST_HOST is never the app's`)
-    return bound
-  }
-}
-
-function releaseOrder({ changes: { releases } }: Supervisor, previewKey: string): EdgeOrder {
-  const { preview, mixedAt } = releases
-  return {
-    ...(preview?.isReady === true && {
-      preview: { release: preview.release, token: previewTokenOf(preview.release, previewKey) },
-    }),
-    ...(mixedAt !== undefined && { mixedUntil: mixedAt + MIXED_MS }),
   }
 }

@@ -1,12 +1,8 @@
-import type { EdgeOrder } from '#balancer/contract/edge-order.js'
-import type { Embeddable } from '../config/embedding.js'
 import { tellsHttps } from '../config/tells-https.js'
 import { ControlError, type Progress, type Scale, type Scaled, type Status } from '../control/protocol.js'
-import type { Logger } from '../process/log.js'
 import type { Service } from '../process/service.js'
 import { openFilesLimit } from '../resources/open-files-limit.js'
 import { openFilesToSpare } from './host/open-files-reserve.js'
-import type { ShutdownClock } from './host/shutdown-clock.js'
 import { ChildReports } from './child-reports.js'
 import { Executor } from './executor.js'
 import { PassClock } from './pass-clock.js'
@@ -15,7 +11,7 @@ import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
-import { ChildFactory, type ChildFactoryOptions } from './processes/child-factory.js'
+import { ChildFactory } from './processes/child-factory.js'
 import { oncePerTurn } from './once-per-turn.js'
 import { PoolDemand } from './pool-demand.js'
 import { PoolSize } from './pool-size.js'
@@ -25,30 +21,12 @@ import { ReleaseSwitch, STARTED } from './releases/release-switch.js'
 import { ReloadRequests } from './reload-requests.js'
 import { StartRequests } from './start-requests.js'
 import { SupervisorLog } from './supervisor-log.js'
+import type { SupervisorOptions } from './supervisor-options.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
 import type { EdgeRunner } from './traffic/edge-runner.js'
 import type { FatalRequestNews } from './traffic/fatal-request-record.js'
 import { Traffic } from './traffic/traffic.js'
-
-export interface SupervisorOptions extends ChildFactoryOptions {
-  shutdown: ShutdownClock
-  log: Logger
-  /** An app uses a server that may not run yet. */
-  need(service: Embeddable): void
-  /** Resolves when the servers that are started with the instance are there, or do not come. */
-  whenServersServe(): Promise<void>
-  /** The name of a job of cron that runs. */
-  cronJob?(): string | undefined
-  /** A line that a child printed. */
-  print(child: Child, line: string): void
-  /** The release that all clients get; the code that the program was started with by default. */
-  release?: string
-  /** The order about requests, before a worker is looked for. */
-  edgeOrder?: () => EdgeOrder
-  /** Receives the release that all clients get, and the last reload that has replaced all workers. */
-  follower?: { follow(release: string, generation: number): void }
-}
 
 /**
  * Keeps the running processes in the desired state. Signals, exits and messages change the desired or the observed

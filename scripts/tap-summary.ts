@@ -1,6 +1,6 @@
 /**
  * Reads the TAP output of the whole suite and closes a run with one plain line: "N passed, N failed, N skipped".
- * Before it come the skipped tests with their reasons, and the failed assertions with their tests and diffs. A run
+ * Before it come the skipped tests with their reasons, and the failed assertions with their places and diffs. A run
  * that counted no test has failed.
  */
 import { readFileSync } from 'node:fs'
@@ -19,8 +19,9 @@ for (const [index, line] of lines.entries()) {
   const failed = /^( *)not ok \d+ - (.*?)( # time=.*)?$/.exec(line)
   if (failed !== null) {
     const where = path.slice(0, (failed[1] ?? '').length / 4)
-    process.stdout.write(`failed: ${[...where, failed[2]].join(' > ')}\n`)
-    for (const difference of diffAfter(index)) process.stdout.write(`${difference}\n`)
+    const block = blockAfter(index)
+    process.stdout.write(`failed: ${[...where, failed[2]].join(' > ')}${placeIn(block)}\n`)
+    for (const difference of diffIn(block)) process.stdout.write(`${difference}\n`)
   }
   const skipped = /^\s*ok \d+ - (.*?)\s+# SKIP(.*)$/i.exec(line)
   if (skipped !== null) process.stdout.write(`skipped: ${skipped[1] ?? ''}:${skipped[2] ?? ''}\n`)
@@ -32,10 +33,22 @@ const counted = count('total') > 0
 process.stdout.write(`${count('pass')} passed, ${counted ? count('fail') : 1} failed, ${count('skip')} skipped\n`)
 process.exitCode = counted && count('fail') === 0 ? 0 : 1
 
-/** The lines under `diff` in the YAML block of a failed assertion. */
-function diffAfter(index: number): string[] {
+/** The YAML block that tells more about a failed assertion. */
+function blockAfter(index: number): string[] {
   const end = lines.findIndex((line, at) => at > index && /^ *(\.\.\.|not ok|ok) ?/.test(line))
-  const block = lines.slice(index + 1, end < 0 ? undefined : end)
+  return lines.slice(index + 1, end < 0 ? undefined : end)
+}
+
+/** Where the assertion is, since many have the same name. */
+function placeIn(block: readonly string[]): string {
+  const valueOf = (key: string): string | undefined =>
+    block.map(line => new RegExp(`^ *${key}: (.+)$`).exec(line)?.[1]).find(value => value !== undefined)
+  const file = valueOf('fileName')
+  return file === undefined ? '' : ` (${file}:${valueOf('lineNumber') ?? '?'})`
+}
+
+/** The lines under `diff`. */
+function diffIn(block: readonly string[]): string[] {
   const start = block.findIndex(line => /^ *diff: [|>]/.test(line))
   if (start < 0) return []
   const indent = block[start]?.search(/\S/) ?? 0

@@ -1,4 +1,5 @@
-import { allPids, readProc, readProcLink, titleOf } from '#scripts/lib/proc.js'
+import { allPids, isAlive, readProc, readProcLink, titleOf } from '#scripts/lib/proc.js'
+import { until } from './deadline.js'
 
 export { isAlive, kill } from '#scripts/lib/proc.js'
 
@@ -23,6 +24,11 @@ export function processesOf(dataDir: string): ProcessInfo[] {
       return false
     })
     .map(pid => ({ pid, title: titleOf(pid) }))
+}
+
+/** Waits for the end of a process: after a SIGKILL the kernel takes a while to free its memory. */
+export function gone(pid: number): Promise<void> {
+  return until(() => !isAlive(pid), `the end of process ${pid}`)
 }
 
 /**

@@ -22,7 +22,7 @@ export interface ClientIdentity {
 /** The sender of a request as a target reads it: a client, or a health check of the edge. */
 export type Sender = ({ kind: 'client' } & SentBy) | { kind: 'probe' }
 
-export interface SentBy {
+interface SentBy {
   address: string
   /** 0 if unknown. */
   port: number

@@ -18,7 +18,7 @@ export function addStop(program: Command, context: Context): void {
 }
 
 /** Stops an instance and waits until another could start. SHUTDOWN_TIMEOUT_MS bounds it. */
-export async function stop({ client, dataDir }: FoundInstance): Promise<{ pid: number }> {
+async function stop({ client, dataDir }: FoundInstance): Promise<{ pid: number }> {
   const stopping = await client.stop()
   // The primary holds the lock as long as it lives.
   const waiting = spawn('flock', ['--shared', join(dataDir, 'lock'), 'true'], { stdio: 'ignore' })

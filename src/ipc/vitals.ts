@@ -4,7 +4,7 @@ const wholeNumber = z.number().int().nonnegative()
 const share = z.number().nonnegative()
 
 /** The requests of a process, as it counts them. */
-export const requestCountsSchema = z.object({
+const requestCountsSchema = z.object({
   inFlight: wholeNumber.describe('requests without a complete answer, at its last heartbeat'),
   streaming: wholeNumber.describe('of these, at a worker: those whose answer has begun'),
   upgraded: wholeNumber.describe('open WebSockets and other upgraded connections, at its last heartbeat'),

@@ -10,7 +10,7 @@ import { keys } from './keys.js'
  * - `MISS`: loaded for this reader
  * - `STALE`: older than its time to live, while it is loaded anew
  */
-export type CacheState = 'HIT' | 'MISS' | 'STALE'
+type CacheState = 'HIT' | 'MISS' | 'STALE'
 
 export interface Cached<T> {
   /** Undefined if there is no such thing. */

@@ -24,7 +24,7 @@ export interface RealtimeOptions {
 }
 
 /** The share of the sessions that each client has. */
-export interface SessionShares {
+interface SessionShares {
   mayTake(address: string): boolean
   take(address: string): void
   release(address: string): void

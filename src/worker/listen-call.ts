@@ -5,7 +5,7 @@ export type ListenCall =
   /** A handle or a descriptor that is open already, or arguments that Node refuses. */
   | { kind: 'other' }
 
-export type ListenCallback = () => void
+type ListenCallback = () => void
 
 /** Reads the arguments of `listen` as Node does. */
 export function listenCall(args: readonly unknown[]): ListenCall {

@@ -1,7 +1,7 @@
 import http from 'node:http'
 import { answerTo, type Answer } from '#scripts/lib/http-client.js'
 
-export const BOUNDARY = '----outpost-test'
+const BOUNDARY = '----outpost-test'
 
 export interface Part {
   /** Undefined: no name at all. */

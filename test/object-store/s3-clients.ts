@@ -8,7 +8,7 @@ import type { S3Server } from '../helpers/s3-servers.js'
 const run = promisify(execFile)
 
 /** The calls of an S3 client that the contract needs. */
-export interface S3Client {
+interface S3Client {
   makeBucket(bucket: string): Promise<unknown>
   removeBucket(bucket: string): Promise<unknown>
   buckets(): Promise<string[]>

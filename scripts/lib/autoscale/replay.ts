@@ -3,7 +3,7 @@ import type { Rule } from './rules.js'
 import { SimulatedPool, usualPool, type PoolModel } from './simulated-pool.js'
 
 /** A change of the wanted number. */
-export interface Change {
+interface Change {
   /** The second of the recording. */
   readonly second: number
   readonly from: number

@@ -24,7 +24,7 @@ export const inPath = (name: string, pattern: string): object => ({
 export const signedIn = [{ bearer: [] }, { session: [] }]
 
 export const unauthenticated = problem('Not signed in')
-export const limited = problem('Too many requests; `Retry-After` says when to try again')
+const limited = problem('Too many requests; `Retry-After` says when to try again')
 
 /** Further answers of every route that counts its requests. */
 export const counted = {

@@ -21,7 +21,7 @@ const MEDIA_TYPE = /^[a-z0-9][a-z0-9!#$&^_.+-]{0,63}\/[a-z0-9][a-z0-9!#$&^_.+-]{
 /** Types that a browser would run, or show as an image. */
 const RISKY = /^image\/|html|xml|script/
 
-export const UNKNOWN_TYPE = 'application/octet-stream'
+const UNKNOWN_TYPE = 'application/octet-stream'
 
 /** The type to serve a file as: the type found in its bytes, else the declared type unless that is risky. */
 export function servedType(head: Buffer, declared: string): string {

@@ -6,7 +6,7 @@ import { UPLOAD_LIVES_MS } from '../../services/live-uploads.js'
 import type { IncompleteUpload } from '../../services/object-storage.js'
 
 /** The storage to sweep. */
-export interface IncompleteUploads {
+interface IncompleteUploads {
   incompleteUploads(prefix: string): AsyncIterable<IncompleteUpload>
   removeIncompleteUpload(upload: IncompleteUpload): Promise<void>
 }

@@ -50,12 +50,12 @@ export const problemSchema = z.object({
 })
 
 /** The progress of a command, before its last event. */
-export const progressSchema = z.object({
+const progressSchema = z.object({
   event: z.literal('replaced'),
   worker: z.string().describe('id of the worker that has left'),
 })
 
-export const failedSchema = z.object({
+const failedSchema = z.object({
   event: z.literal('failed'),
   error: z.object({ code: z.string(), message: z.string(), lastLines: lastLinesSchema, report: optionalReport }),
 })
@@ -88,7 +88,6 @@ export const stopEventSchema = z.discriminatedUnion('event', [
   failedSchema,
 ])
 
-export type Logs = z.infer<typeof logsSchema>
 export type LogEvent = z.infer<typeof logEventSchema>
 export type Reloaded = z.infer<typeof reloadedSchema>
 export type DeployEvent = z.infer<typeof deployEventSchema>

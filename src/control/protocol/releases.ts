@@ -53,7 +53,7 @@ export const environmentChangeSchema = z.strictObject({
 /** Where a one-off command of the live release runs, and its whole environment. */
 export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z.string()) })
 
-export const releaseSchema = z.object({
+const releaseSchema = z.object({
   id: z.string(),
   at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
   source: z.string().describe('what it was made of'),
@@ -79,7 +79,7 @@ const sideSchema = z.object({
   growthBytes: z.number().describe('by how much the memory of a worker grew on average'),
 })
 
-export const reportSchema = z.object({
+const reportSchema = z.object({
   before: sideSchema.describe('the release before'),
   fresh: sideSchema.describe('the new release, in the same seconds'),
   remark: z.string().optional().describe('what could not be compared, and why'),
@@ -116,7 +116,6 @@ export const deployProgressSchema = z.discriminatedUnion('event', [
 export type EnvironmentChange = z.infer<typeof environmentChangeSchema>
 export type RunPlace = z.infer<typeof runSchema>
 export type ReleaseInfo = z.infer<typeof releaseSchema>
-export type Releases = z.infer<typeof releasesSchema>
 export type Deployed = z.infer<typeof deployedSchema>
 export type DeployReport = z.infer<typeof reportSchema>
 export type DeployQuery = z.infer<typeof deployQuerySchema>

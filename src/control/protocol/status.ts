@@ -5,7 +5,7 @@ import { maintenanceSchema, pausedSchema } from './edge.js'
 
 const wholeNumber = z.number().int().nonnegative()
 
-export const processSchema = z.object({
+const processSchema = z.object({
   role: z.enum(['worker', 'balancer', 'process']).describe('process: one that the Procfile wants beside the web'),
   id: z
     .string()

@@ -104,7 +104,7 @@ function birthOf(path: string): number | undefined {
 }
 
 /** S3's "Bucket naming rules": such a name is also safe as the name of a directory. */
-export function requireBucketName(name: string): void {
+function requireBucketName(name: string): void {
   if (!isBucketName(name)) throw new S3Error('InvalidBucketName')
 }
 

@@ -3,7 +3,7 @@ import { S3Error } from '../errors.js'
 import type { PartRecord, PartSize, Upload } from './object-record.js'
 import { checksumOfParts, parseType, type Algorithm, type StoredChecksum } from '../request/checksums.js'
 
-export const MIN_PART_BYTES = 5 * 1024 * 1024
+const MIN_PART_BYTES = 5 * 1024 * 1024
 
 export interface ListedPart {
   readonly partNumber: number

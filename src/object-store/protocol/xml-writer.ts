@@ -1,4 +1,4 @@
-export const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
+const S3_NAMESPACE = 'http://s3.amazonaws.com/doc/2006-03-01/'
 
 type XmlScalar = string | number | boolean | undefined
 /** Fields in order. A list repeats its element, and undefined fields are left out. */
@@ -30,6 +30,6 @@ function isList(value: XmlFields[string]): value is readonly (XmlScalar | XmlFie
 const NAMED: Record<string, string> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', "'": '&#39;' }
 
 /** Writes control characters as references, as S3 does. XML 1.0 forbids them, so clients ask for encoding-type=url. */
-export function escapeXml(text: string): string {
+function escapeXml(text: string): string {
   return text.replace(/[&<>"'\u0000-\u001f\u007f]/g, found => NAMED[found] ?? `&#x${found.charCodeAt(0).toString(16)};`)
 }

@@ -5,7 +5,7 @@ import { spawnGuarded } from '../host/lifeline.js'
 import { ManagedServer, probeFailure, type ManagedServerOptions, type ProbeResult } from './managed-server.js'
 
 /** There is no redis-server on this machine. */
-export class RedisMissingError extends Error {
+class RedisMissingError extends Error {
   constructor() {
     super('redis-server was not found: type "apt-get install redis-server" (or "dnf install redis"), or set REDIS_URL')
     this.name = 'RedisMissingError'

@@ -34,7 +34,7 @@ export interface BakeFacts {
 export type Verdict = { readonly kind: 'worse' | 'too-little'; readonly reason: string } | { readonly kind: 'as-good' }
 
 /** The tolerances. */
-export const tolerances = {
+const tolerances = {
   /** A release may fail this much more often than the one before: a share of its requests. */
   errors: 0.005,
   /** Its slow answers may take this many times as long as the slowest of a hundred of the one before, and longer by this. */

@@ -2,7 +2,7 @@ import type { Desired } from './desired.js'
 import { placeKey, type ChildRole, type ObservedChild } from './observed.js'
 
 /** The program's own code, which balancers run. */
-export const OWN_RELEASE = 'outpost'
+const OWN_RELEASE = 'outpost'
 
 /** A place that one serving process is always to fill. */
 export class Place {

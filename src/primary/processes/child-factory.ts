@@ -30,7 +30,7 @@ export interface ChildFactoryOptions {
 }
 
 /** A release as workers run it. */
-export interface ReleaseFiles {
+interface ReleaseFiles {
   /** Undefined for the code that the program was started with. */
   folder: string | undefined
   /** Variables that are pinned to it. */

@@ -2,7 +2,7 @@ import type { Release } from '../plan/desired.js'
 import { lossOf, type Fault, type LostWorker } from './fault.js'
 
 /** Receives the outcome of a preview. */
-export interface PreviewWatcher {
+interface PreviewWatcher {
   /**
    * It can be looked at from now on.
    * @throws {Error} it could not be recorded, so the preview fails

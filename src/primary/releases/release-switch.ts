@@ -30,7 +30,7 @@ export interface Comparison {
 }
 
 /** Receives the steps of one change. */
-export interface SwitchWatcher {
+interface SwitchWatcher {
   /** A stage of the bake has begun. */
   baking(share: number, ms: number): void
   /** All workers of the new release are being started. */

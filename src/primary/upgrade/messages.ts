@@ -1,7 +1,7 @@
 import * as z from 'zod'
 
 /** A program file, and the Node that runs it. Paths. */
-export const programFileSchema = z.object({ node: z.string(), program: z.string() })
+const programFileSchema = z.object({ node: z.string(), program: z.string() })
 
 /** From the launcher to a program that it has started. */
 const toProgramSchema = z.discriminatedUnion('type', [

@@ -9,6 +9,7 @@ import type { ClientLedger } from '../ledger/client-ledger.js'
 import { responseInProgress } from './connection-refusals.js'
 import { identify } from './identify.js'
 import type { BalancerOptions } from '../options.js'
+import { maySendAgain } from '../requests/retry.js'
 import { reset } from '../transports/reset.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
@@ -212,18 +213,24 @@ export class ClientConnections {
 
   /**
    * Nothing is left for a client with little, and the client with most has no idle connection. Others would get nothing for
-   * as long as it streams, so it loses a connection, if possible one that streams or is upgraded. A proxy loses none.
+   * as long as it streams, so it loses a connection: one that streams or is upgraded, else one whose request may be sent
+   * again, else any. A proxy loses none.
    */
   #cutOneOf(account: ClientAccount): void {
-    let cut: Socket | undefined
+    let first: Socket | undefined
+    let repeatable: Socket | undefined
+    let streaming: Socket | undefined
     let left = LOOKED_AT
     for (const socket of account.sockets) {
       if (this.#clients.get(socket)?.isProxy === true || (left -= 1) < 0) break
-      cut ??= socket
-      if (!this.#streams(socket)) continue
-      cut = socket
-      break
+      first ??= socket
+      if (isRepeatable(socket)) repeatable ??= socket
+      if (this.#streams(socket)) {
+        streaming = socket
+        break
+      }
     }
+    const cut = streaming ?? repeatable ?? first
     if (cut === undefined) return
     reset(cut)
     this.#left(cut)
@@ -269,6 +276,12 @@ export class ClientConnections {
   async #allGone(): Promise<void> {
     while (this.#clients.size > 0) await new Promise(resolve => setTimeout(resolve, GONE_CHECK_MS))
   }
+}
+
+/** The app has no whole request of this connection, or one that its client may send again. */
+function isRepeatable(socket: Socket): boolean {
+  const request = responseInProgress(socket)?.req
+  return request?.complete !== true || maySendAgain(request)
 }
 
 /** Nothing is in flight. A request head that is not complete does not count. */

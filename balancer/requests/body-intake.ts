@@ -3,7 +3,7 @@ import type { ClientAccount } from '../ledger/client-account.js'
 import type { BalancerOptions } from '../options.js'
 import type { RequestBody } from '../transports/transport.js'
 import { announcedBytes, bodyByHeaders, holdBody, mayBeWhole, takeWholeBody } from './request-body.js'
-import { isRepeatable } from './retry.js'
+import { maySendAgain } from './retry.js'
 
 interface BodyTaker {
   /** The body is being read, which may take long. */
@@ -28,7 +28,7 @@ export class BodyIntake {
 
   /** Whether the request may be sent a second time. */
   get isRepeatable(): boolean {
-    return this.#body.kind !== 'stream' && isRepeatable(this.request.method, this.request.headers['idempotency-key'])
+    return this.#body.kind !== 'stream' && maySendAgain(this.request)
   }
 
   begin({ heldBodyBytes, shortBodyBytes }: BalancerOptions, taker: BodyTaker): void {

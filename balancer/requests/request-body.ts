@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { RequestBody } from '../transports/transport.js'
-import { isRepeatable } from './retry.js'
+import { maySendAgain } from './retry.js'
 
 const NONE: RequestBody = { kind: 'none' }
 const STREAM: RequestBody = { kind: 'stream' }
@@ -16,7 +16,7 @@ export function hasBody({ headers }: IncomingMessage): boolean {
 export function bodyByHeaders(request: IncomingMessage, heldBytes: number): RequestBody | undefined {
   if (!hasBody(request)) return NONE
   const { headers } = request
-  if (!isRepeatable(request.method, headers['idempotency-key']) || headers.expect !== undefined) return STREAM
+  if (!maySendAgain(request) || headers.expect !== undefined) return STREAM
   const length = headers['content-length']
   return length !== undefined && Number(length) > heldBytes ? STREAM : undefined
 }

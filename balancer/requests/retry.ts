@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import type { AttemptFailure } from '../transports/transport.js'
 
 /**
@@ -9,7 +10,7 @@ export type TryFailure = AttemptFailure | 'timeout' | 'down'
 
 export interface TryFacts {
   failure: TryFailure
-  /** The request may be sent twice: see `isRepeatable`, and its body is empty or held. */
+  /** The request may be sent twice: see `maySendAgain`, and its body is empty or held. */
   repeatable: boolean
   /** The target's process has died, which is not the request's fault. */
   targetGone: boolean
@@ -34,9 +35,13 @@ export function judgeRetry(facts: TryFacts): RetryVerdict {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
+/** What tells of a request whether it may be sent twice. */
+export type Sendable = Pick<IncomingMessage, 'method' | 'headers'>
+
 /** The method is read-only (RFC 9110, section 9.2.1), or the sender has made the request repeatable. */
-export function isRepeatable(method: string | undefined, idempotencyKey: string | string[] | undefined): boolean {
-  return SAFE_METHODS.has(method ?? '') || (idempotencyKey !== undefined && idempotencyKey !== '')
+export function maySendAgain({ method, headers }: Sendable): boolean {
+  const key = headers['idempotency-key']
+  return SAFE_METHODS.has(method ?? '') || (key !== undefined && key !== '')
 }
 
 /**

@@ -139,6 +139,28 @@ for (const trustProxy of [0, 1]) {
   )
 }
 
+void t.test('a connection whose request may have been carried out is the last to be cut', async t => {
+  const target = await FakeTarget.start(t, 'a', request => void request.resume())
+  const { balancer, connect } = await adopting(t, target, { maxSockets: 12 })
+  const open = async (from: number, method: string): Promise<RawConnection> => {
+    const arrived = target.requests.length
+    const client = (await connect(`127.0.0.${from}`)).write(requestBytes(`${method} /page`))
+    await until(() => target.requests.length > arrived, 'the request to arrive')
+    return client
+  }
+  const hog: RawConnection[] = []
+  for (const method of ['POST', 'PUT', 'GET', 'PATCH', 'DELETE', 'HEAD']) hog.push(await open(2, method))
+  for (const from of [3, 3, 3, 4, 4, 4]) await open(from, 'GET')
+  t.equal(balancer.connections, 12, 'nothing is left')
+  await open(8, 'GET')
+  await open(9, 'GET')
+  for (const cut of [2, 5]) t.equal(await within(hog[cut]!.closed, 'it to be cut'), 'reset')
+  t.strictSame(
+    hog.map(({ ended }) => ended),
+    [false, false, true, false, false, true],
+  )
+})
+
 void t.test('a client with little keeps what it streams when nothing is left', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => void response.write('a stream'))
   const { balancer, connect } = await adopting(t, target, { maxSockets: 8 })

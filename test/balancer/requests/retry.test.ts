@@ -1,5 +1,5 @@
 import t from 'tap'
-import { isRepeatable, judgeRetry, RetryBudget, type RetryVerdict, type TryFacts } from '#balancer/requests/retry.js'
+import { maySendAgain, judgeRetry, RetryBudget, type RetryVerdict, type TryFacts } from '#balancer/requests/retry.js'
 
 const facts: TryFacts = { failure: 'reset', repeatable: true, targetGone: false, failedTries: 1, retries: 2 }
 
@@ -32,10 +32,10 @@ for (const [sentence, given, verdict] of verdicts) {
 }
 
 void t.test('only safe methods and requests with an idempotency key may be sent twice', t => {
-  for (const method of ['GET', 'HEAD', 'OPTIONS']) t.ok(isRepeatable(method, undefined), method)
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'get', undefined]) t.notOk(isRepeatable(method, undefined))
-  t.ok(isRepeatable('POST', 'a key'))
-  t.notOk(isRepeatable('POST', ''), 'an empty key does not count')
+  for (const method of ['GET', 'HEAD', 'OPTIONS']) t.ok(maySendAgain({ method, headers: {} }), method)
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'get', undefined]) t.notOk(maySendAgain({ method, headers: {} }))
+  t.ok(maySendAgain({ method: 'POST', headers: { 'idempotency-key': 'a key' } }))
+  t.notOk(maySendAgain({ method: 'POST', headers: { 'idempotency-key': '' } }), 'an empty key does not count')
   t.end()
 })
 

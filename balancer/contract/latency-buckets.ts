@@ -16,10 +16,12 @@ export function boundOf(bucket: number): number {
   return FIRST_MS * GROWTH ** bucket
 }
 
-/** The answers that the clients of one release got since the last figures. */
+/** The answers that a group of the clients of one release got since the last figures. */
 export interface ReleaseFigures {
   /** Empty for the release of all clients that get no other. */
   release: string
+  /** See `clientGroup`. */
+  clients: number
   /** Answers, and those of them with a status from 500. */
   answered: number
   failed: number

@@ -189,7 +189,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
 
   /** Cuts the connection, which is the only way to tell the client. */
   answerBroken(): void {
-    this.dispatcher.tally.broke(this.#target)
+    this.dispatcher.tally.broke(this.#target, this.account)
     if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
     this.#endAttempt(false)
     cutAnswer(this.request, this.#response)
@@ -253,7 +253,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     // First: the failure may take the target down, which would count as a second failure of this request.
     this.#endAttempt(failure === 'timeout' || failure === 'down')
     const { outliers, retryBudget, options } = this.dispatcher
-    this.dispatcher.tally.broke(target)
+    this.dispatcher.tally.broke(target, this.account)
     if (failure !== 'down') outliers.failed(target)
     if (failure === 'connect') this.#clock.notSent()
     this.#tries ??= new Tries(retryBudget, options.retries, this.#targetsAtArrival)

@@ -1,3 +1,4 @@
+import { clientGroup } from '../contract/client-groups.js'
 import { bucketOf, type ReleaseFigures } from '../contract/latency-buckets.js'
 import type { TargetPool } from '../targets/target-pool.js'
 
@@ -5,11 +6,13 @@ import type { TargetPool } from '../targets/target-pool.js'
 export type OnFigures = (figures: ReleaseFigures[]) => void
 
 type Served = { readonly id: string } | undefined
+type Client = { readonly client: string }
 
 const TELL_MS = 500
 
 /** Counts what the clients of each release get, while one is being tried. */
 export class ReleaseTally {
+  /** By release and group of clients. */
   readonly #figures = new Map<string, ReleaseFigures & { byBucket: Map<number, number> }>()
   #timer: NodeJS.Timeout | undefined
 
@@ -24,9 +27,9 @@ export class ReleaseTally {
   }
 
   /** An answer has begun. @param sentAt as `begin` told it, or later */
-  answered(target: Served, status: number, sentAt: number): void {
+  answered(target: Served, { client }: Client, status: number, sentAt: number): void {
     if (sentAt === 0 || target === undefined) return
-    const figures = this.#of(target.id)
+    const figures = this.#of(target.id, client)
     figures.answered += 1
     if (status >= 500) figures.failed += 1
     // The app in this process answers within a call. No other release does.
@@ -36,8 +39,8 @@ export class ReleaseTally {
   }
 
   /** There will be no whole answer. */
-  broke(target: Served): void {
-    if (this.pool.releases.onTrial && target !== undefined) this.#of(target.id).broken += 1
+  broke(target: Served, { client }: Client): void {
+    if (this.pool.releases.onTrial && target !== undefined) this.#of(target.id, client).broken += 1
   }
 
   /** Tells the figures from time to time while there is a trial, and once at its end. */
@@ -62,12 +65,15 @@ export class ReleaseTally {
     if (all.length > 0) this.onFigures(all)
   }
 
-  #of(targetId: string): ReleaseFigures & { byBucket: Map<number, number> } {
+  #of(targetId: string, client: string): ReleaseFigures & { byBucket: Map<number, number> } {
     const release = this.pool.releases.ofTarget(targetId)
-    const known = this.#figures.get(release)
+    const clients = clientGroup(client)
+    const key = `${clients} ${release}`
+    const known = this.#figures.get(key)
     if (known !== undefined) return known
-    const figures = { release, answered: 0, failed: 0, broken: 0, latencies: [], byBucket: new Map<number, number>() }
-    this.#figures.set(release, figures)
+    const counts = { answered: 0, failed: 0, broken: 0 }
+    const figures = { release, clients, ...counts, latencies: [], byBucket: new Map<number, number>() }
+    this.#figures.set(key, figures)
     return figures
   }
 }

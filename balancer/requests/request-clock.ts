@@ -42,7 +42,7 @@ export class RequestClock {
     if (this.#measuredFrom === 0) return
     const from = Math.max(this.#measuredFrom, this.#sentAt)
     this.#measuredFrom = 0
-    this.dispatcher.tally.answered(target, status, from)
+    this.dispatcher.tally.answered(target, this.timed.account, status, from)
   }
 
   watchBody(): void {

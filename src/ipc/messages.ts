@@ -35,6 +35,7 @@ const edgeSchema: z.ZodType<EdgeOrder> = z.object({
 
 const figuresSchema: z.ZodType<ReleaseFigures> = z.object({
   release: z.string(),
+  clients: z.number(),
   answered: z.number(),
   failed: z.number(),
   broken: z.number(),

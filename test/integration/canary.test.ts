@@ -1,3 +1,4 @@
+import http from 'node:http'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import { ask, cookieOf, Load, type Answer } from '../helpers/client.js'
@@ -25,6 +26,35 @@ const worse: Record<string, [before: string, why: RegExp]> = {
   'crashes on one path': ['if (asked === 20) process.exit(7)', /ended \(exit code 7\)/],
 }
 
+/** A client at 127.0.0.2 that drops its cookies until it gets the new release, and then asks it for one path alone. */
+class CanaryAttack {
+  #stopping = false
+  readonly #running: Promise<number>
+
+  constructor(url: string, path: string) {
+    this.#running = this.#run(url, path)
+  }
+
+  /** How many answers of the new release it got. */
+  async stop(): Promise<number> {
+    this.#stopping = true
+    return this.#running
+  }
+
+  async #run(url: string, path: string): Promise<number> {
+    const agent = new http.Agent({ localAddress: '127.0.0.2' })
+    let cookie = ''
+    let got = 0
+    while (!this.#stopping) {
+      if (cookie === '') {
+        const drawn = await ask(url, '/', { agent })
+        if (drawn.text === 'better') cookie = cookieOf(drawn)
+      } else if ((await ask(url, path, { agent, headers: { cookie } })).text === 'better') got += 1
+    }
+    return got
+  }
+}
+
 for (const BALANCERS of ['1', '0']) {
   void t.test(`a release is tried on a share of the clients with BALANCERS=${BALANCERS}`, async t => {
     const slow = 'if (Date.now() > 0) return void setTimeout(() => response.end("old"), 100)'
@@ -47,6 +77,22 @@ for (const BALANCERS of ['1', '0']) {
         t.strictSame([...new Set(after.map(({ status, text }) => `${status} ${text}`))], ['200 old'])
       })
     }
+
+    await t.test('a client that asks the new release only for what fails does not have it taken back', async t => {
+      const isOld = `if (request.url === '/fails') response.statusCode = 500`
+      await deploy(t, cluster, appThatSays('good', isOld))
+      const load = new Load(cluster.url, '/', 12)
+      const attack = new CanaryAttack(cluster.url, '/fails')
+      const { report } = await deploy(t, cluster, appThatSays('better', isOld), '20:5')
+      const { failures, answers } = await load.stop()
+      t.strictSame(failures, [])
+      t.ok(answers.every(({ status }) => status === 200))
+      t.ok((await attack.stop()) >= 100, 'it got the new release')
+      t.ok((report?.fresh.failed ?? 0) >= 100, `${report?.fresh.failed} of ${report?.fresh.requests} failed`)
+      t.match(report?.remark, /of one client alone, which did not count: .* of its requests failed/)
+      t.equal((await ask(cluster.url, '/')).text, 'better')
+      await deploy(t, cluster, appThatSays('old', slow))
+    })
 
     await t.test(
       'a client with a cookie gets one release all the time, and has the cookie only during the trial',

@@ -28,10 +28,20 @@ export interface BakeFacts {
 
 /**
  * - `worse`: the new release is worse by more than the tolerances, and not by chance
+ * - `one-client`: one client alone has found it worse, and the others have not
  * - `too-little`: there were too few requests, or seconds, to compare all
  * - `as-good`
  */
-export type Verdict = { readonly kind: 'worse' | 'too-little'; readonly reason: string } | { readonly kind: 'as-good' }
+export type Verdict =
+  { readonly kind: 'worse' | 'one-client' | 'too-little'; readonly reason: string } | { readonly kind: 'as-good' }
+
+/** What others than one client saw. */
+export interface Others {
+  /** The same facts without the answers of each group of clients in turn. */
+  readonly without: readonly BakeFacts[]
+  /** They may see more: the stage is not over yet. */
+  readonly mayWait: boolean
+}
 
 /** The tolerances. */
 const tolerances = {
@@ -64,21 +74,54 @@ const tolerances = {
   requests: 100,
 } as const
 
+/** One way to be worse. */
+interface Fault {
+  /** The reason, if it is. */
+  readonly find: (facts: BakeFacts) => string | undefined
+  /** Whether the new release still gets better, so that it is not judged yet. */
+  readonly isEarly?: (facts: BakeFacts) => boolean
+  /** Whether there was enough to find it in. Undefined if it is one of workers, and cannot be told of single clients. */
+  readonly couldFind?: (facts: BakeFacts) => boolean
+}
+
+const couldCompare = ({ fresh, windows }: BakeFacts): boolean =>
+  fresh.requests >= tolerances.requests && windows.length >= warmth.windows
+
+const faults: readonly Fault[] = [
+  { find: moreErrors, couldFind: ({ fresh }) => fresh.requests >= tolerances.requests },
+  { find: slowerAnswers, couldFind: couldCompare, isEarly: isGettingWarm },
+  { find: slowerThanUsual, couldFind: couldCompare, isEarly: isGettingWarm },
+  { find: moreWork },
+  { find: moreMemory },
+]
+
 /** Compares the new release with the one before, in the same seconds. Pure. */
-export function judge(facts: BakeFacts): Verdict {
+export function judge(facts: BakeFacts, others: Others = { without: [], mayWait: false }): Verdict {
   const { before, fresh, haveCompared } = facts
-  const reason =
-    moreErrors(before, fresh) ??
-    slowerAnswers(facts) ??
-    slowerThanUsual(facts) ??
-    moreWork(facts) ??
-    moreMemory(before, fresh)
-  if (reason !== undefined) return { kind: 'worse', reason }
+  let ofOne: string | undefined
+  for (const fault of faults) {
+    const reason = fault.isEarly?.(facts) === true ? undefined : fault.find(facts)
+    if (reason !== undefined && isSeenByOthers(fault, others)) return { kind: 'worse', reason }
+    ofOne ??= reason
+  }
+  if (ofOne !== undefined) return { kind: 'one-client', reason: `of one client alone, which did not count: ${ofOne}` }
   if (Math.min(before.requests, fresh.requests) < tolerances.requests) {
     const seen = `${fresh.requests} requests of the new release and ${before.requests} of the one before`
     return { kind: 'too-little', reason: `there was too little traffic to compare (${seen}); health alone decided` }
   }
   return haveCompared ? { kind: 'as-good' } : { kind: 'too-little', reason: NOT_COMPARED }
+}
+
+/**
+ * A client can draw until it gets the new release, and then ask only for what fails or is slow anyway. So a fault has to
+ * be there without any single client as well, unless the others have seen too little in the whole stage, or there are none.
+ */
+function isSeenByOthers({ find, couldFind }: Fault, { without, mayWait }: Others): boolean {
+  if (couldFind === undefined) return true
+  return without.every(facts => {
+    const isNobody = facts.before.requests + facts.fresh.requests === 0
+    return isNobody || find(facts) !== undefined || !(mayWait || couldFind(facts))
+  })
 }
 
 const NOT_COMPARED =
@@ -101,7 +144,7 @@ function quantile(latencies: Latencies, share: number): number {
 }
 
 /** Few requests of the release before say little about it, so one error in them is assumed. */
-function moreErrors(before: SideFigures, fresh: SideFigures): string | undefined {
+function moreErrors({ before, fresh }: BakeFacts): string | undefined {
   const errors = fresh.failed + fresh.broken
   const expected = (before.failed + before.broken + 1) / (before.requests + 2) + tolerances.errors
   if (chanceOfAtLeast(errors, fresh.requests, expected) >= tolerances.chance) return undefined
@@ -117,7 +160,7 @@ function slowerAnswers({ before, fresh, windows }: BakeFacts): string | undefine
   const counted = windows.map(window => slowIn(window, before.latencies))
   const run = counted.slice(counted.findLastIndex(({ slow, all }) => slow <= all * tolerances.slow) + 1)
   const last = run.at(-1)
-  if (last === undefined || run.length < warmth.windows || isGettingWarm(windows)) return undefined
+  if (last === undefined || run.length < warmth.windows) return undefined
   const sum = { slow: total(run.map(({ slow }) => slow)), all: total(run.map(({ all }) => all)) }
   if (chanceOfAtLeast(sum.slow, sum.all, tolerances.slow) >= tolerances.chance) return undefined
   const share = percent(sum.slow / sum.all)
@@ -130,7 +173,7 @@ function slowerThanUsual({ before, fresh, windows }: BakeFacts): string | undefi
   const isSlow = ([usual = Infinity, median = 0]: number[]): boolean =>
     median > Math.max(usual * tolerances.usual, usual + tolerances.slowerMs)
   if (Math.min(before.requests, fresh.requests) < tolerances.requests || last.length < warmth.windows) return undefined
-  if (!last.every(isSlow) || isGettingWarm(windows)) return undefined
+  if (!last.every(isSlow)) return undefined
   const [usual = 0, median = 0] = last.at(-1) ?? []
   return `half of its answers took longer than ${round(median)} ms; of the release before, half exceed ${round(usual)} ms`
 }
@@ -163,7 +206,7 @@ function isMoreWork({ before, fresh }: LatencyWindow['work']): boolean {
   return before.cpuMs > 0 && fresh.cpuMs > Math.max(before.cpuMs * work, before.cpuMs + workMs)
 }
 
-function isGettingWarm(windows: readonly LatencyWindow[]): boolean {
+function isGettingWarm({ windows }: BakeFacts): boolean {
   const usual = windows.map(({ before, fresh }) => quantile(fresh, 0.5) / quantile(before, 0.5))
   return (usual.at(-1) ?? 1) < (usual.at(-warmth.windows) ?? 0) * tolerances.warming
 }
@@ -172,7 +215,7 @@ function total(numbers: readonly number[]): number {
   return numbers.reduce((sum, number) => sum + number, 0)
 }
 
-function moreMemory(before: SideFigures, fresh: SideFigures): string | undefined {
+function moreMemory({ before, fresh }: BakeFacts): string | undefined {
   const allowed = Math.max(before.growthBytes, 0) + Math.max(tolerances.growthBytes, fresh.memoryBytes)
   if (fresh.growthBytes <= allowed) return undefined
   return `a worker of it grew by ${mebibytes(fresh.growthBytes)}, and one of the release before by ${mebibytes(before.growthBytes)}`

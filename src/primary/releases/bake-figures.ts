@@ -1,18 +1,19 @@
+import { CLIENT_GROUPS } from '#balancer/contract/client-groups.js'
 import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
 import type { BakeFacts, SideFigures } from '../plan/bake-verdict.js'
-import { LatencyWindows, type Work } from '../plan/latency-windows.js'
+import type { Work } from '../plan/latency-windows.js'
 import type { ObservedChild } from '../plan/observed.js'
+import { SeenAnswers } from './seen-answers.js'
 
 /** The first answers of a worker load what it keeps, so its memory is followed a little later. */
 const GROWN_MS = 2_000
 const GROWN_SHARE = 0.2
 
-type Side = Pick<SideFigures, 'requests' | 'failed' | 'broken'>
-
 /** The figures of both releases of a bake in the same seconds, from the reports of the balancers and the heartbeats. */
 export class BakeFigures {
-  readonly #sides = { before: newSide(), fresh: newSide() }
-  readonly #latencies = new LatencyWindows()
+  readonly #all = new SeenAnswers()
+  /** Without those of one group of clients each. */
+  readonly #without = Array.from({ length: CLIENT_GROUPS }, () => new SeenAnswers())
   /** Resident memory of each worker when it was first seen with traffic, and now. */
   readonly #memory = new Map<string, { release: string; first: number; now: number }>()
   #memoryFrom = 0
@@ -26,21 +27,19 @@ export class BakeFigures {
 
   beginStage(ms: number, now: number): void {
     this.#memoryFrom = now + Math.min(GROWN_MS, ms * GROWN_SHARE)
-    this.#latencies.beginStage(ms, now)
+    for (const seen of this.#views) seen.beginStage(ms, now)
   }
 
   /** @param figures as a balancer reports them: the release before has no name there */
   add(figures: readonly ReleaseFigures[], now: number): void {
-    for (const { release, answered, failed, broken, latencies } of figures) {
+    for (const each of figures) {
+      const { release, clients } = each
       if (release !== '' && release !== this.to) continue
-      const name = release === '' ? 'before' : 'fresh'
-      const side = this.#sides[name]
-      side.requests += answered + broken
-      side.failed += failed
-      side.broken += broken
-      this.#latencies.add(name, latencies, this.#freshWorkers, now)
+      const side = release === '' ? 'before' : 'fresh'
+      this.#all.add(side, each, this.#freshWorkers, now)
+      this.#without.forEach((seen, group) => group !== clients && seen.add(side, each, this.#freshWorkers, now))
     }
-    this.#latencies.close(this.#work, now)
+    for (const seen of this.#views) seen.close(this.#work, now)
   }
 
   observe(children: readonly ObservedChild[], now: number): void {
@@ -58,13 +57,21 @@ export class BakeFigures {
   }
 
   get facts(): BakeFacts {
-    const { all, last, haveCompared } = this.#latencies
-    return {
-      before: { ...this.#sides.before, latencies: all.before, ...this.#memoryOf(this.from) },
-      fresh: { ...this.#sides.fresh, latencies: all.fresh, ...this.#memoryOf(this.to) },
-      windows: last,
-      haveCompared,
-    }
+    return this.#all.factsWith(this.#memoryOfBoth)
+  }
+
+  /** The same without each group of clients in turn. */
+  get without(): readonly BakeFacts[] {
+    const memory = this.#memoryOfBoth
+    return this.#without.map(seen => seen.factsWith(memory))
+  }
+
+  get #views(): readonly SeenAnswers[] {
+    return [this.#all, ...this.#without]
+  }
+
+  get #memoryOfBoth(): Record<'before' | 'fresh', Pick<SideFigures, 'growthBytes' | 'memoryBytes'>> {
+    return { before: this.#memoryOf(this.from), fresh: this.#memoryOf(this.to) }
   }
 
   #memoryOf(release: string): Pick<SideFigures, 'growthBytes' | 'memoryBytes'> {
@@ -73,10 +80,6 @@ export class BakeFigures {
       own.reduce((sum, worker) => sum + of(worker), 0) / Math.max(1, own.length)
     return { growthBytes: mean(({ first, now }) => now - first), memoryBytes: mean(({ first }) => first) }
   }
-}
-
-function newSide(): { -readonly [Name in keyof Side]: Side[Name] } {
-  return { requests: 0, failed: 0, broken: 0 }
 }
 
 /** With fewer requests a second, a share of CPU time says little. */

@@ -189,7 +189,7 @@ export class ReleaseSwitch {
   #advance(change: Change, children: readonly ObservedChild[], workers: number, now: number): void {
     this.#figures?.observe(children, now)
     for (;;) {
-      this.#judge(change)
+      this.#judge(change, now)
       const { deployment, watcher } = change
       const { places: proven, due } = provenOf(deployment.to, children, this.limits.provenMs, now)
       this.#due = Math.min(this.#due, due)
@@ -230,9 +230,10 @@ export class ReleaseSwitch {
     preview.end('another release was wanted')
   }
 
-  #judge(change: Change): void {
+  #judge(change: Change, now: number): void {
     if (this.#figures === undefined || change.deployment.phase !== 'baking') return
-    const verdict = judge(this.#figures.facts)
+    const { facts, without } = this.#figures
+    const verdict = judge(facts, { without, mayWait: now < dueAt(change.deployment) })
     if (verdict.kind === 'worse') change.fault ??= { reason: verdict.reason }
   }
 
@@ -257,12 +258,12 @@ export class ReleaseSwitch {
 
   #comparison(): Comparison | undefined {
     if (this.#figures === undefined) return undefined
-    const { facts } = this.#figures
-    const verdict = judge(facts)
+    const { facts, without } = this.#figures
+    const verdict = judge(facts, { without, mayWait: false })
     return {
       before: facts.before,
       fresh: facts.fresh,
-      ...(verdict.kind === 'too-little' && { remark: verdict.reason }),
+      ...((verdict.kind === 'too-little' || verdict.kind === 'one-client') && { remark: verdict.reason }),
     }
   }
 

@@ -11,6 +11,24 @@ export function mayTake(held: number, amount: number, free: number): boolean {
 }
 
 /**
+ * The client that gives something up when nothing is left for one that holds `held`: the one that holds most. Without that,
+ * clients that come one after the other take all there is, each half of what is left. Undefined if the one has some already,
+ * or nobody has more than a little.
+ * @param holders what each client holds
+ */
+export function giverTo<Client>(held: number, holders: Iterable<readonly [Client, number]>): Client | undefined {
+  if (held >= LITTLE) return undefined
+  let most = LITTLE
+  let giver: Client | undefined
+  for (const [client, amount] of holders) {
+    if (amount <= most) continue
+    most = amount
+    giver = client
+  }
+  return giver
+}
+
+/**
  * The amount to take back from clients that hold more than is left free, because others have come since. The largest
  * gives first.
  * @param held what each client holds

@@ -1,5 +1,6 @@
 import type { IncomingMessage, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
+import { giverTo } from '../contract/dynamic-threshold.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import { reset } from '../transports/reset.js'
 
@@ -16,6 +17,8 @@ interface Parser {
 }
 
 interface Line {
+  /** The client of the first of them. */
+  readonly account: ClientAccount
   /** Requests that wait, and their bytes. */
   waiting: number
   bytes: number
@@ -29,6 +32,9 @@ interface Line {
  */
 const COST_OF_ONE = 8 * 1_024
 
+/** So many connections with one request each have room for one with long headers. */
+const MOST_CUT = 4
+
 /**
  * Holds pipelined requests, which clients send before the answers to their earlier ones (RFC 9112, section 9.3.2).
  * Each begins when its turn on the connection has come. Otherwise one client could take the places of all others. While
@@ -36,7 +42,7 @@ const COST_OF_ONE = 8 * 1_024
  */
 export class Pipeline {
   #size = 0
-  readonly #lines = new WeakMap<Socket, Line>()
+  readonly #lines = new Map<Socket, Line>()
 
   /** @param bytesOfOne the most that is read ahead on one connection, apart from what comes in one piece with it */
   constructor(private readonly bytesOfOne: number) {}
@@ -58,13 +64,14 @@ export class Pipeline {
     const { socket } = request
     if (socket.destroyed) return
     const bytes = bytesOf(request)
+    this.#makeRoomFor(account, bytes)
     if (!account.parsedBytes.take(bytes)) {
       passOverTheRest(socket)
       // An answer would have to wait for its turn as well.
       reset(socket)
       return
     }
-    const line = this.#lines.get(socket) ?? this.#begunOn(socket)
+    const line = this.#lines.get(socket) ?? this.#begunOn(socket, account)
     const release = (): void => {
       line.releases.delete(release)
       account.parsedBytes.release(bytes)
@@ -88,11 +95,31 @@ export class Pipeline {
   }
 
   /** A waiting response gets no close event, so the connection is watched. */
-  #begunOn(socket: Socket): Line {
-    const line: Line = { waiting: 0, bytes: 0, releases: new Set() }
+  #begunOn(socket: Socket, account: ClientAccount): Line {
+    const line: Line = { account, waiting: 0, bytes: 0, releases: new Set() }
     this.#lines.set(socket, line)
-    socket.once('close', () => line.releases.forEach(release => release()))
+    socket.once('close', () => this.#end(socket, line))
     return line
+  }
+
+  #end(socket: Socket, { releases }: Line): void {
+    this.#lines.delete(socket)
+    for (const release of releases) release()
+  }
+
+  /** If nothing is left for a client that holds nothing, the one that holds most loses a few connections. */
+  #makeRoomFor({ parsedBytes }: ClientAccount, bytes: number): void {
+    for (let left = MOST_CUT; left > 0 && !parsedBytes.mayTake(bytes); left -= 1) {
+      const lines = [...this.#lines]
+      const giver = giverTo(
+        parsedBytes.held,
+        lines.map(([, { account }]) => [account, account.parsedBytes.held]),
+      )
+      const given = lines.find(([, { account, waiting }]) => account === giver && waiting > 0)
+      if (given === undefined) return
+      reset(given[0])
+      this.#end(...given)
+    }
   }
 }
 

@@ -158,7 +158,8 @@ export class Dispatcher {
       const { maxBound } = this.options
       const isWithinShare = (): boolean =>
         item.account.polls.mayTake() && owner.hasShareFor(item.account, true, maxBound)
-      const hasRoom = owner.bound < maxBound && (item.hasPlace || isWithinShare())
+      const hasRoom =
+        (owner.bound < maxBound || owner.longLived.endPollFor(item.account)) && (item.hasPlace || isWithinShare())
       if (hasRoom) item.takeTo(owner, true)
       else item.giveUp('OVERLOADED')
       return

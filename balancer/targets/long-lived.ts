@@ -1,8 +1,11 @@
+import { giverTo } from '../contract/dynamic-threshold.js'
 import type { UpgradedConnection } from '../transports/transport.js'
 import type { LinkedList } from './linked-list.js'
 
 /** A request that may be a poll. */
 interface Bound {
+  /** Whose it is. */
+  readonly account?: object
   /** Ends a poll that waits. Returns false for anything else. */
   endPoll(): boolean
 }
@@ -46,6 +49,15 @@ export class LongLived {
     this.#isEnding = true
     this.closeUpgraded()
     if (this.bound.size > 0) this.#endPollsSoon()
+  }
+
+  /** Nothing is left for this client: ends a poll of the client that has most. Returns false if there is none to end. */
+  endPollFor(client: object): boolean {
+    const requests = this.bound.items()
+    const held = new Map<object, number>()
+    for (const { account = this } of requests) held.set(account, (held.get(account) ?? 0) + 1)
+    const giver = giverTo(held.get(client) ?? 0, held)
+    return giver !== undefined && requests.some(request => request.account === giver && request.endPoll())
   }
 
   #endPollsSoon(): void {

@@ -65,7 +65,7 @@ export class Target implements Places {
   #streaming = 0
   #readySince = 0
   #ending: Ending | undefined
-  readonly #longLived = new LongLived(this.#bound)
+  readonly longLived = new LongLived(this.#bound)
   /** The place of a request that may have ended another target. */
   #alone: Entry | undefined
 
@@ -91,7 +91,7 @@ export class Target implements Places {
   }
 
   get upgraded(): number {
-    return this.#longLived.upgraded
+    return this.longLived.upgraded
   }
 
   /** Whether as many requests wait for an answer as may. An answer that streams holds no place. */
@@ -144,7 +144,7 @@ export class Target implements Places {
 
   /** Takes a place for a request. Returns the place, which is given back to `end`. */
   begin(request: InFlight, bound = false): Entry {
-    if (bound) this.#longLived.noteBound()
+    if (bound) this.longLived.noteBound()
     return (bound ? this.#bound : this.#unbound).add(request)
   }
 
@@ -179,12 +179,12 @@ export class Target implements Places {
   }
 
   beginUpgraded(connection: UpgradedConnection): void {
-    this.#longLived.add(connection)
+    this.longLived.add(connection)
     if (this.#state === 'gone') connection.closeForRestart()
   }
 
   endUpgraded(connection: UpgradedConnection): void {
-    if (this.#longLived.delete(connection) && this.#state === 'draining') this.#settleDrain()
+    if (this.longLived.delete(connection) && this.#state === 'draining') this.#settleDrain()
   }
 
   /** Probes are good, or an ejection is over. */
@@ -246,12 +246,12 @@ export class Target implements Places {
   }
 
   closeUpgraded(): void {
-    this.#longLived.closeUpgraded()
+    this.longLived.closeUpgraded()
   }
 
   /** Closes upgraded connections and ends polls from now on, a few at a time. */
   endLongLived(): void {
-    this.#longLived.end()
+    this.longLived.end()
   }
 
   /** Ends what is in flight at a target whose connections would not end by themselves. */

@@ -26,8 +26,10 @@ export interface RealtimeOptions {
 /** The share of the sessions that each client has. */
 interface SessionShares {
   mayTake(address: string): boolean
-  take(address: string): void
-  release(address: string): void
+  /** A session that may be ended for a client that finds none left. */
+  giverTo(address: string): Session | undefined
+  take(address: string, session: Session): void
+  release(address: string, session: Session): void
 }
 
 /** The app that realtime is part of. */
@@ -152,8 +154,8 @@ export class Realtime {
       limitBacklog(session)
       if ('closeTimeout' in session.transport) session.transport.closeTimeout = CLOSE_TIMEOUT_MS
       const { remoteAddress } = session
-      shares.take(remoteAddress)
-      session.once('close', () => shares.release(remoteAddress))
+      shares.take(remoteAddress, session)
+      session.once('close', () => shares.release(remoteAddress, session))
     })
     return io
   }
@@ -169,9 +171,14 @@ export class Realtime {
     if (query.has('j')) return 'JSONP_REFUSED'
     // As Engine.IO reads it: the last one counts, and without one it makes a new session.
     if ((query.getAll('sid').at(-1) ?? '') !== '') return undefined
-    const sessions = this.#io?.engine.clientsCount ?? 0
-    if (sessions >= MAX_SESSIONS) return 'SESSIONS_FULL'
-    return this.options.shares.mayTake(socket.remoteAddress ?? '') ? undefined : 'SESSIONS_OF_CLIENT'
+    return this.#refusalOfSession(socket.remoteAddress ?? '')
+  }
+
+  #refusalOfSession(client: string): Refusal | undefined {
+    const { shares } = this.options
+    shares.giverTo(client)?.close(true)
+    if ((this.#io?.engine.clientsCount ?? 0) >= MAX_SESSIONS) return 'SESSIONS_FULL'
+    return shares.mayTake(client) ? undefined : 'SESSIONS_OF_CLIENT'
   }
 
   #closeSomePolling(): void {

@@ -1,28 +1,43 @@
 import { clientKey } from '#balancer/contract/client-key.js'
-import { mayTake } from '#balancer/contract/dynamic-threshold.js'
+import { giverTo, mayTake } from '#balancer/contract/dynamic-threshold.js'
 
 /** Counts what each client holds of something that all share. A client gets at most as much as is left free. */
-export class ClientShares {
-  readonly #held = new Map<string, number>()
+export class ClientShares<Item> {
+  /** By client, the oldest first. */
+  readonly #held = new Map<string, Set<Item>>()
   #total = 0
 
   constructor(private readonly capacity: number) {}
 
   mayTake(address: string): boolean {
-    return mayTake(this.#held.get(clientKey(address)) ?? 0, 1, this.capacity - this.#total)
+    return mayTake(this.#amountOf(address), 1, this.capacity - this.#total)
   }
 
-  take(address: string): void {
+  /** When nothing is left for a client: what is to be taken from another one, so that there is something for this one. */
+  giverTo(address: string): Item | undefined {
+    if (this.#total < this.capacity) return undefined
+    const holders = [...this.#held.values()].map(items => [items, items.size] as const)
+    const [oldest] = giverTo(this.#amountOf(address), holders) ?? []
+    return oldest
+  }
+
+  take(address: string, item: Item): void {
     const key = clientKey(address)
-    this.#held.set(key, (this.#held.get(key) ?? 0) + 1)
+    const items = this.#held.get(key) ?? new Set()
+    if (items.has(item)) return
+    this.#held.set(key, items.add(item))
     this.#total += 1
   }
 
-  release(address: string): void {
+  release(address: string, item: Item): void {
     const key = clientKey(address)
-    const held = this.#held.get(key) ?? 0
-    if (held > 1) this.#held.set(key, held - 1)
-    else this.#held.delete(key)
+    const items = this.#held.get(key)
+    if (items?.delete(item) !== true) return
+    if (items.size === 0) this.#held.delete(key)
     this.#total -= 1
+  }
+
+  #amountOf(address: string): number {
+    return this.#held.get(clientKey(address))?.size ?? 0
   }
 }

@@ -12,6 +12,7 @@ import { LiveUploads } from '../services/live-uploads.js'
 import { ObjectStorage } from '../services/object-storage.js'
 import { createRateLimit } from '../services/rate-limit.js'
 import { MAX_SESSIONS, Realtime } from '../services/realtime.js'
+import type { Session } from '../services/session-backlog.js'
 import { createRedis, firstConnection, untilReady } from '../services/redis.js'
 import { createSessions, createSessionStore, ownCookieName } from '../services/sessions.js'
 import { ClientShares } from './client-shares.js'
@@ -129,7 +130,7 @@ export class LentServices {
     this.#liveUploads = new LiveUploads(this.redis, log)
     this.storage = new ObjectStorage(storage, this.#liveUploads)
     const { upstreamTimeoutMs } = config
-    const shares = new ClientShares(MAX_SESSIONS)
+    const shares = new ClientShares<Session>(MAX_SESSIONS)
     this.realtime = new Realtime({ workerId, redis: this.redis, address, upstreamTimeoutMs, log, shares })
   }
 

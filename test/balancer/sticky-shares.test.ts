@@ -20,8 +20,14 @@ async function two(t: Tap): Promise<[FakeTarget, FakeTarget]> {
 }
 
 /** Requests of another client that are not answered. */
-async function hog(t: Tap, { port }: RunningBalancer, count: number, bytes: string): Promise<RawConnection[]> {
-  const hogs = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port, HOG)))
+async function hog(
+  t: Tap,
+  { port }: RunningBalancer,
+  count: number,
+  bytes: string,
+  from = HOG,
+): Promise<RawConnection[]> {
+  const hogs = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port, from)))
   t.teardown(() => hogs.forEach(each => each.destroy()))
   for (const each of hogs) each.write(bytes)
   return hogs
@@ -41,6 +47,28 @@ void t.test('a client that keeps the target of its cookie busy leaves it to othe
     const answer = await rawExchange(running.port, requestBytes('GET /', [cookie]))
     t.match(answer, { status: 200, headers: { 'x-target': own.name } })
   }
+})
+
+void t.test('when clients that came one after the other have all polls of a target, a new one is served', async t => {
+  const [a] = await two(t)
+  const running = await RunningBalancer.start(t, [a], { identityKey, maxBound: MAX })
+  const named = new SessionNames(identityKey).write('0{"sid":"lv_VI97HAXpY6yYWAAAC"}', 'a')
+  const query = `EIO=4&transport=polling&sid=${/"sid":"([^"]*)"/.exec(named)?.[1] ?? ''}`
+  const hogs: RawConnection[] = []
+  for (let last = 2; a.requests.length < MAX; last += 1) {
+    const before = a.requests.length
+    hogs.push(...(await hog(t, running, MAX, requestBytes(`GET /wait?${query}`), `127.0.0.${last}`)))
+    await until(() => a.requests.length > before, 'some to be there')
+    await until(
+      () => hogs.filter(({ unread }) => unread.includes('503')).length + a.requests.length === hogs.length,
+      'all',
+    )
+  }
+  const served = async (): Promise<boolean> =>
+    (await rawExchange(running.port, requestBytes(`GET /page?${query}`))).status === 200
+  await until(served, 'the new client to be served')
+  const ended = hogs.flatMap(({ unread }, i) => (unread.toString().endsWith('\r\n\r\n1') ? [i] : []))
+  t.ok(ended.length === 1 && ended[0]! < MAX, 'the client with most has lost a session')
 })
 
 void t.test('a client that has all polls of a target leaves some to other sessions there', async t => {

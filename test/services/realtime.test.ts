@@ -98,6 +98,16 @@ void t.test('one address gets half of the sessions, and another still gets one',
   t.equal((await get({ from: '127.0.0.2' })).status, 200)
 })
 
+void t.test('when addresses that came one after the other hold all sessions, a new one still gets one', async t => {
+  const { realtime, get } = await serve(t, {}, 30_000, 20)
+  let held = 0
+  for (let last = 2; held < 20; last += 1) while ((await get({ from: `127.0.0.${last}` })).status === 200) held += 1
+  t.equal((await get({ from: '127.0.0.2' })).status, 503, 'who has most gets no more')
+  for (let i = 0; i < 4; i += 1) t.equal((await get({ from: '127.0.0.99' })).status, 200)
+  t.equal((await get({ from: '127.0.0.99' })).status, 503, 'nobody gets more than a little so')
+  t.equal(realtime.io().engine.clientsCount, 20)
+})
+
 void t.test('sessions that join nothing are forgotten, so that others get their places', async t => {
   const { realtime, get } = await serve(t, { connectTimeout: 50 }, 30_000, 20)
   for (let i = 0; i < 10; i += 1) t.equal((await get()).status, 200)

@@ -414,6 +414,34 @@ void t.test('a client with more pipelined requests than its share of the memory 
   await running.quiet()
 })
 
+void t.test('when others have all of the memory for pipelined requests, a new client gets a little of it', async t => {
+  const held: ServerResponse[] = []
+  const target = await FakeTarget.start(t, 'a', (_request, response) => void held.push(response))
+  const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 200_000 })
+  const hogs: RawConnection[] = []
+  for (let last = 2; last < 12; last += 1) {
+    // Whoever is over its share is cut, so each client takes what it can get by one connection after the other.
+    for (let i = 0; i < 12; i += 1) {
+      const hog = await RawConnection.open(running.port, `127.0.0.${last}`)
+      t.teardown(() => hog.destroy())
+      hogs.push(hog.write(GET.repeat(2)))
+      const waiting = (): number => hogs.filter(({ ended }) => !ended).length
+      await until(() => running.balancer.ledger().waiting === waiting(), 'one to wait, or the connection to be cut')
+    }
+  }
+  const lost = (): RawConnection[] => hogs.filter(({ ended }) => ended)
+  const before = lost()
+  const client = await running.connect()
+  client.write(GET.repeat(2))
+  await until(() => held.length > 0 && running.balancer.ledger().waiting > 0, 'them to be parsed')
+  const answered = (async () => [(await client.response()).status, (await client.response()).status])()
+  const answering = setInterval(() => held.at(-1)?.end('held'), 5)
+  t.teardown(() => clearInterval(answering))
+  t.strictSame(await answered, [200, 200])
+  t.equal(lost().filter(hog => !before.includes(hog)).length, 1, 'one connection was cut for it')
+  t.ok(hogs.indexOf(lost().find(hog => !before.includes(hog))!) < 12, 'of the client with most')
+})
+
 void t.test('what a client over its share has sent in one piece is passed over', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.resume())
   let parsed = 0

@@ -4,7 +4,8 @@ type AdapterOf = Exclude<Parameters<Server['adapter']>[0], undefined>
 
 /** Takes many small pieces of work, and leaves time between them for other work. */
 export interface Slices {
-  add(sockets: readonly Socket[], act: (socket: Socket) => void): void
+  /** @param line lines take turns */
+  add(sockets: readonly Socket[], act: (socket: Socket) => void, line: string): void
   /** Drops the work that waits. */
   stop(): void
 }
@@ -14,7 +15,22 @@ interface AdapterInside {
   /** Called right before the packet goes to its receivers. Only a packet that wants acknowledgements has an id. */
   _encode(packet: { id?: number }, options: object): unknown
   /** Calls `deliver` for each receiver. */
-  apply(receivers: object, deliver: (socket: Socket) => void): void
+  apply(receivers: { readonly except?: Iterable<string> }, deliver: (socket: Socket) => void): void
+}
+
+const LINE = 'line of '
+
+/**
+ * A room that nobody is in, for `io.except`: a broadcast waits in the line of its speaker, at the other workers as well. Rooms
+ * are all that a broadcast can tell them.
+ */
+export function lineOf(speaker: string): string {
+  return LINE + speaker
+}
+
+function lineAmong(rooms: Iterable<string> = []): string {
+  for (const room of rooms) if (room.startsWith(LINE)) return room
+  return ''
 }
 
 /**
@@ -33,15 +49,19 @@ export function inSlices(adapterOf: AdapterOf, slices: Slices): AdapterOf {
         isBroadcast = packet.id === undefined
         return encoded
       },
-      apply: (receivers: object, deliver: (socket: Socket) => void) => {
+      apply: (receivers: { readonly except?: Iterable<string> }, deliver: (socket: Socket) => void) => {
         if (!isBroadcast) return apply(receivers, deliver)
         isBroadcast = false
         const sockets: Socket[] = []
         apply(receivers, socket => sockets.push(socket))
         // A client that leaves and joins again on its connection must not get what was sent before.
-        slices.add(sockets, socket => {
-          if (socket.connected) deliver(socket)
-        })
+        slices.add(
+          sockets,
+          socket => {
+            if (socket.connected) deliver(socket)
+          },
+          lineAmong(receivers.except),
+        )
       },
     })
   } as unknown as AdapterOf

@@ -21,12 +21,15 @@ export interface TimeSlicesOptions {
 }
 
 /**
- * Does work of many small pieces in slices, in the order in which it came, so that other work of this process is never held
+ * Does work of many small pieces in slices, so that other work of this process is never held
  * up for long. What is small is done at once. In any time t it takes at most 5 ms + t * share, and one piece more, unless
  * more than `maxWaiting` pieces wait.
+ *
+ * The work of one line is done in the order in which it came. Lines take turns, so that a long one does not delay the others.
  */
 export class TimeSlices<Item> {
-  readonly #works: Array<Work<Item>> = []
+  /** In the order of their turns. None is empty. */
+  readonly #lines = new Map<string, Array<Work<Item>>>()
   readonly #share: number
   readonly #now: () => number
   readonly #later: NonNullable<TimeSlicesOptions['later']>
@@ -51,10 +54,16 @@ export class TimeSlices<Item> {
     return this.#waiting
   }
 
-  /** Over the most that may wait, as many as are over are done at once: whoever brings more waits for as many. */
-  add(items: readonly Item[], act: (item: Item) => void): void {
+  /**
+   * Over the most that may wait, as many as are over are done at once: whoever brings more waits for as many.
+   * @param name of the line
+   */
+  add(items: readonly Item[], act: (item: Item) => void, name = ''): void {
     if (this.#stopped || items.length === 0) return
-    this.#works.push({ items, act, next: 0 })
+    const work = { items, act, next: 0 }
+    const line = this.#lines.get(name)
+    if (line === undefined) this.#lines.set(name, [work])
+    else line.push(work)
     this.#waiting += items.length
     if (this.#isActing) return
     if (this.#waiting > this.#maxWaiting) this.#actOnExcess()
@@ -66,7 +75,7 @@ export class TimeSlices<Item> {
     this.#stopped = true
     this.#cancel?.()
     this.#cancel = undefined
-    this.#works.length = 0
+    this.#lines.clear()
     this.#waiting = 0
   }
 
@@ -101,12 +110,13 @@ export class TimeSlices<Item> {
     this.#isActing = true
     try {
       for (;;) {
-        const work = this.#works[0]
-        if (work === undefined || this.#waiting <= left || this.#now() >= end) break
+        const [next] = this.#lines
+        const work = next?.[1][0]
+        if (next === undefined || work === undefined || this.#waiting <= left || this.#now() >= end) break
         const item = work.items[work.next] as Item
         work.next += 1
         this.#waiting -= 1
-        if (work.next === work.items.length) this.#works.shift()
+        if (work.next === work.items.length) this.#endTurn(...next)
         work.act(item)
       }
     } finally {
@@ -116,6 +126,13 @@ export class TimeSlices<Item> {
       // What took longer than a slice had to be done. The rest need not wait for as long again.
       this.#restedAt = Math.min(restedAt, now + SLICE_MS / this.#share)
     }
+  }
+
+  /** The first piece of work of this line is done. */
+  #endTurn(name: string, line: Array<Work<Item>>): void {
+    line.shift()
+    this.#lines.delete(name)
+    if (line.length > 0) this.#lines.set(name, line)
   }
 }
 

@@ -1,8 +1,9 @@
 import http from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { pino } from 'pino'
-import type { Server } from 'socket.io'
+import type { Server, Socket } from 'socket.io'
 import t from 'tap'
+import { lineOf } from '#src/services/sliced-broadcasts.js'
 import { TimeSlices } from '#src/services/time-slices.js'
 import { Realtime } from '#src/services/realtime.js'
 import { ClientShares } from '#src/worker/client-shares.js'
@@ -14,7 +15,7 @@ const server = await RedisServer.start(t)
 const log = pino({ level: 'silent' })
 
 /** One worker's server and a client of it. */
-async function worker(workerId: string): Promise<{ io: Server; client: ChatClient }> {
+async function worker(workerId: string): Promise<{ io: Server; client: ChatClient; lines: string[] }> {
   const redis = await server.connect(t)
   const realtime = new Realtime({
     workerId,
@@ -24,7 +25,14 @@ async function worker(workerId: string): Promise<{ io: Server; client: ChatClien
     log,
     shares: new ClientShares(10),
   })
-  realtime.ownBy({ headers: {}, slices: new TimeSlices({ share: 0.5 }) })
+  const lines: string[] = []
+  const slices = new TimeSlices<Socket>({ share: 0.5 })
+  const add = slices.add.bind(slices)
+  slices.add = (sockets, act, line = '') => {
+    lines.push(line)
+    add(sockets, act, line)
+  }
+  realtime.ownBy({ headers: {}, slices })
   const io = realtime.io()
   await realtime.joined()
   const listener = http.createServer((request, response) => realtime.handleRequest(request, response))
@@ -34,7 +42,7 @@ async function worker(workerId: string): Promise<{ io: Server; client: ChatClien
     listener.close().closeAllConnections()
   })
   const { port } = listener.address() as AddressInfo
-  return { io, client: await ChatClient.connect(t, `http://127.0.0.1:${port}`, 'polling') }
+  return { io, lines, client: await ChatClient.connect(t, `http://127.0.0.1:${port}`, 'polling') }
 }
 
 const [one, two] = [await worker('1'), await worker('2')]
@@ -49,6 +57,15 @@ void t.test('a message is the same at every worker, even with lone surrogates in
   for (const message of messages) one.io.emit('message', message)
   for (const message of messages) await two.client.receives(message)
   t.strictSame(two.client.messages, one.client.messages)
+})
+
+void t.test('a message waits in the line of its speaker at every worker', async t => {
+  for (const { lines } of [one, two]) lines.length = 0
+  one.io.except(lineOf('somebody')).emit('message', 'in a line')
+  for (const { client, lines } of [one, two]) {
+    await client.receives('in a line')
+    t.strictSame(lines, ['line of somebody'])
+  }
 })
 
 void t.test('attachments arrive at other workers as bytes', async t => {

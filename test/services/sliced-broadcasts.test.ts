@@ -1,7 +1,7 @@
 import { Server, type Socket } from 'socket.io'
 import t from 'tap'
 import { TimeSlices } from '#src/services/time-slices.js'
-import { inSlices } from '#src/services/sliced-broadcasts.js'
+import { inSlices, lineOf } from '#src/services/sliced-broadcasts.js'
 
 const CLIENTS = 100
 
@@ -42,6 +42,21 @@ void t.test('a broadcast for which there is no time waits', t => {
   io.emit('message', 'all')
   t.ok(got() < CLIENTS, `${got()} got it at once`)
   t.equal(slices.waiting, CLIENTS - got())
+  t.end()
+})
+
+void t.test('a broadcast waits in the line of its speaker, and everybody gets it', t => {
+  const said: string[] = []
+  const { io, slices } = served(() => true)
+  const add = slices.add.bind(slices)
+  slices.add = (sockets, act, line) => {
+    said.push(`${sockets.length} ${line}`)
+    add(sockets, act, line)
+  }
+  io.except(lineOf('a')).emit('message', 'one')
+  io.except(lineOf('b')).emit('message', 'two')
+  io.except('few').emit('message', 'three')
+  t.strictSame(said, [`${CLIENTS} line of a`, `${CLIENTS} line of b`, `${CLIENTS - 10} `])
   t.end()
 })
 

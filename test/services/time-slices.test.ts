@@ -77,6 +77,20 @@ void t.test('messages arrive in the order in which they came', t => {
   t.end()
 })
 
+void t.test('lines take turns, so a long one delays the others by a message each', t => {
+  const world = new World()
+  const slices = world.begin()
+  const add = (message: number, line: string): void =>
+    slices.add(numbers(10), receiver => world.deliver(message + receiver), line)
+  for (const message of [100, 200, 300, 400]) add(message, 'long')
+  for (const message of [500, 600]) add(message, 'short')
+  world.rest()
+  t.equal(world.got.length, 60)
+  const order = [...new Set(world.got.map(receiver => receiver - (receiver % 100)))]
+  t.strictSame(order, [100, 500, 200, 600, 300, 400])
+  t.end()
+})
+
 void t.test('many small messages together take a slice, and their share of the time that it takes', t => {
   const world = new World()
   const slices = world.begin()

@@ -1,6 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import type { Server, Socket } from 'socket.io'
 import type { SecurityEvents } from '../../process/security-events.js'
+import { lineOf } from '../../services/sliced-broadcasts.js'
 import { Speakers } from './speakers.js'
 import { TokenBucket, type BucketOptions } from './token-bucket.js'
 
@@ -83,7 +84,7 @@ export function relayMessages(io: Server, options: ChatOptions): void {
         noteEjected('too many messages of one speaker', socket.conn)
         return refuse(socket, 'RATE_LIMITED')
       }
-      io.emit('message', message)
+      io.except(lineOf(speaker)).emit('message', message)
       if (isAcknowledgement(acknowledge)) acknowledge({ ok: true })
     })
   })

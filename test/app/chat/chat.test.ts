@@ -38,6 +38,7 @@ type Middleware = (socket: FakeSocket, next: (error?: Error) => void) => void
 
 class FakeServer extends EventEmitter {
   readonly said: unknown[] = []
+  readonly lines = new Set<string>()
   readonly engine = Object.assign(new EventEmitter(), { clientsCount: 1 })
   readonly #middlewares: Middleware[] = []
 
@@ -62,6 +63,12 @@ class FakeServer extends EventEmitter {
     return conn
   }
 
+  /** Nobody is in the rooms of lines. */
+  except(room: string): this {
+    this.lines.add(room)
+    return this
+  }
+
   override emit(event: string, ...args: unknown[]): boolean {
     if (event === 'message') this.said.push(args[0])
     return super.emit(event, ...args)
@@ -81,6 +88,18 @@ void t.test('a chat message reaches every client as it was sent', t => {
   const messages = ['text', 1, null, undefined, { a: [1, { b: '✓' }] }, Buffer.from('bytes')]
   for (const message of messages) socket.emit('message', message)
   t.strictSame(io.said, messages)
+  t.end()
+})
+
+void t.test('the messages of one address wait in one line, and those of another in another', t => {
+  const { io, socket } = chat(true)
+  socket.emit('message', 'one')
+  for (const address of ['192.0.2.1', '192.0.2.2']) {
+    const other = new FakeSocket(io.connect(address))
+    io.emit('connection', other)
+    other.emit('message', 'another')
+  }
+  t.strictSame([...io.lines], ['line of address 192.0.2.1', 'line of address 192.0.2.2'])
   t.end()
 })
 

@@ -33,7 +33,8 @@ for (const [sentence, given, verdict] of verdicts) {
 
 void t.test('only safe methods and requests with an idempotency key may be sent twice', t => {
   for (const method of ['GET', 'HEAD', 'OPTIONS']) t.ok(maySendAgain({ method, headers: {} }), method)
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'get', undefined]) t.notOk(maySendAgain({ method, headers: {} }))
+  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE', 'get', undefined])
+    t.notOk(maySendAgain({ method, headers: {} }))
   t.ok(maySendAgain({ method: 'POST', headers: { 'idempotency-key': 'a key' } }))
   t.notOk(maySendAgain({ method: 'POST', headers: { 'idempotency-key': '' } }), 'an empty key does not count')
   t.end()

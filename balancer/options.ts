@@ -155,7 +155,7 @@ export const defaultOptions: BalancerOptions = {
   retryBudgetFloor: 10,
 
   heldBytes: 64 * 1024 ** 2,
-  pipelinedBytes: 64 * 1024 ** 2,
+  pipelinedBytes: 16 * 1024 ** 2,
   pipelinedBytesOfOne: 64 * 1024,
   unreadBytes: 256 * 1024 ** 2,
   unreadShareMs: 5_000,

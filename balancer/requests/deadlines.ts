@@ -1,4 +1,4 @@
-import { LinkedList, type Entry } from '../targets/linked-list.js'
+import { LinkedList, type Entry } from '../contract/linked-list.js'
 
 /** An item that can be under one deadline at a time. */
 export interface HasDeadline {

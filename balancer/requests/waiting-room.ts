@@ -1,6 +1,6 @@
 import type { BalancerErrorCode } from '../errors.js'
 import type { BalancerOptions } from '../options.js'
-import { LinkedList, type Entry } from '../targets/linked-list.js'
+import { LinkedList, type Entry } from '../contract/linked-list.js'
 import type { NoPick } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 

@@ -1,6 +1,6 @@
 import { giverTo } from '../contract/dynamic-threshold.js'
 import type { UpgradedConnection } from '../transports/transport.js'
-import type { LinkedList } from './linked-list.js'
+import type { LinkedList } from '../contract/linked-list.js'
 
 /** A request that may be a poll. */
 interface Bound {

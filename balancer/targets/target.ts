@@ -7,7 +7,7 @@ import type {
   Transport,
   UpgradedConnection,
 } from '../transports/transport.js'
-import { LinkedList, type Entry } from './linked-list.js'
+import { LinkedList, type Entry } from '../contract/linked-list.js'
 import { LongLived } from './long-lived.js'
 
 /**

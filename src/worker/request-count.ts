@@ -1,17 +1,17 @@
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { DETACHED } from '#balancer/contract/detached-response.js'
+import { LinkedList } from '#balancer/contract/linked-list.js'
 import type { RequestCounts } from '../ipc/vitals.js'
 
 /** Counts the requests of one worker. */
 export class RequestCount {
-  readonly #inFlight = new Set<ServerResponse>()
+  readonly #inFlight = new LinkedList<ServerResponse>()
   #upgraded = 0
   #requests = 0
 
   get counts(): RequestCounts {
-    let streaming = 0
-    for (const { headersSent } of this.#inFlight) if (headersSent) streaming += 1
+    const streaming = this.#inFlight.count(({ headersSent }) => headersSent)
     return { inFlight: this.#inFlight.size, streaming, upgraded: this.#upgraded, requests: this.#requests }
   }
 
@@ -21,8 +21,8 @@ export class RequestCount {
    */
   begin(answer: ServerResponse, onClose?: () => void): void {
     this.#requests += 1
-    this.#inFlight.add(answer)
-    const over = (): void => void this.#inFlight.delete(answer)
+    const entry = this.#inFlight.add(answer)
+    const over = (): void => void this.#inFlight.remove(entry)
     const closed = (): void => {
       over()
       onClose?.()

@@ -1,9 +1,13 @@
 import { EventEmitter } from 'node:events'
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
+import v8 from 'node:v8'
+import vm from 'node:vm'
 import t from 'tap'
 import { DETACHED } from '#balancer/contract/detached-response.js'
 import { RequestCount } from '#src/worker/request-count.js'
+
+const BODY_WORDS = 500
 
 const answer = (): ServerResponse => new EventEmitter() as unknown as ServerResponse
 
@@ -48,3 +52,36 @@ void t.test('an answer that has begun is counted as streaming', t => {
   t.match(count.counts, { inFlight: 1, streaming: 0 })
   t.end()
 })
+
+void t.test('an answer that is closed is not kept from the collections of young objects', t => {
+  const count = new RequestCount()
+  const waiting: ServerResponse[] = []
+  const serve = (answers: number): void => {
+    for (let i = 0; i < answers; i += 1) {
+      const next = Object.assign(answer(), { body: new Array<number>(BODY_WORDS).fill(i) })
+      count.begin(next)
+      waiting.push(next)
+      if (waiting.length > 8) waiting.shift()?.emit('close')
+    }
+  }
+  serve(2_000)
+  // What is in the old space now, a Set's table for one, would keep all that is reached from it until the next whole
+  // collection.
+  collectAll()
+  const before = oldBytes()
+  serve(40_000)
+  const moved = (oldBytes() - before) / (40_000 * BODY_WORDS * 8)
+  t.ok(moved < 0.002, `${(moved * 100).toFixed(1)} % of the answers moved to the old space`)
+  t.end()
+})
+
+function oldBytes(): number {
+  const spaces = v8.getHeapSpaceStatistics().filter(({ space_name: name }) => /^(old|large_object)_space$/.test(name))
+  return spaces.reduce((sum, { space_used_size: bytes }) => sum + bytes, 0)
+}
+
+function collectAll(): void {
+  v8.setFlagsFromString('--expose-gc')
+  ;(vm.runInNewContext('gc') as () => void)()
+  v8.setFlagsFromString('--no-expose-gc')
+}

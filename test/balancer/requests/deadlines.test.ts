@@ -1,6 +1,6 @@
 import t, { type Test } from 'tap'
 import { Deadlines, type HasDeadline } from '#balancer/requests/deadlines.js'
-import type { Entry } from '#balancer/targets/linked-list.js'
+import type { Entry } from '#balancer/contract/linked-list.js'
 import { FakeClock } from '../../helpers/fake-clock.js'
 
 class Item implements HasDeadline {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { LinkedList } from '#balancer/targets/linked-list.js'
+import { LinkedList } from '#balancer/contract/linked-list.js'
 
 void t.test('items keep their order and can be removed in any', t => {
   const list = new LinkedList<string>()

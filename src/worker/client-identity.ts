@@ -103,19 +103,26 @@ function removeHost({ headers, rawHeaders }: IncomingMessage): void {
  * that request, nor close its connection. To such an app its own client has left, but is still known.
  */
 function leaveBehind(request: IncomingMessage, socket: IdentifiedSocket): void {
-  closed ??= Object.defineProperties(Object.create(new Socket().destroy()) as IdentifiedSocket, identity)
-  const own = Object.create(closed) as IdentifiedSocket
-  // Otherwise listeners would be added to the one that all have in common.
-  Object.assign(own, { _events: undefined, _eventsCount: 0 })
-  Object.assign(own, {
-    [client]: socket[client],
-    [publicPort]: socket[publicPort],
-    [forwarded]: socket[forwarded],
-  })
-  request.socket = own
+  request.socket = new LeftBehind(socket) as unknown as Socket
 }
 
-let closed: IdentifiedSocket | undefined
+/** A closed socket that knows its client. What it has of a socket is inherited from a single one. */
+class LeftBehind {
+  /** Otherwise listeners would be added to the one that all have in common. */
+  _events = undefined
+  _eventsCount = 0;
+  [client]: Client | undefined;
+  [publicPort]: number | undefined;
+  [forwarded]: IncomingMessage | undefined
+
+  constructor(socket: IdentifiedSocket) {
+    this[client] = socket[client]
+    this[publicPort] = socket[publicPort]
+    this[forwarded] = socket[forwarded]
+  }
+}
+
+Object.setPrototypeOf(LeftBehind.prototype, Object.defineProperties(new Socket().destroy(), identity))
 
 /** As Node's parser says it of such a request. */
 const HTTP_1_0 = { httpVersion: '1.0', httpVersionMinor: 0 }

@@ -105,6 +105,8 @@ function parametersOf(query: Readonly<Record<string, z.ZodType>>): object[] {
   }))
 }
 
+const ONE_CHANGE_AT_A_TIME = ['DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'UPGRADE_UNDER_WAY'] as const
+
 const operations: Record<RouteName, object> = {
   status: {
     summary: 'The primary, its address and its processes',
@@ -129,7 +131,7 @@ const operations: Record<RouteName, object> = {
     summary: 'Replace every worker, one place at a time; during a reload, another one follows it',
     responses: {
       200: { description: 'Every worker was replaced, or the events', content: content('Reloaded', 'ReloadEvent') },
-      ...problems('UNEXPECTED_BODY', 'DEPLOY_UNDER_WAY', 'RELOAD_FAILED', 'STOPPING'),
+      ...problems('UNEXPECTED_BODY', 'DEPLOY_UNDER_WAY', 'UPGRADE_UNDER_WAY', 'RELOAD_FAILED', 'STOPPING'),
     },
   },
   scale: {
@@ -137,7 +139,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: true, content: content('Scale') },
     responses: {
       200: { description: 'The counts that are wanted from now on', content: content('Scaled') },
-      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'UNKNOWN_PROCESS', 'STOPPING'),
+      ...problems('INVALID_BODY', 'MODE_IS_FIXED', 'UPGRADE_UNDER_WAY', 'UNKNOWN_PROCESS', 'STOPPING'),
     },
   },
   releases: {
@@ -154,7 +156,7 @@ const operations: Record<RouteName, object> = {
     },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('INVALID_QUERY', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'ARCHIVE_REFUSED', 'INSTALL_FAILED'),
+      ...problems('INVALID_QUERY', ...ONE_CHANGE_AT_A_TIME, 'ROLLED_BACK', 'ARCHIVE_REFUSED', 'INSTALL_FAILED'),
       ...problems('TAKEN_BACK', 'STOPPING'),
     },
   },
@@ -166,7 +168,7 @@ const operations: Record<RouteName, object> = {
     ],
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY'),
+      ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', ...ONE_CHANGE_AT_A_TIME),
       ...problems('TAKEN_BACK', 'STOPPING'),
     },
   },
@@ -179,7 +181,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: true, content: content('EnvironmentChange') },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('INVALID_BODY', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
+      ...problems('INVALID_BODY', ...ONE_CHANGE_AT_A_TIME, 'TAKEN_BACK', 'STOPPING'),
     },
   },
   run: {
@@ -191,7 +193,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: false, content: content('Rollback') },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'RELOAD_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
+      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', ...ONE_CHANGE_AT_A_TIME, 'TAKEN_BACK', 'STOPPING'),
     },
   },
   pause: {
@@ -199,7 +201,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: false, content: content('Pause') },
     responses: {
       200: { description: 'Every balancing process lets requests wait', content: content('Paused') },
-      ...problems('INVALID_BODY', 'STILL_IN_FLIGHT', 'STOPPING'),
+      ...problems('INVALID_BODY', 'UPGRADE_UNDER_WAY', 'STILL_IN_FLIGHT', 'STOPPING'),
     },
   },
   resume: {
@@ -245,14 +247,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: true, content: content('UpgradeWanted') },
     responses: {
       202: { description: 'It stands by, and this one is about to end', content: content('Upgrading') },
-      ...problems(
-        'INVALID_BODY',
-        'DEPLOY_UNDER_WAY',
-        'UPGRADE_UNDER_WAY',
-        'UPGRADE_REFUSED',
-        'SOCKET_ONLY',
-        'STOPPING',
-      ),
+      ...problems('INVALID_BODY', ...ONE_CHANGE_AT_A_TIME, 'UPGRADE_REFUSED', 'SOCKET_ONLY', 'STOPPING'),
     },
   },
   stop: {

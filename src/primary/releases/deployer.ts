@@ -12,6 +12,7 @@ import type { Service } from '../../process/service.js'
 import type { Stage } from '../plan/deployment.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
+import { DeployTurns } from './deploy-turns.js'
 import { commandsFor, install, InstallError } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
 import { STARTED } from './release-switch.js'
@@ -59,10 +60,16 @@ const LIMITS: ArchiveLimits = { maxBytes: 2 * 1024 ** 3, maxEntries: 200_000, ma
 export class Deployer implements Service {
   readonly #stopping = new AbortController()
   readonly #releaser: Releaser
-  #busy = false
+  readonly #turns: DeployTurns
 
   constructor(private readonly options: DeployerOptions) {
     this.#releaser = new Releaser(options)
+    this.#turns = new DeployTurns(() => options.runner.releases.underWay !== undefined)
+  }
+
+  /** Whether a deploy, or another change of the releases, is under way. */
+  get isBusy(): boolean {
+    return this.#turns.areTaken
   }
 
   start(): Promise<void> {
@@ -96,39 +103,54 @@ export class Deployer implements Service {
 
   /**
    * Receives, installs and tries a release, and makes it the live one. If a step fails, the release before goes on.
-   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `TAKEN_BACK`
+   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `ROLLED_BACK`,
+   *   `TAKEN_BACK`
    */
   deploy({ archive, source, stages, preview }: Deploy, told: Told): Promise<Deployed> {
     // It may fail before it is read.
     archive.on('error', () => undefined)
-    return this.#alone(async () => {
+    return this.#turns.take(async () => {
       const { store, log } = this.options
       const draft = store.draft()
-      const { leftOut, minFreeBytes: minBytes, spaceReport: report } = this.options
-      const space = new SpaceWatch({ folder: store.folder, minBytes, ...(report && { report }) })
-      const signal = AbortSignal.any([this.#stopping.signal, space.signal])
       try {
-        await space.start()
-        const limits = { ...LIMITS, leftOut: [...NEVER, ...leftOut] }
-        const unpacked = await unpack(archive, draft.folder, limits, () => this.#hasApp(draft.folder), signal)
-        told({ event: 'received', release: draft.id, ...unpacked })
-        this.#requireApp(draft.folder)
-        const env = store.envOf(store.live)
-        await this.#install(draft, env, signal, told)
-        if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
-        space.signal.throwIfAborted()
+        const env = await this.#turns.prepare(signal => this.#prepare(draft, archive, signal, told))
         store.keep(draft, source, env)
       } catch (error) {
         store.discard(draft)
         log.warn({ release: draft.id, source, reason: (error as Error).message }, 'release was not installed')
         throw refusalOf(error)
-      } finally {
-        space.stop()
       }
       log.info({ release: draft.id, source }, 'release is installed')
       if (preview) return this.#releaser.preview(draft.id, told)
       return this.#releaser.change(draft.id, stages, this.options.keepWarmMs, told)
     })
+  }
+
+  /** Receives and installs a release. @returns the variables that are pinned to it */
+  async #prepare(
+    draft: Draft,
+    archive: Readable,
+    rolledBack: AbortSignal,
+    told: Told,
+  ): Promise<Record<string, string>> {
+    const { store, leftOut, minFreeBytes: minBytes, spaceReport: report, keepStarted } = this.options
+    await keepStarted()
+    const space = new SpaceWatch({ folder: store.folder, minBytes, ...(report && { report }) })
+    const signal = AbortSignal.any([this.#stopping.signal, space.signal, rolledBack])
+    try {
+      await space.start()
+      const limits = { ...LIMITS, leftOut: [...NEVER, ...leftOut] }
+      const unpacked = await unpack(archive, draft.folder, limits, () => this.#hasApp(draft.folder), signal)
+      told({ event: 'received', release: draft.id, ...unpacked })
+      this.#requireApp(draft.folder)
+      const env = store.envOf(store.live)
+      await this.#install(draft, env, signal, told)
+      if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
+      space.signal.throwIfAborted()
+      return env
+    } finally {
+      space.stop()
+    }
   }
 
   /**
@@ -178,13 +200,15 @@ export class Deployer implements Service {
   }
 
   /**
-   * Goes back to an earlier release, at once if its workers are still ready.
+   * Goes back to an earlier release, at once if its workers are still ready. A deploy whose release is not installed yet
+   * is given up.
    * @param id undefined: the release before
    * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
    */
   rollback(id: string | undefined, told: Told): Promise<Deployed> {
-    return this.#alone(async () => {
-      const { store, runner } = this.options
+    return this.#turns.takeAhead(async rolledBack => {
+      const { store, runner, keepStarted } = this.options
+      await keepStarted()
       const to = id ?? store.previous
       if (to === undefined)
         throw new ControlError('UNKNOWN_RELEASE', { message: 'There is no release before this one.' })
@@ -194,7 +218,9 @@ export class Deployer implements Service {
         return { release: to }
       }
       this.#requireRelease(to)
-      return this.#releaser.change(to, [], 0, told)
+      const deployed = await this.#releaser.change(to, [], 0, told)
+      rolledBack(to)
+      return deployed
     })
   }
 
@@ -204,15 +230,11 @@ export class Deployer implements Service {
     if (id === runner.releases.current) throw new ControlError('UNKNOWN_RELEASE', { message: `Release ${id} is live.` })
   }
 
-  async #alone<T>(work: () => Promise<T>): Promise<T> {
-    if (this.#busy || this.options.runner.releases.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
-    this.#busy = true
-    try {
+  #alone<T>(work: () => Promise<T>): Promise<T> {
+    return this.#turns.take(async () => {
       await this.options.keepStarted()
-      return await work()
-    } finally {
-      this.#busy = false
-    }
+      return work()
+    })
   }
 
   #hasApp(folder: string): boolean {

@@ -1,0 +1,86 @@
+import { existsSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { PassThrough } from 'node:stream'
+import t, { type Test } from 'tap'
+import { ControlClient } from '#src/control/client.js'
+import type { ControlError, Deployed } from '#src/control/protocol.js'
+import { ask } from '../helpers/client.js'
+import { Cluster, failureOf } from '../helpers/cluster.js'
+import { until } from '../helpers/deadline.js'
+import { appThatSays, archiveOf, deploy, folderOf } from '../helpers/releases.js'
+
+const MESSAGE = /^The app was rolled back to release r1 during this deploy/
+
+/** `r2` is live, and `r1` is what it was before. */
+async function twoReleases(t: Test): Promise<{ cluster: Cluster; client: ControlClient; text: () => Promise<string> }> {
+  const cluster = await Cluster.start(t, { APP: folderOf(t, appThatSays('start')), EMBED: 'none', WORKERS: '1' })
+  await deploy(t, cluster, appThatSays('one'))
+  await deploy(t, cluster, appThatSays('two'))
+  const text = async (): Promise<string> => (await ask(cluster.url, '/')).text
+  return { cluster, client: await ControlClient.of(cluster.dataDir), text }
+}
+
+/** An archive of which the second half comes when it is told to. */
+async function heldArchive(t: Test, says: string): Promise<{ archive: PassThrough; send: () => void }> {
+  const bytes = Buffer.concat((await archiveOf(folderOf(t, appThatSays(says))).toArray()) as Buffer[])
+  const archive = new PassThrough()
+  archive.write(bytes.subarray(0, 40))
+  return { archive, send: () => void archive.end(bytes.subarray(40)) }
+}
+
+const draftIn = ({ dataDir }: Cluster, id: string): string => join(dataDir, 'releases', `.new-${id}`)
+
+void t.test('a rollback does not wait for an archive that is being received, and ends its deploy', async t => {
+  const { cluster, client, text } = await twoReleases(t)
+  const { archive } = await heldArchive(t, 'three')
+  const refused = failureOf(client.deploy(archive, { source: 'held', stages: '' }))
+  await until(() => existsSync(draftIn(cluster, 'r3')), 'the begin of the deploy')
+  t.match(await failureOf(deploy(t, cluster, appThatSays('four'))), { code: 'DEPLOY_UNDER_WAY' })
+  t.match(await failureOf(client.setEnvironment({ set: { A: '1' } })), { code: 'DEPLOY_UNDER_WAY' })
+  t.match(await client.rollback(), { release: 'r1' })
+  t.equal(await text(), 'one')
+  t.match(await refused, { code: 'ROLLED_BACK', message: MESSAGE })
+  await until(() => !existsSync(draftIn(cluster, 'r3')), 'the end of what was received')
+  t.match(await deploy(t, cluster, appThatSays('five')), { release: 'r4' }, 'the next deploy is taken')
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a rollback does not wait for an installation, and ends it', async t => {
+  const { cluster, client, text } = await twoReleases(t)
+  let refused: Promise<ControlError> | undefined
+  await new Promise<void>(installing => {
+    const files = { ...appThatSays('three'), Procfile: 'release: sleep 600\n' }
+    const deployed = deploy(t, cluster, files, '', ({ event }) => {
+      if (event === 'installing') installing()
+    })
+    refused = failureOf(deployed)
+  })
+  t.match(await client.rollback(), { release: 'r1' })
+  t.equal(await text(), 'one')
+  t.match(await refused, { code: 'ROLLED_BACK', message: MESSAGE })
+  t.match(await cluster.stop(), { code: 0 })
+})
+
+void t.test('a deploy goes on after a rollback that has failed, or that has only ended a preview', async t => {
+  const folder = folderOf(t, {})
+  const cluster = await Cluster.start(t, { APP: folderOf(t, appThatSays('start')), EMBED: 'none', WORKERS: '1' })
+  const gone = join(folder, 'gone')
+  const first = appThatSays('one')
+  const failing = `import fs from 'node:fs'\nif (fs.existsSync('${gone}')) throw new Error('no')\n${first['app.js'] ?? ''}`
+  await deploy(t, cluster, { ...first, 'app.js': failing })
+  await deploy(t, cluster, appThatSays('two'))
+  await deploy(t, cluster, appThatSays('two'))
+  const client = await ControlClient.of(cluster.dataDir)
+  await client.deploy(archiveOf(folderOf(t, appThatSays('preview'))), { source: 'test', preview: '1' })
+  const { archive, send } = await heldArchive(t, 'five')
+  const deployed: Promise<Deployed> = client.deploy(archive, { source: 'held', stages: '' })
+  await until(() => existsSync(draftIn(cluster, 'r5')), 'the begin of the deploy')
+  await client.rollback('r3')
+  writeFileSync(gone, '')
+  const rollback = failureOf(client.rollback('r1'))
+  send()
+  t.match(await rollback, { code: 'TAKEN_BACK' })
+  t.match(await deployed, { release: 'r5' })
+  t.equal((await ask(cluster.url, '/')).text, 'five')
+  t.match(await cluster.stop(), { code: 0 })
+})

@@ -32,7 +32,9 @@ export function instanceCommand(parent: Command, nameAndArguments: string, descr
 
 /** The instance of a command. Says which one it is where nobody named it. */
 export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<FoundInstance> {
-  const found = await findInstance(dataDir)
+  const found = await findInstance(dataDir, () => {
+    if (json !== true) output.note('an upgrade is under way: the command waits for the version that takes over')
+  })
   if (found.isOnlyOne && json !== true) output.note(`the only instance that runs is used: ${found.dataDir}`)
   return found
 }

@@ -10,7 +10,7 @@ import { ControlError, type Status } from '../control/protocol.js'
 import { exitCodes } from '../process/exit.js'
 import type { Context } from './context.js'
 import { Failure } from './failure.js'
-import { clientOf } from './find-instance.js'
+import { clientOf, presentClientOf } from './find-instance.js'
 import { urlOf } from './status.js'
 import { count } from './units.js'
 
@@ -116,7 +116,7 @@ async function untilItServes(background: Background, dataDir: string, otherwise:
     let client: ControlClient | undefined
     while (client === undefined) {
       await Promise.race([sleep(LOOK_EVERY_MS), otherwise])
-      client = await clientOf(dataDir)
+      client = await presentClientOf(dataDir)
     }
     return await Promise.race([client.serving(), otherwise])
   } catch (error) {

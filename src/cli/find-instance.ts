@@ -4,6 +4,7 @@ import { namedDataDir, stateFolder } from '../config/command-environment.js'
 import { NotRunningError } from '../control/call.js'
 import { ControlClient } from '../control/client.js'
 import { registeredInstances } from '../control/instance-registry.js'
+import { UpgradeWait } from '../control/upgrade-wait.js'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
 
@@ -20,18 +21,19 @@ export interface Found extends FoundInstance {
 
 /**
  * The instance of a command: by the option, else by DATA_DIR, else in ./.outpost, else the only one of this user that runs.
+ * @param onWait called when an upgrade is under way there, which it waits for
  * @throws {Failure} nothing runs there, or several run and none was named
  */
-export async function findInstance(option: string | undefined): Promise<Found> {
+export async function findInstance(option: string | undefined, onWait?: () => void): Promise<Found> {
   const here = resolve('.outpost')
   const dataDir = option === undefined ? (namedDataDir() ?? (existsSync(here) ? here : undefined)) : resolve(option)
   if (dataDir !== undefined) {
-    const client = await clientOf(dataDir)
+    const client = await clientOf(dataDir, onWait)
     if (client !== undefined) return { dataDir, client, isOnlyOne: false }
     const others = othersThan(await runningInstances())
     throw new Failure(exitCodes.notRunning, `no Outpost runs on ${dataDir}${others}${lastLogIn(dataDir)}`)
   }
-  const running = await runningInstances()
+  const running = await runningInstances(onWait)
   const [only] = running
   if (only === undefined) {
     const what = 'no Outpost of this user runs, and there is no .outpost in this folder'
@@ -42,18 +44,27 @@ export async function findInstance(option: string | undefined): Promise<Found> {
 }
 
 /** All of this user that run, by their DATA_DIR. */
-export async function runningInstances(): Promise<FoundInstance[]> {
+export async function runningInstances(onWait?: () => void): Promise<FoundInstance[]> {
   const asked = registeredInstances(stateFolder()).map(async ({ dataDir }) => {
-    const client = await clientOf(dataDir).catch(() => undefined)
+    const client = await clientOf(dataDir, onWait).catch(() => undefined)
     return client === undefined ? [] : [{ dataDir, client }]
   })
   return (await Promise.all(asked)).flat()
 }
 
-/** @returns undefined when nothing runs there */
-export async function clientOf(dataDir: string): Promise<ControlClient | undefined> {
+/** Waits for the next program where one takes over. @returns undefined when nothing runs there */
+export function clientOf(dataDir: string, onWait?: () => void): Promise<ControlClient | undefined> {
+  return connected(dataDir, new UpgradeWait(dataDir, onWait))
+}
+
+/** The same, at this moment. */
+export function presentClientOf(dataDir: string): Promise<ControlClient | undefined> {
+  return connected(dataDir, undefined)
+}
+
+async function connected(dataDir: string, wait: UpgradeWait | undefined): Promise<ControlClient | undefined> {
   try {
-    return await ControlClient.of(dataDir)
+    return await ControlClient.of(dataDir, wait)
   } catch (error) {
     if (error instanceof NotRunningError) return undefined
     throw error

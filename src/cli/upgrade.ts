@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
-import { clientOf } from './find-instance.js'
+import { presentClientOf } from './find-instance.js'
 import { secondsOf } from './seconds.js'
 import { urlOf } from './status.js'
 import type { ControlClient } from '../control/client.js'
@@ -52,7 +52,7 @@ async function successorOf({ to, pid, launcher }: Upgrading, before: number, dat
   const deadline = performance.now() + TAKEOVER_MS
   while (performance.now() < deadline) {
     const isThere = isRunning(launcher)
-    const client = await clientOf(dataDir).catch(() => undefined)
+    const client = await presentClientOf(dataDir).catch(() => undefined)
     const status = await client?.status().catch(() => undefined)
     if (status?.pid === pid && status.state === 'serving') return status
     if (!isThere)

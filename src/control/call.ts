@@ -1,6 +1,7 @@
 import http from 'node:http'
 import type { Readable } from 'node:stream'
 import type * as z from 'zod'
+import { controlSocketIn } from './control-socket.js'
 import {
   ControlError,
   controlErrors,
@@ -10,6 +11,7 @@ import {
   type DeployReport,
   type RouteName,
 } from './protocol.js'
+import type { UpgradeWait } from './upgrade-wait.js'
 
 /** Nothing listens on the control socket. */
 export class NotRunningError extends Error {
@@ -24,6 +26,19 @@ export interface InstancePlace {
   readonly socketPath: string
   /** For messages. */
   readonly dataDir: string
+  /** Waits where an upgrade is under way. Undefined: a command fails at once when nobody takes it. */
+  readonly wait?: UpgradeWait | undefined
+}
+
+/** The place of a DATA_DIR. Each program that takes over may have its socket elsewhere. */
+export function instancePlace(dataDir: string, wait?: UpgradeWait): InstancePlace {
+  return {
+    dataDir,
+    wait,
+    get socketPath() {
+      return controlSocketIn(dataDir)
+    },
+  }
 }
 
 export interface Asking {
@@ -42,6 +57,30 @@ export interface Asking {
  * @throws {NotRunningError | ControlError}
  */
 export async function call(
+  place: InstancePlace,
+  route: RouteName,
+  accept: string,
+  asking: Asking,
+): Promise<http.IncomingMessage> {
+  for (;;) {
+    try {
+      return await callOnce(place, route, accept, asking)
+    } catch (error) {
+      // A stream was read in part.
+      if (typeof asking.body === 'object' || !(await isToBeRepeated(error, route, place.wait))) throw error
+    }
+  }
+}
+
+/** Nothing was done where nobody was there; what was cut off may have been done, and is the same the second time. */
+async function isToBeRepeated(error: unknown, route: RouteName, wait: UpgradeWait | undefined): Promise<boolean> {
+  if (wait === undefined) return false
+  if (error instanceof NotRunningError) return wait.mayHaveCome()
+  const isCut = error instanceof ControlError && error.code === 'STOPPING'
+  return isCut && (routes[route].method === 'GET' || route === 'stop') && (await wait.isWorthwhile())
+}
+
+async function callOnce(
   { socketPath, dataDir }: InstancePlace,
   route: RouteName,
   accept: string,

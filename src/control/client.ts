@@ -1,8 +1,7 @@
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
 import type * as z from 'zod'
-import { call, controlError, linesOf, parsed, textOf, type Asking, type InstancePlace } from './call.js'
-import { controlSocketIn } from './control-socket.js'
+import { call, controlError, instancePlace, linesOf, parsed, textOf, type Asking, type InstancePlace } from './call.js'
 import {
   contentTypes,
   ControlError,
@@ -45,6 +44,7 @@ import {
   type UpgradeWanted,
   type Upgrading,
 } from './protocol.js'
+import type { UpgradeWait } from './upgrade-wait.js'
 
 const ANSWER_MS = 5_000
 /** START_TIMEOUT_MS may be long, and the primary ends the wait when a worker fails. */
@@ -65,20 +65,24 @@ const ORDERED_MS = 10_000
 export class ControlClient {
   private constructor(private readonly place: InstancePlace) {}
 
-  /**
-   * @param socketPath `control.sock` in the folder of an instance's sockets
-   * @param dataDir for messages
-   * @throws {NotRunningError}
-   */
-  static async connect(socketPath: string, dataDir = dirname(dirname(socketPath))): Promise<ControlClient> {
-    const client = new ControlClient({ socketPath, dataDir })
-    await client.status()
-    return client
+  /** @param socketPath `control.sock` in the folder of an instance's sockets @throws {NotRunningError} */
+  static connect(socketPath: string, dataDir = dirname(dirname(socketPath))): Promise<ControlClient> {
+    return ControlClient.#at({ socketPath, dataDir })
   }
 
-  /** By the DATA_DIR of an instance. */
-  static of(dataDir: string): Promise<ControlClient> {
-    return ControlClient.connect(controlSocketIn(dataDir), dataDir)
+  /**
+   * By the DATA_DIR of an instance.
+   * @param wait for the next program, during an upgrade; undefined: not at all
+   * @throws {NotRunningError | ControlError}
+   */
+  static of(dataDir: string, wait?: UpgradeWait): Promise<ControlClient> {
+    return ControlClient.#at(instancePlace(dataDir, wait))
+  }
+
+  static async #at(place: InstancePlace): Promise<ControlClient> {
+    const client = new ControlClient(place)
+    await client.status()
+    return client
   }
 
   /** @throws {NotRunningError | ControlError} */

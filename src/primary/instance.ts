@@ -9,8 +9,8 @@ import { rarely } from '../process/rarely.js'
 import { realPath } from '../process/real-path.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
+import { withdrawUpgrade } from '../control/upgrade-sign.js'
 import { portDoor, socketDoor } from '../control/door.js'
-import type { Commands } from '../control/commands.js'
 import { ControlServer } from '../control/server.js'
 import { TokenStore } from '../control/token-store.js'
 import { GroupUsage } from './beside/group-usage.js'
@@ -34,7 +34,7 @@ import { Deployer } from './releases/deployer.js'
 import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
 import { StartedApp } from './releases/started-app.js'
-import { besideWanted, statusOf } from './instance-status.js'
+import { commandsOf } from './instance-commands.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 import { Handover } from './upgrade/handover.js'
@@ -63,7 +63,8 @@ export interface Instance {
   served(): Promise<void>
   log: Logger
   reload(): void
-  release(): void
+  /** @param isFollowed by another program on the same DATA_DIR */
+  release(isFollowed?: boolean): void
   handover: Handover
 }
 
@@ -172,13 +173,15 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
   })
   const stopsFirst = together(beside, cron)
-  const handover = new Handover({ supervisor, stopsFirst, shutdown, successors, publicPort, log })
+  const underWay = (): 'DEPLOY_UNDER_WAY' | 'RELOAD_UNDER_WAY' | undefined =>
+    deployer.isBusy ? 'DEPLOY_UNDER_WAY' : supervisor.isReloading ? 'RELOAD_UNDER_WAY' : undefined
+  const handover = new Handover({ supervisor, stopsFirst, shutdown, successors, publicPort, underWay, config, log })
   const pause: TrafficPause = new TrafficPause(supervisor.edge, log)
   const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor.edge, log)
   const startedIn = startFolder()
   const { app, dataDir, minFreeBytes } = config
   const started = new StartedApp({ store: releases, app, startedIn, dataDir, minFreeBytes, log })
-  const deployer = new Deployer({
+  const deployer: Deployer = new Deployer({
     store: releases,
     keepStarted: () => started.keep(),
     runner: supervisor.changes,
@@ -197,36 +200,10 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     log,
     print: line => print(`[deploy] ${line}\n`),
   })
-  const usage = new GroupUsage()
   const tokens = new TokenStore(folder.tokensFile)
   let admin: ControlServer | undefined
-  const answers: Commands = {
-    status: () => statusOf({ supervisor, beside, usage, cron, pause, maintenance, publicPort, config, admin }),
-    serving: () => supervisor.served(),
-    log: logFile,
-    reload: onProgress => supervisor.reload(onProgress).then(replaced => ({ replaced })),
-    scale: ({ processes, ...wanted }) => ({
-      ...(processes === undefined ? besideWanted(beside) : { processes: beside.scale(processes) }),
-      ...supervisor.scale(wanted),
-    }),
-    releases: () => deployer.list(),
-    deploy: (archive, query, told) => deployer.deploy({ archive, ...query }, told),
-    environment: () => deployer.environment(),
-    setEnvironment: (change, told) => deployer.setEnvironment(change, told),
-    runPlace: () => deployer.runPlace(),
-    activate: (release, stages, told) => deployer.activate(release, stages, told),
-    rollback: (release, told) => deployer.rollback(release, told),
-    pause: wanted => pause.begin(wanted),
-    resume: () => pause.end().then(pausedMs => ({ pausedMs })),
-    maintain: async wanted => {
-      await maintenance.set(wanted)
-      return { on: wanted.on }
-    },
-    tokens,
-    upgrade: ({ program: file, node = process.execPath, within }) =>
-      handover.prepare({ node, program: file }, within && within * 1_000),
-    stop: () => process.kill(process.pid, 'SIGTERM'),
-  }
+  const shown = { supervisor, beside, usage: new GroupUsage(), cron, pause, maintenance, publicPort, config }
+  const answers = commandsOf({ ...shown, deployer, handover, log: logFile, tokens, admin: () => admin })
   const control = new ControlServer(socketDoor(folder.controlSocket), answers)
   if (config.adminPort !== undefined) {
     const refused = rarely(REFUSED_EACH_MS, () =>
@@ -257,6 +234,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   ]
   const services = new ServiceStack(all)
   await services.start()
+  withdrawUpgrade(config.dataDir)
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
       const { host, port } = publicPort
@@ -276,8 +254,9 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     () => undefined,
   )
   const unregister = registerInstance(config.stateDir, { dataDir: config.dataDir, pid: process.pid })
-  const release = (): void => {
-    unregister()
+  const release = (isFollowed = false): void => {
+    // Commands look for the next program there.
+    if (!isFollowed) unregister()
     logFile.close()
     lifeline.close()
     endGuard()

@@ -121,7 +121,7 @@ async function handOver(
   const begun = await Promise.race([instance.handover.begin(), signalled])
   if (begun !== undefined) return stopBy(begun, instance, signals, signals.next())
   const stopped = instance.services.stop().then(() => {
-    instance.release()
+    instance.release(instance.handover.isUnderWay)
     return 'handed over' as const
   })
   const first = await Promise.race([stopped, signalled])

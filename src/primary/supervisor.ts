@@ -184,6 +184,10 @@ export class Supervisor implements Service {
     return this.wanted
   }
 
+  get isReloading(): boolean {
+    return this.#reloads.areUnderWay
+  }
+
   /** Resolves when a request can be answered. Rejects with a `PortError` when another program took the port. */
   get serving(): Promise<void> {
     return this.#port.serving

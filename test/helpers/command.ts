@@ -21,6 +21,8 @@ export interface Ran {
 interface RunOptions {
   env?: Record<string, string>
   cwd?: string
+  /** Receives what it has printed to stderr so far, each time that there is more. */
+  onError?: (text: string) => void
 }
 
 const COMMAND_MS = 60_000
@@ -53,13 +55,16 @@ export class Shell {
   }
 
   /** Types `outpost` and these words, and waits for the end. */
-  async run(words: readonly string[], { env = {}, cwd = this.folder }: RunOptions = {}): Promise<Ran> {
+  async run(words: readonly string[], { env = {}, cwd = this.folder, onError }: RunOptions = {}): Promise<Ran> {
     const stdio: ['ignore', 'pipe', 'pipe'] = ['ignore', 'pipe', 'pipe']
     const [file, before] = bareNode
     const child = spawn(file, [...before, command, ...words], { cwd, env: { ...this.env, ...env }, stdio })
     let [out, err] = ['', '']
     child.stdout.setEncoding('utf8').on('data', chunk => (out += String(chunk)))
-    child.stderr.setEncoding('utf8').on('data', chunk => (err += String(chunk)))
+    child.stderr.setEncoding('utf8').on('data', chunk => {
+      err += String(chunk)
+      onError?.(err)
+    })
     const what = `the end of outpost ${words.join(' ')}`
     const [code] = (await within(once(child, 'close'), what, COMMAND_MS)) as [number | null]
     return { code, out, err }

@@ -1,6 +1,6 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
-import { Readable } from 'node:stream'
+import { PassThrough, Readable } from 'node:stream'
 import { create } from 'tar'
 import { ControlClient } from '#src/control/client.js'
 import type { Deployed, DeployProgress } from '#src/control/protocol.js'
@@ -20,6 +20,17 @@ export function folderOf(t: Harness, files: Readonly<Record<string, string>>): s
 /** The folder as an archive. */
 export function archiveOf(folder: string): Readable {
   return Readable.from(create({ cwd: folder, gzip: true }, ['.']))
+}
+
+/** An archive of these files, of which nearly all comes when it is told to. */
+export async function heldArchive(
+  t: Harness,
+  files: Readonly<Record<string, string>>,
+): Promise<{ archive: Readable; send: () => void }> {
+  const bytes = Buffer.concat((await archiveOf(folderOf(t, files)).toArray()) as Buffer[])
+  const archive = new PassThrough()
+  archive.write(bytes.subarray(0, 40))
+  return { archive, send: () => void archive.end(bytes.subarray(40)) }
 }
 
 /** An app that answers with this text, after these lines, and runs others once it listens. */

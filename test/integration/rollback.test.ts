@@ -1,13 +1,12 @@
 import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { PassThrough } from 'node:stream'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import type { ControlError, Deployed } from '#src/control/protocol.js'
 import { ask } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
-import { appThatSays, archiveOf, deploy, folderOf } from '../helpers/releases.js'
+import { appThatSays, archiveOf, deploy, folderOf, heldArchive } from '../helpers/releases.js'
 
 const MESSAGE = /^The app was rolled back to release r1 during this deploy/
 
@@ -20,19 +19,11 @@ async function twoReleases(t: Test): Promise<{ cluster: Cluster; client: Control
   return { cluster, client: await ControlClient.of(cluster.dataDir), text }
 }
 
-/** An archive of which the second half comes when it is told to. */
-async function heldArchive(t: Test, says: string): Promise<{ archive: PassThrough; send: () => void }> {
-  const bytes = Buffer.concat((await archiveOf(folderOf(t, appThatSays(says))).toArray()) as Buffer[])
-  const archive = new PassThrough()
-  archive.write(bytes.subarray(0, 40))
-  return { archive, send: () => void archive.end(bytes.subarray(40)) }
-}
-
 const draftIn = ({ dataDir }: Cluster, id: string): string => join(dataDir, 'releases', `.new-${id}`)
 
 void t.test('a rollback does not wait for an archive that is being received, and ends its deploy', async t => {
   const { cluster, client, text } = await twoReleases(t)
-  const { archive } = await heldArchive(t, 'three')
+  const { archive } = await heldArchive(t, appThatSays('three'))
   const refused = failureOf(client.deploy(archive, { source: 'held', stages: '' }))
   await until(() => existsSync(draftIn(cluster, 'r3')), 'the begin of the deploy')
   t.match(await failureOf(deploy(t, cluster, appThatSays('four'))), { code: 'DEPLOY_UNDER_WAY' })
@@ -72,7 +63,7 @@ void t.test('a deploy goes on after a rollback that has failed, or that has only
   await deploy(t, cluster, appThatSays('two'))
   const client = await ControlClient.of(cluster.dataDir)
   await client.deploy(archiveOf(folderOf(t, appThatSays('preview'))), { source: 'test', preview: '1' })
-  const { archive, send } = await heldArchive(t, 'five')
+  const { archive, send } = await heldArchive(t, appThatSays('five'))
   const deployed: Promise<Deployed> = client.deploy(archive, { source: 'held', stages: '' })
   await until(() => existsSync(draftIn(cluster, 'r5')), 'the begin of the deploy')
   await client.rollback('r3')

@@ -1,0 +1,45 @@
+import fs from 'node:fs'
+import { join } from 'node:path'
+import * as z from 'zod'
+import { startedAt } from '../process/started-at.js'
+
+const signSchema = z.object({
+  /** The process that outlasts the upgrade. */
+  launcher: z.object({ pid: z.number().int().positive(), startedAt: z.string().optional() }),
+  /** How long the upgrade may take until commands are taken again, in milliseconds. */
+  withinMs: z.number().positive(),
+})
+
+/** An upgrade during which nobody may answer commands. */
+export interface UpgradeSign {
+  /** The pid of the process that outlasts the upgrade. */
+  launcher: number
+  withinMs: number
+}
+
+const fileIn = (dataDir: string): string => join(dataDir, 'upgrade.json')
+
+/** From now on commands wait for the next program. */
+export function announceUpgrade(dataDir: string, { launcher: pid, withinMs }: UpgradeSign): void {
+  const path = fileIn(dataDir)
+  const draft = `${path}.new`
+  const sign = { launcher: { pid, startedAt: startedAt(pid) }, withinMs }
+  fs.writeFileSync(draft, `${JSON.stringify(sign)}\n`, { mode: 0o600 })
+  fs.renameSync(draft, path)
+}
+
+/** A program takes commands, or none is to follow. */
+export function withdrawUpgrade(dataDir: string): void {
+  fs.rmSync(fileIn(dataDir), { force: true })
+}
+
+/** The upgrade that is under way. What a crash has left does not count: its launcher is gone. */
+export function upgradeIn(dataDir: string): UpgradeSign | undefined {
+  try {
+    const { launcher, withinMs } = signSchema.parse(JSON.parse(fs.readFileSync(fileIn(dataDir), 'utf8')))
+    const isThere = launcher.startedAt !== undefined && startedAt(launcher.pid) === launcher.startedAt
+    return isThere ? { launcher: launcher.pid, withinMs } : undefined
+  } catch {
+    return undefined
+  }
+}

@@ -174,11 +174,33 @@ void t.test('a stop during the handover ends all', async t => {
   }
 })
 
-void t.test('the end of a version is that of the process that was started', async t => {
+void t.test('a version that ends unasked soon after it has served is followed by the one before, once', async t => {
   const cluster = await clusterOf(t, {})
   const { pid } = await upgrade(cluster, otherVersion(t, '9.0.0'))
+  const over = new AbortController()
+  const failures: unknown[] = []
+  const connecting = (async () => {
+    while (!over.signal.aborted) await ask(cluster.url, '/').catch((error: unknown) => failures.push(error))
+  })()
   kill(pid, 'SIGKILL')
-  t.match(await cluster.exited, { code: 1 }, 'whoever watches it starts another one')
+  const back = await nextStatus(cluster, pid)
+  t.equal(back.version, '0.1.0')
+  await cluster.printed(/"failure":"it ended \d+ s after it served: SIGKILL".*upgrade has failed/)
+  t.match(await ask(cluster.url, '/'), { status: 200, text: 'x' })
+  over.abort()
+  await connecting
+  const refused = failures.filter(error => (error as NodeJS.ErrnoException).code === 'ECONNREFUSED')
+  t.strictSame(refused, [], 'the port has stayed open')
+  kill(back.pid, 'SIGKILL')
+  t.match(await cluster.exited, { code: 1 }, 'whoever watches the launcher starts another one')
+  await cluster.gone()
+})
+
+void t.test('a version that is told to end soon after it has served is not followed by another one', async t => {
+  const cluster = await clusterOf(t, {})
+  const { pid } = await upgrade(cluster, otherVersion(t, '9.0.0'))
+  kill(pid, 'SIGTERM')
+  t.match(await cluster.exited, { code: 0 })
   await cluster.gone()
 })
 

@@ -10,6 +10,8 @@ import type { Prepared, Successors } from './successors.js'
 const STANDBY_MS = 30_000
 /** A program serves within this time, or the one before it comes back. */
 const SERVING_MS = 120_000
+/** One that ends unasked within this time after it has served is followed by the one before it. */
+const PROVING_MS = 60_000
 /** A program that has failed stops what it has started within this time. */
 const FAILED_END_MS = 40_000
 
@@ -24,6 +26,8 @@ export class Launcher implements Successors {
   /** The program that is to serve, and the port, which this process keeps open until it does. */
   #next: { program: Standby; port: Bound } | undefined
   #current: Standby | undefined
+  /** Stays open until the program that serves at it is proven: the one before may have to come back. */
+  #kept: BoundHandle | undefined
   #isStopping = false
 
   /** @param ownFile the program of this process */
@@ -64,7 +68,7 @@ export class Launcher implements Successors {
     process.title = 'outpost launcher'
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       process.on(signal, () => {
-        if (signal !== 'SIGHUP') this.#isStopping = true
+        if (signal !== 'SIGHUP') this.#stop()
         this.#current?.kill(signal)
       })
     }
@@ -72,9 +76,10 @@ export class Launcher implements Successors {
     while (this.#next !== undefined && !this.#isStopping) {
       const { program, port } = this.#next
       this.#next = undefined
-      const failure = await this.#failureOf(program)
+      this.#kept = port.handle
+      const failure = (await this.#failureOf(program)) ?? (await this.#earlyEndOf(program))
       const last = failure === undefined ? program : this.#comeBack(before, port, failure)
-      port.handle.close()
+      this.#closePort()
       if (last === undefined) break
       before = last.file
       await last.ended
@@ -86,6 +91,8 @@ export class Launcher implements Successors {
   /** The one that served until now goes on trying, as after a restart: its app may lack what the other one lacked. */
   #comeBack(file: ProgramFile, port: Bound, failure: string): Standby | undefined {
     if (this.#isStopping) return undefined
+    // What the program that has failed had prepared meanwhile.
+    this.cancel()
     const program = new Standby(file, port)
     this.#start(program, failure)
     return program
@@ -103,6 +110,31 @@ export class Launcher implements Successors {
     }
   }
 
+  /**
+   * Waits until a program that serves is proven, or was told to end.
+   * @returns why it has ended, if nobody has asked it to
+   */
+  async #earlyEndOf(program: Standby): Promise<string | undefined> {
+    const served = performance.now()
+    let timer: NodeJS.Timeout | undefined
+    const proven = new Promise<boolean>(resolve => (timer = setTimeout(resolve, PROVING_MS, true)))
+    const isProven = await Promise.race([proven, program.ended.then(() => false)])
+    clearTimeout(timer)
+    if (isProven || this.#isStopping || this.#next !== undefined || program.exitCode === exitCodes.ok) return undefined
+    return `it ended ${Math.round((performance.now() - served) / 1_000)} s after it served: ${program.ending ?? ''}`
+  }
+
+  /** Nothing is to follow, and connections are refused when the program that serves has closed its port. */
+  #stop(): void {
+    this.#isStopping = true
+    this.#closePort()
+  }
+
+  #closePort(): void {
+    this.#kept?.close()
+    this.#kept = undefined
+  }
+
   /** @param failure of the program that this one comes back after */
   #start(program: Standby, failure?: string): void {
     this.#current = program
@@ -112,7 +144,7 @@ export class Launcher implements Successors {
 
   async #answer(program: Standby, message: ToLauncher, handle: unknown): Promise<void> {
     if (message.type === 'cancel') {
-      this.#isStopping = true
+      this.#stop()
       this.cancel()
     }
     // The program before comes back with the port in its own hands.

@@ -56,6 +56,11 @@ export class Standby extends EventEmitter<StandbyEvents> {
     return this.#servingMs
   }
 
+  /** How it has ended. */
+  get ending(): string | undefined {
+    return this.#ending
+  }
+
   /** The exit code of one that has ended by itself. */
   get exitCode(): number | undefined {
     return this.#process.exitCode ?? undefined

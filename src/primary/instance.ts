@@ -98,6 +98,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   folder.linkRunDir()
 
   const releases = ReleaseStore.open(folder.releasesDir)
+  if (releases.damage !== undefined) log.error(releases.damage)
   if (releases.live !== STARTED) {
     log.info(
       { release: releases.live },

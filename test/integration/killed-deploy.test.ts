@@ -1,4 +1,4 @@
-import { watch } from 'node:fs'
+import { readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
@@ -106,3 +106,20 @@ void t.test('after a kill of the primary right after a deploy, the next start se
   await cluster.exited
   t.strictSame(await servedAfter(t, env, cluster), { texts: ['200 one'], live: 'r1' })
 })
+
+void t.test(
+  'after a power cut that has damaged the live release, the next start serves the one before, and says so',
+  async t => {
+    const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none' }
+    const cluster = await Cluster.start(t, env)
+    await deploy(t, cluster, appThatSays('one'))
+    await deploy(t, cluster, appThatSays('two'))
+    cluster.signal('SIGKILL')
+    await cluster.exited
+    await cluster.gone()
+    writeFileSync(join(cluster.dataDir, 'releases', 'r2', 'app', 'app.js'), '')
+    t.strictSame(await servedAfter(t, env, cluster), { texts: ['200 one'], live: 'r1' })
+    const log = readFileSync(join(cluster.dataDir, 'logs', 'outpost.log'), 'utf8')
+    t.match(log, /release r2, which was live, is damaged: .*app\.js is empty; r1 is served/)
+  },
+)

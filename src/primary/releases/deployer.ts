@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, relative } from 'node:path'
 import type { Readable } from 'node:stream'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import {
@@ -9,15 +9,17 @@ import {
   type RunPlace,
 } from '../../control/protocol.js'
 import type { Service } from '../../process/service.js'
+import { syncTree } from '../../process/synced-tree.js'
 import type { Stage } from '../plan/deployment.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
 import { DeployTurns } from './deploy-turns.js'
-import { commandsFor, install, InstallError } from './installer.js'
+import { refusalOf } from './deploy-refusal.js'
+import { commandsFor, install } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
-import { ShortageError, SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
+import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
 import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
 
 export interface DeployerOptions extends ReleaserOptions {
@@ -38,6 +40,7 @@ export interface DeployerOptions extends ReleaserOptions {
   spaceReport?: SpaceWatchOptions['report']
   /** Folders of an archive that are never part of a release: the one that the instance writes to. */
   leftOut: readonly string[]
+  sync?: typeof syncTree
   /** A line that an installation has printed. */
   print: (line: string) => void
 }
@@ -51,6 +54,9 @@ export interface Deploy {
   /** Only clients that ask for it get it. */
   preview: boolean
 }
+
+/** A disk that is busy with other work for longer is not waited for. */
+const SYNC_MS = 30_000
 
 const NEVER = ['.git', '.outpost']
 
@@ -114,7 +120,7 @@ export class Deployer implements Service {
       const draft = store.draft()
       try {
         const env = await this.#turns.prepare(signal => this.#prepare(draft, archive, signal, told))
-        store.keep(draft, source, env)
+        store.keep(draft, source, env, this.#contentOf(draft.folder))
       } catch (error) {
         store.discard(draft)
         log.warn({ release: draft.id, source, reason: (error as Error).message }, 'release was not installed')
@@ -133,7 +139,8 @@ export class Deployer implements Service {
     rolledBack: AbortSignal,
     told: Told,
   ): Promise<Record<string, string>> {
-    const { store, leftOut, minFreeBytes: minBytes, spaceReport: report, keepStarted } = this.options
+    const { store, log, leftOut, minFreeBytes: minBytes, spaceReport: report, keepStarted } = this.options
+    const { sync = syncTree } = this.options
     await keepStarted()
     const space = new SpaceWatch({ folder: store.folder, minBytes, ...(report && { report }) })
     const signal = AbortSignal.any([this.#stopping.signal, space.signal, rolledBack])
@@ -146,7 +153,10 @@ export class Deployer implements Service {
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)
       if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
+      const doubt = await sync(draft.folder, { withinMs: SYNC_MS })
       space.signal.throwIfAborted()
+      if (doubt !== undefined)
+        log.warn({ release: draft.id }, `release may be damaged by a power cut within the next minute: ${doubt}`)
       return env
     } finally {
       space.stop()
@@ -166,7 +176,12 @@ export class Deployer implements Service {
       try {
         // The names only: a source is shown to people.
         const names = [...Object.keys(set), ...unset.map(name => `-${name}`)].join(' ')
-        store.keep(draft, `env ${names}`, { ...Object.fromEntries(kept), ...set }, store.get(live)?.files ?? live)
+        store.keep(
+          draft,
+          `env ${names}`,
+          { ...Object.fromEntries(kept), ...set },
+          { files: store.get(live)?.files ?? live },
+        )
       } catch (error) {
         store.discard(draft)
         throw error
@@ -238,8 +253,18 @@ export class Deployer implements Service {
   }
 
   #hasApp(folder: string): boolean {
+    return this.#mainOf(folder) !== undefined
+  }
+
+  #mainOf(folder: string): string | undefined {
     const { app, startedIn } = this.options
-    return findAppModule(appIn(folder, app, startedIn)) !== undefined
+    const file = findAppModule(appIn(folder, app, startedIn))?.file
+    return file && relative(folder, file)
+  }
+
+  #contentOf(folder: string): { main?: string } {
+    const main = this.#mainOf(folder)
+    return main === undefined ? {} : { main }
   }
 
   #requireApp(folder: string): void {
@@ -261,21 +286,4 @@ export class Deployer implements Service {
       signal,
     })
   }
-}
-
-function refusalOf(error: unknown): unknown {
-  const { message } = error as Error
-  if (error instanceof ArchiveError)
-    return new ControlError('ARCHIVE_REFUSED', { message: `The archive is refused: ${message}.` })
-  // With MIN_FREE_BYTES=0, or if others are faster than the watch.
-  const isFull = ['ENOSPC', 'EDQUOT'].includes((error as NodeJS.ErrnoException).code ?? '')
-  if (error instanceof ShortageError || isFull) {
-    const reason = isFull ? 'the disk is full' : message
-    return new ControlError('INSTALL_FAILED', { message: `The release is not installed: ${reason}.` })
-  }
-  if (!(error instanceof InstallError)) return error
-  return new ControlError('INSTALL_FAILED', {
-    message: `The release is not installed: ${message}.`,
-    lastLines: error.lastLines,
-  })
 }

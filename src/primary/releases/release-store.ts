@@ -1,44 +1,9 @@
 import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
-import { join } from 'node:path'
-import * as z from 'zod'
+import { dirname, join } from 'node:path'
 import { syncFolder, writeSynced } from '../../process/synced-file.js'
+import { damageOf, envIn, recordIn, stateFrom, type ReleaseRecord, type ReleaseState } from './release-records.js'
 import { STARTED } from './release-switch.js'
-
-/**
- * - `installed`: it has not been live; after a crash this means that its deploy was cut short
- * - `previewed`: it was ready, and no client has got it
- * - `live`: it was, or is, the release of all clients
- * - `taken-back`: it has failed, and its files are gone
- */
-const outcomes = ['installed', 'previewed', 'live', 'taken-back'] as const
-
-const recordSchema = z.object({
-  id: z.string(),
-  /** When it was made, in milliseconds since 1970. */
-  at: z.number(),
-  /** Its source, as people know it. */
-  source: z.string(),
-  outcome: z.enum(outcomes),
-  /** Why it was taken back. */
-  reason: z.string().optional(),
-  /** The release whose files it runs, if it has none of its own. */
-  files: z.string().optional(),
-})
-
-const stateSchema = z.object({
-  live: z.string(),
-  /** The release before, for a rollback. */
-  previous: z.string().optional(),
-  /** The number of the last release. */
-  last: z.number(),
-  /** The release in preview: a start of the program begins it again. */
-  preview: z.string().optional(),
-  /** Whether the release `start` is a copy that was kept of the app, and no longer the folder of the app. */
-  startedIsKept: z.boolean().optional(),
-})
-
-export type ReleaseRecord = z.infer<typeof recordSchema>
 
 /** A release that is being made; nobody runs it. */
 export interface Draft {
@@ -52,6 +17,9 @@ const KEPT = 5
 /** Records of releases that were taken back are small. */
 const KEPT_RECORDS = 10
 
+const STATE = 'state.json'
+const STATE_BEFORE = 'state.before.json'
+
 const DRAFT = '.new-'
 /** The copy of the app that the program was started with. */
 const STARTED_COPY = 'started'
@@ -62,14 +30,22 @@ const GONE = '.gone-'
  * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`, and `started`, the app as it was
  * before the first deploy. The name of a release
  * appears when it is whole, and nothing in it changes from then on but its outcome. `state.json` names the live one;
- * it is replaced in one step, so a crash leaves the old name or the new one.
+ * it is replaced in one step, so a crash leaves the old name or the new one. `state.before.json` is the one before, for a
+ * disk that has lost what it said it had.
  */
 export class ReleaseStore {
-  #state: z.infer<typeof stateSchema> = { live: STARTED, last: 0 }
+  #state: ReleaseState = { live: STARTED, last: 0 }
   /** Before, nobody waits for this process. */
   #isInUse = false
 
+  #damage: string | undefined
+
   private constructor(readonly folder: string) {}
+
+  /** Why what was live at the end of the last run is not served; undefined if it is. */
+  get damage(): string | undefined {
+    return this.#damage
+  }
 
   /** Removes what a deploy that was cut short has left. @throws {Error} names a file that cannot be read */
   static open(folder: string): ReleaseStore {
@@ -103,13 +79,13 @@ export class ReleaseStore {
   /** All that are known, the newest first. */
   list(): ReleaseRecord[] {
     if (!fs.existsSync(this.folder)) return []
-    const names = fs.readdirSync(this.folder).filter(name => /^r\d+$/.test(name))
+    const names = fs.readdirSync(this.folder).filter(isId)
     const records = names.flatMap(name => this.#recordOf(name) ?? [])
     return records.sort((a, b) => numberOf(b.id) - numberOf(a.id))
   }
 
   get(id: string): ReleaseRecord | undefined {
-    return /^r\d+$/.test(id) ? this.#recordOf(id) : undefined
+    return isId(id) ? this.#recordOf(id) : undefined
   }
 
   /** Whether workers could run it. */
@@ -139,18 +115,16 @@ export class ReleaseStore {
 
   /** The variables that are pinned to it. */
   envOf(id: string): Record<string, string> {
-    if (id === STARTED) return {}
-    try {
-      return z.record(z.string(), z.string()).parse(JSON.parse(fs.readFileSync(this.#path(id, 'env.json'), 'utf8')))
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ENOENT') return {}
-      throw error
-    }
+    if (id === STARTED || !fs.existsSync(this.#path(id, 'env.json'))) return {}
+    return envIn(join(this.folder, id))
   }
 
   /** Begins a release with the next number. */
   draft(): Draft {
-    fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+    if (!fs.existsSync(this.folder)) {
+      fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 })
+      syncFolder(dirname(this.folder))
+    }
     const id = `r${this.#state.last + 1}`
     this.#write({ ...this.#state, last: this.#state.last + 1 })
     const folder = join(this.folder, DRAFT + id, 'app')
@@ -162,12 +136,20 @@ export class ReleaseStore {
     this.#remove(join(this.folder, DRAFT + id))
   }
 
-  /** Makes a draft a release. @param files of another release, if it has none of its own */
-  keep({ id }: Draft, source: string, env: Readonly<Record<string, string>>, files?: string): void {
+  /**
+   * Makes a draft a release. Its files are on the disk already.
+   * @param content the file of its app, from its folder; or the release whose files it runs
+   */
+  keep(
+    { id }: Draft,
+    source: string,
+    env: Readonly<Record<string, string>>,
+    content: { files?: string; main?: string } = {},
+  ): void {
     const draft = join(this.folder, DRAFT + id)
-    if (files !== undefined) this.#remove(join(draft, 'app'))
+    if (content.files !== undefined) this.#remove(join(draft, 'app'))
     writeSynced(join(draft, 'env.json'), JSON.stringify(env))
-    const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...(files && { files }) }
+    const record: ReleaseRecord = { id, at: Date.now(), source, outcome: 'installed', ...content }
     writeSynced(join(draft, 'release.json'), JSON.stringify(record))
     fs.renameSync(draft, join(this.folder, id))
     syncFolder(this.folder)
@@ -246,7 +228,7 @@ export class ReleaseStore {
 
   #recordOf(id: string): ReleaseRecord | undefined {
     try {
-      return recordSchema.parse(JSON.parse(fs.readFileSync(this.#path(id, 'release.json'), 'utf8')))
+      return recordIn(join(this.folder, id))
     } catch {
       return undefined
     }
@@ -257,20 +239,50 @@ export class ReleaseStore {
   }
 
   #readState(): void {
-    const path = join(this.folder, 'state.json')
+    const path = join(this.folder, STATE)
     if (!fs.existsSync(path)) return
     try {
-      this.#state = stateSchema.parse(JSON.parse(fs.readFileSync(path, 'utf8')))
+      this.#state = stateFrom(path)
     } catch (error) {
-      throw new Error(`${path} cannot be read: ${(error as Error).message}`, { cause: error })
+      this.#state = this.#stateBefore(error as Error)
     }
-    if (!this.has(this.#state.live)) throw new Error(`${path} names ${this.#state.live}, which is not there`)
+    // A state that is older than its releases may not know the number of the last one.
+    const numbers = fs.readdirSync(this.folder).flatMap(name => (isId(name) ? numberOf(name) : []))
+    this.#state = { ...this.#state, last: Math.max(this.#state.last, ...numbers) }
+    this.#requireWhole(path)
   }
 
-  #write(state: z.infer<typeof stateSchema>): void {
-    writeSynced(join(this.folder, 'state.json'), JSON.stringify(state))
+  #stateBefore(error: Error): ReleaseState {
+    const before = join(this.folder, STATE_BEFORE)
+    if (!fs.existsSync(before)) throw error
+    this.#damage = `${error.message}; the state before it is used`
+    return stateFrom(before)
+  }
+
+  /** What a power cut has damaged is not served: the release before is whole. */
+  #requireWhole(path: string): void {
+    const { live, previous } = this.#state
+    const damage = live === STARTED ? undefined : damageOf(this.folder, live)
+    if (damage === undefined) return
+    const isBeforeWhole =
+      previous === STARTED || (previous !== undefined && damageOf(this.folder, previous) === undefined)
+    if (previous === undefined || !isBeforeWhole) throw new Error(`${path} names ${live}, which ${damage}`)
+    this.#damage = `release ${live}, which was live, ${damage}; ${previous} is served`
+    this.#write({ ...this.#state, live: previous, previous: undefined })
+    if (!fs.existsSync(join(this.folder, live))) return
+    const record = this.get(live) ?? { id: live, at: Date.now(), source: 'unknown' }
+    this.#rewrite({ ...record, outcome: 'taken-back', reason: `it ${damage}` })
+  }
+
+  #write(state: ReleaseState): void {
+    writeSynced(join(this.folder, STATE_BEFORE), JSON.stringify(this.#state))
+    writeSynced(join(this.folder, STATE), JSON.stringify(state))
     this.#state = state
   }
+}
+
+function isId(name: string): boolean {
+  return /^r\d+$/.test(name)
 }
 
 function numberOf(id: string): number {

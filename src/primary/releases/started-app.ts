@@ -1,6 +1,7 @@
 import { isAbsolute, relative } from 'node:path'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
+import { syncTree } from '../../process/synced-tree.js'
 import { homeFolder } from '../../config/app-environment.js'
 import { folderOfApp } from '../../config/app-module.js'
 import { STARTED } from './release-switch.js'
@@ -24,6 +25,9 @@ export interface StartedAppOptions {
 
 /** 20,000 small files took 4 to 20 seconds on two busy cores. The first deploy waits for the copy. */
 const COPY_TIMEOUT_MS = 60_000
+
+/** A disk that is busy with other work for longer is not waited for. */
+const SYNC_MS = 30_000
 
 /** Whether the app is there as it was started, and if not, why. */
 type Outcome = { kind: 'copied' } | { kind: 'failed' } | { kind: 'impossible'; reason: string }
@@ -57,7 +61,10 @@ export class StartedApp implements Service {
     const copy = this.#copy
     this.#copy = undefined
     const outcome = await copy
-    if (outcome?.kind === 'copied') return this.options.store.keepStarted()
+    if (outcome?.kind === 'copied') {
+      await syncTree(this.options.store.startedDraft(), { withinMs: SYNC_MS })
+      return this.options.store.keepStarted()
+    }
     if (outcome?.kind === 'impossible') this.#warn(outcome.reason)
   }
 

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
 import type { Logger } from '#src/process/log.js'
-import { Deployer } from '#src/primary/releases/deployer.js'
+import { Deployer, type DeployerOptions } from '#src/primary/releases/deployer.js'
 import type { ReleaseRunner } from '#src/primary/releases/release-runner.js'
 import { ReleaseStore } from '#src/primary/releases/release-store.js'
 import type { FileSpaceReport } from '#src/primary/releases/space-watch.js'
@@ -31,14 +31,24 @@ class FakeDisk {
   }
 }
 
-function deployerOn(t: Harness, disk: FakeDisk, print: (line: string) => void = () => undefined) {
+function deployerOn(
+  t: Harness,
+  disk: FakeDisk,
+  print: (line: string) => void = () => undefined,
+  sync?: DeployerOptions['sync'],
+) {
   const folder = join(temporaryFolder(t), 'releases')
   const store = ReleaseStore.open(folder)
+  const warnings: string[] = []
   const deployer = new Deployer({
     store,
     // Nothing that is deployed here gets as far as being run.
     runner: { releases: { current: 'start' } } as unknown as ReleaseRunner,
-    log: { warn: () => undefined } as unknown as Logger,
+    log: {
+      warn: (_facts: object, message: string) => warnings.push(message),
+      info: () => undefined,
+    } as unknown as Logger,
+    ...(sync && { sync }),
     previewKey: '',
     keepStarted: () => Promise.resolve(),
     app: undefined,
@@ -57,8 +67,10 @@ function deployerOn(t: Harness, disk: FakeDisk, print: (line: string) => void = 
     deployer
       .deploy({ archive, source: 'test', stages: [], preview: false }, () => undefined)
       .catch((error: unknown) => error)
-  return { deploy, store, left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')) }
+  return { deploy, store, warnings, left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')) }
 }
+
+const STATE = ['state.before.json', 'state.json']
 
 const SHORT = 'less than 1024 MiB of the disk are free (MIN_FREE_BYTES)'
 
@@ -75,7 +87,7 @@ void t.test('an installation that fills the disk is ended, and nothing of its re
     code: 'INSTALL_FAILED',
     message: `The release is not installed: ${command} was ended: ${SHORT}.`,
   })
-  t.strictSame(left(), ['state.json'])
+  t.strictSame(left(), STATE)
   await until(() => !isAlive(pid), 'the end of what it has started')
 })
 
@@ -92,7 +104,7 @@ void t.test('an archive that fills the disk while it is unpacked is refused, too
     code: 'INSTALL_FAILED',
     message: `The release is not installed: ${SHORT}.`,
   })
-  t.strictSame(left(), ['state.json'])
+  t.strictSame(left(), STATE)
 })
 
 void t.test('on a full disk nothing is received', async t => {
@@ -101,7 +113,7 @@ void t.test('on a full disk nothing is received', async t => {
   const { deploy, left } = deployerOn(t, disk)
   const unread = new Readable({ read: () => t.fail('it is read') })
   t.match(await deploy(unread), { code: 'INSTALL_FAILED', message: `The release is not installed: ${SHORT}.` })
-  t.strictSame(left(), ['state.json'])
+  t.strictSame(left(), STATE)
 })
 
 void t.test('a disk that is full all the same is said to be full, and nothing is left', async t => {
@@ -114,7 +126,7 @@ void t.test('a disk that is full all the same is said to be full, and nothing is
       code: 'INSTALL_FAILED',
       message: 'The release is not installed: the disk is full.',
     })
-    t.strictSame(left(), ['state.json'])
+    t.strictSame(left(), STATE)
   }
 })
 
@@ -125,5 +137,22 @@ void t.test('packages that yarn has locked are named to the person who deploys',
     code: 'INSTALL_FAILED',
     message: /^The release is not installed: its packages are locked by yarn\.lock, .* package-lock\.json\.$/,
   })
-  t.strictSame(left(), ['state.json'])
+  t.strictSame(left(), STATE)
+})
+
+void t.test('a release is on the disk before there is a record of it, or it is said that it may not be', async t => {
+  for (const doubt of [undefined, 'the disk is slow']) {
+    let atSync: string[] = []
+    const { deploy, store, warnings, left } = deployerOn(t, new FakeDisk(), undefined, folder => {
+      atSync = [...left(), ...readdirSync(folder)]
+      return Promise.resolve(doubt)
+    })
+    await deploy(archiveOf(folderOf(t, { 'index.js': 'x' })))
+    t.strictSame(atSync, ['.new-r1', ...STATE, 'index.js'])
+    t.match(store.get('r1'), { main: 'index.js' })
+    t.strictSame(
+      warnings,
+      doubt === undefined ? [] : [`release may be damaged by a power cut within the next minute: ${doubt}`],
+    )
+  }
 })

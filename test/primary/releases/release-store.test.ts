@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { existsSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ReleaseStore } from '#src/primary/releases/release-store.js'
@@ -11,7 +11,7 @@ const folderFor = (t: Harness): string => join(temporaryFolder(t), 'releases')
 function make(store: ReleaseStore, live = true, env: Record<string, string> = {}, files?: string): string {
   const draft = store.draft()
   writeFileSync(join(draft.folder, 'index.js'), draft.id)
-  store.keep(draft, 'test', env, files)
+  store.keep(draft, 'test', env, files === undefined ? { main: 'index.js' } : { files })
   if (live) store.setLive(draft.id)
   return draft.id
 }
@@ -77,7 +77,7 @@ void t.test('the next start removes what a crash has left of a deploy, and does 
   t.equal(again.live, 'r1')
   t.match(again.list()[0], { id: 'r2', outcome: 'taken-back', reason: 'its deploy was cut short' })
   t.notOk(existsSync(join(folder, 'r2', 'app')))
-  t.strictSame(readdirSync(folder).sort(), ['r1', 'r2', 'state.json'])
+  t.strictSame(readdirSync(folder).sort(), ['r1', 'r2', 'state.before.json', 'state.json'])
   t.equal(make(again), 'r4')
   t.end()
 })
@@ -122,12 +122,76 @@ void t.test('names that are no release lead nowhere', t => {
   t.end()
 })
 
-void t.test('a state that cannot be read is named, and nothing is guessed', t => {
+void t.test('a release that a power cut has damaged is not served: the one before is, and it is said', t => {
+  const damages: Record<string, [file: string, content: string | undefined, reason: RegExp]> = {
+    'a record of which nothing is there': ['r2/release.json', '', /release\.json cannot be read/],
+    'a record that is torn': ['r2/release.json', '{"id":"r2","at":17', /release\.json cannot be read/],
+    'a record of zeros': ['r2/release.json', '\0'.repeat(99), /release\.json cannot be read/],
+    'variables that are torn': ['r2/env.json', '{"A":', /env\.json cannot be read/],
+    'variables that are gone': ['r2/env.json', undefined, /env\.json is missing/],
+    'an app of which nothing is there': ['r2/app/index.js', '', /index\.js is empty/],
+    'an app of zeros': ['r2/app/index.js', '\0\0\0', /index\.js is empty/],
+    'an app that is gone': ['r2/app/index.js', undefined, /index\.js is missing/],
+    'a manifest of which nothing is there': ['r2/app/package.json', '', /package\.json is empty/],
+  }
+  for (const [name, [file, content, reason]] of Object.entries(damages)) {
+    const folder = folderFor(t)
+    const store = ReleaseStore.open(folder)
+    make(store)
+    make(store)
+    t.equal(ReleaseStore.open(folder).damage, undefined)
+    if (content === undefined) rmSync(join(folder, file))
+    else writeFileSync(join(folder, file), content)
+    const again = ReleaseStore.open(folder)
+    t.strictSame([again.live, again.previous], ['r1', undefined], name)
+    t.match(again.damage, /^release r2, which was live, is damaged: .*; r1 is served$/, name)
+    t.match(again.damage, reason, name)
+    t.match(again.get('r2'), { outcome: 'taken-back', reason }, 'nobody goes back to it')
+    t.equal(make(again), 'r3')
+    t.equal(ReleaseStore.open(folder).damage, undefined, 'it is said once')
+  }
+  t.end()
+})
+
+void t.test('the files of a release that only changes variables are those that have to be whole', t => {
+  const folder = folderFor(t)
+  const store = ReleaseStore.open(folder)
+  make(store)
+  make(store)
+  make(store, true, { A: '1' }, 'r2')
+  writeFileSync(join(folder, 'r2', 'app', 'index.js'), '')
+  t.throws(
+    () => ReleaseStore.open(folder),
+    /names r3, which is damaged: .*r2.*index\.js is empty/,
+    'so was the one before',
+  )
+  t.end()
+})
+
+void t.test('of a state that a power cut has damaged, the one before is used', t => {
+  for (const content of ['', '{"live":"r', '\0\0']) {
+    const folder = folderFor(t)
+    const store = ReleaseStore.open(folder)
+    make(store)
+    make(store)
+    writeFileSync(join(folder, 'state.json'), content)
+    const again = ReleaseStore.open(folder)
+    t.equal(again.live, 'r1')
+    t.match(again.damage, /state\.json cannot be read: .*; the state before it is used/)
+    t.equal(make(again), 'r3', 'no number is used again')
+  }
+  t.end()
+})
+
+void t.test('a state that cannot be read, with none before, is named, and nothing is guessed', t => {
   const folder = folderFor(t)
   make(ReleaseStore.open(folder))
-  writeFileSync(join(folder, 'state.json'), '{')
-  t.throws(() => ReleaseStore.open(folder), /state\.json cannot be read/)
   writeFileSync(join(folder, 'state.json'), '{"live":"r7","last":9}')
   t.throws(() => ReleaseStore.open(folder), /names r7, which is not there/)
+  writeFileSync(join(folder, 'state.json'), '{')
+  writeFileSync(join(folder, 'state.before.json'), '{')
+  t.throws(() => ReleaseStore.open(folder), /state\.before\.json cannot be read/)
+  rmSync(join(folder, 'state.before.json'))
+  t.throws(() => ReleaseStore.open(folder), /state\.json cannot be read/)
   t.end()
 })

@@ -12,12 +12,13 @@ import { WorkerLife } from './worker-life.js'
 import { WorkerServer } from './worker-server.js'
 
 /** The body of a worker process with somebody else's app, which is its main module and has begun already. */
-export async function runAppProcess({ listeners, events, title }: Preloaded): Promise<void> {
+export async function runAppProcess({ listeners, events, title, lendBy }: Preloaded): Promise<void> {
   const life = await WorkerLife.join(events)
   const { parent, start, log } = life
   if (process.title === title) process.title = `outpost worker ${start.id}`
   const services = new AppServices(start, service => parent.report({ type: 'needs', service }), log)
   parent.tellLeases(() => services.leases())
+  lendBy(() => services.lend())
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
 
   const published = new PublishedServer(listeners, remark => log.warn(remark))

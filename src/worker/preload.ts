@@ -14,7 +14,12 @@ export interface Preloaded {
   events: OwnEvents
   /** The title of the process as Node made it. */
   title: string
+  /** From now on an app that asks for the services gets what this gives. */
+  lendBy: (lend: () => Promise<object>) => void
 }
+
+/** An app that listens by itself finds the services by this name. Under plain node nothing is there. */
+const SERVICES = Symbol.for('outpost')
 
 /**
  * Runs in a worker before the app, which is the main module: `node --require preload.cjs app.js`. It does what has to
@@ -36,7 +41,16 @@ function preload(): void {
   events.install()
   const listeners = new AppListeners(appPort())
   listeners.install()
-  setImmediate(() => void runBody({ listeners, events, title }))
+  const lendBy = offerServices()
+  setImmediate(() => void runBody({ listeners, events, title, lendBy }))
+}
+
+/** An app may ask before anything can be lent. */
+function offerServices(): Preloaded['lendBy'] {
+  let lendBy: Preloaded['lendBy'] = () => undefined
+  const lender = new Promise<() => Promise<object>>(resolve => (lendBy = resolve))
+  Object.defineProperty(globalThis, SERVICES, { value: async () => (await lender)() })
+  return lendBy
 }
 
 /** The code of Outpost that runs beside the app. */

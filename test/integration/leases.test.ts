@@ -1,3 +1,4 @@
+import { join } from 'node:path'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import { ask } from '../helpers/client.js'
@@ -62,4 +63,32 @@ void t.test('a lease of an app', async t => {
     await until(async () => (await text('/begin')).startsWith('holds'), 'the lease again')
     t.pass()
   })
+})
+
+const listening = `
+const before = Object.keys(globalThis)
+const lend = globalThis[Symbol.for('outpost')]
+require('node:http').createServer(async (request, response) => {
+  const outpost = await lend()
+  const done = await outpost.lease('bills', async ({ fence }) => fence > 0)
+  response.end(JSON.stringify({ done, isHidden: !before.includes('outpost') && typeof outpost.session }))
+}).listen(process.env.PORT)
+`
+
+const awaiting = `
+import { createServer } from 'node:http'
+const outpost = await globalThis[Symbol.for('outpost')]?.()
+createServer(async (request, response) => {
+  response.end(JSON.stringify({ done: await outpost.lease('bills', () => true) }))
+}).listen(process.env.PORT)
+`
+
+void t.test('an app that listens by itself finds the same services by their name', async t => {
+  for (const [name, text] of Object.entries({ 'app.cjs': listening, 'app.mjs': awaiting })) {
+    const folder = folderOf(t, { [name]: text })
+    const cluster = await Cluster.start(t, { APP: join(folder, name), WORKERS: '1' })
+    const { status, text: answer } = await ask(cluster.url, '/')
+    t.match([status, JSON.parse(answer)], [200, { done: { value: true, fence: Number } }], name)
+    t.match(await cluster.stop(), { code: 0 })
+  }
 })

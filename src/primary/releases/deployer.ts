@@ -171,6 +171,7 @@ export class Deployer implements Service {
     return this.#alone(() => {
       const { store } = this.options
       const { live } = store
+      const { files, main } = store.get(live) ?? {}
       const kept = Object.entries(store.envOf(live)).filter(([name]) => !unset.includes(name))
       const draft = store.draft()
       try {
@@ -180,7 +181,7 @@ export class Deployer implements Service {
           draft,
           `env ${names}`,
           { ...Object.fromEntries(kept), ...set },
-          { files: store.get(live)?.files ?? live },
+          { files: files ?? live, ...(main !== undefined && { main }) },
         )
       } catch (error) {
         store.discard(draft)

@@ -58,10 +58,11 @@ export function damageOf(folder: string, id: string): string | undefined {
     const { files, main } = recordIn(release)
     envIn(release)
     if (files === STARTED) return undefined
-    if (files !== undefined) return damageOf(folder, files)
-    const manifest = join(release, 'app', 'package.json')
+    const app = join(folder, files ?? id, 'app')
+    if (!fs.existsSync(app)) throw new DamageError(`${app} is missing`)
+    const manifest = join(app, 'package.json')
     if (fs.existsSync(manifest)) requireContent(manifest)
-    if (main !== undefined) requireContent(join(release, 'app', main))
+    if (main !== undefined) requireContent(join(app, main))
     return undefined
   } catch (error) {
     if (error instanceof DamageError) return `is damaged: ${error.message}`

@@ -202,7 +202,7 @@ export class ReleaseStore {
     for (const { id, files } of good) if (kept.has(id) && files !== undefined) kept.add(files)
     for (const { id } of good) if (!kept.has(id)) this.#remove(join(this.folder, id))
     const failed = all.filter(({ outcome }) => outcome === 'taken-back')
-    for (const { id } of failed.slice(KEPT_RECORDS)) this.#remove(join(this.folder, id))
+    for (const { id } of failed.slice(KEPT_RECORDS)) if (!kept.has(id)) this.#remove(join(this.folder, id))
   }
 
   /**

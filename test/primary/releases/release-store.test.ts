@@ -11,7 +11,7 @@ const folderFor = (t: Harness): string => join(temporaryFolder(t), 'releases')
 function make(store: ReleaseStore, live = true, env: Record<string, string> = {}, files?: string): string {
   const draft = store.draft()
   writeFileSync(join(draft.folder, 'index.js'), draft.id)
-  store.keep(draft, 'test', env, files === undefined ? { main: 'index.js' } : { files })
+  store.keep(draft, 'test', env, { main: 'index.js', ...(files !== undefined && { files }) })
   if (live) store.setLive(draft.id)
   return draft.id
 }
@@ -153,18 +153,22 @@ void t.test('a release that a power cut has damaged is not served: the one befor
   t.end()
 })
 
-void t.test('the files of a release that only changes variables are those that have to be whole', t => {
+void t.test('a release that only changes variables runs the files of another one, and needs no more of that', t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)
   make(store)
-  make(store)
-  make(store, true, { A: '1' }, 'r2')
-  writeFileSync(join(folder, 'r2', 'app', 'index.js'), '')
-  t.throws(
-    () => ReleaseStore.open(folder),
-    /names r3, which is damaged: .*r2.*index\.js is empty/,
-    'so was the one before',
-  )
+  make(store, true, { A: '1' }, 'r1')
+  store.setLive('r1')
+  writeFileSync(join(folder, 'r1', 'release.json'), '')
+  const again = ReleaseStore.open(folder)
+  t.equal(again.live, 'r2')
+  t.match(again.damage, /^release r1, .*release\.json cannot be read/)
+  for (let i = 0; i < 12; i++) again.takenBack(make(again, false), 'bad')
+  t.ok(existsSync(join(folder, 'r1', 'app', 'index.js')), 'its files are kept for the one that runs them')
+  writeFileSync(join(folder, 'r1', 'app', 'index.js'), '')
+  t.throws(() => ReleaseStore.open(folder), /names r2, which is damaged: .*r1.*index\.js is empty/)
+  rmSync(join(folder, 'r1', 'app'), { recursive: true })
+  t.throws(() => ReleaseStore.open(folder), /names r2, which is damaged: .*r1.*app is missing/)
   t.end()
 })
 

@@ -11,7 +11,7 @@ const signSchema = z.object({
 })
 
 /** An upgrade during which nobody may answer commands. */
-export interface UpgradeSign {
+interface UpgradeSign {
   /** The pid of the process that outlasts the upgrade. */
   launcher: number
   withinMs: number

@@ -6,7 +6,7 @@ import type { TrafficPause } from './traffic/traffic-pause.js'
 import { closedForUpgrade } from './upgrade/closed-commands.js'
 import type { Handover } from './upgrade/handover.js'
 
-export interface CommandParts extends Omit<StatusFacts, 'admin'> {
+interface CommandParts extends Omit<StatusFacts, 'admin'> {
   deployer: Deployer
   pause: TrafficPause
   maintenance: MaintenanceMode

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { opendir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 
-export interface SyncOptions {
+interface SyncOptions {
   withinMs: number
   /** Syncs the file system of the path that is its last argument. */
   command?: readonly [file: string, ...words: string[]]

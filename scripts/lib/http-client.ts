@@ -56,7 +56,16 @@ export function answerTo(request: http.ClientRequest): Promise<Answer> {
       response.once('end', () => {
         const body = Buffer.concat(chunks)
         const { statusCode = 0, headers } = response
-        resolve({ status: statusCode, headers, body, text: body.toString() })
+        let text: string | undefined
+        resolve({
+          status: statusCode,
+          headers,
+          body,
+          // Decoded when it is asked for: most of those who fetch megabytes compare the bytes.
+          get text() {
+            return (text ??= body.toString())
+          },
+        })
       })
     })
   })

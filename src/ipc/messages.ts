@@ -54,6 +54,9 @@ const storageSchema = z.object({
   region: z.string(),
 })
 
+/** What an app is served by: its server on PORT, one that it has on another port, or its default export. */
+const servedBySchema = z.enum(['public-port', 'other-port', 'export'])
+
 /** The first order of a worker. Secrets travel here, not in the environment. */
 const startSchema = z.object({
   type: z.literal('start'),
@@ -67,6 +70,8 @@ const startSchema = z.object({
   publicPort: z.number(),
   /** Every worker balances for itself. */
   mesh: z.boolean(),
+  /** What earlier workers with the same code were served by after a wait. */
+  servedBy: servedBySchema.optional(),
   redis: z.union([z.object({ path: z.string(), password: z.string().optional() }), z.object({ url: z.string() })]),
   storage: storageSchema,
   /** The servers that somebody else runs, and those that run here or start when they are asked for. */
@@ -150,6 +155,8 @@ const reportSchema = z.discriminatedUnion('type', [
     /** The address that an app asked for with its listen on the public port. */
     host: z.string().optional(),
   }),
+  /** What the app is served by from now on, and whether it was waited for because it might have listened on PORT. */
+  z.object({ type: z.literal('served-by'), by: servedBySchema, waited: z.boolean() }),
   /** The balancer accepts connections. */
   z.object({ type: z.literal('listening') }),
   z.object({ type: z.literal('failed'), reason: z.string() }),
@@ -197,6 +204,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('replace-me'), reason: z.string() }),
 ])
 
+export type ServedBy = z.infer<typeof servedBySchema>
 export type LocalState = (typeof localStates)[number]
 /** The start of a worker. */
 export type StartOrder = z.infer<typeof startSchema>

@@ -19,6 +19,8 @@ export interface ReportTakers {
   need(service: Embeddable): void
   /** An app keeps this in the memory of each worker. */
   keepsLocally(state: LocalState): void
+  /** An app has come to be served, or is served by something else from now on. */
+  servedBy(child: Child, report: Extract<Report, { type: 'served-by' }>): void
   /** The worker of an app that does work of its own ends. */
   endsOwnWork(child: Child, work: Extract<Report, { type: 'own-work' }>): void
   /** A request waits for a worker. */
@@ -101,6 +103,8 @@ export class ChildReports implements ChildObserver {
         return this.takers.need(report.service)
       case 'keeps-locally':
         return this.takers.keepsLocally(report.state)
+      case 'served-by':
+        return this.takers.servedBy(child, report)
       case 'own-work':
         return this.takers.endsOwnWork(child, report)
       case 'no-worker':

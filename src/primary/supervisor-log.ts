@@ -1,6 +1,6 @@
 import type { Config } from '../config/config.js'
 import type { Logger } from '../process/log.js'
-import type { LocalState, Report } from '../ipc/messages.js'
+import type { LocalState, Report, ServedBy } from '../ipc/messages.js'
 import type { RestartVerdict } from './plan/restart-policy.js'
 import type { PoolSize } from './pool-size.js'
 import type { Child } from './processes/child.js'
@@ -71,6 +71,13 @@ export class SupervisorLog {
     }
     this.#local.add(state)
     this.log.warn({ state }, `app keeps its ${state} in the memory of each worker: ${REMEDIES[state]}`)
+  }
+
+  /** A worker was waited for, and later ones with the same code are not. */
+  waitsNoMore({ name, spec: { release } }: Child, by: ServedBy): void {
+    const what = by === 'export' ? 'its default export is served' : 'its listener on another port is served'
+    const message = `app was waited for and did not listen on PORT: ${what}, at later starts of release ${release} without a wait`
+    this.log.info({ child: name, release }, message)
   }
 
   /** No worker runs from now on. Each release is logged once. */

@@ -104,6 +104,9 @@ export class Supervisor implements Service {
       need: service => options.need(service),
       print: (child, line) => options.print(child, line),
       keepsLocally: state => this.#log.keepsLocally(state, this.#pool),
+      servedBy: (child, report) => {
+        if (this.#factory.noteServedBy(child, report)) this.#log.waitsNoMore(child, report.by)
+      },
       endsOwnWork: (child, work) => {
         if (this.#pool.isAsleep) this.#log.endsOwnWork(child, work)
       },

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { inspect } from 'node:util'
 import type { Config } from '../config/config.js'
+import type { ServedBy } from '../ipc/messages.js'
 import { AppError } from './app-error.js'
 import { AppExports } from './app-exports.js'
 import type { AppListeners } from './app-listeners.js'
@@ -16,6 +17,8 @@ export interface AppEntryOptions {
   /** The main module. */
   file: string
   entry: Config['appEntry']
+  /** What other workers with the same code were served by after a wait, which would be for nothing here. */
+  servedBefore: ServedBy | undefined
   /** The public port. */
   port: number
   listeners: AppListeners
@@ -30,8 +33,8 @@ export interface AppEntryOptions {
 
 /**
  * Finds what an app is served by: its listener on PORT; else its first listener elsewhere; else its default export.
- * That is decided at once when the app has nothing else to wait for, else 10 s after its evaluation, or as APP_ENTRY
- * says.
+ * That is decided at once when the app has nothing else to wait for, or when that is known from other workers, else 10 s
+ * after its evaluation, or as APP_ENTRY says.
  */
 export class AppEntry {
   readonly #exports: AppExports
@@ -39,6 +42,7 @@ export class AppEntry {
   #exported: unknown
   #hint: NodeJS.Timeout | undefined
   #deadline: NodeJS.Timeout | undefined
+  #hasWaited = false
   /** Rejects when the app cannot come to be served. */
   readonly failed: Promise<never>
   #fail: (error: AppError) => void = () => undefined
@@ -50,19 +54,37 @@ export class AppEntry {
   }
 
   start(): void {
-    const { entry, listeners } = this.options
+    const { entry, servedBefore, listeners } = this.options
     this.#hint = setTimeout(() => this.#sayWhatIsMissing(), HINT_MS).unref()
     if (entry === 'listen') return listeners.decide()
+    // Its code may have changed unnoticed, so unlike with APP_ENTRY the rest goes on.
+    if (entry === undefined && servedBefore === 'other-port') listeners.decide()
     void this.#evaluated().then(() => {
-      if (entry === 'export') void this.#decide()
-      else this.#deadline = setTimeout(() => void this.#decide(), LISTEN_MS).unref()
+      if (this.#exportsFirst) void this.#decide()
+      else this.#deadline = setTimeout(() => this.#endWait(), LISTEN_MS).unref()
     })
+  }
+
+  /** Whether it was decided only because the time was over. */
+  get hasWaited(): boolean {
+    return this.#hasWaited
   }
 
   /** The app is served. */
   stop(): void {
     clearTimeout(this.#hint)
     clearTimeout(this.#deadline)
+  }
+
+  /** Whether no listener on another port is looked for. */
+  get #exportsFirst(): boolean {
+    const { entry, servedBefore } = this.options
+    return (entry ?? servedBefore) === 'export'
+  }
+
+  #endWait(): void {
+    this.#hasWaited = true
+    void this.#decide()
   }
 
   /** The app has nothing else to wait for. */
@@ -84,11 +106,13 @@ export class AppEntry {
 
   async #choose(): Promise<void> {
     const { listeners, entry, lend, lentReady } = this.options
-    if (entry !== 'export') listeners.decide()
+    if (!this.#exportsFirst) listeners.decide()
     if (listeners.isPublished() || entry === 'listen') return
     // An export is used only when nothing listened. A unix path may be a side door of an app that takes its time.
-    if (entry !== 'export' && listeners.obstacle !== undefined) return
-    this.#exported = await Promise.race([this.#exports.read(), sleep(IMPORT_MS)])
+    if (!this.#exportsFirst && listeners.obstacle !== undefined) return
+    // It must not count as a timer of the app.
+    const late = sleep(IMPORT_MS, undefined, { ref: false })
+    this.#exported = await Promise.race([this.#exports.read(), late])
     if (listeners.isPublished()) return
     const server = await this.#exports.server(this.#exported, lend)
     await lentReady()

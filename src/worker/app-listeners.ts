@@ -1,5 +1,6 @@
 import { Server } from 'node:http'
 import net from 'node:net'
+import type { ServedBy } from '../ipc/messages.js'
 import { AppHandle, type Address } from './app-handle.js'
 import { isEverywhere, listenCall, type ListenCall } from './listen-call.js'
 import { OwnPort } from './own-port.js'
@@ -9,7 +10,7 @@ import { UnservedListeners } from './unserved-listeners.js'
 /** Receives the changes of the app's listeners. */
 export interface ListenersObserver {
   /** The server that answers on the public port from now on. */
-  published(server: Server): void
+  published(server: Server, by: ServedBy): void
   /** Something about a listener that people should know. */
   remarked(remark: string): void
 }
@@ -68,11 +69,16 @@ export class AppListeners {
     return this.#candidates.map(({ port }) => port)
   }
 
+  get #servedBy(): ServedBy {
+    if (this.#standIn === undefined) return 'public-port'
+    return this.#standIn === 'export' ? 'export' : 'other-port'
+  }
+
   /** Reports the events so far, and then each new one. */
   observe(observer: ListenersObserver): void {
     this.#observer = observer
     for (const remark of this.#remarks.splice(0)) observer.remarked(remark)
-    if (this.#public !== undefined) observer.published(this.#public.server as Server)
+    if (this.#public !== undefined) observer.published(this.#public.server as Server, this.#servedBy)
   }
 
   /** No longer waits for a listen on PORT: the first candidate becomes public, and each later one does so at once. */
@@ -158,7 +164,7 @@ export class AppListeners {
   #setPublic(receiver: Receiver): void {
     this.#public = receiver
     for (const candidate of this.#candidates.splice(0)) candidate.settle()
-    this.#observer?.published(receiver.server as Server)
+    this.#observer?.published(receiver.server as Server, this.#servedBy)
     this.#openSocket()
   }
 

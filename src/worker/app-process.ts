@@ -21,10 +21,10 @@ export async function runAppProcess({ listeners, events, title, lendBy }: Preloa
   lendBy(() => services.lend())
   parent.whenStoppedEarly(() => void services.stop().then(() => exit(exitCodes.ok)))
 
-  const published = new PublishedServer(listeners, remark => log.warn(remark))
   const entry = new AppEntry({
     file: process.argv[1] ?? '',
     entry: start.config.appEntry,
+    servedBefore: start.servedBy,
     port: start.publicPort,
     listeners,
     hooked: hasModuleHooks(),
@@ -32,6 +32,11 @@ export async function runAppProcess({ listeners, events, title, lendBy }: Preloa
     lentReady: () => services.reachable(),
     log,
   })
+  const published = new PublishedServer(
+    listeners,
+    remark => log.warn(remark),
+    by => parent.report({ type: 'served-by', by, waited: entry.hasWaited }),
+  )
   const first = untilServed(published, entry, events)
   const server = await first.catch((error: unknown) => life.fail(error as Error))
 

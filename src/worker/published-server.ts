@@ -1,4 +1,5 @@
 import type { Server } from 'node:http'
+import type { ServedBy } from '../ipc/messages.js'
 import type { AppListeners } from './app-listeners.js'
 import type { WorkerServer } from './worker-server.js'
 
@@ -9,11 +10,15 @@ export class PublishedServer {
   #latest: Server | undefined
   #served: WorkerServer | undefined
 
-  /** @param warn told of listeners that people should know of */
-  constructor(listeners: AppListeners, warn: (remark: string) => void) {
+  /**
+   * @param warn told of listeners that people should know of
+   * @param tell told what each published server is
+   */
+  constructor(listeners: AppListeners, warn: (remark: string) => void, tell: (by: ServedBy) => void) {
     this.first = new Promise(resolve => {
       listeners.observe({
-        published: server => {
+        published: (server, by) => {
+          tell(by)
           this.#latest = server
           this.#served?.adopt(server)
           resolve(server)

@@ -5,12 +5,14 @@ import { configFor, type Config } from '../../config/config.js'
 import { keptFolderBeside } from '../../ipc/kept-folder-path.js'
 import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
 import { openGate } from '../../ipc/gate.js'
-import type { StartOrder } from '../../ipc/messages.js'
+import type { Report, StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
 import { realPath } from '../../process/real-path.js'
 import { Child, type ChildObserver } from './child.js'
+import { codeOf } from './code-of.js'
 import { forkSpare, type AppLaunch, type ForkOptions } from './fork.js'
+import { KnownEntries } from './known-entries.js'
 import { Spare } from './spare.js'
 
 /** The settings that the processes of an instance are started with. */
@@ -42,6 +44,9 @@ export class ChildFactory {
   readonly #forkOptions: ForkOptions
   readonly #nextId = { worker: 1, balancer: 1 }
   readonly #spare = new Spare()
+  readonly #entries = new KnownEntries()
+  /** The code that each worker was started with. */
+  readonly #codes = new WeakMap<Child, string>()
   #portIsOpen = false
   #workers: number
 
@@ -82,6 +87,12 @@ export class ChildFactory {
     this.#spare.drop()
   }
 
+  /** @returns whether later workers with the same code wait no more, from now on */
+  noteServedBy(child: Child, { by, waited }: Extract<Report, { type: 'served-by' }>): boolean {
+    const code = this.#codes.get(child)
+    return code !== undefined && this.#entries.note({ release: child.spec.release, code }, by, waited)
+  }
+
   #takeSpare(spec: StartSpec): ChildProcess | undefined {
     const launch = this.#launchOf(spec)
     const spare = launch && this.#spare.take(keyOf(launch))
@@ -104,6 +115,10 @@ export class ChildFactory {
 
   #startWorker(child: Child): void {
     const { config, publicPort, redis, storage, sessionSecret, identityKey, socketOf } = this.options
+    const launch = this.#launchOf(child.spec)
+    const code = launch && codeOf(launch.file)
+    if (code !== undefined) this.#codes.set(child, code)
+    const servedBy = code === undefined ? undefined : this.#entries.of({ release: child.spec.release, code })
     child.send({
       type: 'start',
       id: child.id,
@@ -112,6 +127,7 @@ export class ChildFactory {
       socketPath: socketOf(child.id),
       publicPort: publicPort.port,
       mesh: config.balancers === 0,
+      ...(servedBy !== undefined && { servedBy }),
       redis,
       storage,
       elsewhere: embeddables.filter(service => isElsewhere(config, service)),

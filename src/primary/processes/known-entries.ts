@@ -1,0 +1,33 @@
+import type { ServedBy } from '../../ipc/messages.js'
+
+/** What a worker runs. */
+export interface RunCode {
+  release: string
+  /** Another one when the code of a release has changed, as it does where a person edits the folder. */
+  code: string
+}
+
+/**
+ * What apps are served by. An app that has neither listened on PORT nor ended its other work is waited for, because it
+ * may listen yet. When that was for nothing in one worker, later ones with the same code need not wait. When a worker
+ * listens on PORT after all, they wait again.
+ */
+export class KnownEntries {
+  readonly #known = new Map<string, { code: string; by: ServedBy }>()
+
+  /** @returns whether a later worker waits no more, from now on */
+  note({ release, code }: RunCode, by: ServedBy, waited: boolean): boolean {
+    const before = this.#known.get(release)
+    const isSame = before?.code === code
+    if (by === 'public-port') this.#known.set(release, { code, by })
+    else if (waited && !isSame) this.#known.set(release, { code, by })
+    else return false
+    return by !== 'public-port'
+  }
+
+  /** What a worker is served by without a wait; undefined if it has to wait. */
+  of({ release, code }: RunCode): ServedBy | undefined {
+    const known = this.#known.get(release)
+    return known?.code === code && known.by !== 'public-port' ? known.by : undefined
+  }
+}

@@ -1,0 +1,41 @@
+import t from 'tap'
+import { KnownEntries } from '#src/primary/processes/known-entries.js'
+
+const run = { release: 'start', code: 'first' }
+const edited = { release: 'start', code: 'second' }
+const other = { release: '1', code: 'first' }
+
+void t.test('only the first worker of a release is waited for in vain', async t => {
+  for (const by of ['export', 'other-port'] as const) {
+    const entries = new KnownEntries()
+    t.equal(entries.of(run), undefined)
+    t.equal(entries.note(run, by, true), true)
+    t.equal(entries.of(run), by)
+    t.equal(entries.note(run, by, true), false, 'it is news once')
+  }
+})
+
+void t.test('what was decided without a wait saves none', async t => {
+  const entries = new KnownEntries()
+  t.equal(entries.note(run, 'export', false), false)
+  t.equal(entries.of(run), undefined)
+})
+
+void t.test('another release, or other code of the release, is waited for', async t => {
+  const entries = new KnownEntries()
+  entries.note(run, 'export', true)
+  t.equal(entries.of(other), undefined)
+  t.equal(entries.of(edited), undefined)
+  t.equal(entries.note(edited, 'export', true), true)
+  t.equal(entries.of(edited), 'export')
+})
+
+void t.test('once a worker has listened on PORT, every worker is waited for', async t => {
+  const entries = new KnownEntries()
+  entries.note(run, 'export', true)
+  t.equal(entries.note(run, 'public-port', false), false)
+  t.equal(entries.of(run), undefined)
+  t.equal(entries.note(run, 'export', true), false)
+  t.equal(entries.of(run), undefined)
+  t.equal(entries.note(edited, 'export', true), true, 'until its code changes')
+})

@@ -1,3 +1,5 @@
+import { isBuiltin } from 'node:module'
+
 /**
  * Makes a bundle take Node's modules without their lazy parts. For `import http from 'node:http'` Node reads every property of
  * the module to make exports of them. Some are getters that load what is rarely used: the fetch client behind
@@ -8,12 +10,17 @@
  */
 export function withLeanImports(code: string): string {
   const builtins: string[] = []
-  const rest = code.replaceAll(IMPORT, (_, whole?: string, names?: string, module?: string) => {
-    const source = `process.getBuiltinModule("${module ?? ''}")`
-    if (whole !== undefined) builtins.push(`const ${whole} = ${source};`)
-    if (names !== undefined) builtins.push(...readsOf(names, source))
-    return ''
-  })
+  const rest = code.replaceAll(
+    IMPORT,
+    (statement: string, whole: string | undefined, names: string | undefined, module: string) => {
+      // Packages name them without the prefix, too.
+      if (!isBuiltin(module)) return statement
+      const source = `process.getBuiltinModule("${module}")`
+      if (whole !== undefined) builtins.push(`const ${whole} = ${source};`)
+      if (names !== undefined) builtins.push(...readsOf(names, source))
+      return ''
+    },
+  )
   if (builtins.length === 0) return code
   // Imports are done before anything else of a file, wherever they stand.
   const shebang = /^#!.*\n/.exec(rest)?.[0] ?? ''
@@ -31,4 +38,4 @@ function readsOf(names: string, source: string): string[] {
 }
 
 const DEFAULT = /^default as ([\w$]+)$/
-const IMPORT = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}]*)\})? from "(node:[\w/]+)";\n/gm
+const IMPORT = /^import (?:(?:\* as )?([\w$]+))?(?:, )?(?:\{([^}]*)\})? from "([\w/:]+)";\n/gm

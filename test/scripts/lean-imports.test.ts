@@ -4,6 +4,7 @@ import { withLeanImports } from '#scripts/lib/lean-imports.js'
 void t.test('imports of Node’s modules become reads of what is named', t => {
   for (const [from, to] of [
     ['import fs from "node:fs";', 'const fs = process.getBuiltinModule("node:fs");'],
+    ['import * as http from "http";', 'const http = process.getBuiltinModule("http");'],
     ['import * as path from "node:path";', 'const path = process.getBuiltinModule("node:path");'],
     [
       'import { a, b as c$1 } from "node:fs/promises";',
@@ -40,7 +41,8 @@ void t.test('the modules are there before anything else of the file, as with imp
 })
 
 void t.test('only imports of Node’s modules are changed', t => {
-  const code = 'import { pino } from "pino";\nconst text = `\n  import fs from "node:fs";`;\nawait import("node:fs");\n'
+  const code =
+    'import { pino } from "pino";\nimport * as own from "own/http";\nconst text = `\n  import fs from "node:fs";`;\nawait import("node:fs");\n'
   t.equal(withLeanImports(code), code)
   t.end()
 })

@@ -13,9 +13,9 @@ need_redis
 [ -n "${SKIP_BUILD:-}" ] || install_and_build
 
 # tap leaves out the plugins that package.json excludes only once it has been built anew. Its first run does that by itself,
-# but still loads TypeScript for each test file, which takes longer than most of them.
+# but still loads TypeScript and hooks for each test file, which takes longer than most of them.
 tap_built=build/.tap-built
-if [ ! "$tap_built" -nt node_modules/.package-lock.json ]; then
+if [ ! "$tap_built" -nt node_modules/.package-lock.json ] || [ ! "$tap_built" -nt package.json ]; then
   node_modules/.bin/tap build
   mkdir -p build
   touch "$tap_built"

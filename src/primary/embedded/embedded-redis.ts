@@ -1,6 +1,6 @@
-import { spawnSync } from 'node:child_process'
 import fs from 'node:fs'
 import net from 'node:net'
+import { programPath } from '../../config/program-path.js'
 import { spawnGuarded } from '../host/lifeline.js'
 import { ManagedServer, probeFailure, type ManagedServerOptions, type ProbeResult } from './managed-server.js'
 
@@ -45,7 +45,7 @@ export function embeddedRedis({
   lifeline,
   ...options
 }: EmbeddedRedisOptions): ManagedServer {
-  if (spawnSync('redis-server', ['--version'], { stdio: 'ignore' }).error !== undefined) throw new RedisMissingError()
+  if (programPath('redis-server') === undefined) throw new RedisMissingError()
   fs.mkdirSync(directory, { recursive: true, mode: 0o700 })
   // One fsync per write: an acknowledged write is on the disk, even if Redis is killed right after it.
   const persistence = ['--appendonly', 'yes', '--appendfsync', 'always', '--save', '']

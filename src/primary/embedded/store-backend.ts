@@ -1,7 +1,8 @@
-import { fork, spawnSync, type ChildProcess } from 'node:child_process'
+import { fork, type ChildProcess } from 'node:child_process'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import type { Config } from '../../config/config.js'
+import { programPath } from '../../config/program-path.js'
 import { parseReport, sendOrder } from '../../ipc/messages.js'
 import { spawnGuarded } from '../host/lifeline.js'
 
@@ -82,8 +83,8 @@ function hasData(directory: string): boolean {
 
 /** The minio in PATH, or the one that scripts/install-minio.sh has built. */
 function findMinio(cacheDir: string): string | undefined {
-  const { stdout, status } = spawnSync('sh', ['-c', 'command -v minio'], { encoding: 'utf8' })
-  if (status === 0) return stdout.trim()
+  const installed = programPath('minio')
+  if (installed !== undefined) return installed
   const folder = join(cacheDir, 'outpost', 'bin')
   try {
     const built = fs.readdirSync(folder).filter(name => name.startsWith('minio-'))

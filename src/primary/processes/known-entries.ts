@@ -1,7 +1,7 @@
 import type { ServedBy } from '../../ipc/messages.js'
 
 /** What a worker runs. */
-export interface RunCode {
+interface RunCode {
   release: string
   /** Another one when the code of a release has changed, as it does where a person edits the folder. */
   code: string

@@ -3,6 +3,9 @@ import { join } from 'node:path'
 import * as z from 'zod'
 import { startedAt } from '../process/started-at.js'
 
+/** Commands of root read what another user may have written. */
+const MAX_MS = 15 * 60_000
+
 const signSchema = z.object({
   /** The process that outlasts the upgrade. */
   launcher: z.object({ pid: z.number().int().positive(), startedAt: z.string().optional() }),
@@ -38,7 +41,7 @@ export function upgradeIn(dataDir: string): UpgradeSign | undefined {
   try {
     const { launcher, withinMs } = signSchema.parse(JSON.parse(fs.readFileSync(fileIn(dataDir), 'utf8')))
     const isThere = launcher.startedAt !== undefined && startedAt(launcher.pid) === launcher.startedAt
-    return isThere ? { launcher: launcher.pid, withinMs } : undefined
+    return isThere ? { launcher: launcher.pid, withinMs: Math.min(withinMs, MAX_MS) } : undefined
   } catch {
     return undefined
   }

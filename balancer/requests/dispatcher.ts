@@ -16,7 +16,7 @@ import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { KeptAnswers } from './kept-answers.js'
 import { MaintenanceAnswer } from './maintenance-answer.js'
 import { Pause } from './pause.js'
-import { answerToGiver, giverTo, type Preemptible } from './preemption.js'
+import { answerToPreempted, preemptedFor, type Preemptible } from './preemption.js'
 import { ReleaseTally } from './release-tally.js'
 import { RetryBudget } from './retry.js'
 import { Stickiness, type StickyRequest } from './stickiness.js'
@@ -273,8 +273,8 @@ export class Dispatcher {
   /** A client that finds no place gets one of the client that holds most, unless that one is served without delay. */
   #makePlaceFor(account: ClientAccount): void {
     const awaiting = this.pool.open ? [] : [...this.awaiting.items(), ...this.handshakes.items()]
-    const giver = giverTo<Supervised>(account, this.progressing.items(), awaiting)
-    giver?.giveUp(answerToGiver(giver))
+    const preempted = preemptedFor<Supervised>(account, this.progressing.items(), awaiting)
+    preempted?.giveUp(answerToPreempted(preempted))
   }
 
   /** A request that is known to end its target is kept away from those that have to get through a second try. */

@@ -30,7 +30,7 @@ const LONG_FOR_ONCE_MS = 5_000
  * @param awaiting those that wait for their answers, the oldest first, if no place is left. One gives its place only to a
  * client with little, so that this finds one
  */
-export function giverTo<Item extends Preemptible>(
+export function preemptedFor<Item extends Preemptible>(
   { places }: PlaceHolder,
   arriving: readonly Item[],
   awaiting: readonly Item[],
@@ -44,7 +44,7 @@ export function giverTo<Item extends Preemptible>(
 }
 
 /** The answer to a request that gives its place. A 503 would invite its client to send it again. */
-export function answerToGiver(item: Preemptible): BalancerErrorCode {
+export function answerToPreempted(item: Preemptible): BalancerErrorCode {
   return maySendAgain(item.request) || isArriving(item) ? 'OVERLOADED' : 'UPSTREAM_TIMEOUT'
 }
 

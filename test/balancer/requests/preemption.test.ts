@@ -1,5 +1,5 @@
 import t from 'tap'
-import { answerToGiver, giverTo, type Preemptible } from '#balancer/requests/preemption.js'
+import { answerToPreempted, preemptedFor, type Preemptible } from '#balancer/requests/preemption.js'
 
 const holding = (held: number): Preemptible['account'] => ({ places: { held } })
 const NEWCOMER = holding(0)
@@ -21,7 +21,7 @@ function request(name: string, keptPlaceMs: number, head: string, account = HOG)
 }
 
 const nameOf = (account: Preemptible['account'], arriving: Held[], awaiting: Held[]): string | undefined =>
-  giverTo(account, arriving, awaiting)?.name
+  preemptedFor(account, arriving, awaiting)?.name
 
 void t.test('a request whose body is on its way gives its place first, whatever its method', t => {
   const upload = request('upload', Infinity, 'POST')
@@ -53,10 +53,10 @@ void t.test('one that the app may have carried out gives its place if there is n
 })
 
 void t.test('only such a request is answered by what does not invite its client to send it again', t => {
-  t.equal(answerToGiver(request('order', 5_000, 'POST')), 'UPSTREAM_TIMEOUT')
-  t.equal(answerToGiver(request('page', 500, 'GET')), 'OVERLOADED')
-  t.equal(answerToGiver(request('keyed', 500, 'POST key')), 'OVERLOADED')
-  t.equal(answerToGiver(request('upload', Infinity, 'POST')), 'OVERLOADED', 'the app has not had all of it')
+  t.equal(answerToPreempted(request('order', 5_000, 'POST')), 'UPSTREAM_TIMEOUT')
+  t.equal(answerToPreempted(request('page', 500, 'GET')), 'OVERLOADED')
+  t.equal(answerToPreempted(request('keyed', 500, 'POST key')), 'OVERLOADED')
+  t.equal(answerToPreempted(request('upload', Infinity, 'POST')), 'OVERLOADED', 'the app has not had all of it')
   t.end()
 })
 

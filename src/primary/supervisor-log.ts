@@ -76,7 +76,7 @@ export class SupervisorLog {
   /** A worker was waited for, and later ones with the same code are not. */
   waitsNoMore({ name, spec: { release } }: Child, by: ServedBy): void {
     const what = by === 'export' ? 'its default export is served' : 'its listener on another port is served'
-    const message = `app was waited for and did not listen on PORT: ${what}, at later starts of release ${release} without a wait`
+    const message = `app did not listen on PORT in time: ${what}, and later starts of release ${release} do not wait`
     this.log.info({ child: name, release }, message)
   }
 

@@ -11,7 +11,7 @@ import { PlainNode, strangers } from '../helpers/plain-node.js'
 t.jobs = 4
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
-const WAITED_FOR = /app was waited for and did not listen on PORT: .* without a wait/
+const WAITED_FOR = /app did not listen on PORT in time: .* do not wait/
 
 /** A worker that waits says so before it is served. */
 const waits = (cluster: Cluster): number =>

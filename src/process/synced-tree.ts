@@ -3,7 +3,8 @@ import { opendir, open } from 'node:fs/promises'
 import { join } from 'node:path'
 
 interface SyncOptions {
-  withinMs: number
+  /** A disk that is busy with other work for longer is not waited for. */
+  withinMs?: number
   /** Syncs the file system of the path that is its last argument. */
   command?: readonly [file: string, ...words: string[]]
 }
@@ -11,11 +12,16 @@ interface SyncOptions {
 /** One call for all files, which Node has none for: thousands of calls cost ten times as much. */
 const SYNC = ['sync', '-f'] as const
 
+const WITHIN_MS = 30_000
+
 /**
  * Has the disk take all that is in a folder, so that it is there after a power cut.
  * @returns why that is not certain, for people; undefined if it is
  */
-export async function syncTree(folder: string, { withinMs, command = SYNC }: SyncOptions): Promise<string | undefined> {
+export async function syncTree(
+  folder: string,
+  { withinMs = WITHIN_MS, command = SYNC }: SyncOptions = {},
+): Promise<string | undefined> {
   const late = new AbortController()
   const timer = setTimeout(() => late.abort(), withinMs)
   const given = new Promise<string>(resolve => {

@@ -55,9 +55,6 @@ export interface Deploy {
   preview: boolean
 }
 
-/** A disk that is busy with other work for longer is not waited for. */
-const SYNC_MS = 30_000
-
 const NEVER = ['.git', '.outpost']
 
 const LIMITS: ArchiveLimits = { maxBytes: 2 * 1024 ** 3, maxEntries: 200_000, maxNameBytes: 64 * 1024 ** 2 }
@@ -153,7 +150,7 @@ export class Deployer implements Service {
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)
       if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
-      const doubt = await sync(draft.folder, { withinMs: SYNC_MS })
+      const doubt = await sync(draft.folder)
       space.signal.throwIfAborted()
       if (doubt !== undefined)
         log.warn({ release: draft.id }, `release may be damaged by a power cut within the next minute: ${doubt}`)

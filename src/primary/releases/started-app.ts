@@ -26,9 +26,6 @@ export interface StartedAppOptions {
 /** 20,000 small files took 4 to 20 seconds on two busy cores. The first deploy waits for the copy. */
 const COPY_TIMEOUT_MS = 60_000
 
-/** A disk that is busy with other work for longer is not waited for. */
-const SYNC_MS = 30_000
-
 /** Whether the app is there as it was started, and if not, why. */
 type Outcome = { kind: 'copied' } | { kind: 'failed' } | { kind: 'impossible'; reason: string }
 
@@ -62,7 +59,7 @@ export class StartedApp implements Service {
     this.#copy = undefined
     const outcome = await copy
     if (outcome?.kind === 'copied') {
-      await syncTree(this.options.store.startedDraft(), { withinMs: SYNC_MS })
+      await syncTree(this.options.store.startedDraft())
       return this.options.store.keepStarted()
     }
     if (outcome?.kind === 'impossible') this.#warn(outcome.reason)

@@ -13,7 +13,7 @@ import { HealthCheck, HealthThresholds, ProbePace } from './targets/health-check
 import type { Ending, Target } from './targets/target.js'
 import { TargetPool } from './targets/target-pool.js'
 import { LocalTarget, type LocalApp } from './transports/local-target.js'
-import { Upstream } from './transports/upstream.js'
+import { Upstream, type UpstreamEvents } from './transports/upstream.js'
 
 /** Counts of this moment. All are zero when the balancer is idle. */
 export interface Ledger {
@@ -23,6 +23,8 @@ export interface Ledger {
 }
 
 export interface BalancerEvents extends DispatcherEvents {
+  /** A piece of a streamed body was passed on, in either direction. */
+  onBytesPassed?(bytes: number): void
   /** The last request in flight at a draining target has ended. */
   onDrained?(id: string): void
   onTargetState?(id: string, state: string): void
@@ -227,7 +229,11 @@ export class Balancer {
   }
 
   #add({ id, socketPath }: TargetSpec): void {
-    const upstream = new Upstream(socketPath, this.options, () => target.markUnreachable(), this.#openFiles)
+    const events: UpstreamEvents = {
+      onRefused: () => target.markUnreachable(),
+      onBytesPassed: bytes => this.events.onBytesPassed?.(bytes),
+    }
+    const upstream = new Upstream(socketPath, this.options, events, this.#openFiles)
     const target = this.#pool.add(id, upstream)
     this.#watch(target, socketPath)
   }

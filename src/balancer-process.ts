@@ -8,6 +8,7 @@ import type { BalancerStartOrder } from './ipc/messages.js'
 import { Parent } from './ipc/parent.js'
 import { SecurityEvents } from './process/security-events.js'
 import { rarely } from './process/rarely.js'
+import { buffersPassed } from './resources/young-garbage.js'
 import { openFilesForConnections } from './resources/open-files-limit.js'
 
 /** Open files for probes of the workers and other work of a balancer. */
@@ -24,7 +25,12 @@ const CONNECTIONS_CHECK_MS = 100
 export async function runBalancer(): Promise<void> {
   const { parent, start } = await Parent.join('start-balancer')
   process.title = `outpost balancer ${start.id}`
-  const balancer = createBalancer(start, parent, {}, { frames: true, keptFolder: start.keptFolder })
+  const balancer = createBalancer(
+    start,
+    parent,
+    { onBytesPassed: buffersPassed },
+    { frames: true, keptFolder: start.keptFolder },
+  )
   let requests = 0
   subscribe('http.server.request.start', () => (requests += 1))
   parent.countRequestsBy(() => {

@@ -8,8 +8,10 @@ import { collectShort, readWhole } from './short-answer.js'
 import { keptForTrailers, passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
 
-/** How a delivery ends. One of these is called at most. */
+/** How a delivery goes on and ends. One of the ends is called at most. */
 export interface DeliveryEvents {
+  /** A piece of a streamed body was passed on. */
+  bytesPassed(bytes: number): void
   /** The client has seen nothing of the answer. */
   answerFailed(error: Error): void
   /** All of it was given to the client's connection. */
@@ -128,6 +130,7 @@ export class AnswerDelivery {
       answer.on('data', (part: Buffer) => copy.add(part)).once('end', () => copy.end())
     }
     streamAnswer(answer, this.forwarded, passed?.length ?? 0, {
+      passed: bytes => this.events.bytesPassed(bytes),
       sent: () => this.#delivered(),
       closed: () => {
         if (this.#over) return

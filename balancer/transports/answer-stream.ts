@@ -17,8 +17,10 @@ export function unpassedOf(response: ServerResponse | undefined): number {
   return answer === undefined ? 0 : answer.readableLength
 }
 
-/** Both are called, in any order, and `sent` perhaps twice. */
+/** `sent` and `closed` are both called, in any order, and `sent` perhaps twice. */
 export interface AnswerStreamEvents {
+  /** A piece of the body was passed on. */
+  passed(bytes: number): void
   /** The last of the answer was given to the client's connection. */
   sent(): void
   /** No more of it will come. Without `sent` before, it broke off. */
@@ -43,6 +45,7 @@ export function streamAnswer(
   const onDrain = (): void => void answer.resume()
   answer.on('data', (chunk: Buffer) => {
     left -= chunk.length
+    events.passed(chunk.length)
     if (left > 0) {
       if (!response.write(chunk)) answer.pause()
       return

@@ -81,6 +81,10 @@ export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
     else this.#fail(error)
   }
 
+  bytesPassed(bytes: number): void {
+    this.upstream.bytesPassed(bytes)
+  }
+
   answerFailed(error: Error): void {
     this.#fail(error)
   }

@@ -20,8 +20,11 @@ export function restoreLength(outgoing: ClientRequest, { rawHeaders }: IncomingM
   else if (body.kind === 'held') outgoing.setHeader('Content-Length', body.bytes.length)
 }
 
-/** Sends a body on as it arrives, and its trailers after it. */
-export function sendBody(forwarded: ForwardedRequest, outgoing: ClientRequest): void {
+/**
+ * Sends a body on as it arrives, and its trailers after it.
+ * @param passed called with the length of each piece
+ */
+export function sendBody(forwarded: ForwardedRequest, outgoing: ClientRequest, passed: (bytes: number) => void): void {
   const { request, client } = forwarded
   request.once('end', () => {
     const { rawTrailers } = request
@@ -30,4 +33,5 @@ export function sendBody(forwarded: ForwardedRequest, outgoing: ClientRequest): 
     forwarded.bodySent()
   })
   request.pipe(outgoing, { end: false })
+  request.on('data', (piece: Buffer) => passed(piece.length))
 }

@@ -11,6 +11,13 @@ import type { ForwardedRequest, ForwardedUpgrade, Transport } from './transport.
 import { UpgradeAttempt } from './upgrade-attempt.js'
 import { WebAttempt } from './web-attempt.js'
 
+export interface UpstreamEvents {
+  /** Nothing listens on the socket of the target. */
+  onRefused(): void
+  /** A piece of a streamed body was passed on, in either direction. */
+  onBytesPassed?(bytes: number): void
+}
+
 /** Reaches a target over its unix socket. */
 export class Upstream implements Transport {
   readonly #agent: http.Agent
@@ -20,11 +27,10 @@ export class Upstream implements Transport {
   readonly #own: OwnConnections | undefined
   #liveness: Promise<void> | undefined
 
-  /** @param onRefused called when nothing listens on `socketPath` */
   constructor(
     private readonly socketPath: string,
     readonly options: BalancerOptions,
-    private readonly onRefused: () => void,
+    private readonly events: UpstreamEvents,
     private readonly openFiles = new OpenFiles(),
   ) {
     this.#agent = new http.Agent({
@@ -65,8 +71,12 @@ export class Upstream implements Transport {
     })
   }
 
+  bytesPassed(bytes: number): void {
+    this.events.onBytesPassed?.(bytes)
+  }
+
   connectFailed(error: Error): void {
-    if (NOBODY_LISTENS.has((error as NodeJS.ErrnoException).code ?? '')) this.onRefused()
+    if (NOBODY_LISTENS.has((error as NodeJS.ErrnoException).code ?? '')) this.events.onRefused()
   }
 
   /**
@@ -84,7 +94,7 @@ export class Upstream implements Transport {
         resolve()
       }
       const dropped = (): void => {
-        this.onRefused()
+        this.events.onRefused()
         done()
       }
       socket.setTimeout(LIVENESS_TIMEOUT_MS, done)

@@ -10,6 +10,8 @@ import type { Attempt, ForwardedRequest } from './transport.js'
 export interface UpstreamLink {
   readonly options: ForwardingOptions
   connectFailed(error: Error): void
+  /** A piece of a streamed body was passed on, in either direction. */
+  bytesPassed(bytes: number): void
   /** Finds out whether the target still answers. */
   checkAlive(): Promise<void>
 }
@@ -126,7 +128,7 @@ export class WebAttempt implements Attempt, DeliveryEvents {
     if (isChunked(request)) frameInChunks(outgoing, request)
     this.forwarded.bodyBegun()
     if (!continueWanted) {
-      sendBody(this.forwarded, outgoing)
+      this.#sendBody(outgoing)
       return
     }
     // Set here, because Node would send the head at once otherwise. The app decides whether it wants the body.
@@ -136,12 +138,16 @@ export class WebAttempt implements Attempt, DeliveryEvents {
       if (this.#settled || !this.#continueOwed) return
       this.#continueOwed = false
       response.writeContinue()
-      sendBody(this.forwarded, outgoing)
+      this.#sendBody(outgoing)
     })
     // One write: Node sends such a head at once, and an empty write would fail if the app has answered and closed by then.
     outgoing.cork()
     outgoing.flushHeaders()
     outgoing.uncork()
+  }
+
+  #sendBody(outgoing: ClientRequest): void {
+    sendBody(this.forwarded, outgoing, bytes => this.bytesPassed(bytes))
   }
 
   #answerBegun(answer: IncomingMessage): void {
@@ -152,6 +158,10 @@ export class WebAttempt implements Attempt, DeliveryEvents {
       this.#delivery.isLast = this.#continueOwed
       this.#delivery.pass(answer)
     })
+  }
+
+  bytesPassed(bytes: number): void {
+    this.upstream.bytesPassed(bytes)
   }
 
   answerFailed(error: Error): void {

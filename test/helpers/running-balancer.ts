@@ -25,6 +25,8 @@ export class RunningBalancer extends EventEmitter<Events> {
   readonly explained: string[] = []
   readonly fatal: FatalRequestFound[] = []
   readonly refused: string[] = []
+  /** Bytes of streamed bodies that were passed on, in both directions. */
+  bytesPassed = 0
   /** The pauses in which nothing was in flight any more. */
   readonly quietIn: number[] = []
   readonly states = new Map<string, string>()
@@ -40,6 +42,7 @@ export class RunningBalancer extends EventEmitter<Events> {
           this.drained.push(id)
           this.emit('drained', id)
         },
+        onBytesPassed: bytes => (this.bytesPassed += bytes),
         onQuiet: pausedUntil => this.quietIn.push(pausedUntil),
         onTargetExplained: id => this.explained.push(id),
         onRefused: (code, client) => this.refused.push(`${code} ${client}`),

@@ -14,7 +14,11 @@ void t.test('what has come of an answer and waits for its client is known', t =>
     { statusCode: 200, statusMessage: 'OK', headers: {}, rawHeaders: [], rawTrailers: [] },
     () => undefined,
   )
-  streamAnswer(answer, { request, response } as ForwardedRequest, 0, { sent: () => undefined, closed: () => undefined })
+  streamAnswer(answer, { request, response } as ForwardedRequest, 0, {
+    passed: () => undefined,
+    sent: () => undefined,
+    closed: () => undefined,
+  })
   answer.pause()
   answer.add(Buffer.alloc(100_000))
   answer.add(Buffer.alloc(20_000))

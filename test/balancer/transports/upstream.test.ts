@@ -19,7 +19,7 @@ void t.test('a target that dies with a connection in its backlog is found dead',
   await once(child.stdout, 'data')
   child.kill('SIGSTOP')
   let refused = 0
-  const upstream = new Upstream(socketPath, resolveOptions({}), () => (refused += 1))
+  const upstream = new Upstream(socketPath, resolveOptions({}), { onRefused: () => (refused += 1) })
   await new Promise<void>(resolve => {
     const upgrade: Partial<ForwardedUpgrade> = { attemptBegun: () => undefined, attemptFailed: () => resolve() }
     upstream.upgrade(upgrade as ForwardedUpgrade)
@@ -56,3 +56,20 @@ void t.test('chunks of an answer that arrive together are all passed on', async 
   const answer = await rawExchange(running.port, requestBytes('GET /page'))
   t.match(answer, { status: 200, body: Buffer.from('onetwothree'), whole: true })
 })
+
+void t.test(
+  'the bytes of streamed bodies are reported in both directions, and those of short ones are not',
+  async t => {
+    const target = await FakeTarget.start(t, 'a', (request, response) => {
+      if (request.url === '/short') response.end('short')
+      else request.pipe(response)
+    })
+    const running = await RunningBalancer.start(t, [target], { heldBodyBytes: 1_000 })
+    t.equal((await rawExchange(running.port, requestBytes('GET /short'))).status, 200)
+    t.equal(running.bytesPassed, 0)
+    const body = 'x'.repeat(1024 ** 2)
+    const answer = await rawExchange(running.port, requestBytes('POST /echo', [], body))
+    t.equal(answer.body.length, body.length)
+    t.equal(running.bytesPassed, 2 * body.length)
+  },
+)

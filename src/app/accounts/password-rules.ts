@@ -1,4 +1,4 @@
-import { commonPasswords } from './common-passwords.js'
+import { commonPasswords } from '../common-passwords.js'
 
 /** In characters, as people count them; OWASP ASVS 6.2.1. */
 export const MIN_PASSWORD = 8

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { commonPasswords } from '#src/app/accounts/common-passwords.js'
+import { commonPasswords } from '#src/app/common-passwords.js'
 import { contextWords, MIN_PASSWORD, passwordFault } from '#src/app/accounts/password-rules.js'
 
 const good = (password: string, username = 'somebody'): boolean => passwordFault(password, username) === undefined

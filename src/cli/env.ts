@@ -1,3 +1,4 @@
+import { text } from 'node:stream/consumers'
 import { InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
@@ -43,13 +44,8 @@ async function valuesOf(variables: readonly string[]): Promise<Record<string, st
   if (named.length > 1) throw new Failure(exitCodes.usage, 'only one value can come on standard input')
   const pairs = variables.map(async (variable): Promise<[string, string]> => {
     const at = variable.indexOf('=')
-    return at === -1 ? [variable, await textOfInput()] : [variable.slice(0, at), variable.slice(at + 1)]
+    if (at === -1) return [variable, (await text(process.stdin)).replace(/\n$/, '')]
+    return [variable.slice(0, at), variable.slice(at + 1)]
   })
   return Object.fromEntries(await Promise.all(pairs))
-}
-
-async function textOfInput(): Promise<string> {
-  let text = ''
-  for await (const chunk of process.stdin.setEncoding('utf8') as AsyncIterable<string>) text += chunk
-  return text.replace(/\n$/, '')
 }

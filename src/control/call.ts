@@ -1,5 +1,6 @@
 import http from 'node:http'
 import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import type * as z from 'zod'
 import { controlSocketIn } from './control-socket.js'
 import {
@@ -115,7 +116,7 @@ async function callOnce(
     }
   })
   if ((response.statusCode ?? 0) < 300) return response
-  const problem = parsed(problemSchema, await textOf(response))
+  const problem = parsed(problemSchema, await text(response))
   throw controlError({ ...problem, message: problem.detail })
 }
 
@@ -127,12 +128,6 @@ export async function* linesOf(response: http.IncomingMessage): AsyncGenerator<s
     unfinished = lines.pop() ?? ''
     yield* lines
   }
-}
-
-export async function textOf(response: http.IncomingMessage): Promise<string> {
-  let text = ''
-  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) text += chunk
-  return text
 }
 
 /** @throws {Error} it is not in the contract */

@@ -1,7 +1,8 @@
 import { dirname } from 'node:path'
 import type { Readable } from 'node:stream'
+import { text } from 'node:stream/consumers'
 import type * as z from 'zod'
-import { call, controlError, instancePlace, linesOf, parsed, textOf, type Asking, type InstancePlace } from './call.js'
+import { call, controlError, instancePlace, linesOf, parsed, type Asking, type InstancePlace } from './call.js'
 import {
   contentTypes,
   ControlError,
@@ -24,6 +25,7 @@ import {
   upgradingSchema,
   type CreatedToken,
   type Deployed,
+  type DeployEvent,
   type DeployProgress,
   type EnvironmentChange,
   type LogEvent,
@@ -34,6 +36,7 @@ import {
   type Progress,
   type ReleaseInfo,
   type Reloaded,
+  type ReloadEvent,
   type Resumed,
   type RouteName,
   type RunPlace,
@@ -96,7 +99,7 @@ export class ControlClient {
    */
   async serving(timeoutMs = START_MS): Promise<Status> {
     const response = await call(this.place, 'serving', contentTypes.json, { timeoutMs })
-    return parsed(statusSchema, await textOf(response))
+    return parsed(statusSchema, await text(response))
   }
 
   /**
@@ -111,22 +114,16 @@ export class ControlClient {
     signal?: AbortSignal,
   ): AsyncGenerator<Extract<LogEvent, { event: 'line' | 'skipped' }>> {
     const search = `?lines=${lines}&follow=${follow ? 1 : 0}`
-    const response = await call(this.place, 'logs', contentTypes.events, {
+    const deadline = follow ? {} : { timeoutMs: ANSWER_MS }
+    for await (const event of this.#events(logEventSchema, 'logs', {
       search,
-      ...(follow ? {} : { timeoutMs: ANSWER_MS }),
+      ...deadline,
       ...(signal && { signal }),
-    })
-    try {
-      for await (const line of linesOf(response)) {
-        const event = parsed(logEventSchema, line)
-        if (event.event === 'end') return
-        if (event.event === 'failed') throw controlError(event.error)
-        yield event
-      }
-      throw new ControlError('STOPPING')
-    } finally {
-      response.destroy()
+    })) {
+      if (event.event === 'end') return
+      yield event
     }
+    throw new ControlError('STOPPING')
   }
 
   /**
@@ -135,18 +132,11 @@ export class ControlClient {
    * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with the last output of the new worker
    */
   async reload(onProgress: (event: Progress) => void = () => undefined, timeoutMs = RELOAD_MS): Promise<Reloaded> {
-    const response = await call(this.place, 'reload', contentTypes.events, { timeoutMs })
-    try {
-      for await (const line of linesOf(response)) {
-        const event = parsed(reloadEventSchema, line)
-        if (event.event === 'replaced') onProgress(event)
-        else if (event.event === 'done') return { replaced: event.replaced }
-        else throw controlError(event.error)
-      }
-      throw new Error('the control API ended its answer before the reload was over')
-    } finally {
-      response.destroy()
+    for await (const event of this.#events(reloadEventSchema, 'reload', { timeoutMs })) {
+      if (event.event === 'done') return { replaced: event.replaced }
+      onProgress(event)
     }
+    throw new Error('the control API ended its answer before the reload was over')
   }
 
   /** @throws {NotRunningError | ControlError} */
@@ -234,17 +224,26 @@ export class ControlClient {
   }
 
   async #change(route: RouteName, asking: Asking, onProgress: (event: DeployProgress) => void): Promise<Deployed> {
+    for await (const event of this.#events(deployEventSchema, route, asking)) {
+      if (event.event === 'done') return deployedSchema.parse(event)
+      onProgress(event)
+    }
+    throw new Error('the control API ended its answer before the deploy was over')
+  }
+
+  /** The events of an answer. @throws {NotRunningError | ControlError} that of the event `failed` */
+  async *#events<Event extends LogEvent | ReloadEvent | DeployEvent>(
+    schema: z.ZodType<Event>,
+    route: RouteName,
+    asking: Asking,
+  ): AsyncGenerator<Exclude<Event, { event: 'failed' }>> {
     const response = await call(this.place, route, contentTypes.events, asking)
     try {
       for await (const line of linesOf(response)) {
-        const event = parsed(deployEventSchema, line)
-        if (event.event === 'done') return deployedSchema.parse(event)
-        if (event.event === 'failed') {
-          throw controlError(event.error)
-        }
-        onProgress(event)
+        const event = parsed(schema, line)
+        if (event.event === 'failed') throw controlError(event.error)
+        yield event as Exclude<Event, { event: 'failed' }>
       }
-      throw new Error('the control API ended its answer before the deploy was over')
     } finally {
       response.destroy()
     }
@@ -293,6 +292,6 @@ export class ControlClient {
 
   async #document<T>(schema: z.ZodType<T>, route: RouteName, body?: string, timeoutMs = ANSWER_MS): Promise<T> {
     const response = await call(this.place, route, contentTypes.json, { timeoutMs, ...(body && { body }) })
-    return parsed(schema, await textOf(response))
+    return parsed(schema, await text(response))
   }
 }

@@ -1,5 +1,6 @@
 import type http from 'node:http'
 import type { Readable } from 'node:stream'
+import type * as z from 'zod'
 import { ControlError } from './protocol.js'
 
 const MAX_BODY_BYTES = 1024
@@ -13,12 +14,35 @@ export function pathOf({ url = '' }: http.IncomingMessage): string {
   return url.split('?', 1)[0] ?? ''
 }
 
-export function queryOf(request: http.IncomingMessage): Record<string, string> {
-  return Object.fromEntries(new URLSearchParams(request.url?.slice(pathOf(request).length)))
+/** @throws {ControlError} `INVALID_QUERY` */
+export function queryOf<T>(request: http.IncomingMessage, schema: z.ZodType<T>): T {
+  const query = new URLSearchParams(request.url?.slice(pathOf(request).length))
+  const found = schema.safeParse(Object.fromEntries(query))
+  if (!found.success) throw new ControlError('INVALID_QUERY')
+  return found.data
 }
 
-/** @throws {ControlError} the body is too long, too late or no JSON */
-export async function bodyOf(request: http.IncomingMessage, maxBytes = MAX_BODY_BYTES): Promise<unknown> {
+/** @throws {ControlError} the body is too long, too late, or not what the schema says */
+export async function bodyOf<T>(
+  request: http.IncomingMessage,
+  schema: z.ZodType<T>,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<T> {
+  return checked(schema, await jsonOf(request, maxBytes))
+}
+
+/** As `bodyOf`. A request without a body counts as one with an empty object. */
+export async function optionalBodyOf<T>(request: http.IncomingMessage, schema: z.ZodType<T>): Promise<T> {
+  return carriesBody(request) ? bodyOf(request, schema) : checked(schema, {})
+}
+
+function checked<T>(schema: z.ZodType<T>, body: unknown): T {
+  const found = schema.safeParse(body)
+  if (!found.success) throw new ControlError('INVALID_BODY')
+  return found.data
+}
+
+async function jsonOf(request: http.IncomingMessage, maxBytes: number): Promise<unknown> {
   let text = ''
   const timer = setTimeout(() => request.destroy(new ControlError('COMMAND_TIMEOUT')), BODY_TIMEOUT_MS)
   try {

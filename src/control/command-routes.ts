@@ -1,6 +1,6 @@
 import type http from 'node:http'
 import type { CommandAnswer } from './command-answer.js'
-import { archiveOf, bodyOf, carriesBody, pathOf, queryOf } from './command-request.js'
+import { archiveOf, bodyOf, optionalBodyOf, pathOf, queryOf } from './command-request.js'
 import type { Commands } from './commands.js'
 import { sendLog } from './log-answer.js'
 import { describeControlApi } from './openapi.js'
@@ -18,6 +18,10 @@ import {
   scaleSchema,
   upgradeWantedSchema,
   type ControlErrorCode,
+  type Deployed,
+  type DeployProgress,
+  type Progress,
+  type Reloaded,
   type RouteName,
 } from './protocol.js'
 
@@ -41,81 +45,47 @@ export function commandRoutes(commands: Commands): Record<RouteName, CommandRout
       await commands.serving().catch(failedWith('START_FAILED'))
       answer.document(commands.status())
     },
-    logs: (answer, request) => {
-      const query = logsQuerySchema.safeParse(queryOf(request))
-      if (!query.success) throw new ControlError('INVALID_QUERY')
-      sendLog(commands.log, answer, query.data)
-    },
-    reload: async answer => {
-      answer.begin()
-      const { replaced } = await commands.reload(event => answer.progress(event)).catch(failedWith('RELOAD_FAILED'))
-      answer.done({ event: 'done', replaced })
-    },
-    scale: async (answer, request) => {
-      const wanted = scaleSchema.safeParse(await bodyOf(request))
-      if (!wanted.success) throw new ControlError('INVALID_BODY')
-      answer.document(commands.scale(wanted.data))
-    },
+    logs: (answer, request) => sendLog(commands.log, answer, queryOf(request, logsQuerySchema)),
+    reload: answer => carriedOut(answer, tell => commands.reload(tell).catch(failedWith('RELOAD_FAILED'))),
+    scale: async (answer, request) => answer.document(commands.scale(await bodyOf(request, scaleSchema))),
     releases: answer => answer.document({ releases: commands.releases() }),
     deploy: async (answer, request) => {
       answer.outlastsBody = true
-      const query = deployQuerySchema.safeParse(queryOf(request))
-      if (!query.success) throw new ControlError('INVALID_QUERY')
-      answer.begin()
-      const deployed = await commands.deploy(archiveOf(request), query.data, event => answer.progress(event))
-      answer.done({ event: 'done', ...deployed })
+      const query = queryOf(request, deployQuerySchema)
+      await carriedOut(answer, tell => commands.deploy(archiveOf(request), query, tell))
     },
     environment: answer => answer.document({ env: commands.environment() }),
     setEnvironment: async (answer, request) => {
-      const change = environmentChangeSchema.safeParse(await bodyOf(request, MAX_ENVIRONMENT_BYTES))
-      if (!change.success) throw new ControlError('INVALID_BODY')
-      answer.begin()
-      const deployed = await commands.setEnvironment(change.data, event => answer.progress(event))
-      answer.done({ event: 'done', ...deployed })
+      const change = await bodyOf(request, environmentChangeSchema, MAX_ENVIRONMENT_BYTES)
+      await carriedOut(answer, tell => commands.setEnvironment(change, tell))
     },
     run: answer => answer.document(commands.runPlace()),
     activate: async (answer, request) => {
-      const query = activateQuerySchema.safeParse(queryOf(request))
-      if (!query.success) throw new ControlError('INVALID_QUERY')
-      const release = releaseIn(pathOf(request))
-      answer.begin()
-      const deployed = await commands.activate(release, query.data.stages, event => answer.progress(event))
-      answer.done({ event: 'done', ...deployed })
+      const { stages } = queryOf(request, activateQuerySchema)
+      await carriedOut(answer, tell => commands.activate(releaseIn(pathOf(request)), stages, tell))
     },
     rollback: async (answer, request) => {
-      const wanted = rollbackSchema.safeParse(carriesBody(request) ? await bodyOf(request) : {})
-      if (!wanted.success) throw new ControlError('INVALID_BODY')
-      answer.begin()
-      const deployed = await commands.rollback(wanted.data.release, event => answer.progress(event))
-      answer.done({ event: 'done', ...deployed })
+      const { release } = await optionalBodyOf(request, rollbackSchema)
+      await carriedOut(answer, tell => commands.rollback(release, tell))
     },
-    pause: async (answer, request) => {
-      const pause = pauseSchema.safeParse(carriesBody(request) ? await bodyOf(request) : {})
-      if (!pause.success) throw new ControlError('INVALID_BODY')
-      answer.document(await commands.pause(pause.data))
-    },
+    pause: async (answer, request) => answer.document(await commands.pause(await optionalBodyOf(request, pauseSchema))),
     resume: async answer => answer.document(await commands.resume()),
     maintain: async (answer, request) => {
-      const wanted = maintenanceWantedSchema.safeParse(await bodyOf(request, MAX_MAINTENANCE_BYTES))
-      if (!wanted.success) throw new ControlError('INVALID_BODY')
-      answer.document(await commands.maintain(wanted.data))
+      const wanted = await bodyOf(request, maintenanceWantedSchema, MAX_MAINTENANCE_BYTES)
+      answer.document(await commands.maintain(wanted))
     },
     tokens: answer => answer.document({ tokens: commands.tokens.list() }),
     createToken: async (answer, request) => {
-      const wanted = createTokenSchema.safeParse(carriesBody(request) ? await bodyOf(request) : {})
-      if (!wanted.success) throw new ControlError('INVALID_BODY')
-      answer.document(commands.tokens.create(wanted.data.name))
+      const { name } = await optionalBodyOf(request, createTokenSchema)
+      answer.document(commands.tokens.create(name))
     },
     revokeToken: async (answer, request) => {
-      const wanted = revokeTokenSchema.safeParse(await bodyOf(request))
-      if (!wanted.success) throw new ControlError('INVALID_BODY')
-      commands.tokens.revoke(wanted.data.id)
-      answer.document({ revoked: wanted.data.id })
+      const { id } = await bodyOf(request, revokeTokenSchema)
+      commands.tokens.revoke(id)
+      answer.document({ revoked: id })
     },
     upgrade: async (answer, request, response) => {
-      const wanted = upgradeWantedSchema.safeParse(await bodyOf(request))
-      if (!wanted.success) throw new ControlError('INVALID_BODY')
-      const { upgrading, handOver } = await commands.upgrade(wanted.data)
+      const { upgrading, handOver } = await commands.upgrade(await bodyOf(request, upgradeWantedSchema))
       // This is done even if the client has left before its answer.
       if (response.closed) handOver()
       else response.once('close', handOver)
@@ -128,6 +98,16 @@ export function commandRoutes(commands: Commands): Record<RouteName, CommandRout
       answer.done({ event: 'stopping', pid: process.pid }, 202)
     },
   }
+}
+
+/** A command that takes long: the client hears of each step as it comes, and of the result. */
+async function carriedOut(
+  answer: CommandAnswer,
+  command: (tell: (event: Progress | DeployProgress) => void) => Promise<Reloaded | Deployed>,
+): Promise<void> {
+  answer.begin()
+  const result = await command(event => answer.progress(event))
+  answer.done({ event: 'done', ...result })
 }
 
 function failedWith(code: ControlErrorCode): (cause: unknown) => never {

@@ -1,3 +1,4 @@
+import { once } from 'node:events'
 import fs from 'node:fs'
 import type { IncomingMessage, Server } from 'node:http'
 import type { ControlErrorCode, RouteName } from './protocol.js'
@@ -16,7 +17,7 @@ export interface Door {
 export function socketDoor(path: string): Door {
   return {
     open: async server => {
-      await listening(server, () => server.listen(path))
+      await listening(server.listen(path))
       fs.chmodSync(path, 0o600)
     },
     refusalOf: () => undefined,
@@ -45,7 +46,7 @@ export function portDoor(port: number, tokens: Tokens, onRefused: () => void = (
   return {
     open: async server => {
       try {
-        await listening(server, () => server.listen(port, '127.0.0.1'))
+        await listening(server.listen(port, '127.0.0.1'))
       } catch (error) {
         throw new Error(`ADMIN_PORT=${port} cannot be opened: ${(error as Error).message}`, { cause: error })
       }
@@ -78,15 +79,8 @@ function isOwnOrigin({ origin, host }: IncomingMessage['headers']): boolean {
   return origin === undefined || origin.toLowerCase() === `http://${host ?? ''}`.toLowerCase()
 }
 
-function listening(server: Server, listen: () => void): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once('error', reject)
-    server.once('listening', () => {
-      server.off('error', reject)
-      // A connection could not be accepted. Its client may try again.
-      server.on('error', () => undefined)
-      resolve()
-    })
-    listen()
-  })
+async function listening(server: Server): Promise<void> {
+  await once(server, 'listening')
+  // A connection could not be accepted. Its client may try again.
+  server.on('error', () => undefined)
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import fs from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
+import { writeSynced } from '../process/synced-file.js'
 
 const entrySchema = z.object({
   dataDir: z.string().describe('absolute'),
@@ -23,9 +24,7 @@ export function registerInstance(stateDir: string, instance: RegisteredInstance)
   try {
     fs.mkdirSync(folder, { recursive: true, mode: 0o700 })
     forgetRemoved(folder)
-    const draft = `${file}.${process.pid}`
-    fs.writeFileSync(draft, `${JSON.stringify(instance)}\n`, { mode: 0o600 })
-    fs.renameSync(draft, file)
+    writeSynced(file, JSON.stringify(instance))
   } catch {
     return () => undefined
   }

@@ -2,6 +2,7 @@ import fs from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
 import { startedAt } from '../process/started-at.js'
+import { writeSynced } from '../process/synced-file.js'
 
 /** Commands of root read what another user may have written. */
 const MAX_MS = 15 * 60_000
@@ -24,11 +25,7 @@ const fileIn = (dataDir: string): string => join(dataDir, 'upgrade.json')
 
 /** From now on commands wait for the next program. */
 export function announceUpgrade(dataDir: string, { launcher: pid, withinMs }: UpgradeSign): void {
-  const path = fileIn(dataDir)
-  const draft = `${path}.new`
-  const sign = { launcher: { pid, startedAt: startedAt(pid) }, withinMs }
-  fs.writeFileSync(draft, `${JSON.stringify(sign)}\n`, { mode: 0o600 })
-  fs.renameSync(draft, path)
+  writeSynced(fileIn(dataDir), JSON.stringify({ launcher: { pid, startedAt: startedAt(pid) }, withinMs }))
 }
 
 /** A program takes commands, or none is to follow. */

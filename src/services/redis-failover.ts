@@ -1,4 +1,5 @@
 import type { Redis } from 'ioredis'
+import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../process/log.js'
 
 /** Emitted by a client that leaves a server, because the service may have moved to another one. */
@@ -35,7 +36,7 @@ export class RedisFailover {
   async #follow(): Promise<void> {
     while (this.#redis !== undefined && this.#redis.status !== 'end') {
       this.#leave(this.#redis)
-      await pause(this.#pauseMs)
+      await sleep(this.#pauseMs, undefined, { ref: false })
       this.#pauseMs = Math.min(this.#pauseMs * 2, LONGEST_PAUSE_MS)
       const role = await roleOf(this.#redis)
       if (role === 'other') continue
@@ -64,8 +65,4 @@ async function roleOf(redis: Redis): Promise<'primary' | 'other' | 'unknown'> {
   } catch (error) {
     return error instanceof Error && error.name === 'ReplyError' ? 'unknown' : 'other'
   }
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise(resolve => setTimeout(resolve, ms).unref())
 }

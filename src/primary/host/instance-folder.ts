@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
 import { KEPT_FOLDER } from '../../ipc/kept-folder-path.js'
+import { writeSynced } from '../../process/synced-file.js'
 import { requireExclusive } from './exclusive-folder.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
@@ -162,12 +163,7 @@ function readSecret(path: string): string {
 
 function makeSecret(path: string): string {
   const secret = randomBytes(32).toString('base64url')
-  const draft = `${path}.new`
-  const file = fs.openSync(draft, 'w', 0o600)
-  fs.writeSync(file, `${secret}\n`)
-  fs.fsyncSync(file)
-  fs.closeSync(file)
-  fs.renameSync(draft, path)
+  writeSynced(path, secret)
   return secret
 }
 

@@ -6,6 +6,8 @@ import http from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { ask, jsonOf } from './lib/http-client.js'
 import { familyOf, residentBytes, titleOf } from './lib/proc.js'
@@ -65,7 +67,7 @@ async function start(): Promise<{ child: ChildProcess; url: string }> {
   }
   child.stdout.resume()
   if (url === '') throw new Error('Outpost did not start')
-  while ((await ask(url, '/health/ready')).status !== 200) await new Promise(resolve => setTimeout(resolve, 50))
+  while ((await ask(url, '/health/ready')).status !== 200) await sleep(50)
   return { child, url }
 }
 
@@ -99,11 +101,9 @@ async function upload(url: string, token: string): Promise<{ url: string; sha256
   }
   request.end(tail)
   const [response] = await answered
-  const chunks: Buffer[] = []
-  for await (const chunk of response as AsyncIterable<Buffer>) chunks.push(chunk)
-  const text = Buffer.concat(chunks).toString()
-  if (response.statusCode !== 201) throw new Error(`an upload was answered ${String(response.statusCode)}: ${text}`)
-  const stored = JSON.parse(text) as { url: string; sha256: string; size: number }
+  const answer = await text(response)
+  if (response.statusCode !== 201) throw new Error(`an upload was answered ${String(response.statusCode)}: ${answer}`)
+  const stored = JSON.parse(answer) as { url: string; sha256: string; size: number }
   if (stored.sha256 !== hash.digest('hex') || stored.size !== fileBytes) throw new Error('a file changed on the way in')
   return stored
 }

@@ -163,3 +163,18 @@ export function ratioGoal(
   const text = `${subject} at least ${atLeast.toFixed(2)} x ${base}`
   return [{ text, found: `${found.toFixed(2)} x`, reached: found >= atLeast }]
 }
+
+/** A goal of the form "costs at most so many times as much as"; none when one of the two was not measured. */
+export function costGoal<T>(
+  samples: Samples<T>,
+  subject: string,
+  base: string,
+  cost: string,
+  value: (sample: T) => number,
+  atMost: number,
+): Goal[] {
+  const found = ratioOf(samples, subject, base, value)
+  if (found === undefined) return []
+  const text = `${subject}: ${cost} at most ${atMost.toFixed(2)} x ${base}'s`
+  return [{ text, found: `${found.toFixed(2)} x`, reached: found <= atMost }]
+}

@@ -5,6 +5,7 @@
 import { execFile } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import * as z from 'zod'
+import { cpuMicros, familyOf } from '#scripts/lib/proc.js'
 import { benchFolder, script } from './paths.js'
 import { asLastResort, findProgram } from './processes.js'
 
@@ -43,8 +44,10 @@ export interface LoadPlan {
 
 export const closedLoopTool = (): string => (findProgram('wrk') === undefined ? "the bench's own generator" : 'wrk')
 
+type FullSpeed = Omit<LoadPlan, 'method' | 'body' | 'rate'>
+
 /** Full speed: each connection sends its next request as soon as it has the answer to the last. */
-export async function loadAtFullSpeed(plan: Omit<LoadPlan, 'method' | 'body' | 'rate'>): Promise<Figures> {
+export async function loadAtFullSpeed(plan: FullSpeed): Promise<Figures> {
   const { origin, path, headers = {}, connections, seconds } = plan
   const wrk = findProgram('wrk')
   // wrk counts in whole seconds.
@@ -66,6 +69,17 @@ export async function loadAtFullSpeed(plan: Omit<LoadPlan, 'method' | 'body' | '
     p99: found.p99 / 1e3,
     max: found.max / 1e3,
   }
+}
+
+/** With the processor time of a request, in microseconds: of these processes and all that descend from them. */
+export type CostFigures = Figures & { cpuPerRequest: number }
+
+/** Full speed, as above. */
+export async function costAtFullSpeed(plan: FullSpeed, elders: readonly number[]): Promise<CostFigures> {
+  const family = familyOf(elders)
+  const before = cpuMicros(family)
+  const figures = await loadAtFullSpeed(plan)
+  return { ...figures, cpuPerRequest: (cpuMicros(family) - before) / figures.requests }
 }
 
 /**

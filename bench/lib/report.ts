@@ -8,6 +8,11 @@ export interface Column<Row> {
   of: (row: Row) => string
 }
 
+/** A column of numbers. */
+export function numbers<Row>(title: string, of: (row: Row) => number, digits = 0): Column<Row> {
+  return { title, right: true, of: row => of(row).toFixed(digits) }
+}
+
 export interface Table {
   columns: Array<{ title: string; right: boolean }>
   cells: string[][]

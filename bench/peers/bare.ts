@@ -1,8 +1,8 @@
 import { freePort } from '#scripts/lib/free-port.js'
-import { untilServing } from '../lib/net.js'
 import { script } from '../lib/paths.js'
-import { newFolder, start, stop } from '../lib/processes.js'
+import { newFolder, start } from '../lib/processes.js'
 import type { Peer } from './peer.js'
+import { servingAt } from './serve.js'
 
 /** Not for production. These peers show the speed of the parts that Outpost is made of. */
 export const bareHttpProxy = bare(
@@ -24,10 +24,8 @@ function bare(name: string, is: string): Peer {
         BENCH_SOCKETS: newFolder('sockets'),
         BENCH_REDIS_URL: redisUrl,
       }
-      const started = start(name, node, [...nodeArguments, script(`servers/${name}.js`)], { ...env, ...settings })
-      const origin = `http://127.0.0.1:${port}`
-      await untilServing(origin, started)
-      return { origin, elders: [started.pid], stop: () => stop(started) }
+      const args = [...nodeArguments, script(`servers/${name}.js`)]
+      return servingAt(port, start(name, node, args, { ...env, ...settings }))
     },
   }
 }

@@ -1,10 +1,9 @@
 import fs from 'node:fs'
 import path from 'node:path'
 import { freePort } from '#scripts/lib/free-port.js'
-import { untilServing } from '../lib/net.js'
-import { findProgram, needProgram, newFolder, start, stop } from '../lib/processes.js'
+import { findProgram, needProgram, newFolder, start } from '../lib/processes.js'
 import type { Peer } from './peer.js'
-import { startWorkers } from './serve.js'
+import { proxyServingAt, startWorkers } from './serve.js'
 
 /** HAProxy the way its own manual sets up a web service: turns, active checks, kept connections on both sides. */
 export const haproxy: Peer = {
@@ -13,23 +12,12 @@ export const haproxy: Peer = {
   missing: () =>
     findProgram('haproxy') === undefined ? 'haproxy is not installed (apt-get install haproxy)' : undefined,
   async start(options) {
-    const { ports, started } = await startWorkers('haproxy', options)
+    const workers = await startWorkers('haproxy', options)
     const port = await freePort()
     const file = path.join(newFolder('haproxy'), 'haproxy.cfg')
-    fs.writeFileSync(file, configuration(port, ports))
+    fs.writeFileSync(file, configuration(port, workers.ports))
     // -db keeps HAProxy in the foreground.
-    const proxy = start('haproxy', needProgram('haproxy'), ['-db', '-f', file])
-    const origin = `http://127.0.0.1:${port}`
-    await Promise.all(ports.map(each => untilServing(`http://127.0.0.1:${each}`)))
-    await untilServing(origin, proxy)
-    return {
-      origin,
-      elders: [proxy.pid, ...started.map(({ pid }) => pid)],
-      async stop() {
-        await stop(proxy)
-        await Promise.all(started.map(worker => stop(worker)))
-      },
-    }
+    return proxyServingAt(port, start('haproxy', needProgram('haproxy'), ['-db', '-f', file]), workers)
   },
 }
 

@@ -16,7 +16,7 @@ import {
   type Started,
 } from '../lib/processes.js'
 import type { Peer, StartOptions } from './peer.js'
-import { serveScript, startWorkers } from './serve.js'
+import { proxyServingAt, serveScript, startWorkers } from './serve.js'
 
 const pm2Program = fileURLToPath(new URL('node_modules/pm2/bin/pm2', benchFolder))
 
@@ -59,20 +59,10 @@ export const nginxTuned: Peer = {
   missing: () =>
     findProgram('nginx') === undefined ? 'nginx is not installed (apt-get install nginx-light)' : undefined,
   async start(options) {
-    const { ports, started } = await startWorkers('nginx-tuned', options)
+    const workers = await startWorkers('nginx-tuned', options)
     const port = await freePort()
-    const nginx = startNginx('nginx-tuned', tunedConfiguration(port, ports))
-    const origin = `http://127.0.0.1:${port}`
-    await Promise.all(ports.map(each => untilServing(`http://127.0.0.1:${each}`)))
-    await untilServing(origin, nginx)
-    return {
-      origin,
-      elders: [nginx.pid, ...started.map(({ pid }) => pid)],
-      async stop() {
-        await stop(nginx, 'SIGQUIT')
-        await Promise.all(started.map(worker => stop(worker)))
-      },
-    }
+    const nginx = startNginx('nginx-tuned', tunedConfiguration(port, workers.ports))
+    return proxyServingAt(port, nginx, workers, 'SIGQUIT')
   },
 }
 

@@ -1,9 +1,10 @@
 import fs from 'node:fs'
 import { ControlClient } from '#src/control/client.js'
-import { freePorts, untilServing } from '../lib/net.js'
+import { freePorts } from '../lib/net.js'
 import { program as built, script } from '../lib/paths.js'
-import { newFolder, start, stop } from '../lib/processes.js'
+import { newFolder, start } from '../lib/processes.js'
 import type { Peer } from './peer.js'
+import { servingAt } from './serve.js'
 
 /**
  * Outpost with its defaults, everything on. Only rate limits are off: all requests of
@@ -35,13 +36,11 @@ export function outpostFrom(program: string, name: string, is: string, balancers
         // The app exports what it serves, and its client of Redis would have Outpost wait whether it listens itself.
         ...(app === 'bench' ? { APP: script('servers/app.js'), APP_ENTRY: 'export' } : {}),
       }
-      const started = start(name, node, [...nodeArguments, program], { ...settings, ...env })
-      const origin = `http://127.0.0.1:${port}`
-      await untilServing(origin, started)
+      const running = await servingAt(port, start(name, node, [...nodeArguments, program], { ...settings, ...env }))
       const reload = async (): Promise<void> => {
         await (await ControlClient.of(dataDir)).reload()
       }
-      return { origin, elders: [started.pid], stop: () => stop(started), reload }
+      return { ...running, reload }
     },
   }
 }

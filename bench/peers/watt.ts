@@ -2,11 +2,10 @@ import fs from 'node:fs'
 import path from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { freePort } from '#scripts/lib/free-port.js'
-import { untilServing } from '../lib/net.js'
 import { benchFolder } from '../lib/paths.js'
-import { newFolder, start, stop } from '../lib/processes.js'
+import { newFolder, start } from '../lib/processes.js'
 import type { Peer } from './peer.js'
-import { serveScript } from './serve.js'
+import { servingAt, serveScript } from './serve.js'
 
 const packages = fileURLToPath(new URL('node_modules', benchFolder))
 const program = path.join(packages, 'wattpm/bin/cli.js')
@@ -24,10 +23,7 @@ export const watt: Peer = {
     fs.writeFileSync(path.join(folder, 'app.js'), `import ${JSON.stringify(pathToFileURL(serveScript).href)}`)
     fs.writeFileSync(path.join(folder, 'watt.json'), JSON.stringify(configuration(port, workers)))
     const settings = { PORT: String(port), BENCH_REDIS_URL: redisUrl, PLT_TELEMETRY_DISABLED: '1' }
-    const started = start('watt', node, [...nodeArguments, program, 'start', folder], { ...env, ...settings })
-    const origin = `http://127.0.0.1:${port}`
-    await untilServing(origin, started)
-    return { origin, elders: [started.pid], stop: () => stop(started) }
+    return servingAt(port, start('watt', node, [...nodeArguments, program, 'start', folder], { ...env, ...settings }))
   },
 }
 

@@ -9,6 +9,7 @@ import { RedisStore } from 'connect-redis'
 import express, { type Request } from 'express'
 import session from 'express-session'
 import { Redis } from 'ioredis'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 const DATABASE_MS = 20
 const COST = 10
@@ -84,7 +85,7 @@ app.get('/products/:id', async (request, response) => {
     response.json(JSON.parse(cached))
     return
   }
-  await new Promise(resolve => setTimeout(resolve, DATABASE_MS))
+  await sleep(DATABASE_MS)
   const product = { id: request.params.id, name: 'A thing', price: 1_999, updatedAt: new Date().toISOString() }
   await redis.set(key, JSON.stringify(product), 'EX', 600)
   response.json(product)

@@ -1,10 +1,9 @@
 import { ratioOf, type Context, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { generate, loadAtFullSpeed, type Figures } from '../lib/load.js'
-import { tableOf, type Goal } from '../lib/report.js'
-import { median } from '../lib/stats.js'
+import type { Goal } from '../lib/report.js'
 import type { Running } from '../peers/peer.js'
-import { rowsOf, type Row, type Workload } from './workload.js'
+import { medians, ranges, tableOfRounds, totals, type Workload } from './workload.js'
 
 const CONNECTIONS = 64
 const SHARE_OF_SLOWEST = 0.6
@@ -31,23 +30,13 @@ export const fixedRate: Workload = {
       )
       return figures
     })
-    const middle = ({ rounds }: Row<Figures>, key: (typeof PERCENTILES)[number]): string =>
-      median(rounds.map(figures => figures[key])).toFixed(2)
     return {
       title: `GET /health at a fixed ${rate} requests/s (60 % of the slowest peer's most)`,
-      table: tableOf(
-        [
-          { title: 'peer', of: row => row.name },
-          ...PERCENTILES.map(key => ({ title: `${key} ms`, right: true, of: (row: Row<Figures>) => middle(row, key) })),
-          { title: 'p99, min – max', right: true, of: ({ rounds }) => spread(rounds.map(({ p99 }) => p99)) },
-          {
-            title: 'failed',
-            right: true,
-            of: ({ rounds }) => String(rounds.reduce((sum, each) => sum + each.failed, 0)),
-          },
-        ],
-        rowsOf(samples),
-      ),
+      table: tableOfRounds(samples, [
+        ...PERCENTILES.map(key => medians(`${key} ms`, (figures: Figures) => figures[key], 2)),
+        ranges('p99, min – max', ({ p99 }) => p99, 2),
+        totals('failed', ({ failed }) => failed),
+      ]),
       goals: ['outpost', 'outpost-mesh'].flatMap(ours =>
         NO_WORSE_THAN.flatMap(theirs => noWorse(samples, ours, theirs)),
       ),
@@ -76,8 +65,4 @@ function noWorse(samples: Samples<Figures>, ours: string, theirs: string): Goal[
   if (ratio === undefined) return []
   const text = `p99 of ${ours} no worse than ${theirs}'s`
   return [{ text, found: `${ratio.toFixed(2)} x`, reached: ratio <= TOLERANCE }]
-}
-
-function spread(values: readonly number[]): string {
-  return `${Math.min(...values).toFixed(2)} – ${Math.max(...values).toFixed(2)}`
 }

@@ -3,9 +3,8 @@ import { familyOf, residentBytes } from '#scripts/lib/proc.js'
 import { oursIn } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { generate } from '../lib/load.js'
-import { tableOf } from '../lib/report.js'
-import { median } from '../lib/stats.js'
-import { rowsOf, type Workload } from './workload.js'
+import { numbers } from '../lib/report.js'
+import { medians, ranges, tableOfRounds, totals, type Workload } from './workload.js'
 
 const RELOAD_RATE = 200
 
@@ -27,23 +26,11 @@ export const coldStart: Workload = {
     })
     return {
       title: 'Cold start to the first 200',
-      table: tableOf(
-        [
-          { title: 'peer', of: row => row.name },
-          {
-            title: 'ms (median)',
-            right: true,
-            of: ({ rounds }) => String(Math.round(median(rounds.map(({ ms }) => ms)))),
-          },
-          { title: 'min – max', right: true, of: ({ rounds }) => spread(rounds.map(({ ms }) => ms)) },
-          {
-            title: 'resident MiB, all its processes',
-            right: true,
-            of: ({ rounds }) => String(Math.round(median(rounds.map(each => each.residentMiB)))),
-          },
-        ],
-        rowsOf(samples),
-      ),
+      table: tableOfRounds(samples, [
+        medians('ms (median)', ({ ms }) => ms),
+        ranges('min – max', ({ ms }) => ms),
+        medians('resident MiB, all its processes', ({ residentMiB }) => residentMiB),
+      ]),
       goals: [],
       notes: [],
       raw: Object.fromEntries(samples),
@@ -86,29 +73,13 @@ export const reloadUnderLoad: Workload = {
     const lost = (name: string): number => entry(samples, name).reduce((sum, { failed }) => sum + failed, 0)
     return {
       title: `Reload of all workers at ${RELOAD_RATE} requests/s`,
-      table: tableOf(
-        [
-          { title: 'peer', of: row => row.name },
-          {
-            title: 'ms (median)',
-            right: true,
-            of: ({ rounds }) => String(Math.round(median(rounds.map(({ ms }) => ms)))),
-          },
-          {
-            title: 'requests',
-            right: true,
-            of: ({ rounds }) => String(rounds.reduce((sum, each) => sum + each.requests, 0)),
-          },
-          { title: 'failed', right: true, of: ({ name }) => String(lost(name)) },
-          { title: 'p99 ms', right: true, of: ({ rounds }) => median(rounds.map(({ p99 }) => p99)).toFixed(1) },
-          {
-            title: 'longest ms',
-            right: true,
-            of: ({ rounds }) => Math.max(...rounds.map(({ max }) => max)).toFixed(0),
-          },
-        ],
-        rowsOf(samples),
-      ),
+      table: tableOfRounds(samples, [
+        medians('ms (median)', ({ ms }) => ms),
+        totals('requests', ({ requests }) => requests),
+        totals('failed', ({ failed }) => failed),
+        medians('p99 ms', ({ p99 }) => p99, 1),
+        numbers('longest ms', ({ rounds }) => Math.max(...rounds.map(({ max }) => max))),
+      ]),
       goals: oursIn(samples).map(name => ({
         text: `${name} loses none`,
         found: String(lost(name)),
@@ -118,8 +89,4 @@ export const reloadUnderLoad: Workload = {
       raw: Object.fromEntries(samples),
     }
   },
-}
-
-function spread(values: readonly number[]): string {
-  return `${Math.round(Math.min(...values))} – ${Math.round(Math.max(...values))}`
 }

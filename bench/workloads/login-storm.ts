@@ -3,10 +3,10 @@ import { oursIn, ratioOf, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { generate, type Figures } from '../lib/load.js'
 import { post } from '../lib/net.js'
-import { tableOf, type Goal } from '../lib/report.js'
+import { numbers, type Goal } from '../lib/report.js'
 import { median } from '../lib/stats.js'
 import type { Running } from '../peers/peer.js'
-import { rowsOf, type Row, type Workload } from './workload.js'
+import { medians, tableOfRounds, totals, type Row, type Workload } from './workload.js'
 
 const AT_ONCE = 32
 const HEALTH_RATE = 100
@@ -47,25 +47,13 @@ export const loginStorm: Workload = {
     })
     return {
       title: `Login storm: ${AT_ONCE} sign-ins at once (bcrypt, cost 10), /health meanwhile at ${HEALTH_RATE}/s`,
-      table: tableOf(
-        [
-          { title: 'peer', of: row => row.name },
-          {
-            title: 'logins/s (median)',
-            right: true,
-            of: row => median(row.rounds.map(each => each.perSecond)).toFixed(1),
-          },
-          { title: `x ${CEILING}`, right: true, of: row => ratio(samples, row.name).toFixed(2) },
-          { title: '/health p50 ms', right: true, of: row => healthOf(row, 'p50') },
-          { title: '/health p99 ms', right: true, of: row => healthOf(row, 'p99') },
-          {
-            title: 'refused',
-            right: true,
-            of: ({ rounds }) => String(rounds.reduce((sum, { failed }) => sum + failed, 0)),
-          },
-        ],
-        rowsOf(samples),
-      ),
+      table: tableOfRounds(samples, [
+        medians('logins/s (median)', ({ perSecond }) => perSecond, 1),
+        numbers(`x ${CEILING}`, ({ name }) => ratio(samples, name), 2),
+        { title: '/health p50 ms', right: true, of: row => healthOf(row, 'p50') },
+        { title: '/health p99 ms', right: true, of: row => healthOf(row, 'p99') },
+        totals('refused', ({ failed }) => failed),
+      ]),
       goals: oursIn(samples).flatMap(name => goalsOf(samples, name)),
       notes: [],
       raw: Object.fromEntries(samples),

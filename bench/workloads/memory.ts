@@ -1,11 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { familyOf, proportionalBytes, residentBytes } from '#scripts/lib/proc.js'
-import { oursIn, ratioOf, type Samples } from '../lib/context.js'
+import { costGoal, oursIn, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { loadAtFullSpeed } from '../lib/load.js'
-import { tableOf, type Goal } from '../lib/report.js'
-import { median } from '../lib/stats.js'
-import { rowsOf, type Row, type Workload } from './workload.js'
+import type { Goal } from '../lib/report.js'
+import { medians, tableOfRounds, type Workload } from './workload.js'
 
 const ROUNDS_AT_MOST = 3
 /** Heaps shrink a moment after a load has ended. */
@@ -49,18 +48,12 @@ export const memory: Workload = {
       }
     }
     const samples = await context.alternate([...peers.keys()], measure, Math.min(context.rounds, ROUNDS_AT_MOST))
-    const middle = ({ rounds }: Row<Sample>, key: keyof Sample): string =>
-      Math.round(median(rounds.map(each => each[key]))).toString()
     return {
       title: 'Memory of all processes at rest, after a load',
-      table: tableOf(
-        [
-          { title: 'peer', of: row => row.name },
-          { title: 'MiB (PSS)', right: true, of: row => middle(row, 'proportional') },
-          { title: 'MiB resident', right: true, of: row => middle(row, 'resident') },
-        ],
-        rowsOf(samples),
-      ),
+      table: tableOfRounds(samples, [
+        medians('MiB (PSS)', ({ proportional }) => proportional),
+        medians('MiB resident', ({ resident }) => resident),
+      ]),
       goals: oursIn(samples).flatMap(name => goalsOf(samples, name)),
       notes: [
         `As many workers of the same app for each as there are cores. PSS counts a page that processes share once.`,
@@ -71,12 +64,9 @@ export const memory: Workload = {
 }
 
 function goalsOf(samples: Samples<Sample>, subject: string): Goal[] {
-  return Object.entries(AT_MOST).flatMap(([base, atMost]) => {
-    const found = ratioOf(samples, subject, base, each => each.proportional)
-    if (found === undefined) return []
-    const text = `${subject}: memory at most ${atMost.toFixed(2)} x ${base}'s`
-    return [{ text, found: `${found.toFixed(2)} x`, reached: found <= atMost }]
-  })
+  return Object.entries(AT_MOST).flatMap(([base, atMost]) =>
+    costGoal(samples, subject, base, 'memory', ({ proportional }) => proportional, atMost),
+  )
 }
 
 function mebibytes(bytes: number): number {

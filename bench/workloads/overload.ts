@@ -1,7 +1,6 @@
 import { generate, loadAtFullSpeed, type Figures } from '../lib/load.js'
-import { tableOf } from '../lib/report.js'
 import { median } from '../lib/stats.js'
-import { rowsOf, type Workload } from './workload.js'
+import { medians, tableOfRounds, type Workload } from './workload.js'
 
 /** A request keeps its worker's core busy for 5 ms; two at once keep it supplied. */
 const MAX_IN_FLIGHT = 2
@@ -46,23 +45,14 @@ export const overload: Workload = {
       await running.stop()
     }
     const middle = (rounds: readonly Sample[], value: (sample: Sample) => number): number => median(rounds.map(value))
-    const share = ({ doubled }: Sample): number => doubled.requests / doubled.seconds
     return {
       title: `Overload: twice the rate that can be served (5 ms of a core each, MAX_IN_FLIGHT=${MAX_IN_FLIGHT})`,
-      table: tableOf(
-        [
-          { title: 'peer', of: row => row.name },
-          { title: 'most/s', right: true, of: row => middle(row.rounds, each => each.most.perSecond).toFixed(0) },
-          { title: 'served/s at twice', right: true, of: row => middle(row.rounds, share).toFixed(0) },
-          {
-            title: 'p99 ms unloaded',
-            right: true,
-            of: row => middle(row.rounds, each => each.unloaded.p99).toFixed(1),
-          },
-          { title: 'p99 ms at twice', right: true, of: row => middle(row.rounds, each => each.doubled.p99).toFixed(1) },
-        ],
-        rowsOf(samples),
-      ),
+      table: tableOfRounds(samples, [
+        medians('most/s', ({ most }) => most.perSecond),
+        medians('served/s at twice', ({ doubled }) => doubled.requests / doubled.seconds),
+        medians('p99 ms unloaded', ({ unloaded }) => unloaded.p99, 1),
+        medians('p99 ms at twice', ({ doubled }) => doubled.p99, 1),
+      ]),
       goals: [...samples].map(([name, rounds]) => {
         const beyond = middle(rounds, each => each.doubled.p99 - WAIT_MS - FACTOR * each.unloaded.p99)
         const found = middle(rounds, each => each.doubled.p99)

@@ -1,11 +1,10 @@
 import { resolveOptions } from '#balancer/options.js'
 import type { InFlight } from '#balancer/targets/target.js'
 import { TargetPool } from '#balancer/targets/target-pool.js'
-import { cpuMicros, familyOf } from '#scripts/lib/proc.js'
 import { entry } from '../lib/entry.js'
 import type { Context } from '../lib/context.js'
-import { loadAtFullSpeed, type Figures } from '../lib/load.js'
-import { tableOf } from '../lib/report.js'
+import { costAtFullSpeed, loadAtFullSpeed, type CostFigures } from '../lib/load.js'
+import { numbers, tableOf } from '../lib/report.js'
 import { median } from '../lib/stats.js'
 import type { Peer, Running, StartOptions } from '../peers/peer.js'
 import type { Workload } from './workload.js'
@@ -36,11 +35,7 @@ export const pickCost: Workload = {
       table: tableOf<Policy>(
         [
           { title: 'policy', of: policy => policy },
-          ...TARGETS.map(count => ({
-            title: String(count),
-            right: true,
-            of: (policy: Policy) => of(policy, count).toFixed(0),
-          })),
+          ...TARGETS.map(count => numbers(String(count), (policy: Policy) => of(policy, count))),
         ],
         POLICIES,
       ),
@@ -105,8 +100,6 @@ interface Sized {
   options: StartOptions
 }
 
-type Sample = Figures & { cpuPerRequest: number }
-
 /** The processor time of a request by the number of processes of one kind. Each size runs alone. */
 function perProcesses(
   kind: 'workers' | 'balancers',
@@ -125,7 +118,7 @@ function perProcesses(
         peers.flatMap(peer => sizes.map(count => [`${peer.name} ${count}`, { peer, count }] as const)),
       )
       const options = await context.startOptions()
-      const measure = async (subject: string, round: number): Promise<Sample> => {
+      const measure = async (subject: string, round: number): Promise<CostFigures> => {
         const { peer, count } = entry(subjects, subject)
         const running = await start(peer, { count, options })
         try {
@@ -147,11 +140,7 @@ function perProcesses(
         table: tableOf<string>(
           [
             { title: 'peer', of: peer => peer },
-            ...sizes.map(count => ({
-              title: `${count} ${kind}`,
-              right: true,
-              of: (peer: string) => middle(peer, count).toFixed(0),
-            })),
+            ...sizes.map(count => numbers(`${count} ${kind}`, (peer: string) => middle(peer, count))),
           ],
           peers.map(({ name }) => name),
         ),
@@ -176,11 +165,8 @@ function perProcesses(
 }
 
 /** Each process is warmed up alike: a load as long for each of them. */
-async function costOf({ elders, origin }: Running, processes: number, { quick, seconds }: Context): Promise<Sample> {
-  const plan = { origin, path: '/health', connections: Math.max(64, 2 * processes) }
+async function costOf(running: Running, processes: number, { quick, seconds }: Context): Promise<CostFigures> {
+  const plan = { origin: running.origin, path: '/health', connections: Math.max(64, 2 * processes) }
   await loadAtFullSpeed({ ...plan, seconds: quick ? 0.3 : Math.min(40, 2 + processes) })
-  const family = familyOf(elders)
-  const before = cpuMicros(family)
-  const figures = await loadAtFullSpeed({ ...plan, seconds })
-  return { ...figures, cpuPerRequest: (cpuMicros(family) - before) / figures.requests }
+  return costAtFullSpeed({ ...plan, seconds }, running.elders)
 }

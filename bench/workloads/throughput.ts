@@ -1,10 +1,9 @@
 import { tryToAsk } from '#scripts/lib/http-client.js'
-import { cpuMicros, familyOf } from '#scripts/lib/proc.js'
-import { BASELINE, ratioGoal, ratioOf, type Samples } from '../lib/context.js'
+import { BASELINE, costGoal, ratioGoal, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
-import { loadAtFullSpeed, type Figures, type LoadPlan } from '../lib/load.js'
+import { costAtFullSpeed, loadAtFullSpeed, type CostFigures, type LoadPlan } from '../lib/load.js'
 import { post } from '../lib/net.js'
-import { tableOf, type Goal, type Outcome } from '../lib/report.js'
+import { numbers, tableOf, type Goal, type Outcome } from '../lib/report.js'
 import { median, summarize, type Summary } from '../lib/stats.js'
 import type { Running } from '../peers/peer.js'
 import type { Workload } from './workload.js'
@@ -19,12 +18,10 @@ interface Measurement {
   prepare?: (origin: string) => Promise<Headers>
   /** More subjects: another path of a peer. */
   extra?: Record<string, { peer: string; path: string }>
-  goals: (samples: Samples<Sample>) => Goal[]
+  goals: (samples: Samples<CostFigures>) => Goal[]
 }
 
 type Headers = Record<string, string>
-
-type Sample = Figures & { cpuPerRequest: number }
 
 interface Subject {
   running: Running
@@ -44,7 +41,7 @@ export const health = throughput({
     ...ratioGoal(samples, 'outpost', 'pm2-nginx', 4),
     ...ratioGoal(samples, 'outpost-mesh', 'bare-cluster', 0.95),
     ...ratioGoal(samples, 'outpost-mesh', 'nginx-tuned', 1.5),
-    ...costGoal(samples, 'outpost-mesh', 'watt', 1),
+    ...costGoal(samples, 'outpost-mesh', 'watt', 'processor time of a request', each => each.cpuPerRequest, 1),
   ],
 })
 
@@ -74,14 +71,6 @@ export const products = throughput({
   ],
 })
 
-/** Processor time of a request, of all processes of the peer. */
-function costGoal(samples: Samples<Sample>, subject: string, base: string, atMost: number): Goal[] {
-  const found = ratioOf(samples, subject, base, ({ cpuPerRequest }) => cpuPerRequest)
-  if (found === undefined) return []
-  const text = `${subject}: processor time of a request at most ${atMost.toFixed(2)} x ${base}'s`
-  return [{ text, found: `${found.toFixed(2)} x`, reached: found <= atMost }]
-}
-
 /** The requests of one kind that each peer answers in a second, and the processor time of one of them. */
 function throughput({ name, title, path, prepare, extra = {}, goals }: Measurement): Workload {
   return {
@@ -97,18 +86,15 @@ function throughput({ name, title, path, prepare, extra = {}, goals }: Measureme
       }
       const samples = await context.alternate([...subjects.keys()], async (which, round) => {
         const subject = entry(subjects, which)
-        const family = familyOf(subject.running.elders)
-        const before = cpuMicros(family)
-        const figures = await loadAtFullSpeed(load(subject, context.seconds))
-        const cpuPerRequest = (cpuMicros(family) - before) / figures.requests
+        const figures = await costAtFullSpeed(load(subject, context.seconds), subject.running.elders)
         context.sayRound(
           round,
           which,
           `${Math.round(figures.perSecond)}/s  p99 ${figures.p99.toFixed(1)} ms` +
-            `  ${Math.round(cpuPerRequest)} us of processor a request` +
+            `  ${Math.round(figures.cpuPerRequest)} us of processor a request` +
             (figures.failed > 0 ? `  ${figures.failed} FAILED` : ''),
         )
-        return { ...figures, cpuPerRequest }
+        return figures
       })
       return outcome(title, samples, subjects, goals(samples))
     },
@@ -126,13 +112,13 @@ interface Row {
 
 function outcome(
   title: string,
-  samples: Samples<Sample>,
+  samples: Samples<CostFigures>,
   subjects: ReadonlyMap<string, Subject>,
   goals: Goal[],
 ): Outcome {
   const base = samples.get(BASELINE) ?? [...samples.values()][0] ?? []
   const rows = [...samples].map(([subject, rounds]): Row => {
-    const of = (value: (sample: Sample) => number): Summary => summarize(rounds.map(value), base.map(value))
+    const of = (value: (sample: CostFigures) => number): Summary => summarize(rounds.map(value), base.map(value))
     return {
       subject,
       perSecond: of(figures => figures.perSecond),
@@ -144,7 +130,7 @@ function outcome(
   })
   return {
     title,
-    table: tableOf(
+    table: tableOf<Row>(
       [
         { title: 'peer', of: row => row.subject },
         { title: 'requests/s (median)', right: true, of: row => Math.round(row.perSecond.median).toLocaleString('en') },
@@ -153,11 +139,11 @@ function outcome(
           right: true,
           of: row => `${Math.round(row.perSecond.min)} – ${Math.round(row.perSecond.max)}`,
         },
-        { title: `x ${BASELINE}`, right: true, of: row => row.perSecond.ratio.toFixed(2) },
-        { title: 'p50 ms', right: true, of: row => row.p50.toFixed(1) },
-        { title: 'p99 ms', right: true, of: row => row.p99.toFixed(1) },
-        { title: 'processor µs/request', right: true, of: row => String(Math.round(row.cpu.median)) },
-        { title: 'failed', right: true, of: row => String(row.failed) },
+        numbers(`x ${BASELINE}`, row => row.perSecond.ratio, 2),
+        numbers('p50 ms', row => row.p50, 1),
+        numbers('p99 ms', row => row.p99, 1),
+        numbers('processor µs/request', row => row.cpu.median),
+        numbers('failed', row => row.failed),
       ],
       rows,
     ),

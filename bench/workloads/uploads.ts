@@ -8,14 +8,15 @@ import { familyOf, residentBytes } from '#scripts/lib/proc.js'
 import { oursIn, ratioOf } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { freePort } from '#scripts/lib/free-port.js'
-import { post, untilServing } from '../lib/net.js'
+import { post } from '../lib/net.js'
 import { script } from '../lib/paths.js'
 import { newFolder, start, stop } from '../lib/processes.js'
-import { tableOf } from '../lib/report.js'
+import { numbers, tableOf } from '../lib/report.js'
 import { median } from '../lib/stats.js'
 import type { StorageAddress } from '../lib/storage-address.js'
 import type { UploadPlan } from '../lib/uploader.js'
 import type { Running, StartOptions } from '../peers/peer.js'
+import { servingAt } from '../peers/serve.js'
 import type { Workload } from './workload.js'
 
 const FILES = 4
@@ -78,15 +79,11 @@ export const uploads: Workload = {
     const share = (name: string): number => ratioOf(samples, name, CEILING, each => each.mibPerSecond) ?? Number.NaN
     return {
       title: `${FILES} uploads of ${bytes / MIB} MiB at once`,
-      table: tableOf(
+      table: tableOf<string>(
         [
           { title: 'by', of: name => name },
-          {
-            title: 'MiB/s (median)',
-            right: true,
-            of: name => median(entry(samples, name).map(each => each.mibPerSecond)).toFixed(1),
-          },
-          { title: `x ${CEILING}`, right: true, of: name => share(name).toFixed(2) },
+          numbers('MiB/s (median)', name => median(entry(samples, name).map(each => each.mibPerSecond)), 1),
+          numbers(`x ${CEILING}`, share, 2),
           {
             title: 'the process that grew most, MiB',
             right: true,
@@ -195,8 +192,5 @@ async function startStore(): Promise<{ storage: StorageAddress; stop: () => Prom
 async function startGuidesWay(storage: StorageAddress, { workers, node }: StartOptions): Promise<Running> {
   const port = await freePort()
   const env = { PORT: String(port), BENCH_WORKERS: String(workers), BENCH_STORAGE: JSON.stringify(storage) }
-  const started = start('guide-upload', node, [script('servers/memory-upload.js')], env)
-  const origin = `http://127.0.0.1:${port}`
-  await untilServing(origin, started)
-  return { origin, elders: [started.pid], stop: () => stop(started) }
+  return servingAt(port, start('guide-upload', node, [script('servers/memory-upload.js')], env))
 }

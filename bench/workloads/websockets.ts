@@ -6,12 +6,12 @@ import { familyOf, hardOpenFilesLimit, residentBytes } from '#scripts/lib/proc.j
 import { oursIn, type Samples } from '../lib/context.js'
 import { entry } from '../lib/entry.js'
 import { freePort } from '#scripts/lib/free-port.js'
-import { untilServing } from '../lib/net.js'
 import { script } from '../lib/paths.js'
-import { asLastResort, start, stop } from '../lib/processes.js'
-import { tableOf, type Goal } from '../lib/report.js'
+import { asLastResort, start } from '../lib/processes.js'
+import { numbers, tableOf, type Goal } from '../lib/report.js'
 import { median } from '../lib/stats.js'
 import type { Running, StartOptions } from '../peers/peer.js'
+import { servingAt } from '../peers/serve.js'
 import type { Workload } from './workload.js'
 
 const WANTED = 10_000
@@ -64,17 +64,13 @@ export const websockets: Workload = {
     const middle: Middle = (name, key) => median(entry(samples, name).map(each => each[key]))
     return {
       title: `${count.toLocaleString('en')} idle Socket.IO connections (WebSocket)`,
-      table: tableOf(
+      table: tableOf<string>(
         [
           { title: 'by', of: name => name },
-          { title: 'held', right: true, of: name => String(least(samples, name)) },
-          {
-            title: 'KiB a connection, all processes',
-            right: true,
-            of: name => middle(name, 'kibPerSocket').toFixed(1),
-          },
-          { title: `x ${BARE}`, right: true, of: name => share(middle, name).toFixed(2) },
-          { title: 'one message to all, ms', right: true, of: name => middle(name, 'broadcastMs').toFixed(0) },
+          numbers('held', name => least(samples, name)),
+          numbers('KiB a connection, all processes', name => middle(name, 'kibPerSocket'), 1),
+          numbers(`x ${BARE}`, name => share(middle, name), 2),
+          numbers('one message to all, ms', name => middle(name, 'broadcastMs')),
         ],
         [...samples.keys()],
       ),
@@ -149,10 +145,7 @@ async function hold(starter: Starter, count: number): Promise<Sample> {
 
 async function startBare({ node }: StartOptions): Promise<Running> {
   const port = await freePort()
-  const started = start('bare-socket-io', node, [script('servers/bare-socket-io.js')], { PORT: String(port) })
-  const origin = `http://127.0.0.1:${port}`
-  await untilServing(origin, started)
-  return { origin, elders: [started.pid], stop: () => stop(started) }
+  return servingAt(port, start('bare-socket-io', node, [script('servers/bare-socket-io.js')], { PORT: String(port) }))
 }
 
 /** A balancer holds two files for a connection: one to the client, one to the worker. */

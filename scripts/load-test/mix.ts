@@ -1,11 +1,16 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Allowance } from './chaos.js'
-import type { Reply } from '../lib/http-client.js'
+import type { AskOptions, Reply } from '../lib/http-client.js'
 import { PatientClient } from './patient-client.js'
 import type { Outcome, Tally } from './tally.js'
 
 const PASSWORD = 'a load test has no secrets'
 const UPLOAD_BYTES = 32 * 1024
+
+type Kind = `${'GET' | 'POST'} /${string}`
+
+/** Tells the fault of an answer of 2xx. */
+type Fault = (reply: Reply) => string | undefined
 
 /** A write that was acknowledged, to be found again at the end. */
 interface Acknowledged {
@@ -52,20 +57,10 @@ export class Mix {
 
   /** Readers: nothing but safe requests, of which not one may fail. */
   async read(client: PatientClient): Promise<void> {
-    await this.#send(
-      'GET /health',
-      () => client.ask('/health'),
-      reply => {
-        return reply.text === 'OK' ? undefined : 'wrong body'
-      },
-    )
+    await this.#send(client, 'GET /health', {}, reply => (reply.text === 'OK' ? undefined : 'wrong body'))
     const headers = { authorization: `Bearer ${this.#token}` }
-    await this.#send(
-      'GET /me',
-      () => client.ask('/me', { headers }),
-      reply => {
-        return nameIn(reply) === this.#username ? undefined : 'the account of another user'
-      },
+    await this.#send(client, 'GET /me', { headers }, reply =>
+      nameIn(reply) === this.#username ? undefined : 'the account of another user',
     )
   }
 
@@ -73,24 +68,16 @@ export class Mix {
   async write(client: PatientClient): Promise<void> {
     const username = newName()
     const credentials = { username, password: PASSWORD }
-    const registered = await this.#send(
-      'POST /register',
-      () => client.ask('/register', { json: credentials }),
-      reply => {
-        return nameIn(reply) === username ? undefined : 'wrong body'
-      },
+    const registered = await this.#send(client, 'POST /register', { json: credentials }, reply =>
+      nameIn(reply) === username ? undefined : 'wrong body',
     )
     if (!registered) return
     this.#acknowledged.push({ what: 'account', find: other => findAccount(other, credentials) })
     let token = ''
-    await this.#send(
-      'POST /login',
-      () => client.ask('/login', { json: credentials }),
-      reply => {
-        token = fieldsOf(reply)['token'] ?? ''
-        return token === '' ? 'no token' : undefined
-      },
-    )
+    await this.#send(client, 'POST /login', { json: credentials }, reply => {
+      token = fieldsOf(reply)['token'] ?? ''
+      return token === '' ? 'no token' : undefined
+    })
     if (this.uploads && token !== '') await this.#upload(client, token)
   }
 
@@ -113,40 +100,26 @@ export class Mix {
     const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)])
     const headers = { authorization: `Bearer ${token}`, 'content-type': `multipart/form-data; boundary=${boundary}` }
     let key = ''
-    const stored = await this.#send(
-      'POST /upload',
-      () => client.ask('/upload', { method: 'POST', headers, body }),
-      reply => {
-        const answer = fieldsOf(reply)
-        key = answer['key'] ?? ''
-        return answer['sha256'] === sha256 ? undefined : 'wrong checksum'
-      },
-    )
+    const stored = await this.#send(client, 'POST /upload', { headers, body }, reply => {
+      const answer = fieldsOf(reply)
+      key = answer['key'] ?? ''
+      return answer['sha256'] === sha256 ? undefined : 'wrong checksum'
+    })
     if (stored) this.#acknowledged.push({ what: 'upload', find: other => findUpload(other, key, sha256) })
   }
 
-  /** Sends one request and counts its answer. Returns whether it was good. */
-  async #send(kind: string, send: () => Promise<Reply>, fault: (reply: Reply) => string | undefined): Promise<boolean> {
+  /** Sends one request and counts its answer. @param kind its method and path @returns whether the answer was good */
+  async #send(client: PatientClient, kind: Kind, options: AskOptions, fault: Fault): Promise<boolean> {
     const from = performance.now()
-    const reply = unlimited(await send())
-    const { outcome, reason } = this.#judge(kind, reply, fault)
-    const worker = reply.headers['x-outpost-worker']
-    const latencyMs = performance.now() - from
-    this.tally.add({
-      kind,
-      outcome,
-      latencyMs,
-      worker: worker?.toString(),
-      ...(reason === undefined ? {} : { reason }),
-    })
-    return outcome === 'good'
+    const [method, path] = kind.split(' ') as [string, string]
+    const reply = unlimited(await client.ask(path, { method, ...options }))
+    const judged = this.#judge(kind, reply, fault)
+    const worker = reply.headers['x-outpost-worker']?.toString()
+    this.tally.add({ kind, latencyMs: performance.now() - from, worker, ...judged })
+    return judged.outcome === 'good'
   }
 
-  #judge(
-    kind: string,
-    reply: Reply,
-    fault: (reply: Reply) => string | undefined,
-  ): { outcome: Outcome; reason?: string } {
+  #judge(kind: Kind, reply: Reply, fault: Fault): { outcome: Outcome; reason?: string } {
     if (reply.status >= 200 && reply.status < 300) {
       const reason = fault(reply) ?? this.#duplicate(reply)
       return reason === undefined ? { outcome: 'good' } : { outcome: 'lost', reason }

@@ -60,14 +60,16 @@ export function cpuMicros(pids: readonly number[]): number {
 
 /** Resident memory of processes, in bytes; pages that are shared count once for each. */
 export function residentBytes(pids: readonly number[]): number {
-  const kib = (pid: number): number => Number(/^VmRSS:\s+(\d+) kB/m.exec(readProc(`${pid}/status`))?.[1] ?? 0)
-  return pids.reduce((sum, pid) => sum + kib(pid) * 1024, 0)
+  return sumOfKib(pids, 'status', /^VmRSS:\s+(\d+) kB/m)
 }
 
 /** Memory of processes in bytes, where a page that is shared counts in parts for each (proportional set size). */
 export function proportionalBytes(pids: readonly number[]): number {
-  const kib = (pid: number): number => Number(/^Pss:\s+(\d+) kB/m.exec(readProc(`${pid}/smaps_rollup`))?.[1] ?? 0)
-  return pids.reduce((sum, pid) => sum + kib(pid) * 1024, 0)
+  return sumOfKib(pids, 'smaps_rollup', /^Pss:\s+(\d+) kB/m)
+}
+
+function sumOfKib(pids: readonly number[], file: string, figure: RegExp): number {
+  return pids.reduce((sum, pid) => sum + Number(figure.exec(readProc(`${pid}/${file}`))?.[1] ?? 0) * 1024, 0)
 }
 
 /** How many files this process may have open: the hard limit, up to which Node raises its own. */

@@ -3,6 +3,7 @@ import { Argument, InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
+import { more } from './launch.js'
 
 interface MaintenanceOptions extends InstanceOptions {
   page?: string
@@ -16,7 +17,7 @@ export function addMaintenance(program: Command, context: Context): void {
   instanceCommand(program, 'maintenance', 'answers clients with 503 and a page, until it is off again')
     .addArgument(new Argument('<state>', 'on or off').choices(['on', 'off']))
     .option('--page <file>', 'an HTML file to show in place of a plain page')
-    .option('--allow <address>', 'an address or range (CIDR) that still reaches the app; may be repeated', collect, [])
+    .option('--allow <address>', 'an address or range (CIDR) that still reaches the app; may be repeated', more, [])
     .option('--retry-after <seconds>', 'when clients are told to try again', secondsOf, 60)
     .action(async (state: 'on' | 'off', options: MaintenanceOptions) => {
       const { output } = context
@@ -27,10 +28,6 @@ export function addMaintenance(program: Command, context: Context): void {
       if (options.json === true) return output.json(answer)
       output.print(on ? 'clients get 503 and the page, until outpost maintenance off' : 'clients get the app')
     })
-}
-
-function collect(address: string, before: string[]): string[] {
-  return [...before, address]
 }
 
 function secondsOf(text: string): number {

@@ -5,7 +5,7 @@ import type { Command } from 'commander'
 import { startFolder } from '../config/app-environment.js'
 import { namedUser } from '../config/command-environment.js'
 import type { Context } from './context.js'
-import { launchOf, type StartOptions } from './launch.js'
+import { launchOf, more, type StartOptions } from './launch.js'
 import { unitOf } from './systemd-unit.js'
 
 interface ServiceOptions extends StartOptions {
@@ -13,8 +13,6 @@ interface ServiceOptions extends StartOptions {
   name?: string
   json?: true
 }
-
-const more = (value: string, before: string[] = []): string[] => [...before, value]
 
 export function addService(program: Command, context: Context): void {
   program

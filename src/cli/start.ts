@@ -4,7 +4,7 @@ import { exitCodes } from '../process/exit.js'
 import type { Context } from './context.js'
 import { startDetached } from './detached.js'
 import { Failure } from './failure.js'
-import { launchOf, prepare, type Launch, type StartOptions } from './launch.js'
+import { launchOf, more, prepare, type Launch, type StartOptions } from './launch.js'
 import { ecosystemLaunch, isEcosystemFile } from './pm2/ecosystem.js'
 
 interface AllStartOptions extends StartOptions {
@@ -13,8 +13,6 @@ interface AllStartOptions extends StartOptions {
   only?: string
   json?: true
 }
-
-const more = (value: string, before: string[] = []): string[] => [...before, value]
 
 export function addStart(program: Command, context: Context): void {
   program

@@ -6,69 +6,113 @@ export class QueueFullError extends Error {
   }
 }
 
-/** Admits a number of holders at once. A bounded number of others wait, first in first out. */
-export class Semaphore {
+interface Waiter {
+  readonly holder: string
+  readonly granted: () => void
+}
+
+/** Admits a number of holders at once. A bounded number of others wait, and are admitted in the order of arrival. */
+export abstract class Places {
   #held = 0
-  readonly #waiting = new Set<() => void>()
+  readonly #heldBy = new Map<string, number>()
+  readonly #waiting = new Set<Waiter>()
+  readonly #waitingOf = new Map<string, number>()
 
   constructor(
-    private permits: number,
+    private places: number,
     private waitLimit: number,
   ) {}
 
-  /**
-   * Resolves when a permit is free, with a function that gives it back.
-   * @param signal gives up the place in the queue; its reason is thrown
-   * @throws {QueueFullError} at once when the queue is full
-   */
-  async enter(signal?: AbortSignal): Promise<() => void> {
+  /** Whether a holder of so many places, here or in the queue, may have one more while so many are free. */
+  protected abstract allows(own: number, free: number): boolean
+
+  protected async take(holder: string, signal?: AbortSignal): Promise<() => void> {
     signal?.throwIfAborted()
-    if (this.#held < this.permits) this.#held += 1
-    else await this.#turn(signal)
+    if (this.#mayHold(holder)) this.#hold(holder)
+    else await this.#turn(holder, signal)
     let left = false
     return () => {
-      if (!left) this.#leave()
+      if (!left) this.#leave(holder)
       left = true
     }
   }
 
   /** Changes the bounds. Holders and callers that wait stay, even if there are too many of them now. */
-  resize(permits: number, waitLimit: number): void {
-    this.permits = permits
+  resize(places: number, waitLimit: number): void {
+    this.places = places
     this.waitLimit = waitLimit
-    while (this.#held < permits && this.#waiting.size > 0) {
-      this.#held += 1
-      this.#admitNext()
-    }
+    this.#admit()
   }
 
-  #turn(signal: AbortSignal | undefined): Promise<void> {
-    if (this.#waiting.size >= this.waitLimit) throw new QueueFullError(this.waitLimit)
+  #mayHold(holder: string): boolean {
+    return this.allows(this.#heldBy.get(holder) ?? 0, this.places - this.#held)
+  }
+
+  #hold(holder: string): void {
+    this.#held += 1
+    add(this.#heldBy, holder, 1)
+  }
+
+  #turn(holder: string, signal: AbortSignal | undefined): Promise<void> {
+    const own = this.#waitingOf.get(holder) ?? 0
+    if (!this.allows(own, this.waitLimit - this.#waiting.size)) throw new QueueFullError(this.waitLimit)
     return new Promise((resolve, reject) => {
       const granted = (): void => {
         signal?.removeEventListener('abort', givenUp)
         resolve()
       }
+      const waiter = { holder, granted }
       const givenUp = (): void => {
-        this.#waiting.delete(granted)
+        this.#forget(waiter)
         reject(signal?.reason as Error)
       }
-      this.#waiting.add(granted)
+      this.#waiting.add(waiter)
+      add(this.#waitingOf, holder, 1)
       signal?.addEventListener('abort', givenUp)
     })
   }
 
-  /** The permit passes directly to the first in the queue, so a newcomer cannot take it. */
-  #leave(): void {
-    if (this.#held > this.permits || !this.#admitNext()) this.#held -= 1
+  #leave(holder: string): void {
+    this.#held -= 1
+    add(this.#heldBy, holder, -1)
+    this.#admit()
   }
 
-  /** @returns false if nobody waits */
-  #admitNext(): boolean {
-    const [next] = this.#waiting
-    if (next === undefined) return false
-    this.#waiting.delete(next)
-    next()
-    return true
+  /** A place passes directly to a waiter, so a newcomer cannot take it. */
+  #admit(): void {
+    for (const waiter of this.#waiting) {
+      if (this.#held >= this.places) return
+      if (!this.#mayHold(waiter.holder)) continue
+      this.#hold(waiter.holder)
+      this.#forget(waiter)
+      waiter.granted()
+    }
   }
+
+  #forget(waiter: Waiter): void {
+    this.#waiting.delete(waiter)
+    add(this.#waitingOf, waiter.holder, -1)
+  }
+}
+
+/** Places of which anybody may have any. */
+export class Semaphore extends Places {
+  /**
+   * Resolves when a place is free, with a function that gives it back.
+   * @param signal gives up the place in the queue; its reason is thrown
+   * @throws {QueueFullError} at once when the queue is full
+   */
+  enter(signal?: AbortSignal): Promise<() => void> {
+    return this.take('', signal)
+  }
+
+  protected override allows(_own: number, free: number): boolean {
+    return free > 0
+  }
+}
+
+function add(counts: Map<string, number>, holder: string, change: number): void {
+  const count = (counts.get(holder) ?? 0) + change
+  if (count === 0) counts.delete(holder)
+  else counts.set(holder, count)
 }

@@ -114,7 +114,7 @@ export interface BalancerOptions {
   /** Where copies of answers outlive this process; undefined: they are kept in memory alone. */
   keptFolder: string | undefined
 
-  /** What the answers that are given here carry; those of targets do not. */
+  /** Headers of the answers that are given here. Those of targets do not carry them. */
   ownHeaders: OwnHeaders
 
   /** The classes of requests and responses, for a local app that needs its own. */

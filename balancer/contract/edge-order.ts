@@ -1,4 +1,4 @@
-/** The order to a balancer about requests, before it looks for a target. An empty order changes nothing. */
+/** Tells a balancer how to treat requests before it looks for a target. An empty order changes nothing. */
 export interface EdgeOrder {
   /** Requests wait until then, or until another order, in milliseconds since 1970. */
   readonly pausedUntil?: number | undefined
@@ -8,14 +8,14 @@ export interface EdgeOrder {
   readonly mixedUntil?: number | undefined
 }
 
-/** The release of clients that ask for it. */
+/** A release that only clients get which ask for it. */
 export interface PreviewOrder {
   readonly release: string
-  /** Clients that were given its link have it. */
+  /** Clients get it by the link to the preview. */
   readonly token: string
 }
 
-/** Clients get a page in place of what the targets would answer. */
+/** Clients get a page in place of the answers of targets. */
 export interface MaintenanceOrder {
   /** HTML. */
   readonly page: string

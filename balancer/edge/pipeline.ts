@@ -27,7 +27,7 @@ interface Line {
 }
 
 /**
- * What a parsed request counts beside the text of its head. It takes a quarter of that in memory, but also some twenty
+ * The cost of a parsed request beside the text of its head. It takes a quarter of that in memory, but also some twenty
  * microseconds to parse, and all that came in one piece is parsed in one turn of the event loop.
  */
 const COST_OF_ONE = 8 * 1_024

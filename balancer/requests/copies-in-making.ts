@@ -11,7 +11,7 @@ const PATIENCE_MS = 10_000
 
 /** Copies bodies of answers as they pass, within bounds. A body for which there is no room is not copied. */
 export class CopiesInMaking {
-  /** By name, the first to begin first. */
+  /** By name, the oldest first. */
   readonly #copies = new Map<string, Copy>()
   #bytes = 0
 
@@ -48,7 +48,7 @@ export class CopiesInMaking {
 }
 
 interface Making {
-  /** @returns whether there is room for so many bytes more, of so many of this copy */
+  /** @param ofThis all bytes of this copy, the new ones included @returns whether there is room for them */
   take(bytes: number, ofThis: number): boolean
   stop(): void
   keep(body: Buffer): void
@@ -74,7 +74,7 @@ class Copy implements AnswerCopy {
 
   end(): void {
     if (this.#parts === undefined) return
-    // A copy: what arrived together with it would be kept as well.
+    // Copied, because a part may be a piece of a larger buffer, which would be kept as a whole.
     const body = Buffer.concat(this.#parts)
     this.making.stop()
     this.making.keep(body)

@@ -10,7 +10,7 @@ interface Unserved {
   readonly continueWanted: boolean
 }
 
-/** What such an answer depends on. */
+/** Such an answer depends on these. */
 interface Circumstances {
   /** Undefined unless the service is being maintained. */
   readonly maintenance: MaintenanceAnswer | undefined

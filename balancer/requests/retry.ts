@@ -35,7 +35,7 @@ export function judgeRetry(facts: TryFacts): RetryVerdict {
 
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS'])
 
-/** What tells of a request whether it may be sent twice. */
+/** The parts of a request that tell whether it may be sent twice. */
 export type Sendable = Pick<IncomingMessage, 'method' | 'headers'>
 
 /** The method is read-only (RFC 9110, section 9.2.1), or the sender has made the request repeatable. */

@@ -12,8 +12,8 @@ export interface StickyRequest {
 }
 
 /**
- * Keeps the requests of a client at one target, for apps that keep sessions in memory. Only as long as that target takes
- * requests: when it is replaced, or full, another one serves the client.
+ * Keeps the requests of a client at one target, for apps that keep sessions in memory. When that target is full or is
+ * replaced, another one serves the client.
  */
 export class Stickiness {
   /** With `connection`: the target of each connection of a client. */
@@ -60,7 +60,7 @@ export class Stickiness {
     return id !== '' && isSame(seal, this.#sealOf(id)) ? this.pool.get(id) : undefined
   }
 
-  /** The target with the highest hash: when one goes, only its own clients move. */
+  /** The target with the highest hash. When a target leaves, only its own clients move. */
   #byAddress(address: string): Target | undefined {
     let [best, highest]: [Target | undefined, string] = [undefined, '']
     for (const target of this.pool.pickable) {

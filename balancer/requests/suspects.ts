@@ -5,7 +5,7 @@ import type { TargetPool } from '../targets/target-pool.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
 import type { FatalRequests } from './fatal-requests.js'
 
-/** A request whose target died or hung, perhaps of this request. It may be tried once more. */
+/** A request whose target died or hung. The request may be the reason. It may be tried once more. */
 export interface Suspect extends HasDeadline {
   readonly request: IncomingMessage
   /** The targets that have failed it. */
@@ -30,9 +30,9 @@ const WORD_MS = 1_000
 type Verdict = 'wait' | 'blame' | 'free' | 'alone'
 
 /**
- * Tells requests that end their targets from those that were there when it happened. While a target's end is
- * unexplained, each request that it had is tried again on its own: a target has one such second try at a time. A
- * request that ends its second target is the reason for both, and the others are free again.
+ * Finds the requests that end their targets, among all that were there when it happened. While the end of a target is
+ * unexplained, each request that it had is tried again on its own. A target has one such second try at a time. A request
+ * that ends its second target is the reason for both ends, and the others are free again.
  */
 export class Suspects {
   /** Waiting to hear why their targets ended. */
@@ -40,7 +40,7 @@ export class Suspects {
   /** Waiting for a target that has no second try. */
   readonly #forTurn: Deadlines<Suspect>
   #admitting = false
-  /** Other balancers send requests to the same targets, and may find that one of theirs has ended a target. */
+  /** Other balancers send requests to the same targets. One of theirs may have ended a target. */
   #hasOthers = false
 
   constructor(
@@ -51,7 +51,7 @@ export class Suspects {
   ) {
     this.#forWord = new Deadlines(WORD_MS, suspect => this.#carryOut(suspect, this.#verdictOn(suspect, 'fault')))
     this.#forTurn = new Deadlines(holdMs, suspect => {
-      // The request that ended the target would have been found by now.
+      // If another request had ended the target, it would have been found by now.
       if (this.pool.open) suspect.admitted()
       else suspect.giveUp('NO_TARGET_READY')
     })
@@ -73,13 +73,13 @@ export class Suspects {
     if (!this.#forWord.delete(suspect)) this.#forTurn.delete(suspect)
   }
 
-  /** More is known of how targets ended. */
+  /** Called when more is known of how targets ended. */
   review(): void {
     this.#reviewQueue(this.#forWord, 'wait')
     this.#reviewQueue(this.#forTurn, 'alone')
   }
 
-  /** A target may be free for a second try. */
+  /** Called when a target may be free for a second try. */
   admit(): void {
     if (this.#admitting || this.#forTurn.size === 0) return
     this.#admitting = true
@@ -107,7 +107,7 @@ export class Suspects {
     }
   }
 
-  /** @param assumed how a target ended whose end is unknown: all has been waited for */
+  /** @param assumed the end of a target whose end is still unknown when the wait is over */
   #verdictOn(suspect: Suspect, assumed?: 'fault'): Verdict {
     const ends = suspect.lost.map(target => target.ending ?? assumed)
     const faults = ends.filter(ending => ending === 'fault').length

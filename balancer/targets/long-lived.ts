@@ -4,13 +4,13 @@ import type { LinkedList } from '../contract/linked-list.js'
 
 /** A request that may be a poll. */
 interface Bound {
-  /** Whose it is. */
+  /** Of its client. */
   readonly account?: object
   /** Ends a poll that waits. Returns false for anything else. */
   endPoll(): boolean
 }
 
-/** What would keep a target from being drained: upgraded connections, and polls that wait. */
+/** Upgraded connections, and polls that wait. They would keep a target from being drained. */
 export class LongLived {
   readonly #upgraded = new Set<UpgradedConnection>()
   #isEnding = false

@@ -31,7 +31,7 @@ export type Ending = 'fault' | 'killed' | 'explained'
 
 /** A request or a handshake in flight at a target. */
 export interface InFlight {
-  /** Whose it is. */
+  /** Of its client. */
   readonly account?: object
   /** Its answer has begun, and streams. */
   readonly answering: boolean

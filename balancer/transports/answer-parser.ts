@@ -28,7 +28,7 @@ type ParserState = 'idle' | 'head' | 'body' | 'rest' | 'size' | 'chunk' | 'separ
 export class AnswerParser {
   #state: ParserState = 'idle'
   #toHead = false
-  /** The begin of a line or a head whose end has not arrived. */
+  /** The first bytes of a line or a head whose end has not arrived. */
   #held: Buffer | undefined
   #left = 0
   #reusable = true

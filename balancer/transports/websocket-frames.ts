@@ -15,7 +15,7 @@ export const CLOSE_SERVICE_RESTART = Buffer.from([0x88, 0x02, 0x03, 0xf4])
 export class FrameBoundaries {
   /** Bytes of the current frame's payload that have not arrived yet. */
   #payloadLeft = 0
-  /** The begin of a header whose rest has not arrived yet. */
+  /** The first bytes of a header whose rest has not arrived yet. */
   #begun: Buffer | undefined
 
   get atBoundary(): boolean {
@@ -59,7 +59,7 @@ export class FrameBoundaries {
 
 const MAX_HEADER = 14
 
-/** The header that is being read, of any stream: a connection that does nothing keeps none. */
+/** The header that is being read. All streams share it, so an idle connection keeps no memory for one. */
 const header = Buffer.alloc(MAX_HEADER)
 
 function headerLength(): number {

@@ -82,7 +82,7 @@ function nanosPerPick(pool: TargetPool, turns: number): number {
   return ((performance.now() - from) / turns) * 1e6
 }
 
-/** What more processes than cores cost in any case. */
+/** The peer with the least cost of more processes than cores. */
 const FLOOR = 'bare-cluster'
 
 /** Whether a request costs more when there are more workers. */

@@ -29,8 +29,8 @@ export interface PackOptions {
 
 /**
  * The paths of a folder that go into its release, relative to it: files, links, and folders before what is in them.
- * What is left out: .outpostignore, else .npmignore, else .gitignore say so. The app's own folder is built, and so
- * often in .gitignore; it is never left out for that.
+ * The first list that is there says what is left out: .outpostignore, .npmignore or .gitignore. The folder with the
+ * app's file is often built, and therefore in .gitignore. It is packed all the same.
  */
 export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
   const root = realPath(resolve(folder))
@@ -75,7 +75,7 @@ function rulesIn(root: string, at: string, name: string): Rules[] {
   }
 }
 
-/** The list that is nearest decides. */
+/** The nearest list decides. */
 function isLeftOut(path: string, entry: Dirent, rules: readonly Rules[]): boolean {
   const shown = entry.isDirectory() ? `${path}/` : path
   for (const { base, list } of [...rules].reverse()) {

@@ -90,7 +90,7 @@ export const byteSize: Parser<number> = {
   },
 }
 
-/** A text that ends in a number is an invalid address, not a host name. */
+/** A text that ends with a number is an invalid address, not a host name. */
 const HOST_NAME = /^(?!.*\.\d+\.?$)[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_.])?$/i
 
 export const host: Parser<string> = {
@@ -189,7 +189,7 @@ function canBeFolder(path: string): boolean {
   }
 }
 
-/** A port of its own, one that Outpost picks where it is needed, or none. */
+/** A fixed port, a port that Outpost picks if one is needed, or none. */
 export const storePort: Parser<number | 'auto' | 'off'> = {
   accepted: 'auto, off, or a port from 1 to 65535',
   parse: text => (text === 'auto' || text === 'off' ? text : wholeNumber(1, 65_535).parse(text)),

@@ -1,8 +1,8 @@
 import type { Config } from './config.js'
 
 /**
- * Whether answers that Outpost gives itself make browsers use https for a year. That holds for the whole host, so beside
- * somebody else's app it is for that app to say. The built-in app says it in production.
+ * Whether Outpost's own answers tell browsers to use https for a year. Browsers then do so for the whole host, so
+ * somebody else's app decides for itself. The built-in app tells them in production.
  */
 export function tellsHttps({ app, production }: Pick<Config, 'app' | 'production'>): boolean {
   return app === undefined && production

@@ -46,7 +46,7 @@ export interface Variable<Value, Seer extends Role> {
   masked?: (text: string) => string
   /** The default with the built-in app, where it is another. */
   builtIn?: string
-  /** Other programs read the variable as well, so the tests do not unset it. */
+  /** Other programs read the variable, too, so the tests do not unset it. */
   shared?: boolean
   /** Apps use this name for things of their own. */
   appsUse?: boolean
@@ -188,7 +188,7 @@ export const variables = {
   upstreamTimeoutMs: withDefault('UPSTREAM_TIMEOUT_MS', milliseconds, String(defaults.upstreamTimeoutMs), balancing,
     'time from the end of a request to the first byte of its answer; then 504'),
   minBytesPerSecond: withDefault('MIN_BYTES_PER_SECOND', wholeNumber(0, 1_000_000, 'bytes'), String(defaults.minBytesPerSecond), balancing,
-    "least rate of a client's body, and of its reading an answer; 0 is none"),
+    'slowest rate at which a client may send a body or read an answer; 0: any'),
   maxInFlight: withDefault('MAX_IN_FLIGHT', wholeNumber(1, 1_000_000), String(defaults.maxInFlight), balancing,
     'requests at one worker at once, per balancing process'),
   maxHeaderBytes: withDefault('MAX_HEADER_BYTES', wholeNumber(1_024, 1_048_576, 'bytes'), String(edgeHeaderLimits.maxHeaderBytes), balancing,

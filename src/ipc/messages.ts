@@ -54,7 +54,7 @@ const storageSchema = z.object({
   region: z.string(),
 })
 
-/** What an app is served by: its server on PORT, one that it has on another port, or its default export. */
+/** The part of an app that serves: its server on PORT, a server on another port, or its default export. */
 const servedBySchema = z.enum(['public-port', 'other-port', 'export'])
 
 /** The first order of a worker. Secrets travel here, not in the environment. */
@@ -70,7 +70,7 @@ const startSchema = z.object({
   publicPort: z.number(),
   /** Every worker balances for itself. */
   mesh: z.boolean(),
-  /** What earlier workers with the same code were served by after a wait. */
+  /** The part that served earlier workers with the same code after a wait. */
   servedBy: servedBySchema.optional(),
   redis: z.union([z.object({ path: z.string(), password: z.string().optional() }), z.object({ url: z.string() })]),
   storage: storageSchema,
@@ -116,7 +116,7 @@ const orderSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('listen') }),
   /** Comes with an accepted connection (mesh mode). */
   z.object({ type: z.literal('connection') }),
-  /** The complete list of targets, each time, and those that have ended recently. */
+  /** Always the complete list of targets, and those that have ended recently. */
   z.object({
     type: z.literal('targets'),
     /** The number of this list. */
@@ -155,7 +155,7 @@ const reportSchema = z.discriminatedUnion('type', [
     /** The address that an app asked for with its listen on the public port. */
     host: z.string().optional(),
   }),
-  /** What the app is served by from now on, and whether it was waited for because it might have listened on PORT. */
+  /** The part of the app that serves from now on, and whether the worker has waited for a server on PORT. */
   z.object({ type: z.literal('served-by'), by: servedBySchema, waited: z.boolean() }),
   /** The balancer accepts connections. */
   z.object({ type: z.literal('listening') }),
@@ -164,9 +164,9 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('heartbeat'), vitals: vitalsSchema }),
   /** The app uses a server that may not run yet. */
   z.object({ type: z.literal('needs'), service: z.enum(embeddables) }),
-  /** The app keeps this in each worker, and the others do not see it. */
+  /** The app keeps this in the memory of each worker. Other workers do not see it. */
   z.object({ type: z.literal('keeps-locally'), state: z.enum(localStates) }),
-  /** What the app does without being asked, as far as it can be seen. Sent when its worker begins to end. */
+  /** The app's work besides requests, as far as it can be seen. Sent when its worker begins to end. */
   z.object({
     type: z.literal('own-work'),
     timers: z.number(),
@@ -174,13 +174,13 @@ const reportSchema = z.discriminatedUnion('type', [
   }),
   /** New requests go by the list with this number. */
   z.object({ type: z.literal('routed'), list: z.number() }),
-  /** Nothing is in flight any more since the traffic was paused until then. */
+  /** Nothing is in flight any more since the pause that ends then. */
   z.object({ type: z.literal('quiet'), pausedUntil: z.number() }),
   z.object({ type: z.literal('target-state'), id: z.string(), state: z.string() }),
   /** A target stays out of use. */
   z.object({ type: z.literal('target-out'), id: z.string(), reason: z.string() }),
   z.object({ type: z.literal('drained'), id: z.string() }),
-  /** A balancer that drains has no clients any more, or those that it has are not worth a longer wait. */
+  /** A balancer that drains need not wait any longer: its clients have left, or are not worth a wait. */
   z.object({ type: z.literal('clients-gone') }),
   /** A request waits, because no worker is ready. */
   z.object({ type: z.literal('no-worker') }),
@@ -188,7 +188,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),
   /** A request of this method and path has ended so many workers. */
   z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
-  /** The answers that the clients of each release got since the last report, while one is being tried. */
+  /** The answers to the clients of each release since the last report. Sent while a release is being tried. */
   z.object({ type: z.literal('release-figures'), figures: z.array(figuresSchema) }),
   /** The child has received the oldest of the connections on their way to it (mesh mode). */
   z.object({ type: z.literal('connection-taken') }),

@@ -17,7 +17,7 @@ interface CommandParts extends Omit<StatusFacts, 'admin'> {
   admin: () => StatusFacts['admin']
 }
 
-/** What the control API does. */
+/** The commands behind the control API. */
 export function commandsOf(parts: CommandParts): Commands {
   const { supervisor, beside, deployer, pause, maintenance, handover, log, tokens, admin } = parts
   const commands: Commands = {

@@ -1,4 +1,4 @@
-/** The action, at the end of this turn of the event loop: once, however often it is asked for. */
+/** Runs the action at the end of this turn of the event loop: once, however often it is called. */
 export function oncePerTurn(action: () => void): () => void {
   let isAsked = false
   return () => {

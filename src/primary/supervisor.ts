@@ -132,7 +132,7 @@ export class Supervisor implements Service {
   start(): Promise<void> {
     this.#state = 'running'
     const { app, host } = this.options.config
-    // What waits at an inherited port is taken once it can be served: the program before this one may have to come back.
+    // Connections at an inherited port are taken once they can be served. Until then the program before may come back.
     const { isInherited } = this.options.publicPort
     if (!isInherited && (app === undefined || host !== undefined)) this.#port.open()
     this.#clock.start(() => {

@@ -1,4 +1,4 @@
-/** The action, at most once in so many milliseconds. What is asked for in between is left out. */
+/** Runs the action at most once in so many milliseconds. Calls in between do nothing. */
 export function rarely(ms: number, action: () => void): () => void {
   let doneAt = -Infinity
   return () => {

@@ -1,11 +1,11 @@
 import { readFileSync } from 'node:fs'
 
-/** The 22nd field, counted from behind the name, which may have spaces and brackets in it. */
+/** The 22nd field. The name, the second one, may have spaces and brackets in it, so the count begins behind it. */
 const STARTED_AT = 22 - 3
 
 /**
- * When a process was started, in clock ticks since the machine was: with its pid it names a process for good, as pids are
- * given again. Undefined when there is none, or where there is no /proc.
+ * When a process was started, in clock ticks since the start of the machine. Pids are used again, but a pid together with
+ * this names one process for good. Undefined when there is no such process, or no /proc.
  */
 export function startedAt(pid: number): string | undefined {
   try {

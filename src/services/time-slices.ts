@@ -123,7 +123,7 @@ export class TimeSlices<Item> {
       this.#isActing = false
       const now = this.#now()
       const restedAt = Math.max(this.#restedAt, begun) + (now - begun) / this.#share
-      // What took longer than a slice had to be done. The rest need not wait for as long again.
+      // A piece may take longer than a slice. The next ones need not wait for as long again.
       this.#restedAt = Math.min(restedAt, now + SLICE_MS / this.#share)
     }
   }

@@ -17,7 +17,7 @@ export interface AppEntryOptions {
   /** The main module. */
   file: string
   entry: Config['appEntry']
-  /** What other workers with the same code were served by after a wait, which would be for nothing here. */
+  /** The part that serves in other workers with the same code. They have waited for nothing, so this one does not. */
   servedBefore: ServedBy | undefined
   /** The public port. */
   port: number

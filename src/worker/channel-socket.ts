@@ -28,7 +28,7 @@ export class ChannelSocket extends net.Socket {
   #sent = 0
   /** Bytes that may be sent before the balancer has taken some. */
   #credit = CHANNEL_WINDOW
-  /** What waits for credit, as it was written: a copy would cost as much memory again for each client that does not read. */
+  /** The pieces that wait for credit, uncopied: copies would cost as much memory again for each client that does not read. */
   #rest: Array<string | Buffer> = []
   #whenSent: Callback | undefined
 

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net'
 
-/** What an app does without being asked: it ends with its worker. */
+/** The work of an app besides requests. It ends with its worker. */
 export interface OwnWork {
   /** Timers that keep the event loop alive, one-off ones and intervals. */
   readonly timers: number
@@ -11,8 +11,8 @@ export interface OwnWork {
 const MAX_CONNECTIONS = 8
 
 /**
- * What of the app would go on in this process now. Only what keeps the event loop alive can be seen: no timer or socket that
- * is `unref`ed. What Outpost itself holds is on unix sockets, or is `unref`ed.
+ * The app's work in this process now. Only timers and sockets that keep the event loop alive can be seen. Those of Outpost
+ * are on unix sockets, or are `unref`ed.
  */
 export function ownWork(): OwnWork {
   const timers = process.getActiveResourcesInfo().filter(name => name === 'Timeout').length

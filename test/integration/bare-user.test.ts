@@ -11,12 +11,12 @@ import { temporaryFolder } from '../helpers/harness.js'
 import { hindrance, nodeFor } from '../helpers/other-user.js'
 import { strangers } from '../helpers/plain-node.js'
 
-/** A user of no name: there is no entry in the list of users, and no HOME. */
+/** A user without a name: it has no entry in the list of users, and no HOME. */
 const NOBODY = 54_321
 
 /**
- * Everything but one folder is read-only, as in a container that was made so. The program starts in the same folder as
- * elsewhere: the app is kept with all that is in it, which at the root is everything.
+ * Everything but one folder is read-only, as in a read-only container. The program starts in the folder of the app, as
+ * elsewhere. At the root it would keep a copy of everything.
  */
 const READ_ONLY = `mount --rbind / /mnt && mount -o remount,bind,ro /mnt && mount -t tmpfs tmpfs "/mnt$1" &&
   chown ${NOBODY}:${NOBODY} "/mnt$1" && shift && exec chroot /mnt sh -c 'cd "$0" && exec "$@"' "$PWD" "$@"`

@@ -12,7 +12,7 @@ import { BrokenInvariant, SimulationError, type SimulatedWorld } from './simulat
 export type PlanFunction = (desired: Desired, observed: Observed, limits: PlanLimits, now: number) => Plan
 
 const FAULTS_MS = 40_000
-/** Longer than a parked place waits, a drain may take, a start may take and a hang lasts, one after the other. */
+/** Longer than the wait of a parked place, a drain, a start and a hang may take, one after the other. */
 const CALM_MS = 240_000
 const ENDING_MS = 20_000
 const LOOK_MS = 1_000
@@ -272,7 +272,7 @@ export class World implements SimulatedWorld {
     this.#switch.beginPreview({ release, watcher }, this.now)
   }
 
-  /** The machine is asleep: nobody runs, and nobody could be heard of. */
+  /** The machine is asleep: no process runs, and none can be heard. */
   #sleep(ms: number): void {
     this.#tell(`the machine sleeps for ${ms} ms`)
     this.#events.delay(ms)

@@ -3,15 +3,15 @@
  *
  *     fold(table: i32, at: i32, end: i32, crc: i64): i64
  *
- * It folds the bytes from `at` to `end` into a bit-reversed CRC of up to 64 bits, eight bytes a step with the eight
- * tables at `table`, of 256 entries of eight bytes each, and byte by byte at the end.
+ * It folds the bytes from `at` to `end` into a bit-reversed CRC of up to 64 bits: eight bytes a step, and the rest byte
+ * by byte. There are eight tables at `table`, each of 256 entries of eight bytes.
  */
 export interface FoldModule {
   readonly memory: { readonly buffer: ArrayBuffer }
   readonly fold: (table: number, at: number, end: number, crc: bigint) => bigint
 }
 
-/** The used part of Node's global, which Node's types do not declare. */
+/** The part of Node's global that is used here. Node's types do not declare it. */
 declare const WebAssembly: {
   Module: new (bytes: Uint8Array) => object
   Instance: new (module: object) => { readonly exports: object }
@@ -40,10 +40,10 @@ const I32_WRAP = [0xa7]
 const I64_XOR = [0x85]
 const I64_SHR_U = [0x88]
 const I64_LOAD_BYTE = [0x31, 0, 0]
-/** The load of a value whose address is a multiple of two to the power of `align`, or of any address for 0. */
+/** Loads a value. Its address is a multiple of 2 ** `align`. */
 const i64load = (align: number, offset: number): number[] => [0x29, align, ...unsigned(offset)]
 
-/** The entry for the byte `place` of the crc, which is looked up in the table for what comes behind it. */
+/** The entry for byte `place` of the crc. Table `slice` is for bytes with so many others behind them. */
 const entry = (place: number, slice: number): number[] =>
   [
     ...[get(crc), i64const(8 * place), I64_SHR_U, I32_WRAP, i32const(255), I32_AND, i32const(3), I32_SHL],

@@ -100,7 +100,7 @@ export class InstanceFolder {
     return join(this.dataDir, 'maintenance.json')
   }
 
-  /** What became of the last runs of jobs. */
+  /** The results of the last runs of jobs. */
   get cronFile(): string {
     return join(this.dataDir, 'cron.json')
   }

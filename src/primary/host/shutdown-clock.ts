@@ -25,7 +25,7 @@ export class ShutdownClock {
   }
 
   /**
-   * What has stopped so far has used none of the time.
+   * Begins the time anew. Stops until now count for nothing.
    * @param settleMs how long connections without a request stay open, because one may be on its way
    * @param timeoutMs how long the rest may take; undefined for SHUTDOWN_TIMEOUT_MS
    */

@@ -16,7 +16,7 @@ export interface SideFigures {
   readonly memoryBytes: number
 }
 
-/** What is compared. */
+/** The facts that are compared. */
 export interface BakeFacts {
   readonly before: SideFigures
   readonly fresh: SideFigures
@@ -35,7 +35,7 @@ export interface BakeFacts {
 export type Verdict =
   { readonly kind: 'worse' | 'one-client' | 'too-little'; readonly reason: string } | { readonly kind: 'as-good' }
 
-/** What others than one client saw. */
+/** The answers to others than one client. */
 export interface Others {
   /** The same facts without the answers of each group of clients in turn. */
   readonly without: readonly BakeFacts[]

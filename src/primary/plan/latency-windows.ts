@@ -1,7 +1,7 @@
 /** How many answers took so long, by bucket. */
 export type Latencies = ReadonlyMap<number, number>
 
-/** What the workers of a release did in the last second of a window. */
+/** The work of the workers of a release in the last second of a window. */
 export interface Work {
   /** CPU time for a request, in milliseconds; 0 if that is not known. */
   readonly cpuMs: number
@@ -9,7 +9,7 @@ export interface Work {
   readonly loopUse: number
 }
 
-/** What clients got of both releases in the same seconds. */
+/** The answers of both releases in the same seconds. */
 export interface LatencyWindow {
   readonly before: Latencies
   readonly fresh: Latencies

@@ -43,8 +43,8 @@ export function forkSpare({ program, lifelineFd }: ForkOptions, app: AppLaunch):
 }
 
 /**
- * What a handshake leaves behind is collected sooner in a small space for young objects. In the usual one of 16 MiB much of
- * it is carried into the old space, where it stays for as long as nothing else happens: 5 KiB for each idle WebSocket.
+ * The garbage of a handshake is collected sooner in a small space for young objects. In the usual one of 16 MiB, much of
+ * it is carried into the old space, where it stays while nothing else happens: 5 KiB for each idle WebSocket.
  */
 function forkBalancer(program: string, id: string, stdio: Stdio): ChildProcess {
   return fork(program, ['balancer', id], { stdio, execArgv: [...process.execArgv, '--max-semi-space-size=4'] })

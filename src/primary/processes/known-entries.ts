@@ -1,6 +1,6 @@
 import type { ServedBy } from '../../ipc/messages.js'
 
-/** What a worker runs. */
+/** The code of a worker. */
 interface RunCode {
   release: string
   /** Another one when the code of a release has changed, as it does where a person edits the folder. */
@@ -8,9 +8,9 @@ interface RunCode {
 }
 
 /**
- * What apps are served by. An app that has neither listened on PORT nor ended its other work is waited for, because it
- * may listen yet. When that was for nothing in one worker, later ones with the same code need not wait. When a worker
- * listens on PORT after all, they wait again.
+ * The part of each app that serves. A worker waits for an app that has neither listened on PORT nor ended its other work,
+ * because it may listen yet. When one worker has waited for nothing, later ones with the same code need not wait. When a
+ * worker listens on PORT after all, they wait again.
  */
 export class KnownEntries {
   readonly #known = new Map<string, { code: string; by: ServedBy }>()
@@ -25,7 +25,7 @@ export class KnownEntries {
     return by !== 'public-port'
   }
 
-  /** What a worker is served by without a wait; undefined if it has to wait. */
+  /** The part that serves in a worker without a wait; undefined if the worker has to wait. */
   of({ release, code }: RunCode): ServedBy | undefined {
     const known = this.#known.get(release)
     return known?.code === code && known.by !== 'public-port' ? known.by : undefined

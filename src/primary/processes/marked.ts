@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 /** A variable that processes pass on to what they start, even if that leaves their group and their session. */
 const NAME = 'OF_OUTPOST_COMMAND'
 
-/** What is killed may just have started others. */
+/** A process may start others just before it is killed. */
 const MAX_PASSES = 10
 
 /** The environment that marks a command. @param mark nobody else's */

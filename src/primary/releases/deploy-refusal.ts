@@ -3,7 +3,7 @@ import { ArchiveError } from './archive-error.js'
 import { InstallError } from './installer.js'
 import { ShortageError } from './space-watch.js'
 
-/** What the person who deploys is told of a release that was not installed. */
+/** The message to the person who deploys, when a release was not installed. */
 export function refusalOf(error: unknown): unknown {
   const { message } = error as Error
   if (error instanceof ArchiveError)

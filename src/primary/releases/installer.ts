@@ -37,7 +37,7 @@ export interface InstallOptions {
 
 const LAST_LINES = 40
 
-/** What a command has left running may keep its output open for ever. */
+/** A process that a command has left running may keep its output open for ever. */
 const LAST_OUTPUT_MS = 1_000
 
 /**
@@ -106,7 +106,7 @@ async function run(command: string, cwd: string, deadline: number, options: Inst
   }
   signal.throwIfAborted()
   const mark = randomUUID()
-  // What the command has started ends with it, if it does not succeed: its group, and what has left that.
+  // If the command fails, all that it has started ends with it: its group, and processes that have left the group.
   const child = spawn('sh', ['-c', command], {
     cwd,
     env: { ...env, PWD: cwd, ...markedBy(mark) },

@@ -259,7 +259,7 @@ export class ReleaseStore {
     return stateFrom(before)
   }
 
-  /** What a power cut has damaged is not served: the release before is whole. */
+  /** A release that a power cut has damaged is not served. The release before is whole. */
   #requireWhole(path: string): void {
     const { live, previous } = this.#state
     const damage = live === STARTED ? undefined : damageOf(this.folder, live)

@@ -11,7 +11,7 @@ export interface ArchiveLimits {
   maxEntries: number
   /** Bytes of all names, which are in memory while it is unpacked. */
   maxNameBytes: number
-  /** Folders at its top that are left out, with what is below them: `tar c .` packs what an instance writes there. */
+  /** Folders at the top that are left out with all that is below them: `tar c .` packs the files of an instance, too. */
   leftOut?: readonly string[]
 }
 
@@ -31,7 +31,7 @@ export class ReleaseTree {
   readonly #files = new Set<string>()
   /** Made at the end, when nothing is written any more. */
   #links = new Map<string, string>()
-  /** Why it is refused, unless the folder that all is in turns out to be the app. */
+  /** Why the archive is refused, unless the one folder at its top turns out to be the app. */
   #doubt: ArchiveError | undefined
 
   constructor(
@@ -65,8 +65,8 @@ export class ReleaseTree {
   }
 
   /**
-   * Makes the links, and looks where they lead. If all is in one folder, and the app only below that, what is in it
-   * is moved up: archives of npm and of code hosts are so.
+   * Makes the links and checks where they lead. Archives of npm and of code hosts have one folder at the top, with the
+   * app in it. The content of such a folder is moved up.
    * @throws {ArchiveError}
    */
   async finish(hasApp: () => boolean): Promise<void> {
@@ -80,7 +80,7 @@ export class ReleaseTree {
     if (this.#doubt !== undefined) throw this.#doubt
   }
 
-  /** A link has another end once its folder has moved. */
+  /** A link leads elsewhere once its folder has moved, so all links are checked again. */
   async #unwrap(wrapper: string): Promise<void> {
     const inner = `${this.folder}-inner`
     await rename(join(this.folder, wrapper), inner)
@@ -114,7 +114,7 @@ export class ReleaseTree {
     this.#links.delete(name)
   }
 
-  /** What is in a folder that is left out if all is in the folder above it, is refused only if that is not so. */
+  /** An entry that would be left out after `#unwrap` is refused at the end, and only if nothing is unwrapped. */
   #refuse(name: string, why: string): void {
     const error = new ArchiveError(why)
     if (!this.#isLeftOut(name.slice(name.indexOf('/') + 1))) throw error
@@ -154,7 +154,7 @@ export class ReleaseTree {
   /** A second name of a file becomes a file of its own: the release owns all that it holds. */
   async #copyLink(name: string, from: string): Promise<void> {
     if (!this.#files.has(from)) throw new ArchiveError(`the link ${shown(name)} is to no file of the archive`)
-    // It is that file already.
+    // It is the same file.
     if (name === from) return
     await this.#makeFolder(parentOf(name))
     await this.#replace(name)

@@ -6,7 +6,7 @@ type Side = 'before' | 'fresh'
 type Counts = Pick<SideFigures, 'requests' | 'failed' | 'broken'>
 type Memory = Pick<SideFigures, 'growthBytes' | 'memoryBytes'>
 
-/** What some of the clients got of both releases of a bake. */
+/** The answers to some of the clients, of both releases of a bake. */
 export class SeenAnswers {
   readonly #counts = { before: newCounts(), fresh: newCounts() }
   readonly #latencies = new LatencyWindows()

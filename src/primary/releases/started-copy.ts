@@ -3,7 +3,7 @@ import * as disk from 'node:fs/promises'
 import { dirname, join, relative, resolve } from 'node:path'
 import { realPath } from '../../process/real-path.js'
 
-/** What an app may have, apart from its packages, to be kept as it was started. */
+/** The largest app, without its packages, that is kept as it was started. */
 export interface CopyLimits {
   maxEntries: number
   maxBytes: number
@@ -137,7 +137,7 @@ class AppCopy {
   }
 }
 
-/** What this user cannot read, the app cannot need; and what it removes while it is copied, it need not keep. */
+/** The app cannot need a file that this user cannot read, nor one that it removes while it is copied. */
 function noneIfLeftOut(error: NodeJS.ErrnoException): undefined {
   if (error.code !== 'EACCES' && error.code !== 'ENOENT') throw error
 }

@@ -1,6 +1,6 @@
 import { ArchiveError, NO_ARCHIVE, NOT_WHOLE } from './archive-error.js'
 
-/** What a header tells about the entry that follows it. */
+/** The facts in a header about the entry that follows it. */
 export interface Told {
   path?: string
   target?: string
@@ -36,7 +36,7 @@ const KINDS: Readonly<Record<string, string>> = {
   S: 'SparseFile',
 }
 
-/** What an entry of this type is, for people if it is nothing that an app has. */
+/** The kind of an entry of this type. A kind that no app has is named for people. */
 export function kindOf(type: string, path: string): string {
   const kind = KINDS[type] ?? `special entry (type ${JSON.stringify(type)})`
   return kind === 'file' && path.endsWith('/') ? 'folder' : kind

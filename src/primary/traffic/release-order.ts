@@ -5,7 +5,7 @@ import type { ReleaseSwitch } from '../releases/release-switch.js'
 /** Pages of a release are used for so long after clients get another one. */
 const MIXED_MS = 3_600_000
 
-/** What the edge has to know of the releases beside the one of all clients. */
+/** Tells the edge of the releases beside the one of all clients. */
 export function releaseOrder({ preview, mixedAt }: ReleaseSwitch, previewKey: string): EdgeOrder {
   return {
     ...(preview?.isReady === true && {

@@ -13,7 +13,7 @@ interface LauncherEvents {
 /** The launcher of this process, as a program sees it that was started for an upgrade. */
 export class Launched implements Successors {
   readonly #launcher = new EventEmitter<LauncherEvents>()
-  /** What was not read yet waits here. */
+  /** Messages that were not read yet wait here. */
   readonly #messages = on(this.#launcher, 'message') as AsyncIterator<LauncherEvents['message']>
   #port: PublicPort | undefined
 

@@ -40,7 +40,7 @@ export class Launcher implements Successors {
     try {
       const { message, handle: kept } = await program.next('standing-by', STANDBY_MS)
       if (this.#preparing !== program) throw new Error('it is not wanted any more')
-      // What came back is this process's own: the port stays open without the handle of the program that ends.
+      // The handle that came back is this process's own, so the port stays open without that of the program that ends.
       this.#next = { program, port: { handle: kept as BoundHandle, host, port } }
       return { version: message.version, pid: program.pid, launcher: process.pid }
     } catch (error) {
@@ -91,7 +91,7 @@ export class Launcher implements Successors {
   /** The one that served until now goes on trying, as after a restart: its app may lack what the other one lacked. */
   #comeBack(file: ProgramFile, port: Bound, failure: string): Standby | undefined {
     if (this.#isStopping) return undefined
-    // What the program that has failed had prepared meanwhile.
+    // The program that has failed may have prepared another one.
     this.cancel()
     const program = new Standby(file, port)
     this.#start(program, failure)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { until } from '../helpers/deadline.js'
 import { FakeTarget } from '../helpers/fake-target.js'
-import { requestBytes } from '../helpers/raw-http.js'
+import { requestBytes, type RawConnection } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 import { UPGRADE_HEADERS } from '../helpers/websocket.js'
 
@@ -11,15 +11,20 @@ async function waiting(running: RunningBalancer, count: number): Promise<void> {
   await until(() => running.balancer.ledger().waiting === count, `${count} to wait`)
 }
 
-void t.test('requests wait while no target is ready and are all served afterwards', async t => {
-  const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
-  const clients = []
+async function tenWaiting(running: RunningBalancer): Promise<RawConnection[]> {
+  const clients: RawConnection[] = []
   for (let i = 0; i < 10; i += 1) {
     const client = await running.connect()
     client.write(requestBytes(`GET /${i}`))
     await waiting(running, i + 1)
     clients.push(client)
   }
+  return clients
+}
+
+void t.test('requests wait while no target is ready and are all served afterwards', async t => {
+  const running = await RunningBalancer.start(t, [], { holdMs: 5_000 })
+  const clients = await tenWaiting(running)
   const target = await FakeTarget.start(t, 'a')
   await running.setTargets(target)
   for (const client of clients) t.equal((await client.response()).status, 200)
@@ -30,13 +35,7 @@ void t.test('requests wait while no target is ready and are all served afterward
 
 void t.test('requests that wait are served in order when there is room for one at a time', async t => {
   const running = await RunningBalancer.start(t, [], { holdMs: 5_000, maxInFlight: 1 })
-  const clients = []
-  for (let i = 0; i < 10; i += 1) {
-    const client = await running.connect()
-    client.write(requestBytes(`GET /${i}`))
-    await waiting(running, i + 1)
-    clients.push(client)
-  }
+  const clients = await tenWaiting(running)
   const target = await FakeTarget.start(t, 'a')
   await running.setTargets(target)
   for (const client of clients) t.equal((await client.response()).status, 200)

@@ -2,19 +2,14 @@ import { createHash } from 'node:crypto'
 import { readdir, readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
 import { OPERATIONS } from '#src/object-store/protocol/operations.js'
-import { element, elements, presign, send, sendRaw, type Endpoint, type RequestOptions } from './signed-request.js'
-
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
+import { element, elements, presign, send, sendRaw, type RequestOptions } from './signed-request.js'
+import { storeWithBucket } from './started-store.js'
 
 /** A store with an object `key`, an empty bucket and an upload under way, and a view of all that it has on the disk. */
 async function startStore(t: Test) {
-  const directory = t.testdir()
-  const store = new ObjectStore({ ...credentials, directory, port: 0 })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  for (const path of ['/bucket', '/empty']) await send(endpoint, { method: 'PUT', path })
+  const { endpoint, directory } = await storeWithBucket(t)
+  await send(endpoint, { method: 'PUT', path: '/empty' })
   await send(endpoint, { method: 'PUT', path: '/bucket/key', body: 'content' })
   const created = await send(endpoint, { method: 'POST', path: '/bucket/upload', query: { uploads: '' } })
   const uploadId = element(created.text, 'UploadId') ?? ''

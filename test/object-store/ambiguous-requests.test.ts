@@ -1,19 +1,9 @@
-import t, { type Test } from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
-import { presign, send, sendRaw, type Endpoint } from './signed-request.js'
-
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
-
-async function startStore(t: Test) {
-  const store = new ObjectStore({ ...credentials, directory: t.testdir(), port: 0 })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  await send(endpoint, { method: 'PUT', path: '/bucket' })
-  return endpoint
-}
+import t from 'tap'
+import { presign, send, sendRaw } from './signed-request.js'
+import { storeWithBucket } from './started-store.js'
 
 void t.test('metadata of a presigned query that no header can carry is refused, not stored', async t => {
-  const endpoint = await startStore(t)
+  const { endpoint } = await storeWithBucket(t)
   for (const query of [
     { 'X-Amz-Meta-A': 'x\r\nSet-Cookie: y' },
     { 'X-Amz-Meta-A': '\u0001' },
@@ -43,7 +33,7 @@ void t.test('metadata of a presigned query that no header can carry is refused, 
 })
 
 void t.test('a list of deletes that can be read in two ways deletes nothing', async t => {
-  const endpoint = await startStore(t)
+  const { endpoint } = await storeWithBucket(t)
   const keys = ['a', 'b', '\uFFFD']
   for (const key of keys) await send(endpoint, { method: 'PUT', path: `/bucket/${key}`, body: 'x' })
   const lists: Record<string, string | Buffer> = {

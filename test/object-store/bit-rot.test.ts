@@ -6,19 +6,17 @@ import type { IncomingMessage } from 'node:http'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { encodeRecord, readRecordSync } from '#src/object-store/disk/record-file.js'
-import { ObjectStore, type ObjectStoreOptions } from '#src/object-store/object-store.js'
+import type { ObjectStoreOptions } from '#src/object-store/object-store.js'
 import { element, open, send, type Endpoint } from './signed-request.js'
+import { startedStore } from './started-store.js'
 
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 const MIB = 1 << 20
 const fault = { status: 500, code: 'InternalError' }
 
 async function startStore(t: Test, directory: string, options: Partial<ObjectStoreOptions> = {}) {
   const warnings: string[] = []
   const warn = (message: string, cause?: unknown): void => void warnings.push(`${message} ${String(cause)}`)
-  const store = new ObjectStore({ ...credentials, directory, port: 0, warn, ...options })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
+  const { store, endpoint } = await startedStore(t, { directory, warn, ...options })
   const get = (key: string, headers = {}) => send(endpoint, { path: `/bucket/${key}`, headers })
   const put = (key: string, body: string | Buffer, headers = {}) =>
     send(endpoint, { method: 'PUT', path: `/bucket/${key}`, body, headers })

@@ -1,12 +1,12 @@
-import t from 'tap'
+import t, { type Test } from 'tap'
 import { FreeSpace } from '#src/object-store/disk/free-space.js'
 import { ObjectStore, type ObjectStoreOptions } from '#src/object-store/object-store.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { send, type Endpoint } from './signed-request.js'
+import { credentials, startedStore } from './started-store.js'
 
 const GIB = 1024 ** 3
 const BLOCK = 4_096
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 const full = { status: 507, code: 'XMinioStorageFull' }
 
 function disk(bytes: number, freeBytes: number, minBytes?: number): FreeSpace {
@@ -24,14 +24,9 @@ void t.test('the floor is the smaller of 1 GiB and 5 % of the file system, or wh
   await disk(100 * GIB, 0, 0).require()
 })
 
-async function start(t: Tap, options: Partial<ObjectStoreOptions> & { directory: string }): Promise<Endpoint> {
-  const store = new ObjectStore({ ...credentials, port: 0, ...options })
-  const { port } = await store.start()
-  t.teardown(() => store.stop())
-  return { ...credentials, port }
+async function start(t: Test, options: Partial<ObjectStoreOptions>): Promise<Endpoint> {
+  return (await startedStore(t, options)).endpoint
 }
-
-type Tap = Pick<typeof t, 'teardown'>
 
 void t.test('under the floor nothing is stored, and what is there can be read and deleted', async t => {
   const directory = temporaryFolder(t)

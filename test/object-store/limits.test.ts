@@ -2,19 +2,13 @@ import { once } from 'node:events'
 import { mkdir, rename } from 'node:fs/promises'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
-import { storeAnswerTo, element, open, send, sendRaw, type Endpoint } from './signed-request.js'
-
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
+import { storeAnswerTo, element, open, send, sendRaw } from './signed-request.js'
+import { storeWithBucket } from './started-store.js'
 
 async function startStore(t: Test, directory = t.testdir()) {
   const warnings: string[] = []
   const warn = (message: string): void => void warnings.push(message)
-  const store = new ObjectStore({ ...credentials, directory, port: 0, warn })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  await send(endpoint, { method: 'PUT', path: '/bucket' })
-  return { endpoint, warnings }
+  return { ...(await storeWithBucket(t, { directory, warn })), warnings }
 }
 
 void t.test('a delete document of 2 MB of nothing is refused in little time and memory', async t => {

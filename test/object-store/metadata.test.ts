@@ -3,12 +3,11 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import t, { type Test } from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
-import { send, type Endpoint } from './signed-request.js'
+import { send } from './signed-request.js'
 import { s3Clients } from './s3-clients.js'
+import { storeWithBucket } from './started-store.js'
 
 const run = promisify(execFile)
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 /** Its UTF-8 ends with a byte that is a no-break space in Latin-1. */
 const NAMES = 'Zoë, 日本, 😀, à'
 /** Node carries headers with one character for each byte. */
@@ -16,10 +15,7 @@ const onTheWire = (text: string): string => Buffer.from(text, 'utf8').toString('
 
 async function startStore(t: Test) {
   const directory = t.testdir({ 'file.txt': 'hello', store: {} })
-  const store = new ObjectStore({ ...credentials, directory: join(directory, 'store'), port: 0 })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  await send(endpoint, { method: 'PUT', path: '/bucket' })
+  const { endpoint } = await storeWithBucket(t, { directory: join(directory, 'store') })
   const read = async (name: string): Promise<string> => {
     const { headers } = await send(endpoint, { path: '/bucket/key' })
     return Buffer.from((headers[name] as string | undefined) ?? '', 'latin1').toString('utf8')

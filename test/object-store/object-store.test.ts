@@ -6,16 +6,10 @@ import { basename, join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ObjectStore, type ObjectStoreOptions } from '#src/object-store/object-store.js'
 import { storeAnswerTo, element, elements, open, send, sendRaw, type Endpoint } from './signed-request.js'
+import { credentials, startedStore } from './started-store.js'
 
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
-
-async function startStore(t: Test, directory: string, options: Partial<ObjectStoreOptions> = {}) {
-  const store = new ObjectStore({ ...credentials, directory, port: 0, ...options })
-  t.teardown(() => store.stop())
-  const { port } = await store.start()
-  const endpoint: Endpoint = { ...credentials, port }
-  return { store, endpoint }
-}
+const startStore = (t: Test, directory: string, options: Partial<ObjectStoreOptions> = {}) =>
+  startedStore(t, { directory, ...options })
 
 const allFiles = async (directory: string): Promise<string[]> => {
   const entries = await readdir(directory, { recursive: true, withFileTypes: true })

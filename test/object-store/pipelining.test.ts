@@ -1,17 +1,7 @@
 import { connect } from 'node:net'
-import t, { type Test } from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
+import t from 'tap'
 import { send, sign, type Endpoint, type RequestOptions } from './signed-request.js'
-
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
-
-async function startStore(t: Test): Promise<Endpoint> {
-  const store = new ObjectStore({ ...credentials, directory: t.testdir(), port: 0 })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  await send(endpoint, { method: 'PUT', path: '/bucket' })
-  return endpoint
-}
+import { storeWithBucket } from './started-store.js'
 
 /** The bytes of a request. */
 function bytesOf(endpoint: Endpoint, options: RequestOptions): Buffer {
@@ -22,7 +12,7 @@ function bytesOf(endpoint: Endpoint, options: RequestOptions): Buffer {
 }
 
 void t.test('requests of one connection are carried out in their order, sent ahead or not', async t => {
-  const endpoint = await startStore(t)
+  const { endpoint } = await storeWithBucket(t)
   for (let round = 0; round < 5; round++) {
     const path = `/bucket/key-${round}`
     const requests: RequestOptions[] = [
@@ -49,7 +39,7 @@ void t.test('requests of one connection are carried out in their order, sent ahe
 })
 
 void t.test('a connection with too many requests ahead is cut, and others go on', async t => {
-  const endpoint = await startStore(t)
+  const { endpoint } = await storeWithBucket(t)
   const { headers, path } = sign(endpoint, { method: 'PUT', path: '/bucket/key', body: 'x' })
   const slow = connect(endpoint.port, '127.0.0.1')
   const closed = new Promise(resolve => slow.on('error', () => undefined).once('close', resolve))

@@ -1,18 +1,14 @@
 import { randomBytes } from 'node:crypto'
 import t, { type Test } from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
 import { ALGORITHMS, CHECKSUMS, type Algorithm } from '#src/object-store/request/checksums.js'
 import { element, elements, presign, send, sendRaw, type StoreAnswer, type Endpoint } from './signed-request.js'
+import { storeWithBucket } from './started-store.js'
 
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 const MIB = 1 << 20
 const MODE = { 'x-amz-checksum-mode': 'ENABLED' }
 
 async function startStore(t: Test, directory = t.testdir()) {
-  const store = new ObjectStore({ ...credentials, directory, port: 0 })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  await send(endpoint, { method: 'PUT', path: '/bucket' })
+  const { store, endpoint } = await storeWithBucket(t, { directory })
   const get = (key: string, headers = {}, query = {}) => send(endpoint, { path: `/bucket/${key}`, headers, query })
   const put = (key: string, body: string | Buffer, headers = {}) =>
     send(endpoint, { method: 'PUT', path: `/bucket/${key}`, body, headers })

@@ -1,18 +1,14 @@
 import t from 'tap'
-import { ObjectStore } from '#src/object-store/object-store.js'
-import { send, type Endpoint } from './signed-request.js'
+import { send } from './signed-request.js'
+import { storeWithBucket } from './started-store.js'
 
-const credentials = { accessKey: 'key', secretKey: 'secret', region: 'us-east-1' }
 /** Of `hello`. */
 const RIGHT = 'x-amz-checksum-crc32:NhCmhg==\r\n'
 const WRONG = 'x-amz-checksum-crc32:AAAAAA==\r\n'
 const CRC32 = { 'x-amz-trailer': 'x-amz-checksum-crc32' }
 
 void t.test('a trailer that is not the announced one, or could be read in two ways, is refused', async t => {
-  const store = new ObjectStore({ ...credentials, directory: t.testdir(), port: 0 })
-  t.teardown(() => store.stop())
-  const endpoint: Endpoint = { ...credentials, port: (await store.start()).port }
-  await send(endpoint, { method: 'PUT', path: '/bucket' })
+  const { endpoint } = await storeWithBucket(t)
   const put = (headers: Readonly<Record<string, string>>, trailers: string) =>
     send(endpoint, {
       method: 'PUT',

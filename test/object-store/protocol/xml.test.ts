@@ -65,20 +65,6 @@ void t.test('a document of two million entities is refused at the first bad one'
   t.end()
 })
 
-void t.test('a document of more elements than were allowed is malformed', t => {
-  t.equal(parseXml('<a><b/><b/></a>', 3).children.length, 2)
-  t.throws(() => parseXml('<a><b/><b/></a>', 2), malformed)
-  t.end()
-})
-
-void t.test('a document of two million entities is refused at the first bad one', t => {
-  const before = process.memoryUsage().heapUsed
-  t.throws(() => parseXml(`<a>${'&'.repeat(2 << 20)}</a>`, 1), malformed)
-  t.ok(process.memoryUsage().heapUsed - before < 32 << 20, 'nothing was collected before')
-  t.equal(parseXml(`<a>${'&amp;'.repeat(400_000)}</a>`, 1).text.length, 400_000)
-  t.end()
-})
-
 void t.test('XML is written with fields in order, lists repeated, undefined fields left out, and text escaped', t => {
   const document = xmlDocument(
     'Result',

@@ -9,9 +9,12 @@ export interface AppModule {
   args: readonly string[]
 }
 
-interface PackageJson {
+/** The parts of a package.json that are read here. */
+export interface PackageJson {
   main?: unknown
   scripts?: { start?: unknown }
+  dependencies?: object
+  optionalDependencies?: object
 }
 
 /**
@@ -22,7 +25,7 @@ interface PackageJson {
  */
 export function findAppModule(path: string): AppModule | undefined {
   if (!isFolder(path)) return moduleAt(path)
-  const { main, scripts } = packageOf(path)
+  const { main, scripts } = packageIn(path) ?? {}
   for (const command of [commandIn(path, 'web'), scripts?.start]) {
     const started = typeof command === 'string' ? startedBy(command, path) : undefined
     if (started !== undefined) return started
@@ -64,11 +67,12 @@ function moduleAt(path: string): AppModule | undefined {
   return file === undefined ? undefined : { file, args: [] }
 }
 
-function packageOf(folder: string): PackageJson {
+/** Undefined when there is none, or it is no JSON. */
+export function packageIn(folder: string): PackageJson | undefined {
   try {
     return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as PackageJson
   } catch {
-    return {}
+    return undefined
   }
 }
 

@@ -1,6 +1,6 @@
-import { readFileSync, realpathSync } from 'node:fs'
-import { dirname, join } from 'node:path'
-import { findAppModule } from './app-module.js'
+import { realpathSync } from 'node:fs'
+import { dirname } from 'node:path'
+import { findAppModule, packageIn, type PackageJson } from './app-module.js'
 import type { Config } from './config.js'
 
 /** A server that Outpost runs where nobody else's is named and something uses it. */
@@ -63,18 +63,8 @@ function namesClient(app: string, service: Embeddable): boolean {
   return names.some(name => CLIENTS[service].has(name))
 }
 
-interface Package {
-  dependencies?: object
-  optionalDependencies?: object
-}
-
 /** The nearest package.json, as Node finds it. */
-function packageAbove(path: string): Package {
+function packageAbove(path: string): PackageJson {
   const folder = dirname(path)
-  if (folder === path) return {}
-  try {
-    return JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as Package
-  } catch {
-    return packageAbove(folder)
-  }
+  return folder === path ? {} : (packageIn(folder) ?? packageAbove(folder))
 }

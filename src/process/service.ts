@@ -1,6 +1,7 @@
 /** A part that is started and has to be stopped. */
 export interface Service {
-  start(): Promise<void>
+  /** A part without it has nothing to start. */
+  start?(): Promise<void>
   /** Idempotent: every caller awaits the same end. Resolves within a deadline of its own. */
   stop(): Promise<void>
 }
@@ -16,7 +17,7 @@ export class ServiceStack implements Service {
     for (const service of this.services) {
       this.#started.push(service)
       try {
-        await service.start()
+        await service.start?.()
       } catch (error) {
         await this.stop()
         throw error
@@ -38,7 +39,7 @@ export class ServiceStack implements Service {
 export function together(...services: readonly Service[]): Service {
   return {
     start: async () => {
-      await Promise.all(services.map(service => service.start()))
+      await Promise.all(services.map(async service => service.start?.()))
     },
     stop: async () => {
       await Promise.all(services.map(service => service.stop()))

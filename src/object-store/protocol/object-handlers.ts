@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders } from 'node:http'
 import { attributeHeaders, attributesOf } from '../disk/attributes.js'
-import { matches, requireReadable, type WriteConditions } from '../request/conditions.js'
+import { matches, readConditions, requireReadable, type WriteConditions } from '../request/conditions.js'
 import { copySource, requireCopyConditions } from '../request/copy-source.js'
 import { S3Error } from '../errors.js'
 import { checksumFields, checksumHeaders, valueHeader } from './checksum-fields.js'
@@ -97,12 +97,7 @@ export function writeConditions(request: S3Request): WriteConditions {
 
 function isUnchanged(request: S3Request, { record }: ObjectVersion): boolean {
   try {
-    requireReadable(record, {
-      ifMatch: request.header('if-match'),
-      ifNoneMatch: request.header('if-none-match'),
-      ifModifiedSince: request.header('if-modified-since'),
-      ifUnmodifiedSince: request.header('if-unmodified-since'),
-    })
+    requireReadable(record, readConditions(request))
     return false
   } catch (error) {
     if (error instanceof S3Error && error.code === 'NotModified') return true

@@ -1,4 +1,5 @@
 import { S3Error } from '../errors.js'
+import type { S3Request } from './s3-request.js'
 
 /** The facts of an object that conditions are compared with. */
 export interface Validators {
@@ -26,6 +27,16 @@ export interface DeleteConditions {
   readonly ifLastModified?: string | undefined
   /** A number of bytes. */
   readonly ifSize?: string | undefined
+}
+
+/** @param prefix of the names of the headers */
+export function readConditions(request: S3Request, prefix = ''): ReadConditions {
+  return {
+    ifMatch: request.header(`${prefix}if-match`),
+    ifNoneMatch: request.header(`${prefix}if-none-match`),
+    ifModifiedSince: request.header(`${prefix}if-modified-since`),
+    ifUnmodifiedSince: request.header(`${prefix}if-unmodified-since`),
+  }
 }
 
 /**

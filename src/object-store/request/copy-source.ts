@@ -1,4 +1,4 @@
-import { requireReadable, type Validators } from './conditions.js'
+import { readConditions, requireReadable, type Validators } from './conditions.js'
 import { S3Error } from '../errors.js'
 import { requireUsableKey, type S3Request } from './s3-request.js'
 
@@ -16,12 +16,7 @@ export function copySource(request: S3Request): { bucket: string; key: string } 
 /** On a copy every condition that does not hold is a 412, as there is no cached copy that could be "not modified". */
 export function requireCopyConditions(request: S3Request, source: Validators): void {
   try {
-    requireReadable(source, {
-      ifMatch: request.header('x-amz-copy-source-if-match'),
-      ifNoneMatch: request.header('x-amz-copy-source-if-none-match'),
-      ifModifiedSince: request.header('x-amz-copy-source-if-modified-since'),
-      ifUnmodifiedSince: request.header('x-amz-copy-source-if-unmodified-since'),
-    })
+    requireReadable(source, readConditions(request, 'x-amz-copy-source-'))
   } catch (cause) {
     throw new S3Error('PreconditionFailed', undefined, { cause })
   }

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
+import { statOf } from '../../process/proc-stat.js'
 
 /** The resources that the processes of one group use. */
 export interface Usage {
@@ -45,8 +46,7 @@ export class GroupUsage {
 function* statsOfAll(): Generator<{ group: number; ticks: number; pages: number }> {
   for (const name of namesIn('/proc')) {
     if (!/^\d+$/.test(name)) continue
-    // The name of the program, in parentheses, may hold anything.
-    const fields = textOf(`/proc/${name}/stat`).split(') ').at(-1)?.split(' ') ?? []
+    const fields = statOf(name) ?? []
     const [group, user, system, pages] = [fields[2], fields[11], fields[12], fields[21]].map(Number)
     if (group !== undefined) yield { group, ticks: (user ?? 0) + (system ?? 0), pages: pages ?? 0 }
   }
@@ -57,13 +57,5 @@ function namesIn(folder: string): string[] {
     return readdirSync(folder)
   } catch {
     return []
-  }
-}
-
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'latin1')
-  } catch {
-    return '' // the process has exited
   }
 }

@@ -47,10 +47,6 @@ export class CronRunner implements Service {
     this.#history = new CronHistory(options.historyFile)
   }
 
-  start(): Promise<void> {
-    return Promise.resolve()
-  }
-
   stop(): Promise<void> {
     this.#stopped ??= this.#stop()
     return this.#stopped

@@ -64,10 +64,6 @@ export class TrafficPause implements Service {
     return pausedMs
   }
 
-  start(): Promise<void> {
-    return Promise.resolve()
-  }
-
   /** Requests that wait are answered before the instance stops. */
   stop(): Promise<void> {
     this.#clear()

@@ -1,6 +1,6 @@
-import { text } from 'node:stream/consumers'
 import { InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
+import { text } from 'node:stream/consumers'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { stepOf, tellDeployed } from './deploy-progress.js'
 import { Failure } from './failure.js'

@@ -53,9 +53,6 @@ export function prepare(launch: Launch, options: StartOptions): void {
   if (launch.cwd !== undefined) enterFolder(launch.cwd)
 }
 
-/** Collects the values of an option that may be repeated. */
-export const more = (value: string, before: string[] = []): string[] => [...before, value]
-
 /** As APP_ARGS takes them. */
 export function quoted(words: readonly string[]): string {
   return words.map(word => `'${word.replaceAll("'", `'\\''`)}'`).join(' ')

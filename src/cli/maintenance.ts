@@ -3,7 +3,7 @@ import { Argument, InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
-import { more } from './launch.js'
+import { more } from './option-values.js'
 
 interface MaintenanceOptions extends InstanceOptions {
   page?: string

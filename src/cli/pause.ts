@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import { secondsOf } from './seconds.js'
+import { secondsOf } from './option-values.js'
 
 interface PauseOptions extends InstanceOptions {
   for: number

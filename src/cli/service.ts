@@ -5,8 +5,9 @@ import type { Command } from 'commander'
 import { startFolder } from '../config/app-environment.js'
 import { namedUser } from '../config/command-environment.js'
 import type { Context } from './context.js'
-import { launchOf, more, type StartOptions } from './launch.js'
+import { launchOf, type StartOptions } from './launch.js'
 import { unitOf } from './systemd-unit.js'
+import { more } from './option-values.js'
 
 interface ServiceOptions extends StartOptions {
   user?: true

@@ -4,7 +4,8 @@ import { exitCodes } from '../process/exit.js'
 import type { Context } from './context.js'
 import { startDetached } from './detached.js'
 import { Failure } from './failure.js'
-import { launchOf, more, prepare, type Launch, type StartOptions } from './launch.js'
+import { more } from './option-values.js'
+import { launchOf, prepare, type Launch, type StartOptions } from './launch.js'
 import { ecosystemLaunch, isEcosystemFile } from './pm2/ecosystem.js'
 
 interface AllStartOptions extends StartOptions {

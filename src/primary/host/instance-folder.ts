@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
 import { KEPT_FOLDER } from '../../ipc/kept-folder-path.js'
-import { writeSynced } from '../../process/synced-file.js'
 import { requireExclusive } from './exclusive-folder.js'
+import { writeSynced } from '../../process/synced-file.js'
 
 /** `sun_path` holds 108 bytes with its final NUL on Linux, 104 elsewhere. */
 const MAX_SOCKET_PATH = 103

@@ -55,6 +55,9 @@ interface HttpErrorOptions extends ErrorOptions {
   account?: string | undefined
 }
 
+/** Of whatever is away or busy. */
+const RETRY_AFTER_SECONDS = 1
+
 /** An error whose answer is in the catalogue. */
 export class HttpError extends Error {
   readonly status: number
@@ -70,12 +73,10 @@ export class HttpError extends Error {
     this.name = 'HttpError'
     this.status = appErrors[code].status
     this.faults = faults
-    this.retryAfterSeconds = retryAfterSeconds
+    this.retryAfterSeconds = retryAfterSeconds ?? (this.status === 503 ? RETRY_AFTER_SECONDS : undefined)
     this.account = account
   }
 }
-
-const RETRY_AFTER_SECONDS = 1
 
 /** Answers that a defender wants to know of; docs/security.md lists the kinds. */
 const SECURITY_EVENTS = new Map<AppErrorCode, [kind: SecurityEvent, message: string]>([
@@ -89,36 +90,29 @@ const SECURITY_EVENTS = new Map<AppErrorCode, [kind: SecurityEvent, message: str
   ['QUOTA_REACHED', ['limited', 'upload was refused: the account has as much stored as it may']],
 ])
 
+/** The errors of parts, and their codes. The first row that fits counts. */
+const CODES: ReadonlyArray<readonly [fits: (error: unknown) => boolean, code: AppErrorCode]> = [
+  // Before Redis: errors of a connection read the same in both.
+  [error => isStorageUnavailable(error) || error instanceof CacheLoadError, 'STORAGE_UNAVAILABLE'],
+  [error => error instanceof UploadsBusyError, 'UPLOADS_BUSY'],
+  [error => error instanceof StorageFullError, 'STORAGE_FULL'],
+  [error => error instanceof QuotaReachedError, 'QUOTA_REACHED'],
+  [error => error instanceof SourceIdleError, 'UPLOAD_STALLED'],
+  [isRedisUnavailable, 'REDIS_UNAVAILABLE'],
+  [error => error instanceof HashQueueFullError, 'HASHING_BUSY'],
+  // The path does not decode to text, so it names nothing.
+  [error => error instanceof URIError && statusOf(error) === 400, 'NOT_FOUND'],
+  // Errors of Express and its body parsers carry the status they mean.
+  [error => statusOf(error) === 400, 'MALFORMED_BODY'],
+  [error => statusOf(error) === 413, 'BODY_TOO_LARGE'],
+  [error => statusOf(error) === 415, 'UNSUPPORTED_MEDIA_TYPE'],
+]
+
 /** The one place that maps errors to answers. */
 function toHttpError(error: unknown): HttpError {
   if (error instanceof HttpError) return error
-  const cause = { cause: error }
-  // Before Redis: errors of a connection read the same in both.
-  if (isStorageUnavailable(error) || error instanceof CacheLoadError)
-    return new HttpError('STORAGE_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
-  if (error instanceof UploadsBusyError)
-    return new HttpError('UPLOADS_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
-  if (error instanceof StorageFullError) return new HttpError('STORAGE_FULL', cause)
-  if (error instanceof QuotaReachedError) return new HttpError('QUOTA_REACHED', cause)
-  if (error instanceof SourceIdleError) return new HttpError('UPLOAD_STALLED', cause)
-  if (isRedisUnavailable(error))
-    return new HttpError('REDIS_UNAVAILABLE', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
-  if (error instanceof HashQueueFullError) {
-    return new HttpError('HASHING_BUSY', { ...cause, retryAfterSeconds: RETRY_AFTER_SECONDS })
-  }
-  // The path does not decode to text, so it names nothing.
-  if (error instanceof URIError && statusOf(error) === 400) return new HttpError('NOT_FOUND', cause)
-  // Errors of Express and its body parsers carry the status they mean.
-  switch (statusOf(error)) {
-    case 400:
-      return new HttpError('MALFORMED_BODY', cause)
-    case 413:
-      return new HttpError('BODY_TOO_LARGE', cause)
-    case 415:
-      return new HttpError('UNSUPPORTED_MEDIA_TYPE', cause)
-    default:
-      return new HttpError('INTERNAL', cause)
-  }
+  const code = CODES.find(([fits]) => fits(error))?.[1] ?? 'INTERNAL'
+  return new HttpError(code, { cause: error })
 }
 
 /** Answers with `application/problem+json` (RFC 9457). Stack traces go to the log alone. */

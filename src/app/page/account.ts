@@ -36,21 +36,15 @@ export class AccountPanel {
 
   async #register(): Promise<void> {
     const answer = await ask('POST', '/register', this.#credentials)
-    if (answer.status !== 201) this.#notice.show('bad', explain(answer), answer)
+    if (answer.status !== 201) this.#notice.fail(answer)
     else await this.#signIn('Registered and signed in.')
   }
 
   async #signIn(done = 'Signed in.'): Promise<void> {
     const answer = await ask('POST', '/login', this.#credentials)
-    if (answer.status !== 200) {
-      this.#notice.show('bad', explain(answer), answer)
-      return
-    }
+    if (answer.status !== 200) return this.#notice.fail(answer)
     const me = await ask('GET', '/me')
-    if (me.status !== 200) {
-      this.#notice.show('bad', explain(me), me)
-      return
-    }
+    if (me.status !== 200) return this.#notice.fail(me)
     this.#form.reset()
     this.#become(String(me.body['username']))
     this.#notice.show('good', done, answer)
@@ -71,10 +65,7 @@ export class AccountPanel {
 
   async #signOut(): Promise<void> {
     const answer = await ask('POST', '/logout')
-    if (answer.status !== 204) {
-      this.#notice.show('bad', explain(answer), answer)
-      return
-    }
+    if (answer.status !== 204) return this.#notice.fail(answer)
     this.#become(undefined)
     this.#notice.show('plain', 'Signed out, on every worker.', answer)
     element('username', HTMLInputElement).focus()

@@ -1,4 +1,4 @@
-import type { PageAnswer } from './page-answer.js'
+import { explain, type PageAnswer } from './page-answer.js'
 import { create } from './elements.js'
 
 type Kind = 'good' | 'bad' | 'plain'
@@ -11,6 +11,11 @@ export class Notice {
     const line = document.querySelector<HTMLElement>(`#${sectionId} .notice`)
     if (line === null) throw new Error(`#${sectionId} has no notice`)
     this.#line = line
+  }
+
+  /** The request has failed. */
+  fail(answer: PageAnswer): void {
+    this.show('bad', explain(answer), answer)
   }
 
   show(kind: Kind, text: string, answer?: PageAnswer): void {

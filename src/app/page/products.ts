@@ -1,4 +1,4 @@
-import { ask, explain, type PageAnswer } from './page-answer.js'
+import { ask, type PageAnswer } from './page-answer.js'
 import { element } from './elements.js'
 import { busy, Notice } from './notice.js'
 
@@ -22,7 +22,7 @@ async function lookUp(): Promise<void> {
   const answer = await ask('GET', path())
   if (answer.status === 200) show(answer, `${nameOf(answer)} costs ${priceOf(answer)}.`)
   else if (answer.status === 404) notice.show('plain', 'There is no such product. Save one!', answer)
-  else notice.show('bad', explain(answer), answer)
+  else notice.fail(answer)
 }
 
 async function saveProduct(): Promise<void> {
@@ -31,7 +31,7 @@ async function saveProduct(): Promise<void> {
   const answer = await ask('PUT', path(), { name, price })
   if (answer.status === 200) show(answer, `Saved: ${nameOf(answer)}, ${priceOf(answer)}.`)
   else if (answer.status === 401) notice.show('bad', 'Sign in to save products.', answer)
-  else notice.show('bad', explain(answer), answer)
+  else notice.fail(answer)
 }
 
 function show(answer: PageAnswer, text: string): void {

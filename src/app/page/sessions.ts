@@ -1,4 +1,4 @@
-import { ask, explain } from './page-answer.js'
+import { ask } from './page-answer.js'
 import { create, element } from './elements.js'
 import { busy, type Notice } from './notice.js'
 
@@ -46,7 +46,7 @@ export class SessionList {
 
   async #show(): Promise<void> {
     const answer = await ask('GET', '/sessions')
-    if (answer.status !== 200) this.notice.show('bad', explain(answer), answer)
+    if (answer.status !== 200) this.notice.fail(answer)
     else this.#list.replaceChildren(...(answer.body['sessions'] as Session[]).map(session => this.#item(session)))
   }
 
@@ -72,7 +72,7 @@ export class SessionList {
   /** All others without an id. */
   async #end(id?: string): Promise<void> {
     const answer = await ask('POST', '/sessions/end', { password: this.#password.value, ...(id && { id }) })
-    if (answer.status !== 204) this.notice.show('bad', explain(answer), answer)
+    if (answer.status !== 204) this.notice.fail(answer)
     else this.notice.show('good', id === undefined ? 'All other sessions are over.' : 'The session is over.', answer)
     await this.#show()
   }
@@ -80,10 +80,7 @@ export class SessionList {
   async #change(): Promise<void> {
     const json = { currentPassword: this.#password.value, newPassword: this.#newPassword.value }
     const answer = await ask('POST', '/password', json)
-    if (answer.status !== 200) {
-      this.notice.show('bad', explain(answer), answer)
-      return
-    }
+    if (answer.status !== 200) return this.notice.fail(answer)
     this.#endForm.reset()
     this.#changeForm.reset()
     this.notice.show('good', 'Password changed. All other sessions are over.', answer)

@@ -1,4 +1,4 @@
-import { ask, explain, type PageAnswer } from './page-answer.js'
+import { ask, type PageAnswer } from './page-answer.js'
 import { element } from './elements.js'
 import { Gallery, type UploadedFile } from './gallery.js'
 import { busy, Notice } from './notice.js'
@@ -31,14 +31,14 @@ export function startUploads(): void {
       notice.show('good', `Stored ${file.name}.`, answer)
       form.reset()
     } else if (answer.status === 401) notice.show('bad', 'Sign in to upload files.', answer)
-    else notice.show('bad', explain(answer), answer)
+    else notice.fail(answer)
   }
 
   async function remove(file: UploadedFile): Promise<void> {
     const answer = await ask('DELETE', file.url)
     if (answer.status === 204) forget(file, `Deleted ${file.name}.`, answer)
     else if (answer.status === 401) notice.show('bad', 'Sign in to delete files.', answer)
-    else if (answer.status !== 404) notice.show('bad', explain(answer), answer)
+    else if (answer.status !== 404) notice.fail(answer)
     // The file does not exist or belongs to another account. A GET shows which.
     else if ((await ask('HEAD', file.url)).status === 404) forget(file, `${file.name} was gone already.`, answer)
     else notice.show('bad', `${file.name} belongs to another account.`, answer)

@@ -1,5 +1,6 @@
 /** The OpenAPI 3.1 description of the built-in app, served at `/openapi.json`. docs/http-api.md says the same in words. */
 
+import { Router } from 'express'
 import { accountPaths } from './account-paths.js'
 import { schemas } from './openapi-schemas.js'
 import { productPaths } from './product-paths.js'
@@ -23,4 +24,13 @@ export const openapi = {
       session: { type: 'apiKey', in: 'cookie', name: 'outpost.sid' },
     },
   },
+}
+
+/** GET /openapi.json */
+export function openapiRoutes(): Router {
+  const router = Router()
+  router.get('/openapi.json', (_request, response) => {
+    response.set('Cache-Control', 'no-cache').json(openapi)
+  })
+  return router
 }

@@ -1,10 +1,10 @@
 import type { Deployed, DeployProgress, DeployReport } from '../control/protocol.js'
-import type { Output } from './output.js'
+import type { Context, InstanceOptions } from './context.js'
 import { table } from './table.js'
 import { count, mebibytes, percent } from './units.js'
 
 /** A step of a deploy as people read it. */
-export function stepOf(event: DeployProgress): string {
+function stepOf(event: DeployProgress): string {
   switch (event.event) {
     case 'received':
       return `${event.release} is received: ${count(event.files, 'file')}, ${Math.ceil(event.bytes / 1024)} KiB`
@@ -40,9 +40,18 @@ export function reportLines({ before, fresh, remark }: DeployReport): string[] {
   return remark === undefined ? lines : [...lines, remark]
 }
 
-/** Tells the end of a deploy or a rollback. @param url of the public port, for the link to a preview */
-export function tellDeployed(output: Output, deployed: Deployed, json: boolean, url = ''): void {
-  if (json) return output.json({ event: 'done', ...deployed })
+/**
+ * Tells the steps of a deploy or a rollback as they come, and its end.
+ * @param url of the public port, for the link to a preview
+ */
+export async function tellChange(
+  { output }: Context,
+  { json }: InstanceOptions,
+  change: (onProgress: (event: DeployProgress) => void) => Promise<Deployed>,
+  url = '',
+): Promise<void> {
+  const deployed = await change(event => (json === true ? output.json(event) : output.print(stepOf(event))))
+  if (json === true) return output.json({ event: 'done', ...deployed })
   if (deployed.report !== undefined) output.print(...reportLines(deployed.report))
   const { release, preview } = deployed
   if (preview === undefined) return output.print(output.paint('green', `${release} is live`))

@@ -4,7 +4,7 @@ import type { Readable } from 'node:stream'
 import { InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import { stepOf, tellDeployed } from './deploy-progress.js'
+import { tellChange } from './deploy-progress.js'
 import { Failure } from './failure.js'
 import { packFolder } from './packed-folder.js'
 import { urlOf } from './status.js'
@@ -33,18 +33,13 @@ export function addDeploy(program: Command, context: Context): void {
       '\nWhen it fails, it is taken back by itself, the release before serves on, and the exit code is 1.',
     )
     .action(async (source: string, options: DeployOptions) => {
-      const { output } = context
       const { client, dataDir } = await instanceOf(options, context)
       const status = await client.status()
       const { app } = status
       const archive = await archiveOf(source, dataDir, app)
       const preview = options.preview === true
       const query = { source: nameOf(source), ...(preview ? { preview: '1' } : { stages: stagesOf(options) }) }
-      const deployed = await client.deploy(archive, query, event => {
-        if (options.json === true) output.json(event)
-        else output.print(stepOf(event))
-      })
-      tellDeployed(output, deployed, options.json === true, urlOf(status))
+      await tellChange(context, options, told => client.deploy(archive, query, told), urlOf(status))
     })
 }
 

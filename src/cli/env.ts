@@ -2,7 +2,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import { exitCodes } from '../process/exit.js'
 import { text } from 'node:stream/consumers'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import { stepOf, tellDeployed } from './deploy-progress.js'
+import { tellChange } from './deploy-progress.js'
 import { Failure } from './failure.js'
 
 const ACTIONS = ['set', 'unset', 'list'] as const
@@ -25,11 +25,7 @@ export function addEnv(program: Command, context: Context): void {
         return output.print(...Object.entries(env).map(([name, value]) => `${name}=${value}`))
       }
       const change = action === 'set' ? { set: await valuesOf(variables) } : { unset: [...variables] }
-      const deployed = await client.setEnvironment(change, event => {
-        if (options.json === true) output.json(event)
-        else output.print(stepOf(event))
-      })
-      tellDeployed(output, deployed, options.json === true)
+      await tellChange(context, options, told => client.setEnvironment(change, told))
     })
 }
 

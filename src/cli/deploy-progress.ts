@@ -16,6 +16,8 @@ function stepOf(event: DeployProgress): string {
       return `a worker of ${event.release} is started`
     case 'filling':
       return `all workers of ${event.release} are started`
+    case 'withdrawing':
+      return `${event.release} is taken back`
   }
 }
 

@@ -169,7 +169,7 @@ const operations: Record<RouteName, object> = {
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
       ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', ...ONE_CHANGE_AT_A_TIME),
-      ...problems('TAKEN_BACK', 'STOPPING'),
+      ...problems('ROLLED_BACK', 'TAKEN_BACK', 'STOPPING'),
     },
   },
   environment: {
@@ -181,7 +181,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: true, content: content('EnvironmentChange') },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('INVALID_BODY', ...ONE_CHANGE_AT_A_TIME, 'TAKEN_BACK', 'STOPPING'),
+      ...problems('INVALID_BODY', ...ONE_CHANGE_AT_A_TIME, 'ROLLED_BACK', 'TAKEN_BACK', 'STOPPING'),
     },
   },
   run: {

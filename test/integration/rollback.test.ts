@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import type { ControlError, Deployed } from '#src/control/protocol.js'
-import { ask } from '../helpers/client.js'
+import { ask, Load } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, archiveOf, deploy, folderOf, heldArchive } from '../helpers/releases.js'
@@ -11,8 +11,12 @@ import { appThatSays, archiveOf, deploy, folderOf, heldArchive } from '../helper
 const MESSAGE = /^The app was rolled back to release r1 during this deploy/
 
 /** `r2` is live, and `r1` is what it was before. */
-async function twoReleases(t: Test): Promise<{ cluster: Cluster; client: ControlClient; text: () => Promise<string> }> {
-  const cluster = await Cluster.start(t, { APP: folderOf(t, appThatSays('start')), EMBED: 'none', WORKERS: '1' })
+async function twoReleases(
+  t: Test,
+  env: Record<string, string> = {},
+): Promise<{ cluster: Cluster; client: ControlClient; text: () => Promise<string> }> {
+  const APP = folderOf(t, appThatSays('start'))
+  const cluster = await Cluster.start(t, { APP, EMBED: 'none', WORKERS: '1', ...env })
   await deploy(t, cluster, appThatSays('one'))
   await deploy(t, cluster, appThatSays('two'))
   const text = async (): Promise<string> => (await ask(cluster.url, '/')).text
@@ -75,3 +79,69 @@ void t.test('a deploy goes on after a rollback that has failed, or that has only
   t.equal((await ask(cluster.url, '/')).text, 'five')
   t.match(await cluster.stop(), { code: 0 })
 })
+
+for (const BALANCERS of ['1', '0']) {
+  void t.test(`a rollback during a trial ends the trial at once with BALANCERS=${BALANCERS}`, async t => {
+    const { cluster, client, text } = await twoReleases(t, { BALANCERS, WORKERS: '2' })
+    const trialOf = async (says: string, step: string, stages: string): Promise<{ error: Promise<ControlError> }> => {
+      let error: Promise<ControlError> | undefined
+      await new Promise<void>(reached => {
+        const deployed = deploy(t, cluster, appThatSays(says), stages, event => {
+          if (event.event === step) reached()
+        })
+        error = failureOf(deployed)
+      })
+      return { error: error! }
+    }
+    const clientsOf = async (): Promise<string[]> => [
+      ...new Set(await Promise.all(Array.from({ length: 20 }, () => text()))),
+    ]
+
+    await t.test('the other clients keep their release, and the deploy is told why, with the figures', async t => {
+      const load = new Load(cluster.url, '/', 8)
+      const { error } = await trialOf('three', 'baking', '50:600')
+      const gotIt = (): boolean => load.answered > 200
+      await until(gotIt, 'answers of both')
+      t.match(await failureOf(client.rollback('r3')), { code: 'DEPLOY_UNDER_WAY' }, 'that one is on trial')
+      t.match(await failureOf(client.rollback('r9')), { code: 'UNKNOWN_RELEASE' })
+      const events: string[] = []
+      const begun = performance.now()
+      t.strictSame(await client.rollback(undefined, ({ event }) => events.push(event)), { release: 'r2' })
+      t.comment(`${Math.round(performance.now() - begun)} ms until the trial had ended`)
+      t.strictSame(events, ['withdrawing'])
+      t.strictSame(await clientsOf(), ['two'])
+      const { failures, answers } = await load.stop()
+      t.strictSame([failures, answers.filter(({ status }) => status !== 200)], [[], []])
+      t.ok(answers.some(answer => answer.text === 'three'))
+      const { code, message, report } = await error
+      t.strictSame([code, message], ['ROLLED_BACK', 'release r3 is taken back: the app was rolled back to r2'])
+      t.ok((report?.fresh.requests ?? 0) > 0 && (report?.before.requests ?? 0) > 0, 'both have figures')
+      t.match(await client.releases(), [
+        { id: 'r3', state: 'taken-back', reason: 'the app was rolled back to r2' },
+        { id: 'r2', state: 'live' },
+      ])
+    })
+
+    await t.test('another release that is named takes over', async t => {
+      const { error } = await trialOf('four', 'baking', '50:600')
+      t.strictSame(await client.rollback('r1'), { release: 'r1' })
+      t.strictSame(await clientsOf(), ['one'])
+      t.match(await error, { code: 'ROLLED_BACK', message: /r4 is taken back: the app was rolled back to r1$/ })
+      t.strictSame(await client.rollback(), { release: 'r2' }, 'it was live before that')
+    })
+
+    await t.test('a change of variables is on its way as well, and is ended', async t => {
+      let error: Promise<ControlError> | undefined
+      await new Promise<void>(reached => {
+        const set = client.setEnvironment({ set: { A: '1' } }, ({ event }) => {
+          if (event === 'filling') reached()
+        })
+        error = failureOf(set)
+      })
+      t.strictSame(await client.rollback(), { release: 'r2' })
+      t.match(await error, { code: 'ROLLED_BACK' })
+      t.strictSame(await client.environment(), {})
+    })
+    t.match(await cluster.stop(), { code: 0 })
+  })
+}

@@ -233,10 +233,11 @@ export class World implements SimulatedWorld {
     else this.#shutDown()
   }
 
-  /** A deploy of a new release, or a rollback to one of those before. Refused while another, or a reload, is under way. */
+  /** A deploy of a new release, or a rollback: to one of those before, or of what is under way. Refused during a reload. */
   #changeRelease(): void {
     const { settled, abandonedUpTo } = this.history
-    if (this.#switch.underWay !== undefined || this.#generation > Math.max(settled, abandonedUpTo)) return
+    if (this.#switch.underWay !== undefined) return this.#endChange()
+    if (this.#generation > Math.max(settled, abandonedUpTo)) return
     if (this.#chance.happens(0.3)) return this.#changePreview()
     const back = `r${this.#chance.between(0, this.#lastRelease)}`
     const isBack = back !== this.#switch.current && this.#chance.happens(0.4)
@@ -254,6 +255,12 @@ export class World implements SimulatedWorld {
     }
     const keepWarmMs = this.#chance.between(0, 20_000)
     this.#switch.begin({ to, stages: isBack ? [] : stages, keepWarmMs, watcher }, this.now)
+  }
+
+  #endChange(): void {
+    if (this.#chance.happens(0.5)) return
+    this.#tell('rollback of what is under way')
+    this.#switch.endChange({ reason: 'the app was rolled back', isByHand: true })
   }
 
   /** A release that no client gets is begun, in place of another one, or ended. */

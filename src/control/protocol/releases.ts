@@ -111,6 +111,7 @@ export const deployProgressSchema = z.discriminatedUnion('event', [
   }),
   z.object({ event: z.literal('previewing'), release: z.string() }),
   z.object({ event: z.literal('filling'), release: z.string() }),
+  z.object({ event: z.literal('withdrawing'), release: z.string() }),
 ])
 
 export type EnvironmentChange = z.infer<typeof environmentChangeSchema>

@@ -1,8 +1,8 @@
 import { ControlError } from '../../control/protocol.js'
 
 /**
- * Whose turn it is to change the releases: one command at a time. A rollback goes ahead of a deploy whose release is
- * still being received or installed: nothing of that is live yet, and a slow sender is not to keep an app broken.
+ * Whose turn it is to change the releases: one command at a time. A rollback goes ahead of the others: neither a slow
+ * sender nor a release on trial is to keep an app broken.
  */
 export class DeployTurns {
   #isTaken = false
@@ -47,13 +47,12 @@ export class DeployTurns {
   }
 
   /**
-   * Takes a turn, ahead of a release that is being prepared.
+   * Takes a turn, ahead of all but another one ahead.
    * @param rolledBack to be called when clients get another release: what is being prepared is given up
    * @throws {ControlError} `DEPLOY_UNDER_WAY`
    */
   async takeAhead<T>(work: (rolledBack: (to: string) => void) => Promise<T>): Promise<T> {
-    const isFree = !this.#isTaken || this.#preparation !== undefined
-    if (!isFree || this.#rollback !== undefined || this.isChanging()) throw new ControlError('DEPLOY_UNDER_WAY')
+    if (this.#rollback !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
     const rollback = work(to => this.#preparation?.abort(rolledBackTo(to)))
     this.#rollback = rollback
     try {

@@ -21,6 +21,7 @@ import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
 import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
 import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
+import { wayBack } from './way-back.js'
 
 export interface DeployerOptions extends ReleaserOptions {
   /** Keeps the app that the program was started with, before another release takes its place. */
@@ -213,24 +214,21 @@ export class Deployer implements Service {
   }
 
   /**
-   * Goes back to an earlier release, at once if its workers are still ready. A deploy whose release is not installed yet
-   * is given up.
-   * @param id undefined: the release before
+   * Goes back to an earlier release, at once if its workers are still ready. A deploy is given up, whatever it is at.
+   * @param id undefined: the release before; during a trial the one that the other clients get
    * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
    */
   rollback(id: string | undefined, told: Told): Promise<Deployed> {
     return this.#turns.takeAhead(async rolledBack => {
       const { store, runner, keepStarted } = this.options
       await keepStarted()
-      const to = id ?? store.previous
-      if (to === undefined)
-        throw new ControlError('UNKNOWN_RELEASE', { message: 'There is no release before this one.' })
-      if (to === runner.releases.current && runner.releases.preview !== undefined) {
+      const { to, ends, isServed } = wayBack(id, runner.releases, this.#releaser.isChanging, store)
+      if (ends === 'change') await this.#releaser.endChange(to, told)
+      if (ends === 'preview') {
         runner.endPreview()
         await this.#releaser.routed()
-        return { release: to }
       }
-      this.#requireRelease(to)
+      if (isServed) return { release: to }
       const deployed = await this.#releaser.change(to, [], 0, told)
       rolledBack(to)
       return deployed

@@ -6,6 +6,8 @@ export interface Fault {
   /** The last output of the worker that failed, whole once `printed` has resolved. */
   readonly lastLines?: readonly string[]
   readonly printed?: Promise<void>
+  /** A person wants the release before; the new one need not be at fault. */
+  readonly isByHand?: true
 }
 
 /** The end of a worker that was not asked for. */

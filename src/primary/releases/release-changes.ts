@@ -1,4 +1,5 @@
 import { ControlError } from '../../control/protocol.js'
+import type { Fault } from './fault.js'
 import type { Previewing } from './preview.js'
 import type { ReleaseRunner } from './release-runner.js'
 import type { ReleaseSwitch, Switching } from './release-switch.js'
@@ -34,6 +35,11 @@ export class ReleaseChanges implements ReleaseRunner {
 
   endPreview(): void {
     this.releases.endPreview()
+    this.executor.ask()
+  }
+
+  endChange(fault: Fault): void {
+    this.releases.endChange(fault)
     this.executor.ask()
   }
 

@@ -1,3 +1,4 @@
+import type { Fault } from './fault.js'
 import type { Previewing } from './preview.js'
 import type { ReleaseSwitch, Switching } from './release-switch.js'
 
@@ -14,6 +15,8 @@ export interface ReleaseRunner {
    */
   previewRelease(previewing: Previewing): void
   endPreview(): void
+  /** The release whose change is under way is taken back. */
+  endChange(fault: Fault): void
   /** To be called within a change of releases. Resolves when every balancing process follows it. */
   routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm' | 'preview'>

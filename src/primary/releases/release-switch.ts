@@ -144,6 +144,11 @@ export class ReleaseSwitch {
     if (stages.length === 0) watcher.filling()
   }
 
+  /** The release whose change is under way is taken back. None of it goes on, whatever it is at. */
+  endChange(fault: Fault): void {
+    if (this.underWay !== undefined && this.#change !== undefined) this.#change.fault ??= fault
+  }
+
   /** Begins a preview, in place of another one. No change may be under way. */
   beginPreview(previewing: Previewing, now: number): void {
     this.endPreview()

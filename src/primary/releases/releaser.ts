@@ -7,7 +7,7 @@ import type { Stage } from '../plan/deployment.js'
 import type { Fault } from './fault.js'
 import type { ReleaseRunner } from './release-runner.js'
 import type { ReleaseStore } from './release-store.js'
-import type { Comparison } from './release-switch.js'
+import type { Comparison, Switching } from './release-switch.js'
 
 export interface ReleaserOptions {
   store: ReleaseStore
@@ -28,43 +28,84 @@ const LAST_FIGURES_MS = 200
 
 /** Brings an installed release to its clients, and records and reports the outcome. */
 export class Releaser {
+  /** The release that is on its way to the clients, or is being taken back from them. */
+  #change: { release: string; end: Promise<unknown> } | undefined
+
   constructor(private readonly options: ReleaserOptions) {}
 
-  /** All clients get it, if it passes its trial. @throws {ControlError} `TAKEN_BACK` and those of the runner */
+  /** Whether a release is on its way to the clients, or is being taken back from them. */
+  get isChanging(): boolean {
+    return this.#change !== undefined
+  }
+
+  /**
+   * The release that is on its way to the clients is taken back.
+   * @param to the release that is wanted
+   * @returns when no client gets it any more, and whoever wanted it has been told
+   */
+  async endChange(to: string, told: Told): Promise<void> {
+    if (this.#change === undefined) return
+    const { release, end } = this.#change
+    told({ event: 'withdrawing', release })
+    this.options.runner.endChange({ reason: `the app was rolled back to ${to}`, isByHand: true })
+    await Promise.allSettled([end])
+  }
+
+  /**
+   * All clients get it, if it passes its trial.
+   * @throws {ControlError} `TAKEN_BACK`, `ROLLED_BACK` and those of the runner
+   */
   change(to: string, stages: readonly Stage[], keepWarmMs: number, told: Told): Promise<Deployed> {
-    const { store, runner, log } = this.options
-    return new Promise((resolve, reject) => {
-      const takenBack = (fault: Fault, comparison: () => Comparison | undefined): void => {
-        store.takenBack(to, fault.reason)
-        const message = `release ${to} is taken back: ${fault.reason}; ${runner.releases.current} serves as before`
-        void Promise.all([fault.printed, sleep(LAST_FIGURES_MS), this.routed()]).then(() => {
-          const compared = comparison()
-          const report = compared && reportOf(compared)
-          log.error({ release: to, reason: fault.reason, ...report }, 'release is taken back')
-          const lastLines = fault.lastLines && [...fault.lastLines]
-          reject(new ControlError('TAKEN_BACK', { message, lastLines, report }))
-        })
-      }
-      const live = (comparison: Comparison | undefined): void => {
-        const report = comparison && reportOf(comparison)
-        store.setLive(to)
-        log.info({ release: to, ...report }, 'release is live')
-        // A request that comes after the answer gets the new release.
-        void this.routed().then(() => resolve({ release: to, ...(report && { report }) }))
-      }
-      const watcher = {
-        baking: (share: number, ms: number): void => told({ event: 'baking', release: to, share, seconds: ms / 1_000 }),
-        filling: (): void => told({ event: 'filling', release: to }),
-        live,
-        takenBack,
-      }
-      try {
-        runner.changeRelease({ to, stages, keepWarmMs, watcher })
-      } catch (error) {
-        store.takenBack(to, (error as Error).message)
-        throw error
+    const { store, runner } = this.options
+    const { watcher, end } = this.#watch(to, told)
+    try {
+      runner.changeRelease({ to, stages, keepWarmMs, watcher })
+    } catch (error) {
+      // One that was there before has done nothing to be taken back for.
+      if (store.get(to)?.outcome === 'installed') store.takenBack(to, (error as Error).message)
+      throw error
+    }
+    this.#change = { release: to, end }
+    return end
+  }
+
+  #watch(to: string, told: Told): { watcher: Switching['watcher']; end: Promise<Deployed> } {
+    const { store, log } = this.options
+    let watcher!: Switching['watcher']
+    const end = new Promise<Deployed>((resolve, reject) => {
+      watcher = {
+        baking: (share, ms) => told({ event: 'baking', release: to, share, seconds: ms / 1_000 }),
+        filling: () => told({ event: 'filling', release: to }),
+        live: comparison => {
+          const report = comparison && reportOf(comparison)
+          store.setLive(to)
+          this.#change = undefined
+          log.info({ release: to, ...report }, 'release is live')
+          // A request that comes after the answer gets the new release.
+          void this.routed().then(() => resolve({ release: to, ...(report && { report }) }))
+        },
+        takenBack: (fault, comparison) => {
+          store.takenBack(to, fault.reason)
+          void Promise.all([fault.printed, sleep(LAST_FIGURES_MS), this.routed()]).then(() => {
+            this.#change = undefined
+            reject(this.#failureOf(to, fault, comparison()))
+          })
+        },
       }
     })
+    return { watcher, end }
+  }
+
+  #failureOf(to: string, fault: Fault, comparison: Comparison | undefined): ControlError {
+    const { runner, log } = this.options
+    const { reason, isByHand = false } = fault
+    const report = comparison && reportOf(comparison)
+    log[isByHand ? 'warn' : 'error']({ release: to, reason, ...report }, 'release is taken back')
+    const message = `release ${to} is taken back: ${reason}`
+    if (isByHand) return new ControlError('ROLLED_BACK', { message, report })
+    const lastLines = fault.lastLines && [...fault.lastLines]
+    const serves = `${runner.releases.current} serves as before`
+    return new ControlError('TAKEN_BACK', { message: `${message}; ${serves}`, lastLines, report })
   }
 
   /** Only clients that ask for it get it. @throws {ControlError} `TAKEN_BACK` and those of the runner */

@@ -14,7 +14,7 @@ const signSchema = z.object({
   withinMs: z.number().positive(),
 })
 
-/** An upgrade during which nobody may answer commands. */
+/** An upgrade during which nobody may answer commands, or a program after which another one would come. */
 interface UpgradeSign {
   /** The pid of the process that outlasts the upgrade. */
   launcher: number
@@ -23,12 +23,12 @@ interface UpgradeSign {
 
 const fileIn = (dataDir: string): string => join(dataDir, 'upgrade.json')
 
-/** From now on commands wait for the next program. */
+/** From now on commands that find no program wait for the next one. */
 export function announceUpgrade(dataDir: string, { launcher: pid, withinMs }: UpgradeSign): void {
   writeSynced(fileIn(dataDir), JSON.stringify({ launcher: { pid, startedAt: startedAt(pid) }, withinMs }))
 }
 
-/** A program takes commands, or none is to follow. */
+/** None is to follow. */
 export function withdrawUpgrade(dataDir: string): void {
   fs.rmSync(fileIn(dataDir), { force: true })
 }

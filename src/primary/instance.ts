@@ -9,7 +9,6 @@ import { rarely } from '../process/rarely.js'
 import { realPath } from '../process/real-path.js'
 import { ServiceStack, together, type Service } from '../process/service.js'
 import { registerInstance } from '../control/instance-registry.js'
-import { withdrawUpgrade } from '../control/upgrade-sign.js'
 import { portDoor, socketDoor } from '../control/door.js'
 import { ControlServer } from '../control/server.js'
 import { TokenStore } from '../control/token-store.js'
@@ -235,7 +234,6 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   ]
   const services = new ServiceStack(all)
   await services.start()
-  withdrawUpgrade(config.dataDir)
   void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
     () => {
       const { host, port } = publicPort

@@ -17,8 +17,9 @@ const START_RESERVE_MS = 60_000
 /** Starts an instance and keeps it until a signal or an upgrade ends it. Ends the process. */
 export async function runPrimary(): Promise<never> {
   const signals = begin(PRIMARY)
-  const launcher = new Launcher({ node: process.execPath, program })
-  const instance = await started({ successors: launcher })
+  const settings = readSettings()
+  const launcher = new Launcher({ node: process.execPath, program }, settings.config.dataDir)
+  const instance = await started({ settings, successors: launcher })
   const ending = await Promise.race([untilStopped(instance, signals), portLost(instance)])
   if (ending === 'handed over') exitLike(await launcher.run())
   exit(ending)
@@ -73,7 +74,7 @@ function readSettings(tell?: (reason: string) => void): Settings {
 }
 
 async function started(
-  { settings = readSettings(), ...rest }: Omit<InstanceStart, keyof Settings> & { settings?: Settings },
+  { settings, ...rest }: Omit<InstanceStart, keyof Settings> & { settings: Settings },
   tell?: (reason: string) => void,
 ): Promise<Instance> {
   try {

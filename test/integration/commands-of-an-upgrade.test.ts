@@ -53,8 +53,8 @@ void t.test('a command in the middle of an upgrade waits for the version that ta
   t.match(await ran, { code: 0 })
   t.match(await only, { code: 0, out: /9\.0\.0/ })
   t.match(await (await ControlClient.of(cluster.dataDir)).status(), { pid: next, wanted: { workers: 2 } })
-  t.notOk(existsSync(join(cluster.dataDir, 'upgrade.json')))
   t.match(await cluster.stop(), { code: 0 })
+  t.notOk(existsSync(join(cluster.dataDir, 'upgrade.json')))
 })
 
 void t.test('outpost stop in the middle of an upgrade stops the version that takes over', async t => {

@@ -7,6 +7,7 @@ import type { Status } from '#src/control/protocol.js'
 import { titleOf } from '#scripts/lib/proc.js'
 import { ask, Load } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
+import { Shell } from '../helpers/command.js'
 import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 import { folderOf } from '../helpers/releases.js'
@@ -183,6 +184,9 @@ void t.test('a version that ends unasked soon after it has served is followed by
     while (!over.signal.aborted) await ask(cluster.url, '/').catch((error: unknown) => failures.push(error))
   })()
   kill(pid, 'SIGKILL')
+  await until(() => !isAlive(pid), 'its end')
+  const asked = await new Shell(t).run(['releases', '--data-dir', cluster.dataDir])
+  t.match(asked, { code: 0, out: /start/ }, 'a command waits meanwhile')
   const back = await nextStatus(cluster, pid)
   t.equal(back.version, '0.1.0')
   await cluster.printed(/"failure":"it ended \d+ s after it served: SIGKILL".*upgrade has failed/)

@@ -77,7 +77,7 @@ export class Handover {
   /** The instance ends for another reason, and nothing is to follow. */
   cancel(): void {
     this.#isCancelled = true
-    withdrawUpgrade(this.parts.config.dataDir)
+    if (this.#isPreparing) withdrawUpgrade(this.parts.config.dataDir)
     this.parts.successors.cancel()
   }
 

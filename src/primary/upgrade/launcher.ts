@@ -1,4 +1,5 @@
 import { ControlError } from '../../control/protocol.js'
+import { announceUpgrade, withdrawUpgrade } from '../../control/upgrade-sign.js'
 import { exitCodes } from '../../process/exit.js'
 import type { BoundHandle } from '../host/bound-handle.js'
 import type { Bound } from '../host/public-port.js'
@@ -14,6 +15,8 @@ const SERVING_MS = 120_000
 const PROVING_MS = 60_000
 /** A program that has failed stops what it has started within this time. */
 const FAILED_END_MS = 40_000
+/** The program before takes commands again within this time. */
+const COMEBACK_MS = FAILED_END_MS + 60_000
 
 /**
  * The process that a person or a service manager has started. It serves by itself until the first upgrade. After that it
@@ -30,8 +33,14 @@ export class Launcher implements Successors {
   #kept: BoundHandle | undefined
   #isStopping = false
 
-  /** @param ownFile the program of this process */
-  constructor(private readonly ownFile: ProgramFile) {}
+  /**
+   * @param ownFile the program of this process
+   * @param dataDir where commands look for a program that is to follow, when none takes them
+   */
+  constructor(
+    private readonly ownFile: ProgramFile,
+    private readonly dataDir: string,
+  ) {}
 
   async prepare(file: ProgramFile, { handle, host, port }: Bound): Promise<Prepared> {
     if (this.#preparing !== undefined || this.#next !== undefined) throw new ControlError('UPGRADE_UNDER_WAY')
@@ -77,6 +86,7 @@ export class Launcher implements Successors {
       const { program, port } = this.#next
       this.#next = undefined
       this.#kept = port.handle
+      this.#announceComeback()
       const failure = (await this.#failureOf(program)) ?? (await this.#earlyEndOf(program))
       const last = failure === undefined ? program : this.#comeBack(before, port, failure)
       this.#closePort()
@@ -85,6 +95,7 @@ export class Launcher implements Successors {
       await last.ended
     }
     this.cancel()
+    withdrawUpgrade(this.dataDir)
     return this.#current?.exitCode ?? exitCodes.failure
   }
 
@@ -120,13 +131,24 @@ export class Launcher implements Successors {
     const proven = new Promise<boolean>(resolve => (timer = setTimeout(resolve, PROVING_MS, true)))
     const isProven = await Promise.race([proven, program.ended.then(() => false)])
     clearTimeout(timer)
+    if (isProven && this.#next === undefined) withdrawUpgrade(this.dataDir)
     if (isProven || this.#isStopping || this.#next !== undefined || program.exitCode === exitCodes.ok) return undefined
     return `it ended ${Math.round((performance.now() - served) / 1_000)} s after it served: ${program.ending ?? ''}`
+  }
+
+  /** Until a program is proven, another one follows it, and commands wait for that. */
+  #announceComeback(): void {
+    try {
+      announceUpgrade(this.dataDir, { launcher: process.pid, withinMs: COMEBACK_MS })
+    } catch {
+      // On a full disk commands fail at once; the programs go on.
+    }
   }
 
   /** Nothing is to follow, and connections are refused when the program that serves has closed its port. */
   #stop(): void {
     this.#isStopping = true
+    withdrawUpgrade(this.dataDir)
     this.#closePort()
   }
 

@@ -50,12 +50,13 @@ export async function startDetached({ output, program }: Context, json: boolean)
     const otherwise = Promise.race([background.ended, interruption.given])
     const status = await untilItServes(background, config.dataDir, otherwise)
     const logs = join(config.dataDir, 'logs', 'outpost.log')
-    if (json) return output.json({ pid: status.pid, url: urlOf(status), dataDir: config.dataDir, logs })
-    const { pid, wanted } = status
-    output.print(
-      `${output.paint('green', `Outpost serves ${urlOf(status)}`)} (pid ${pid}, ${count(wanted.workers, 'worker')})`,
-    )
+    const { pid, wanted, release = 'start' } = status
+    const isAsStarted = release === 'start'
+    if (json) return output.json({ pid, url: urlOf(status), release, dataDir: config.dataDir, logs })
+    const facts = [`pid ${pid}`, count(wanted.workers, 'worker'), ...(isAsStarted ? [] : [`release ${release}`])]
+    output.print(`${output.paint('green', `Outpost serves ${urlOf(status)}`)} (${facts.join(', ')})`)
     output.print(`logs: ${logs}, or outpost logs -f`)
+    if (!isAsStarted) output.note(`${release} was live at the last stop, and is again: outpost deploy replaces it`)
   } finally {
     clearTimeout(hint)
     if (process.getuid?.() === 0) fs.rmSync(dirname(background.stderrFile), { recursive: true, force: true })

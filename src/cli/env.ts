@@ -1,4 +1,5 @@
-import { InvalidArgumentError, type Command } from 'commander'
+import { Argument, type Command } from 'commander'
+import { faultOfName } from '../control/protocol.js'
 import { exitCodes } from '../process/exit.js'
 import { text } from 'node:stream/consumers'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
@@ -11,12 +12,16 @@ type Action = (typeof ACTIONS)[number]
 
 export function addEnv(program: Command, context: Context): void {
   instanceCommand(program, 'env', 'sets variables of the app, by a release of their own')
-    .argument('<action>', 'set, unset or list', actionOf)
+    .addArgument(new Argument('<action>', 'set, unset or list').choices(ACTIONS))
     .argument('[variables...]', 'NAME=value to set; NAME alone for a value on standard input; NAME to unset')
     .action(async (action: Action, variables: readonly string[], options: InstanceOptions) => {
       const { output } = context
       if ((action === 'list') !== (variables.length === 0)) {
         throw new Failure(exitCodes.usage, action === 'list' ? 'env list takes no variables' : `env ${action} what?`)
+      }
+      for (const variable of variables) {
+        const fault = faultOfName(action === 'set' ? variable.replace(/=.*$/s, '') : variable)
+        if (fault !== undefined) throw new Failure(exitCodes.usage, fault)
       }
       const { client } = await instanceOf(options, context)
       if (action === 'list') {
@@ -27,12 +32,6 @@ export function addEnv(program: Command, context: Context): void {
       const change = action === 'set' ? { set: await valuesOf(variables) } : { unset: [...variables] }
       await tellChange(context, options, told => client.setEnvironment(change, told))
     })
-}
-
-function actionOf(text: string): Action {
-  const action = ACTIONS.find(each => each === text)
-  if (action === undefined) throw new InvalidArgumentError(`It is one of ${ACTIONS.join(', ')}.`)
-  return action
 }
 
 async function valuesOf(variables: readonly string[]): Promise<Record<string, string>> {

@@ -5,7 +5,7 @@ import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
 import type { Output } from './output.js'
-import { screenOf } from './screen.js'
+import { screenOf, sizeOf } from './screen.js'
 
 const EACH_MS = 1_000
 const KEPT_LINES = 200
@@ -86,8 +86,7 @@ class LiveScreen {
   async #draw(): Promise<void> {
     try {
       const status = await this.client.status()
-      const { columns, rows } = this.output.stdout
-      const lines = screenOf(status, this.#log, { columns, rows }, this.output.paint)
+      const lines = screenOf(status, this.#log, sizeOf(this.output.stdout), this.output.paint)
       this.output.stdout.write(HOME + lines.map(line => line + TO_END_OF_LINE).join('\r\n'))
     } catch (error) {
       this.#fail(error)

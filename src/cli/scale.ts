@@ -1,6 +1,9 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import type { Scale, Scaled } from '../control/protocol.js'
+import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { Failure } from './failure.js'
+import { readyWorkersOf } from './status.js'
 import { count } from './units.js'
 
 interface ScaleOptions extends InstanceOptions {
@@ -18,22 +21,24 @@ interface Change {
 export function addScale(program: Command, context: Context): void {
   instanceCommand(program, 'scale', 'changes how many processes run, until the next start')
     .argument(
-      '<counts...>',
+      '[counts...]',
       'how many workers, or +N or -N for more or fewer; NAME=N for a process of the Procfile',
       (text: string, before: Change[] | undefined) => [...(before ?? []), changeOf(text)],
     )
     .option('--balancers <number>', 'how many balancers', text => changeOf(text).number)
-    .action(async (changes: Change[], options: ScaleOptions) => {
+    .action(async (changes: Change[] | [], options: ScaleOptions) => {
       const { balancers, json } = options
       const { output } = context
+      if (changes.length === 0 && balancers === undefined) throw new Failure(exitCodes.usage, 'scale what?')
       const { client } = await instanceOf(options, context)
-      const { wanted, processes } = await client.status()
+      const status = await client.status()
+      const { wanted } = status
       const scaled = await client.scale({
         ...scaleOf(changes, wanted),
         ...(balancers === undefined ? {} : { balancers }),
       })
       if (json === true) return output.json(scaled)
-      const running = processes.filter(({ role, state }) => role === 'worker' && state === 'ready').length
+      const running = readyWorkersOf(status)
       if (changes.some(({ name }) => name === undefined) || balancers !== undefined) {
         output.print(
           `${count(scaled.workers, 'worker')} ${scaled.workers === 1 ? 'is' : 'are'} wanted from now on; ${running} ran before`,

@@ -10,6 +10,11 @@ export interface Size {
 
 const KEYS = 'q quits'
 
+/** Some terminals do not tell their size: they say that it is 0. */
+export function sizeOf({ columns, rows }: Partial<Size>): Size {
+  return { columns: columns || 80, rows: rows || 24 }
+}
+
 /** The lines of a live screen: the status, the end of the log, and the keys. As many lines as the screen has. */
 export function screenOf(status: Status, log: readonly string[], { columns, rows }: Size, paint: Paint): string[] {
   const above = statusLines(status, paint)

@@ -1,10 +1,14 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { userInfo } from 'node:os'
 import { basename, join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { startFolder } from '../config/app-environment.js'
+import { findAppModule } from '../config/app-module.js'
 import { namedUser } from '../config/command-environment.js'
+import { wholeNumber, workerRange } from '../config/parsers.js'
+import { exitCodes } from '../process/exit.js'
 import type { Context } from './context.js'
+import { Failure } from './failure.js'
 import { launchOf, type StartOptions } from './launch.js'
 import { unitOf } from './systemd-unit.js'
 import { more } from './option-values.js'
@@ -33,6 +37,7 @@ export function addService(program: Command, context: Context): void {
     .option('--json', 'prints JSON')
     .action((app: string | undefined, options: ServiceOptions) => {
       const { output, appArgs, command } = context
+      requireUsable(app, options)
       const { cwd = process.cwd() } = launchOf(app, appArgs)
       const dataDir = resolve(options.dataDir ?? join(cwd, '.outpost'))
       const name = options.name ?? basename(cwd).replace(/[^\w.-]+/g, '-')
@@ -49,6 +54,21 @@ export function addService(program: Command, context: Context): void {
       output.print(unit.trimEnd())
       output.note(howToInstall(name, options.user === true))
     })
+}
+
+/** What a start would refuse is not found at the next boot. @throws {Failure} */
+function requireUsable(app: string | undefined, { workers, port }: ServiceOptions): void {
+  const path = app === undefined ? undefined : resolve(startFolder(), app)
+  if (path !== undefined && !existsSync(path) && findAppModule(path) === undefined) {
+    throw new Failure(exitCodes.config, `there is no ${app}`)
+  }
+  for (const [name, parser, text] of [
+    ['--workers', workerRange, workers],
+    ['--port', wholeNumber(0, 65_535), port],
+  ] as const) {
+    if (text !== undefined && parser.parse(text) === undefined)
+      throw new Failure(exitCodes.usage, `${name} ${text}: must be ${parser.accepted}`)
+  }
 }
 
 /** As the program itself chooses when root starts it: RUN_AS, else the owner of the app's folder, else who typed this. */

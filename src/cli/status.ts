@@ -137,8 +137,15 @@ export function urlOf({ host, port }: Pick<Status, 'host' | 'port'>): string {
   return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
 }
 
-function workersOf({ wanted, processes, sleep }: Status): string {
-  const ready = processes.filter(({ role, state }) => role === 'worker' && state === 'ready').length
+/** How many workers of the live release are ready. Others may run beside them, for a trial or a way back. */
+export function readyWorkersOf({ release, processes }: Status): number {
+  const isLive = (process: ProcessStatus): boolean => release === undefined || process.release === release
+  return processes.filter(process => process.role === 'worker' && process.state === 'ready' && isLive(process)).length
+}
+
+function workersOf(status: Status): string {
+  const { wanted, sleep } = status
+  const ready = readyWorkersOf(status)
   const mode = wanted.balancers === 0 ? 'mesh mode' : count(wanted.balancers, 'balancer')
   const held = sleep?.heldBy === undefined ? '' : ` (${sleep.heldBy})`
   return sleep?.asleep === true

@@ -29,6 +29,7 @@ void t.test('bash completes commands, options and their values', async t => {
   t.strictSame(completed('outpost', 'start', '--det'), ['--detach'])
   t.strictSame(completed('outpost', 'completion', ''), ['--json', 'bash', 'zsh'])
   t.strictSame(completed('outpost', 'maintenance', 'o'), ['on', 'off'])
+  t.strictSame(completed('outpost', 'env', 'un'), ['unset'])
   for (const files of [
     ['start', ''],
     ['start', 'ser'],

@@ -53,7 +53,15 @@ void t.test('from a folder to a second version and back, by commands', async t =
     t.equal(statSync(join(dataDir, 'releases/r4/env.json')).mode & 0o777, 0o600)
     const files = readdirSync(join(dataDir, 'logs')).map(name => readFileSync(join(dataDir, 'logs', name), 'utf8'))
     t.notMatch(files.join(), SECRET)
-    t.match(await shell.run(['env', 'set', 'PORT=1'], { cwd }), { code: 1 })
+    t.match(await shell.run(['env', 'set', 'PORT=1'], { cwd }), { code: 64, err: /PORT is set by Outpost/ })
+    t.match(await shell.run(['env', 'set', '1A=1'], { cwd }), { code: 64, err: /a name has letters/ })
+    t.match(await shell.run(['env', 'unset', 'COLOUR=red'], { cwd }), { code: 64, err: /a name has letters/ })
+    for (const words of [
+      ['set', `COLOUR=${SECRET}`],
+      ['unset', 'NEVER_SET'],
+    ]) {
+      t.match(await shell.run(['env', ...words], { cwd }), { code: 0, out: 'r4 is live\n' }, 'it makes no release')
+    }
     t.match(await shell.run(['env', 'set'], { cwd }), { code: 64 })
   })
 
@@ -72,7 +80,7 @@ void t.test('from a folder to a second version and back, by commands', async t =
     t.equal(await answer(), 'two undefined')
     t.match(await shell.run(['rollback', 'start'], { cwd }), { code: 0 })
     t.match(await shell.run(['rollback', 'r99'], { cwd }), { code: 1, err: /no release r99/ })
-    t.match(await shell.run(['env', 'unset', 'COLOUR'], { cwd }), { code: 0, out: /r5 is live/ })
+    t.match(await shell.run(['env', 'set', 'SIZE=1'], { cwd }), { code: 0, out: /r5 is live/ })
   })
 
   await t.test('an app is installed and built, and its release step runs, once', async t => {

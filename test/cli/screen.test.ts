@@ -1,6 +1,6 @@
 import t from 'tap'
 import { coloured, plain, withoutColours } from '#src/cli/paint.js'
-import { screenOf } from '#src/cli/screen.js'
+import { screenOf, sizeOf } from '#src/cli/screen.js'
 import { statusLines } from '#src/cli/status.js'
 import { aStatus } from '../control/running-control.js'
 
@@ -24,5 +24,12 @@ void t.test('a screen of any size is neither overfull nor too wide, and leaves n
         t.equal(line.match(/\x1b\[\d+m/g)?.length ?? 0, 2 * (line.match(/\x1b\[(22|39)m/g)?.length ?? 0))
     }
   }
+  t.end()
+})
+
+void t.test('a terminal that does not tell its size has the usual one', t => {
+  t.strictSame(sizeOf({ columns: 0, rows: 0 }), { columns: 80, rows: 24 })
+  t.strictSame(sizeOf({}), { columns: 80, rows: 24 })
+  t.strictSame(sizeOf({ columns: 132, rows: 50 }), { columns: 132, rows: 50 })
   t.end()
 })

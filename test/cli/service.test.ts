@@ -51,9 +51,23 @@ void t.test('the unit names the user of RUN_AS', async t => {
 
 void t.test('the unit is printed, and how to install it is a remark', async t => {
   const shell = new Shell(t)
+  writeFileSync(join(shell.folder, 'shop'), '')
   const { code, out, err } = await shell.run(['service', 'shop', '--name', 'web', '--user'])
   t.equal(code, 0)
   t.match(out, /^\[Unit\]\n/)
   t.match(out, `start ${join(shell.folder, 'shop')} --data-dir ${join(shell.folder, '.outpost')}\n`)
   t.match(err, '~/.config/systemd/user/web.service, then systemctl --user enable --now web\n')
+})
+
+void t.test('no unit is printed for what a start would refuse', async t => {
+  const shell = new Shell(t)
+  writeFileSync(join(shell.folder, 'app.js'), '')
+  t.match(await shell.run(['service', 'gone.js']), { code: 78, out: '', err: /there is no gone\.js/ })
+  t.match(await shell.run(['service', 'app.js', '-p', '70000']), { code: 64, out: '', err: /--port 70000: must be/ })
+  t.match(await shell.run(['service', 'app.js', '-w', 'many']), { code: 64, out: '', err: /--workers many: must be/ })
+  t.match(
+    await shell.run(['service', 'app', '-p', '80', '-w', '2-4']),
+    { code: 0 },
+    'a name without .js is one for Node',
+  )
 })

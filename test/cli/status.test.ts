@@ -89,3 +89,10 @@ void t.test('jobs of cron have their next time and their last run', t => {
   ])
   t.end()
 })
+
+void t.test('workers of another release are not counted as those that are wanted', t => {
+  const [worker] = aStatus.processes
+  const status = { ...aStatus, release: 'r2', processes: ['r1', 'r2'].map(release => ({ ...worker!, release })) }
+  t.ok(statusLines(status).includes('  workers  1 of 1 ready, 1 balancer'))
+  t.end()
+})

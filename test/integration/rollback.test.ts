@@ -100,8 +100,8 @@ for (const BALANCERS of ['1', '0']) {
     await t.test('the other clients keep their release, and the deploy is told why, with the figures', async t => {
       const load = new Load(cluster.url, '/', 8)
       const { error } = await trialOf('three', 'baking', '50:600')
-      const gotIt = (): boolean => load.answered > 200
-      await until(gotIt, 'answers of both')
+      const before = load.answered
+      await until(() => load.answered > before + 400, 'answers of both')
       t.match(await failureOf(client.rollback('r3')), { code: 'DEPLOY_UNDER_WAY' }, 'that one is on trial')
       t.match(await failureOf(client.rollback('r9')), { code: 'UNKNOWN_RELEASE' })
       const events: string[] = []

@@ -39,10 +39,14 @@ export const rollbackSchema = z.strictObject({
 /** Variables of the app, by name. */
 export const environmentSchema = z.object({ env: z.record(z.string(), z.string()) })
 
-const variableName = z
-  .string()
-  .regex(/^[A-Za-z_][A-Za-z0-9_]{0,199}$/)
-  .refine(name => !KEPT_NAMES.has(name))
+/** Why it cannot be the name of a variable that is set; undefined if it can. */
+export function faultOfName(name: string): string | undefined {
+  if (KEPT_NAMES.has(name)) return `${name} is set by Outpost`
+  if (/^[A-Za-z_][A-Za-z0-9_]{0,199}$/.test(name)) return undefined
+  return `a name has letters, digits and _, and does not begin with a digit: ${name}`
+}
+
+const variableName = z.string().refine(name => faultOfName(name) === undefined)
 
 /** Changes of them: they make a release. */
 export const environmentChangeSchema = z.strictObject({

@@ -1,5 +1,6 @@
 import { basename, relative } from 'node:path'
 import type { Readable } from 'node:stream'
+import { isDeepStrictEqual } from 'node:util'
 import { appIn, findAppModule } from '../../config/app-module.js'
 import {
   ControlError,
@@ -162,7 +163,7 @@ export class Deployer implements Service {
   }
 
   /**
-   * Changes variables of the app: a release with the same files, and these variables pinned to it.
+   * Changes variables of the app: a release with the same files, and these variables pinned to it. None if they are so.
    * @throws {ControlError} as for a deploy
    */
   setEnvironment({ set, unset }: EnvironmentChange, told: Told): Promise<Deployed> {
@@ -170,17 +171,15 @@ export class Deployer implements Service {
       const { store } = this.options
       const { live } = store
       const { files, main } = store.get(live) ?? {}
-      const kept = Object.entries(store.envOf(live)).filter(([name]) => !unset.includes(name))
+      const before = store.envOf(live)
+      const kept = Object.entries(before).filter(([name]) => !unset.includes(name))
+      const env = { ...Object.fromEntries(kept), ...set }
+      if (isDeepStrictEqual(env, before)) return Promise.resolve({ release: live })
       const draft = store.draft()
       try {
         // The names only: a source is shown to people.
         const names = [...Object.keys(set), ...unset.map(name => `-${name}`)].join(' ')
-        store.keep(
-          draft,
-          `env ${names}`,
-          { ...Object.fromEntries(kept), ...set },
-          { files: files ?? live, ...(main !== undefined && { main }) },
-        )
+        store.keep(draft, `env ${names}`, env, { files: files ?? live, ...(main !== undefined && { main }) })
       } catch (error) {
         store.discard(draft)
         throw error

@@ -10,10 +10,13 @@ import { exitCodes } from '../process/exit.js'
 import type { Context } from './context.js'
 import { Failure } from './failure.js'
 import { launchOf, type StartOptions } from './launch.js'
+import { FOR_ECOSYSTEM_FILES, isEcosystemFile } from './pm2/ecosystem.js'
 import { unitOf } from './systemd-unit.js'
 import { more } from './option-values.js'
 
 interface ServiceOptions extends StartOptions {
+  env?: string
+  only?: string
   user?: true
   name?: string
   json?: true
@@ -31,6 +34,8 @@ export function addService(program: Command, context: Context): void {
     )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; may be repeated', more)
+    .option('--env <name>', "with PM2's ecosystem file: adds the variables of env_<name>")
+    .option('--only <name>', "with PM2's ecosystem file: the app to start, if it has several")
     .option('--data-dir <folder>', 'the folder for all that it writes, ./.outpost by default')
     .option('--user', 'a unit for systemctl --user')
     .option('--name <name>', 'the name of the unit, by default that of the folder')
@@ -57,7 +62,9 @@ export function addService(program: Command, context: Context): void {
 }
 
 /** What a start would refuse is not found at the next boot. @throws {Failure} */
-function requireUsable(app: string | undefined, { workers, port }: ServiceOptions): void {
+function requireUsable(app: string | undefined, { workers, port, env, only }: ServiceOptions): void {
+  if ((env !== undefined || only !== undefined) && (app === undefined || !isEcosystemFile(app)))
+    throw new Failure(exitCodes.usage, FOR_ECOSYSTEM_FILES)
   const path = app === undefined ? undefined : resolve(startFolder(), app)
   if (path !== undefined && !existsSync(path) && findAppModule(path) === undefined) {
     throw new Failure(exitCodes.config, `there is no ${app}`)
@@ -83,7 +90,7 @@ function userOfService(folder: string): string {
 /** The words behind `outpost start`; no path depends on the folder. */
 function startWords(
   app: string | undefined,
-  { workers, port, envFile = [] }: ServiceOptions,
+  { workers, port, envFile = [], env, only }: ServiceOptions,
   dataDir: string,
   appArgs: readonly string[],
 ): string[] {
@@ -93,6 +100,8 @@ function startWords(
     ...(workers === undefined ? [] : ['--workers', workers]),
     ...(port === undefined ? [] : ['--port', port]),
     ...envFile.flatMap(file => ['--env-file', resolve(file)]),
+    ...(env === undefined ? [] : ['--env', env]),
+    ...(only === undefined ? [] : ['--only', only]),
     ...(appArgs.length === 0 ? [] : ['--', ...appArgs]),
   ]
 }

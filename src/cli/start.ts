@@ -6,7 +6,7 @@ import { startDetached } from './detached.js'
 import { Failure } from './failure.js'
 import { more } from './option-values.js'
 import { launchOf, prepare, type Launch, type StartOptions } from './launch.js'
-import { ecosystemLaunch, isEcosystemFile } from './pm2/ecosystem.js'
+import { ecosystemLaunch, FOR_ECOSYSTEM_FILES, isEcosystemFile } from './pm2/ecosystem.js'
 
 interface AllStartOptions extends StartOptions {
   detach?: true
@@ -64,5 +64,5 @@ async function launchFor(
     return ecosystemLaunch(app, { args, ...(env && { env }), ...(only && { only }) })
   }
   if (env === undefined && only === undefined) return launchOf(app, args)
-  throw new Failure(exitCodes.usage, '--env and --only are for an ecosystem file of PM2')
+  throw new Failure(exitCodes.usage, FOR_ECOSYSTEM_FILES)
 }

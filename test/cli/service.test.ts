@@ -59,6 +59,15 @@ void t.test('the unit is printed, and how to install it is a remark', async t =>
   t.match(err, '~/.config/systemd/user/web.service, then systemctl --user enable --now web\n')
 })
 
+void t.test('the unit of an ecosystem file names its environment and its app', async t => {
+  const shell = new Shell(t)
+  writeFileSync(join(shell.folder, 'ecosystem.config.js'), '')
+  const { out } = await shell.run(['service', 'ecosystem.config.js', '--env', 'production', '--only', 'shop'])
+  t.match(out, /^ExecStart=.* start \S+ecosystem\.config\.js --data-dir \S+ --env production --only shop$/m)
+  writeFileSync(join(shell.folder, 'app.js'), '')
+  t.match(await shell.run(['service', 'app.js', '--env', 'production']), { code: 64, err: /ecosystem file/ })
+})
+
 void t.test('no unit is printed for what a start would refuse', async t => {
   const shell = new Shell(t)
   writeFileSync(join(shell.folder, 'app.js'), '')

@@ -18,6 +18,8 @@ export interface EcosystemOptions {
   args: readonly string[]
 }
 
+export const FOR_ECOSYSTEM_FILES = '--env and --only are for an ecosystem file of PM2'
+
 /** Whether PM2 would read the file, not run it. */
 export function isEcosystemFile(path: string): boolean {
   return /\.(json|ya?ml|config\.[cm]?js)$/.test(basename(path))

@@ -6,6 +6,7 @@ import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { LostWorker } from '../releases/fault.js'
 import type { Connection } from '../traffic/connection-dealer.js'
+import { ConnectionTurns } from './connection-turns.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
@@ -42,8 +43,8 @@ export class Child {
   #killedFor: string | undefined
   /** Orders that were given before the `hello` of the process. */
   #early: Array<[order: Order, handle: object | undefined]> | undefined = []
-  /** Connections on their way to the process, in their order. */
-  readonly #given: Array<{ connection: Connection; undelivered: () => void }> = []
+  /** Connections on their way to the process. */
+  readonly #given: ConnectionTurns
   /** The last output of the process, for the report of its end. */
   readonly lastLines: readonly string[]
   readonly exited: Promise<void>
@@ -57,6 +58,9 @@ export class Child {
     private readonly process: ChildProcess,
     observer: ChildObserver,
   ) {
+    this.#given = new ConnectionTurns(connection => {
+      process.send({ type: 'connection' }, connection as never, { keepOpen: true }, () => undefined)
+    })
     this.exited = new Promise(resolve => {
       onceEnded(process, ending => {
         this.#end(this.#killedFor ?? ending)
@@ -70,7 +74,7 @@ export class Child {
       const report = parseReport(message)
       if (report === undefined) return
       if (report.type === 'hello') this.#greeted()
-      else if (report.type === 'connection-taken') this.#given.shift()?.connection.close()
+      else if (report.type === 'connection-taken') this.#given.taken()
       else observer.childReported(this, report)
     })
     const read = new Promise<void>(resolve => process.once('close', () => resolve()))
@@ -170,8 +174,7 @@ export class Child {
    */
   give(connection: Connection, undelivered: () => void): boolean {
     if (!this.process.connected) return false
-    this.#given.push({ connection, undelivered })
-    this.process.send({ type: 'connection' }, connection as never, { keepOpen: true }, () => undefined)
+    this.#given.add(connection, undelivered)
     return true
   }
 
@@ -225,6 +228,7 @@ export class Child {
     this.#leaving = true
     this.#drainingSince ??= performance.now()
     this.send({ type: 'drain' })
+    this.#given.sendBack()
   }
 
   /**
@@ -262,7 +266,7 @@ export class Child {
   /** Waits until the channel is closed, and so read to its end: the `exit` event comes earlier. */
   #takeBackGiven(): void {
     if (this.process.connected) setImmediate(() => this.#takeBackGiven())
-    else for (const { undelivered } of this.#given.splice(0)) undelivered()
+    else this.#given.sendAllBack()
   }
 
   #greeted(): void {

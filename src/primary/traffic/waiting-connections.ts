@@ -1,5 +1,5 @@
-import { clientKey } from '#balancer/contract/client-key.js'
 import type { Connection } from '../host/bound-handle.js'
+import { clientOf } from '../host/client-of.js'
 
 /** A connection that waits for a process that takes it. */
 export interface WaitingConnection {
@@ -97,11 +97,4 @@ export class WaitingConnections {
     if (held > 0) this.#ofClient.set(client, held)
     else this.#ofClient.delete(client)
   }
-}
-
-/** Clients that have left already count as one. */
-function clientOf(connection: Connection): string {
-  const peer: { address?: string } = {}
-  connection.getpeername(peer)
-  return clientKey(peer.address ?? '')
 }

@@ -1,15 +1,16 @@
 import { randomUUID } from 'node:crypto'
-import type { IncomingMessage, Server } from 'node:http'
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { LITTLE } from '../contract/dynamic-threshold.js'
 import { answerProblemOnSocket } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { ClientLedger } from '../ledger/client-ledger.js'
+import { CarriedConnections } from './carried-connections.js'
 import { responseInProgress } from './connection-refusals.js'
+import { connectionToCut } from './connection-to-cut.js'
 import { identify } from './identify.js'
 import type { BalancerOptions } from '../options.js'
-import { maySendAgain } from '../requests/retry.js'
 import { reset } from '../transports/reset.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
@@ -47,14 +48,15 @@ interface ClientConnection extends Reader {
  * passed to it, and does not close those that it has released for an upgrade.
  *
  * A client that has more connections than are left free loses idle ones when others come, and also busy ones when
- * nothing is left. A trusted proxy may have them all, since its connections are those of its clients; only when nothing
- * is left does it lose idle ones.
+ * nothing is left. Those of a trusted proxy count for the clients that they are in use for, and those that it keeps idle have
+ * no share: it loses some only when nothing is left.
  */
 export class ClientConnections {
   readonly #clients = new Map<Socket, ClientConnection>()
   readonly #serve: (socket: Socket) => void
   readonly #closeNodesIdle: () => void
   readonly #trusted: TrustedProxies
+  readonly #carried = new CarriedConnections()
   #refused = 0
   #adopting = false
   #noticedFullAt = -Infinity
@@ -102,6 +104,18 @@ export class ClientConnections {
     this.#arrived(socket)
   }
 
+  /**
+   * A request begins, or an upgrade. A connection of a trusted proxy counts for the client until that is over.
+   * @returns false if the client has as many of these as it may
+   */
+  use({ socket }: IncomingMessage, account: ClientAccount, response?: ServerResponse): boolean {
+    const connection = this.#clients.get(socket)
+    if (connection?.isProxy !== true) return true
+    if (!this.#carried.begin(socket, connection.account, account)) return false
+    response?.on('close', () => this.#carried.end(socket, connection.account))
+    return true
+  }
+
   /** The connection is upgraded from now on. */
   noteUpgrade(socket: Socket): void {
     const connection = this.#clients.get(socket)
@@ -111,7 +125,10 @@ export class ClientConnections {
   /** Returns a connection to the server, which had released it for an upgrade. */
   serveAgain(socket: Socket): void {
     const connection = this.#clients.get(socket)
-    if (connection !== undefined) connection.isUpgraded = false
+    if (connection !== undefined) {
+      connection.isUpgraded = false
+      this.#carried.end(socket, connection.account)
+    }
     this.#serve(socket)
   }
 
@@ -164,6 +181,7 @@ export class ClientConnections {
     const connection = this.#clients.get(socket)
     if (connection === undefined) return
     this.#clients.delete(socket)
+    this.#carried.end(socket, connection.account)
     connection.account.disconnected(socket)
     this.onLeft(socket, connection)
   }
@@ -175,13 +193,23 @@ export class ClientConnections {
     if (connections.free > connections.held) return true
     const largest = this.ledger.largest(performance.now())
     const { held } = account.connections
-    if (largest !== undefined && largest.connections.held > Math.max(connections.free, held + 1)) {
-      const isClosed = this.#closeIdleOf(largest, connections.free > 0)
-      const mayCut = connections.free <= 0 && held < LITTLE && largest.connections.held > LITTLE
-      if (!isClosed && mayCut) this.#cutOneOf(largest)
+    const most = largest?.connections.held ?? 0
+    const isFull = connections.free <= 0
+    // Nobody knows yet which client the connection of a proxy is for.
+    const carried = isFull && (isProxy || held < LITTLE) ? this.#carried.ofLargest(most) : undefined
+    if (carried !== undefined) this.#cutOneOf(carried)
+    else if (largest !== undefined && most > Math.max(connections.free, held + 1)) {
+      const isClosed = this.#closeIdleOf(largest, !isFull)
+      const mayCut = isFull && held < LITTLE && most > LITTLE && !this.#isProxy(largest)
+      if (!isClosed && mayCut) this.#cutOneOf(largest.sockets)
     }
     if (connections.free > 0 && (isProxy || account.connections.mayTake())) return true
     return this.#closeIdleOf(account, false) && connections.free > 0
+  }
+
+  #isProxy({ sockets }: ClientAccount): boolean {
+    const [first] = sockets
+    return first !== undefined && this.#clients.get(first)?.isProxy === true
   }
 
   /**
@@ -211,33 +239,12 @@ export class ClientConnections {
     return true
   }
 
-  /**
-   * Nothing is left for a client with little, and the client with most has no idle connection. Others would get nothing for
-   * as long as it streams, so it loses a connection: one that streams or is upgraded, else one whose request may be sent
-   * again, else any. A proxy loses none.
-   */
-  #cutOneOf(account: ClientAccount): void {
-    let first: Socket | undefined
-    let repeatable: Socket | undefined
-    let streaming: Socket | undefined
-    let left = LOOKED_AT
-    for (const socket of account.sockets) {
-      if (this.#clients.get(socket)?.isProxy === true || (left -= 1) < 0) break
-      first ??= socket
-      if (isRepeatable(socket)) repeatable ??= socket
-      if (this.#streams(socket)) {
-        streaming = socket
-        break
-      }
-    }
-    const cut = streaming ?? repeatable ?? first
+  /** Nothing is left, and others would get nothing for as long as this goes on. */
+  #cutOneOf(sockets: Iterable<Socket>): void {
+    const cut = connectionToCut(sockets, socket => this.#clients.get(socket)?.isUpgraded === true)
     if (cut === undefined) return
     reset(cut)
     this.#left(cut)
-  }
-
-  #streams(socket: Socket): boolean {
-    return this.#clients.get(socket)?.isUpgraded === true || responseInProgress(socket)?.headersSent === true
   }
 
   #refuse(socket: Socket): void {
@@ -276,12 +283,6 @@ export class ClientConnections {
   async #allGone(): Promise<void> {
     while (this.#clients.size > 0) await new Promise(resolve => setTimeout(resolve, GONE_CHECK_MS))
   }
-}
-
-/** The app has no whole request of this connection, or one that its client may send again. */
-function isRepeatable(socket: Socket): boolean {
-  const request = responseInProgress(socket)?.req
-  return request?.complete !== true || maySendAgain(request)
 }
 
 /** Nothing is in flight. A request head that is not complete does not count. */

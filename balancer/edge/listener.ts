@@ -19,6 +19,7 @@ import { headWithoutUpgrade } from './declined-upgrade.js'
 import { answerHealthCheck } from './health-answer.js'
 import { answerPreviewLink } from './preview-link.js'
 import { Pipeline } from './pipeline.js'
+import { givenRequestId } from './given-request-id.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
 import { StalledClients } from './stalled-clients.js'
 import { SystemQueues } from './system-queues.js'
@@ -183,7 +184,12 @@ export class Listener {
     if (this.dispatcher.isClosed && answerHealthCheck(request, response, this.#options)) return
     const { preview } = this.dispatcher.pool.releases
     if (preview !== undefined && answerPreviewLink(request, response, client, preview, this.#options.ownHeaders)) return
-    const id = requestIdOf(request, client) ?? requestId
+    if (!this.#connections.use(request, account, response)) {
+      response.shouldKeepAlive = false
+      answerProblem(response, 'TOO_MANY_CONNECTIONS', requestId, this.#options.ownHeaders)
+      return
+    }
+    const id = givenRequestId(request, client) ?? requestId
     const owner = this.#takeSessionName(request)
     new Exchange(this.dispatcher, request, response, client, id, continueWanted, owner, account).start()
   }
@@ -200,13 +206,15 @@ export class Listener {
     } else if (!isWebSocket && !offersOther(request)) this.#declineUpgrade(request, socket, head)
     else {
       const { client, account } = this.#connections.senderOf(request)
-      if (account.upgraded >= this.#maxUpgraded) {
-        answerProblemOnSocket(socket, 'TOO_MANY_UPGRADES', requestId, this.#options.ownHeaders)
+      const isAtLimit = account.upgraded >= this.#maxUpgraded
+      if (isAtLimit || !this.#connections.use(request, account)) {
+        const code = isAtLimit ? 'TOO_MANY_UPGRADES' : 'TOO_MANY_CONNECTIONS'
+        answerProblemOnSocket(socket, code, requestId, this.#options.ownHeaders)
         return
       }
       this.#connections.noteUpgrade(socket as Socket)
       const release = this.#upgradedUntilEnd(account, socket)
-      const id = requestIdOf(request, client) ?? requestId
+      const id = givenRequestId(request, client) ?? requestId
       const { url } = request
       const owner = this.#takeSessionName(request)
       new Handshake(this.dispatcher, request, socket, head, client, id, owner, account, () => {
@@ -249,14 +257,6 @@ export class Listener {
     this.#connections.serveAgain(socket as Socket)
   }
 }
-
-/** A trusted proxy has named the request already. */
-function requestIdOf({ headers }: IncomingMessage, { forwardedFor }: ClientIdentity): string | undefined {
-  const given = forwardedFor === undefined ? undefined : headers['x-request-id']
-  return typeof given === 'string' && REQUEST_ID.test(given) ? given : undefined
-}
-
-const REQUEST_ID = /^[!-~]{1,200}$/
 
 function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1

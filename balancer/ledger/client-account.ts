@@ -13,6 +13,10 @@ export interface SharedResources {
 /** The holdings of one client: an IPv4 address, or an IPv6 /64. */
 export class ClientAccount {
   readonly connections: Holding
+  /** Connections of trusted proxies that are in use for this client. */
+  readonly carried: Holding
+  /** The same, the oldest first. */
+  readonly carriedSockets = new Set<Socket>()
   /** Requests at targets that wait for their answers. */
   readonly places: Holding
   /** Requests that belong to a session at one target; most are long polls. */
@@ -34,6 +38,7 @@ export class ClientAccount {
     resources: SharedResources,
   ) {
     this.connections = new Holding(client, resources.connections)
+    this.carried = new Holding(client, resources.connections)
     this.places = new Holding(client, resources.places)
     this.polls = new Holding(client, resources.polls)
     this.parsedBytes = new Holding(client, resources.parsedBytes)
@@ -105,7 +110,8 @@ export class ClientAccount {
   /** It holds nothing, so it can be forgotten. */
   get isEmpty(): boolean {
     if (this.#holdsAnswers) return false
-    const { connections, places, polls, parsedBytes, heldBytes, upgraded } = this
-    return connections.held + places.held + polls.held + parsedBytes.held + heldBytes.held + upgraded === 0
+    const { connections, carried, places, polls, parsedBytes, heldBytes, upgraded } = this
+    const held = connections.held + carried.held + places.held + polls.held
+    return held + parsedBytes.held + heldBytes.held + upgraded === 0
   }
 }

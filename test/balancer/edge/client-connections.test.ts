@@ -5,6 +5,7 @@ import { Balancer, type BalancerOptions } from '#balancer'
 import { until, within } from '../../helpers/deadline.js'
 import { FakeTarget } from '../../helpers/fake-target.js'
 import { RawConnection, requestBytes } from '../../helpers/raw-http.js'
+import { acceptUpgrade, UPGRADE_HEADERS } from '../../helpers/websocket.js'
 
 const GET = requestBytes('GET /page')
 
@@ -104,40 +105,85 @@ void t.test('a connection that is in use is not closed for its client’s share'
   t.equal((await busy.response()).status, 200)
 })
 
-for (const trustProxy of [0, 1]) {
-  void t.test(
-    `when others stream on all connections, a new client is served, with TRUST_PROXY=${trustProxy}`,
-    async t => {
-      const target = await FakeTarget.start(t, 'a', ({ url }, response) => {
-        if (url === '/page') response.write('a stream')
-        else response.end('served')
-      })
-      const { balancer, connect } = await adopting(t, target, { maxSockets: 24, trustProxy })
-      const streams: RawConnection[] = []
+/** With each, how a client connects that is the nth. */
+const TRUST: Record<
+  string,
+  { trustProxy: BalancerOptions['trustProxy']; from: (n: number) => string; names: boolean }
+> = {
+  'TRUST_PROXY=0': { trustProxy: 0, from: n => `127.0.0.${n}`, names: false },
+  'TRUST_PROXY=1 and no proxy': { trustProxy: 1, from: n => `127.0.0.${n}`, names: false },
+  'TRUST_PROXY=1 and a proxy': { trustProxy: 1, from: () => '127.0.0.1', names: true },
+  'the address of a proxy': { trustProxy: ['127.0.0.1'], from: () => '127.0.0.1', names: true },
+}
+
+const USES = { streams: requestBytes('GET /page'), upgrades: requestBytes('GET /page', UPGRADE_HEADERS) }
+
+/** A target whose page never ends, and that takes every upgrade. */
+function streaming(t: Test): Promise<FakeTarget> {
+  return FakeTarget.start(
+    t,
+    'a',
+    ({ url }, response) => {
+      if (url === '/page') response.write('a stream')
+      else response.end('served')
+    },
+    { onUpgrade: acceptUpgrade },
+  )
+}
+
+for (const [trust, { trustProxy, from, names }] of Object.entries(TRUST)) {
+  const by = (n: number, bytes: string): string =>
+    names ? bytes.replace('\r\n', `\r\nX-Forwarded-For: 192.0.2.${n}\r\n`) : bytes
+
+  for (const [use, bytes] of Object.entries(USES)) {
+    void t.test(`when ${use} of others are on all connections, a new client is served, with ${trust}`, async t => {
+      const { balancer, connect } = await adopting(t, await streaming(t), { maxSockets: 24, trustProxy })
+      const taken: RawConnection[] = []
       // One client after the other gets as much as it leaves free.
-      for (const [from, share] of Object.entries({ 2: 12, 3: 6, 4: 4, 5: 2 })) {
+      for (const [n, share] of Object.entries({ 2: 12, 3: 6, 4: 4, 5: 2 })) {
         for (let i = 0; i < share; i += 1) {
-          const client = (await connect(`127.0.0.${from}`)).write(GET)
+          const client = (await connect(from(Number(n)))).write(by(Number(n), bytes))
           await until(() => client.unread.length > 0, 'an answer')
-          streams.push(client)
+          t.notOk(client.unread.includes('HTTP/1.1 503'))
+          taken.push(client)
         }
       }
       t.equal(balancer.connections, 24, 'nothing is left')
-      const other = await connect('127.0.0.9')
-      const answer = await other.write(requestBytes('GET /other')).response()
-      const lost = (): number[] => streams.flatMap(({ ended }, i) => (ended ? [i] : []))
-      if (trustProxy === 1) {
-        t.equal(answer.status, 503, 'many clients are behind the connections of a proxy, so none is cut')
-        t.strictSame(lost(), [])
-        return
-      }
-      t.equal(answer.status, 200)
+      const other = await connect(from(9))
+      t.equal((await other.write(by(9, requestBytes('GET /other'))).response()).status, 200)
+      const lost = (): number[] => taken.flatMap(({ ended }, i) => (ended ? [i] : []))
       await until(() => lost().length > 0, 'a client to lose a connection')
       t.ok(lost().length === 1 && lost()[0]! < 12, 'the client with most has lost one')
-      t.equal((await other.write(requestBytes('GET /other')).response()).status, 200, 'the new one keeps its own')
-    },
-  )
+      t.equal(
+        (await other.write(by(9, requestBytes('GET /other'))).response()).status,
+        200,
+        'the new one keeps its own',
+      )
+    })
+  }
+
+  if (names) {
+    void t.test(`a client behind a proxy gets half of the connections at most, with ${trust}`, async t => {
+      const { balancer, connect } = await adopting(t, await streaming(t), { maxSockets: 24, trustProxy })
+      const answers: number[] = []
+      for (let i = 0; i < 14; i += 1) {
+        const client = (await connect()).write(by(2, GET))
+        await until(() => client.unread.length > 0, 'an answer')
+        answers.push(Number(/^HTTP\/1\.1 (\d+)/.exec(client.unread.toString())?.[1]))
+      }
+      t.strictSame(answers, [...Array<number>(12).fill(200), 503, 503])
+      t.equal((await (await connect()).write(by(3, requestBytes('GET /other'))).response()).status, 200)
+      await until(() => balancer.connections === 13, 'those that were refused to be closed')
+    })
+  }
 }
+
+void t.test('a connection of a proxy counts for its client until the answer is over', async t => {
+  const { connect } = await adopting(t, await streaming(t), { maxSockets: 16, trustProxy: 1 })
+  const page = requestBytes('GET /other', ['X-Forwarded-For: 192.0.2.1'])
+  const proxy = await Promise.all(Array.from({ length: 12 }, () => connect()))
+  for (let i = 0; i < 3; i += 1) for (const client of proxy) t.equal((await client.write(page).response()).status, 200)
+})
 
 void t.test('a connection whose request may have been carried out is the last to be cut', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.resume())

@@ -21,6 +21,7 @@ import { answerPreviewLink } from './preview-link.js'
 import { Pipeline } from './pipeline.js'
 import { givenRequestId } from './given-request-id.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
+import { joinSmallChunks } from './small-chunks.js'
 import { StalledClients } from './stalled-clients.js'
 import { SystemQueues } from './system-queues.js'
 import { UnreadShares } from './unread-shares.js'
@@ -159,6 +160,7 @@ export class Listener {
   /** Nothing is answered before its turn: one that waits counts for its client, whatever its answer will be. */
   #serve(request: IncomingMessage, response: ServerResponse, continueWanted: boolean): void {
     const { client, account } = this.#connections.senderOf(request)
+    joinSmallChunks(request, account)
     if (!Pipeline.isBehind(response)) this.#begin(request, response, continueWanted, client, account)
     else {
       const begin = (): void => this.#begin(request, response, continueWanted, client, account)

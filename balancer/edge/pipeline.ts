@@ -3,17 +3,12 @@ import type { Socket } from 'node:net'
 import { giverTo } from '../contract/dynamic-threshold.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import { reset } from '../transports/reset.js'
+import { passOverTheRest } from './pass-over.js'
 
-/** The private parts by which Node stops reading from a connection, and stops its parser. */
+/** The private parts by which Node stops reading from a connection. */
 interface Inner {
   _paused?: boolean
-  parser?: Parser | null
-}
-
-/** It calls some of its numbered properties while it parses. */
-interface Parser {
-  resume(): void
-  [slot: number]: ((...args: never) => unknown) | undefined
+  parser?: { resume(): void } | null
 }
 
 interface Line {
@@ -126,24 +121,6 @@ export class Pipeline {
 function bytesOf({ rawHeaders, url = '' }: IncomingMessage): number {
   return rawHeaders.reduce((sum, text) => sum + text.length, COST_OF_ONE + url.length)
 }
-
-/**
- * Passes over the requests that have come in the same piece: thousands, from each of any number of connections. Each
- * would become two objects and a turn of the event loop, although its connection is gone. Node uses its parsers again.
- */
-function passOverTheRest(socket: Socket & Inner): void {
-  const { parser } = socket
-  if (parser === undefined || parser === null) return
-  const onParts = SLOTS.filter(slot => parser[slot]?.name.startsWith('parserOn')).map(
-    slot => [slot, parser[slot]] as const,
-  )
-  for (const [slot] of onParts) parser[slot] = undefined
-  socket.once('close', () => {
-    for (const [slot, onPart] of onParts) parser[slot] = onPart
-  })
-}
-
-const SLOTS = [0, 1, 2, 3, 4, 5, 6]
 
 /** As Node's server does when answers back up: the parser stops after the piece that it has. */
 function pause(socket: Socket & Inner): void {

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import { ChunkRate } from './chunk-rate.js'
 import { Holding, type SharedResource } from './holding.js'
 
 /** The resources that all clients share. */
@@ -25,6 +26,7 @@ export class ClientAccount {
   readonly parsedBytes: Holding
   /** Bodies in memory that can be sent again. */
   readonly heldBytes: Holding
+  readonly tinyChunks: ChunkRate
   /** Upgraded connections. */
   upgraded = 0
   /** Its open connections, the one that was looked at last at the end. */
@@ -36,7 +38,10 @@ export class ClientAccount {
   constructor(
     readonly client: string,
     resources: SharedResources,
+    /** Called when it may have no more of this. */
+    onReached: (resource: string) => void = () => undefined,
   ) {
+    this.tinyChunks = new ChunkRate(() => onReached('chunks of a few bytes'))
     this.connections = new Holding(client, resources.connections)
     this.carried = new Holding(client, resources.connections)
     this.places = new Holding(client, resources.places)

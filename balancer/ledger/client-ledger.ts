@@ -26,6 +26,7 @@ export class ClientLedger {
   readonly resources: SharedResources
   readonly #accounts = new Map<string, ClientAccount>()
   readonly #told = new Set<string>()
+  readonly #tell: (client: string, resource: string) => void
   #sweepAt = FEWEST_TO_SWEEP
   #largest: ClientAccount | undefined
   #lookedAt = -Infinity
@@ -38,6 +39,7 @@ export class ClientLedger {
       this.#told.add(line)
       onShareReached(client, resource)
     }
+    this.#tell = tell
     const shared = (name: string, of: keyof Capacities): SharedResource =>
       new SharedResource(name, () => capacities[of](), tell)
     this.resources = {
@@ -55,7 +57,7 @@ export class ClientLedger {
     const known = this.#accounts.get(key)
     if (known !== undefined) return known
     if (this.#accounts.size >= this.#sweepAt) this.#sweep()
-    const account = new ClientAccount(key, this.resources)
+    const account = new ClientAccount(key, this.resources, resource => this.#tell(key, resource))
     this.#accounts.set(key, account)
     return account
   }

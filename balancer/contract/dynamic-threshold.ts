@@ -1,13 +1,24 @@
 /** A client that holds less than this is never refused while anything is free. Nothing busy is cut of who has no more. */
 export const LITTLE = 4
 
+/** The part of a resource that is kept for clients that hold nothing of it, if any is. */
+const KEPT_PART = 1 / 16
+
+/** How much of a resource is kept for clients that hold nothing of it. */
+export function keptOf(capacity: number): number {
+  return Math.floor(capacity * KEPT_PART)
+}
+
 /**
  * Whether a client that holds `held` of something may take `amount` more. A client may hold at most as much as is left
  * free (the dynamic threshold of Choudhury and Hahne, 1998): alone it gets half, and n that want all leave 1/(n+1).
  * @param free what nobody holds
+ * @param kept the part of that which only a client gets that holds nothing. Without it, clients that come one after the
+ * other leave nothing for the next
  */
-export function mayTake(held: number, amount: number, free: number): boolean {
-  return amount <= free && (held < LITTLE || held + amount <= free)
+export function mayTake(held: number, amount: number, free: number, kept = 0): boolean {
+  if (amount > (held === 0 ? free : free - kept)) return false
+  return held < LITTLE || held + amount <= free
 }
 
 /**

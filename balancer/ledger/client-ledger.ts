@@ -40,11 +40,11 @@ export class ClientLedger {
       onShareReached(client, resource)
     }
     this.#tell = tell
-    const shared = (name: string, of: keyof Capacities): SharedResource =>
-      new SharedResource(name, () => capacities[of](), tell)
+    const shared = (name: string, of: keyof Capacities, keepsSome = false): SharedResource =>
+      new SharedResource(name, () => capacities[of](), tell, keepsSome)
     this.resources = {
       connections: shared('open connections', 'connections'),
-      places: shared('requests in flight', 'places'),
+      places: shared('requests in flight', 'places', true),
       polls: shared('long polls', 'polls'),
       parsedBytes: shared('pipelined requests', 'parsedBytes'),
       heldBytes: shared('request bodies in memory', 'heldBytes'),

@@ -1,4 +1,4 @@
-import { mayTake } from '../contract/dynamic-threshold.js'
+import { keptOf, mayTake } from '../contract/dynamic-threshold.js'
 
 /** Something that all clients share. */
 export class SharedResource {
@@ -8,15 +8,22 @@ export class SharedResource {
    * @param name as it is written in the log
    * @param capacity how much there is of it at this moment
    * @param onShareReached called for a client that gets no more because of its share
+   * @param keepsSome a part of it is kept for clients that hold nothing of it
    */
   constructor(
     readonly name: string,
     private readonly capacity: () => number,
     readonly onShareReached: (client: string, resource: string) => void,
+    private readonly keepsSome = false,
   ) {}
 
   get free(): number {
     return this.capacity() - this.#held
+  }
+
+  /** How much of what is free only those may take that hold nothing. */
+  get kept(): number {
+    return this.keepsSome ? keptOf(this.capacity()) : 0
   }
 
   /** The sum of what all clients hold. */
@@ -46,13 +53,19 @@ export class Holding {
 
   /** Whether the client's share allows it to take so much more. */
   mayTake(amount = 1): boolean {
-    if (mayTake(this.#held, amount, this.resource.free)) return true
+    const { free, kept } = this.resource
+    if (mayTake(this.#held, amount, free, kept)) return true
     // When nothing is left, it is not the share that is too small.
-    if (!this.#reached && this.#held > 0 && this.resource.free > 0) {
+    if (!this.#reached && this.#held > 0 && free > 0) {
       this.#reached = true
       this.resource.onShareReached(this.client, this.resource.name)
     }
     return false
+  }
+
+  /** So little is left that only those get some who hold nothing. */
+  get isScarce(): boolean {
+    return this.resource.free <= this.resource.kept
   }
 
   /** Takes so much more if the share allows it. */

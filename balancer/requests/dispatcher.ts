@@ -272,7 +272,8 @@ export class Dispatcher {
 
   /** A client that finds no place gets one of the client that holds most, unless that one is served without delay. */
   #makePlaceFor(account: ClientAccount): void {
-    const awaiting = this.pool.open ? [] : [...this.awaiting.items(), ...this.handshakes.items()]
+    const awaiting =
+      this.pool.open && !account.places.isScarce ? [] : [...this.awaiting.items(), ...this.handshakes.items()]
     const preempted = preemptedFor<Supervised>(account, this.progressing.items(), awaiting)
     preempted?.giveUp(answerToPreempted(preempted))
   }

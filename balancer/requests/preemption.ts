@@ -27,7 +27,7 @@ const LONG_FOR_ONCE_MS = 5_000
  * one after the other end with the same as those that come together. A request that must not be sent twice, and that the
  * app has, is the last choice.
  * @param arriving may be those whose bodies are on their way
- * @param awaiting those that wait for their answers, the oldest first, if no place is left. One gives its place only to a
+ * @param awaiting those that wait for their answers, the oldest first, if hardly a place is left. One gives its place only to a
  * client with little, so that this finds one
  */
 export function preemptedFor<Item extends Preemptible>(

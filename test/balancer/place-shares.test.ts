@@ -15,12 +15,12 @@ function answer({ url }: IncomingMessage, response: ServerResponse): void {
 }
 
 const settings = {
-  'behind a socket': async (t: Test): Promise<RunningBalancer> => {
+  'behind a socket': async (t: Test, maxInFlight = MAX): Promise<RunningBalancer> => {
     const target = await FakeTarget.start(t, 'a', answer, { onUpgrade: () => undefined })
-    return RunningBalancer.start(t, [target], { maxInFlight: MAX })
+    return RunningBalancer.start(t, [target], { maxInFlight })
   },
-  'in the same process': async (t: Test): Promise<RunningBalancer> => {
-    const running = await RunningBalancer.start(t, [], { maxInFlight: MAX })
+  'in the same process': async (t: Test, maxInFlight = MAX): Promise<RunningBalancer> => {
+    const running = await RunningBalancer.start(t, [], { maxInFlight })
     running.balancer.setLocal('a', { handleRequest: answer, upgrades: () => true, handleUpgrade: () => undefined })
     return running
   },
@@ -65,6 +65,24 @@ for (const [where, start] of Object.entries(settings)) {
       t.equal(refusedOf(hogs.get('127.0.0.3')!, code), 0)
     })
   }
+}
+
+for (const where of ['behind a socket', 'in the same process'] as const) {
+  void t.test(`POSTs of others that hang leave places, for a new client at once, ${where}`, async t => {
+    const running = await settings[where](t, 4 * MAX)
+    const hogs: RawConnection[] = []
+    for (const from of HOGS) {
+      const own = await Promise.all(Array.from({ length: 2 * MAX + 8 }, () => RawConnection.open(running.port, from)))
+      t.teardown(() => own.forEach(each => each.destroy()))
+      for (const each of own) each.write(requestBytes('POST /hang', [], 'a body'))
+      const held = running.balancer.ledger().inFlight
+      await until(() => running.balancer.ledger().inFlight > held, 'requests to be in flight')
+      hogs.push(...own)
+    }
+    await until(() => running.balancer.ledger().waiting > 0, 'requests of those to wait')
+    for (let i = 0; i < 20; i += 1) t.equal((await rawExchange(running.port, PAGE)).status, 200)
+    t.equal(hogs.filter(({ ended }) => ended).length, 0, 'nobody has lost anything for it')
+  })
 }
 
 void t.test('when the handshakes of others hang at all places, a new client is served', async t => {

@@ -1,5 +1,5 @@
 import t from 'tap'
-import { excessOf, giverTo, LITTLE, mayTake } from '#balancer/contract/dynamic-threshold.js'
+import { excessOf, giverTo, keptOf, LITTLE, mayTake } from '#balancer/contract/dynamic-threshold.js'
 
 /** Clients that take and give back places, one at a time. */
 class World {
@@ -8,6 +8,7 @@ class World {
   constructor(
     readonly capacity: number,
     clients: number,
+    private readonly kept = 0,
   ) {
     this.held = Array<number>(clients).fill(0)
   }
@@ -18,7 +19,7 @@ class World {
 
   take(client: number): boolean {
     const held = this.held[client]!
-    if (!mayTake(held, 1, this.free)) return false
+    if (!mayTake(held, 1, this.free, this.kept)) return false
     this.held[client] = held + 1
     return true
   }
@@ -29,6 +30,19 @@ void t.test('a client alone gets half', t => {
     const world = new World(capacity, 1)
     while (world.take(0));
     t.equal(world.held[0], Math.ceil(capacity / 2))
+  }
+  t.end()
+})
+
+void t.test('clients that come one after the other leave something for others, if a part is kept', t => {
+  for (const capacity of [128, 512]) {
+    const world = new World(capacity, 12, keptOf(capacity))
+    for (let client = 0; client < 10; client += 1) while (world.take(client));
+    t.equal(world.held[0], capacity / 2, 'one alone gets half all the same')
+    t.ok(world.free >= 2, `${world.free} of ${capacity} are left`)
+    t.ok(world.take(10))
+    t.notOk(world.take(10), 'the rest of them is for those that have none')
+    t.ok(world.take(11))
   }
   t.end()
 })

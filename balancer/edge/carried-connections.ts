@@ -33,12 +33,12 @@ export class CarriedConnections {
     proxy.connections.add()
   }
 
-  /** The connections of the client with most, the oldest first. It has more than this, and more than a little. */
-  ofLargest(most: number): ReadonlySet<Socket> | undefined {
+  /** The connections of the client with most, the oldest first. None if it has no more than this, or little. */
+  ofLargest(most: number): Iterable<Socket> {
     let largest: ClientAccount | undefined
     for (const client of new Set(this.#users.values())) {
       if (client.carried.held > (largest?.carried.held ?? Math.max(most, LITTLE))) largest = client
     }
-    return largest?.carriedSockets
+    return largest?.carriedSockets ?? []
   }
 }

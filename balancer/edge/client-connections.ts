@@ -7,8 +7,7 @@ import { answerProblemOnSocket } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { ClientLedger } from '../ledger/client-ledger.js'
 import { CarriedConnections } from './carried-connections.js'
-import { responseInProgress } from './connection-refusals.js'
-import { connectionToCut } from './connection-to-cut.js'
+import { connectionToCut, isIdle } from './spare-connection.js'
 import { identify } from './identify.js'
 import type { BalancerOptions } from '../options.js'
 import { reset } from '../transports/reset.js'
@@ -196,18 +195,19 @@ export class ClientConnections {
     const most = largest?.connections.held ?? 0
     const isFull = connections.free <= 0
     // Nobody knows yet which client the connection of a proxy is for.
-    const carried = isFull && (isProxy || held < LITTLE) ? this.#carried.ofLargest(most) : undefined
-    if (carried !== undefined) this.#cutOneOf(carried)
-    else if (largest !== undefined && most > Math.max(connections.free, held + 1)) {
+    const mayCutCarried = isFull && (isProxy || held < LITTLE)
+    if (mayCutCarried && this.#cutOneOf(this.#carried.ofLargest(most))) return connections.free > 0
+    if (largest !== undefined && most > Math.max(connections.free, held + 1)) {
       const isClosed = this.#closeIdleOf(largest, !isFull)
-      const mayCut = isFull && held < LITTLE && most > LITTLE && !this.#isProxy(largest)
+      const mayCut = isFull && held < LITTLE && most > LITTLE && !this.#isOfProxy(largest)
       if (!isClosed && mayCut) this.#cutOneOf(largest.sockets)
     }
     if (connections.free > 0 && (isProxy || account.connections.mayTake())) return true
-    return this.#closeIdleOf(account, false) && connections.free > 0
+    const isClosed = this.#closeIdleOf(account, false) || (mayCutCarried && this.#cutOneOf(this.#carried.ofLargest(0)))
+    return isClosed && connections.free > 0
   }
 
-  #isProxy({ sockets }: ClientAccount): boolean {
+  #isOfProxy({ sockets }: ClientAccount): boolean {
     const [first] = sockets
     return first !== undefined && this.#clients.get(first)?.isProxy === true
   }
@@ -223,7 +223,7 @@ export class ClientConnections {
       const connection = this.#clients.get(socket)
       if (connection === undefined || (sparesProxies && connection.isProxy)) return false
       if ((left -= 1) < 0) break
-      if (isIdle(socket, connection)) {
+      if (!connection.isUpgraded && isIdle(socket)) {
         idle ??= socket
         if (socket.bytesRead === connection.bytesSeen) {
           idle = socket
@@ -240,11 +240,12 @@ export class ClientConnections {
   }
 
   /** Nothing is left, and others would get nothing for as long as this goes on. */
-  #cutOneOf(sockets: Iterable<Socket>): void {
+  #cutOneOf(sockets: Iterable<Socket>): boolean {
     const cut = connectionToCut(sockets, socket => this.#clients.get(socket)?.isUpgraded === true)
-    if (cut === undefined) return
+    if (cut === undefined) return false
     reset(cut)
     this.#left(cut)
+    return true
   }
 
   #refuse(socket: Socket): void {
@@ -283,11 +284,6 @@ export class ClientConnections {
   async #allGone(): Promise<void> {
     while (this.#clients.size > 0) await new Promise(resolve => setTimeout(resolve, GONE_CHECK_MS))
   }
-}
-
-/** Nothing is in flight. A request head that is not complete does not count. */
-function isIdle(socket: Socket, { isUpgraded }: ClientConnection): boolean {
-  return !isUpgraded && socket.writableLength === 0 && responseInProgress(socket) === undefined
 }
 
 /** Makes Node treat the answer on this connection as unfinished. Returns a function that undoes it. */

@@ -31,3 +31,8 @@ function isRepeatable(socket: Socket): boolean {
   const request = responseInProgress(socket)?.req
   return request?.complete !== true || maySendAgain(request)
 }
+
+/** Nothing is in flight. A request head that is not complete does not count. */
+export function isIdle(socket: Socket): boolean {
+  return socket.writableLength === 0 && responseInProgress(socket) === undefined
+}

@@ -5,7 +5,7 @@ import t, { type Test } from 'tap'
 import { residentBytes } from '#scripts/lib/proc.js'
 import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
-import { PoliteClient, sawOf } from '../helpers/polite-client.js'
+import { PoliteClient, sawOf, type Through } from '../helpers/polite-client.js'
 import { requestBytes } from '../helpers/raw-http.js'
 import { UPGRADE_HEADERS } from '../helpers/websocket.js'
 
@@ -21,7 +21,9 @@ const OPENING_PAUSE_MS = 50
 const MEGABYTE = 1024 ** 2
 
 const MODES = { 'default mode': '1', 'mesh mode': '0' }
-const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1' }
+/** All requests come from here, with their clients in X-Forwarded-For, where this is the trusted proxy. */
+const PROXY = '127.0.0.100'
+const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1', 'all behind a proxy': PROXY }
 
 /** Connections of one client that attacks. A connection that was closed is opened again at once, or stays closed. */
 class Attacker {
@@ -30,8 +32,16 @@ class Attacker {
 
   constructor(
     private readonly port: number,
-    private readonly from: string,
+    private readonly client: string,
+    /** The proxy that it is behind. */
+    private readonly proxy?: string,
   ) {}
+
+  /** The bytes of requests, in which a proxy names the client. */
+  named(bytes: string): string {
+    const line = ` HTTP/1.1\r\n`
+    return this.proxy === undefined ? bytes : bytes.replaceAll(line, `${line}X-Forwarded-For: ${this.client}\r\n`)
+  }
 
   /** @param reopens a connection that was closed is replaced by another */
   async open(count: number, begin: (socket: net.Socket) => void, reopens = false): Promise<void> {
@@ -57,7 +67,7 @@ class Attacker {
 
   #open(begin: (socket: net.Socket) => void, reopens: boolean): void {
     if (this.#over) return
-    const socket = net.connect({ port: this.port, host: '127.0.0.1', localAddress: this.from })
+    const socket = net.connect({ port: this.port, host: '127.0.0.1', localAddress: this.proxy ?? this.client })
     this.#sockets.add(socket)
     socket.on('error', () => undefined)
     socket.once('connect', () => begin(socket))
@@ -92,6 +102,9 @@ const NAMES = requestBytes('GET /', [
 const REFUSED = requestBytes('GET http://other/')
 const SLOW_BODY = requestBytes('POST /form', ['Content-Length: 100000'])
 const HELD_BODY = requestBytes('POST /form', ['Idempotency-Key: 1', 'Content-Length: 65536'])
+const HANGING_POST = requestBytes('POST /poll', [], 'a body')
+const CHUNKED = requestBytes('POST /form', ['Transfer-Encoding: chunked'])
+const CHUNKS = '1\r\n1\r\n'.repeat(30_000) + '0\r\n\r\n'
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
 
 /** Two processes in mesh mode, each with its own bound, and the attacker's side of each connection. */
@@ -100,44 +113,55 @@ const IN_SYSTEM = 2 * 256 * MEGABYTE + 640 * (MEGABYTE / 4)
 const attacks: Attack[] = [
   {
     name: '600 slow bodies of one client',
-    begin: attacker => attacker.open(600, socket => socket.resume().write(SLOW_BODY), true),
+    begin: attacker => attacker.open(600, socket => socket.resume().write(attacker.named(SLOW_BODY)), true),
   },
   {
     name: '300 slow bodies of each of eight clients, one after the other',
     attackers: 8,
-    begin: attacker => attacker.open(300, socket => socket.resume().write(SLOW_BODY), true),
+    begin: attacker => attacker.open(300, socket => socket.resume().write(attacker.named(SLOW_BODY)), true),
   },
   {
     name: '600 long polls of one client',
-    begin: attacker => attacker.open(600, socket => socket.resume().write(requestBytes('GET /poll')), true),
+    begin: attacker =>
+      attacker.open(600, socket => socket.resume().write(attacker.named(requestBytes('GET /poll'))), true),
   },
   {
     name: '300 long polls of each of ten clients, one after the other',
     attackers: 10,
-    begin: attacker => attacker.open(300, socket => socket.resume().write(requestBytes('GET /poll')), true),
+    begin: attacker =>
+      attacker.open(300, socket => socket.resume().write(attacker.named(requestBytes('GET /poll'))), true),
+  },
+  {
+    name: '300 POSTs that hang of each of ten clients, one after the other',
+    attackers: 10,
+    begin: attacker => attacker.open(300, socket => socket.resume().write(attacker.named(HANGING_POST)), true),
   },
   {
     name: '300 streams of each of ten clients, one after the other, where 300 connections may be open',
     env: FEW,
     attackers: 10,
-    begin: attacker => attacker.open(300, socket => socket.resume().write(requestBytes('GET /stream')), true),
+    begin: attacker =>
+      attacker.open(300, socket => socket.resume().write(attacker.named(requestBytes('GET /stream'))), true),
   },
   {
     name: '300 upgraded connections of each of ten clients, one after the other, where 300 may be open',
     env: FEW,
     attackers: 10,
     begin: attacker =>
-      attacker.open(300, socket => socket.resume().write(requestBytes('GET /', UPGRADE_HEADERS)), true),
+      attacker.open(300, socket => socket.resume().write(attacker.named(requestBytes('GET /', UPGRADE_HEADERS))), true),
   },
   {
     name: '640 unread downloads',
-    begin: attacker => attacker.open(640, socket => socket.pause().write(requestBytes('GET /large')), true),
+    begin: attacker =>
+      attacker.open(640, socket => socket.pause().write(attacker.named(requestBytes('GET /large'))), true),
     mostInSystem: IN_SYSTEM,
   },
   {
     name: '600 unread answers whose connections are closed',
     begin: attacker =>
-      attacker.open(600, socket => socket.pause().write(requestBytes('GET /medium', ['Connection: close']))),
+      attacker.open(600, socket =>
+        socket.pause().write(attacker.named(requestBytes('GET /medium', ['Connection: close']))),
+      ),
     mostInSystem: IN_SYSTEM,
     isLetGoInMeshMode: true,
   },
@@ -154,25 +178,46 @@ const attacks: Attack[] = [
   {
     name: '10 connections with 1,000 pipelined requests each behind a long poll',
     begin: attacker =>
-      attacker.open(10, socket => socket.resume().write(requestBytes('GET /poll') + PIPELINED.repeat(1_000))),
+      attacker.open(10, socket =>
+        socket.resume().write(attacker.named(requestBytes('GET /poll') + PIPELINED.repeat(1_000))),
+      ),
     mostMemory: 60 * MEGABYTE,
   },
   {
     name: '20 connections with 3,000 refused requests each behind a long poll',
     begin: attacker =>
-      attacker.open(20, socket => socket.resume().write(requestBytes('GET /poll') + REFUSED.repeat(3_000)), true),
+      attacker.open(
+        20,
+        socket => socket.resume().write(attacker.named(requestBytes('GET /poll') + REFUSED.repeat(3_000))),
+        true,
+      ),
     mostMemory: 100 * MEGABYTE,
   },
   {
     name: '20 connections whose requests name thousands of headers',
     begin: attacker =>
       attacker.open(20, socket => {
-        socket.on('data', () => socket.write(NAMES)).write(NAMES)
+        const bytes = attacker.named(NAMES)
+        socket.on('data', () => socket.write(bytes)).write(bytes)
       }),
   },
   {
     name: '1,000 bodies that are held until they are complete',
-    begin: attacker => attacker.open(1_000, socket => socket.resume().write(HELD_BODY + 'x'.repeat(60_000))),
+    begin: attacker =>
+      attacker.open(1_000, socket => socket.resume().write(attacker.named(HELD_BODY) + 'x'.repeat(60_000))),
+    mostMemory: 150 * MEGABYTE,
+  },
+  {
+    name: '100 connections whose bodies have 30,000 chunks of one byte each',
+    begin: attacker =>
+      attacker.open(
+        100,
+        socket => {
+          const bytes = attacker.named(CHUNKED) + CHUNKS
+          socket.on('data', () => socket.write(bytes)).write(bytes)
+        },
+        true,
+      ),
     mostMemory: 150 * MEGABYTE,
   },
 ]
@@ -190,16 +235,18 @@ async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROX
   const env = { APP: fixture('patient-app.js'), BALANCERS, TRUST_PROXY, ...attack.env }
   const cluster = await Cluster.start(t, env, attack.openFiles)
   const pids = [...cluster.pids('balancer'), ...cluster.pids('worker')]
-  const alone = await PoliteClient.alone(t, `${cluster.url}/health`)
+  const proxy = TRUST_PROXY === PROXY ? PROXY : undefined
+  const through: Through | undefined = proxy === undefined ? undefined : { proxy, client: '127.0.0.1' }
+  const alone = await PoliteClient.alone(t, `${cluster.url}/health`, through)
   const before = { balancing: balancing(cluster, BALANCERS), system: inSystem() }
   const attackers: Attacker[] = []
   for (let i = 0; i < (attack.attackers ?? 1); i += 1) {
-    const attacker = new Attacker(cluster.port, `127.0.0.${2 + i}`)
+    const attacker = new Attacker(cluster.port, `127.0.0.${2 + i}`, proxy)
     attackers.push(attacker)
     await attack.begin(attacker)
   }
   await sleep(TRICKLE_MS)
-  const polite = new PoliteClient(t, `${cluster.url}/health`)
+  const polite = new PoliteClient(t, `${cluster.url}/health`, through)
   for (let held = 0; held < HELD_MS; held += TRICKLE_MS) {
     await sleep(TRICKLE_MS)
     for (const attacker of attackers) if (attack.name.includes('slow bodies')) attacker.trickle()
@@ -217,8 +264,8 @@ async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROX
   t.ok(saw.answered > 20, `${saw.answered} requests`)
   t.equal(saw.lost, 0)
   if (attack.mostMemory !== undefined) t.ok(memory < attack.mostMemory)
-  // To a trusted proxy, which every client is here, as much is sent as it reads.
-  const isLetGo = TRUST_PROXY === '1' || (BALANCERS === '0' && attack.isLetGoInMeshMode === true)
+  // To a trusted proxy, which every client is here or is behind, as much is sent as it reads.
+  const isLetGo = TRUST_PROXY !== '0' || (BALANCERS === '0' && attack.isLetGoInMeshMode === true)
   if (attack.mostInSystem !== undefined && !isLetGo) t.ok(system < attack.mostInSystem)
   t.strictSame([...cluster.pids('balancer'), ...cluster.pids('worker')], pids, 'no process was lost')
   t.match(await cluster.stop(), { code: 0 })

@@ -19,18 +19,27 @@ export interface Politely {
   longest: number
 }
 
+/** How the client reaches the server, if not from 127.0.0.1 and by itself. */
+export interface Through {
+  /** The address of a proxy. */
+  proxy: string
+  /** The client that the proxy names. */
+  client: string
+}
+
 /** A client at 127.0.0.1 in a process of its own, so that a test may be busy as an attacker. */
 export class PoliteClient {
   readonly #child: ChildProcess
 
-  constructor(t: Harness, url: string) {
-    this.#child = fork(fileURLToPath(import.meta.url), [url])
+  constructor(t: Harness, url: string, through?: Through) {
+    const words = through === undefined ? [] : [through.proxy, through.client]
+    this.#child = fork(fileURLToPath(import.meta.url), [url, ...words])
     t.teardown(() => this.#child.kill('SIGKILL'))
   }
 
   /** The same client, measured while nothing else happens. */
-  static async alone(t: Harness, url: string): Promise<Politely> {
-    const client = new PoliteClient(t, url)
+  static async alone(t: Harness, url: string, through?: Through): Promise<Politely> {
+    const client = new PoliteClient(t, url, through)
     await sleep(ALONE_MS)
     return client.stop()
   }
@@ -44,7 +53,7 @@ export class PoliteClient {
   }
 }
 
-async function beAClient(url: string): Promise<void> {
+async function beAClient(url: string, through?: Through): Promise<void> {
   let stopping = false
   process.once('message', () => (stopping = true))
   const times: number[] = []
@@ -53,7 +62,7 @@ async function beAClient(url: string): Promise<void> {
     const agent = new http.Agent({ keepAlive: true, maxSockets: 1 })
     while (!stopping) {
       const begun = performance.now()
-      if ((await statusOf(url, agent)) !== 200) lost += 1
+      if ((await statusOf(url, agent, through)) !== 200) lost += 1
       times.push(performance.now() - begun)
       await sleep(PAUSE_MS)
     }
@@ -73,9 +82,11 @@ export function sawOf({ answered, lost, p99, longest }: Politely, alone: Politel
   )
 }
 
-function statusOf(url: string, agent: http.Agent): Promise<number> {
+function statusOf(url: string, agent: http.Agent, through?: Through): Promise<number> {
+  const named =
+    through === undefined ? {} : { localAddress: through.proxy, headers: { 'X-Forwarded-For': through.client } }
   return new Promise(resolve => {
-    const request = http.get(url, { agent, timeout: TIMEOUT_MS }, response => {
+    const request = http.get(url, { agent, timeout: TIMEOUT_MS, ...named }, response => {
       response
         .resume()
         .once('end', () => resolve(response.statusCode ?? 0))
@@ -85,5 +96,6 @@ function statusOf(url: string, agent: http.Agent): Promise<number> {
   })
 }
 
-const [, self, url] = process.argv
-if (self === fileURLToPath(import.meta.url) && url !== undefined) await beAClient(url)
+const [, self, url, proxy, client] = process.argv
+if (self === fileURLToPath(import.meta.url) && url !== undefined)
+  await beAClient(url, proxy === undefined || client === undefined ? undefined : { proxy, client })

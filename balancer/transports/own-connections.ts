@@ -1,6 +1,7 @@
 import http from 'node:http'
-import net, { type NetConnectOpts, type Socket } from 'node:net'
+import type { NetConnectOpts, Socket } from 'node:net'
 import type { OpenFiles } from '../ledger/open-files.js'
+import { connectForBodies } from './body-connection.js'
 
 /**
  * One connection to a target for each connection of a client, for apps that keep something on `req.socket`. It ends with
@@ -28,5 +29,5 @@ export class OwnConnections {
 
 /** Counts the connections that an agent opens. */
 export function countConnections(agent: http.Agent, openFiles: OpenFiles): void {
-  Object.assign(agent, { createConnection: (options: NetConnectOpts) => openFiles.count(net.connect(options)) })
+  Object.assign(agent, { createConnection: (options: NetConnectOpts) => openFiles.count(connectForBodies(options)) })
 }

@@ -129,6 +129,8 @@ const orderSchema = z.discriminatedUnion('type', [
   }),
   /** The order about requests, before a target is looked for; the next list of targets acknowledges it. */
   z.object({ type: z.literal('edge'), order: edgeSchema }),
+  /** The worker writes down which requests its app has, because a worker has failed (mesh mode). */
+  z.object({ type: z.literal('note-requests') }),
   /** How many workers are wanted from now on, for limits that all of them share. */
   z.object({ type: z.literal('workers'), workers: z.number() }),
   /** Each next answer of a balancing process is the last on its connection. It accepts further ones. */

@@ -52,6 +52,7 @@ export class ChildReports implements ChildObserver {
     switch (report.type) {
       case 'ready':
         child.markReady()
+        traffic.begin(child)
         if (child.role === 'worker') port.openAt(report.host)
         return true
       case 'listening':

@@ -5,9 +5,12 @@ import type { RestartVerdict } from './plan/restart-policy.js'
 import type { PoolSize } from './pool-size.js'
 import type { Child } from './processes/child.js'
 import type { FatalRequestNews } from './traffic/fatal-request-record.js'
+import type { RequestsThen } from './traffic/failed-workers.js'
 
 /** An app in a worker could make up any number. */
 const MAX_HINTS = 100
+/** How many requests of a failed worker are named. */
+const MAX_NAMED = 5
 
 const REMEDIES: Record<LocalState, string> = {
   sessions: 'outpost.session(), a shared store or STICKY=cookie keeps users signed in',
@@ -131,6 +134,14 @@ export class SupervisorLog {
   fatalRequest({ method, path, count, seconds }: FatalRequestNews): void {
     const workers = count === 1 ? '1 worker' : `${count} workers`
     this.log.error({ method, path, count, seconds }, `${method} ${path} ended ${workers} in ${seconds} s`)
+  }
+
+  /** In mesh mode. */
+  failedWith({ name: child }: Child, reason: string, requests: RequestsThen): void {
+    const named = [...new Set(requests?.map(({ method, path }) => `${method} ${path}`))].slice(0, MAX_NAMED)
+    const known = named.length > 0 ? named.join(', ') : 'no request'
+    const had = requests === undefined ? 'requests that are not known; those of the next will be' : known
+    this.log.warn({ child, reason, requests: named }, `worker failed while it had ${had}`)
   }
 
   reloaded(replaced: number): void {

@@ -25,7 +25,6 @@ import type { SupervisorOptions } from './supervisor-options.js'
 import { ConnectionDealer } from './traffic/connection-dealer.js'
 import { refuse } from './traffic/refusal.js'
 import type { EdgeRunner } from './traffic/edge-runner.js'
-import type { FatalRequestNews } from './traffic/fatal-request-record.js'
 import { Traffic } from './traffic/traffic.js'
 
 /**
@@ -88,8 +87,7 @@ export class Supervisor implements Service {
     }
     const balancing = isMesh ? 'worker' : 'balancer'
     const { socketOf, edgeOrder } = options
-    const onFatal = (news: FatalRequestNews): void => this.#log.fatalRequest(news)
-    this.#traffic = new Traffic(this.#children, balancing, this.#dealer, socketOf, onFatal, edgeOrder)
+    this.#traffic = new Traffic(this.#children, balancing, this.#dealer, socketOf, this.#log, edgeOrder)
     const [ask, routed] = [(): void => this.#ask(), (): Promise<void> => this.#traffic.routed()]
     this.edge = { edgeChanged: ask, routed, quiet: until => this.#traffic.quiet(until) }
     this.changes = new ReleaseChanges(this.#switch, this.#reloads, this.#pool, { ask, routed })

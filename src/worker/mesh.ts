@@ -3,6 +3,7 @@ import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
 import { keptFolderBeside } from '../ipc/kept-folder-path.js'
+import { requestNotesPath } from '../ipc/request-notes.js'
 import type { Parent } from '../ipc/parent.js'
 import { openFilesForConnections, openFilesLimit } from '../resources/open-files-limit.js'
 import type { WorkerServer } from './worker-server.js'
@@ -56,6 +57,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') adoptDealt(balancer, parent, handle)
     else if (order.type === 'edge') balancer.setEdge(order.order)
+    else if (order.type === 'note-requests') server.count.noteAt(requestNotesPath(start.socketPath))
     else if (order.type === 'last-answers') balancer.askForNewConnections()
     else if (order.type === 'stop') settleMs = order.settleMs
     else if (order.type === 'targets') {

@@ -3,12 +3,14 @@ import type { Duplex } from 'node:stream'
 import { DETACHED } from '#balancer/contract/detached-response.js'
 import { LinkedList } from '#balancer/contract/linked-list.js'
 import type { RequestCounts } from '../ipc/vitals.js'
+import { RequestNotes } from './request-notes.js'
 
 /** Counts the requests of one worker. */
 export class RequestCount {
   readonly #inFlight = new LinkedList<ServerResponse>()
   #upgraded = 0
   #requests = 0
+  #notes: RequestNotes | undefined
 
   get counts(): RequestCounts {
     const streaming = this.#inFlight.count(({ headersSent }) => headersSent)
@@ -21,6 +23,7 @@ export class RequestCount {
    */
   begin(answer: ServerResponse, onClose?: () => void): void {
     this.#requests += 1
+    this.#notes?.begin(answer)
     const entry = this.#inFlight.add(answer)
     const over = (): void => void this.#inFlight.remove(entry)
     const closed = (): void => {
@@ -29,6 +32,12 @@ export class RequestCount {
     }
     // Each comes once at most, and `once` costs more.
     answer.on('close', closed).on(DETACHED, over)
+  }
+
+  /** Each request is written down from now on, because a worker has failed (mesh mode). @param path of a file */
+  noteAt(path: string): void {
+    this.#notes ??= new RequestNotes(path)
+    this.#notes.goOn()
   }
 
   /** An upgraded connection is a request that is over at once. The connection lasts until it is closed. */

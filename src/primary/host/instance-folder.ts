@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
 import { KEPT_FOLDER } from '../../ipc/kept-folder-path.js'
+import { NOTES_SUFFIX } from '../../ipc/request-notes.js'
 import { requireExclusive } from './exclusive-folder.js'
 import { writeSynced } from '../../process/synced-file.js'
 
@@ -127,7 +128,7 @@ export class InstanceFolder {
   /** Removes the sockets of an earlier instance, and what its workers have shared. */
   clearSockets(): void {
     for (const name of fs.readdirSync(this.runDir)) {
-      if (name.endsWith('.sock')) fs.rmSync(join(this.runDir, name), { force: true })
+      if (name.endsWith('.sock') || name.endsWith(NOTES_SUFFIX)) fs.rmSync(join(this.runDir, name), { force: true })
     }
     fs.rmSync(join(this.runDir, KEPT_FOLDER), { recursive: true, force: true })
   }

@@ -1,6 +1,7 @@
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Child } from '../processes/child.js'
+import { faultSignals } from '../processes/fault-signals.js'
 
 /** The targets that each balancing process has been sent, and the states that each has reported. */
 export class TargetBoard {
@@ -128,11 +129,8 @@ const NO_ORDER = '{}'
 /** Nothing before these is in flight any more. */
 const REMEMBERED = 32
 
-/** Signals by which a process ends because of what it does. */
-const OF_ITS_OWN = new Set(['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGILL', 'SIGFPE', 'SIGTRAP'])
-
 function endOf({ id, ending }: Child): EndedTarget {
-  return { id, fault: !ending.startsWith('SIG') || OF_ITS_OWN.has(ending) }
+  return { id, fault: !ending.startsWith('SIG') || faultSignals.has(ending) }
 }
 
 function setOf(map: Map<Child, Set<string>>, child: Child): Set<string> {

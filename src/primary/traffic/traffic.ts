@@ -4,15 +4,24 @@ import type { ChildState } from '../plan/observed.js'
 import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
 import { FatalRequestRecord, type FatalRequestNews } from './fatal-request-record.js'
+import { FailedWorkers, type RequestsThen } from './failed-workers.js'
 import { TargetBoard } from './target-board.js'
 
 /** A worker that was silent for this long gets no connections unless all were. Heartbeats come each second. */
 const SILENT_MS = 4_000
 
+export interface TrafficLog {
+  /** Called at most 20 times a minute. */
+  fatalRequest(news: FatalRequestNews): void
+  /** A worker has failed in mesh mode, and it is not known in which call of the app. */
+  failedWith(worker: Child, reason: string, requests: RequestsThen): void
+}
+
 /** The routing of requests: which processes balance, and over which targets. In mesh mode every worker balances. */
 export class Traffic {
   readonly board = new TargetBoard()
   readonly fatal: FatalRequestRecord
+  readonly #failed: FailedWorkers
   /** Workers of a release that is not the one of all clients, by name. */
   #beside: ReadonlySet<string> = new Set()
   #awaitingRoutes: Array<() => void> = []
@@ -23,7 +32,6 @@ export class Traffic {
    * @param role of the processes that balance
    * @param dealer deals the connections that the primary accepts; undefined if the one balancer accepts them
    * @param socketOf the path of a worker's unix socket
-   * @param onFatalRequest called at most 20 times a minute
    * @param edgeOrder what is to happen to requests before a worker is looked for
    */
   constructor(
@@ -31,10 +39,11 @@ export class Traffic {
     private readonly role: Child['role'],
     private readonly dealer: ConnectionDealer | undefined,
     private readonly socketOf: (workerId: string) => string,
-    onFatalRequest: (news: FatalRequestNews) => void = () => undefined,
+    log: TrafficLog = { fatalRequest: () => undefined, failedWith: () => undefined },
     private readonly edgeOrder: () => EdgeOrder = () => ({}),
   ) {
-    this.fatal = new FatalRequestRecord(onFatalRequest)
+    this.fatal = new FatalRequestRecord(news => log.fatalRequest(news))
+    this.#failed = new FailedWorkers(socketOf, this.fatal, (...facts) => log.failedWith(...facts))
   }
 
   /** The reports of the balancing processes about a child. A balancer reports its own clients. */
@@ -46,6 +55,23 @@ export class Traffic {
       reachable: isReady && this.board.readyAtAll(balancing, child.id),
       drained: this.board.drainedAtAll(balancing, child.id),
     }
+  }
+
+  /** A process serves from now on. */
+  begin(child: Child): void {
+    if (child.role === this.role && child.role === 'worker') this.#failed.begin(child)
+  }
+
+  /** A process hangs and is killed, or a fault has ended it. With balancers, these know the requests of a worker. */
+  noteFailure(child: Child, reason: string): void {
+    if (child.role !== 'worker' || this.role !== 'worker' || child.servedMs === 0) return
+    this.#failed.note(child, reason, this.#forwarding())
+  }
+
+  /** A process has exited. */
+  forget(child: Child): void {
+    this.board.forget(child)
+    this.#failed.forget(child)
   }
 
   /** Sends the list of workers to every balancing process. */

@@ -9,8 +9,8 @@ import type { Report, StartOrder } from '../../ipc/messages.js'
 import type { PublicPort } from '../host/public-port.js'
 import type { StartSpec } from '../plan/action.js'
 import { realPath } from '../../process/real-path.js'
+import { codeOf, type AppCode } from './app-code.js'
 import { Child, type ChildObserver } from './child.js'
-import { codeOf } from './code-of.js'
 import { forkSpare, type AppLaunch, type ForkOptions } from './fork.js'
 import { KnownEntries } from './known-entries.js'
 import { Spare } from './spare.js'
@@ -46,7 +46,7 @@ export class ChildFactory {
   readonly #spare = new Spare()
   readonly #entries = new KnownEntries()
   /** The code that each worker was started with. */
-  readonly #codes = new WeakMap<Child, string>()
+  readonly #codes = new WeakMap<Child, AppCode>()
   #portIsOpen = false
   #workers: number
 

@@ -1,10 +1,11 @@
 import type { ServedBy } from '../../ipc/messages.js'
+import type { AppCode } from './app-code.js'
 
 /** The code of a worker. */
 interface RunCode {
   release: string
-  /** Another one when the code of a release has changed, as it does where a person edits the folder. */
-  code: string
+  /** The code of a release changes where a person edits the folder. */
+  code: AppCode
 }
 
 /**
@@ -13,12 +14,12 @@ interface RunCode {
  * worker listens on PORT after all, they wait again.
  */
 export class KnownEntries {
-  readonly #known = new Map<string, { code: string; by: ServedBy }>()
+  readonly #known = new Map<string, { code: AppCode; by: ServedBy }>()
 
   /** @returns whether a later worker waits no more, from now on */
   note({ release, code }: RunCode, by: ServedBy, waited: boolean): boolean {
     const before = this.#known.get(release)
-    const isSame = before?.code === code
+    const isSame = before !== undefined && isUnchanged(code, before.code)
     if (by === 'public-port') this.#known.set(release, { code, by })
     else if (waited && !isSame) this.#known.set(release, { code, by })
     else return false
@@ -28,6 +29,11 @@ export class KnownEntries {
   /** The part that serves in a worker without a wait; undefined if the worker has to wait. */
   of({ release, code }: RunCode): ServedBy | undefined {
     const known = this.#known.get(release)
-    return known?.code === code && known.by !== 'public-port' ? known.by : undefined
+    if (known === undefined || known.by === 'public-port') return undefined
+    return isUnchanged(code, known.code) ? known.by : undefined
   }
+}
+
+function isUnchanged(code: AppCode, before: AppCode): boolean {
+  return code.main === before.main && !code.changedSince(before.startedAt)
 }

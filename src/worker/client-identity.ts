@@ -62,6 +62,14 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
       return this[publicPort]
     },
   },
+  address: {
+    configurable: true,
+    value(this: IdentifiedSocket) {
+      const { localAddress: address, localPort: port } = this
+      if (address === undefined) return {}
+      return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port }
+    },
+  },
   encrypted: {
     configurable: true,
     get() {

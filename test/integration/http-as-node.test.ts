@@ -28,6 +28,7 @@ const cases: Record<string, Case> = {
   'an X-Request-Id of the app in a list': { bytes: requestBytes('GET /own-list') },
   'headers that are set before the app answers': { bytes: requestBytes('GET /set') },
   'what the app puts on a socket when it connects': { bytes: requestBytes('GET /mark') },
+  'the local address of a socket': { bytes: requestBytes('GET /address') },
   'a request that a tool measures, once': { bytes: requestBytes('GET /measured') },
   'two Content-Type headers': { bytes: requestBytes('GET /type', ['Content-Type: a/b', 'Content-Type: c/d']) },
   'names in their letters': { bytes: requestBytes('GET /letters', ['X-LETTERS: 1', 'X-LETTERS: 2', 'X-Last: 3']) },

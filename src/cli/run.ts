@@ -35,8 +35,8 @@ export function addRun(program: Command, context: Context): void {
 const REMEDY = 'start the program with RUN_AS, or with DATA_DIR in a folder that root alone may write to'
 
 /**
- * Root runs it as the user of the instance, whose files it may write, and as root only if it is root's instance: the
- * environment comes from its socket, and a user could lead root to a folder of root's that holds a socket of the user's.
+ * Root runs the command as the user of the instance, and as root only for an instance of root's. The environment comes
+ * from the socket, and a user could lead root to a folder of root's with a socket of the user's in it.
  */
 function userOf(dataDir: string): { uid: number; gid: number } {
   const socket = join(dataDir, 'run', 'control.sock')

@@ -110,8 +110,8 @@ function nameOf(folder: string, PWD: string | undefined): string {
 }
 
 /**
- * Places of the session of whoever typed the command. Another user may not use them, and a login would not name them. They
- * may have been set for that user, and are its own then.
+ * Places of the session in which the command was typed. Another user may not use them, and a login would not name them. A
+ * place that belongs to the other user stays.
  */
 const OF_SESSION = ['MAIL', 'XDG_RUNTIME_DIR', 'DBUS_SESSION_BUS_ADDRESS', 'SSH_AUTH_SOCK']
 

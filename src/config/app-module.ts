@@ -18,9 +18,9 @@ export interface PackageJson {
 }
 
 /**
- * Finds the file of an app. A folder is what it says itself: the `web:` line of its Procfile, else the `start` script of
- * its package.json, where that is plain `node FILE ARGS`; else `main`, else index.js. Asked anew for each worker: a link
- * may lead elsewhere by then.
+ * Finds the file of an app. A folder names it by the `web:` line of its Procfile, else by the `start` script of its
+ * package.json, where that is plain `node FILE ARGS`; else by `main`, else it is index.js. Called anew for each worker: a
+ * link may lead elsewhere by then.
  * @param path of a file or a folder; undefined is returned when it leads to no file
  */
 export function findAppModule(path: string): AppModule | undefined {
@@ -44,7 +44,7 @@ export function appIn(folder: string, app: string | undefined, startedIn: string
   return !name.startsWith('..') && !isAbsolute(name) && moduleAt(same) !== undefined ? same : folder
 }
 
-/** The folder that says what runs beside the app, before anything was deployed: the app's own, else the one it is run in. */
+/** The folder that names the processes beside the app, before a deploy: the app's own, else the one it was started in. */
 export function folderOfApp(app: string, startedIn: string): string {
   return isFolder(app) ? app : startedIn
 }

@@ -73,7 +73,7 @@ export async function call(
   }
 }
 
-/** Nothing was done where nobody was there; what was cut off may have been done, and is the same the second time. */
+/** Where nobody answers, nothing was done. A command that was cut off may have been done, and may be done twice. */
 async function isToBeRepeated(error: unknown, route: RouteName, wait: UpgradeWait | undefined): Promise<boolean> {
   if (wait === undefined) return false
   if (error instanceof NotRunningError) return wait.mayHaveCome()

@@ -9,7 +9,7 @@ export interface Door {
   open(server: Server): Promise<void>
   /** Why a request is refused; undefined when it is not. @param route undefined: there is none */
   refusalOf(request: IncomingMessage, route: RouteName | undefined): ControlErrorCode | undefined
-  /** Ends when a request that was not refused would be from now on; undefined: that never comes. */
+  /** Aborts when the permission of the request ends; undefined: it never ends. */
   permissionOf(request: IncomingMessage): AbortSignal | undefined
 }
 
@@ -32,14 +32,14 @@ export interface Tokens {
 }
 
 /**
- * A token that has come into wrong hands must not make others, nor take away those of its owner. What runs in place of
- * this program is decided by its user alone.
+ * A stolen token must not make other tokens, nor revoke those of the owner. Only the user of this program decides what
+ * replaces it.
  */
 const SOCKET_ONLY = new Set<RouteName | undefined>(['tokens', 'createToken', 'revokeToken', 'upgrade'])
 
 /**
- * A port on 127.0.0.1, which every user and every web page of this machine can reach: each request needs a token. A
- * name that a page has made to lead here (DNS rebinding) is in its Host, and a page of elsewhere in its Origin.
+ * A port on 127.0.0.1. Every user and every web page of this machine can reach it, so each request needs a token. Host
+ * shows a page that has led a name of its own here (DNS rebinding), and Origin shows a page of elsewhere.
  * @param onRefused called for each request without a token, or of another place
  */
 export function portDoor(port: number, tokens: Tokens, onRefused: () => void = () => undefined): Door {

@@ -13,9 +13,8 @@ export type RegisteredInstance = z.infer<typeof entrySchema>
 
 /**
  * Writes down that an instance runs: a file of its own in `STATE/outpost/instances`, so that nothing is shared and
- * nothing is locked. The folder is of the home of the user, because that one is the same in a service, in a job of cron
- * and after a login; $XDG_RUNTIME_DIR is not. If the entry cannot be written, commands have to name the
- * DATA_DIR.
+ * nothing is locked. The folder is in the home of the user, which is the same in a service, in a job of cron and after a
+ * login. $XDG_RUNTIME_DIR is not. If the entry cannot be written, commands have to name the DATA_DIR.
  * @returns a function that removes the entry
  */
 export function registerInstance(stateDir: string, instance: RegisteredInstance): () => void {
@@ -31,7 +30,7 @@ export function registerInstance(stateDir: string, instance: RegisteredInstance)
   return () => fs.rmSync(file, { force: true })
 }
 
-/** Instances that may run. One that was killed has left its entry: whether it runs, its control API tells. */
+/** Instances that may run. A killed one leaves its entry behind, so only its control API tells whether it runs. */
 export function registeredInstances(stateDir: string): RegisteredInstance[] {
   const folder = folderIn(stateDir)
   const found = namesIn(folder).flatMap(name => entryOf(join(folder, name)) ?? [])

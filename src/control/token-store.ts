@@ -46,7 +46,7 @@ export class TokenStore {
     return { id, token }
   }
 
-  /** It is refused from now on, and what it still gets ends. @throws {ControlError} `UNKNOWN_TOKEN` */
+  /** Refuses the token from now on, and ends the answers that it still gets. @throws {ControlError} `UNKNOWN_TOKEN` */
   revoke(id: string): void {
     const left = this.#records.filter(record => record.id !== id)
     if (left.length === this.#records.length) throw new ControlError('UNKNOWN_TOKEN')
@@ -55,7 +55,7 @@ export class TokenStore {
     this.#permissions.delete(id)
   }
 
-  /** A signal that ends when the token is revoked; undefined: there is no such token. Takes as long for each wrong one. */
+  /** Aborts when the token is revoked; undefined: there is no such token. Every wrong token takes the same time. */
   permissionOf(token: string): AbortSignal | undefined {
     const given = hashOf(token)
     let found: string | undefined

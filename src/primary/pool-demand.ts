@@ -26,7 +26,7 @@ export class PoolDemand {
   look(children: readonly Child[], now: number): void {
     const { pool, releases, starts } = this.facts
     const phase = releases.underWay?.phase
-    // A release that is about to get its workers gets as many as it was promised: one more might come too late for it.
+    // A release that is about to get its workers gets the promised number: one more might come too late for it.
     if (phase !== 'starting' && phase !== 'filling') {
       pool.followLoad(
         children.filter(({ spec }) => !releases.isAside(spec.release)),

@@ -21,7 +21,7 @@ const SILENT_MS = 1_500
 export class PoolSize {
   readonly #autoscaler: Autoscaler
   readonly #sleeper: Sleeper
-  /** How many an instance has that wakes up. */
+  /** The number of workers after a wake. */
   readonly #least: number
   #whenAwake: number
 
@@ -55,7 +55,7 @@ export class PoolSize {
     return this.#sleeper.isAsleep
   }
 
-  /** Whether all workers may end, and what they keep in memory with them. */
+  /** Whether all workers may end. Their memory is lost with them. */
   get mayBeEmpty(): boolean {
     return this.config.workers.min === 0
   }
@@ -65,7 +65,7 @@ export class PoolSize {
     return this.#sleeper.facts
   }
 
-  /** From now on somebody else decides. */
+  /** The load decides no longer. */
   fix(workers: number): void {
     this.#autoscaler.fix()
     this.#sleeper.fix()

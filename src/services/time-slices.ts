@@ -55,7 +55,7 @@ export class TimeSlices<Item> {
   }
 
   /**
-   * Over the most that may wait, as many as are over are done at once: whoever brings more waits for as many.
+   * When more than `maxWaiting` pieces wait, the excess is done at once, while the caller that adds it waits.
    * @param name of the line
    */
   add(items: readonly Item[], act: (item: Item) => void, name = ''): void {

@@ -35,7 +35,7 @@ export interface SideProcessesOptions {
 /** Kinds of processes that are no processes beside the web. */
 const OTHER_KINDS = new Set(['web', 'release', 'cron'])
 const MAX_KINDS = 32
-/** It says nothing of being ready, and may load for some seconds before it fails. */
+/** A process does not tell when it is ready, and may load for some seconds before it fails. */
 const PROVEN_MS = 10_000
 
 /**

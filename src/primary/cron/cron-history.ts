@@ -17,7 +17,7 @@ export class CronHistory {
   /** By job, the newest first. */
   #past: Map<string, Past[]>
 
-  /** @param path undefined: it is kept in memory alone. What cannot be read there is as good as nothing. */
+  /** @param path undefined: it is kept in memory alone. An unreadable file counts as an empty one. */
   constructor(private readonly path: string | undefined) {
     this.#past = new Map(Object.entries(this.#read()))
   }

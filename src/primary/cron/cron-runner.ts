@@ -14,7 +14,7 @@ export interface CronRunnerOptions {
   placeOf(release: string): ReleasePlace | undefined
   defaults: CronDefaults
   lease: RunLease
-  /** File of what became of the last runs; undefined for none. */
+  /** The file with the results of the last runs; undefined: none is kept. */
   historyFile?: string
   /** Path of the named pipe whose end stops the runs. */
   lifeline: string

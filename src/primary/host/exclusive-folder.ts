@@ -7,9 +7,9 @@ const STICKY = 0o1000
 const OTHERS = 0o077
 
 /**
- * Refuses a folder in which another user could replace what this one keeps: one that others may write to, or that has
- * such a parent, for there it could be moved away and another one put in its place. In a sticky parent like /tmp others
- * cannot do that to a folder of ours; it is then made ours alone. A group counts as others unless it has no other users.
+ * Refuses a folder whose content another user could replace. Others may not write to it, nor to a folder above it, where
+ * they could move it away and put another one in its place. In a sticky folder like /tmp they cannot move ours, which is
+ * then closed to them. A group counts as others unless this user is its only one.
  * @throws {Error} names DATA_DIR, the folder and the remedy
  */
 export function requireExclusive(folder: string, lists?: UserLists): void {

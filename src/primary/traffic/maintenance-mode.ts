@@ -53,7 +53,7 @@ export class MaintenanceMode {
 
   /**
    * Resolves when every process that balances goes by it.
-   * @throws {ControlError} `INVALID_BODY`: an address or range is none
+   * @throws {ControlError} `INVALID_BODY`: an address or range is invalid
    */
   async set({ on, page = maintenancePage, retryAfter: retryAfterS, allow: allowed }: MaintenanceWanted): Promise<void> {
     if (on) this.#begin({ since: this.#state?.since ?? Date.now(), page, retryAfterS, allowed })
@@ -61,7 +61,7 @@ export class MaintenanceMode {
     await carriedOut(this.runner)
   }
 
-  /** Somebody may have written into the file. An address that is none would fail in every process that balances. */
+  /** Somebody may have written into the file. An invalid address would fail in every process that balances. */
   #checkAllowed(state: State): void {
     try {
       new AddressRanges(state.allowed)

@@ -38,7 +38,7 @@ export class TrafficPause implements Service {
 
   /**
    * Resolves when every process that balances lets requests wait. During a pause it changes the end.
-   * @throws {ControlError} `STILL_IN_FLIGHT`: it was to be waited until nothing is in flight, and the pause is over
+   * @throws {ControlError} `STILL_IN_FLIGHT`: with `drain`, the pause is over, and requests are still in flight
    */
   async begin({ seconds, drain }: PauseWanted): Promise<Paused> {
     const now = this.wallClock()

@@ -2,8 +2,7 @@ import type { Commands } from '../../control/commands.js'
 import { ControlError } from '../../control/protocol.js'
 
 /**
- * The commands of an instance that may be about to end in favour of another version. What these change would end with it,
- * or be cut off in the middle, so they are refused from the moment an upgrade is under way.
+ * Refuses commands while an upgrade is under way. Their changes would end with this instance, or be cut off in the middle.
  */
 export function closedForUpgrade(commands: Commands, upgrade: { readonly isUnderWay: boolean }): Commands {
   const open = (): void => {

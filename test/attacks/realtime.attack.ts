@@ -6,8 +6,8 @@ import { ChatClient } from '../helpers/chat-client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { PoliteClient, sawOf } from '../helpers/polite-client.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1' }
 const SETTINGS = Object.entries(MODES).flatMap(([mode, balancers]) =>
   Object.entries(TRUST).map(([trust, proxies]) => [mode, balancers, trust, proxies] as const),

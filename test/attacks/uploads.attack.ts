@@ -4,8 +4,8 @@ import { member } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { partHead, UploadRequest } from '../helpers/forms.js'
 import { PoliteClient, sawOf } from '../helpers/polite-client.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1' }
 const UPLOADS = 64
 const HELD_MS = 10_000

@@ -6,6 +6,7 @@ import { ask } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, archiveOf, folderOf } from '../helpers/releases.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so two tests run at once.
 t.jobs = 2
@@ -16,7 +17,7 @@ const edit = (folder: string, files: Readonly<Record<string, string>>): void => 
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text)
 }
 
-for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode': '0' })) {
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
   void t.test(`the app as it was started is what a deploy of its edited folder goes back to, in ${mode}`, async t => {
     const APP = folderOf(t, appThatSays('one'))
     const env = { APP, EMBED: 'none', BALANCERS, KEEP_WARM: '0' }

@@ -7,6 +7,7 @@ import { ask, Load } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so two tests run at once.
 t.jobs = 2
@@ -30,8 +31,6 @@ const moments: Record<string, Moment> = {
   'when the rest of the workers start': { on: 'filling' },
 }
 
-const modes = { 'default mode': '1', 'mesh mode': '0' }
-
 /** Starts the program on the same DATA_DIR, and looks at what clients get. */
 async function servedAfter(
   t: Test,
@@ -50,7 +49,7 @@ async function servedAfter(
   return { texts: [...new Set(answers.map(({ status, text }) => `${status} ${text}`))], live }
 }
 
-for (const [mode, BALANCERS] of Object.entries(modes)) {
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
   for (const [when, { on, stages = '', files = {} }] of Object.entries(moments)) {
     void t.test(`after a kill ${when}, the next start serves the old release whole, in ${mode}`, async t => {
       const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none', BALANCERS }

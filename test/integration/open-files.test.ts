@@ -5,6 +5,7 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { isAlive } from '../helpers/processes.js'
 import { useUpOpenFiles } from '../helpers/open-files.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so two tests run at once.
 t.jobs = 2
@@ -51,7 +52,7 @@ void t.test('connections that wait for a worker leave the primary the open files
   t.match(await cluster.stop(), { code: 0 })
 })
 
-for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode': '0' })) {
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
   void t.test(`more idle connections than there are open files end no process, in ${mode}`, async t => {
     const cluster = await Cluster.start(t, { BALANCERS }, 300)
     await cluster.ready()

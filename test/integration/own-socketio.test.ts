@@ -4,11 +4,11 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { strangers } from '../helpers/plain-node.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so two tests run at once.
 t.jobs = 2
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const PATHS = ['/socket.io/', '/live/feed']
 const TRANSPORTS: Record<string, Transport[]> = {
   'default transports': ['polling', 'websocket'],

@@ -11,6 +11,7 @@ import { fixture } from '../helpers/fixtures.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
 import { kill } from '../helpers/processes.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so three tests run at once.
 t.jobs = 3
@@ -37,7 +38,7 @@ async function start(t: Test, APP: string, BALANCERS: string, APP_ARGS = ''): Pr
   return cluster
 }
 
-for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'mesh mode': '0' })) {
+for (const [mode, BALANCERS] of Object.entries(MODES)) {
   void t.test(`no worker runs while no requests come, in ${mode}`, async t => {
     const cluster = await start(t, fixture('instrumented-app.js'), BALANCERS)
     const client = await ControlClient.of(cluster.dataDir)

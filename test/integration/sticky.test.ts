@@ -5,8 +5,8 @@ import { ask, cookieOf } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { strangers } from '../helpers/plain-node.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const VISITS = 8
 const COUNTED = Array.from({ length: VISITS }, (_, i) => i + 1)
 

@@ -2,11 +2,10 @@ import t, { type Test } from 'tap'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { strangers } from '../helpers/plain-node.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so three tests run at once.
 t.jobs = 3
-
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
 function start(t: Test, APP: string, env: Record<string, string>): Promise<Cluster> {
   return Cluster.start(t, { APP, ...env }, undefined, strangers)

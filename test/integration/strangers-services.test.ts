@@ -4,8 +4,7 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { strangers } from '../helpers/plain-node.js'
-
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
+import { MODES } from '../helpers/modes.js'
 
 function start(t: Test, APP: string, env: Record<string, string>): Promise<Cluster> {
   return Cluster.start(t, { APP, ...env }, undefined, strangers)

@@ -4,8 +4,7 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { strangers } from '../helpers/plain-node.js'
-
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
+import { MODES } from '../helpers/modes.js'
 
 /** Servers that cannot be served, and what is said of them. */
 const UNSERVED: Record<string, { args: string[]; told: RegExp }> = {

@@ -7,11 +7,10 @@ import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
 import { RawConnection, requestBytes } from '../helpers/raw-http.js'
+import { MODES } from '../helpers/modes.js'
 
 // Most of the time is spent waiting, so two tests run at once.
 t.jobs = 2
-
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
 interface Stranger {
   paths?: string[]

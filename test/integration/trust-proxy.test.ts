@@ -2,8 +2,8 @@ import t from 'tap'
 import { ask, jsonOf } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const SETTINGS = ['1', 'true', 'loopback', 'false']
 
 const CLIENT = '203.0.113.9'

@@ -3,8 +3,8 @@ import t from 'tap'
 import { ask, cookieOf } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const SHARE = 0.2
 /** The default of `outpost deploy`. */
 const STAGES = '20:10'

@@ -3,8 +3,8 @@ import t from 'tap'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const DEPLOYS = 20
 /** Clients that ask without a pause fill the machine, and that is not held against a release. */
 const STAGES = '20:2'

@@ -6,9 +6,9 @@ import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { freePort } from '#scripts/lib/free-port.js'
+import { MODES } from '../helpers/modes.js'
 
 const INSTALL_MS = 300_000
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 
 /** A Nest app as its compiler leaves it. */
 const NEST = `

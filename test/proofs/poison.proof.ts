@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { ask } from '../helpers/client.js'
 import { PoisonedCluster } from '../helpers/poisoned-cluster.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const MINUTE_MS = 60_000
 
 /** A method and path that ended so many workers is not tried a second time. */

@@ -44,6 +44,21 @@ export function appIn(folder: string, app: string | undefined, startedIn: string
   return !name.startsWith('..') && !isAbsolute(name) && moduleAt(same) !== undefined ? same : folder
 }
 
+/**
+ * The app of a release. It runs the file that it was tried with, whatever the program was started with since.
+ * @param main that file, from the folder; undefined if it is not known
+ */
+export function moduleOfRelease(
+  folder: string,
+  main: string | undefined,
+  app: string | undefined,
+  startedIn: string,
+): AppModule | undefined {
+  const named = findAppModule(appIn(folder, app, startedIn))
+  const tried = main === undefined ? undefined : moduleAt(join(folder, main))
+  return tried === undefined || tried.file === named?.file ? named : tried
+}
+
 /** The folder that names the processes beside the app, before a deploy: the app's own, else the one it was started in. */
 export function folderOfApp(app: string, startedIn: string): string {
   return isFolder(app) ? app : startedIn

@@ -167,7 +167,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
         cron.follow(release, generation)
       },
     },
-    filesOf: id => ({ folder: releases.filesOf(id), env: releases.envOf(id) }),
+    filesOf: id => ({ folder: releases.filesOf(id), main: releases.get(id)?.main, env: releases.envOf(id) }),
     shutdown,
     log,
     print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),

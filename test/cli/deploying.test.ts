@@ -119,3 +119,22 @@ void t.test('from a folder to a second version and back, by commands', async t =
     )
   })
 })
+
+void t.test('a start that names the app in another way serves the live release, and says so', async t => {
+  const shell = new Shell(t)
+  const cwd = join(shell.folder, 'shop')
+  mkdirSync(cwd)
+  writeFileSync(join(cwd, 'package.json'), '{"type":"module"}')
+  writeFileSync(join(cwd, 'app.js'), APP('one'))
+  await shell.json(['start', 'app.js', '-d'], { cwd })
+  t.match(await shell.run(['deploy', '.', '--bake', '0'], { cwd }), { code: 0, out: /r1 is live/ })
+  await shell.json(['stop'], { cwd })
+  writeFileSync(join(cwd, 'Procfile'), 'web: node app.js\n')
+  writeFileSync(join(cwd, 'app.js'), APP('two'))
+  const { code, out, err } = await shell.run(['start', '.', '-d'], { cwd })
+  t.match({ code, out, err }, { code: 0, out: /release r1\)/, err: /r1 was live at the last stop/ })
+  const { url } = /(?<url>http:\S+)/.exec(out)?.groups ?? {}
+  t.equal((await ask(url ?? '', '/')).text, 'one undefined')
+  t.match(await shell.run(['deploy', '.', '--bake', '0'], { cwd }), { code: 0, out: /r2 is live/ })
+  t.equal((await ask(url ?? '', '/')).text, 'two undefined')
+})

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { findAppModule, folderOfApp } from '#src/config/app-module.js'
+import { findAppModule, folderOfApp, moduleOfRelease } from '#src/config/app-module.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 /** A folder with these files; of a package.json its content. */
@@ -43,6 +43,19 @@ for (const [what, packageJson, file, args = []] of folders) {
     t.end()
   })
 }
+
+void t.test('a release runs the file that it was tried with, whatever the program was started with since', t => {
+  const path = folder(t, ['index.js', 'main.js', 'lib/www.js'], start('node lib/www.js -p 1'))
+  const runs = (main: string | undefined, app: string) => moduleOfRelease(path, main, app, '/srv/shop')
+  const found = (file: string, args: string[] = []) => ({ file: join(path, file), args })
+  t.strictSame(runs('main.js', '/srv/shop/main.js'), found('main.js'))
+  t.strictSame(runs('main.js', '/srv/shop'), found('main.js'), 'the folder, which says another one')
+  t.strictSame(runs('main.js', '/srv/shop/other.js'), found('main.js'), 'a file that it has not')
+  t.strictSame(runs('lib/www.js', '/srv/shop'), found('lib/www.js', ['-p', '1']), 'with the arguments that it says')
+  t.strictSame(runs(undefined, '/srv/shop'), found('lib/www.js', ['-p', '1']), 'one that was not recorded')
+  t.strictSame(runs('gone.js', '/srv/shop'), found('lib/www.js', ['-p', '1']))
+  t.end()
+})
 
 void t.test('a file may be named without its extension', t => {
   const path = folder(t, ['server.mjs'])

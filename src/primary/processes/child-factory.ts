@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 import { nodeOptions, startFolder, workerEnvironment } from '../../config/app-environment.js'
-import { appIn, findAppModule } from '../../config/app-module.js'
+import { findAppModule, moduleOfRelease } from '../../config/app-module.js'
 import { configFor, type Config } from '../../config/config.js'
 import { keptFolderBeside } from '../../ipc/kept-folder-path.js'
 import { embeddables, isElsewhere, mayEmbed } from '../../config/embedding.js'
@@ -34,7 +34,9 @@ export interface ChildFactoryOptions {
 /** A release as workers run it. */
 interface ReleaseFiles {
   /** Undefined for the code that the program was started with. */
-  folder: string | undefined
+  folder?: string | undefined
+  /** The file of its app, from the folder, if that is known. */
+  main?: string | undefined
   /** Variables that are pinned to it. */
   env: Readonly<Record<string, string>>
 }
@@ -102,15 +104,20 @@ export class ChildFactory {
 
   #launchOf({ release, place }: StartSpec): AppLaunch | undefined {
     const { config, publicPort, appEnvironment, filesOf } = this.options
-    const { folder, env } = filesOf?.(release) ?? { folder: undefined, env: {} }
+    const { folder, main, env } = filesOf?.(release) ?? { env: {} }
     const started = startFolder()
-    const path = folder === undefined ? config.app : appIn(folder, config.app, started)
+    const path = folder ?? config.app
     if (path === undefined) return undefined
-    return launchOf(path, config.appArgs, folder ?? started, {
-      ...appEnvironment,
-      ...env,
-      ...workerEnvironment(publicPort.port, place, config.incrementVar),
-    })
+    const found = folder === undefined ? findAppModule(path) : moduleOfRelease(folder, main, config.app, started)
+    // An app that is not there any more is left to Node, which says so.
+    const { file, args } = found ?? { file: path, args: [] }
+    const own = workerEnvironment(publicPort.port, place, config.incrementVar)
+    return {
+      file,
+      args: [...args, ...config.appArgs],
+      cwd: folder ?? started,
+      env: { ...appEnvironment, ...env, ...own },
+    }
   }
 
   #startWorker(child: Child): void {
@@ -172,10 +179,4 @@ const REQUIRES = /(^|\s)(-r|--require)(?![\w-])/
 /** Two launches with the same key run the same. A link in the path of the folder may have been moved. */
 function keyOf(launch: AppLaunch): string {
   return JSON.stringify([launch, realPath(launch.cwd)])
-}
-
-/** An app that is not there any more is left to Node, which says so. */
-function launchOf(path: string, args: readonly string[], cwd: string, env: Record<string, string>): AppLaunch {
-  const found = findAppModule(path) ?? { file: path, args: [] }
-  return { file: found.file, args: [...found.args, ...args], cwd, env }
 }

@@ -116,6 +116,7 @@ for (const BALANCERS of ['1', '0']) {
       const { code, message, report } = await error
       t.strictSame([code, message], ['ROLLED_BACK', 'release r3 is taken back: the app was rolled back to r2'])
       t.ok((report?.fresh.requests ?? 0) > 0 && (report?.before.requests ?? 0) > 0, 'both have figures')
+      t.equal(report?.remark, undefined)
       t.match(await client.releases(), [
         { id: 'r3', state: 'taken-back', reason: 'the app was rolled back to r2' },
         { id: 'r2', state: 'live' },

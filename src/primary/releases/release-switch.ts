@@ -26,7 +26,7 @@ export interface Comparison {
   readonly before: SideFigures
   readonly fresh: SideFigures
   /** A remark about it for people. */
-  readonly remark?: string
+  readonly remark?: string | undefined
 }
 
 /** Receives the steps of one change. */

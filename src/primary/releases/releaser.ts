@@ -99,7 +99,8 @@ export class Releaser {
   #failureOf(to: string, fault: Fault, comparison: Comparison | undefined): ControlError {
     const { runner, log } = this.options
     const { reason, isByHand = false } = fault
-    const report = comparison && reportOf(comparison)
+    // What was not compared did not decide, if a person has.
+    const report = comparison && reportOf(isByHand ? { ...comparison, remark: undefined } : comparison)
     log[isByHand ? 'warn' : 'error']({ release: to, reason, ...report }, 'release is taken back')
     const message = `release ${to} is taken back: ${reason}`
     if (isByHand) return new ControlError('ROLLED_BACK', { message, report })

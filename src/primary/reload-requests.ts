@@ -29,6 +29,7 @@ interface Asked {
 export class ReloadRequests {
   #generation = 0
   #asked: Asked[] = []
+  #last: Promise<unknown> = Promise.resolve()
 
   /**
    * @param onProgress called for each worker that is replaced
@@ -39,8 +40,13 @@ export class ReloadRequests {
     const finished = new Promise<number>((resolve, reject) => {
       this.#asked.push({ generation, onProgress, resolve, reject })
     })
-    finished.catch(() => undefined)
+    this.#last = finished.catch(() => undefined)
     return { generation, finished }
+  }
+
+  /** Resolves when none is under way. */
+  async over(): Promise<void> {
+    while (this.areUnderWay) await this.#last
   }
 
   get areUnderWay(): boolean {

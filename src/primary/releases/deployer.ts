@@ -138,7 +138,7 @@ export class Deployer implements Service {
     rolledBack: AbortSignal,
     told: Told,
   ): Promise<Record<string, string>> {
-    const { store, log, leftOut, minFreeBytes: minBytes, spaceReport: report, keepStarted } = this.options
+    const { store, runner, log, leftOut, minFreeBytes: minBytes, spaceReport: report, keepStarted } = this.options
     const { sync = syncTree } = this.options
     await keepStarted()
     const space = new SpaceWatch({ folder: store.folder, minBytes, ...(report && { report }) })
@@ -156,6 +156,8 @@ export class Deployer implements Service {
       space.signal.throwIfAborted()
       if (doubt !== undefined)
         log.warn({ release: draft.id }, `release may be damaged by a power cut within the next minute: ${doubt}`)
+      // A reload that somebody has begun meanwhile is no reason to give up what was installed.
+      await Promise.race([runner.reloaded(), abortOf(signal)])
       return env
     } finally {
       space.stop()
@@ -281,4 +283,12 @@ export class Deployer implements Service {
       signal,
     })
   }
+}
+
+function abortOf(signal: AbortSignal): Promise<never> {
+  return new Promise((_resolve, reject) => {
+    const abort = (): void => reject(signal.reason as Error)
+    if (signal.aborted) abort()
+    else signal.addEventListener('abort', abort, { once: true })
+  })
 }

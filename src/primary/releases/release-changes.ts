@@ -1,4 +1,5 @@
 import { ControlError } from '../../control/protocol.js'
+import type { ReloadRequests } from '../reload-requests.js'
 import type { Fault } from './fault.js'
 import type { Previewing } from './preview.js'
 import type { ReleaseRunner } from './release-runner.js'
@@ -16,7 +17,7 @@ export interface ChangeExecutor {
 export class ReleaseChanges implements ReleaseRunner {
   constructor(
     readonly releases: ReleaseSwitch,
-    private readonly reloads: { readonly areUnderWay: boolean },
+    private readonly reloads: Pick<ReloadRequests, 'areUnderWay' | 'over'>,
     private readonly pool: { wake(reason: string): void },
     private readonly executor: ChangeExecutor,
   ) {}
@@ -41,6 +42,10 @@ export class ReleaseChanges implements ReleaseRunner {
   endChange(fault: Fault): void {
     this.releases.endChange(fault)
     this.executor.ask()
+  }
+
+  reloaded(): Promise<void> {
+    return this.reloads.over()
   }
 
   routed(): Promise<void> {

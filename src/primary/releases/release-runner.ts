@@ -17,6 +17,8 @@ export interface ReleaseRunner {
   endPreview(): void
   /** The release whose change is under way is taken back. */
   endChange(fault: Fault): void
+  /** Resolves when no reload is under way. */
+  reloaded(): Promise<void>
   /** To be called within a change of releases. Resolves when every balancing process follows it. */
   routed(): Promise<void>
   readonly releases: Pick<ReleaseSwitch, 'current' | 'underWay' | 'warm' | 'preview'>

@@ -36,6 +36,7 @@ function deployerOn(
   disk: FakeDisk,
   print: (line: string) => void = () => undefined,
   sync?: DeployerOptions['sync'],
+  reloaded: () => Promise<void> = () => Promise.resolve(),
 ) {
   const folder = join(temporaryFolder(t), 'releases')
   const store = ReleaseStore.open(folder)
@@ -43,7 +44,7 @@ function deployerOn(
   const deployer = new Deployer({
     store,
     // Nothing that is deployed here gets as far as being run.
-    runner: { releases: { current: 'start' } } as unknown as ReleaseRunner,
+    runner: { releases: { current: 'start' }, reloaded } as unknown as ReleaseRunner,
     log: {
       warn: (_facts: object, message: string) => warnings.push(message),
       info: () => undefined,
@@ -67,7 +68,13 @@ function deployerOn(
     deployer
       .deploy({ archive, source: 'test', stages: [], preview: false }, () => undefined)
       .catch((error: unknown) => error)
-  return { deploy, store, warnings, left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')) }
+  return {
+    deploy,
+    deployer,
+    store,
+    warnings,
+    left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')),
+  }
 }
 
 const STATE = ['state.before.json', 'state.json']
@@ -154,5 +161,23 @@ void t.test('a release is on the disk before there is a record of it, or it is s
       warnings,
       doubt === undefined ? [] : [`release may be damaged by a power cut within the next minute: ${doubt}`],
     )
+  }
+})
+
+void t.test('what is installed waits for the end of a reload, and a stop ends the wait', async t => {
+  for (const isStopped of [false, true]) {
+    let [waits, reload]: [() => void, () => void] = [() => undefined, () => undefined]
+    const waiting = new Promise<void>(resolve => (waits = resolve))
+    const { deploy, deployer, store } = deployerOn(t, new FakeDisk(), undefined, undefined, () => {
+      waits()
+      return new Promise(resolve => (reload = resolve))
+    })
+    const deployed = deploy(archiveOf(folderOf(t, { 'index.js': '' })))
+    await waiting
+    t.equal(store.get('r1'), undefined)
+    if (isStopped) await deployer.stop()
+    else reload()
+    t.match(await deployed, isStopped ? { code: 'STOPPING' } : TypeError, 'no more is to be run here')
+    t.equal(store.get('r1') !== undefined, !isStopped)
   }
 })

@@ -6,6 +6,7 @@ import type { Redis } from 'ioredis'
 import type { Logger } from '../process/log.js'
 import type { SecurityEvents } from '../process/security-events.js'
 import { isSameOrigin } from './origin.js'
+import { limitPings } from './ping-limit.js'
 import { RealtimeBus } from './realtime-bus.js'
 import type { RedisAddress } from './redis.js'
 import { limitBacklog, type Session } from './session-backlog.js'
@@ -152,6 +153,7 @@ export class Realtime {
     io.engine.generateId = () => sessionIdOf(workerId)
     io.engine.on('connection', (session: Session) => {
       limitBacklog(session)
+      limitPings(session)
       if ('closeTimeout' in session.transport) session.transport.closeTimeout = CLOSE_TIMEOUT_MS
       const { remoteAddress } = session
       shares.take(remoteAddress, session)

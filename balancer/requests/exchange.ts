@@ -71,8 +71,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   get keptPlaceMs(): number {
-    const waits = this.#state === 'sent' && !this.answering && this.#clientPlace.isOfAll
-    return waits ? this.#clock.waitsForMs : 0
+    return this.#state === 'sent' && !this.answering && this.#clientPlace.isOfAll ? this.#clock.waitsForMs : 0
   }
 
   get response(): ServerResponse {
@@ -179,7 +178,6 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#clock.measure(this.#target, this.#response.statusCode)
     if (this.#target !== undefined) this.dispatcher.outliers.succeeded(this.#target)
     this.#intake.drop()
-    // An answer that streams holds no place.
     this.noteAnswering()
   }
 
@@ -205,7 +203,9 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   targetWentDown(): void {
-    if (this.#state === 'sent' && this.#intake.isRepeatable && !this.#response.headersSent) this.#tryFailed('down')
+    if (this.#state !== 'sent' || this.#response.headersSent) return
+    if (this.#attempt?.isConnecting === true) this.#tryFailed('connect')
+    else if (this.#intake.isRepeatable) this.#tryFailed('down')
   }
 
   targetBrokeOff(): void {
@@ -251,7 +251,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     const target = this.#target
     if (this.#state !== 'sent' || target === undefined) return
     // First: the failure may take the target down, which would count as a second failure of this request.
-    this.#endAttempt(failure === 'timeout' || failure === 'down')
+    this.#endAttempt(failure !== 'reset')
     const { outliers, retryBudget, options } = this.dispatcher
     this.dispatcher.tally.broke(target, this.account)
     if (failure !== 'down') outliers.failed(target)

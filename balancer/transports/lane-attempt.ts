@@ -18,6 +18,7 @@ export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
   /** For an answer that does not come in one piece. */
   #stream: LaneAnswer | undefined
   #settled = false
+  #neverConnected = false
 
   constructor(
     private readonly upstream: UpstreamLink,
@@ -32,6 +33,10 @@ export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
     const all = body.kind === 'held' ? head + body.bytes.toString('latin1') : head
     connection.carry(all, request.method === 'HEAD', this)
     forwarded.bodySent()
+  }
+
+  get isConnecting(): boolean {
+    return this.#neverConnected || this.#connection?.isConnecting === true
   }
 
   abort(): void {
@@ -104,6 +109,7 @@ export class LaneAttempt implements Attempt, Carried, DeliveryEvents {
     this.#delivery.stop()
     this.#connection?.destroy()
     if ((error as NodeJS.ErrnoException).syscall === 'connect') {
+      this.#neverConnected = true
       this.upstream.connectFailed(error)
       this.forwarded.attemptFailed(this, 'connect')
     } else void this.upstream.checkAlive().then(() => this.forwarded.attemptFailed(this, 'reset'))

@@ -4,6 +4,7 @@ import { AnswerParser, type AnswerSink } from './answer-parser.js'
 export interface Link {
   /** It shares one socket with others. */
   readonly isShared: boolean
+  readonly isConnecting: boolean
   write(text: string): void
   pause(): void
   resume(): void
@@ -44,6 +45,10 @@ export class LaneConnection {
 
   get isShared(): boolean {
     return this.link.isShared
+  }
+
+  get isConnecting(): boolean {
+    return this.link.isConnecting
   }
 
   /** Sends a request. @param message all of it, one character a byte */

@@ -119,6 +119,9 @@ const TRUNK_PAUSE_MS = 1_000
 function linkOf(socket: net.Socket): Link {
   return {
     isShared: false,
+    get isConnecting() {
+      return socket.connecting
+    },
     write: text => void socket.write(text, 'latin1'),
     pause: () => void socket.pause(),
     resume: () => void socket.resume(),

@@ -117,6 +117,7 @@ const REFUSED = { syscall: 'connect', code: 'ECONNREFUSED' }
 class Channel implements Link {
   readonly connection: LaneConnection
   readonly isShared = true
+  readonly isConnecting = false
   #isPaused = false
   /** Bytes that came and that the worker may not send again yet. */
   #uncredited = 0

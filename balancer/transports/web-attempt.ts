@@ -103,6 +103,10 @@ export class WebAttempt implements Attempt, DeliveryEvents {
     if (!this.#settled && !this.#delivery.begun) this.failed(new Error('connection closed without an answer'))
   }
 
+  get isConnecting(): boolean {
+    return !this.#connected
+  }
+
   abort(): void {
     this.#settled = true
     this.#delivery.stop()

@@ -82,6 +82,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
       log.fatal({ err: error }, 'worker threw an uncaught exception')
       if (crashed) return
       crashed = true
+      server.hide()
       parent.report({ type: 'crashed' })
       void forwardAndLeave()
     },

@@ -1,3 +1,4 @@
+import fs from 'node:fs'
 import { IncomingMessage, ServerResponse, type Server } from 'node:http'
 import type { Socket } from 'node:net'
 import type { Duplex } from 'node:stream'
@@ -145,6 +146,12 @@ export class WorkerServer {
     announceConnection(this.server, request.socket)
     this.count.beginUpgrade(socket)
     this.server.emit('upgrade', request, socket, head)
+  }
+
+  /** Siblings find nobody here from now on: this process ends soon, and with it what they would send. */
+  hide(): void {
+    fs.rmSync(this.options.socketPath, { force: true })
+    this.server.closeIdleConnections()
   }
 
   /** Resolves when no connection is left: requests end, or are cut at the deadline. The server goes on listening. */

@@ -1,5 +1,6 @@
 import { once } from 'node:events'
 import http from 'node:http'
+import net from 'node:net'
 import type { Duplex } from 'node:stream'
 import express from 'express'
 import t, { type Test } from 'tap'
@@ -355,4 +356,22 @@ void t.test('requests of clients are counted until their answers are over, and p
   await rawExchange(path, requestBytes('GET /own', [envelope(), ...UPGRADE_HEADERS]))
   await until(() => server.count.counts.upgraded === 0, 'the end of the connection')
   t.strictSame(server.count.counts, { inFlight: 0, streaming: 0, upgraded: 0, requests: 5 })
+})
+
+void t.test('a server that hides takes no new requests, and answers those that it has', async t => {
+  let answer: () => void = () => undefined
+  const { server, path, connect } = await start(t, ({ url }, response) => {
+    if (url === '/slow') answer = () => response.end('slow')
+    else response.end('quick')
+  })
+  const [idle, busy] = [await connect(), await connect()]
+  await idle.write(requestBytes('GET /', [envelope()])).response()
+  busy.write(requestBytes('GET /slow', [envelope()]))
+  await until(() => server.count.counts.requests === 2, 'both requests')
+  server.hide()
+  await within(idle.closed, 'the end of the connection without a request')
+  const [error] = (await once(net.connect(path), 'error')) as [NodeJS.ErrnoException]
+  t.equal(error.code, 'ENOENT')
+  answer()
+  t.equal((await busy.response()).body.toString(), 'slow')
 })

@@ -156,3 +156,20 @@ void t.test('a client that leaves while its request waits for its turn leaves no
   await running.quiet()
   release()
 })
+
+void t.test('a target that could not be reached has not ended of the request', async t => {
+  const { targets, release } = await targetsWithABug(t, false)
+  const [gone, ...others] = targets as [FakeTarget, ...FakeTarget[]]
+  const running = await RunningBalancer.start(t, targets)
+  // Nobody listens there any more, but no probe and no request has found that out.
+  await gone.kill()
+  const clients = await Promise.all(targets.map(() => running.connect()))
+  for (const client of clients) client.write(requestBytes('GET /page'))
+  const hasTwo = ({ requests }: FakeTarget): boolean => requests.length === 2
+  await until(() => others.some(hasTwo), 'the request of the missing target at another one')
+  // For this request it is the first that may have ended of it.
+  await others.find(hasTwo)?.kill()
+  release()
+  for (const client of clients) t.equal((await client.response()).status, 200)
+  t.strictSame(running.fatal, [])
+})

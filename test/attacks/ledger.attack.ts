@@ -8,6 +8,7 @@ import { fixture } from '../helpers/fixtures.js'
 import { PoliteClient, sawOf, type Through } from '../helpers/polite-client.js'
 import { requestBytes } from '../helpers/raw-http.js'
 import { UPGRADE_HEADERS } from '../helpers/websocket.js'
+import { MODES } from '../helpers/modes.js'
 
 /** Each attack comes from 127.0.0.2 and up, and is held as long. */
 const HELD_MS = 10_000
@@ -20,7 +21,6 @@ const OPENED_AT_ONCE = 25
 const OPENING_PAUSE_MS = 50
 const MEGABYTE = 1024 ** 2
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 /** All requests come from here, with their clients in X-Forwarded-For, where this is the trusted proxy. */
 const PROXY = '127.0.0.100'
 const TRUST = { 'TRUST_PROXY off': '0', 'TRUST_PROXY=1': '1', 'all behind a proxy': PROXY }

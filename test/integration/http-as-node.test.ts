@@ -3,8 +3,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
 import { RawConnection, requestBytes, type RawResponse } from '../helpers/raw-http.js'
-
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
+import { MODES } from '../helpers/modes.js'
 
 interface Case {
   bytes: string

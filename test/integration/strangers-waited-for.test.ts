@@ -6,11 +6,11 @@ import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { temporaryFolder } from '../helpers/harness.js'
 import { PlainNode, strangers } from '../helpers/plain-node.js'
+import { MODES } from '../helpers/modes.js'
 
 // Nearly all of the time is the wait of the first worker.
 t.jobs = 4
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 const WAITED_FOR = /app did not listen on PORT in time: .* do not wait/
 
 /** A worker that waits says so before it is served. */

@@ -2,8 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { ask } from '../helpers/client.js'
 import { PoisonedCluster } from '../helpers/poisoned-cluster.js'
+import { MODES } from '../helpers/modes.js'
 
-const MODES = { 'default mode': '1', 'mesh mode': '0' }
 /** Of the load. In mesh mode each of their connections may be at a worker that ends. */
 const CLIENTS = 8
 const MINUTE_MS = 60_000

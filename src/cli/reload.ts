@@ -8,12 +8,14 @@ export function addReload(program: Command, context: Context): void {
     .action(async (options: InstanceOptions) => {
       const { output } = context
       const { client } = await instanceOf(options, context)
-      const { wanted } = await client.status()
+      const { wanted, processes } = await client.status()
+      // Those of a release that is kept warm are replaced, too.
+      const all = Math.max(wanted.workers, processes.filter(({ role }) => role === 'worker').length)
       let done = 0
       const result = await client.reload(event => {
         done += 1
         if (options.json === true) output.json(event)
-        else output.print(`worker ${event.worker} is replaced (${done} of ${wanted.workers})`)
+        else output.print(`worker ${event.worker} is replaced (${done} of ${all})`)
       })
       if (options.json === true) output.json({ event: 'done', ...result })
       else output.print(output.paint('green', `${count(result.replaced, 'worker')} replaced`))

@@ -30,6 +30,14 @@ void t.test('from a folder to a second version and back, by commands', async t =
     t.equal(await answer(), 'two undefined')
     t.match((await shell.run(['releases'], { cwd })).out, /r1 +live .*shop\nstart +warm/)
     t.match((await shell.run(['status'], { cwd })).out, /r1\/0/)
+    const { processes } = (await shell.json(['status'], { cwd })) as { processes: Array<{ role: string }> }
+    const workers = processes.filter(({ role }) => role === 'worker').length
+    const reload = await shell.run(['reload'], { cwd })
+    t.match(
+      reload.out,
+      `(${workers} of ${workers})\n${workers} workers replaced`,
+      'those that are kept warm are counted',
+    )
   })
 
   await t.test('one that fails ends with 1, its reason and its last output, and the live one serves on', async t => {

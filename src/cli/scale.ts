@@ -29,7 +29,8 @@ export function addScale(program: Command, context: Context): void {
     .action(async (changes: Change[] | [], options: ScaleOptions) => {
       const { balancers, json } = options
       const { output } = context
-      if (changes.length === 0 && balancers === undefined) throw new Failure(exitCodes.usage, 'scale what?')
+      if (changes.length === 0 && balancers === undefined)
+        throw new Failure(exitCodes.usage, 'scale needs a number of workers, or --balancers')
       const { client } = await instanceOf(options, context)
       const status = await client.status()
       const { wanted } = status

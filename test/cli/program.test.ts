@@ -19,7 +19,7 @@ void t.test('a command or an option that is not known is refused, with its near 
   t.match(await shell.run(['status', '--jsn']), { code: 64, err: /unknown option '--jsn'\n.*--json/ })
   t.match(await shell.run(['stop', 'now']), { code: 64, err: /too many arguments/ })
   t.match(await shell.run(['scale', 'many']), { code: 64, err: /'many' is invalid.*a number/s })
-  t.match(await shell.run(['scale']), { code: 64, err: /missing required argument 'counts'/ })
+  t.match(await shell.run(['scale']), { code: 64, err: /scale needs a number of workers/ })
   t.match(await shell.run(['status', '--', 'x']), { code: 64, err: /-- is for outpost start/ })
 })
 

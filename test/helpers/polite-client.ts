@@ -92,7 +92,13 @@ function statusOf(url: string, agent: http.Agent, through?: Through): Promise<nu
         .once('end', () => resolve(response.statusCode ?? 0))
         .once('error', () => resolve(0))
     })
-    request.once('error', () => resolve(0)).once('timeout', () => request.destroy())
+    request.once('timeout', () => request.destroy())
+    request.once('error', error => {
+      // A proxy sends a request again whose connection was kept from an earlier one, and closed meanwhile.
+      const { code } = error as NodeJS.ErrnoException
+      const isStale = through !== undefined && request.reusedSocket && code === 'ECONNRESET'
+      resolve(isStale ? statusOf(url, agent, through) : 0)
+    })
   })
 }
 

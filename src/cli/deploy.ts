@@ -70,6 +70,6 @@ function nameOf(source: string): string {
 async function archiveOf(source: string, dataDir: string, app: string | undefined): Promise<Readable> {
   if (source === '-') return process.stdin
   const stats = statSync(source, { throwIfNoEntry: false })
-  if (stats === undefined) throw new Failure(exitCodes.usage, `there is no ${source}`)
+  if (stats === undefined) throw new Failure(exitCodes.usage, `no such file or folder: ${source}`)
   return stats.isDirectory() ? packFolder({ folder: source, dataDir, app }) : createReadStream(source)
 }

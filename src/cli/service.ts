@@ -67,7 +67,7 @@ function requireUsable(app: string | undefined, { workers, port, env, only }: Se
     throw new Failure(exitCodes.usage, FOR_ECOSYSTEM_FILES)
   const path = app === undefined ? undefined : resolve(startFolder(), app)
   if (path !== undefined && !existsSync(path) && findAppModule(path) === undefined) {
-    throw new Failure(exitCodes.config, `there is no ${app}`)
+    throw new Failure(exitCodes.config, `no such app: ${app}`)
   }
   for (const [name, parser, text] of [
     ['--workers', workerRange, workers],

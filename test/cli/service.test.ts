@@ -71,7 +71,7 @@ void t.test('the unit of an ecosystem file names its environment and its app', a
 void t.test('no unit is printed for what a start would refuse', async t => {
   const shell = new Shell(t)
   writeFileSync(join(shell.folder, 'app.js'), '')
-  t.match(await shell.run(['service', 'gone.js']), { code: 78, out: '', err: /there is no gone\.js/ })
+  t.match(await shell.run(['service', 'gone.js']), { code: 78, out: '', err: /no such app: gone\.js/ })
   t.match(await shell.run(['service', 'app.js', '-p', '70000']), { code: 64, out: '', err: /--port 70000: must be/ })
   t.match(await shell.run(['service', 'app.js', '-w', 'many']), { code: 64, out: '', err: /--workers many: must be/ })
   t.match(

@@ -27,7 +27,7 @@ const LOG_PLACE = without('the log lies in DATA_DIR/logs, and outpost logs shows
 const EARLY_EXITS = without(
   'a worker that exits early is tried again after a growing pause, and in a crash loop once a minute',
 )
-const OWN_SERVICES = without('it belongs to services of PM2')
+const OWN_SERVICES = without('only services of PM2 use it')
 const NAMING = without('an instance is known by its folder')
 const OWNER = without('Outpost runs as the user who starts it; outpost service writes User=')
 

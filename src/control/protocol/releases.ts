@@ -20,7 +20,7 @@ const stagesSchema = z
 
 /** The query of `POST /v1/releases`. Its body is a tar archive, compressed by gzip or not. */
 export const deployQuerySchema = z.strictObject({
-  source: z.string().max(500).default('').describe('what the archive is made of, as people know it'),
+  source: z.string().max(500).default('').describe('the folder or archive that is deployed, as people know it'),
   stages: stagesSchema.default([]).describe('of the bake: percent of the clients and seconds, like 10:30,50:30'),
   preview: z
     .enum(['0', '1'])
@@ -60,7 +60,7 @@ export const runSchema = z.object({ cwd: z.string(), env: z.record(z.string(), z
 const releaseSchema = z.object({
   id: z.string(),
   at: z.string().optional().describe('when it was made; missing for the code that the program was started with'),
-  source: z.string().describe('what it was made of'),
+  source: z.string().describe('the folder or archive that was deployed'),
   state: z
     .enum(['live', 'deploying', 'preview', 'warm', 'kept', 'taken-back'])
     .describe(
@@ -86,10 +86,10 @@ const sideSchema = z.object({
 const reportSchema = z.object({
   before: sideSchema.describe('the release before'),
   fresh: sideSchema.describe('the new release, in the same seconds'),
-  remark: z.string().optional().describe('what could not be compared, and why'),
+  remark: z.string().optional().describe('facts that could not be compared, and why'),
 })
 
-export const optionalReport = reportSchema.optional().describe('what both releases did while the new one was tried')
+export const optionalReport = reportSchema.optional().describe('figures of both releases while the new one was tried')
 
 export const deployedSchema = z.object({
   release: z.string().describe('that all clients get now, or that is in preview'),

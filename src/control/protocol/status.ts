@@ -65,7 +65,7 @@ export const statusSchema = z.object({
   sleep: z
     .object({
       asleep: z.boolean().describe('no worker is wanted, because nobody needs one'),
-      heldBy: z.string().optional().describe('what keeps the workers now'),
+      heldBy: z.string().optional().describe('the reason why workers stay now'),
       spare: z.boolean().describe('a process waits to be the next worker'),
     })
     .optional()

@@ -9,7 +9,7 @@ export const createdTokenSchema = z.object({
   token: z.string().describe('shown once: only its hash is kept'),
 })
 export const revokeTokenSchema = z.strictObject({ id: z.string().max(64) })
-export const revokedTokenSchema = z.object({ revoked: z.string().describe('its id') })
+export const revokedTokenSchema = z.object({ revoked: z.string().describe('id of the token') })
 export const tokensSchema = z.object({
   tokens: z.array(z.object({ id: z.string(), name: z.string(), at: z.string().describe('when it was made') })),
 })

@@ -52,7 +52,7 @@ export function cronJobsIn(folder: string, defaults: CronDefaults): { jobs: Cron
       const job = jobOf(entryOf(one), `cron.${index + 1}`, defaults)
       if (jobs.some(({ id, name }) => id === job.id || name === job.name))
         throw new Error('the same job is there already')
-      if (jobs.length === MAX_JOBS) throw new Error(`there are ${MAX_JOBS} jobs at most`)
+      if (jobs.length === MAX_JOBS) throw new Error(`only ${MAX_JOBS} jobs are allowed`)
       jobs.push(job)
     } catch (error) {
       faults.push(`${shown(one)}: ${messageOf(error)}`)

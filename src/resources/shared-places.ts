@@ -1,4 +1,4 @@
-import { Places } from './semaphore.js'
+import { Places } from './places.js'
 
 /**
  * Places of which no holder may take all: one may hold at most as many as are left free (the dynamic threshold of

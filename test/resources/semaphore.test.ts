@@ -1,5 +1,6 @@
 import t from 'tap'
-import { QueueFullError, Semaphore } from '#src/resources/semaphore.js'
+import { QueueFullError } from '#src/resources/places.js'
+import { Semaphore } from '#src/resources/semaphore.js'
 
 /** Enters, and notes its name once it is in. */
 async function enter(semaphore: Semaphore, name: string, admitted: string[]): Promise<() => void> {

@@ -1,5 +1,6 @@
 import bcrypt from 'bcrypt'
-import { QueueFullError, Semaphore } from '../../resources/semaphore.js'
+import { QueueFullError } from '../../resources/places.js'
+import { Semaphore } from '../../resources/semaphore.js'
 
 /** Too many hashes are waiting for a core. */
 export class HashQueueFullError extends Error {

@@ -5,6 +5,9 @@
 export const SLOT_BYTES = 256
 export const MAX_SLOTS = 512
 
+/** Requests are noted for this long after a worker has failed. */
+export const NOTED_MS = 3_600_000
+
 /** The first byte of a slot. */
 export const noteState = {
   /** The app is being called with the request, so a worker that fails now fails in this call. */

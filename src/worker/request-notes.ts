@@ -1,9 +1,6 @@
 import fs from 'node:fs'
 import type { ServerResponse } from 'node:http'
-import { MAX_SLOTS, noteOf, noteState, SLOT_BYTES } from '../ipc/request-notes.js'
-
-/** After this time without another failure nothing is written down any more. */
-const NOTED_MS = 3_600_000
+import { MAX_SLOTS, NOTED_MS, noteOf, noteState, SLOT_BYTES } from '../ipc/request-notes.js'
 
 /**
  * Writes down which requests the app has, once a worker has hung or crashed in mesh mode: only that process knew them, and it

@@ -1,13 +1,10 @@
 import fs from 'node:fs'
-import { readNotes, requestNotesPath, type NotedRequest } from '../../ipc/request-notes.js'
+import { NOTED_MS, readNotes, requestNotesPath, type NotedRequest } from '../../ipc/request-notes.js'
 import type { Child } from '../processes/child.js'
 import type { FatalRequestRecord } from './fatal-request-record.js'
 
 /** The requests that a failed worker had; undefined if none were noted. */
 export type RequestsThen = readonly NotedRequest[] | undefined
-
-/** After a failure, workers note their requests for so long. */
-const NOTED_MS = 3_600_000
 
 /**
  * Workers that hung or were ended by a fault in mesh mode, where only they know their requests. After the first failure the

@@ -35,6 +35,7 @@ export class ConnectionDealer {
   #timer: NodeJS.Timeout | undefined
   #takers: readonly ConnectionTaker[] = []
   #turn = 0
+  #isStopped = false
 
   constructor(
     private readonly publicPort: PublicPort,
@@ -62,6 +63,7 @@ export class ConnectionDealer {
 
   /** Sets the receivers that connections are dealt to from now on. */
   setTakers(takers: readonly ConnectionTaker[]): void {
+    if (this.#isStopped) return
     this.#takers = takers
     if (takers.length === 0) return
     clearTimeout(this.#timer)
@@ -73,8 +75,12 @@ export class ConnectionDealer {
     return this.#waiting.size
   }
 
+  /**
+   * Nothing more is accepted. A connection that comes back from a receiver goes to one of the others, which end too, but
+   * serve what they get before that.
+   */
   stop(): void {
-    this.#takers = []
+    this.#isStopped = true
     clearTimeout(this.#timer)
     for (const { connection } of this.#waiting.takeAll()) connection.close()
   }
@@ -87,7 +93,8 @@ export class ConnectionDealer {
       this.#turn += 1
       if (taker?.give(arrival.connection, again) === true) return
     }
-    this.#wait(arrival)
+    if (this.#isStopped) this.refuse(arrival.connection, 'NO_TARGET_READY')
+    else this.#wait(arrival)
   }
 
   #wait(arrival: WaitingConnection): void {

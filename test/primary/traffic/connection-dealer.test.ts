@@ -122,6 +122,23 @@ void t.test('a connection that did not arrive is dealt to the next receiver', as
   t.strictSame(second.taken, ['a'])
 })
 
+void t.test(
+  'a connection that comes back after the stop goes to a receiver that is still there, or is refused',
+  async t => {
+    const { dealer, connect } = createDealer()
+    const [first, second] = [new FakeTaker(), new FakeTaker()]
+    dealer.setTakers([first, second])
+    const connection = connect('a')
+    dealer.stop()
+    dealer.setTakers([])
+    first.undelivered[0]?.()
+    t.strictSame(second.taken, ['a'])
+    for (const taker of [first, second]) taker.there = false
+    second.undelivered[0]?.()
+    t.equal(connection.refused, 'NO_TARGET_READY')
+  },
+)
+
 void t.test('connections that come back are dealt before newer ones', async t => {
   const clock = new FakeClock(t)
   const { dealer, connect } = createDealer()

@@ -81,7 +81,7 @@ export class Balancer {
       heldBytes: () => heldBytes,
     }
     const ledger = new ClientLedger(capacities, (client, resource) => events.onShareReached?.(client, resource))
-    this.#dispatcher = new Dispatcher(this.#pool, this.options, this.#openFiles, ledger.resources.connections, events)
+    this.#dispatcher = new Dispatcher(this.#pool, this.options, this.#openFiles, ledger.resources, events)
     this.#listener = new Listener(this.#dispatcher, ledger, events)
   }
 

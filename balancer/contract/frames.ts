@@ -16,6 +16,12 @@ export const CHANNEL_WINDOW = 128 * 1024
 /** The most bytes of a frame, so that a long answer does not hold up the others. */
 export const MAX_FRAME_BYTES = 32 * 1024
 
+/**
+ * No connection has this number. Its `credit` comes back from the worker at once, so that a balancer knows how long the
+ * worker's event loop takes to come to what was sent. Older workers pass over it.
+ */
+export const PING = 0
+
 /** The last number of a channel. */
 export const MAX_CHANNEL = 0xffff_ffff
 

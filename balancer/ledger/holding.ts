@@ -2,6 +2,10 @@ import { keptOf, mayTake } from '../contract/dynamic-threshold.js'
 
 /** Something that all clients share. */
 export class SharedResource {
+  /** The most that one client may hold at this moment, whatever its share. */
+  mostOfOne = Infinity
+  /** Several clients have asked for it. */
+  isContended = false
   #held = 0
 
   /**
@@ -39,6 +43,8 @@ export class SharedResource {
 
 /** The part of a shared resource that one client holds. */
 export class Holding {
+  /** How much of it does not count against `mostOfOne`. */
+  exempt = 0
   #held = 0
   #reached = false
 
@@ -51,8 +57,23 @@ export class Holding {
     return this.#held
   }
 
-  /** Whether the client's share allows it to take so much more. */
+  /** It may have no more at this moment, whatever its share. */
+  get isAtMost(): boolean {
+    return this.#held - this.exempt >= this.resource.mostOfOne
+  }
+
+  get isContended(): boolean {
+    return this.resource.isContended
+  }
+
+  /** There is a limit for one client at this moment. */
+  get isLimited(): boolean {
+    return this.resource.mostOfOne !== Infinity
+  }
+
+  /** Whether the client may take so much more: its share allows it, and it is not at the most of one client. */
   mayTake(amount = 1): boolean {
+    if (this.isAtMost) return false
     const { free, kept } = this.resource
     if (mayTake(this.#held, amount, free, kept)) return true
     // When nothing is left, it is not the share that is too small.

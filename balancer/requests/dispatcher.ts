@@ -3,7 +3,7 @@ import { SessionNames } from '../contract/session-names.js'
 import type { EdgeOrder } from '../contract/edge-order.js'
 import type { ReleaseFigures } from '../contract/latency-buckets.js'
 import type { BalancerErrorCode } from '../errors.js'
-import type { ClientAccount } from '../ledger/client-account.js'
+import type { ClientAccount, SharedResources } from '../ledger/client-account.js'
 import type { OpenFiles } from '../ledger/open-files.js'
 import type { BalancerOptions } from '../options.js'
 import { OutlierDetection } from '../targets/outlier-detection.js'
@@ -12,6 +12,7 @@ import type { NoPick, TargetPool } from '../targets/target-pool.js'
 import type { AnswerHead } from '../transports/answer.js'
 import type { AnswerCopy, KeptAnswer } from '../transports/transport.js'
 import { Deadlines, type HasDeadline } from './deadlines.js'
+import { DelayWatch } from './delay-watch.js'
 import { FatalRequests, type FatalRequestFound } from './fatal-requests.js'
 import { KeptAnswers } from './kept-answers.js'
 import { MaintenanceAnswer } from './maintenance-answer.js'
@@ -85,6 +86,7 @@ export class Dispatcher {
   readonly tally: ReleaseTally
   readonly pause: Pause
   readonly #kept: KeptAnswers
+  readonly #delays: DelayWatch
   #maintenance: MaintenanceAnswer | undefined
   #closing = false
   #oldPollSeen = false
@@ -94,7 +96,7 @@ export class Dispatcher {
     readonly pool: TargetPool,
     readonly options: BalancerOptions,
     private readonly openFiles: OpenFiles,
-    private readonly clients: { readonly held: number },
+    private readonly resources: Pick<SharedResources, 'connections' | 'places'>,
     private readonly events: DispatcherEvents = {},
   ) {
     this.fatal = new FatalRequests(request => events.onFatalRequest?.(request))
@@ -103,6 +105,7 @@ export class Dispatcher {
     if (options.sticky !== 'off') this.stickiness = new Stickiness(pool, options)
     this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open && this.#canConnect)
+    this.#delays = new DelayWatch(pool, resources.places, () => this.room.admit())
     this.outliers = new OutlierDetection(pool, options)
     this.#kept = new KeptAnswers(undefined, undefined, options.keptFolder)
     this.pause = new Pause(options, () => this.#isBusy, { onQuiet: until => events.onQuiet?.(until) })
@@ -164,6 +167,7 @@ export class Dispatcher {
       else item.giveUp('OVERLOADED')
       return
     }
+    this.#delays.arrived(item.account)
     if (!this.#mayTakePlace(item) || !this.#canConnect) {
       // A client at its share waits long: it is not refused while places are free.
       const waitsLong = this.pool.pickable.length === 0 || (this.pool.open && this.#canConnect)
@@ -229,6 +233,7 @@ export class Dispatcher {
     this.pause.stop()
     this.room.close()
     this.suspects.stop()
+    this.#delays.stop()
     this.outliers.stop()
     this.tally.stop()
     this.awaiting.stop()
@@ -247,7 +252,7 @@ export class Dispatcher {
 
   /** A connection that waits for its next request can be used again, without another open file. */
   get #canConnect(): boolean {
-    return this.openFiles.hasRoom(this.clients.held) || this.openFiles.toTargets > this.pool.inFlight
+    return this.openFiles.hasRoom(this.resources.connections.held) || this.openFiles.toTargets > this.pool.inFlight
   }
 
   #isHeldBack(item: Dispatchable): boolean {
@@ -262,7 +267,7 @@ export class Dispatcher {
     // After a pause all requests come back at once, and none is refused for that.
     this.room.enter(item, this.pause.isEnding ? 'none-ready' : reason)
     if (unserved) this.events.onNoTarget?.()
-    else this.#makePlaceFor(item.account)
+    else if (!item.account.places.isAtMost) this.#makePlaceFor(item.account)
   }
 
   get #isBusy(): boolean {

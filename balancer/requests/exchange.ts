@@ -4,7 +4,8 @@ import { opensSession } from '../contract/session-names.js'
 import type { BalancerErrorCode } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { Entry } from '../contract/linked-list.js'
-import type { InFlight, Target } from '../targets/target.js'
+import type { InFlight } from '../targets/in-flight.js'
+import type { Target } from '../targets/target.js'
 import { cutAnswer } from '../transports/reset.js'
 import type { AnswerHead } from '../transports/answer.js'
 import type {
@@ -29,8 +30,7 @@ import { ANSWER_TO, Tries } from './tries.js'
  * - `arriving`: its body is being read, so that it can be sent again
  * - `waiting`: for a target
  * - `sent`: at a target, no answer yet
- * - `answering`: the answer has begun, no retry is possible
- * - `over`
+ * - `answering`, until it is `over`: the answer has begun, no retry is possible
  */
 type ExchangeState = 'arriving' | 'waiting' | 'sent' | 'answering' | 'over'
 
@@ -46,7 +46,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #targetsAtArrival = 0
   readonly #intake: BodyIntake
   readonly #clock: RequestClock
-  readonly #clientPlace: RequestPlace
+  readonly clientPlace: RequestPlace
   readonly isUpgrade = false
   deadline: Entry | undefined
 
@@ -63,15 +63,15 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#response = response
     this.#intake = new BodyIntake(request, account)
     this.#clock = new RequestClock(this, dispatcher)
-    this.#clientPlace = new RequestPlace(account, dispatcher.room)
+    this.clientPlace = new RequestPlace(account, dispatcher.room)
   }
 
   get hasPlace(): boolean {
-    return this.#clientPlace.isTaken
+    return this.clientPlace.isTaken
   }
 
   get keptPlaceMs(): number {
-    return this.#state === 'sent' && !this.answering && this.#clientPlace.isOfAll ? this.#clock.waitsForMs : 0
+    return this.#state === 'sent' && !this.answering && this.clientPlace.isOfAll ? this.#clock.waitsForMs : 0
   }
 
   get response(): ServerResponse {
@@ -138,7 +138,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   takeTo(target: Target, bound: boolean, alone = false): void {
     this.#state = 'sent'
     this.#target = target
-    this.#clientPlace.take(bound)
+    this.clientPlace.take(bound)
     this.#cookies = this.dispatcher.cookiesFor(this, target)
     this.#clock.beginMeasuring()
     this.#place = alone ? target.beginAlone(this) : target.begin(this, bound)
@@ -194,7 +194,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   }
 
   noteAnswering(): void {
-    this.#clientPlace.free()
+    this.clientPlace.free()
   }
 
   replaceResponse(response: ServerResponse): void {
@@ -283,7 +283,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   #end(): void {
     this.#state = 'over'
     this.#intake.freeMemory()
-    this.#clientPlace.free()
+    this.clientPlace.free()
   }
 
   /** Also happens when the client leaves: then everything that still goes on for it ends. */

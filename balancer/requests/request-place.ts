@@ -7,9 +7,13 @@ interface Room {
   admit(): void
 }
 
+/** An app that answers within less delays nobody. */
+const LONG_MS = 1
+
 /** The place that one request holds of those of its client. */
 export class RequestPlace {
   #holding: Holding | undefined
+  #usedSince: number | undefined
 
   constructor(
     private readonly account: ClientAccount,
@@ -32,10 +36,28 @@ export class RequestPlace {
     this.#holding.add()
   }
 
+  /** The app in this process begins to work. @param now in the clock of `performance.now()` */
+  usedSince(now: number): void {
+    this.#usedSince = now
+  }
+
+  /**
+   * A request that took the app in this process some time is in the way of others until the next turn of the event loop:
+   * all that one client has sent may be worked on in one turn, each after the answer to the one before.
+   */
   free(): void {
     const holding = this.#holding
     if (holding === undefined) return
     this.#holding = undefined
+    if (holding.isLimited || (holding.isContended && this.#wasUsedLong)) setImmediate(() => this.#release(holding))
+    else this.#release(holding)
+  }
+
+  get #wasUsedLong(): boolean {
+    return this.#usedSince !== undefined && performance.now() - this.#usedSince >= LONG_MS
+  }
+
+  #release(holding: Holding): void {
     holding.release()
     if (this.room.size > 0) this.room.admit()
   }

@@ -20,6 +20,24 @@ export function roundRobin<T extends Pickable>(ready: readonly T[], turn: number
 }
 
 /**
+ * The target with the fewest requests in flight of those that have room, and of several the next in turn.
+ * @returns the index, or -1 if all are full or excluded
+ */
+export function fewestInFlight<T extends Pickable>(
+  ready: readonly T[],
+  turn: number,
+  excluded?: ReadonlySet<T>,
+): number {
+  let found = -1
+  for (let step = 0; step < ready.length; step += 1) {
+    const index = (turn + step) % ready.length
+    const target = ready[index] as T
+    if (isPickable(target, excluded) && target.inFlight < (ready[found]?.inFlight ?? Infinity)) found = index
+  }
+  return found
+}
+
+/**
  * The less busy of two targets drawn at random ("power of two choices"). This is nearly as even as comparing all, and
  * several balancers do not all rush to the same idle target.
  * @param random draws from [0, 1)

@@ -3,7 +3,7 @@ import type { IncomingMessage } from 'node:http'
 import type { TargetSpec } from '../contract/targets.js'
 import type { BalancerOptions } from '../options.js'
 import type { Transport } from '../transports/transport.js'
-import { leastBusy, roundRobin, weighedLoad } from './pick.js'
+import { fewestInFlight, leastBusy, roundRobin, weighedLoad } from './pick.js'
 import { BASE, ReleaseShares } from './release-shares.js'
 import { Target, type Ending, type TargetObserver, type TargetState } from './target.js'
 
@@ -32,6 +32,8 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
   /** The targets of each release, while clients get several. */
   readonly #ofRelease = new Map<string, Choice>()
   readonly releases: ReleaseShares
+  /** Requests wait for the event loops of targets, so each goes where the fewest are. */
+  areDelayed = false
   /** Mesh mode: the app in this process, which is preferred to its siblings. */
   #local: Target | undefined
 
@@ -106,6 +108,11 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
   /** Whether it is the app in this process. */
   isLocal({ id }: Pick<Target, 'id'>): boolean {
     return id === this.#local?.id
+  }
+
+  /** The targets that get requests: in mesh mode the app in this process. */
+  get used(): readonly Target[] {
+    return this.#local?.state === 'ready' ? [this.#local] : this.#all.targets
   }
 
   /** Finds answers of the app in this process that have begun. */
@@ -230,7 +237,7 @@ export class TargetPool extends EventEmitter<PoolEvents> implements TargetObserv
       const now = performance.now()
       return leastBusy(targets, this.random, target => weighedLoad(target, now, this.options.slowStartMs), tried)
     }
-    const index = roundRobin(targets, choice.turn, tried)
+    const index = (this.areDelayed ? fewestInFlight : roundRobin)(targets, choice.turn, tried)
     // A retry takes no turn, so that first tries stay even.
     if (index >= 0 && tried === undefined) choice.turn = (index + 1) % targets.length
     return index

@@ -8,6 +8,7 @@ import type {
   UpgradedConnection,
 } from '../transports/transport.js'
 import { LinkedList, type Entry } from '../contract/linked-list.js'
+import { NOTHING, type InFlight } from './in-flight.js'
 import { LongLived } from './long-lived.js'
 
 /**
@@ -28,24 +29,6 @@ export type TargetState = 'joining' | 'ready' | 'unhealthy' | 'unreachable' | 'e
  * - `explained`: because of a request that is known
  */
 export type Ending = 'fault' | 'killed' | 'explained'
-
-/** A request or a handshake in flight at a target. */
-export interface InFlight {
-  /** Of its client. */
-  readonly account?: object
-  /** Its answer has begun, and streams. */
-  readonly answering: boolean
-  /** Its answer has begun, so it no longer waits for one. Repeated calls do nothing. */
-  noteAnswering(): void
-  /** The target was found hung or gone, or was ejected. */
-  targetWentDown(): void
-  /** The target will not finish this. */
-  targetBrokeOff(): void
-  /** Ends it with an error, because this process ends. Returns the request if it had no answer yet. */
-  abandon(): IncomingMessage | undefined
-  /** Ends a poll that waits, so that its client opens a session elsewhere. Returns false for anything else. */
-  endPoll(): boolean
-}
 
 /** Notified of each change that may affect picking. */
 export interface TargetObserver {
@@ -117,6 +100,11 @@ export class Target implements Places {
     return mayTake(held, 1, free)
   }
 
+  /** Those that are counted as in flight. */
+  get requests(): InFlight[] {
+    return this.#unbound.items()
+  }
+
   /** The app in this process does not say when an answer begins, so that is looked for. */
   noteAnswers(): void {
     for (const request of this.#unbound.items()) if (request.answering) request.noteAnswering()
@@ -160,6 +148,11 @@ export class Target implements Places {
 
   upgrade(upgrade: ForwardedUpgrade): void {
     this.transport.upgrade(upgrade)
+  }
+
+  /** See `Transport`. */
+  ping(answered: () => void): boolean {
+    return this.transport.ping(answered)
   }
 
   /** Frees a place. Does nothing when it is free already. */
@@ -286,13 +279,4 @@ export class Target implements Places {
   #settleDrain(): void {
     if (this.inFlight + this.bound + this.upgraded === 0) this.observer.targetDrained(this)
   }
-}
-
-const NOTHING: InFlight = {
-  answering: false,
-  noteAnswering: () => undefined,
-  targetWentDown: () => undefined,
-  targetBrokeOff: () => undefined,
-  abandon: () => undefined,
-  endPoll: () => false,
 }

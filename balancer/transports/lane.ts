@@ -54,6 +54,13 @@ export class Lane implements IdleConnections {
     if (at >= 0) this.#idle.splice(at, 1)
   }
 
+  /** See `Transport`. Only a target that takes frames can be asked. */
+  ping(answered: () => void): boolean {
+    if (this.#trunk?.isOpen === true) return this.#trunk.ping(answered)
+    this.#openTrunk(performance.now())
+    return false
+  }
+
   /** Requests in flight keep their connections until they end. */
   close(): void {
     this.#isClosed = true

@@ -45,6 +45,7 @@ export class LocalTarget implements Transport {
       response.writeContinue()
     }
     const calledAt = performance.now()
+    forwarded.clientPlace.usedSince(calledAt)
     this.app.handleRequest(body.kind === 'held' ? replay(request, body.bytes) : request, response, client)
     // An app that answers within its call never has more than one request in flight, however many wait for the event
     // loop. Requests that it answers in one turn of the loop were there at the same time and are counted so.
@@ -62,6 +63,12 @@ export class LocalTarget implements Transport {
     this.app.handleUpgrade(request, socket, head, client)
     // The client has ended its side while the handshake waited. An app that hears nothing of it keeps the connection.
     if (socket.readableEnded) process.nextTick(() => socket.emit('end'))
+  }
+
+  /** One whole turn of the event loop: those that waited for a place begin after its first callback. */
+  ping(answered: () => void): boolean {
+    setImmediate(() => setImmediate(answered))
+    return true
   }
 
   close(): void {}

@@ -9,6 +9,11 @@ export interface Transport {
   send(request: ForwardedRequest, places: Places): void
   /** Carries the handshake of an upgrade to the target and reports the outcome to the handshake. */
   upgrade(upgrade: ForwardedUpgrade): void
+  /**
+   * Calls back when the event loop of the target has come to it, or when that cannot be found out any more. Returns false
+   * if it cannot be found out now.
+   */
+  ping(answered: () => void): boolean
   /** Closes the connections that are not in use. */
   close(): void
 }
@@ -64,6 +69,8 @@ interface Forwarded {
 export interface ForwardedRequest extends Forwarded {
   readonly response: ServerResponse
   readonly body: RequestBody
+  /** The place of its client. */
+  readonly clientPlace: { usedSince(now: number): void }
   /** The client waits for "100 Continue" before it sends the body. */
   readonly continueWanted: boolean
   /** The connection closes after this answer. */

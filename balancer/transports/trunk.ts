@@ -7,6 +7,7 @@ import {
   framesPathOf,
   MAX_CHANNEL,
   MAX_FRAME_BYTES,
+  PING,
   type FrameKind,
   type FrameSink,
 } from '../contract/frames.js'
@@ -23,6 +24,7 @@ export class Trunk implements FrameSink {
   readonly #socket: net.Socket
   readonly #channels = new Map<number, Channel>()
   readonly #reader = new FrameReader(this)
+  readonly #pings: (() => void)[] = []
   #lastChannel = 0
   /** The bytes that leave in one write at the end of this turn of the event loop, one character a byte. */
   #out = ''
@@ -44,6 +46,7 @@ export class Trunk implements FrameSink {
       this.#isOpen = false
       events.closed()
       for (const channel of [...this.#channels.values()]) channel.lost(failure)
+      for (const answered of this.#pings.splice(0)) answered()
     })
   }
 
@@ -58,6 +61,13 @@ export class Trunk implements FrameSink {
     const channel = new Channel(this, this.#lastChannel, idle)
     this.#channels.set(this.#lastChannel, channel)
     return channel.connection
+  }
+
+  /** Calls back when the worker has answered, or the socket has closed. Workers of older versions do not answer. */
+  ping(answered: () => void): true {
+    this.#pings.push(answered)
+    this.send(frameHead('credit', PING))
+    return true
   }
 
   /** Opens nothing more, and closes as soon as no connection is left. */
@@ -85,6 +95,7 @@ export class Trunk implements FrameSink {
   }
 
   signalFound(kind: Exclude<FrameKind, 'data'>, id: number): void {
+    if (kind === 'credit' && id === PING) return this.#pings.shift()?.()
     const channel = this.#channels.get(id)
     if (channel === undefined) return
     if (kind === 'end') return channel.connection.onEnd()

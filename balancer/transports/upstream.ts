@@ -71,6 +71,10 @@ export class Upstream implements Transport {
     })
   }
 
+  ping(answered: () => void): boolean {
+    return this.#lane.ping(answered)
+  }
+
   bytesPassed(bytes: number): void {
     this.events.onBytesPassed?.(bytes)
   }

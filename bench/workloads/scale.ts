@@ -1,5 +1,5 @@
 import { resolveOptions } from '#balancer/options.js'
-import type { InFlight } from '#balancer/targets/target.js'
+import type { InFlight } from '#balancer/targets/in-flight.js'
 import { TargetPool } from '#balancer/targets/target-pool.js'
 import { entry } from '../lib/entry.js'
 import type { Context } from '../lib/context.js'
@@ -64,7 +64,7 @@ function aRequest(): InFlight {
 function poolOf(balance: Policy, count: number): TargetPool {
   const pool = new TargetPool(resolveOptions({ balance }))
   for (let i = 0; i < count; i += 1) {
-    const target = pool.add(String(i), { send: ignore, upgrade: ignore, close: ignore })
+    const target = pool.add(String(i), { send: ignore, upgrade: ignore, ping: () => false, close: ignore })
     target.markReady()
     if (i % 2 === 1) target.begin(aRequest())
   }

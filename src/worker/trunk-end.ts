@@ -1,6 +1,6 @@
 import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
-import { FrameFault, frameHead, FrameReader, type FrameKind, type FrameSink } from '#balancer/contract/frames.js'
+import { FrameFault, frameHead, FrameReader, PING, type FrameKind, type FrameSink } from '#balancer/contract/frames.js'
 import { ChannelSocket, type FrameCarrier } from './channel-socket.js'
 
 /** The parts of Node's server and sockets by which a server knows how many connections it has. */
@@ -69,6 +69,10 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
   }
 
   signalFound(kind: Exclude<FrameKind, 'data'>, id: number, number: number): void {
+    if (kind === 'credit' && id === PING) {
+      if (this.socket.writable) this.socket.write(frameHead('credit', PING), 'latin1')
+      return
+    }
     const channel = this.#channels.get(id)
     if (kind === 'credit') channel?.credit(number)
     else if (kind === 'close') channel?.destroy()

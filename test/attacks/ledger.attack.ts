@@ -105,7 +105,19 @@ const HELD_BODY = requestBytes('POST /form', ['Idempotency-Key: 1', 'Content-Len
 const HANGING_POST = requestBytes('POST /poll', [], 'a body')
 const CHUNKED = requestBytes('POST /form', ['Transfer-Encoding: chunked'])
 const CHUNKS = '1\r\n1\r\n'.repeat(30_000) + '0\r\n\r\n'
+const OBJECT = JSON.stringify(Object.fromEntries(numbered('a key ', 7_000).map((key, i) => [key, i])))
+const PARSED = {
+  'JSON with 7,000 keys': requestBytes('POST /json', [], OBJECT),
+  'JSON with 50,000 nested arrays': requestBytes('POST /json', [], '['.repeat(50_000) + ']'.repeat(50_000)),
+}
+const WORK = requestBytes('GET /work')
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
+
+/** Sends one request after the other. */
+function again(attacker: Attacker, request: string): (socket: net.Socket) => void {
+  const bytes = attacker.named(request)
+  return socket => void socket.on('data', () => socket.write(bytes)).write(bytes)
+}
 
 /** Two processes in mesh mode, each with its own bound, and the attacker's side of each connection. */
 const IN_SYSTEM = 2 * 256 * MEGABYTE + 640 * (MEGABYTE / 4)
@@ -195,11 +207,7 @@ const attacks: Attack[] = [
   },
   {
     name: '20 connections whose requests name thousands of headers',
-    begin: attacker =>
-      attacker.open(20, socket => {
-        const bytes = attacker.named(NAMES)
-        socket.on('data', () => socket.write(bytes)).write(bytes)
-      }),
+    begin: attacker => attacker.open(20, again(attacker, NAMES)),
   },
   {
     name: '1,000 bodies that are held until they are complete',
@@ -219,6 +227,14 @@ const attacks: Attack[] = [
         true,
       ),
     mostMemory: 150 * MEGABYTE,
+  },
+  ...Object.entries(PARSED).map(([name, bytes]): Attack => ({
+    name: `100 connections whose bodies are ${name}`,
+    begin: attacker => attacker.open(100, again(attacker, bytes), true),
+  })),
+  {
+    name: '100 connections whose requests take the app 5 ms each',
+    begin: attacker => attacker.open(100, again(attacker, WORK), true),
   },
 ]
 

@@ -1,6 +1,7 @@
 import { defaultOptions, type BalancerOptions } from '#balancer'
 import { TargetPool } from '#balancer/targets/target-pool.js'
-import type { InFlight, Target } from '#balancer/targets/target.js'
+import type { InFlight } from '#balancer/targets/in-flight.js'
+import type { Target } from '#balancer/targets/target.js'
 import type { Transport, UpgradedConnection } from '#balancer/transports/transport.js'
 
 /** A transport to nowhere that counts its closings. */
@@ -13,6 +14,10 @@ export class NoTransport implements Transport {
 
   upgrade(): void {
     throw new Error('nothing is upgraded in this test')
+  }
+
+  ping(_answered: () => void): boolean {
+    return false
   }
 
   close(): void {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net from 'node:net'
 import t, { type Test } from 'tap'
-import { frameHead, framesPathOf } from '#balancer/contract/frames.js'
+import { frameHead, framesPathOf, PING } from '#balancer/contract/frames.js'
 import { TrunkListener } from '#src/worker/trunk-listener.js'
 import { until } from '../helpers/deadline.js'
 import { socketPathFor } from '../helpers/fake-target.js'
@@ -333,4 +333,14 @@ void t.test('a channel is a socket to the app', async t => {
   t.equal((await rawExchange(running.port, requestBytes('GET /look'))).status, 200)
   await until(() => seen.length === 5, 'the answer to be finished')
   t.strictSame(seen, [true, false, 'open', true, true])
+})
+
+void t.test('what a balancer sends to measure the event loop comes back', async t => {
+  const target = await FramedTarget.start(t, 'a', (_request, response) => response.end('never asked'))
+  const socket = net.connect(framesPathOf(target.socketPath))
+  t.teardown(() => socket.destroy())
+  const ping = frameHead('credit', PING)
+  socket.write(`${KEY}\n${ping}`, 'latin1')
+  const [back] = (await once(socket, 'data')) as [Buffer]
+  t.equal(back.toString('latin1'), ping)
 })

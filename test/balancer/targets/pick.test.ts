@@ -1,5 +1,5 @@
 import t from 'tap'
-import { leastBusy, roundRobin, weighedLoad, type Pickable } from '#balancer/targets/pick.js'
+import { fewestInFlight, leastBusy, roundRobin, weighedLoad, type Pickable } from '#balancer/targets/pick.js'
 
 const target = (inFlight = 0, full = false, readySince = 0): Pickable => ({ inFlight, full, readySince })
 
@@ -23,6 +23,18 @@ void t.test('round robin skips targets that are full or excluded', t => {
   t.equal(roundRobin(ready, 2, new Set([ready[2]!])), 0)
   t.equal(roundRobin(ready, 0, new Set([ready[0]!, ready[2]!])), -1)
   t.equal(roundRobin([], 0), -1)
+  t.end()
+})
+
+void t.test('with the fewest in flight, and of several the next in turn', t => {
+  const ready = [target(2), target(1), target(1), target(0, true)]
+  t.same(
+    [0, 1, 2, 3].map(turn => fewestInFlight(ready, turn)),
+    [1, 1, 2, 1],
+  )
+  t.equal(fewestInFlight(ready, 0, new Set([ready[1]!, ready[2]!])), 0)
+  t.equal(fewestInFlight(ready, 0, new Set(ready)), -1)
+  t.equal(fewestInFlight([], 0), -1)
   t.end()
 })
 

@@ -129,7 +129,7 @@ export class ControlClient {
   /**
    * Replaces every worker, and resolves when that is over.
    * @param onProgress called for each worker that has been replaced
-   * @throws {NotRunningError | ControlError} `RELOAD_FAILED` with the last output of the new worker
+   * @throws {NotRunningError | ControlError} `ROLLED_BACK`, `RELOAD_FAILED` with the last output of the new worker
    */
   async reload(onProgress: (event: Progress) => void = () => undefined, timeoutMs = RELOAD_MS): Promise<Reloaded> {
     for await (const event of this.#events(reloadEventSchema, 'reload', { timeoutMs })) {

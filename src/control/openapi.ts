@@ -131,7 +131,14 @@ const operations: Record<RouteName, object> = {
     summary: 'Replace every worker, one place at a time; during a reload, another one follows it',
     responses: {
       200: { description: 'Every worker was replaced, or the events', content: content('Reloaded', 'ReloadEvent') },
-      ...problems('UNEXPECTED_BODY', 'DEPLOY_UNDER_WAY', 'UPGRADE_UNDER_WAY', 'RELOAD_FAILED', 'STOPPING'),
+      ...problems(
+        'UNEXPECTED_BODY',
+        'DEPLOY_UNDER_WAY',
+        'UPGRADE_UNDER_WAY',
+        'ROLLED_BACK',
+        'RELOAD_FAILED',
+        'STOPPING',
+      ),
     },
   },
   scale: {
@@ -193,7 +200,7 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: false, content: content('Rollback') },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', ...ONE_CHANGE_AT_A_TIME, 'TAKEN_BACK', 'STOPPING'),
+      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'UPGRADE_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
     },
   },
   pause: {

@@ -22,7 +22,7 @@ interface Asked {
   generation: number
   onProgress: ((event: Progress) => void) | undefined
   resolve(replaced: number): void
-  reject(error: ReloadError): void
+  reject(error: Error): void
 }
 
 /** Reloads that were requested and have no outcome yet. */
@@ -30,10 +30,12 @@ export class ReloadRequests {
   #generation = 0
   #asked: Asked[] = []
   #last: Promise<unknown> = Promise.resolve()
+  #givenUpTo = 0
 
   /**
    * @param onProgress called for each worker that is replaced
-   * @returns the generation that all workers are to have, and a promise of the number replaced (rejects: `ReloadError`)
+   * @returns the generation that all workers are to have, and a promise of the number replaced (rejects: `ReloadError`, or
+   *   the reason to give the reload up)
    */
   ask(onProgress?: (event: Progress) => void): { generation: number; finished: Promise<number> } {
     const generation = ++this.#generation
@@ -51,6 +53,17 @@ export class ReloadRequests {
 
   get areUnderWay(): boolean {
     return this.#asked.length > 0
+  }
+
+  /** Reloads up to this generation are not wanted any more, unless they are over. */
+  get givenUpTo(): number {
+    return this.#givenUpTo
+  }
+
+  /** Those that are under way end as they are: whoever has asked for one is told why. */
+  giveUp(reason: Error): void {
+    this.#givenUpTo = this.#generation
+    for (const asked of this.#upTo(this.#generation)) asked.reject(reason)
   }
 
   /** A worker gives its place to its successor. */

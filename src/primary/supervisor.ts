@@ -159,7 +159,7 @@ export class Supervisor implements Service {
    * @param onProgress called for each worker that is replaced
    * @returns how many were replaced
    * @throws {ReloadError} a new worker did not become ready, or did not last; the old ones keep serving
-   * @throws {ControlError} `DEPLOY_UNDER_WAY`
+   * @throws {ControlError} `DEPLOY_UNDER_WAY`, `ROLLED_BACK`
    */
   async reload(onProgress?: (event: Progress) => void): Promise<number> {
     if (this.#switch.underWay !== undefined) throw new ControlError('DEPLOY_UNDER_WAY')
@@ -246,7 +246,8 @@ export class Supervisor implements Service {
     const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
     const observed = { children, history: this.#history, awakeSince }
     if (this.#desired.shutdown === undefined) {
-      this.#desired = { ...this.#desired, releases: this.#switch.releases(children, this.wanted.workers, now) }
+      const releases = this.#switch.releases(children, this.wanted.workers, now)
+      this.#desired = { ...this.#desired, releases, givenUpTo: this.#reloads.givenUpTo }
     }
     const { actions, history } = plan(this.#desired, observed, this.#limits, now)
     this.#history = history

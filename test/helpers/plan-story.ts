@@ -53,6 +53,11 @@ export class PlanStory {
     return this
   }
 
+  giveUpReload(): this {
+    this.desired = { ...this.desired, givenUpTo: this.desired.generation }
+    return this
+  }
+
   /** The process becomes ready, is found healthy, and serves until it is proven. */
   proves(name: string): this {
     this.child(name).ready(this.now)

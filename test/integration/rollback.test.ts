@@ -81,6 +81,42 @@ void t.test('a deploy goes on after a rollback that has failed, or that has only
 })
 
 for (const BALANCERS of ['1', '0']) {
+  void t.test(`a rollback ends a reload that is under way with BALANCERS=${BALANCERS}`, async t => {
+    const stuck = join(folderOf(t, {}), 'stuck')
+    const sticking = `import fs from 'node:fs'\nif (fs.existsSync('${stuck}')) await new Promise(() => setInterval(() => {}, 1e6))\n`
+    const { 'app.js': code = '', ...files } = appThatSays('two')
+    const cluster = await Cluster.start(t, {
+      APP: folderOf(t, appThatSays('start')),
+      EMBED: 'none',
+      WORKERS: '2',
+      BALANCERS,
+    })
+    await deploy(t, cluster, appThatSays('one'))
+    await deploy(t, cluster, { ...files, 'app.js': sticking + code })
+    const client = await ControlClient.of(cluster.dataDir)
+    writeFileSync(stuck, '')
+    const starting = async (): Promise<number> =>
+      (await client.status()).processes.filter(({ state }) => state === 'starting').length
+    const reload = failureOf(client.reload())
+    await until(async () => (await starting()) === 1, 'a worker that does not become ready')
+    t.match(await failureOf(client.rollback('r9')), { code: 'UNKNOWN_RELEASE' })
+    t.match(await failureOf(client.setEnvironment({ set: { A: '1' } })), { code: 'RELOAD_UNDER_WAY' }, 'it goes on')
+    const load = new Load(cluster.url, '/', 4)
+    const begun = performance.now()
+    t.strictSame(await client.rollback(), { release: 'r1' })
+    t.comment(`${Math.round(performance.now() - begun)} ms until all clients got the release before`)
+    const texts = await Promise.all(Array.from({ length: 20 }, async () => (await ask(cluster.url, '/')).text))
+    t.strictSame([...new Set(texts)], ['one'])
+    const { failures, answers } = await load.stop()
+    t.strictSame([failures, answers.filter(({ status }) => status !== 200)], [[], []])
+    t.match(await reload, {
+      code: 'ROLLED_BACK',
+      message: 'The app was rolled back to release r1 during this reload, so no more workers are replaced.',
+    })
+    t.strictSame(await client.reload(), { replaced: 2 }, 'the next reload is taken')
+    t.match(await cluster.stop(), { code: 0 })
+  })
+
   void t.test(`a rollback during a trial ends the trial at once with BALANCERS=${BALANCERS}`, async t => {
     const { cluster, client, text } = await twoReleases(t, { BALANCERS, WORKERS: '2' })
     const trialOf = async (says: string, step: string, stages: string): Promise<{ error: Promise<ControlError> }> => {

@@ -7,14 +7,11 @@ export class EndingInvariants {
 
   /** A ready process is not taken out before its successor is proven. */
   checkDrain(child: FakeChild): void {
+    const isStartingWorker = child.state === 'starting' && child.spec.role === 'worker'
+    ensure(!isStartingWorker || this.world.desired.shutdown !== undefined, `${child.name} is starting and drains`)
     if (child.state !== 'ready' || this.world.desired.shutdown !== undefined) return
     if (this.world.wantedPlaces().has(child.key)) {
-      const others = occupantsOf(this.world, child.key).filter(other => other !== child)
-      ensure(
-        others.some(other => isProven(this.world, other)),
-        `${child.name} drains before its successor is proven`,
-      )
-      return
+      return ensure(this.#isSucceeded(child), `${child.name} drains before its successor is proven`)
     }
     // Nobody is sent to a release that is withdrawn.
     if (this.world.desired.releases.some(({ id, workers }) => id === child.spec.release && workers === 0)) return
@@ -22,6 +19,10 @@ export class EndingInvariants {
       const isFilled = occupantsOf(this.world, place).some(other => isProven(this.world, other))
       ensure(isFilled, `${child.name} is removed while ${place} is not served`)
     }
+  }
+
+  #isSucceeded(child: FakeChild): boolean {
+    return occupantsOf(this.world, child.key).some(other => other !== child && isProven(this.world, other))
   }
 
   checkStop(child: FakeChild, deadlineMs: number): void {
@@ -34,7 +35,9 @@ export class EndingInvariants {
       ensure(isLast, `${name} is stopped before the balancers have exited`)
     } else if (drainingSince === undefined) {
       const [holder] = occupantsOf(this.world, key)
-      ensure(holder !== undefined && holder.startedAt < child.startedAt, `${name} holds its place and is stopped`)
+      const isSuccessor = holder !== undefined && holder.startedAt < child.startedAt
+      const isUseless = child.state === 'starting' && (!this.world.wantedPlaces().has(key) || this.#isSucceeded(child))
+      ensure(isSuccessor || isUseless, `${name} holds its place and is stopped`)
     } else if (child.state === 'draining' && child.observe(now).drained) {
       ensure(deadlineMs >= limits.stopTimeoutMs, `${name} has drained and gets ${deadlineMs} ms to exit`)
     } else {

@@ -28,6 +28,10 @@ export class Invariants {
     this.#restarts.noteReload()
   }
 
+  noteGivenUp(generation: number): void {
+    this.#rollout.noteAbandoned(generation)
+  }
+
   /** Before the actions of a plan are carried out. */
   checkPlan(actions: readonly Action[]): void {
     this.#restarts.noteRecovered()

@@ -99,6 +99,11 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     { file: 'places.ts', text: 'if (surplus.length === 0) return', instead: 'if (surplus.length >= 0) return' },
   ],
   [
+    'drains workers that have not become ready',
+    /is starting and drains/,
+    { file: 'places.ts', text: "if (role === 'worker' && state === 'starting')", instead: 'if (false)' },
+  ],
+  [
     'keeps the workers of a release that is withdrawn',
     /withdrawn/,
     { file: 'places.ts', text: 'id === release && workers === 0', instead: 'id === release && workers < 0' },
@@ -254,6 +259,11 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     'goes on with a reload that has failed',
     /is started for generation/,
     { file: 'pass.ts', text: 'this.desired.generation > abandonedUpTo ?', instead: 'this.desired.generation >= 0 ?' },
+  ],
+  [
+    'goes on with a reload that was given up for a rollback',
+    /is started for generation|of old code|under way/,
+    { file: 'rollout.ts', text: 'pass.remember({ abandonedUpTo: givenUpTo })', instead: '{}' },
   ],
   [
     'never ends a reload',

@@ -233,14 +233,16 @@ export class World implements SimulatedWorld {
     else this.#shutDown()
   }
 
-  /** A deploy of a new release, or a rollback: to one of those before, or of what is under way. Refused during a reload. */
+  /** A deploy of a new release, or a rollback: to one of those before, or of what is under way. During a reload only a rollback. */
   #changeRelease(): void {
     const { settled, abandonedUpTo } = this.history
     if (this.#switch.underWay !== undefined) return this.#endChange()
-    if (this.#generation > Math.max(settled, abandonedUpTo)) return
-    if (this.#chance.happens(0.3)) return this.#changePreview()
+    const isReloading = this.#generation > Math.max(settled, abandonedUpTo)
+    if (!isReloading && this.#chance.happens(0.3)) return this.#changePreview()
     const back = `r${this.#chance.between(0, this.#lastRelease)}`
     const isBack = back !== this.#switch.current && this.#chance.happens(0.4)
+    if (isReloading && !isBack) return
+    if (isReloading) this.#giveUpReload()
     const to = isBack ? back : `r${++this.#lastRelease}`
     const stages = this.#chance.happens(0.5) ? [] : [{ share: this.#chance.next(), ms: this.#chance.between(1, 8_000) }]
     this.#tell(`change to ${to}${stages.length === 0 ? '' : ', with a bake'}`)
@@ -255,6 +257,12 @@ export class World implements SimulatedWorld {
     }
     const keepWarmMs = this.#chance.between(0, 20_000)
     this.#switch.begin({ to, stages: isBack ? [] : stages, keepWarmMs, watcher }, this.now)
+  }
+
+  #giveUpReload(): void {
+    this.#tell(`the reload to generation ${this.#generation} is given up`)
+    this.#invariants.noteGivenUp(this.#generation)
+    this.desired = { ...this.desired, givenUpTo: this.#generation }
   }
 
   #endChange(): void {

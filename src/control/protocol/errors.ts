@@ -19,7 +19,7 @@ export const controlErrors = {
   UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
   DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again after its end.' },
   RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again after its end.' },
-  ROLLED_BACK: { status: 409, detail: 'The app was rolled back during this deploy, and nothing of it is kept.' },
+  ROLLED_BACK: { status: 409, detail: 'The app was rolled back meanwhile, so this deploy or reload is given up.' },
   UPGRADE_UNDER_WAY: { status: 409, detail: 'An upgrade of Outpost is under way. Try again after its end.' },
   COMMAND_TOO_LARGE: { status: 431, detail: 'The request line or the headers are too large.' },
   ARCHIVE_REFUSED: { status: 422, detail: 'The archive is refused, and nothing of it is kept.' },

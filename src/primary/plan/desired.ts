@@ -2,6 +2,8 @@
 export interface Desired {
   /** Workers of an older generation are replaced, one place after another. Each reload raises it. */
   readonly generation: number
+  /** Reloads up to this generation that are under way are not wanted any more. */
+  readonly givenUpTo?: number
   readonly releases: readonly Release[]
   readonly balancers: number
   /** Set once, when the instance is to stop. */

@@ -63,7 +63,7 @@ export interface Observed {
 export interface History {
   /** The generation of the last reload that replaced all workers. */
   readonly settled: number
-  /** Reloads up to this generation that have not settled have failed. */
+  /** Reloads up to this generation that have not settled have failed, or were given up. */
   readonly abandonedUpTo: number
   readonly restarts: Readonly<Record<ChildRole, RestartHistory>>
   /** The time at which a worker was last replaced for its memory, by place. */

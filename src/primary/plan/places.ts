@@ -28,10 +28,8 @@ export function replaceHolders(pass: Pass): void {
       holder.replaceReason !== undefined || (isOutdated(pass, place) && (place === inTurn || successor !== undefined))
     if (successor === undefined) {
       if (isWanted) startFor(pass, place, inTurn)
-    } else if (!isWanted && isServing(successor)) {
-      pass.act({ type: 'stop', child: successor.name, deadlineMs: 0, graceMs: pass.limits.killGraceMs })
-    } else if (isWanted && isServing(holder) && pass.isProven(successor))
-      pass.act({ type: 'drain', child: holder.name })
+    } else if (!isWanted && isServing(successor)) stopAtOnce(pass, successor.name)
+    else if (isWanted && isServing(holder) && pass.isProven(successor)) remove(pass, holder)
   }
 }
 
@@ -44,8 +42,18 @@ export function removeSurplus(pass: Pass): void {
   if (surplus.length === 0) return
   const othersServe = pass.places.every(({ holder }) => pass.isProven(holder))
   for (const child of surplus) {
-    if (othersServe || isWithdrawn(pass, child)) pass.act({ type: 'drain', child: child.name })
+    if (othersServe || isWithdrawn(pass, child)) remove(pass, child)
   }
+}
+
+/** A worker that is not ready has no requests. Drained, it would go on starting, and in mesh mode it would count as serving. */
+function remove(pass: Pass, { name, role, state }: ObservedChild): void {
+  if (role === 'worker' && state === 'starting') stopAtOnce(pass, name)
+  else pass.act({ type: 'drain', child: name })
+}
+
+function stopAtOnce(pass: Pass, child: string): void {
+  pass.act({ type: 'stop', child, deadlineMs: 0, graceMs: pass.limits.killGraceMs })
 }
 
 function isWithdrawn({ desired }: Pass, { role, release }: ObservedChild): boolean {

@@ -5,7 +5,7 @@ import type { Observed } from './observed.js'
 import { Pass } from './pass.js'
 import { fillPlaces, removeSurplus, replaceHolders } from './places.js'
 import { replaceOverMemory } from './memory-limit.js'
-import { settle } from './rollout.js'
+import { giveUp, settle } from './rollout.js'
 import { route } from './routing.js'
 import { shutDown } from './shutdown-order.js'
 import { killStuck, stopDrained } from './stuck-processes.js'
@@ -17,6 +17,7 @@ import { killStuck, stopDrained } from './stuck-processes.js'
  */
 export function plan(desired: Desired, observed: Observed, limits: PlanLimits, now: number): Plan {
   const pass = new Pass(desired, observed, limits, now)
+  giveUp(pass)
   countLosses(pass)
   killStuck(pass)
   if (desired.shutdown !== undefined) shutDown(pass, desired.shutdown)

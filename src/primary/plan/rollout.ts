@@ -42,6 +42,13 @@ function isHoldingUp(pass: Pass, child: ObservedChild, generation: number): bool
   return pass.now - drainingSince < DRAIN_PATIENCE_MS
 }
 
+/** Ends a reload that is not wanted any more. Workers that are replaced already stay, and no more are. */
+export function giveUp(pass: Pass): void {
+  const { givenUpTo = 0 } = pass.desired
+  if (givenUpTo > Math.max(pass.history.settled, pass.history.abandonedUpTo))
+    pass.remember({ abandonedUpTo: givenUpTo })
+}
+
 /** Ends the reload once every place has a ready worker of a newer generation and the old ones have drained. */
 export function settle(pass: Pass): void {
   const places = pass.workers

@@ -3,6 +3,12 @@ import { ArchiveError } from './archive-error.js'
 import { InstallError } from './installer.js'
 import { ShortageError } from './space-watch.js'
 
+/** The message to the person who reloads, when the app is rolled back meanwhile. */
+export function reloadRefusal(rolledBackTo: string): ControlError {
+  const message = `The app was rolled back to release ${rolledBackTo} during this reload, so no more workers are replaced.`
+  return new ControlError('ROLLED_BACK', { message })
+}
+
 /** The message to the person who deploys, when a release was not installed. */
 export function refusalOf(error: unknown): unknown {
   const { message } = error as Error

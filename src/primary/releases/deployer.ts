@@ -15,7 +15,7 @@ import type { Stage } from '../plan/deployment.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
 import { DeployTurns } from './deploy-turns.js'
-import { refusalOf } from './deploy-refusal.js'
+import { refusalOf, reloadRefusal } from './deploy-refusal.js'
 import { commandsFor, install } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
 import { STARTED } from './release-switch.js'
@@ -215,13 +215,14 @@ export class Deployer implements Service {
   }
 
   /**
-   * Goes back to an earlier release, at once if its workers are still ready. A deploy is given up, whatever it is at.
+   * Goes back to an earlier release, at once if its workers are still ready. A deploy is given up, whatever it is at,
+   * and so is a reload.
    * @param id undefined: the release before; during a trial the one that the other clients get
-   * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
+   * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `TAKEN_BACK`
    */
   rollback(id: string | undefined, told: Told): Promise<Deployed> {
     return this.#turns.takeAhead(async rolledBack => {
-      const { store, runner, keepStarted } = this.options
+      const { store, runner, log, keepStarted } = this.options
       await keepStarted()
       const { to, ends, isServed } = wayBack(id, runner.releases, this.#releaser.isChanging, store)
       if (ends === 'change') await this.#releaser.endChange(to, told)
@@ -230,6 +231,7 @@ export class Deployer implements Service {
         await this.#releaser.routed()
       }
       if (isServed) return { release: to }
+      if (runner.endReload(reloadRefusal(to))) log.warn({ release: to }, 'reload is given up: the app is rolled back')
       const deployed = await this.#releaser.change(to, [], 0, told)
       rolledBack(to)
       return deployed

@@ -17,7 +17,7 @@ export interface ChangeExecutor {
 export class ReleaseChanges implements ReleaseRunner {
   constructor(
     readonly releases: ReleaseSwitch,
-    private readonly reloads: Pick<ReloadRequests, 'areUnderWay' | 'over'>,
+    private readonly reloads: Pick<ReloadRequests, 'areUnderWay' | 'over' | 'giveUp'>,
     private readonly pool: { wake(reason: string): void },
     private readonly executor: ChangeExecutor,
   ) {}
@@ -42,6 +42,13 @@ export class ReleaseChanges implements ReleaseRunner {
   endChange(fault: Fault): void {
     this.releases.endChange(fault)
     this.executor.ask()
+  }
+
+  endReload(reason: Error): boolean {
+    if (!this.reloads.areUnderWay) return false
+    this.reloads.giveUp(reason)
+    this.executor.ask()
+    return true
   }
 
   reloaded(): Promise<void> {

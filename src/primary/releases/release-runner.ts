@@ -17,6 +17,8 @@ export interface ReleaseRunner {
   endPreview(): void
   /** The release whose change is under way is taken back. */
   endChange(fault: Fault): void
+  /** A reload that is under way ends: whoever has asked for it gets this reason. @returns whether one was */
+  endReload(reason: Error): boolean
   /** Resolves when no reload is under way. */
   reloaded(): Promise<void>
   /** To be called within a change of releases. Resolves when every balancing process follows it. */

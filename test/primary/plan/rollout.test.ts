@@ -47,6 +47,27 @@ void t.test('a successor that no balancer reaches does not replace its predecess
   t.end()
 })
 
+void t.test('a reload that is given up stops the worker that starts, and the next reload replaces all', t => {
+  const story = PlanStory.serving(2).reload()
+  replace(story, 'worker 1', 'worker 3')
+  t.strictSame(story.giveUpReload().settle(), ['stop worker 4 within 0 ms'])
+  t.strictSame(story.exits('worker 4').wait(60_000).settle(), ['forget worker 4'])
+  story.desired = { ...story.desired, releases: [{ id: 'live', workers: 3 }] }
+  t.strictSame(story.settle(), ['start worker 5'])
+  t.equal(story.child('worker 5').spec.generation, 0, 'what was given up is not wanted')
+  story.proves('worker 5').reload()
+  t.strictSame(story.settle(), ['start worker 6'])
+  t.end()
+})
+
+void t.test('a reload that is over is not given up', t => {
+  const story = PlanStory.serving(1).reload()
+  replace(story, 'worker 1', 'worker 2')
+  story.giveUpReload().settle()
+  t.match(story.history, { settled: 1, abandonedUpTo: 0 })
+  t.end()
+})
+
 void t.test('a reload whose new worker does not become ready is abandoned, and the old workers keep serving', t => {
   const story = PlanStory.serving(3).reload()
   replace(story, 'worker 1', 'worker 4')

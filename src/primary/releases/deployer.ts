@@ -16,7 +16,7 @@ import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
 import { DeployTurns } from './deploy-turns.js'
 import { refusalOf, reloadRefusal } from './deploy-refusal.js'
-import { commandsFor, install } from './installer.js'
+import { install, stepsFor } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
@@ -269,7 +269,7 @@ export class Deployer implements Service {
   #requireApp(folder: string): void {
     const { app } = this.options
     // The output of a build script is not there yet.
-    if (this.#hasApp(folder) || commandsFor(folder).length > 0) return
+    if (this.#hasApp(folder) || stepsFor(folder, this.options.env()).length > 0) return
     const name = app === undefined ? 'index.js' : basename(app)
     throw new ArchiveError(`it has no app: neither ${name} nor what a package.json names by "start" or "main"`)
   }

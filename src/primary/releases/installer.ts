@@ -8,6 +8,8 @@ import { readLines } from '../processes/lines.js'
 import { killMarked, markedBy } from '../processes/marked.js'
 import { killGroup } from '../processes/spawn.js'
 import { commandIn } from '../../config/procfile.js'
+import { programPath } from '../../config/program-path.js'
+import { packageManagers, stepsOf, type Step } from './package-commands.js'
 
 /** A command of the installation failed, or took too long. */
 export class InstallError extends Error {
@@ -47,37 +49,44 @@ const LAST_OUTPUT_MS = 1_000
  */
 export async function install(folder: string, options: InstallOptions): Promise<void> {
   const deadline = performance.now() + options.timeoutMs
-  for (const command of commandsFor(folder)) {
+  for (const { command, env, faultIn } of stepsFor(folder, options.env)) {
     options.onStep(command)
-    await run(command, folder, deadline, options)
+    const lines = await run(command, folder, deadline, { ...options, env: { ...options.env, ...env } })
+    const fault = faultIn?.(lines)
+    if (fault !== undefined) throw new InstallError(fault, [])
   }
 }
 
-/** The commands that a release needs, in their order. */
-export function commandsFor(folder: string): string[] {
+/**
+ * The commands that a release needs, in their order.
+ * @param env has the PATH in which package managers are looked for
+ * @throws {InstallError} the one that is needed is not there
+ */
+export function stepsFor(folder: string, env: NodeJS.ProcessEnv): Step[] {
   const release = commandIn(folder, 'release')
-  return [...packageCommands(folder), ...(release === undefined ? [] : [release])]
+  return [...packageSteps(folder, env), ...(release === undefined ? [] : [{ command: release }])]
 }
 
-/** Lockfiles of other package managers. Yarn and pnpm have several majors with commands of their own. */
-const FOREIGN = ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']
-
-function packageCommands(folder: string): string[] {
+function packageSteps(folder: string, env: NodeJS.ProcessEnv): Step[] {
   const has = (name: string): boolean => fs.existsSync(join(folder, name))
   if (has('node_modules')) return []
+  const manager = packageManagers.find(({ lockfile }) => has(lockfile))
+  if (manager === undefined) return []
+  const { name, lockfile } = manager
   const { hasBuild, needsPackages } = manifestOf(folder)
-  if (!has('package-lock.json') && !has('npm-shrinkwrap.json')) {
-    const foreign = FOREIGN.find(has)
-    if (foreign === undefined || !(needsPackages || hasBuild)) return []
-    throw new InstallError(
-      `its packages are locked by ${foreign}, and only npm's package-lock.json is installed: deploy the folder with its ` +
-        'node_modules (an .outpostignore that does not name them counts in place of .gitignore), or with a package-lock.json',
-      [],
-    )
+  if (name !== 'npm') {
+    if (!needsPackages && !hasBuild) return []
+    if (programPath(name, env) === undefined) throw new InstallError(missing(name, lockfile), [])
   }
-  const quiet = '--no-audit --no-fund'
-  if (!hasBuild) return [`npm ci --omit=dev ${quiet}`]
-  return [`npm ci --include=dev ${quiet}`, 'npm run build', `npm prune --omit=dev ${quiet}`]
+  return stepsOf(manager, folder, hasBuild)
+}
+
+function missing(name: string, lockfile: string): string {
+  return (
+    `its packages are locked by ${lockfile}, and there is no command ${name} in the PATH of the instance: install ${name}, ` +
+    'or deploy the folder with its node_modules (an .outpostignore that does not name them counts in place of .gitignore), ' +
+    'or with a package-lock.json'
+  )
 }
 
 function manifestOf(folder: string): { hasBuild: boolean; needsPackages: boolean } {
@@ -96,7 +105,13 @@ function manifestOf(folder: string): { hasBuild: boolean; needsPackages: boolean
   }
 }
 
-async function run(command: string, cwd: string, deadline: number, options: InstallOptions): Promise<void> {
+/** @returns the last lines that the command has printed */
+async function run(
+  command: string,
+  cwd: string,
+  deadline: number,
+  options: InstallOptions,
+): Promise<readonly string[]> {
   const { env, lifelineFd, onLine, signal } = options
   const lastLines: string[] = []
   const note = (line: string): void => {
@@ -134,6 +149,7 @@ async function run(command: string, cwd: string, deadline: number, options: Inst
     for (const stream of outputs) stream.destroy()
     if (cut !== undefined) throw new InstallError(`${command} ${cut}`, lastLines)
     if (code !== 0) throw new InstallError(`${command} failed (${by ?? `exit code ${String(code)}`})`, lastLines)
+    return lastLines
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)

@@ -1,7 +1,7 @@
-import { existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
+import { chmodSync, existsSync, openSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
-import { commandsFor, install, InstallError, type InstallOptions } from '#src/primary/releases/installer.js'
+import { install, InstallError, stepsFor, type InstallOptions } from '#src/primary/releases/installer.js'
 import { isAlive } from '../../helpers/processes.js'
 import { until } from '../../helpers/deadline.js'
 import { folderOf } from '../../helpers/releases.js'
@@ -19,7 +19,7 @@ const options = (facts: Partial<InstallOptions> = {}): InstallOptions => ({
 void t.test('packages are installed when there is a lockfile and none of them', t => {
   const lock = { 'package-lock.json': '{}' }
   const commands = (files: Record<string, string>): string[] =>
-    commandsFor(folderOf(t, files)).map(text => text.split(' --no-')[0] ?? '')
+    stepsFor(folderOf(t, files), process.env).map(({ command }) => command.split(' --no-')[0] ?? '')
   t.strictSame(commands({ 'index.js': '' }), [])
   t.strictSame(commands(lock), ['npm ci --omit=dev'])
   t.strictSame(commands({ ...lock, 'node_modules/x/index.js': '' }), [])
@@ -30,26 +30,81 @@ void t.test('packages are installed when there is a lockfile and none of them', 
   t.end()
 })
 
-void t.test('packages that another package manager has locked are not installed, and the error says what to do', t => {
+const LATER = (version: number): string => `# yarn\n\n__metadata:\n  version: ${version}\n  cacheKey: 1\n`
+
+void t.test('packages that another package manager has locked are installed by its command, if that is in PATH', t => {
+  const bin = folderOf(t, Object.fromEntries(['yarn', 'pnpm', 'bun'].map(name => [name, ''])))
+  for (const name of ['yarn', 'pnpm', 'bun']) chmodSync(join(bin, name), 0o755)
+  const commands = (lock: Record<string, string>, build: boolean): string[] => {
+    const manifest = { dependencies: { ms: '2' }, ...(build && { scripts: { build: 'tsc' } }) }
+    const folder = folderOf(t, { ...lock, 'package.json': JSON.stringify(manifest) })
+    return stepsFor(folder, { PATH: bin }).map(({ command }) => command)
+  }
+  t.match(commands({ 'pnpm-lock.yaml': '' }, false), [/^pnpm install --frozen-lockfile --prod$/])
+  t.match(commands({ 'pnpm-lock.yaml': '' }, true), [/--prod=false$/, /^pnpm run build$/, /^pnpm .* --prod --offline/])
+  t.match(commands({ 'yarn.lock': '# yarn lockfile v1\n' }, false), [/^yarn install --frozen-lockfile .*--production$/])
+  t.match(commands({ 'yarn.lock': '' }, true), [
+    /--production=false$/,
+    'yarn run build',
+    /--production --ignore-scripts/,
+  ])
+  const focus = 'yarn workspaces focus --all --production'
+  const later = ['yarn --version', 'yarn install --immutable']
+  t.strictSame(commands({ 'yarn.lock': LATER(8) }, false), [...later, focus])
+  t.strictSame(commands({ 'yarn.lock': LATER(10) }, true), [...later, 'yarn run build', focus])
+  t.strictSame(commands({ 'yarn.lock': LATER(6) }, true), [...later, 'yarn run build'], 'yarn 3 has no such command')
+  t.match(commands({ 'bun.lock': '' }, false), ['bun install --frozen-lockfile --production'])
+  t.match(commands({ 'bun.lockb': '' }, true), [
+    /lockfile$/,
+    'bun run build',
+    /^rm -rf node_modules && bun .*--production$/,
+  ])
+  t.match(commands({ 'package-lock.json': '{}', 'yarn.lock': '' }, false), [/^npm ci/], 'npm is the first choice')
+  t.end()
+})
+
+void t.test('without the command of its package manager an app is not installed, and the error says what to do', t => {
   const needs = { 'package.json': '{"dependencies":{"express":"5"}}' }
   const builds = { 'package.json': '{"scripts":{"build":"tsc"}}' }
   const workspaces = { 'package.json': '{"workspaces":["packages/*"]}' }
   const pnpmWorkspaces = { 'package.json': '{}', 'pnpm-workspace.yaml': '' }
   const unreadable = { 'package.json': '{' }
-  for (const lock of ['yarn.lock', 'pnpm-lock.yaml', 'bun.lock', 'bun.lockb']) {
+  const env = { PATH: '/nowhere' }
+  for (const [lock, name] of [
+    ['yarn.lock', 'yarn'],
+    ['pnpm-lock.yaml', 'pnpm'],
+    ['bun.lock', 'bun'],
+    ['bun.lockb', 'bun'],
+  ] as const) {
     for (const manifest of [needs, builds, workspaces, pnpmWorkspaces, unreadable]) {
       const wanted = new InstallError(
-        `its packages are locked by ${lock}, and only npm's package-lock.json is installed: deploy the folder with its ` +
-          'node_modules (an .outpostignore that does not name them counts in place of .gitignore), or with a package-lock.json',
+        `its packages are locked by ${lock}, and there is no command ${name} in the PATH of the instance: install ${name}, ` +
+          'or deploy the folder with its node_modules (an .outpostignore that does not name them counts in place of .gitignore), ' +
+          'or with a package-lock.json',
         [],
       )
-      t.throws(() => commandsFor(folderOf(t, { ...manifest, [lock]: '' })), wanted)
+      t.throws(() => stepsFor(folderOf(t, { ...manifest, [lock]: '' }), env), wanted)
     }
     const without = { 'package.json': '{"devDependencies":{"typescript":"5"}}', [lock]: '' }
-    t.strictSame(commandsFor(folderOf(t, without)), [], 'an app that needs no packages')
-    t.strictSame(commandsFor(folderOf(t, { ...needs, [lock]: '', 'node_modules/x/index.js': '' })), [], 'that has them')
+    t.strictSame(stepsFor(folderOf(t, without), env), [], 'an app that needs no packages')
+    t.strictSame(
+      stepsFor(folderOf(t, { ...needs, [lock]: '', 'node_modules/x/index.js': '' }), env),
+      [],
+      'that has them',
+    )
   }
   t.end()
+})
+
+void t.test('yarn 1 does not install the lockfile of a later yarn, which it would ignore', async t => {
+  const folder = folderOf(t, { 'package.json': '{"dependencies":{"ms":"2"}}', 'yarn.lock': LATER(8) })
+  const bin = folderOf(t, { yarn: `#!/bin/sh\n[ "$1" = --version ] && echo 1.22.22 || touch '${folder}/installed'\n` })
+  chmodSync(join(bin, 'yarn'), 0o755)
+  const env = { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` }
+  await t.rejects(install(folder, options({ env })), {
+    message: 'its yarn.lock is of a later yarn than the one in PATH, 1.22.22',
+  })
+  t.notOk(existsSync(join(folder, 'installed')))
 })
 
 void t.test('a step that fails ends the installation with its output', async t => {

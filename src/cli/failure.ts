@@ -9,6 +9,8 @@ export const exitMeanings: ReadonlyArray<readonly [code: ExitCode, meaning: stri
   [exitCodes.usage, 'the command line is not understood'],
   [exitCodes.notRunning, 'no Outpost runs where the command looks for it'],
   [exitCodes.config, 'the environment, the app or the machine is unusable'],
+  [exitCodes.notExecutable, 'outpost run: the command is there, and cannot be run'],
+  [exitCodes.notFound, 'outpost run: there is no such command'],
 ]
 
 /** A command that failed, with what to tell the person. */
@@ -50,4 +52,6 @@ const FAILURE_CODES: Record<ExitCode, string> = {
   [exitCodes.usage]: 'USAGE',
   [exitCodes.notRunning]: 'NOT_RUNNING',
   [exitCodes.config]: 'UNUSABLE',
+  [exitCodes.notExecutable]: 'NOT_EXECUTABLE',
+  [exitCodes.notFound]: 'NOT_FOUND',
 }

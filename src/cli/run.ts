@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { constants } from 'node:os'
 import { join } from 'node:path'
 import type { Command } from 'commander'
@@ -26,10 +26,19 @@ export function addRun(program: Command, context: Context): void {
       const child = spawn(command, args, { cwd, env: { ...env, PWD: cwd }, stdio: [...stdio], ...user })
       // A signal that a terminal sends to all is for the command.
       for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => void child.kill(signal))
-      const [code, signal] = (await once(child, 'close')) as [number | null, NodeJS.Signals | null]
+      const [code, signal] = (await once(child, 'close').catch((error: unknown) => {
+        throw notRun(command, cwd, error as NodeJS.ErrnoException)
+      })) as [number | null, NodeJS.Signals | null]
       context.exitCode = code ?? 128 + (signal === null ? 0 : constants.signals[signal])
       if (options.json === true) context.output.json({ exitCode: context.exitCode })
     })
+}
+
+/** As a shell tells it. Node blames the command, too, if it is the folder that is missing. */
+function notRun(command: string, cwd: string, { code = '' }: NodeJS.ErrnoException): Failure {
+  if (!existsSync(cwd)) return new Failure(exitCodes.failure, `the folder of the release is not there: ${cwd}`)
+  if (code === 'ENOENT') return new Failure(exitCodes.notFound, `${command}: command not found`)
+  return new Failure(exitCodes.notExecutable, `${command}: it cannot be run: ${code}`)
 }
 
 const REMEDY = 'start the program with RUN_AS, or with DATA_DIR in a folder that root alone may write to'

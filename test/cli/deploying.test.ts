@@ -81,6 +81,12 @@ void t.test('from a folder to a second version and back, by commands', async t =
     t.match(json, { code: 3, err: /said/ })
     t.strictSame(JSON.parse(json.out), { exitCode: 3 })
     t.match(await shell.run(['run'], { cwd }), { code: 64, err: /behind --/ })
+    const missing = await shell.run(['run', '--', 'no-such-command'], { cwd })
+    t.strictSame(missing, { code: 127, out: '', err: 'outpost: no-such-command: command not found\n' })
+    t.match(await shell.run(['run', '--', '/no/such/command'], { cwd }), { code: 127, err: /command not found/ })
+    t.match(await shell.run(['run', '--', join(dataDir, 'logs')], { cwd }), { code: 126, err: /cannot be run: EACCES/ })
+    const failed = await shell.run(['run', '--json', '--', 'no-such-command'], { cwd })
+    t.match([failed.code, JSON.parse(failed.out)], [127, { error: { code: 'NOT_FOUND' } }])
   })
 
   await t.test('a rollback undoes the last change, and a named one goes further back', async t => {

@@ -26,7 +26,9 @@ export function uselessVersion(t: Harness): string {
 
 /** A program that stands by as the other version would, and then does as its code says. @returns its path */
 export function strangeVersion(t: Harness, onGo: string): string {
-  const path = join(temporaryFolder(t, 'outpost-version-'), 'main.mjs')
+  const folder = temporaryFolder(t, 'outpost-version-')
+  writeFileSync(join(folder, 'package.json'), '{"name":"outpost"}')
+  const path = join(folder, 'main.mjs')
   writeFileSync(
     path,
     `process.on('message', ({ type }, handle) => {

@@ -49,6 +49,7 @@ async function statusThat(cluster: Cluster, fits: (status: Status) => boolean): 
 /** A program that writes its pid beside itself, and stands by once there is a file `late`. It ends by SIGKILL alone. */
 function lateVersion(t: Test): { program: string; late: string; pid: () => number } {
   const folder = folderOf(t, {
+    'package.json': '{"name":"outpost"}',
     'main.mjs': `import { existsSync, writeFileSync } from 'node:fs'
     process.on('SIGTERM', () => undefined)
     const stand = handle => {

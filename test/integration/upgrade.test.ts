@@ -1,5 +1,5 @@
-import { writeFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { existsSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
@@ -116,10 +116,25 @@ void t.test('a version that cannot serve changes nothing', async t => {
   const cluster = await clusterOf(t, {})
   const client = await ControlClient.of(cluster.dataDir)
   const { pid } = await client.status()
-  const broken = join(folderOf(t, { 'main.js': 'process.exit(3)' }), 'main.js')
+  const files = { 'package.json': '{"name":"outpost"}', 'dist/main.js': 'process.exit(3)' }
+  const broken = join(folderOf(t, files), 'dist/main.js')
   const error = await failureOf(client.upgrade({ program: broken }))
   t.match(error, { code: 'UPGRADE_REFUSED', message: /exit code 3/ })
-  t.match(await failureOf(client.upgrade({ program: '/nowhere/main.js' })), { code: 'UPGRADE_REFUSED' })
+  const code = 'UPGRADE_REFUSED'
+  const gone = { code, message: 'nothing has changed: /nowhere/main.js does not exist' }
+  t.match(await failureOf(client.upgrade({ program: '/nowhere/main.js' })), gone)
+  t.match(await failureOf(client.upgrade({ program: dirname(broken) })), { code, message: /dist is not a file: name/ })
+  const ran = join(folderOf(t, {}), 'ran')
+  const other = {
+    'app.js': `require('node:fs').writeFileSync(${JSON.stringify(ran)}, '')`,
+    'package.json': '{"name":"x"}',
+  }
+  const stranger = join(folderOf(t, other), 'app.js')
+  t.match(await failureOf(client.upgrade({ program: stranger })), {
+    code,
+    message: /is not a program of Outpost: name/,
+  })
+  t.notOk(existsSync(ran), 'it is not run')
   t.match(await client.status(), { pid, state: 'serving' })
   t.equal((await ask(cluster.url, '/')).text, 'x')
   t.match(await upgrade(cluster, otherVersion(t, '9.0.0')), { version: '9.0.0' }, 'a good one is taken after that')

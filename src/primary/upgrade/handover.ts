@@ -8,6 +8,7 @@ import type { PublicPort } from '../host/public-port.js'
 import type { ShutdownClock } from '../host/shutdown-clock.js'
 import type { Supervisor } from '../supervisor.js'
 import type { ProgramFile } from './messages.js'
+import { programFault } from './program-fault.js'
 import type { Successors } from './successors.js'
 
 /** Clients that send a request at least this often have a new connection after it, which ends with one answer. */
@@ -59,6 +60,8 @@ export class Handover {
     if (this.#isPreparing) throw new ControlError('UPGRADE_UNDER_WAY')
     const underWay = this.parts.underWay()
     if (underWay !== undefined) throw new ControlError(underWay)
+    const fault = programFault(file.program)
+    if (fault !== undefined) throw new ControlError('UPGRADE_REFUSED', { message: `nothing has changed: ${fault}` })
     if (supervisor.phase !== 'serving') throw new ControlError('UPGRADE_REFUSED', { message: 'nothing is served yet' })
     this.#isPreparing = true
     try {

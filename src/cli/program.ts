@@ -93,7 +93,12 @@ export async function run(
     else await program.parseAsync(own, { from: 'user' })
     return context.exitCode ?? exitCodes.ok
   } catch (error) {
-    if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.ok : exitCodes.usage
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return exitCodes.ok
+      // The reason is on standard error already.
+      if (own.includes('--json')) output.json(new Failure(exitCodes.usage, error.message.replace(/^error: /, '')))
+      return exitCodes.usage
+    }
     return report(Failure.of(error), own.includes('--json'), output)
   }
 }

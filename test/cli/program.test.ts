@@ -16,6 +16,8 @@ void t.test('the help and the version are printed, and nothing more is done', as
 void t.test('a command or an option that is not known is refused, with its near namesake', async t => {
   const shell = new Shell(t)
   t.match(await shell.run(['stats']), { code: 64, out: '', err: /unknown command 'stats'\n.*status/ })
+  const json = await shell.run(['stats', '--json'])
+  t.match([json.code, JSON.parse(json.out)], [64, { error: { code: 'USAGE', message: /^unknown command 'stats'/ } }])
   t.match(await shell.run(['status', '--jsn']), { code: 64, err: /unknown option '--jsn'\n.*--json/ })
   t.match(await shell.run(['stop', 'now']), { code: 64, err: /too many arguments/ })
   t.match(await shell.run(['scale', 'many']), { code: 64, err: /'many' is invalid.*a number/s })

@@ -26,3 +26,12 @@ export function refusalOf(error: unknown): unknown {
     lastLines: error.lastLines,
   })
 }
+
+/** @throws {ControlError} what the person who deploys is told */
+export function orRefused<T>(work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw refusalOf(error)
+  }
+}

@@ -15,7 +15,7 @@ import type { Stage } from '../plan/deployment.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
 import { DeployTurns } from './deploy-turns.js'
-import { refusalOf, reloadRefusal } from './deploy-refusal.js'
+import { orRefused, refusalOf, reloadRefusal } from './deploy-refusal.js'
 import { install, stepsFor } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
 import { STARTED } from './release-switch.js'
@@ -116,7 +116,7 @@ export class Deployer implements Service {
     archive.on('error', () => undefined)
     return this.#turns.take(async () => {
       const { store, log } = this.options
-      const draft = store.draft()
+      const draft = orRefused(() => store.draft())
       try {
         const env = await this.#turns.prepare(signal => this.#prepare(draft, archive, signal, told))
         store.keep(draft, source, env, this.#contentOf(draft.folder))
@@ -177,14 +177,14 @@ export class Deployer implements Service {
       const kept = Object.entries(before).filter(([name]) => !unset.includes(name))
       const env = { ...Object.fromEntries(kept), ...set }
       if (isDeepStrictEqual(env, before)) return Promise.resolve({ release: live })
-      const draft = store.draft()
+      const draft = orRefused(() => store.draft())
       try {
         // The names only: a source is shown to people.
         const names = [...Object.keys(set), ...unset.map(name => `-${name}`)].join(' ')
         store.keep(draft, `env ${names}`, env, { files: files ?? live, ...(main !== undefined && { main }) })
       } catch (error) {
         store.discard(draft)
-        throw error
+        throw refusalOf(error)
       }
       return this.#releaser.change(draft.id, [], this.options.keepWarmMs, told)
     })

@@ -187,9 +187,10 @@ export class ReleaseStore {
     if (record === undefined || id === this.live) return
     // A release that was live before is as good as it was.
     if (record.outcome === 'live') return
-    this.#rewrite({ ...record, outcome: 'taken-back', reason })
+    // First what makes room for the record: its files may have filled the disk. A crash in between is found at the next start.
     this.#remove(this.#path(id, 'app'))
     fs.rmSync(this.#path(id, 'env.json'), { force: true })
+    this.#rewrite({ ...record, outcome: 'taken-back', reason })
     this.prune()
   }
 

@@ -85,7 +85,7 @@ export class Releaser {
           void this.routed().then(() => resolve({ release: to, ...(report && { report }) }))
         },
         takenBack: (fault, comparison) => {
-          store.takenBack(to, fault.reason)
+          this.#record(to, () => store.takenBack(to, fault.reason))
           void Promise.all([fault.printed, sleep(LAST_FIGURES_MS), this.routed()]).then(() => {
             this.#change = undefined
             reject(this.#failureOf(to, fault, comparison()))
@@ -121,7 +121,7 @@ export class Releaser {
         void this.routed().then(() => resolve({ release, preview }))
       }
       const failed = ({ reason, printed, lastLines: printedLines }: Fault): void => {
-        store.takenBack(release, reason)
+        this.#record(release, () => store.takenBack(release, reason))
         const message = `release ${release} is taken back: ${reason}; ${runner.releases.current} serves as before`
         log.error({ release, reason }, 'preview is over: its release is taken back')
         void Promise.resolve(printed).then(() => {
@@ -130,7 +130,8 @@ export class Releaser {
         })
       }
       try {
-        runner.previewRelease({ release, watcher: { ready, failed, ended: () => store.endPreview(release) } })
+        const ended = (): void => this.#record(release, () => store.endPreview(release))
+        runner.previewRelease({ release, watcher: { ready, failed, ended } })
       } catch (error) {
         store.takenBack(release, (error as Error).message)
         throw error
@@ -143,7 +144,7 @@ export class Releaser {
     const { store, runner, log } = this.options
     const { preview: release } = store
     if (release === undefined) return
-    const ended = (): void => store.endPreview(release)
+    const ended = (): void => this.#record(release, () => store.endPreview(release))
     const ready = (): void => log.info({ release }, 'release is in preview again')
     const failed = ({ reason }: Fault): void => {
       log.error({ release, reason }, 'preview is over: its worker has failed')
@@ -152,6 +153,18 @@ export class Releaser {
       runner.previewRelease({ release, watcher: { ready, failed, ended } })
     } catch (error) {
       log.error({ release, reason: (error as Error).message }, 'preview is over: it could not be begun')
+    }
+  }
+
+  /**
+   * Records an outcome that stands even if a full disk keeps no record of it: the next start takes back what was not
+   * made live, and shows no preview that is not recorded.
+   */
+  #record(release: string, write: () => void): void {
+    try {
+      write()
+    } catch (error) {
+      this.options.log.error({ release, reason: (error as Error).message }, 'outcome of release could not be recorded')
     }
   }
 

@@ -110,7 +110,11 @@ async function callOnce(
     })
     if (typeof body !== 'object') request.end(body)
     else {
-      body.once('error', error => request.destroy(error)).pipe(request)
+      const fail = (error: Error): void => {
+        begun?.destroy(error)
+        request.destroy(error)
+      }
+      body.once('error', fail).pipe(request)
       // The rest of a body need not be sent once the answer is there.
       request.once('close', () => body.destroy())
     }
@@ -120,15 +124,22 @@ async function callOnce(
   throw controlError({ ...problem, message: problem.detail })
 }
 
-/** The events of an answer, a line each. */
+/** The events of an answer, a line each. @throws {ControlError} `STOPPING`: the instance has ended before its answer */
 export async function* linesOf(response: http.IncomingMessage): AsyncGenerator<string> {
   let unfinished = ''
-  for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
-    const lines = (unfinished + chunk).split('\n')
-    unfinished = lines.pop() ?? ''
-    yield* lines
+  try {
+    for await (const chunk of response.setEncoding('utf8') as AsyncIterable<string>) {
+      const lines = (unfinished + chunk).split('\n')
+      unfinished = lines.pop() ?? ''
+      yield* lines
+    }
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ECONNRESET') throw cause
+    throw new ControlError('STOPPING', { message: CUT, cause })
   }
 }
+
+const CUT = 'Outpost ended before its answer did; the command may have been carried out'
 
 /** @throws {Error} it is not in the contract */
 export function parsed<T>(schema: z.ZodType<T>, text: string): T {

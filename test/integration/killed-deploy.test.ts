@@ -2,9 +2,9 @@ import { readFileSync, watch, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
-import type { DeployProgress } from '#src/control/protocol.js'
+import type { ControlError, DeployProgress } from '#src/control/protocol.js'
 import { ask, Load } from '../helpers/client.js'
-import { Cluster } from '../helpers/cluster.js'
+import { Cluster, failureOf } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, deploy, folderOf } from '../helpers/releases.js'
 import { MODES } from '../helpers/modes.js'
@@ -55,14 +55,20 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
       const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none', BALANCERS }
       const cluster = await Cluster.start(t, env)
       await deploy(t, cluster, appThatSays('one'))
-      const begun = new Promise<void>(resolve => {
-        deploy(t, cluster, { ...appThatSays('two'), ...files }, stages, ({ event }) => {
+      let cut: Promise<ControlError> | undefined
+      await new Promise<void>(resolve => {
+        const deployed = deploy(t, cluster, { ...appThatSays('two'), ...files }, stages, ({ event }) => {
           if (event === on) resolve()
-        }).catch(() => undefined)
+        })
+        cut = failureOf(deployed)
       })
-      await begun
       cluster.signal('SIGKILL')
       await cluster.exited
+      t.match(
+        await cut,
+        { code: 'STOPPING', message: /^Outpost ended before its answer did/ },
+        'whoever deploys is told',
+      )
       t.strictSame(await servedAfter(t, env, cluster), { texts: ['200 one'], live: 'r1' })
     })
   }

@@ -56,6 +56,12 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
       return this[client]?.localAddress
     },
   },
+  localFamily: {
+    configurable: true,
+    get() {
+      return (this.address() as { family?: string }).family
+    },
+  },
   localPort: {
     configurable: true,
     get() {

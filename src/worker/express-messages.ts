@@ -17,8 +17,6 @@ interface ExpressApp {
 export const areSlowOnceChanged = Number.parseInt(process.versions.node) < 24
 
 const NODES_OWN = { IncomingMessage, ServerResponse }
-const PLAIN_REQUEST = new IncomingMessage(new Socket())
-const PLAIN_RESPONSE = new ServerResponse(PLAIN_REQUEST)
 
 /**
  * Has the server of an Express app make its messages with the prototypes that Express wants of them. Otherwise Express
@@ -31,7 +29,8 @@ export function bearExpressMessages(server: Server): MessageClasses | undefined 
   const listeners: unknown[] = server.listeners('request')
   const [app] = listeners
   if (listeners.length !== 1 || !isExpressApp(app) || !makesNodesMessages(server)) return undefined
-  if (overrides(app.request, PLAIN_REQUEST) || overrides(app.response, PLAIN_RESPONSE)) return undefined
+  const plain = new IncomingMessage(new Socket())
+  if (overrides(app.request, plain) || overrides(app.response, new ServerResponse(plain))) return undefined
   const classes = {
     IncomingMessage: withPrototype(IncomingMessage, app.request),
     ServerResponse: withPrototype(ServerResponse, app.response),

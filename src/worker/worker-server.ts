@@ -12,6 +12,7 @@ import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } f
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 import { lengthCheck } from './unfinished-answer.js'
+import { answerProbeUnseen } from './unseen-probes.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -192,6 +193,11 @@ export class WorkerServer {
     const answersProbes = config !== undefined && config.healthPath === undefined
     const emit = server.emit.bind(server) as (event: string, ...args: unknown[]) => boolean
     const arrived = (event: string, ...args: unknown[]): boolean => {
+      if (event === 'connection' && answersProbes) {
+        const isHeard = emit(event, ...args)
+        answerProbeUnseen(args[0] as Socket, identityKey)
+        return isHeard
+      }
       if (!ARRIVALS.has(event)) return emit(event, ...args)
       const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
       if (cameBySideDoor(request.socket)) return emit(event, ...args)
@@ -200,10 +206,6 @@ export class WorkerServer {
         if (client === undefined) {
           this.options.onRefused?.()
           refuse(second)
-          return true
-        }
-        if (answersProbes && client === PROBE && second instanceof ServerResponse) {
-          second.writeHead(204).end()
           return true
         }
         identify(request, client, this.options.publicPort)

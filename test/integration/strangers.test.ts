@@ -35,6 +35,7 @@ const apps: Record<string, Stranger> = {
   'hears-nothing.cjs': {},
   'disconnects.cjs': {},
   'forks-and-threads.mjs': {},
+  'observed.cjs': {},
 }
 
 async function answersOf(url: string, paths: string[]): Promise<Array<[number, string]>> {

@@ -13,9 +13,6 @@ const seen: string[] = []
 subscribe('http.server.request.start', message => {
   seen.push((message as { request: IncomingMessage }).request.url ?? '')
 })
-subscribe('http.server.response.created', message => {
-  seen.push(`answer to ${(message as { request: IncomingMessage }).request.url}`)
-})
 
 const door = { owns: () => false, handleRequest: () => undefined, handleUpgrade: () => undefined }
 
@@ -38,8 +35,5 @@ void t.test('who observes the servers of a process sees the requests of clients,
     t.equal(body.toString(), target)
   }
   t.match(await ask('/probe', envelope('probe')), { status: 204 })
-  t.strictSame(
-    seen,
-    ['/forged', '/first', '/second'].flatMap(target => [`answer to ${target}`, target]),
-  )
+  t.strictSame(seen, ['/forged', '/first', '/second'])
 })

@@ -108,6 +108,8 @@ async function begun(object: StoredObject, response: Response): Promise<StoredOb
   const happens = (of: Readable | Response, name: string): Promise<unknown> => once(of, name, { signal: over.signal })
   try {
     if (body.errored !== null) throw body.errored
+    // The client may have left while the storage was asked: then there is no `close` to come.
+    if (response.destroyed) return object
     await Promise.race([happens(body, 'readable'), happens(body, 'end'), happens(response, 'close')])
     return object
   } catch (error) {
@@ -119,6 +121,11 @@ async function begun(object: StoredObject, response: Response): Promise<StoredOb
 
 /** A failure from here on can only be shown by breaking the connection. */
 async function sendBody(body: StoredObject['body'], response: Response): Promise<void> {
+  // `pipeline` would keep the body of a response that is closed already, until the storage has been silent for too long.
+  if (response.destroyed) {
+    body.destroy()
+    return
+  }
   body.on('data', (chunk: Buffer) => buffersPassed(chunk.length))
   await pipeline(body, response).catch(() => response.destroy())
 }

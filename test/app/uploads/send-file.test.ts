@@ -5,6 +5,7 @@ import t from 'tap'
 import { sendFile } from '#src/app/uploads/send-file.js'
 import { ObjectStorage } from '#src/services/object-storage.js'
 import { Uploads } from '#src/app/uploads/uploads.js'
+import { within } from '../../helpers/deadline.js'
 import { noQuota } from '../../helpers/no-quota.js'
 import { ask } from '#scripts/lib/http-client.js'
 import { serveRoute } from '../../helpers/route-server.js'
@@ -15,7 +16,12 @@ const access = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', re
 /** The behaviour of an object's body after its headers were sent. */
 let fate: (response: http.ServerResponse) => void = () => undefined
 
-const s3 = http.createServer((request, response) => {
+/** What an answer of the storage waits for. */
+let begin = Promise.resolve()
+
+const s3 = http.createServer((request, response) => void begin.then(() => answer(request, response)))
+
+function answer(request: http.IncomingMessage, response: http.ServerResponse): void {
   const ranged = request.headers.range !== undefined
   const length = ranged ? 10 : SIZE
   response.writeHead(ranged ? 206 : 200, {
@@ -28,11 +34,16 @@ const s3 = http.createServer((request, response) => {
   response.flushHeaders()
   if (request.method === 'HEAD') response.end()
   else fate(response)
-})
+}
+
 await once(s3.listen(0, '127.0.0.1'), 'listening')
 const storage = new ObjectStorage({ ...access, endpoint: `http://127.0.0.1:${(s3.address() as AddressInfo).port}` })
 const uploads = new Uploads(storage, noQuota)
-const base = await serveRoute(t, (request, response) => sendFile(uploads, 'key', request, response))
+let answered: http.ServerResponse | undefined
+const base = await serveRoute(t, (request, response) => {
+  answered = response
+  return sendFile(uploads, 'key', request, response)
+})
 t.teardown(() => {
   storage.close()
   s3.close().closeAllConnections()
@@ -63,7 +74,21 @@ void t.test('a client that leaves before the first byte frees the storage connec
   const request = http.get(base, { agent: false }).on('error', () => undefined)
   const response = await asked
   request.destroy()
-  await once(response, 'close')
+  // Less than the time after which a storage that sends nothing is given up.
+  await within(once(response, 'close'), 'the end of the storage connection', 5_000)
+})
+
+void t.test('a client that leaves before the storage answers frees the storage connection', async () => {
+  let go = (): void => undefined
+  begin = new Promise(resolve => (go = resolve))
+  const begun = new Promise<http.ServerResponse>(resolve => (fate = resolve))
+  const asked = once(s3, 'request')
+  const request = http.get(base, { agent: false }).on('error', () => undefined)
+  await asked
+  request.destroy()
+  await once(answered!, 'close')
+  go()
+  await within(once(await begun, 'close'), 'the end of the storage connection', 5_000)
 })
 
 void t.test('a file arrives whole, in one piece or in several', async t => {

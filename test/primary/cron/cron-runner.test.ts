@@ -18,6 +18,9 @@ import { folderOf } from '../../helpers/releases.js'
 const silent = pino({ level: 'silent' })
 const MINUTE = 60_000
 
+// One test waits for 10 s, so the others run meanwhile.
+t.jobs = 3
+
 /** A runner whose clock is about to come to a full minute. */
 class Runner {
   readonly printed: string[] = []

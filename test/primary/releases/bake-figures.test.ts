@@ -44,10 +44,11 @@ class Counts {
 
   add(release: string, clients: number, ms: number, fails: boolean): void {
     const key = `${release} ${clients}`
-    const byBucket = new Map<number, number>()
-    const none = { release, clients, answered: 0, failed: 0, broken: 0, latencies: [], byBucket }
-    const figures = this.#figures.get(key) ?? none
-    this.#figures.set(key, figures)
+    let figures = this.#figures.get(key)
+    if (figures === undefined) {
+      figures = { release, clients, answered: 0, failed: 0, broken: 0, latencies: [], byBucket: new Map() }
+      this.#figures.set(key, figures)
+    }
     figures.answered += 1
     if (fails) figures.failed += 1
     const bucket = bucketOf(ms)

@@ -12,6 +12,9 @@ import { otherVersion, strangeVersion } from '../helpers/other-version.js'
 import { isAlive } from '../helpers/processes.js'
 import { appThatSays, deploy, folderOf, heldArchive } from '../helpers/releases.js'
 
+// Most of the time is spent waiting, so two tests run at once.
+t.jobs = 2
+
 /** Between two versions: the old one takes no commands any more, and ends when a file is there. */
 async function betweenTwoVersions(t: Test): Promise<{ cluster: Cluster; next: number; goOn: () => void }> {
   const cluster = await Cluster.start(t, { APP: fixture('factory-app.js'), WORKERS: '1' })
@@ -19,7 +22,7 @@ async function betweenTwoVersions(t: Test): Promise<{ cluster: Cluster; next: nu
   void ask(cluster.url, `/wait?until=${file}`).catch(() => undefined)
   await cluster.printed(/waiting for/)
   const client = await ControlClient.of(cluster.dataDir)
-  const { pid: next } = await client.upgrade({ program: otherVersion(t, '9.0.0') })
+  const { pid: next } = await client.upgrade({ program: otherVersion('9.0.0') })
   const isClosed = (): Promise<boolean> =>
     client.status().then(
       () => false,
@@ -116,7 +119,7 @@ void t.test('from the moment that an upgrade is under way, nothing is begun that
   writeFileSync(`${program}.end`, '')
   t.match(await useless, { code: 'UPGRADE_REFUSED' })
   t.match(await client.scale({ workers: 1 }), { workers: 1 }, 'after an upgrade that was refused they are taken')
-  const { pid } = await client.upgrade({ program: otherVersion(t, '9.0.0') })
+  const { pid } = await client.upgrade({ program: otherVersion('9.0.0') })
   await refused()
   const isNew = (status: Status | undefined): boolean => status?.pid === pid && status.state === 'serving'
   await until(() => client.status().then(isNew, () => false), 'the new version', 60_000)
@@ -132,7 +135,7 @@ void t.test('an upgrade is refused until a deploy or a reload is over, however f
   const folder = folderOf(t, appThatSays('start'))
   const cluster = await Cluster.start(t, { APP: folder, EMBED: 'none', WORKERS: '1' })
   const client = await ControlClient.of(cluster.dataDir)
-  const program = otherVersion(t, '9.0.0')
+  const program = otherVersion('9.0.0')
   const { archive, send } = await heldArchive(t, appThatSays('one'))
   const deployed = client.deploy(archive, { source: 'held', stages: '' })
   const draft = join(cluster.dataDir, 'releases', '.new-r1')

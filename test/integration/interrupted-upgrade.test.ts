@@ -31,7 +31,7 @@ async function running(t: Test, upgrades = 0): Promise<Running> {
   const folder = folderOf(t, { 'app.js': app })
   const cluster = await Cluster.start(t, { APP: join(folder, 'app.js'), EMBED: 'none', WORKERS: '1' })
   for (let i = 0; i < upgrades; i++) {
-    const { pid } = await (await ControlClient.of(cluster.dataDir)).upgrade({ program: otherVersion(t, '9.0.0') })
+    const { pid } = await (await ControlClient.of(cluster.dataDir)).upgrade({ program: otherVersion('9.0.0') })
     await statusThat(cluster, status => status.pid === pid && status.state === 'serving')
   }
   return { cluster, folder, client: await ControlClient.of(cluster.dataDir) }
@@ -89,7 +89,7 @@ for (const upgrades of [0, 1]) {
 void t.test('a stop of the version that takes over, before it serves, ends all', async t => {
   const { cluster, folder, client } = await running(t)
   writeFileSync(join(folder, 'slow'), '')
-  const { pid } = await client.upgrade({ program: otherVersion(t, '9.0.0') })
+  const { pid } = await client.upgrade({ program: otherVersion('9.0.0') })
   await statusThat(cluster, status => status.pid === pid)
   await (await ControlClient.of(cluster.dataDir)).stop()
   t.match(await cluster.exited, { code: 0 })
@@ -104,7 +104,7 @@ void t.test('a version that comes back goes on trying, as after a restart', asyn
   const { cluster, folder } = await running(t)
   const shell = new Shell(t)
   writeFileSync(join(folder, 'away'), '')
-  const program = otherVersion(t, '9.0.0')
+  const program = otherVersion('9.0.0')
   const ran = await shell.run(['upgrade', '--data-dir', cluster.dataDir, '--program', program])
   t.match(ran, {
     code: 1,
@@ -121,7 +121,7 @@ void t.test('outpost upgrade ends when the instance has ended meanwhile', async 
   const { cluster, folder } = await running(t)
   const shell = new Shell(t)
   writeFileSync(join(folder, 'slow'), '')
-  const program = otherVersion(t, '9.0.0')
+  const program = otherVersion('9.0.0')
   // A path as a person types it, from the folder of the other version.
   const cwd = dirname(dirname(program))
   const words = ['upgrade', '--data-dir', cluster.dataDir, '--program', join('dist', basename(program))]
@@ -134,7 +134,7 @@ void t.test('outpost upgrade ends when the instance has ended meanwhile', async 
 
 void t.test('a version that cannot be started at all is refused at once', async t => {
   const { cluster, client } = await running(t)
-  const program = otherVersion(t, '9.0.0')
+  const program = otherVersion('9.0.0')
   const folder = join(dirname(program), 'folder')
   mkdirSync(folder)
   for (const node of ['/nowhere/node', folder]) {

@@ -58,10 +58,10 @@ for (const [mode, BALANCERS] of Object.entries({ 'default mode': '1', 'two balan
         await sleep(4)
       }
     })
-    const first = await upgrade(cluster, otherVersion(t, '9.0.0'))
+    const first = await upgrade(cluster, otherVersion('9.0.0'))
     t.equal(first.version, '9.0.0')
     t.equal(titleOf(cluster.pid), 'outpost launcher', 'the process that was started stays')
-    const second = await upgrade(cluster, otherVersion(t, '9.1.0'))
+    const second = await upgrade(cluster, otherVersion('9.1.0'))
     t.equal(second.version, '9.1.0')
     const before = fresh
     await until(() => fresh > before, 'an answer of the new version')
@@ -83,7 +83,7 @@ void t.test('a request in flight is answered before the other version takes over
   await cluster.printed(/waiting for/)
   const client = await ControlClient.of(cluster.dataDir)
   const { pid } = await client.status()
-  await client.upgrade({ program: otherVersion(t, '9.0.0') })
+  await client.upgrade({ program: otherVersion('9.0.0') })
   await until(
     () =>
       ControlClient.of(cluster.dataDir).then(
@@ -106,7 +106,7 @@ void t.test('a request that takes too long is cut, where the upgrade has a bound
   await cluster.printed(/waiting for/)
   const client = await ControlClient.of(cluster.dataDir)
   const { pid } = await client.status()
-  await client.upgrade({ program: otherVersion(t, '9.0.0'), within: 1 })
+  await client.upgrade({ program: otherVersion('9.0.0'), within: 1 })
   t.match(await nextStatus(cluster, pid), { version: '9.0.0' })
   t.ok((await cut) instanceof Error)
   t.match(await cluster.stop(), { code: 0 })
@@ -137,7 +137,7 @@ void t.test('a version that cannot serve changes nothing', async t => {
   t.notOk(existsSync(ran), 'it is not run')
   t.match(await client.status(), { pid, state: 'serving' })
   t.equal((await ask(cluster.url, '/')).text, 'x')
-  t.match(await upgrade(cluster, otherVersion(t, '9.0.0')), { version: '9.0.0' }, 'a good one is taken after that')
+  t.match(await upgrade(cluster, otherVersion('9.0.0')), { version: '9.0.0' }, 'a good one is taken after that')
   t.match(await cluster.stop(), { code: 0 })
 })
 
@@ -160,7 +160,7 @@ void t.test('a version that takes over and does not serve is followed by the one
 
 void t.test('signals to the process that was started are for the version that serves', async t => {
   const cluster = await clusterOf(t, {})
-  const { pid } = await upgrade(cluster, otherVersion(t, '9.0.0'))
+  const { pid } = await upgrade(cluster, otherVersion('9.0.0'))
 
   await t.test('SIGHUP reloads', async () => {
     const workers = cluster.pids('worker')
@@ -179,7 +179,7 @@ void t.test('signals to the process that was started are for the version that se
 void t.test('a stop during the handover ends all', async t => {
   for (const upgradesBefore of [0, 1]) {
     const cluster = await clusterOf(t, {})
-    const program = otherVersion(t, '9.0.0')
+    const program = otherVersion('9.0.0')
     for (let i = 0; i < upgradesBefore; i++) await upgrade(cluster, program)
     const client = await ControlClient.of(cluster.dataDir)
     const { pid } = await client.upgrade({ program })
@@ -192,7 +192,7 @@ void t.test('a stop during the handover ends all', async t => {
 
 void t.test('a version that ends unasked soon after it has served is followed by the one before, once', async t => {
   const cluster = await clusterOf(t, {})
-  const { pid } = await upgrade(cluster, otherVersion(t, '9.0.0'))
+  const { pid } = await upgrade(cluster, otherVersion('9.0.0'))
   const over = new AbortController()
   const failures: unknown[] = []
   const connecting = (async () => {
@@ -217,7 +217,7 @@ void t.test('a version that ends unasked soon after it has served is followed by
 
 void t.test('a version that is told to end soon after it has served is not followed by another one', async t => {
   const cluster = await clusterOf(t, {})
-  const { pid } = await upgrade(cluster, otherVersion(t, '9.0.0'))
+  const { pid } = await upgrade(cluster, otherVersion('9.0.0'))
   kill(pid, 'SIGTERM')
   t.match(await cluster.exited, { code: 0 })
   await cluster.gone()
@@ -225,7 +225,7 @@ void t.test('a version that is told to end soon after it has served is not follo
 
 void t.test('a version whose launcher was killed ends as well, after the requests in flight', async t => {
   const cluster = await clusterOf(t, {})
-  await upgrade(cluster, otherVersion(t, '9.0.0'))
+  await upgrade(cluster, otherVersion('9.0.0'))
   cluster.signal('SIGKILL')
   await cluster.exited
   await cluster.gone(45_000)

@@ -18,10 +18,8 @@ import { CronRunner } from './cron/cron-runner.js'
 import { RedisRunLease } from './cron/redis-run-lease.js'
 import { ownRunLease } from './cron/run-lease.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
-import { InstanceFolder } from './host/instance-folder.js'
-import { lockInstance } from './host/instance-lock.js'
-import { LogFile } from './host/log-file.js'
-import { endLeftovers, Lifeline } from './host/lifeline.js'
+import { Lifeline } from './host/lifeline.js'
+import { openFolder } from './host/opened-folder.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { FolderWatch } from './own-reloads/folder-watch.js'
 import { OwnReloads } from './own-reloads/own-reloads.js'
@@ -80,32 +78,8 @@ export interface InstanceStart {
 export async function startInstance({ config, leftToApp, successors, inherited }: InstanceStart): Promise<Instance> {
   const begunAt = inherited === undefined ? 0 : process.uptime()
   const boundBefore = inherited ?? (await giveUpRoot(config, createLog('primary', config.logLevel)))
-  const folder = new InstanceFolder(config.dataDir)
-  const unlock = lockInstance(folder.lockFile, config.dataDir)
-  const logFile = new LogFile(folder.logsDir, config.logMaxBytes)
-  const print = (line: string): void => {
-    process.stdout.write(line)
-    logFile.write(line)
-  }
-  const log = createLog('primary', config.logLevel, { write: print })
-  for (const { name, value, accepted } of leftToApp) {
-    log.warn(`${name}=${value} is left to the app: Outpost accepts ${accepted}; OUTPOST_${name} is never the app's`)
-  }
-  const leftovers = await endLeftovers(folder.lifeline)
-  if (leftovers > 0) log.warn({ processes: leftovers }, 'leftover processes of an earlier instance were ended')
-  folder.clearSockets()
-  folder.linkRunDir()
-
-  const releases = ReleaseStore.open(folder.releasesDir)
-  if (releases.damage !== undefined) log.error(releases.damage)
-  if (releases.live !== STARTED) {
-    log.info(
-      { release: releases.live },
-      'release that was deployed is served: outpost rollback start returns to the app as it was before',
-    )
-  } else if (releases.filesOf(STARTED) !== undefined) {
-    log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
-  }
+  const { folder, unlock, logFile, print, log } = await openFolder(config, leftToApp)
+  const releases = openReleases(folder.releasesDir, log)
   const publicPort = boundBefore ?? (await bindPublicPort(config, log))
   const lifeline = Lifeline.open(folder.lifeline)
   const endGuard = guardAgainstOrphans(lifeline)
@@ -211,23 +185,12 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     )
     admin = new ControlServer(portDoor(config.adminPort, tokens, refused), answers)
   }
-  const reloads = new OwnReloads(() => supervisor.reload(), log)
-  const reloadSchedule = new ReloadSchedule(config.reloadCron, timeZone, reloads, log)
-  const watch = new FolderWatch({
-    folder: startFolder(),
-    paths: config.watch,
-    ignored: config.watchIgnore,
-    dataDir: config.dataDir,
-    onChange: path => reloads.ask(`${path} has changed`),
-    onFault: reason => log.warn(`WATCH: ${reason}`),
-  })
   const all = [
     embedded,
     together(supervisor, stopsFirst),
     started,
     pause,
-    reloadSchedule,
-    watch,
+    ...reloadsByThemselves(() => supervisor.reload(), config, log),
     deployer,
     control,
     ...(admin ? [admin] : []),
@@ -272,4 +235,32 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     reload: () => void supervisor.reload().catch(() => undefined),
     handover,
   }
+}
+
+function openReleases(folder: string, log: Logger): ReleaseStore {
+  const releases = ReleaseStore.open(folder)
+  if (releases.damage !== undefined) log.error(releases.damage)
+  if (releases.live !== STARTED) {
+    log.info(
+      { release: releases.live },
+      'release that was deployed is served: outpost rollback start returns to the app as it was before',
+    )
+  } else if (releases.filesOf(STARTED) !== undefined) {
+    log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
+  }
+  return releases
+}
+
+/** Reloads that nobody orders: by the clock, and when a file changes. */
+function reloadsByThemselves(reload: () => Promise<unknown>, config: Config, log: Logger): Service[] {
+  const reloads = new OwnReloads(reload, log)
+  const watch = new FolderWatch({
+    folder: startFolder(),
+    paths: config.watch,
+    ignored: config.watchIgnore,
+    dataDir: config.dataDir,
+    onChange: path => reloads.ask(`${path} has changed`),
+    onFault: reason => log.warn(`WATCH: ${reason}`),
+  })
+  return [new ReloadSchedule(config.reloadCron, config.cronTimeZone, reloads, log), watch]
 }

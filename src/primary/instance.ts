@@ -19,6 +19,7 @@ import { RedisRunLease } from './cron/redis-run-lease.js'
 import { ownRunLease } from './cron/run-lease.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { Lifeline } from './host/lifeline.js'
+import type { InstanceFolder } from './host/instance-folder.js'
 import { openFolder } from './host/opened-folder.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { FolderWatch } from './own-reloads/folder-watch.js'
@@ -100,22 +101,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
             ...workerEnvironment(publicPort.port, place, config.incrementVar),
           }),
         }
-  const commands = {
-    lifeline: lifeline.path,
-    shutdown,
-    log,
-    print: (name: string, line: string) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
-  }
-  const { processes: formation, cronTimeZone: timeZone, cronTimeoutS, redisUrl } = config
-  const beside = new SideProcesses({ ...commands, formation, placeOf, stopTimeoutMs: config.shutdownTimeoutMs })
-  const cronIsOff = formation === 'off' || formation['cron'] === 0
-  const cron = new CronRunner({
-    ...commands,
-    placeOf: id => (cronIsOff ? undefined : placeOf(id)),
-    defaults: { timeZone, timeoutMs: cronTimeoutS * 1_000 },
-    lease: redisUrl === undefined ? ownRunLease : new RedisRunLease(redisUrl, log),
-    historyFile: folder.cronFile,
-  })
+  const { beside, cron } = processesBeside({ config, folder, lifeline: lifeline.path, shutdown, placeOf, print, log })
   const supervisor: Supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
@@ -174,17 +160,9 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     log,
     print: line => print(`[deploy] ${line}\n`),
   })
-  const tokens = new TokenStore(folder.tokensFile)
-  let admin: ControlServer | undefined
   const shown = { supervisor, beside, usage: new GroupUsage(), cron, pause, maintenance, publicPort, config }
-  const answers = commandsOf({ ...shown, deployer, handover, log: logFile, tokens, admin: () => admin })
-  const control = new ControlServer(socketDoor(folder.controlSocket), answers)
-  if (config.adminPort !== undefined) {
-    const refused = rarely(REFUSED_EACH_MS, () =>
-      log.warn('request to ADMIN_PORT was refused: it has no token of this instance'),
-    )
-    admin = new ControlServer(portDoor(config.adminPort, tokens, refused), answers)
-  }
+  const parts = { ...shown, deployer, handover, log: logFile, tokens: new TokenStore(folder.tokensFile) }
+  const controls = controlServers(parts, folder.controlSocket, log)
   const all = [
     embedded,
     together(supervisor, stopsFirst),
@@ -192,29 +170,26 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     pause,
     ...reloadsByThemselves(() => supervisor.reload(), config, log),
     deployer,
-    control,
-    ...(admin ? [admin] : []),
+    ...controls,
   ]
   const services = new ServiceStack(all)
   await services.start()
-  void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
-    () => {
-      const { host, port } = publicPort
-      const facts = {
-        config: { ...config, balancers: supervisor.wanted.balancers },
-        workers: supervisor.wanted.workers,
-        host,
-        port,
-        redis: embedded.redisName,
-        storage: embedded.storageName,
-      }
-      print(summaryOf({ ...facts, startedInMs: (process.uptime() - begunAt) * 1_000 }))
-      if (config.runAs === undefined && process.getuid?.() === 0) {
-        log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
-      }
-    },
-    () => undefined,
-  )
+  const announce = (): void => {
+    const { host, port } = publicPort
+    const facts = {
+      config: { ...config, balancers: supervisor.wanted.balancers },
+      workers: supervisor.wanted.workers,
+      host,
+      port,
+      redis: embedded.redisName,
+      storage: embedded.storageName,
+    }
+    print(summaryOf({ ...facts, startedInMs: (process.uptime() - begunAt) * 1_000 }))
+    if (config.runAs === undefined && process.getuid?.() === 0) {
+      log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
+    }
+  }
+  void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(announce, () => undefined)
   const unregister = registerInstance(config.stateDir, { dataDir: config.dataDir, pid: process.pid })
   const release = (isFollowed = false): void => {
     // Commands look for the next program there.
@@ -249,6 +224,59 @@ function openReleases(folder: string, log: Logger): ReleaseStore {
     log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
   }
   return releases
+}
+
+interface BesideParts {
+  config: Config
+  folder: InstanceFolder
+  lifeline: string
+  shutdown: ShutdownClock
+  placeOf: (release: string) => ReleasePlace | undefined
+  print: (line: string) => void
+  log: Logger
+}
+
+/** What runs beside the web: the processes of a Procfile, and jobs at their times. */
+function processesBeside({ config, folder, lifeline, shutdown, placeOf, print, log }: BesideParts): {
+  beside: SideProcesses
+  cron: CronRunner
+} {
+  const commands = {
+    lifeline,
+    shutdown,
+    log,
+    print: (name: string, line: string) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
+  }
+  const { processes: formation, cronTimeZone: timeZone, cronTimeoutS, redisUrl } = config
+  const cronIsOff = formation === 'off' || formation['cron'] === 0
+  return {
+    beside: new SideProcesses({ ...commands, formation, placeOf, stopTimeoutMs: config.shutdownTimeoutMs }),
+    cron: new CronRunner({
+      ...commands,
+      placeOf: id => (cronIsOff ? undefined : placeOf(id)),
+      defaults: { timeZone, timeoutMs: cronTimeoutS * 1_000 },
+      lease: redisUrl === undefined ? ownRunLease : new RedisRunLease(redisUrl, log),
+      historyFile: folder.cronFile,
+    }),
+  }
+}
+
+/** What takes commands: the socket in DATA_DIR, and ADMIN_PORT if it is set. */
+function controlServers(
+  parts: Omit<Parameters<typeof commandsOf>[0], 'admin'> & { config: Config; tokens: TokenStore },
+  socket: string,
+  log: Logger,
+): ControlServer[] {
+  let admin: ControlServer | undefined
+  const answers = commandsOf({ ...parts, admin: () => admin })
+  const { adminPort } = parts.config
+  if (adminPort !== undefined) {
+    const refused = rarely(REFUSED_EACH_MS, () =>
+      log.warn('request to ADMIN_PORT was refused: it has no token of this instance'),
+    )
+    admin = new ControlServer(portDoor(adminPort, parts.tokens, refused), answers)
+  }
+  return [new ControlServer(socketDoor(socket), answers), ...(admin ? [admin] : [])]
 }
 
 /** Reloads that nobody orders: by the clock, and when a file changes. */

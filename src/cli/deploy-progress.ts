@@ -7,7 +7,10 @@ import { count, mebibytes, percent } from './units.js'
 function stepOf(event: DeployProgress): string {
   switch (event.event) {
     case 'received':
-      return `${event.release} is received: ${count(event.files, 'file')}, ${Math.ceil(event.bytes / 1024)} KiB`
+      return (
+        `${event.release} is received: ${count(event.files, 'file')}, ${Math.ceil(event.bytes / 1024)} KiB` +
+        (event.leftOut === undefined ? '' : `, without ${event.leftOut}/, which has the name of DATA_DIR`)
+      )
     case 'installing':
       return event.command
     case 'baking':

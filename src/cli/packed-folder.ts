@@ -3,12 +3,11 @@ import { join, relative, resolve } from 'node:path'
 import type { Readable } from 'node:stream'
 import ignore, { type Ignore } from 'ignore'
 import { findAppModule } from '../config/app-module.js'
+import { lockfileOf } from '../config/lockfiles.js'
 import { realPath } from '../process/real-path.js'
 
 /** The first of these that a folder has says what is left out. */
 const LISTS = ['.outpostignore', '.npmignore', '.gitignore'] as const
-
-const LOCKFILES = ['package-lock.json', 'npm-shrinkwrap.json']
 
 /** Never part of a release. */
 const NEVER = new Set(['.git', '.outpost'])
@@ -38,8 +37,7 @@ export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
   const name = LISTS.find(list => existsSync(join(root, list)))
   const built = name === '.gitignore' ? builtFolder(root, app && realPath(app)) : undefined
   // npm never packs node_modules, so a list that is written for npm does not name it.
-  const hasLockfile = LOCKFILES.some(file => existsSync(join(root, file)))
-  const leavesPackages = name === '.npmignore' && hasLockfile
+  const leavesPackages = name === '.npmignore' && lockfileOf(root) !== undefined
   const found: string[] = []
   const visit = (at: string, above: readonly Rules[]): void => {
     const rules = name === undefined ? above : [...above, ...rulesIn(root, at, name)]

@@ -105,7 +105,13 @@ export const deployedSchema = z.object({
 
 /** The progress of a deploy or a rollback, before its last event. */
 export const deployProgressSchema = z.discriminatedUnion('event', [
-  z.object({ event: z.literal('received'), release: z.string(), files: wholeNumber, bytes: wholeNumber }),
+  z.object({
+    event: z.literal('received'),
+    release: z.string(),
+    files: wholeNumber,
+    bytes: wholeNumber,
+    leftOut: z.string().optional().describe('a folder that was left out, because it has the name of DATA_DIR'),
+  }),
   z.object({ event: z.literal('installing'), command: z.string() }),
   z.object({
     event: z.literal('baking'),

@@ -147,7 +147,10 @@ export class Deployer implements Service {
       await space.start()
       const limits = { ...LIMITS, leftOut: [...NEVER, ...leftOut] }
       const unpacked = await unpack(archive, draft.folder, limits, () => this.#hasApp(draft.folder), signal)
-      told({ event: 'received', release: draft.id, ...unpacked })
+      const { files, bytes } = unpacked
+      // An archive does not tell an instance's own files from a folder of the app that has their name.
+      const [dataDir] = unpacked.leftOut.filter(name => !NEVER.includes(name))
+      told({ event: 'received', release: draft.id, files, bytes, ...(dataDir !== undefined && { leftOut: dataDir }) })
       this.#requireApp(draft.folder)
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)

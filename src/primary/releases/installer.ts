@@ -7,9 +7,10 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { readLines } from '../processes/lines.js'
 import { killMarked, markedBy } from '../processes/marked.js'
 import { killGroup } from '../processes/spawn.js'
+import { lockfileOf, lockfiles } from '../../config/lockfiles.js'
 import { commandIn } from '../../config/procfile.js'
 import { programPath } from '../../config/program-path.js'
-import { packageManagers, stepsOf, type Step } from './package-commands.js'
+import { stepsOf, type Step } from './package-commands.js'
 
 /** A command of the installation failed, or took too long. */
 export class InstallError extends Error {
@@ -68,17 +69,15 @@ export function stepsFor(folder: string, env: NodeJS.ProcessEnv): Step[] {
 }
 
 function packageSteps(folder: string, env: NodeJS.ProcessEnv): Step[] {
-  const has = (name: string): boolean => fs.existsSync(join(folder, name))
-  if (has('node_modules')) return []
-  const manager = packageManagers.find(({ lockfile }) => has(lockfile))
-  if (manager === undefined) return []
-  const { name, lockfile } = manager
+  const lockfile = fs.existsSync(join(folder, 'node_modules')) ? undefined : lockfileOf(folder)
+  if (lockfile === undefined) return []
+  const name = lockfiles[lockfile]
   const { hasBuild, needsPackages } = manifestOf(folder)
   if (name !== 'npm') {
     if (!needsPackages && !hasBuild) return []
     if (programPath(name, env) === undefined) throw new InstallError(missing(name, lockfile), [])
   }
-  return stepsOf(manager, folder, hasBuild)
+  return stepsOf(name, join(folder, lockfile), hasBuild)
 }
 
 function missing(name: string, lockfile: string): string {

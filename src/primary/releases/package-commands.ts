@@ -1,5 +1,5 @@
 import fs from 'node:fs'
-import { join } from 'node:path'
+import type { Lockfile, lockfiles } from '../../config/lockfiles.js'
 
 /** A command of an installation. */
 export interface Step {
@@ -21,12 +21,8 @@ interface Commands {
   readonly prune: readonly Step[]
 }
 
-export interface PackageManager {
-  /** The name of its command. */
-  readonly name: string
-  readonly lockfile: string
-  readonly commands: (lockfile: string) => Commands
-}
+/** By the name of its command. */
+type PackageManager = (typeof lockfiles)[Lockfile]
 
 const step = (command: string): Step => ({ command })
 const QUIET = '--no-audit --no-fund'
@@ -86,27 +82,18 @@ const bun: Commands = {
   prune: [step(`rm -rf node_modules && ${BUN} --production`)],
 }
 
-/** The first whose lockfile is there is meant. */
-export const packageManagers: readonly PackageManager[] = [
-  { name: 'npm', lockfile: 'package-lock.json', commands: () => npm },
-  { name: 'npm', lockfile: 'npm-shrinkwrap.json', commands: () => npm },
-  {
-    name: 'yarn',
-    lockfile: 'yarn.lock',
-    commands: text => {
-      const [, version] = /^__metadata:\s+version: (\d+)/m.exec(text) ?? []
-      return version === undefined ? yarn1 : laterYarn(Number(version))
-    },
+const commandsOf: Record<PackageManager, (lockfile: string) => Commands> = {
+  npm: () => npm,
+  yarn: text => {
+    const [, version] = /^__metadata:\s+version: (\d+)/m.exec(text) ?? []
+    return version === undefined ? yarn1 : laterYarn(Number(version))
   },
-  { name: 'pnpm', lockfile: 'pnpm-lock.yaml', commands: () => pnpm },
-  { name: 'bun', lockfile: 'bun.lock', commands: () => bun },
-  { name: 'bun', lockfile: 'bun.lockb', commands: () => bun },
-]
+  pnpm: () => pnpm,
+  bun: () => bun,
+}
 
-/** Installs the packages of a folder, and builds it if it says how. */
-export function stepsOf(manager: PackageManager, folder: string, hasBuild: boolean): Step[] {
-  const { install, installAll, build, prune } = manager.commands(
-    fs.readFileSync(join(folder, manager.lockfile), 'utf8'),
-  )
+/** Installs the packages that a lockfile of this folder names, and builds it if it says how. */
+export function stepsOf(manager: PackageManager, lockfile: string, hasBuild: boolean): Step[] {
+  const { install, installAll, build, prune } = commandsOf[manager](fs.readFileSync(lockfile, 'utf8'))
   return hasBuild ? [...installAll, build, ...prune] : [...install]
 }

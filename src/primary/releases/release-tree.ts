@@ -18,13 +18,15 @@ export interface ArchiveLimits {
 export interface Unpacked {
   files: number
   bytes: number
+  /** Folders at the top that were in the archive, and were left out by their names. */
+  leftOut: string[]
 }
 
 const MAX_NAME_BYTES = 4_000
 
 /** The folder as it grows. Every folder in it was made here, so no path leads through a link. */
 export class ReleaseTree {
-  readonly unpacked: Unpacked = { files: 0, bytes: 0 }
+  readonly unpacked: Unpacked = { files: 0, bytes: 0, leftOut: [] }
   #entries = 0
   #nameBytes = 0
   readonly #folders = new Set<string>([''])
@@ -42,7 +44,7 @@ export class ReleaseTree {
   /** @throws {ArchiveError} */
   async add(entry: TarEntry): Promise<void> {
     const name = nameOf(entry.path)
-    if (this.#isLeftOut(name)) return
+    if (this.#leaveOut(name)) return
     this.#entries += 1
     if (this.#entries > this.limits.maxEntries)
       throw new ArchiveError(`it has more than ${this.limits.maxEntries} entries`)
@@ -87,7 +89,12 @@ export class ReleaseTree {
     await rmdir(this.folder)
     await rename(inner, this.folder)
     this.#doubt = undefined
-    for (const name of this.limits.leftOut ?? []) await rm(join(this.folder, name), { recursive: true, force: true })
+    for (const name of this.limits.leftOut ?? []) {
+      const path = join(this.folder, name)
+      if (!fs.existsSync(path)) continue
+      this.#leaveOut(name)
+      await rm(path, { recursive: true, force: true })
+    }
     const moved = [...this.#links].map(([name, to]) => [name.slice(wrapper.length + 1), to] as const)
     this.#links = new Map(moved.filter(([name]) => !this.#isLeftOut(name)))
     await this.#checkLinks()
@@ -122,7 +129,18 @@ export class ReleaseTree {
   }
 
   #isLeftOut(name: string): boolean {
-    return this.limits.leftOut?.some(folder => name === folder || name.startsWith(`${folder}/`)) === true
+    return this.#leftOutWith(name) !== undefined
+  }
+
+  #leaveOut(name: string): boolean {
+    const folder = this.#leftOutWith(name)
+    const { leftOut } = this.unpacked
+    if (folder !== undefined && !leftOut.includes(folder)) leftOut.push(folder)
+    return folder !== undefined
+  }
+
+  #leftOutWith(name: string): string | undefined {
+    return this.limits.leftOut?.find(folder => name === folder || name.startsWith(`${folder}/`))
   }
 
   /** The only folder at the top, with all that there is. */

@@ -108,7 +108,7 @@ void t.test('files, folders and links of an archive are unpacked, compressed or 
   )
   for (const each of [archive, gzipSync(archive)]) {
     const { folder } = placeFor(t)
-    t.strictSame(await unpacked(folder, each), { files: 3, bytes: 7 })
+    t.strictSame(await unpacked(folder, each), { files: 3, bytes: 7, leftOut: [] })
     t.equal(readFileSync(join(folder, 'lib/b.js'), 'utf8'), 'a')
     t.equal(readFileSync(join(folder, 'copy'), 'utf8'), 'run')
     t.equal(readlinkSync(join(folder, 'lib/b.js')), 'deep/a.js')
@@ -121,14 +121,14 @@ void t.test('an archive that comes byte by byte is unpacked', async t => {
   const { folder } = placeFor(t)
   const archive = tarOf({ path: 'a/b', text: 'x'.repeat(700) }, { path: 'c', text: 'y' })
   const bytes = Readable.from([...archive].map(byte => Buffer.from([byte])))
-  t.strictSame(await unpack(bytes, folder, LIMITS, hasApp), { files: 2, bytes: 701 })
+  t.strictSame(await unpack(bytes, folder, LIMITS, hasApp), { files: 2, bytes: 701, leftOut: [] })
 })
 
 void t.test('an archive may be followed by zeros: programs fill their last record with them', async t => {
   const { folder } = placeFor(t)
   const archive = Buffer.concat([tarOf({ path: 'a', text: 'x' }), Buffer.alloc(500_000)])
   for (const each of [archive, gzipSync(archive)]) {
-    t.strictSame(await unpacked(folder, each), { files: 1, bytes: 1 })
+    t.strictSame(await unpacked(folder, each), { files: 1, bytes: 1, leftOut: [] })
     unlinkSync(join(folder, 'a'))
   }
 })
@@ -138,6 +138,7 @@ void t.test('the last of two files with one name counts', async t => {
   t.strictSame(await unpacked(folder, tarOf({ path: 'a', text: '1' }, { path: './a', text: '22' })), {
     files: 1,
     bytes: 3,
+    leftOut: [],
   })
   t.equal(readFileSync(join(folder, 'a'), 'utf8'), '22')
 })
@@ -151,7 +152,8 @@ void t.test('files that an instance writes beside the app are left out', async t
     { path: './.outpost-notes', text: 'kept' },
     { path: './lib/.outpost', text: 'kept' },
   )
-  t.strictSame(await unpacked(folder, archive, { ...LIMITS, leftOut: ['.outpost'] }), { files: 2, bytes: 8 })
+  const limits = { ...LIMITS, leftOut: ['.git', '.outpost'] }
+  t.strictSame(await unpacked(folder, archive, limits), { files: 2, bytes: 8, leftOut: ['.outpost'] })
   t.strictSame(readdirSync(folder).sort(), ['.outpost-notes', 'lib'])
   const error = await unpacked(folder, tarOf({ path: '.outpost/../../evil', text: 'x' }), {
     ...LIMITS,
@@ -343,7 +345,7 @@ void t.test('the archives of GNU tar are unpacked, in all of its formats', async
   for (const format of ['gnu', 'oldgnu', 'pax', 'posix']) {
     const { folder } = placeFor(t)
     const archive = execFileSync('tar', ['-c', `--format=${format}`, '-C', source, '.'])
-    t.strictSame(await unpacked(folder, archive), { files: 2, bytes: 6 }, format)
+    t.strictSame(await unpacked(folder, archive), { files: 2, bytes: 6, leftOut: [] }, format)
     for (const file of [name, 'link.js', 'same.js']) t.equal(readFileSync(join(folder, file), 'utf8'), 'app')
   }
 })
@@ -358,8 +360,9 @@ void t.test('what is in the only folder of an archive is moved up, unless the ap
   )
   const limits = { ...LIMITS, leftOut: ['.git', '.outpost'] }
   const { folder } = placeFor(t)
-  await unpack(Readable.from([archive]), folder, limits, () => false)
+  const { leftOut } = await unpack(Readable.from([archive]), folder, limits, () => false)
   t.strictSame(readdirSync(folder).sort(), ['index.js', 'lib'], 'without what is left out at the top')
+  t.strictSame(leftOut, ['.git', '.outpost'])
   t.equal(readFileSync(join(folder, 'index.js'), 'utf8'), 'a')
   const asItIs = await unpack(Readable.from([archive]), placeFor(t).folder, limits, hasApp).catch(
     (error: unknown) => error,
@@ -386,14 +389,18 @@ void t.test('what is left out is left out however its name is written', async t 
   const { folder } = placeFor(t)
   const names = ['.git', './/.git/config', '././/.git//config', './.git/./config', '/.git/config'.slice(1)]
   const archive = tarOf(...names.map(path => ({ path, text: 'x' })), { path: 'index.js' })
-  t.strictSame(await unpacked(folder, archive, { ...LIMITS, leftOut: ['.git'] }), { files: 1, bytes: 0 })
+  t.strictSame(await unpacked(folder, archive, { ...LIMITS, leftOut: ['.git'] }), {
+    files: 1,
+    bytes: 0,
+    leftOut: ['.git'],
+  })
   t.strictSame(readdirSync(folder), ['index.js'])
 })
 
 void t.test('a link of a file to itself is that file', async t => {
   const { folder } = placeFor(t)
   const archive = tarOf({ path: 'a', text: 'x' }, { path: './a', type: 'Link', linkpath: 'a' })
-  t.strictSame(await unpacked(folder, archive), { files: 1, bytes: 1 })
+  t.strictSame(await unpacked(folder, archive), { files: 1, bytes: 1, leftOut: [] })
   t.equal(readFileSync(join(folder, 'a'), 'utf8'), 'x')
 })
 

@@ -41,6 +41,7 @@ function deployerOn(
   const folder = join(temporaryFolder(t), 'releases')
   const store = ReleaseStore.open(folder)
   const warnings: string[] = []
+  const told: unknown[] = []
   const deployer = new Deployer({
     store,
     // Nothing that is deployed here gets as far as being run.
@@ -61,18 +62,19 @@ function deployerOn(
     keepWarmMs: 0,
     minFreeBytes: undefined,
     spaceReport: disk.report,
-    leftOut: [],
+    leftOut: ['data'],
     print,
   })
   const deploy = (archive: Readable): Promise<unknown> =>
     deployer
-      .deploy({ archive, source: 'test', stages: [], preview: false }, () => undefined)
+      .deploy({ archive, source: 'test', stages: [], preview: false }, event => told.push(event))
       .catch((error: unknown) => error)
   return {
     deploy,
     deployer,
     store,
     warnings,
+    told,
     left: () => readdirSync(folder).filter(name => !name.startsWith('.gone-')),
   }
 }
@@ -96,6 +98,12 @@ void t.test('an installation that fills the disk is ended, and nothing of its re
   })
   t.strictSame(left(), STATE)
   await until(() => !isAlive(pid), 'the end of what it has started')
+})
+
+void t.test('a folder of an archive that has the name of DATA_DIR is left out, and named', async t => {
+  const { deploy, told } = deployerOn(t, new FakeDisk())
+  await deploy(archiveOf(folderOf(t, { 'index.js': '', 'data/x': '', Procfile: 'release: exit 1' })))
+  t.match(told, [{ event: 'received', files: 2, leftOut: 'data' }, {}])
 })
 
 void t.test('an archive that fills the disk while it is unpacked is refused, too', async t => {

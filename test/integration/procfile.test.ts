@@ -153,6 +153,7 @@ void t.test('a start ends at once what a primary that was killed has left beside
   await until(() => upsOf(killed).length === 1, 'the worker')
   const [{ pid, own }] = upsOf(killed) as [Up]
   killed.signal('SIGKILL')
+  await until(() => !isAlive(killed.pid), 'its end')
   const next = await Cluster.start(t, { ...settings, DATA_DIR: killed.dataDir }, undefined, folder)
   t.strictSame([pid, own, stubborn].filter(isAlive), [], 'nothing of it runs when the next one serves')
   await until(() => upsOf(next).length === 1, 'the worker of the next one')

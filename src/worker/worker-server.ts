@@ -9,6 +9,7 @@ import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasse
 import { announceConnection } from './connection-event.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
+import { PacedReads } from './paced-reads.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 import { lengthCheck } from './unfinished-answer.js'
@@ -48,6 +49,7 @@ export class WorkerServer {
   #othersListen = false
   readonly #prepared = new WeakSet<Server>()
   readonly #trunks: TrunkListener
+  readonly #pacedReads = new PacedReads()
 
   constructor(
     private server: Server,
@@ -146,6 +148,7 @@ export class WorkerServer {
     identify(request, client, this.options.publicPort)
     announceConnection(this.server, request.socket)
     this.count.beginUpgrade(socket)
+    this.#pacedReads.pace(socket, client.address)
     this.server.emit('upgrade', request, socket, head)
   }
 
@@ -210,6 +213,7 @@ export class WorkerServer {
         }
         identify(request, client, this.options.publicPort)
         if (client !== PROBE) this.#countArrival(second)
+        if (event === 'upgrade') this.#pacedReads.pace(second as Duplex, client.address)
         if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
       }
       if (server !== this.server) return this.server.emit(event, ...args)

@@ -7,7 +7,7 @@ import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
 import { PoliteClient, sawOf, type Through } from '../helpers/polite-client.js'
 import { requestBytes } from '../helpers/raw-http.js'
-import { UPGRADE_HEADERS } from '../helpers/websocket.js'
+import { frame, TEXT, UPGRADE_HEADERS } from '../helpers/websocket.js'
 import { MODES } from '../helpers/modes.js'
 
 /** Each attack comes from 127.0.0.2 and up, and is held as long. */
@@ -111,12 +111,24 @@ const PARSED = {
   'JSON with 50,000 nested arrays': requestBytes('POST /json', [], '['.repeat(50_000) + ']'.repeat(50_000)),
 }
 const WORK = requestBytes('GET /work')
+const MESSAGES = Buffer.concat(Array<Buffer>(5_000).fill(frame('hello', { masked: true, opcode: TEXT })))
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
 
 /** Sends one request after the other. */
 function again(attacker: Attacker, request: string): (socket: net.Socket) => void {
   const bytes = attacker.named(request)
   return socket => void socket.on('data', () => socket.write(bytes)).write(bytes)
+}
+
+/** Sends messages without an end, and reads no slower than it is answered. */
+function flood(attacker: Attacker): (socket: net.Socket) => void {
+  const send = (socket: net.Socket): void => {
+    while (socket.writable && socket.write(MESSAGES));
+  }
+  return socket => {
+    socket.on('drain', () => send(socket)).once('data', () => send(socket.resume()))
+    socket.write(attacker.named(requestBytes('GET /messages', UPGRADE_HEADERS)))
+  }
 }
 
 /** Two processes in mesh mode, each with its own bound, and the attacker's side of each connection. */
@@ -235,6 +247,10 @@ const attacks: Attack[] = [
   {
     name: '100 connections whose requests take the app 5 ms each',
     begin: attacker => attacker.open(100, again(attacker, WORK), true),
+  },
+  {
+    name: '50 WebSockets with messages as fast as they go, to an app that answers each',
+    begin: attacker => attacker.open(50, flood(attacker), true),
   },
 ]
 

@@ -38,8 +38,12 @@ async function fill(
     t.teardown(() => own.forEach(each => each.destroy()))
     for (const each of own) each.write(bytes)
     hogs.set(from, own)
-    const held = balancer.ledger().inFlight
-    await until(() => balancer.ledger().inFlight > held || held === MAX, 'requests to be in flight')
+    // Two that share the places from the start leave some, which neither may take.
+    const known = (): number => {
+      const { inFlight, waiting } = balancer.ledger()
+      return inFlight + waiting + [...hogs.values()].flat().filter(({ unread }) => unread.length > 0).length
+    }
+    await until(() => known() >= MAX * hogs.size, 'all its requests to be in flight, or to wait')
   }
   await until(() => balancer.ledger().inFlight === MAX, 'all places to be taken')
   return hogs

@@ -33,9 +33,13 @@ export class ClientLimit {
     return this.#limit === undefined || this.#limit >= UNLIMITED_FROM ? Infinity : Math.floor(this.#limit)
   }
 
-  /** Nothing is known yet. */
-  begin(least: number): void {
-    this.#limit ??= FIRST * least
+  /**
+   * Nothing is known yet. What is there already may be what an unlimited client, a proxy for example, has there all the time,
+   * so it is not cut back before it is found to delay others.
+   * @param held the requests that the client has there already
+   */
+  begin(least: number, held = 0): void {
+    this.#limit ??= Math.max(FIRST * least, held)
   }
 
   observe({ delayMs, most, least, isReached }: Findings): void {

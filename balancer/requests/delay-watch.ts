@@ -29,6 +29,8 @@ export class DelayWatch {
   /** When a request came of another client than the one before it. */
   #alternatedAt = -Infinity
   #begunAt = 0
+  /** Of the client that has more than a little. */
+  #heldAtBegin = 0
   #neededAt = 0
   /** A client has asked for more than it may have since the last check. */
   #isReached = false
@@ -59,6 +61,7 @@ export class DelayWatch {
       return
     }
     if (!this.places.isContended || places.held < LITTLE || !this.#areSeveral) return
+    this.#heldAtBegin = places.held
     this.#begunAt = performance.now()
     this.#neededAt = this.#begunAt
     this.#check()
@@ -142,7 +145,7 @@ export class DelayWatch {
   /** Targets that take no frames cannot be asked, and workers of older versions do not answer. */
   #beginUnknown(least: number): void {
     const areAsked = [...this.#delays.values()].some(({ isAsked }) => isAsked)
-    if (areAsked && performance.now() - this.#begunAt < UNKNOWN_MS) this.#limit.begin(least)
+    if (areAsked && performance.now() - this.#begunAt < UNKNOWN_MS) this.#limit.begin(least, this.#heldAtBegin)
     else this.#limit.end()
   }
 }

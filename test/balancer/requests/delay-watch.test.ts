@@ -74,6 +74,20 @@ void t.test('who delays the requests of others gets as many places as cause the 
   t.end()
 })
 
+void t.test('what a client has in flight when another one comes is not cut back before it delays anybody', t => {
+  const stage = new Stage(t)
+  const { clock, transport } = stage
+  stage.ask(HOG, 50)
+  stage.ask(POLITE)
+  stage.ask(HOG)
+  t.equal(stage.limit, 50)
+  transport.delayMs = 400
+  clock.advance(500)
+  t.ok(stage.limit < 20, 'the number that causes the delay that is wanted')
+  stage.watch.stop()
+  t.end()
+})
+
 void t.test('a client that is alone is not limited, however long the delay', t => {
   const stage = new Stage(t)
   stage.transport.delayMs = 400

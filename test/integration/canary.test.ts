@@ -55,6 +55,9 @@ class CanaryAttack {
   }
 }
 
+/** So many failed answers of one client would have a release taken back, and a busy machine gives as many, too. */
+const ENOUGH = 30
+
 for (const BALANCERS of ['1', '0']) {
   void t.test(`a release is tried on a share of the clients with BALANCERS=${BALANCERS}`, async t => {
     const slow = 'if (Date.now() > 0) return void setTimeout(() => response.end("old"), 100)'
@@ -87,8 +90,8 @@ for (const BALANCERS of ['1', '0']) {
       const { failures, answers } = await load.stop()
       t.strictSame(failures, [])
       t.ok(answers.every(({ status }) => status === 200))
-      t.ok((await attack.stop()) >= 100, 'it got the new release')
-      t.ok((report?.fresh.failed ?? 0) >= 100, `${report?.fresh.failed} of ${report?.fresh.requests} failed`)
+      t.ok((await attack.stop()) >= ENOUGH, 'it got the new release')
+      t.ok((report?.fresh.failed ?? 0) >= ENOUGH, `${report?.fresh.failed} of ${report?.fresh.requests} failed`)
       t.match(report?.remark, /of one client alone, which did not count: .* of its requests failed/)
       t.equal((await ask(cluster.url, '/')).text, 'better')
       await deploy(t, cluster, appThatSays('old', slow))

@@ -59,9 +59,15 @@ void t.test('a rollback does not wait for an installation, and ends it', async t
 void t.test('a deploy goes on after a rollback that has failed, or that has only ended a preview', async t => {
   const folder = folderOf(t, {})
   const cluster = await Cluster.start(t, { APP: folderOf(t, appThatSays('start')), EMBED: 'none', WORKERS: '1' })
-  const gone = join(folder, 'gone')
+  const [gone, fails] = [join(folder, 'gone'), join(folder, 'fails')]
   const first = appThatSays('one')
-  const failing = `import fs from 'node:fs'\nif (fs.existsSync('${gone}')) throw new Error('no')\n${first['app.js'] ?? ''}`
+  const failing = `import fs from 'node:fs'
+    import { setTimeout as sleep } from 'node:timers/promises'
+    if (fs.existsSync('${gone}')) {
+      while (!fs.existsSync('${fails}')) await sleep(20)
+      throw new Error('no')
+    }
+    ${first['app.js'] ?? ''}`
   await deploy(t, cluster, { ...first, 'app.js': failing })
   await deploy(t, cluster, appThatSays('two'))
   await deploy(t, cluster, appThatSays('two'))
@@ -73,7 +79,11 @@ void t.test('a deploy goes on after a rollback that has failed, or that has only
   await client.rollback('r3')
   writeFileSync(gone, '')
   const rollback = failureOf(client.rollback('r1'))
+  const isStarting = async (): Promise<boolean> =>
+    (await client.status()).processes.some(({ state, release }) => state === 'starting' && release === 'r1')
+  await until(isStarting, 'the begin of the rollback')
   send()
+  writeFileSync(fails, '')
   t.match(await rollback, { code: 'TAKEN_BACK' })
   t.match(await deployed, { release: 'r5' })
   t.equal((await ask(cluster.url, '/')).text, 'five')

@@ -1,5 +1,6 @@
-import type { IncomingMessage } from 'node:http'
+import { ServerResponse, type IncomingMessage } from 'node:http'
 import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { openEnvelope } from '#balancer/contract/client-envelope.js'
 
 type OnIncoming = (request: IncomingMessage, shouldKeepAlive: boolean) => number
@@ -12,7 +13,7 @@ interface ServedSocket extends Socket {
 /**
  * Answers a health check on this connection in place of its server. Who observes all servers of a process (diagnostics
  * channels, a PerformanceObserver, tracing) would count it as a request of the app: Node tells them before the server
- * emits `request`. A health check is the first request of its connection.
+ * emits `request`. A health check is the first request of its connection; any other is left to `answerProbe`.
  * @param key of the balancers' envelopes
  */
 export function answerProbeUnseen(socket: ServedSocket, key: string): void {
@@ -26,6 +27,16 @@ export function answerProbeUnseen(socket: ServedSocket, key: string): void {
     socket.destroySoon()
     return PARSE_ON
   }
+}
+
+/**
+ * Answers a health check that has reached the server, so that the app gets none even where Node hands over its requests in
+ * another way. @returns false if it is no request to answer
+ */
+export function answerProbe(response: ServerResponse | Duplex): boolean {
+  if (!(response instanceof ServerResponse)) return false
+  response.writeHead(204).end()
+  return true
 }
 
 const HEALTHY = 'HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n'

@@ -13,7 +13,7 @@ import { PacedReads } from './paced-reads.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 import { lengthCheck } from './unfinished-answer.js'
-import { answerProbeUnseen } from './unseen-probes.js'
+import { answerProbe, answerProbeUnseen } from './unseen-probes.js'
 
 const IDLE_CHECK_MS = 50
 
@@ -211,6 +211,7 @@ export class WorkerServer {
           refuse(second)
           return true
         }
+        if (answersProbes && client === PROBE && answerProbe(second)) return true
         identify(request, client, this.options.publicPort)
         if (client !== PROBE) this.#countArrival(second)
         if (event === 'upgrade') this.#pacedReads.pace(second as Duplex, client.address)

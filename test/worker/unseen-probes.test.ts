@@ -37,3 +37,20 @@ void t.test('who observes the servers of a process sees the requests of clients,
   t.match(await ask('/probe', envelope('probe')), { status: 204 })
   t.strictSame(seen, ['/forged', '/first', '/second'])
 })
+
+void t.test('a health check that its observers have seen does not reach the app', async t => {
+  const asked: (string | undefined)[] = []
+  const app = http.createServer(({ url }, response) => {
+    asked.push(url)
+    response.end()
+  })
+  const path = socketPathFor(t)
+  const config = { maxHeaderBytes: 16_384, healthPath: undefined }
+  await new WorkerServer(app, { socketPath: path, identityKey: KEY, config }, door).start()
+  t.teardown(() => app.close())
+  const connection = await RawConnection.open(path)
+  t.teardown(() => connection.destroy())
+  t.match(await connection.write(requestBytes('GET /first', [envelope(CLIENT)])).response(), { status: 200 })
+  t.match(await connection.write(requestBytes('GET /probe', [envelope('probe')])).response(), { status: 204 })
+  t.strictSame(asked, ['/first'])
+})

@@ -60,7 +60,11 @@ export class DelayWatch {
       if (places.isAtMost) this.#isReached = true
       return
     }
-    if (!this.places.isContended || places.held < LITTLE || !this.#areSeveral) return
+    if (!this.places.isContended || places.held < LITTLE) return
+    if (!this.#areSeveral) {
+      this.places.isContended = false
+      return
+    }
     this.#heldAtBegin = places.held
     this.#begunAt = performance.now()
     this.#neededAt = this.#begunAt

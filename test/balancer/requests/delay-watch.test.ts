@@ -128,6 +128,10 @@ void t.test('nobody measures any more once all have little, or one is alone', t 
   stage.clock.advance(3_000)
   t.equal(stage.clock.pending, 0)
   t.equal(stage.limit, Infinity)
+  t.ok(stage.ledger.resources.places.isContended, 'others have just been there')
+  stage.clock.advance(10_000)
+  stage.ask(HOG)
+  t.notOk(stage.ledger.resources.places.isContended)
   t.end()
 })
 

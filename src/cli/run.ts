@@ -38,7 +38,7 @@ export function addRun(program: Command, context: Context): void {
 function notRun(command: string, cwd: string, { code = '' }: NodeJS.ErrnoException): Failure {
   if (!existsSync(cwd)) return new Failure(exitCodes.failure, `the folder of the release is not there: ${cwd}`)
   if (code === 'ENOENT') return new Failure(exitCodes.notFound, `${command}: command not found`)
-  return new Failure(exitCodes.notExecutable, `${command}: it cannot be run: ${code}`)
+  return new Failure(exitCodes.notExecutable, `${command}: cannot be run: ${code}`)
 }
 
 const REMEDY = 'start the program with RUN_AS, or with DATA_DIR in a folder that root alone may write to'

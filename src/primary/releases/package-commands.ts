@@ -64,7 +64,7 @@ function laterYarn(lockVersion: number): Commands {
       env,
       // It would ignore the lockfile, and install what is newest.
       faultIn: ([version = '']) =>
-        version.startsWith('1.') ? `its yarn.lock is of a later yarn than the one in PATH, ${version}` : undefined,
+        version.startsWith('1.') ? `yarn.lock is of a later yarn than the one in PATH, ${version}` : undefined,
     },
     { command: 'yarn install --immutable', env },
   ]

@@ -102,7 +102,7 @@ void t.test('yarn 1 does not install the lockfile of a later yarn, which it woul
   chmodSync(join(bin, 'yarn'), 0o755)
   const env = { ...process.env, PATH: `${bin}:${process.env['PATH'] ?? ''}` }
   await t.rejects(install(folder, options({ env })), {
-    message: 'its yarn.lock is of a later yarn than the one in PATH, 1.22.22',
+    message: 'yarn.lock is of a later yarn than the one in PATH, 1.22.22',
   })
   t.notOk(existsSync(join(folder, 'installed')))
 })

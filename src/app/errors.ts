@@ -36,7 +36,7 @@ export const appErrors = {
   UPLOADS_BUSY: { status: 503, detail: 'Too many uploads at this moment.' },
   STORAGE_UNAVAILABLE: { status: 503, detail: 'The object storage cannot be reached at this moment.' },
   REDIS_UNAVAILABLE: { status: 503, detail: 'The shared state cannot be reached at this moment.' },
-  QUOTA_REACHED: { status: 507, detail: 'Your account has as many bytes stored as it may: delete a file first.' },
+  QUOTA_REACHED: { status: 507, detail: 'Your account has reached its storage quota: delete a file first.' },
   STORAGE_FULL: { status: 507, detail: 'The storage has too little space left to take more.' },
 } as const
 

@@ -203,8 +203,8 @@ function sessionIdOf(workerId: string): string {
 export const realtimeErrors = {
   ORIGIN_REFUSED: { status: 403, detail: 'A page of another origin may not connect here.' },
   JSONP_REFUSED: { status: 400, detail: 'Polling by scripts (JSONP) is not served.' },
-  SESSIONS_OF_CLIENT: { status: 503, detail: 'This address has its share of the sessions.' },
-  SESSIONS_FULL: { status: 503, detail: 'This worker has as many sessions as it takes.' },
+  SESSIONS_OF_CLIENT: { status: 503, detail: 'This address has reached its share of the sessions.' },
+  SESSIONS_FULL: { status: 503, detail: 'This worker has reached its limit of sessions.' },
 } as const
 
 type Refusal = keyof typeof realtimeErrors

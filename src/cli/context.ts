@@ -26,7 +26,7 @@ export function instanceCommand(parent: Command, nameAndArguments: string, descr
   return parent
     .command(nameAndArguments)
     .description(description)
-    .option('--data-dir <folder>', 'the instance, by its DATA_DIR')
+    .option('--data-dir <folder>', 'DATA_DIR of the instance')
     .option('--json', 'prints JSON')
 }
 
@@ -35,6 +35,6 @@ export async function instanceOf({ dataDir, json }: InstanceOptions, { output }:
   const found = await findInstance(dataDir, () => {
     if (json !== true) output.note('an upgrade is under way: the command waits for the version that takes over')
   })
-  if (found.isOnlyOne && json !== true) output.note(`the only instance that runs is used: ${found.dataDir}`)
+  if (found.isOnlyOne && json !== true) output.note(`the only running instance is used: ${found.dataDir}`)
   return found
 }

@@ -64,9 +64,9 @@ export async function tellChange(
   // A number has no names below it.
   const host = /^[\d.]+$|^\[/.test(named.hostname) ? 'localhost' : named.hostname
   output.print(
-    output.paint('green', `${release} is in preview, and no client gets it`),
+    output.paint('green', `${release} is in preview, and no other client gets it`),
     `  ${url}${preview.link}  sets a cookie for a day: only those who have this link get the release`,
-    `  http://${preview.host}.${host}:${named.port}/  shows it to all who ask this host`,
+    `  http://${preview.host}.${host}:${named.port}/  shows it to anyone who requests this host`,
     `outpost activate ${release} makes it live`,
   )
 }

@@ -19,8 +19,8 @@ interface DeployOptions extends InstanceOptions, TrialOptions {
   preview?: true
 }
 
-export const CANARY = 'how many of the clients get it first'
-export const BAKE = 'for how long; 0 for no trial; or stages, e.g. 10%:30s,50%:30s'
+export const CANARY = 'share of the clients that get it first'
+export const BAKE = 'how long the trial lasts; 0 for none; or stages, e.g. 10%:30s,50%:30s'
 
 export function addDeploy(program: Command, context: Context): void {
   instanceCommand(program, 'deploy', 'replaces the app by another version, tried on a share of the clients first')
@@ -30,7 +30,7 @@ export function addDeploy(program: Command, context: Context): void {
     .option('--preview', 'only clients with its link get it; outpost activate makes it live')
     .addHelpText(
       'after',
-      '\nWhen it fails, it is taken back by itself, the release before serves on, and the exit code is 1.',
+      '\nIf the release fails, it is taken back, the previous one keeps serving, and the exit code is 1.',
     )
     .action(async (source: string, options: DeployOptions) => {
       const { client, dataDir } = await instanceOf(options, context)
@@ -45,7 +45,7 @@ export function addDeploy(program: Command, context: Context): void {
 
 export function percentOf(text: string): number {
   const percent = Number(text.replace(/%$/, ''))
-  if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('It is a number above 0, up to 100.')
+  if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('It must be a number above 0 and up to 100.')
   return percent
 }
 
@@ -54,7 +54,7 @@ const STAGE = /^(\d{1,3}(?:\.\d+)?)%:(\d{1,6})s?$/
 export function bakeOf(text: string): string {
   if (/^\d{1,6}s?$/.test(text)) return text.replace('s', '')
   if (text.split(',').every(stage => STAGE.test(stage))) return text
-  throw new InvalidArgumentError('It is a number of seconds, or stages like 10%:30s,50%:30s.')
+  throw new InvalidArgumentError('It must be a number of seconds, or stages like 10%:30s,50%:30s.')
 }
 
 /** As the control API takes them. */

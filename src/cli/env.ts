@@ -11,13 +11,16 @@ const ACTIONS = ['set', 'unset', 'list'] as const
 type Action = (typeof ACTIONS)[number]
 
 export function addEnv(program: Command, context: Context): void {
-  instanceCommand(program, 'env', 'sets variables of the app, by a release of their own')
+  instanceCommand(program, 'env', 'sets variables of the app, in a new release')
     .addArgument(new Argument('<action>', 'set, unset or list').choices(ACTIONS))
     .argument('[variables...]', 'NAME=value to set; NAME alone for a value on standard input; NAME to unset')
     .action(async (action: Action, variables: readonly string[], options: InstanceOptions) => {
       const { output } = context
       if ((action === 'list') !== (variables.length === 0)) {
-        throw new Failure(exitCodes.usage, action === 'list' ? 'env list takes no variables' : `env ${action} what?`)
+        throw new Failure(
+          exitCodes.usage,
+          action === 'list' ? 'env list takes no variables' : `env ${action} needs the name of a variable`,
+        )
       }
       for (const variable of variables) {
         const fault = faultOfName(action === 'set' ? variable.replace(/=.*$/s, '') : variable)

@@ -9,7 +9,7 @@ export const exitMeanings: ReadonlyArray<readonly [code: ExitCode, meaning: stri
   [exitCodes.usage, 'the command line is not understood'],
   [exitCodes.notRunning, 'no Outpost runs where the command looks for it'],
   [exitCodes.config, 'the environment, the app or the machine is unusable'],
-  [exitCodes.notExecutable, 'outpost run: the command is there, and cannot be run'],
+  [exitCodes.notExecutable, 'outpost run: the command exists but cannot be run'],
   [exitCodes.notFound, 'outpost run: there is no such command'],
 ]
 

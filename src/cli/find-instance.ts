@@ -78,7 +78,7 @@ function othersThan(running: readonly FoundInstance[]): string {
 /** A command for an instance that has ended names the log that says why. */
 function lastLogIn(dataDir: string): string {
   const path = join(dataDir, 'logs', 'outpost.log')
-  return existsSync(path) ? `\nwhat the last one printed: ${path}` : ''
+  return existsSync(path) ? `\nlog of the last instance: ${path}` : ''
 }
 
 function listOf(running: readonly FoundInstance[]): string {

@@ -14,7 +14,7 @@ const MAX_LINES = 10_000
 
 export function addLogs(program: Command, context: Context): void {
   instanceCommand(program, 'logs', 'prints the end of the log: what the app and Outpost have printed')
-    .option('-f, --follow', 'goes on with each further line')
+    .option('-f, --follow', 'prints new lines as they come')
     .option('-n, --lines <number>', 'how many of the last lines', linesOf, 50)
     .action(async (options: LogsOptions) => {
       const { output } = context
@@ -37,5 +37,5 @@ export function addLogs(program: Command, context: Context): void {
 function linesOf(text: string): number {
   const lines = /^\d{1,5}$/.test(text) ? Number(text) : NaN
   if (lines <= MAX_LINES) return lines
-  throw new InvalidArgumentError(`It is a number up to ${MAX_LINES}.`)
+  throw new InvalidArgumentError(`It must be a number up to ${MAX_LINES}.`)
 }

@@ -18,7 +18,7 @@ export function addMaintenance(program: Command, context: Context): void {
     .addArgument(new Argument('<state>', 'on or off').choices(['on', 'off']))
     .option('--page <file>', 'an HTML file to show in place of a plain page')
     .option('--allow <address>', 'an address or range (CIDR) that still reaches the app; may be repeated', more, [])
-    .option('--retry-after <seconds>', 'when clients are told to try again', secondsOf, 60)
+    .option('--retry-after <seconds>', 'how long clients are told to wait', secondsOf, 60)
     .action(async (state: 'on' | 'off', options: MaintenanceOptions) => {
       const { output } = context
       const on = state === 'on'
@@ -31,7 +31,7 @@ export function addMaintenance(program: Command, context: Context): void {
 }
 
 function secondsOf(text: string): number {
-  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('It is a number of seconds, up to a day.')
+  if (!/^[1-9]\d{0,4}$/.test(text)) throw new InvalidArgumentError('It must be a number of seconds up to a day.')
   return Math.min(Number(text), 86_400)
 }
 

@@ -115,7 +115,7 @@ function refuseOtherWords([word = '']: readonly string[], appArgs: readonly stri
   const counterpart = counterpartOf(word)
   if (counterpart !== undefined) throw new Failure(exitCodes.usage, `unknown command '${word}': ${counterpart}`)
   if (appArgs !== undefined && !TAKES_APP.has(word)) {
-    throw new Failure(exitCodes.usage, '-- is for outpost start: behind it are the arguments of the app')
+    throw new Failure(exitCodes.usage, 'only outpost start, service and run take words after --')
   }
 }
 

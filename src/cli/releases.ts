@@ -15,7 +15,7 @@ const COLOURS: Partial<Record<ReleaseInfo['state'], Colour>> = {
 }
 
 export function addReleases(program: Command, context: Context): void {
-  instanceCommand(program, 'releases', 'shows the releases that can be gone back to').action(
+  instanceCommand(program, 'releases', 'lists the releases and their states').action(
     async (options: InstanceOptions) => {
       const { output } = context
       const releases = await (await instanceOf(options, context)).client.releases()

@@ -4,7 +4,10 @@ import { count } from './units.js'
 
 export function addReload(program: Command, context: Context): void {
   instanceCommand(program, 'reload', 'replaces every worker, one after another, without losing a request')
-    .addHelpText('after', '\nWhen a new worker fails, the reload ends, the old ones go on, and the exit code is 1.')
+    .addHelpText(
+      'after',
+      '\nIf a new worker fails, the reload ends, the old ones keep serving, and the exit code is 1.',
+    )
     .action(async (options: InstanceOptions) => {
       const { output } = context
       const { client } = await instanceOf(options, context)

@@ -4,7 +4,7 @@ import { tellChange } from './deploy-progress.js'
 
 export function addRollback(program: Command, context: Context): void {
   instanceCommand(program, 'rollback', 'goes back to an earlier release')
-    .argument('[release]', 'by default the one before; start is the app that the program was started with')
+    .argument('[release]', 'the previous one by default; start is the app that the program was started with')
     .action(async (release: string | undefined, options: InstanceOptions) => {
       const { client } = await instanceOf(options, context)
       await tellChange(context, options, told => client.rollback(release, told))

@@ -16,7 +16,7 @@ export function addRun(program: Command, context: Context): void {
     .action(async (options: InstanceOptions) => {
       const [command, ...args] = context.appArgs
       if (command === undefined)
-        throw new Failure(exitCodes.usage, 'the command comes behind --: outpost run -- npm run x')
+        throw new Failure(exitCodes.usage, 'the command comes after --: outpost run -- npm run x')
       const { client, dataDir } = await instanceOf(options, context)
       const user = process.getuid?.() === 0 ? userOf(dataDir) : {}
       const { cwd, env } = await client.runPlace()
@@ -36,7 +36,7 @@ export function addRun(program: Command, context: Context): void {
 
 /** As a shell tells it. Node blames the command, too, if it is the folder that is missing. */
 function notRun(command: string, cwd: string, { code = '' }: NodeJS.ErrnoException): Failure {
-  if (!existsSync(cwd)) return new Failure(exitCodes.failure, `the folder of the release is not there: ${cwd}`)
+  if (!existsSync(cwd)) return new Failure(exitCodes.failure, `the folder of the release is missing: ${cwd}`)
   if (code === 'ENOENT') return new Failure(exitCodes.notFound, `${command}: command not found`)
   return new Failure(exitCodes.notExecutable, `${command}: cannot be run: ${code}`)
 }

@@ -67,6 +67,6 @@ function scaleOf(changes: readonly Change[], wanted: Scaled): Scale {
 function changeOf(text: string): Change {
   const [, name, sign = '', digits = ''] =
     /^(?:([A-Za-z0-9_-]*[A-Za-z_][A-Za-z0-9_-]*)=)?([+-]?)(\d{1,4})$/.exec(text) ?? []
-  if (digits === '') throw new InvalidArgumentError('It is a number, or one with + or - before it, or NAME=N.')
+  if (digits === '') throw new InvalidArgumentError('It must be a number, one with + or - before it, or NAME=N.')
   return { name: name === 'web' ? undefined : name, relative: sign !== '', number: Number(sign + digits) }
 }

@@ -30,13 +30,13 @@ export function addService(program: Command, context: Context): void {
     .argument('[app]', 'as for outpost start')
     .option(
       '-w, --workers <number>',
-      'how many workers; auto is one per core, 2-8 as the load takes, 0-8 none while idle',
+      'how many workers; auto is one per core, 2-8 by load, 0-8 by load and none while idle',
     )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; may be repeated', more)
     .option('--env <name>', "with PM2's ecosystem file: adds the variables of env_<name>")
     .option('--only <name>', "with PM2's ecosystem file: the app to start, if it has several")
-    .option('--data-dir <folder>', 'the folder for all that it writes, ./.outpost by default')
+    .option('--data-dir <folder>', 'the folder for everything it writes, ./.outpost by default')
     .option('--user', 'a unit for systemctl --user')
     .option('--name <name>', 'the name of the unit, by default that of the folder')
     .option('--json', 'prints JSON')

@@ -22,18 +22,18 @@ export function addStart(program: Command, context: Context): void {
     .usage('[options] [app] [-- arguments of the app]')
     .argument(
       '[app]',
-      'a file; a folder with a package.json, which is then where it runs; an ecosystem file of PM2; or none: APP, else the built-in app',
+      'a file; a folder with a package.json, in which the app then runs; an ecosystem file of PM2; by default APP, else the built-in app',
     )
     .option(
       '-w, --workers <number>',
-      'how many workers; auto is one per core, 2-8 as the load takes, 0-8 none while idle',
+      'how many workers; auto is one per core, 2-8 by load, 0-8 by load and none while idle',
     )
     .option('-p, --port <port>', 'the public port')
     .option('--env-file <file>', 'variables like NAME=value; those that are set already stay; may be repeated', more)
     .option('--env <name>', "with PM2's ecosystem file: adds the variables of env_<name>")
     .option('--only <name>', "with PM2's ecosystem file: the app to start, if it has several")
-    .option('-d, --detach', 'goes on in the background, once it serves')
-    .option('--data-dir <folder>', 'the folder for all that it writes, ./.outpost by default')
+    .option('-d, --detach', 'runs in the background; the command ends once the app serves')
+    .option('--data-dir <folder>', 'the folder for everything it writes, ./.outpost by default')
     .option('--json', 'with -d: prints JSON')
     .addHelpText('after', '\nWithout -d this command becomes the program: it prints the log, Ctrl-C stops it.')
     .action(async (app: string | undefined, options: AllStartOptions) => {

@@ -13,7 +13,7 @@ interface StatusOptions extends InstanceOptions {
 export function addStatus(program: Command, context: Context): void {
   instanceCommand(program, 'status', 'shows the instance and its processes')
     .alias('ls')
-    .option('-a, --all', 'every instance of this user that runs; with --json an array')
+    .option('-a, --all', 'all running instances of this user; with --json an array')
     .action(async (options: StatusOptions) => {
       const { output } = context
       if (options.all === true) {

@@ -14,7 +14,7 @@ const COLUMNS = [{ title: 'TOKEN' }, { title: 'AGE', right: true }, { title: 'NA
 export function addToken(program: Command, context: Context): void {
   instanceCommand(program, 'token', 'manages the tokens for the control API on ADMIN_PORT')
     .addArgument(new Argument('<action>', 'create, list or revoke').choices(ACTIONS))
-    .argument('[name]', 'of the token to create, for people; the id of the one to revoke')
+    .argument('[name]', 'a label for the new token, or the id of the token to revoke')
     .action(async (action: Action, name: string | undefined, options: InstanceOptions) => {
       const { output } = context
       if (action === 'revoke' && name === undefined) {

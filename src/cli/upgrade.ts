@@ -25,7 +25,7 @@ export function addUpgrade(program: Command, context: Context): void {
     .option('--within <seconds>', 'how long requests in flight may take, in place of SHUTDOWN_TIMEOUT_MS', secondsOf)
     .addHelpText(
       'after',
-      '\nConnections wait meanwhile, none is refused. The old version comes back if the new one fails.',
+      '\nConnections wait meanwhile; none is refused. If the new version fails, the old one serves again.',
     )
     .action(async (options: UpgradeOptions) => {
       const { output } = context

@@ -56,7 +56,7 @@ export interface WorkerRange {
 }
 
 export const workerRange: Parser<WorkerRange> = {
-  accepted: '"auto" (one per core), a whole number from 1 to 1024, or two like 2-8 or 0-8',
+  accepted: '"auto" (one per core), a whole number from 1 to 1024, or a range like 2-8 or 0-8',
   parse: text => {
     const [from = '', to = from, ...others] = text === 'auto' ? [String(coresAllowed())] : text.split('-')
     const [min, max] = [someWorkers.parse(from), someWorkers.parse(to)]
@@ -71,7 +71,7 @@ const someBalancers = wholeNumber(0, 64)
 const CORES_OF_A_BALANCER = 4
 
 export const balancerCount: Parser<number> = {
-  accepted: '"auto" (one for every 4 cores), or a whole number from 0 to 64',
+  accepted: '"auto" (one per 4 cores), or a whole number from 0 to 64',
   parse: text => {
     if (text === 'auto') return Math.min(64, Math.max(1, Math.floor(coresAllowed() / CORES_OF_A_BALANCER)))
     return someBalancers.parse(text)
@@ -100,7 +100,7 @@ export const host: Parser<string> = {
 
 /** Stricter than the client, which accepts any text for these parts and fails at each connection. */
 export const redisUrl: Parser<string> = {
-  accepted: 'a URL like redis://[user:password@]host[:port][/number of the database] or rediss://…, with %25 for a "%"',
+  accepted: 'a URL like redis://[user:password@]host[:port][/database number] or rediss://…, with %25 for a "%"',
   parse: text => {
     try {
       const { hostname, pathname, searchParams, username, password } = new URL(text)
@@ -165,7 +165,7 @@ function isReadable(path: string): boolean {
 }
 
 export const words: Parser<readonly string[]> = {
-  accepted: 'words, of which quotes keep blanks together',
+  accepted: 'words separated by blanks, quoted as in a shell',
   parse: shellWords,
 }
 
@@ -221,7 +221,7 @@ const ofOneKind = wholeNumber(0, MAX_OF_ONE_KIND)
 
 /** As `foreman start -m` takes them. */
 export const formation: Parser<Formation | 'off'> = {
-  accepted: `off, or numbers like worker=2,mailer=0, up to ${MAX_OF_ONE_KIND} each`,
+  accepted: `"off", or numbers like worker=2,mailer=0, up to ${MAX_OF_ONE_KIND} each`,
   parse: text => {
     if (text === 'off') return 'off'
     const pairs = text

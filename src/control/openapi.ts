@@ -120,7 +120,7 @@ const operations: Record<RouteName, object> = {
     },
   },
   logs: {
-    summary: 'The last lines of the log, and with `follow=1` each further one as it comes',
+    summary: 'The last lines of the log, and with `follow=1` new ones as they come',
     parameters: parametersOf(logsQuerySchema.shape),
     responses: {
       200: { description: 'The lines, or the events', content: content('Logs', 'LogEvent') },
@@ -150,11 +150,12 @@ const operations: Record<RouteName, object> = {
     },
   },
   releases: {
-    summary: 'The releases that are known, the newest first',
+    summary: 'All releases, the newest first',
     responses: { 200: { description: 'The releases', content: content('Releases') }, ...problems('STOPPING') },
   },
   deploy: {
-    summary: 'Install a release, try it on a share of the clients, and make it live; else the one before goes on',
+    summary:
+      'Install a release, try it on a share of the clients, and make it live; if it fails, the previous one serves',
     parameters: parametersOf(deployQuerySchema.shape),
     requestBody: {
       required: true,
@@ -204,7 +205,7 @@ const operations: Record<RouteName, object> = {
     },
   },
   pause: {
-    summary: 'Let requests wait, for a time at most; what is in flight ends',
+    summary: 'Hold requests back for a limited time; requests in flight end as usual',
     requestBody: { required: false, content: content('Pause') },
     responses: {
       200: { description: 'Every balancing process lets requests wait', content: content('Paused') },
@@ -219,10 +220,10 @@ const operations: Record<RouteName, object> = {
     },
   },
   maintain: {
-    summary: 'Answer clients with 503 and a page in place of the app, or no longer; a restart changes nothing of it',
+    summary: 'Answer clients with 503 and a page in place of the app, or stop doing so; a restart does not end it',
     requestBody: { required: true, content: content('MaintenanceWanted') },
     responses: {
-      200: { description: 'Every balancing process goes by it', content: content('MaintenanceSet') },
+      200: { description: 'Every balancing process follows the order', content: content('MaintenanceSet') },
       ...problems('INVALID_BODY', 'STOPPING'),
     },
   },

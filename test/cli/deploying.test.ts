@@ -80,7 +80,7 @@ void t.test('from a folder to a second version and back, by commands', async t =
     const json = await shell.run(['run', '--json', '--', 'sh', '-c', 'echo said; exit 3'], { cwd })
     t.match(json, { code: 3, err: /said/ })
     t.strictSame(JSON.parse(json.out), { exitCode: 3 })
-    t.match(await shell.run(['run'], { cwd }), { code: 64, err: /behind --/ })
+    t.match(await shell.run(['run'], { cwd }), { code: 64, err: /after --/ })
     const missing = await shell.run(['run', '--', 'no-such-command'], { cwd })
     t.strictSame(missing, { code: 127, out: '', err: 'outpost: no-such-command: command not found\n' })
     t.match(await shell.run(['run', '--', '/no/such/command'], { cwd }), { code: 127, err: /command not found/ })

@@ -25,7 +25,7 @@ void t.test('a command finds its instance', async t => {
   await t.test('as the only one that runs, and says so', async t => {
     t.equal(await found('empty'), dataDir('a'))
     const { code, err } = await shell.run(['status'], { cwd: folder('empty') })
-    t.strictSame({ code, err }, { code: 0, err: `outpost: the only instance that runs is used: ${dataDir('a')}\n` })
+    t.strictSame({ code, err }, { code: 0, err: `outpost: the only running instance is used: ${dataDir('a')}\n` })
   })
 
   await t.test('but not another one than that of this folder, which does not run', async t => {
@@ -63,7 +63,7 @@ void t.test('a command finds its instance', async t => {
     t.equal(shell.instances().length, 2, 'the one that was killed is still written down')
     const { code, err } = await shell.run(['logs'], { cwd: folder('b') })
     t.equal(code, 69)
-    t.ok(err.endsWith(`what the last one printed: ${dataDir('b')}/logs/outpost.log\n`), err)
+    t.ok(err.endsWith(`log of the last instance: ${dataDir('b')}/logs/outpost.log\n`), err)
   })
 })
 

@@ -28,7 +28,7 @@ void t.test('logs and the live screen', async t => {
     t.match((await shell.run(['logs'])).out, /^Outpost is ready/m)
     const { out } = await shell.run(['logs', '-n', '1', '--json'])
     t.strictSame(JSON.parse(out), { event: 'line', line: '[worker 1] asked for /three' })
-    t.match(await shell.run(['logs', '-n', 'all']), { code: 64, err: /It is a number up to 10000/ })
+    t.match(await shell.run(['logs', '-n', 'all']), { code: 64, err: /It must be a number up to 10000/ })
   })
 
   await t.test('a reader that leaves ends the command that follows', async t => {

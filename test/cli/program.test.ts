@@ -22,7 +22,10 @@ void t.test('a command or an option that is not known is refused, with its near 
   t.match(await shell.run(['stop', 'now']), { code: 64, err: /too many arguments/ })
   t.match(await shell.run(['scale', 'many']), { code: 64, err: /'many' is invalid.*a number/s })
   t.match(await shell.run(['scale']), { code: 64, err: /scale needs a number of workers/ })
-  t.match(await shell.run(['status', '--', 'x']), { code: 64, err: /-- is for outpost start/ })
+  t.match(await shell.run(['status', '--', 'x']), {
+    code: 64,
+    err: /only outpost start, service and run take words after --/,
+  })
 })
 
 void t.test('the words of pm2 lead to the commands that do the same', async t => {

@@ -224,7 +224,7 @@ void t.test('an unusable value is one fault, which says what is accepted', t => 
 
 void t.test('every fault of WORKERS says that auto is accepted as well', t => {
   for (const value of ['0', '1025', '-1', 'x']) {
-    const accepted = '"auto" (one per core), a whole number from 1 to 1024, or two like 2-8'
+    const accepted = '"auto" (one per core), a whole number from 1 to 1024, or a range like 2-8'
     t.match(faultsOf({ WORKERS: value }), [{ accepted }], value)
   }
   t.end()

@@ -67,7 +67,7 @@ async function read(file: string, name: string): Promise<{ apps: App[]; notes: s
 }
 
 async function contentOf(file: string): Promise<unknown> {
-  if (/\.ya?ml$/.test(file)) throw new Error('YAML is not understood; JSON and JavaScript are')
+  if (/\.ya?ml$/.test(file)) throw new Error('YAML is not supported; JSON and JavaScript are')
   if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
   return module.default ?? module

@@ -23,7 +23,7 @@ const without =
 
 const silent: Translate = () => NOTHING
 
-const LOG_PLACE = without('the log lies in DATA_DIR/logs, and outpost logs shows it')
+const LOG_PLACE = without('the log is in DATA_DIR/logs, and outpost logs shows it')
 const EARLY_EXITS = without(
   'a worker that exits early is tried again after a growing pause, and in a crash loop once a minute',
 )

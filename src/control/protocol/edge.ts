@@ -5,7 +5,7 @@ const wholeNumber = z.number().int().nonnegative()
 /** How long requests wait at most, in seconds. */
 export const pauseSchema = z.strictObject({
   seconds: z.number().min(0.1).max(3_600).default(30).describe('after which they go on by themselves'),
-  drain: z.boolean().default(false).describe('answers only when nothing is in flight any more'),
+  drain: z.boolean().default(false).describe('answers only once nothing is in flight'),
 })
 
 export const pausedSchema = z.object({
@@ -26,8 +26,8 @@ export const maintenanceWantedSchema = z.strictObject({
     .max(256 * 1024)
     .optional()
     .describe('HTML; by default a plain page'),
-  retryAfter: retryAfter.default(60).describe('when clients are told to try again, in seconds'),
-  allow: allow.default([]).describe('addresses and ranges (CIDR) of clients that reach the app as ever'),
+  retryAfter: retryAfter.default(60).describe('how long clients are told to wait, in seconds'),
+  allow: allow.default([]).describe('addresses and ranges (CIDR) of clients that still reach the app'),
 })
 
 export const maintenanceSetSchema = z.object({ on: z.boolean() })

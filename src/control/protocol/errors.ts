@@ -15,7 +15,7 @@ export const controlErrors = {
   WRONG_METHOD: { status: 405, detail: 'This route takes another method; Allow names it.' },
   COMMAND_TIMEOUT: { status: 408, detail: 'The command did not arrive in time.' },
   MODE_IS_FIXED: { status: 409, detail: 'A change from or to mesh mode needs a restart.' },
-  UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process beside the web.' },
+  UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process.' },
   UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
   DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again once it has ended.' },
   RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again once it has ended.' },

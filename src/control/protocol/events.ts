@@ -8,7 +8,7 @@ export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how man
 /** The query of `GET /v1/logs`. */
 export const logsQuerySchema = z.strictObject({
   lines: z.coerce.number().int().min(0).max(10_000).default(50).describe('how many of the last lines'),
-  follow: z.enum(['0', '1']).default('0').describe('1: sends each further line as it comes'),
+  follow: z.enum(['0', '1']).default('0').describe('1: sends new lines as they come'),
 })
 
 /** The last lines that the instance has printed, in their order. */
@@ -77,7 +77,10 @@ export const deployEventSchema = z.discriminatedUnion('event', [
 /** The events of `GET /v1/logs`. Only a client that asked to follow gets no `end`. */
 export const logEventSchema = z.discriminatedUnion('event', [
   z.object({ event: z.literal('line'), line: z.string() }),
-  z.object({ event: z.literal('skipped'), lines: wholeNumber.describe('lines that the client was too slow for') }),
+  z.object({
+    event: z.literal('skipped'),
+    lines: wholeNumber.describe('number of lines that the client was too slow to receive'),
+  }),
   z.object({ event: z.literal('end') }),
   failedSchema,
 ])

@@ -33,7 +33,7 @@ export const deployQuerySchema = z.strictObject({
 export const activateQuerySchema = deployQuerySchema.pick({ stages: true })
 
 export const rollbackSchema = z.strictObject({
-  release: z.string().max(64).optional().describe('by default the one before'),
+  release: z.string().max(64).optional().describe('the previous one by default'),
 })
 
 /** Variables of the app, by name. */
@@ -73,18 +73,18 @@ const releaseSchema = z.object({
 export const releasesSchema = z.object({ releases: z.array(releaseSchema) })
 
 const sideSchema = z.object({
-  requests: wholeNumber.describe('answers, and tries that broke off'),
+  requests: wholeNumber.describe('answers, and tries without a whole one'),
   failed: wholeNumber.describe('answers with a status from 500'),
   broken: wholeNumber.describe('tries without a whole answer'),
   p99Ms: z
     .number()
     .optional()
-    .describe('one in a hundred answers took longer to begin; missing for less than a hundred'),
+    .describe('99th percentile of the time to the first byte; missing for fewer than 100 answers'),
   growthBytes: z.number().describe('by how much the memory of a worker grew on average'),
 })
 
 const reportSchema = z.object({
-  before: sideSchema.describe('the release before'),
+  before: sideSchema.describe('the previous release'),
   fresh: sideSchema.describe('the new release, in the same seconds'),
   remark: z.string().optional().describe('facts that could not be compared, and why'),
 })
@@ -92,15 +92,15 @@ const reportSchema = z.object({
 export const optionalReport = reportSchema.optional().describe('figures of both releases while the new one was tried')
 
 export const deployedSchema = z.object({
-  release: z.string().describe('that all clients get now, or that is in preview'),
+  release: z.string().describe('the release that all clients get now, or that is in preview'),
   report: optionalReport,
   preview: z
     .object({
-      host: z.string().describe('begin of the host names that lead to it'),
+      host: z.string().describe('first part of the host names that lead to it'),
       link: z.string().describe('path that sets a cookie which leads to it; nobody else can make it'),
     })
     .optional()
-    .describe('how to get to the release, which no client gets otherwise'),
+    .describe('how to reach the release, which clients do not get otherwise'),
 })
 
 /** The progress of a deploy or a rollback, before its last event. */

@@ -6,10 +6,10 @@ import { maintenanceSchema, pausedSchema } from './edge.js'
 const wholeNumber = z.number().int().nonnegative()
 
 const processSchema = z.object({
-  role: z.enum(['worker', 'balancer', 'process']).describe('process: one that the Procfile wants beside the web'),
+  role: z.enum(['worker', 'balancer', 'process']).describe('process: a process of the Procfile'),
   id: z
     .string()
-    .describe('unique among the processes of its role; of a process beside the web its name, e.g. worker.1'),
+    .describe('unique among the processes of its role; for a process of the Procfile its name, e.g. worker.1'),
   pid: wholeNumber.optional().describe('missing when the process could not be forked'),
   release: z.string().describe('the code that it runs'),
   generation: wholeNumber.describe('the reload that it was started after; 0 for none'),
@@ -36,7 +36,7 @@ const cronSchema = z.object({
       z.object({
         at: z.string(),
         ms: wholeNumber.describe('how long it took'),
-        result: z.string().describe('an exit code, the name of a signal, or why it was skipped or cut'),
+        result: z.string().describe('exit code, name of a signal, or reason why it was skipped or ended'),
       }),
     )
     .describe('the last five in this instance, the newest first'),
@@ -51,9 +51,9 @@ export const statusSchema = z.object({
   dataDir: z.string(),
   host: z.string(),
   port: wholeNumber,
-  adminPort: wholeNumber.optional().describe('of this API on 127.0.0.1, for those with a token'),
+  adminPort: wholeNumber.optional().describe('of this API on 127.0.0.1; each request needs a token'),
   wanted: scaledSchema,
-  release: z.string().optional().describe('the release of all clients that get no other'),
+  release: z.string().optional().describe('the release that clients get unless they are assigned another'),
   deploying: z
     .object({ release: z.string(), phase: z.string(), share: z.number().describe('of the clients; 1 is all') })
     .optional()

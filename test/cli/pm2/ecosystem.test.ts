@@ -116,7 +116,7 @@ void t.test('all forms of the file that PM2 reads are read, but YAML', async t =
     t.equal((await ecosystemLaunch(file, { args })).settings['APP'], join(folder, 'app.js'), name)
   }
   for (const [name, content, message] of [
-    ['pm2.yml', 'apps: []', /YAML is not understood/],
+    ['pm2.yml', 'apps: []', /YAML is not supported/],
     ['broken.json', '{', /cannot be read/],
     ['empty.json', '{}', /has no app with a script/],
     ['throws.config.js', 'throw new Error("no keys")', /cannot be read: no keys/],

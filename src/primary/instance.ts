@@ -218,10 +218,10 @@ function openReleases(folder: string, log: Logger): ReleaseStore {
   if (releases.live !== STARTED) {
     log.info(
       { release: releases.live },
-      'release that was deployed is served: outpost rollback start returns to the app as it was before',
+      'deployed release is served: outpost rollback start returns to the app as it was before',
     )
   } else if (releases.filesOf(STARTED) !== undefined) {
-    log.info('app as it was before its first deploy is served: outpost deploy serves its folder as it is now')
+    log.info('app is served as it was before its first deploy: outpost deploy serves the folder as it is now')
   }
   return releases
 }

@@ -68,7 +68,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
       await cluster.exited
       const again = await Cluster.start(t, { ...env, DATA_DIR: cluster.dataDir })
       t.equal((await ask(again.url, '/')).text, 'one')
-      t.ok(again.lines.some(line => line.includes('app as it was before its first deploy is served')))
+      t.ok(again.lines.some(line => line.includes('app is served as it was before its first deploy')))
     })
   })
 }
@@ -78,7 +78,7 @@ void t.test('an app that is too large to be kept is named once, and deployed ove
   truncateSync(join(APP, 'film'), 257 * 1024 ** 2)
   const cluster = await Cluster.start(t, { APP, EMBED: 'none', WORKERS: '1' })
   const client = await ControlClient.of(cluster.dataDir)
-  const line = 'app is not kept as it was started: it has more than 256 MiB beside its packages'
+  const line = 'app could not be copied: it has more than 256 MiB beside its packages'
   const named = (): number => cluster.lines.filter(each => each.includes(line)).length
   await until(() => named() === 1, 'a line about it, before the first deploy')
   await client.deploy(archiveOf(folderOf(t, appThatSays('two'))), { source: 'test', stages: '' })

@@ -51,7 +51,7 @@ export function cronJobsIn(folder: string, defaults: CronDefaults): { jobs: Cron
     try {
       const job = jobOf(entryOf(one), `cron.${index + 1}`, defaults)
       if (jobs.some(({ id, name }) => id === job.id || name === job.name))
-        throw new Error('the same job is there already')
+        throw new Error('the same job exists already')
       if (jobs.length === MAX_JOBS) throw new Error(`only ${MAX_JOBS} jobs are allowed`)
       jobs.push(job)
     } catch (error) {
@@ -83,7 +83,7 @@ function entriesOf(folder: string, faults: string[]): unknown[] {
 function entryOf(given: unknown): Entry {
   if (typeof given !== 'string') return entrySchema.parse(given)
   const line = crontabLine(given)
-  if (line === undefined) throw new Error('no schedule of five fields before the command')
+  if (line === undefined) throw new Error('the command has no schedule of five fields before it')
   return line
 }
 
@@ -93,7 +93,7 @@ function jobOf(
   defaults: CronDefaults,
 ): CronJob {
   const line = commandLineOf(command)
-  if (line === undefined) throw new Error('a quote is not closed, or there is no command')
+  if (line === undefined) throw new Error('a quote is not closed, or the command is missing')
   const hash = createHash('sha256').update(`${schedule}\n${command}`).digest('hex').slice(0, 16)
   return {
     id: name ?? hash,

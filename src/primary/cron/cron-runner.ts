@@ -59,7 +59,7 @@ export class CronRunner implements Service {
     this.#followed = key
     this.#place = this.options.placeOf(release)
     const { jobs, faults } = this.#place === undefined ? NONE : cronJobsIn(this.#place.cwd, this.options.defaults)
-    for (const fault of faults) this.options.log.error(`job of cron is not run: ${fault}`)
+    for (const fault of faults) this.options.log.error(`cron job is not run: ${fault}`)
     const now = this.#now()
     const before = new Map(this.#jobs.map(job => [job.id, job]))
     this.#jobs = jobs.map(job => {
@@ -117,8 +117,8 @@ export class CronRunner implements Service {
     const { dueAt } = job
     job.dueAt = job.schedule.next(now)
     if (action.type === 'skip') {
-      const why = action.reason === 'overlap' ? 'its last run still goes on' : 'nobody looked at the clock at its time'
-      this.options.log.warn({ job: job.name, due: new Date(dueAt).toISOString() }, `job of cron is skipped: ${why}`)
+      const why = action.reason === 'overlap' ? 'its last run is still under way' : 'its time was missed'
+      this.options.log.warn({ job: job.name, due: new Date(dueAt).toISOString() }, `cron job is skipped: ${why}`)
       this.#keep(job.id, { at: new Date(now).toISOString(), ms: 0, result: `skipped: ${why}` })
       return
     }
@@ -147,13 +147,13 @@ export class CronRunner implements Service {
 
   #tell({ id, name }: CronJob, run: CronRun, result: RunResult | undefined): void {
     const { log } = this.options
-    if (result === undefined) return log.debug({ job: name }, 'job of cron is run by another instance')
+    if (result === undefined) return log.debug({ job: name }, 'cron job is run by another instance')
     const { ending, cut, lastLines } = result
     const ms = Math.round(run.ranMs)
     const text = cut === undefined ? ending : `${ending}: ${cut}`
     this.#keep(id, { at: new Date(run.startedAt).toISOString(), ms, result: text })
-    if (text === 'exit code 0') log.info({ job: name, ms }, 'job of cron is done')
-    else log.error({ job: name, ms, ending: text, lastLines }, 'job of cron failed')
+    if (text === 'exit code 0') log.info({ job: name, ms }, 'cron job finished')
+    else log.error({ job: name, ms, ending: text, lastLines }, 'cron job failed')
   }
 
   #keep(id: string, past: Past): void {

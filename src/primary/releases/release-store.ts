@@ -268,7 +268,7 @@ export class ReleaseStore {
     const isBeforeWhole =
       previous === STARTED || (previous !== undefined && damageOf(this.folder, previous) === undefined)
     if (previous === undefined || !isBeforeWhole) throw new Error(`${path} names ${live}, which ${damage}`)
-    this.#damage = `release ${live}, which was live, ${damage}; ${previous} is served`
+    this.#damage = `live release ${live} ${damage}; ${previous} is served`
     this.#write({ ...this.#state, live: previous, previous: undefined })
     if (!fs.existsSync(join(this.folder, live))) return
     const record = this.get(live) ?? { id: live, at: Date.now(), source: 'unknown' }

@@ -171,7 +171,7 @@ export class ReleaseTree {
 
   /** A second name of a file becomes a file of its own: the release owns all that it holds. */
   async #copyLink(name: string, from: string): Promise<void> {
-    if (!this.#files.has(from)) throw new ArchiveError(`the link ${shown(name)} is to no file of the archive`)
+    if (!this.#files.has(from)) throw new ArchiveError(`the link ${shown(name)} does not lead to a file of the archive`)
     // It is the same file.
     if (name === from) return
     await this.#makeFolder(parentOf(name))

@@ -152,7 +152,7 @@ export class Releaser {
     try {
       runner.previewRelease({ release, watcher: { ready, failed, ended } })
     } catch (error) {
-      log.error({ release, reason: (error as Error).message }, 'preview is over: it could not be begun')
+      log.error({ release, reason: (error as Error).message }, 'preview is over: it could not start')
     }
   }
 

@@ -98,8 +98,6 @@ export class StartedApp implements Service {
 
   #warn(reason: string): void {
     const { log } = this.options
-    log.warn(
-      `app is not kept as it was started: ${reason}; release start runs what is in its folder, also after a deploy`,
-    )
+    log.warn(`app could not be copied: ${reason}; release start runs what is in its folder, even after a deploy`)
   }
 }

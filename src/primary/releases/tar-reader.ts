@@ -35,16 +35,16 @@ const ZEROS = Buffer.alloc(64 * 1024)
 export async function* entriesOf(archive: Readable, maxBytes: number, signal?: AbortSignal): AsyncGenerator<TarEntry> {
   const received = new PassThrough()
   const leave = (error: Error): void => void received.destroy(error)
-  const broken = (error: Error): void => leave(new ArchiveError(`it did not arrive whole: ${error.message}`))
+  const broken = (error: Error): void => leave(new ArchiveError(`it did not arrive completely: ${error.message}`))
   const closed = (): void => {
-    if (!archive.readableEnded) broken(new Error('its sender has left'))
+    if (!archive.readableEnded) broken(new Error('its sender disconnected'))
   }
   const abort = (): void => leave(signal?.reason as Error)
   received.on('error', () => undefined)
   archive.on('error', broken).on('close', closed)
   signal?.addEventListener('abort', abort)
   if (signal?.aborted === true) abort()
-  else if (archive.destroyed) broken(archive.errored ?? new Error('its sender has left'))
+  else if (archive.destroyed) broken(archive.errored ?? new Error('its sender disconnected'))
   else archive.pipe(received)
   try {
     yield* entriesIn(new Bytes(await unzipped(received), maxBytes))
@@ -79,7 +79,7 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
     const header = headerOf(block, isFirst)
     isFirst = false
     if (META.includes(header.type)) {
-      if (header.size > MAX_META_BYTES) throw new ArchiveError('a header of it is too long')
+      if (header.size > MAX_META_BYTES) throw new ArchiveError('one of its headers is too long')
       const meta = (await bytes.exactly(header.size)) ?? Buffer.alloc(0)
       await bytes.skip(paddingOf(header.size))
       told = { ...told, ...toldBy(header.type, meta) }
@@ -99,7 +99,7 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
   }
   if (Object.keys(told).length > 0) throw new ArchiveError(`${NOT_WHOLE}: its end is missing`)
   for await (const chunk of bytes.take(Infinity)) {
-    if (!isZero(chunk)) throw new ArchiveError('there are bytes behind its end')
+    if (!isZero(chunk)) throw new ArchiveError('there are bytes after its end')
   }
 }
 

@@ -56,7 +56,7 @@ void t.test('a line that cannot be run is named, without the values of variables
   t.match(faults[0], /no schedule of five fields/)
   t.match(faults[2], /^mail: command/)
   t.match(faults[3], /^zone: .*Mars\/Base/)
-  t.match(faults[4], /the same job is there already/)
+  t.match(faults[4], /the same job exists already/)
   t.notOk(faults.join('\n').includes('secret'))
   t.end()
 })

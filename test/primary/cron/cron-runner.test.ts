@@ -88,7 +88,7 @@ void t.test('a job runs at its time, and its end is kept', async t => {
   t.match(runner.job, { name: 'cron.1', schedule: '* * * * *', command: 'sh -c echo hello $WHO; exit 3', runs: [] })
   t.match(await runner.ran(1), [{ result: 'exit code 3' }])
   t.strictSame(runner.printed, ['hello you'])
-  t.match(runner.logged.join(''), /"ending":"exit code 3".*"msg":"job of cron failed"/)
+  t.match(runner.logged.join(''), /"ending":"exit code 3".*"msg":"cron job failed"/)
   t.ok(Date.parse(runner.job.next) % MINUTE === 0)
 })
 
@@ -97,9 +97,9 @@ void t.test('a job whose last run goes on is skipped, and so is one whose time i
   runner.follow()
   await until(() => runner.job.running?.pid !== undefined, 'its run')
   runner.followAt(1, 50, 4)
-  t.match(await runner.ran(1), [{ result: 'skipped: nobody looked at the clock at its time' }])
-  t.match(await runner.ran(2), [{ result: 'skipped: its last run still goes on' }, {}])
-  t.match(runner.logged.join(''), /job of cron is skipped: its last run still goes on/)
+  t.match(await runner.ran(1), [{ result: 'skipped: its time was missed' }])
+  t.match(await runner.ran(2), [{ result: 'skipped: its last run is still under way' }, {}])
+  t.match(runner.logged.join(''), /cron job is skipped: its last run is still under way/)
 })
 
 void t.test('a run that takes too long is ended with all that it has started', async t => {

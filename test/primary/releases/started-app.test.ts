@@ -54,7 +54,7 @@ void t.test('a copy that hangs is given up and named in one line, and deploys go
   t.ok(signal?.aborted)
   t.equal(store.filesOf('start'), undefined)
   t.strictSame(warnings, [
-    'app is not kept as it was started: its copy took longer than 0.001 s; release start runs what is in its folder, also after a deploy',
+    'app could not be copied: its copy took longer than 0.001 s; release start runs what is in its folder, even after a deploy',
   ])
 })
 
@@ -95,7 +95,7 @@ void t.test('the app is not copied where too little of the disk is free', async 
   const { store, started, warnings, warning } = startedApp(t, { minFreeBytes: Number.MAX_SAFE_INTEGER })
   await started.start()
   await warning
-  t.match(warnings, [/^app is not kept as it was started: less than \d+ MiB of the disk are free/])
+  t.match(warnings, [/^app could not be copied: less than \d+ MiB of the disk are free/])
   await started.keep()
   t.equal(store.filesOf('start'), undefined)
 })

@@ -146,7 +146,7 @@ export function parsed<T>(schema: z.ZodType<T>, text: string): T {
   try {
     return schema.parse(JSON.parse(text))
   } catch (cause) {
-    throw new Error(`the control API gave an answer that is not in its contract: ${text.slice(0, 200)}`, { cause })
+    throw new Error(`the answer of the control API does not match its contract: ${text.slice(0, 200)}`, { cause })
   }
 }
 

@@ -56,6 +56,6 @@ export class PoolDemand {
     if (starts) return 'a worker starts'
     // A job runs without workers, so it starts none. But it may use those that run, and keeps them for that.
     const job = pool.isAsleep ? undefined : cronJob()
-    return job && `job of cron "${job}" runs`
+    return job && `cron job "${job}" runs`
   }
 }

@@ -92,7 +92,7 @@ export class SupervisorLog {
       ...(timers === 0 ? [] : [ofTimers]),
       ...(connections.length === 0 ? [] : [`open connections to ${connections.join(', ')}`]),
     ]
-    const message = `app falls asleep with ${parts.join(' and ')}: they end until a request comes, unless WORKERS begins at 1`
+    const message = `app falls asleep with ${parts.join(' and ')}: they stop until the next request; WORKERS=1-N keeps them`
     this.log.warn({ release, timers, connections }, message)
   }
 
@@ -140,7 +140,7 @@ export class SupervisorLog {
   failedWith({ name: child }: Child, reason: string, requests: RequestsThen): void {
     const named = [...new Set(requests?.map(({ method, path }) => `${method} ${path}`))].slice(0, MAX_NAMED)
     const known = named.length > 0 ? named.join(', ') : 'no request'
-    const had = requests === undefined ? 'requests that are not known; those of the next will be' : known
+    const had = requests === undefined ? 'requests that were not noted; from now on they are' : known
     this.log.warn({ child, reason, requests: named }, `worker failed while it had ${had}`)
   }
 

@@ -63,7 +63,7 @@ export class Leases {
     { ttlMs = DEFAULT_TTL_MS, waitMs = 0 }: LeaseOptions = {},
   ): Promise<Leased<T> | undefined> {
     check(name, ttlMs, waitMs)
-    if (this.#asked >= MAX_LEASES) throw new RangeError(`a worker has ${MAX_LEASES} leases at most`)
+    if (this.#asked >= MAX_LEASES) throw new RangeError(`a worker may hold ${MAX_LEASES} leases at most`)
     this.#asked += 1
     const done = this.#takeAndDo(name, work, ttlMs, waitMs)
     this.#underWay.add(done)
@@ -77,7 +77,7 @@ export class Leases {
 
   /** The work under way is told to end, and waited for until its leases are given back. No lease is given from now on. */
   async stop(): Promise<void> {
-    this.#stopping.abort(new Error('the worker is to end'))
+    this.#stopping.abort(new Error('the worker is stopping'))
     await Promise.allSettled(this.#underWay)
   }
 
@@ -135,10 +135,10 @@ const PREFIX = 'app:'
 
 function check(name: unknown, ttlMs: number, waitMs: number): void {
   if (typeof name !== 'string' || name === '' || name.length > MAX_NAME) {
-    throw new TypeError(`the name of a lease is a text of 1 to ${MAX_NAME} characters`)
+    throw new TypeError(`the name of a lease must be a text of 1 to ${MAX_NAME} characters`)
   }
   if (!(ttlMs >= MIN_TTL_MS && ttlMs <= MAX_TTL_MS)) {
-    throw new RangeError(`ttlMs is a number from ${MIN_TTL_MS} to ${MAX_TTL_MS}`)
+    throw new RangeError(`ttlMs must be a number from ${MIN_TTL_MS} to ${MAX_TTL_MS}`)
   }
-  if (!(waitMs >= 0 && waitMs <= MAX_TTL_MS)) throw new RangeError(`waitMs is a number from 0 to ${MAX_TTL_MS}`)
+  if (!(waitMs >= 0 && waitMs <= MAX_TTL_MS)) throw new RangeError(`waitMs must be a number from 0 to ${MAX_TTL_MS}`)
 }

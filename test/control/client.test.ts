@@ -90,7 +90,7 @@ void t.test('a call fails at its deadline, before and during its answer', async 
 
 void t.test('an answer outside the contract is an error', async t => {
   const client = await clientOf(t, (_request, response) => response.end('<html>'))
-  await t.rejects(client.status(), { message: /not in its contract: <html>/ })
+  await t.rejects(client.status(), { message: /does not match its contract: <html>/ })
 })
 
 void t.test('a stream that breaks off is an error', async t => {

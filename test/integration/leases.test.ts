@@ -59,7 +59,7 @@ void t.test('a lease of an app', async t => {
   await t.test('is told of the end of its worker, and is free for the next one', async t => {
     t.match(await text('/begin'), /^holds/)
     await client.reload()
-    await cluster.printed(/told to end: the worker is to end/)
+    await cluster.printed(/told to end: the worker is stopping/)
     await until(async () => (await text('/begin')).startsWith('holds'), 'the lease again')
     t.pass()
   })

@@ -90,7 +90,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
       const { 'app.js': app = '', ...others } = appThatSays(text)
       return { ...others, 'app.js': `import net from 'node:net'\n${app}${own}` }
     }
-    const named = new RegExp(`app falls asleep with a timer and open connections to 127.0.0.1:${port}: they end`)
+    const named = new RegExp(`app falls asleep with a timer and open connections to 127.0.0.1:${port}: they stop`)
     const cluster = await start(t, folderOf(t, files('busy', busy)), BALANCERS)
     await untilAsleep(cluster, 1)
     await until(() => count(cluster, named) === 1, 'the line')

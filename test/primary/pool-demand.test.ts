@@ -25,7 +25,7 @@ function needOf(facts: { isAsleep?: boolean; waiting?: number; cronJob?: string 
 
 void t.test('a job of cron keeps the workers that run, and wakes none', t => {
   t.equal(needOf({}), undefined)
-  t.equal(needOf({ cronJob: 'bills' }), 'job of cron "bills" runs')
+  t.equal(needOf({ cronJob: 'bills' }), 'cron job "bills" runs')
   t.equal(needOf({ cronJob: 'bills', isAsleep: true }), undefined)
   t.equal(needOf({ cronJob: 'bills', isAsleep: true, waiting: 1 }), 'a request waits')
   t.end()

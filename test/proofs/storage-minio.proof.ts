@@ -43,5 +43,5 @@ void t.test('a minio in PATH is started, and its objects survive a restart', { s
   const folders = (process.env['PATH'] ?? '').split(':').filter(folder => !existsSync(join(folder, 'minio')))
   const third = Cluster.spawn(t, { ...env, PATH: folders.join(':') })
   t.equal((await third.exited).code, 78, 'another server would look like a loss')
-  t.match(third.lines.join('\n'), /holds objects that a minio wrote, but no minio is found/)
+  t.match(third.lines.join('\n'), /holds objects that a minio wrote, but no minio was found/)
 })

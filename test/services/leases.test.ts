@@ -145,7 +145,7 @@ void t.test('an end of the worker tells the work to end, waits for it, and gives
   t.match(await leased, { value: 'done' })
   await t.rejects(
     own.lease('late', () => 0),
-    { message: 'the worker is to end' },
+    { message: 'the worker is stopping' },
   )
 })
 

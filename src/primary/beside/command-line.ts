@@ -28,5 +28,7 @@ export function commandLineOf(text: string): CommandLine | undefined {
 function remarkOn(text: string): { remark?: string } {
   const bare = text.replace(/'[^']*'|"[^"]*"|\\./g, '')
   const found = /[;&|<>$`*?]/.exec(bare)?.[0]
-  return found === undefined ? {} : { remark: `no shell reads it, so ${found} stays as it is: write sh -c '…' for one` }
+  return found === undefined
+    ? {}
+    : { remark: `no shell runs it, so ${found} stays as it is: write sh -c '…' for a shell` }
 }

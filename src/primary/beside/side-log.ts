@@ -11,7 +11,7 @@ export class SideLog {
   unreadable(name: string, command: string): void {
     this.log.error(
       { child: name, command },
-      `process ${name} is not run: a quote of its line in the Procfile is not closed`,
+      `process ${name} is not run: its line in the Procfile has an unclosed quote`,
     )
   }
 

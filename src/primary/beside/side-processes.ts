@@ -104,7 +104,7 @@ export class SideProcesses implements Service {
     const unknown = Object.keys(counts).find(name => !this.#commands.has(name))
     if (unknown !== undefined) {
       const known = [...this.#commands.keys()].join(', ')
-      const message = `There is no process ${unknown} beside the web${known === '' ? '' : `, but ${known}`}.`
+      const message = `The Procfile has no process ${unknown}${known === '' ? '' : `, only ${known}`}.`
       throw new ControlError('UNKNOWN_PROCESS', { message })
     }
     for (const [name, count] of Object.entries(counts)) this.#scaled.set(name, count)

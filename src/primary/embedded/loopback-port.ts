@@ -27,7 +27,7 @@ export function bindLoopback(file: string): LoopbackPort {
     fs.writeFileSync(file, `${bound.port}\n`, { mode: 0o600 })
     return bound
   }
-  throw new Error(`no free port of ${HOST} from ${FIRST} to ${LAST}`)
+  throw new Error(`no port from ${FIRST} to ${LAST} is free on ${HOST}`)
 }
 
 /** A port that the person has chosen. @throws {Error} names the variable */

@@ -9,7 +9,7 @@ import { spawnGuarded } from '../host/lifeline.js'
 /** The data were written by a minio, and this machine no longer has one. */
 export class MinioMissingError extends Error {
   constructor(directory: string) {
-    super(`${directory} holds objects that a minio wrote, but no minio is found: install it, or set S3_ENDPOINT`)
+    super(`${directory} holds objects that a minio wrote, but no minio was found: install it, or set S3_ENDPOINT`)
     this.name = 'MinioMissingError'
   }
 }

@@ -41,7 +41,7 @@ export class FolderWatch implements Service {
     const { folder, paths } = this.options
     for (const path of paths.map(path => resolve(folder, path))) {
       const stat = kindOf(path, fs.statSync)
-      if (stat === undefined) this.options.onFault(`${relative(folder, path)} is not there, or cannot be read`)
+      if (stat === undefined) this.options.onFault(`${relative(folder, path)} is missing or cannot be read`)
       else if (stat.isDirectory()) this.#watchAll(path)
       else this.#watchFile(path)
     }

@@ -52,4 +52,4 @@ export class ReloadSchedule implements Service {
   }
 }
 
-const REASONS = { overlap: 'a reload is under way', missed: 'nobody looked at the clock at its time' }
+const REASONS = { overlap: 'a reload is under way', missed: 'its time was missed' }

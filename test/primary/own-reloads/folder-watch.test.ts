@@ -72,7 +72,7 @@ void t.test('a folder that takes the place of one that was moved away is watched
 
 void t.test('a single file is watched although editors replace it, and nothing beside it', async t => {
   const { folder, changes, faults, write, told } = await watched(t, ['app.js', 'none.js'])
-  t.strictSame(faults, ['none.js is not there, or cannot be read'])
+  t.strictSame(faults, ['none.js is missing or cannot be read'])
   write('other.js')
   writeFileSync(join(folder, 'draft'), 'y')
   renameSync(join(folder, 'draft'), join(folder, 'app.js'))

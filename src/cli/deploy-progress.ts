@@ -45,6 +45,13 @@ export function reportLines({ before, fresh, remark }: DeployReport): string[] {
   return remark === undefined ? lines : [...lines, remark]
 }
 
+function unrecordedNote(release: string, reason: string): string {
+  return (
+    `${release} serves, but the disk has not taken the record of it (${reason}). Make room: it is tried again each ` +
+    'second, and until the log has "release that is live is recorded", a start of the program would serve another release.'
+  )
+}
+
 /**
  * Tells the steps of a deploy or a rollback as they come, and its end.
  * @param url of the public port, for the link to a preview
@@ -58,7 +65,8 @@ export async function tellChange(
   const deployed = await change(event => (json === true ? output.json(event) : output.print(stepOf(event))))
   if (json === true) return output.json({ event: 'done', ...deployed })
   if (deployed.report !== undefined) output.print(...reportLines(deployed.report))
-  const { release, preview } = deployed
+  const { release, preview, unrecorded } = deployed
+  if (unrecorded !== undefined) output.note(unrecordedNote(release, unrecorded))
   if (preview === undefined) return output.print(output.paint('green', `${release} is live`))
   const named = new URL(url)
   // A number has no names below it.

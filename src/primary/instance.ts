@@ -135,7 +135,9 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   const stopsFirst = together(beside, cron)
   const underWay = (): 'DEPLOY_UNDER_WAY' | 'RELOAD_UNDER_WAY' | undefined =>
     deployer.isBusy ? 'DEPLOY_UNDER_WAY' : supervisor.isReloading ? 'RELOAD_UNDER_WAY' : undefined
-  const handover = new Handover({ supervisor, stopsFirst, shutdown, successors, publicPort, underWay, config, log })
+  const unrecorded = (): string | undefined => releases.doubt
+  const ending = { supervisor, stopsFirst, shutdown, successors, publicPort, underWay, unrecorded }
+  const handover = new Handover({ ...ending, config, log })
   const pause: TrafficPause = new TrafficPause(supervisor.edge, log)
   const maintenance: MaintenanceMode = MaintenanceMode.open(folder.maintenanceFile, supervisor.edge, log)
   const startedIn = startFolder()

@@ -13,11 +13,29 @@ export function writeSynced(path: string, text: string): void {
   try {
     fs.writeFileSync(file, `${text}\n`)
     fs.fsyncSync(file)
+  } catch (error) {
+    fs.rmSync(draft, { force: true })
+    throw error
   } finally {
     fs.closeSync(file)
   }
   fs.renameSync(draft, path)
   syncFolder(dirname(path))
+}
+
+/**
+ * Writes over what is there, which takes no more of the disk as long as the text is no longer than the file. A crash of
+ * the machine may leave a mixture of both.
+ */
+export function overwriteSynced(path: string, text: string): void {
+  const file = fs.openSync(path, 'r+')
+  try {
+    const bytes = Buffer.from(`${text}\n`.padEnd(fs.fstatSync(file).size))
+    if (fs.writeSync(file, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error(`${path} is written in part`)
+    fs.fsyncSync(file)
+  } finally {
+    fs.closeSync(file)
+  }
 }
 
 /** Makes renamed and removed files of a folder survive a crash. */

@@ -1,10 +1,10 @@
-import { existsSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import type { ControlError, Deployed } from '#src/control/protocol.js'
 import { ask, Load } from '../helpers/client.js'
-import { Cluster, failureOf } from '../helpers/cluster.js'
+import { Cluster, failureOf, program } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { appThatSays, archiveOf, deploy, folderOf, heldArchive } from '../helpers/releases.js'
 
@@ -192,3 +192,54 @@ for (const BALANCERS of ['1', '0']) {
     t.match(await cluster.stop(), { code: 0 })
   })
 }
+
+void t.test('a rollback that the disk does not record serves all clients, is said, and is recorded later', async t => {
+  const { cluster, client, text } = await twoReleases(t)
+  const { dataDir } = cluster
+  const obstacle = join(dataDir, 'releases', 'state.before.json.new')
+  const live = (): unknown => JSON.parse(readFileSync(join(dataDir, 'releases', 'state.json'), 'utf8'))
+  mkdirSync(obstacle)
+  const { release, unrecorded } = await client.rollback()
+  t.equal(release, 'r1')
+  t.match(unrecorded, /state\.before\.json\.new/)
+  t.equal(await text(), 'one')
+  t.match(live(), { live: 'r2' })
+  t.match(cluster.lines.join('\n'), /release is live but not recorded/)
+  t.match(await failureOf(client.upgrade({ program })), {
+    code: 'UPGRADE_REFUSED',
+    message: /live release is not recorded/,
+  })
+  rmdirSync(obstacle)
+  await cluster.printed(/release that is live is recorded/)
+  t.match(live(), { live: 'r1', previous: 'r2' })
+  cluster.signal('SIGKILL')
+  await cluster.gone()
+  const again = await Cluster.start(t, {
+    APP: folderOf(t, appThatSays('start')),
+    EMBED: 'none',
+    WORKERS: '1',
+    DATA_DIR: dataDir,
+  })
+  t.equal((await ask(again.url, '/')).text, 'one')
+  t.match(await again.stop(), { code: 0 })
+})
+
+void t.test('after a kill before the record the release serves that was live before the rollback', async t => {
+  const { cluster, client, text } = await twoReleases(t)
+  const { dataDir } = cluster
+  const obstacle = join(dataDir, 'releases', 'state.before.json.new')
+  mkdirSync(obstacle)
+  await client.rollback()
+  t.equal(await text(), 'one')
+  cluster.signal('SIGKILL')
+  await cluster.gone()
+  rmdirSync(obstacle)
+  const again = await Cluster.start(t, {
+    APP: folderOf(t, appThatSays('start')),
+    EMBED: 'none',
+    WORKERS: '1',
+    DATA_DIR: dataDir,
+  })
+  t.equal((await ask(again.url, '/')).text, 'two')
+  t.match(await again.stop(), { code: 0 })
+})

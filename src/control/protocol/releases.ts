@@ -101,6 +101,10 @@ export const deployedSchema = z.object({
     })
     .optional()
     .describe('how to reach the release, which clients do not get otherwise'),
+  unrecorded: z
+    .string()
+    .optional()
+    .describe('why the disk has not taken the record of it; until then a start of the program would serve another'),
 })
 
 /** The progress of a deploy or a rollback, before its last event. */

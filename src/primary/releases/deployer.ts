@@ -84,6 +84,7 @@ export class Deployer implements Service {
 
   /** Gives up an installation that is under way. */
   stop(): Promise<void> {
+    this.#releaser.stop()
     this.#stopping.abort(new ControlError('STOPPING'))
     return Promise.resolve()
   }

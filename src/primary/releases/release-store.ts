@@ -2,8 +2,9 @@ import { randomUUID } from 'node:crypto'
 import fs from 'node:fs'
 import { dirname, join } from 'node:path'
 import { syncFolder, writeSynced } from '../../process/synced-file.js'
-import { damageOf, envIn, recordIn, stateFrom, type ReleaseRecord, type ReleaseState } from './release-records.js'
+import { damageOf, envIn, recordIn, type ReleaseRecord } from './release-records.js'
 import { STARTED } from './release-switch.js'
+import { StateFile } from './state-file.js'
 
 /** A release that is being made; nobody runs it. */
 export interface Draft {
@@ -17,9 +18,6 @@ const KEPT = 5
 /** Records of releases that were taken back are small. */
 const KEPT_RECORDS = 10
 
-const STATE = 'state.json'
-const STATE_BEFORE = 'state.before.json'
-
 const DRAFT = '.new-'
 /** The copy of the app that the program was started with. */
 const STARTED_COPY = 'started'
@@ -28,23 +26,28 @@ const GONE = '.gone-'
 
 /**
  * The releases on disk: `DATA_DIR/releases/ID` with `app/`, `release.json` and `env.json`, and `started`, the app as it was
- * before the first deploy. The name of a release
- * appears when it is whole, and nothing in it changes from then on but its outcome. `state.json` names the live one;
- * it is replaced in one step, so a crash leaves the old name or the new one. `state.before.json` is the one before, for a
- * disk that has lost what it said it had.
+ * before the first deploy. The name of a release appears when it is whole, and nothing in it changes from then on but its
+ * outcome. `state.json` names the live one.
  */
 export class ReleaseStore {
-  #state: ReleaseState = { live: STARTED, last: 0 }
+  readonly #file: StateFile
   /** Before, nobody waits for this process. */
   #isInUse = false
 
   #damage: string | undefined
 
-  private constructor(readonly folder: string) {}
+  private constructor(readonly folder: string) {
+    this.#file = new StateFile(folder)
+  }
 
   /** Why what was live at the end of the last run is not served; undefined if it is. */
   get damage(): string | undefined {
     return this.#damage
+  }
+
+  /** Why what is live is not on the disk yet, so that a start of the program would serve another release. */
+  get doubt(): string | undefined {
+    return this.#file.doubt
   }
 
   /** Removes what a deploy that was cut short has left. @throws {Error} names a file that cannot be read */
@@ -60,7 +63,7 @@ export class ReleaseStore {
       if (name === DRAFT + STARTED_COPY) continue
       if (name.startsWith(DRAFT) || name.startsWith(GONE)) store.#remove(join(folder, name))
     }
-    if (store.#state.startedIsKept !== true) store.#remove(join(folder, STARTED_COPY))
+    if (store.#file.state.startedIsKept !== true) store.#remove(join(folder, STARTED_COPY))
     for (const { id, outcome } of store.list()) {
       if (outcome === 'installed') store.takenBack(id, 'its deploy was cut short')
     }
@@ -69,11 +72,11 @@ export class ReleaseStore {
   }
 
   get live(): string {
-    return this.#state.live
+    return this.#file.state.live
   }
 
   get previous(): string | undefined {
-    return this.#state.previous
+    return this.#file.state.previous
   }
 
   /** All that are known, the newest first. */
@@ -97,7 +100,7 @@ export class ReleaseStore {
   filesOf(id: string): string | undefined {
     const record = this.get(id)
     if (id === STARTED || record?.files === STARTED) {
-      return this.#state.startedIsKept === true ? join(this.folder, STARTED_COPY) : undefined
+      return this.#file.state.startedIsKept === true ? join(this.folder, STARTED_COPY) : undefined
     }
     return record && join(this.folder, record.files ?? id, 'app')
   }
@@ -110,7 +113,7 @@ export class ReleaseStore {
   /** From now on the draft is what `start` runs. */
   keepStarted(): void {
     fs.renameSync(this.startedDraft(), join(this.folder, STARTED_COPY))
-    this.#write({ ...this.#state, startedIsKept: true })
+    this.#file.write({ ...this.#file.state, startedIsKept: true })
   }
 
   /** The variables that are pinned to it. */
@@ -125,8 +128,8 @@ export class ReleaseStore {
       fs.mkdirSync(this.folder, { recursive: true, mode: 0o700 })
       syncFolder(dirname(this.folder))
     }
-    const id = `r${this.#state.last + 1}`
-    this.#write({ ...this.#state, last: this.#state.last + 1 })
+    const id = `r${this.#file.state.last + 1}`
+    this.#file.write({ ...this.#file.state, last: this.#file.state.last + 1 })
     const folder = join(this.folder, DRAFT + id, 'app')
     fs.mkdirSync(folder, { recursive: true, mode: 0o755 })
     return { id, folder }
@@ -155,18 +158,31 @@ export class ReleaseStore {
     syncFolder(this.folder)
   }
 
-  /** From now on it is what a start of the program serves. */
+  /**
+   * From now on it is what a start of the program serves.
+   * @throws {Error} it could not be recorded. One that was live before is live all the same, see `doubt`
+   */
   setLive(id: string): void {
-    const { live } = this.#state
+    const { live, previous } = this.#file.state
     const record = this.get(id)
-    if (record !== undefined) this.#rewrite({ ...record, outcome: 'live' })
-    this.#write({ ...this.#state, live: id, previous: live === id ? this.#state.previous : live })
-    this.prune()
+    const state = { ...this.#file.state, live: id, previous: live === id ? previous : live }
+    if (record === undefined || record.outcome === 'live') {
+      this.#file.hold(state)
+    } else {
+      this.#rewrite({ ...record, outcome: 'live' })
+      this.#file.write(state)
+    }
+    if (this.doubt === undefined) this.prune()
+  }
+
+  /** Tries again to record what is live. */
+  record(): void {
+    if (this.doubt !== undefined) this.#file.hold(this.#file.state)
   }
 
   /** The release in preview, if its files are there. */
   get preview(): string | undefined {
-    const { preview } = this.#state
+    const { preview } = this.#file.state
     return preview !== undefined && this.has(preview) ? preview : undefined
   }
 
@@ -174,11 +190,11 @@ export class ReleaseStore {
   setPreviewed(id: string): void {
     const record = this.get(id)
     if (record?.outcome === 'installed') this.#rewrite({ ...record, outcome: 'previewed' })
-    this.#write({ ...this.#state, preview: id })
+    this.#file.write({ ...this.#file.state, preview: id })
   }
 
   endPreview(id: string): void {
-    if (this.#state.preview === id) this.#write({ ...this.#state, preview: undefined })
+    if (this.#file.state.preview === id) this.#file.write({ ...this.#file.state, preview: undefined })
   }
 
   /** Keeps the record of a release that has failed, and removes its files. */
@@ -196,7 +212,7 @@ export class ReleaseStore {
 
   /** Removes the oldest, but never what is live, what was live before, or what one of those kept needs. */
   prune(): void {
-    const { live, previous } = this.#state
+    const { live, previous } = this.#file.state
     const all = this.list()
     const good = all.filter(({ outcome }) => outcome !== 'taken-back')
     const kept = new Set([live, previous, ...good.slice(0, KEPT).map(({ id }) => id)])
@@ -240,45 +256,26 @@ export class ReleaseStore {
   }
 
   #readState(): void {
-    const path = join(this.folder, STATE)
-    if (!fs.existsSync(path)) return
-    try {
-      this.#state = stateFrom(path)
-    } catch (error) {
-      this.#state = this.#stateBefore(error as Error)
-    }
-    // A state that is older than its releases may not know the number of the last one.
+    if (!fs.existsSync(this.#file.path)) return
     const numbers = fs.readdirSync(this.folder).flatMap(name => (isId(name) ? numberOf(name) : []))
-    this.#state = { ...this.#state, last: Math.max(this.#state.last, ...numbers) }
-    this.#requireWhole(path)
-  }
-
-  #stateBefore(error: Error): ReleaseState {
-    const before = join(this.folder, STATE_BEFORE)
-    if (!fs.existsSync(before)) throw error
-    this.#damage = `${error.message}; the state before it is used`
-    return stateFrom(before)
+    this.#damage = this.#file.read(Math.max(0, ...numbers))
+    this.#requireWhole()
   }
 
   /** A release that a power cut has damaged is not served. The release before is whole. */
-  #requireWhole(path: string): void {
-    const { live, previous } = this.#state
+  #requireWhole(): void {
+    const { state } = this.#file
+    const { live, previous } = state
     const damage = live === STARTED ? undefined : damageOf(this.folder, live)
     if (damage === undefined) return
     const isBeforeWhole =
       previous === STARTED || (previous !== undefined && damageOf(this.folder, previous) === undefined)
-    if (previous === undefined || !isBeforeWhole) throw new Error(`${path} names ${live}, which ${damage}`)
+    if (previous === undefined || !isBeforeWhole) throw new Error(`${this.#file.path} names ${live}, which ${damage}`)
     this.#damage = `live release ${live} ${damage}; ${previous} is served`
-    this.#write({ ...this.#state, live: previous, previous: undefined })
+    this.#file.write({ ...state, live: previous, previous: undefined })
     if (!fs.existsSync(join(this.folder, live))) return
     const record = this.get(live) ?? { id: live, at: Date.now(), source: 'unknown' }
     this.#rewrite({ ...record, outcome: 'taken-back', reason: `it ${damage}` })
-  }
-
-  #write(state: ReleaseState): void {
-    writeSynced(join(this.folder, STATE_BEFORE), JSON.stringify(this.#state))
-    writeSynced(join(this.folder, STATE), JSON.stringify(state))
-    this.#state = state
   }
 }
 

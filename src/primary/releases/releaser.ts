@@ -5,6 +5,7 @@ import type { Logger } from '../../process/log.js'
 import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
 import type { Stage } from '../plan/deployment.js'
 import type { Fault } from './fault.js'
+import { LateRecord } from './late-record.js'
 import type { ReleaseRunner } from './release-runner.js'
 import type { ReleaseStore } from './release-store.js'
 import type { Comparison, Switching } from './release-switch.js'
@@ -30,8 +31,16 @@ const LAST_FIGURES_MS = 200
 export class Releaser {
   /** The release that is on its way to the clients, or is being taken back from them. */
   #change: { release: string; end: Promise<unknown> } | undefined
+  readonly #lateRecord: LateRecord
 
-  constructor(private readonly options: ReleaserOptions) {}
+  constructor(private readonly options: ReleaserOptions) {
+    this.#lateRecord = new LateRecord(options.store, options.log)
+  }
+
+  /** Records what is live for the last time, if that is not on the disk yet. */
+  stop(): void {
+    this.#lateRecord.stop()
+  }
 
   /** Whether a release is on its way to the clients, or is being taken back from them. */
   get isChanging(): boolean {
@@ -79,10 +88,13 @@ export class Releaser {
         live: comparison => {
           const report = comparison && reportOf(comparison)
           store.setLive(to)
+          const unrecorded = this.#lateRecord.expect()
           this.#change = undefined
           log.info({ release: to, ...report }, 'release is live')
           // A request that comes after the answer gets the new release.
-          void this.routed().then(() => resolve({ release: to, ...(report && { report }) }))
+          void this.routed().then(() =>
+            resolve({ release: to, ...(report && { report }), ...(unrecorded && { unrecorded }) }),
+          )
         },
         takenBack: (fault, comparison) => {
           this.#record(to, () => store.takenBack(to, fault.reason))
@@ -115,7 +127,7 @@ export class Releaser {
     told({ event: 'previewing', release })
     return new Promise((resolve, reject) => {
       const ready = (): void => {
-        store.setPreviewed(release)
+        this.#record(release, () => store.setPreviewed(release))
         log.info({ release }, 'release is in preview: only clients that ask for it get it')
         const preview = { host: `${release}.preview`, link: `/?${PREVIEW}=${previewTokenOf(release, previewKey)}` }
         void this.routed().then(() => resolve({ release, preview }))

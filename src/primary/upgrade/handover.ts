@@ -27,6 +27,8 @@ export interface HandoverParts {
   publicPort: PublicPort
   /** A command that is to end before: what it changes would end with this instance. */
   underWay: () => 'DEPLOY_UNDER_WAY' | 'RELOAD_UNDER_WAY' | undefined
+  /** Why the disk does not know what is live: the other version would serve another release. */
+  unrecorded: () => string | undefined
   /** Where commands look for an upgrade when nobody takes them, and how long requests in flight may take by default. */
   config: { readonly dataDir: string; readonly shutdownTimeoutMs: number }
   log: Logger
@@ -62,6 +64,12 @@ export class Handover {
     if (underWay !== undefined) throw new ControlError(underWay)
     const fault = programFault(file.program)
     if (fault !== undefined) throw new ControlError('UPGRADE_REFUSED', { message: `nothing has changed: ${fault}` })
+    const doubt = this.parts.unrecorded()
+    if (doubt !== undefined) {
+      throw new ControlError('UPGRADE_REFUSED', {
+        message: `nothing has changed: the live release is not recorded: ${doubt}`,
+      })
+    }
     if (supervisor.phase !== 'serving') throw new ControlError('UPGRADE_REFUSED', { message: 'nothing is served yet' })
     this.#isPreparing = true
     try {

@@ -47,8 +47,8 @@ export function reportLines({ before, fresh, remark }: DeployReport): string[] {
 
 function unrecordedNote(release: string, reason: string): string {
   return (
-    `${release} serves, but the disk has not taken the record of it (${reason}). Make room: it is tried again each ` +
-    'second, and until the log has "release that is live is recorded", a start of the program would serve another release.'
+    `${release} serves, but could not be recorded (${reason}). Make room on the disk: Outpost tries again each second. ` +
+    'Until the log says "release that is live is recorded", a restart of the program would serve another release.'
   )
 }
 

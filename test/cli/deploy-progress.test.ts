@@ -14,8 +14,6 @@ void t.test('a release that serves but is not recorded is said beside the result
     Promise.resolve({ release: 'r1', unrecorded: 'ENOSPC: no space left on device' })
   await tellChange({ output } as unknown as Context, {}, change)
   t.strictSame(printed, ['r1 is live'])
-  t.match(notes, [
-    /^r1 serves, but the disk has not taken the record of it \(ENOSPC: no space left on device\)\. Make room/,
-  ])
+  t.match(notes, [/^r1 serves, but could not be recorded \(ENOSPC: no space left on device\)\. Make room/])
   t.end()
 })

@@ -104,7 +104,9 @@ export const deployedSchema = z.object({
   unrecorded: z
     .string()
     .optional()
-    .describe('why the disk has not taken the record of it; until then a start of the program would serve another'),
+    .describe(
+      'why the release is not recorded on the disk yet; until it is, a start of the program would serve another',
+    ),
 })
 
 /** The progress of a deploy or a rollback, before its last event. */

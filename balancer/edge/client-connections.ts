@@ -10,6 +10,7 @@ import { CarriedConnections } from './carried-connections.js'
 import { connectionToCut, isIdle } from './spare-connection.js'
 import { identify } from './identify.js'
 import type { BalancerOptions } from '../options.js'
+import type { OpenConnection, Reader } from './reader.js'
 import { reset } from '../transports/reset.js'
 import { TrustedProxies } from './trusted-proxies.js'
 
@@ -28,15 +29,7 @@ export interface RequestSender {
   account: ClientAccount
 }
 
-/** The other end of a connection. */
-export interface Reader {
-  readonly peer: ClientIdentity
-  /** The account of the peer, which may be a proxy with many clients. */
-  readonly account: ClientAccount
-  readonly isProxy: boolean
-}
-
-interface ClientConnection extends Reader {
+interface ClientConnection extends OpenConnection {
   isUpgraded: boolean
   /** The bytes read when it was last looked at as one that could be closed. */
   bytesSeen: number
@@ -84,7 +77,9 @@ export class ClientConnections {
     return this.#clients.keys()
   }
 
-  /** Called when a connection has closed. */
+  /** Called when requests are read from a connection, when it is upgraded, and when it has closed. */
+  onServed: (socket: Socket, reader: Reader) => void = () => undefined
+  onUpgraded: (socket: Socket, reader: Reader) => void = () => undefined
   onLeft: (socket: Socket, reader: Reader) => void = () => undefined
 
   /** The client at this address, whether it has a connection or not. */
@@ -93,7 +88,7 @@ export class ClientConnections {
   }
 
   /** The reader of what is written to an open connection. */
-  readerOf(socket: Socket): Reader | undefined {
+  readerOf(socket: Socket): OpenConnection | undefined {
     return this.#clients.get(socket)
   }
 
@@ -118,7 +113,9 @@ export class ClientConnections {
   /** The connection is upgraded from now on. */
   noteUpgrade(socket: Socket): void {
     const connection = this.#clients.get(socket)
-    if (connection !== undefined) connection.isUpgraded = true
+    if (connection === undefined) return
+    connection.isUpgraded = true
+    this.onUpgraded(socket, connection)
   }
 
   /** Returns a connection to the server, which had released it for an upgrade. */
@@ -129,6 +126,7 @@ export class ClientConnections {
       this.#carried.end(socket, connection.account)
     }
     this.#serve(socket)
+    if (connection !== undefined) this.onServed(socket, connection)
   }
 
   /**
@@ -170,10 +168,12 @@ export class ClientConnections {
       return
     }
     account.connected(socket)
-    this.#clients.set(socket, { peer, account, isProxy, isUpgraded: false, bytesSeen: 0 })
+    const connection = { peer, account, isProxy, isUpgraded: false, bytesSeen: 0 }
+    this.#clients.set(socket, connection)
     // A listener of `once` would take three objects more for each connection, however long it is open.
     socket.on('close', () => this.#left(socket))
     this.#serve(socket)
+    this.onServed(socket, connection)
   }
 
   #left(socket: Socket): void {

@@ -12,7 +12,6 @@ import type { BalancerOptions } from '../options.js'
 import type { Dispatcher } from '../requests/dispatcher.js'
 import { Exchange } from '../requests/exchange.js'
 import { Handshake } from '../requests/handshake.js'
-import { hasBody } from '../requests/request-body.js'
 import { ClientConnections } from './client-connections.js'
 import { ConnectionRefusals, responseInProgress } from './connection-refusals.js'
 import { headWithoutUpgrade } from './declined-upgrade.js'
@@ -21,10 +20,12 @@ import { answerPreviewLink } from './preview-link.js'
 import { Pipeline } from './pipeline.js'
 import { givenRequestId } from './given-request-id.js'
 import { refusalOf, upgradeRefusalOf } from './request-guard.js'
+import { ReadTurns } from './read-turns.js'
 import { joinSmallChunks } from './small-chunks.js'
 import { StalledClients } from './stalled-clients.js'
 import { SystemQueues } from './system-queues.js'
 import { UnreadShares } from './unread-shares.js'
+import { offersOther, offersWebSocket, ONLY_UPGRADES } from './upgrade-offers.js'
 
 /** The kernel takes less where it allows less. In a queue that is full, a flood delays everybody else by seconds. */
 const BACKLOG = 4_096
@@ -44,6 +45,7 @@ export class Listener {
   readonly #connections: ClientConnections
   readonly #stalled: StalledClients
   readonly #unread: UnreadShares
+  readonly #turns: ReadTurns
   #maxUpgraded: number
   readonly #pipeline: Pipeline
   readonly #refusals: ConnectionRefusals
@@ -67,8 +69,15 @@ export class Listener {
     this.#stalled = new StalledClients(() => connections.sockets(), options)
     this.#stalled.start()
     this.#unread = new UnreadShares(connections, new SystemQueues(), options)
-    connections.onLeft = (socket, reader) => this.#unread.left(socket, reader)
+    this.#turns = new ReadTurns(connections)
+    connections.onServed = (socket, reader) => this.#turns.served(socket, reader)
+    connections.onUpgraded = (socket, reader) => this.#turns.upgraded(socket, reader)
+    connections.onLeft = (socket, reader) => {
+      this.#unread.left(socket, reader)
+      this.#turns.left(socket, reader)
+    }
     this.#unread.start()
+    this.#turns.start()
   }
 
   /** The open connections of clients. */
@@ -113,6 +122,7 @@ export class Listener {
     await this.#connections.close(deadlineMs)
     this.#stalled.stop()
     this.#unread.stop()
+    this.#turns.stop()
   }
 
   #createServer(): http.Server {
@@ -258,26 +268,6 @@ export class Listener {
     socket.unshift(Buffer.concat([headWithoutUpgrade(request), head]))
     this.#connections.serveAgain(socket as Socket)
   }
-}
-
-function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolean {
-  return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1
-}
-
-/** Whether the client offers a protocol other than WebSocket. A form of HTTP would hide its requests from the edge. */
-function offersOther({ method, headers, httpVersionMinor }: IncomingMessage): boolean {
-  return method === 'GET' && httpVersionMinor === 1 && !FORM_OF_HTTP.test(headers.upgrade ?? '')
-}
-
-const FORM_OF_HTTP = /(?:^|,)\s*(?:h2|h3|http|tls)/i
-
-/**
- * A body that comes with an offer to upgrade belongs to the request. Node 26 would stop reading at its start, so the
- * offer is declined before. Without a body it is declined later, since Node loses what a client has sent ahead when it
- * is declined here. Node has this option since 22.21 and 24.9, its types since @types/node 24; older ones ignore it.
- */
-const ONLY_UPGRADES = {
-  shouldUpgradeCallback: (request: IncomingMessage): boolean => offersWebSocket(request) || !hasBody(request),
 }
 
 /**

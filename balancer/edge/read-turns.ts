@@ -1,0 +1,114 @@
+import type { Socket } from 'node:net'
+import { PacedClient } from './paced-client.js'
+import type { OpenConnection, Reader } from './reader.js'
+
+/** How often the event loop is looked at, and how late it is then if one turn of it takes too long. */
+const CHECK_MS = 50
+const LATE_MS = 25
+/** A client that sends less than this from one look to the next is not the reason. */
+const MUCH_BYTES = 256 * 1024
+/** A client is paced for so long after it had to wait last. */
+const PACED_MS = 60_000
+
+/** The open connections, and the client at the other end of each. */
+export interface Readings {
+  sockets(): Iterable<Socket>
+  readerOf(socket: Socket): OpenConnection | undefined
+}
+
+/**
+ * Has the connections of a client take turns when what it sends keeps the event loop busy. Node's parser takes up to two
+ * megabytes of each connection in one turn of the loop, and tells nobody of line breaks or of extensions of chunks. Fifty
+ * connections that are filled with these as fast as a local one goes held up everybody else by a second.
+ */
+export class ReadTurns {
+  readonly #paced = new Map<string, PacedClient>()
+  /** What each connection had read at the last look. Undefined while the event loop is in time. */
+  #seen: Map<Socket, number> | undefined
+  #ofClosed = new Map<string, number>()
+  #lookedAt = 0
+  #timer: NodeJS.Timeout | undefined
+
+  constructor(
+    private readonly connections: Readings,
+    private readonly clock = (): number => performance.now(),
+  ) {}
+
+  start(): void {
+    this.#lookedAt = this.clock()
+    this.#timer ??= setInterval(() => this.check(), CHECK_MS).unref()
+  }
+
+  stop(): void {
+    clearInterval(this.#timer)
+    this.#timer = undefined
+  }
+
+  /** Looks whether the event loop is late, and if it is again, who has sent much meanwhile. */
+  check(): void {
+    const now = this.clock()
+    const lateMs = now - this.#lookedAt - CHECK_MS
+    this.#lookedAt = now
+    for (const [client, paced] of this.#paced) if (now - paced.waitedAt > PACED_MS) this.#end(client, paced)
+    if (lateMs < LATE_MS) {
+      this.#seen = undefined
+      if (this.#ofClosed.size > 0) this.#ofClosed = new Map()
+      return
+    }
+    const bytes = this.#readSinceLastLook()
+    // Whoever is alone delays nobody else.
+    if (bytes.size < 2) return
+    for (const [client, count] of bytes) if (count >= MUCH_BYTES) this.#pace(client, now)
+  }
+
+  /** The server reads requests from this connection from now on. */
+  served(socket: Socket, { account }: Reader): void {
+    this.#paced.get(account.client)?.pace(socket)
+  }
+
+  /** The connection belongs to another protocol from now on. */
+  upgraded(socket: Socket, { account }: Reader): void {
+    this.#paced.get(account.client)?.release(socket)
+  }
+
+  /** A connection has closed. */
+  left(socket: Socket, { account: { client } }: Reader): void {
+    this.#paced.get(client)?.left(socket)
+    if (this.#seen === undefined) return
+    const bytes = socket.bytesRead - (this.#seen.get(socket) ?? 0)
+    this.#ofClosed.set(client, (this.#ofClosed.get(client) ?? 0) + bytes)
+  }
+
+  /** For each client. Nothing at the first look: it is not known what was there before. */
+  #readSinceLastLook(): Map<string, number> {
+    const before = this.#seen
+    const bytes = this.#ofClosed
+    const seen = new Map<Socket, number>()
+    for (const socket of this.connections.sockets()) {
+      const client = this.connections.readerOf(socket)?.account.client
+      if (client === undefined) continue
+      const { bytesRead } = socket
+      seen.set(socket, bytesRead)
+      const since = before === undefined ? 0 : bytesRead - (before.get(socket) ?? 0)
+      bytes.set(client, (bytes.get(client) ?? 0) + since)
+    }
+    this.#seen = seen
+    this.#ofClosed = new Map()
+    return bytes
+  }
+
+  #pace(client: string, now: number): void {
+    if (this.#paced.has(client)) return
+    const paced = new PacedClient(now, this.clock)
+    this.#paced.set(client, paced)
+    for (const socket of this.connections.sockets()) {
+      const reader = this.connections.readerOf(socket)
+      if (reader?.account.client === client && !reader.isUpgraded) paced.pace(socket)
+    }
+  }
+
+  #end(client: string, paced: PacedClient): void {
+    this.#paced.delete(client)
+    paced.end()
+  }
+}

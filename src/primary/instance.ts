@@ -238,7 +238,7 @@ interface BesideParts {
   log: Logger
 }
 
-/** What runs beside the web: the processes of a Procfile, and jobs at their times. */
+/** The commands beside the web: the processes of a Procfile, and jobs at their times. */
 function processesBeside({ config, folder, lifeline, shutdown, placeOf, print, log }: BesideParts): {
   beside: SideProcesses
   cron: CronRunner
@@ -263,7 +263,7 @@ function processesBeside({ config, folder, lifeline, shutdown, placeOf, print, l
   }
 }
 
-/** What takes commands: the socket in DATA_DIR, and ADMIN_PORT if it is set. */
+/** The servers of the control API: the socket in DATA_DIR, and ADMIN_PORT if it is set. */
 function controlServers(
   parts: Omit<Parameters<typeof commandsOf>[0], 'admin'> & { config: Config; tokens: TokenStore },
   socket: string,

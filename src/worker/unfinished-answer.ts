@@ -1,6 +1,6 @@
 import type { ServerResponse } from 'node:http'
 
-/** What Node keeps of the answer's head. */
+/** The head of an answer, as Node keeps it. */
 interface WithHead {
   /** All of it, as it was sent. */
   _header?: string | null

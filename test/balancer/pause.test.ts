@@ -91,7 +91,7 @@ void t.test('requests that wait for a target are held back with the others', asy
   t.equal((await client.response()).status, 200)
 })
 
-void t.test('as many wait as in any waiting room, and one whose client leaves does so no more', async t => {
+void t.test('a pause holds as many requests as any waiting room, and none whose client has left', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { holdLimit: 2 })
   running.balancer.setEdge({ pausedUntil: inAMinute() })

@@ -1,2 +1,2 @@
-/** What BALANCERS is in each way to run. */
+/** The value of BALANCERS for each way to run. */
 export const MODES = { 'default mode': '1', 'mesh mode': '0' } as const

@@ -74,7 +74,7 @@ async function beAClient(url: string, through?: Through): Promise<void> {
   process.send?.({ answered: times.length, lost, p99: at(0.99), longest: at(1) } satisfies Politely)
 }
 
-/** What it saw under an attack, and what without it. */
+/** Its counts under an attack, beside those without one. */
 export function sawOf({ answered, lost, p99, longest }: Politely, alone: Politely): string {
   return (
     `${answered} answered, ${lost} lost, p99 ${p99} ms (without the attack ${alone.p99} ms), ` +

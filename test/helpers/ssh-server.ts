@@ -62,7 +62,7 @@ export class SshServer {
     return new SshServer(folder, port)
   }
 
-  /** What a person types before the command that is to run there. */
+  /** The words that a person types before the command that is to run there. */
   get words(): string[] {
     const options = ['BatchMode=yes', 'IdentitiesOnly=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null']
     const { folder, port } = this

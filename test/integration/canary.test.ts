@@ -66,19 +66,22 @@ for (const BALANCERS of ['1', '0']) {
     const client = await ControlClient.of(cluster.dataDir)
 
     for (const [what, [before, why]] of Object.entries(worse)) {
-      await t.test(`one that ${what} is taken back, and no more than its share of the clients has seen it`, async t => {
-        const load = new Load(cluster.url, '/', 20)
-        const error = await failureOf(deploy(t, cluster, appThatSays('new', before), '20:30'))
-        const { answers } = await load.stop()
-        t.match(error, { code: 'TAKEN_BACK', message: why })
-        t.ok((error.report?.before.requests ?? 0) > 0 && (error.report?.fresh.requests ?? 0) > 0, 'both have figures')
-        const seen = answers.filter(isNew).length
-        t.ok(seen > 0 && seen <= answers.length * 0.2 + 11, `${seen} of ${answers.length}`)
-        const bad = answers.filter(({ status }) => status >= 500).length
-        t.ok(bad <= answers.length * 0.2 + 11, `${bad} bad ones`)
-        const after = await Promise.all(Array.from({ length: 20 }, () => ask(cluster.url, '/')))
-        t.strictSame([...new Set(after.map(({ status, text }) => `${status} ${text}`))], ['200 old'])
-      })
+      await t.test(
+        `a release that ${what} is taken back, and no more than its share of the clients has seen it`,
+        async t => {
+          const load = new Load(cluster.url, '/', 20)
+          const error = await failureOf(deploy(t, cluster, appThatSays('new', before), '20:30'))
+          const { answers } = await load.stop()
+          t.match(error, { code: 'TAKEN_BACK', message: why })
+          t.ok((error.report?.before.requests ?? 0) > 0 && (error.report?.fresh.requests ?? 0) > 0, 'both have figures')
+          const seen = answers.filter(isNew).length
+          t.ok(seen > 0 && seen <= answers.length * 0.2 + 11, `${seen} of ${answers.length}`)
+          const bad = answers.filter(({ status }) => status >= 500).length
+          t.ok(bad <= answers.length * 0.2 + 11, `${bad} bad ones`)
+          const after = await Promise.all(Array.from({ length: 20 }, () => ask(cluster.url, '/')))
+          t.strictSame([...new Set(after.map(({ status, text }) => `${status} ${text}`))], ['200 old'])
+        },
+      )
     }
 
     await t.test('a client that asks the new release only for what fails does not have it taken back', async t => {

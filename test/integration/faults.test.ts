@@ -71,7 +71,7 @@ for (const { env, says } of faults) {
 
 for (const BALANCERS of ['1', '0']) {
   void t.test(
-    `of two instances that bind the same port at once, one exits with a message, with BALANCERS=${BALANCERS}`,
+    `one of two instances that bind the same port at once exits with a message, with BALANCERS=${BALANCERS}`,
     async t => {
       const PORT = String(await freePort())
       const both = [

@@ -93,7 +93,7 @@ async function trailerOf(client: RawConnection): Promise<Buffer> {
   return client.unread
 }
 
-/** What a client has got when its connection ends, though more was announced. */
+/** The part of an answer that has arrived when its connection ends, though more was announced. */
 async function unfinished(port: number, path: string): Promise<string> {
   const client = await RawConnection.open(port)
   await client.write(requestBytes(`GET ${path}`)).closed

@@ -17,7 +17,7 @@ const withLock = {
   Procfile: 'release: sleep 60\n',
 }
 
-/** What goes on when the primary is killed: an event of the deploy, or the change of a file of the releases. */
+/** The moment at which the primary is killed: an event of the deploy, or the change of a file of the releases. */
 type Moment = {
   readonly on: DeployProgress['event']
   readonly stages?: string

@@ -45,7 +45,7 @@ for (const BALANCERS of ['1', '0']) {
       t.equal(await textOf({ host: 'r2.preview.localhost' }), 'newer')
     })
 
-    await t.test('it is made live under load, without a lost request', async t => {
+    await t.test('a preview is made live under load, without a lost request', async t => {
       const load = new Load(cluster.url, '/', 4)
       t.match(await client.activate('r2'), { release: 'r2' })
       t.equal(await textOf(), 'newer')
@@ -56,7 +56,7 @@ for (const BALANCERS of ['1', '0']) {
       t.match(await failureOf(client.activate('r9')), { code: 'UNKNOWN_RELEASE' })
     })
 
-    await t.test('one that does not start is taken back, and nothing has changed', async t => {
+    await t.test('a preview that does not start is taken back, and nothing has changed', async t => {
       const error = await failureOf(
         client.deploy(
           archiveOf(folderOf(t, { 'app.mjs': 'throw new Error("broken")', 'package.json': '{"main":"app.mjs"}' })),

@@ -68,7 +68,7 @@ void t.test('processes of a Procfile run beside the web', async t => {
     t.strictSame((await client.status()).wanted.processes, { worker: 1, stubborn: 0 })
   })
 
-  await t.test('one that is killed is started again, and nothing of it is left', async t => {
+  await t.test('a process that is killed is started again, and nothing of it is left', async t => {
     process.kill(first.pid, 'SIGKILL')
     const second = await up(2)
     await gone(first)
@@ -109,7 +109,7 @@ void t.test('processes of a Procfile run beside the web', async t => {
     t.match(await failureOf(client.scale({ processes: { mailer: 1 } })), { code: 'UNKNOWN_PROCESS', message: /worker/ })
   })
 
-  await t.test('one that ignores SIGTERM is killed at the deadline', async t => {
+  await t.test('a process that ignores SIGTERM is killed at the deadline', async t => {
     await client.scale({ processes: { stubborn: 1 } })
     const pid = Number(/stubborn start (\d+)/.exec(await cluster.printed(/^\[stubborn\.1\] stubborn start \d+/))?.[1])
     await client.scale({ processes: { stubborn: 0 } })
@@ -118,7 +118,7 @@ void t.test('processes of a Procfile run beside the web', async t => {
     t.pass()
   })
 
-  await t.test('it ends with the program', async t => {
+  await t.test('a process of the Procfile ends with the program', async t => {
     const last = upsOf(cluster).filter(({ pid }) => isAlive(pid))
     t.equal(last.length, 1)
     t.match(await cluster.stop(), { code: 0 })

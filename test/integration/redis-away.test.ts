@@ -34,14 +34,14 @@ void t.test('an instance recovers whenever Redis was away', async t => {
   }
   t.ok(await known())
 
-  await t.test('it recovers after Redis hung', async t => {
+  await t.test('an instance recovers after Redis hung', async t => {
     redis.freeze()
     await unavailable(t, cluster, someone)
     redis.thaw()
     await until(known, 'it to be well again', 10_000)
   })
 
-  await t.test('it recovers after Redis is killed', async t => {
+  await t.test('an instance recovers after Redis is killed', async t => {
     await redis.kill()
     await unavailable(t, cluster, someone)
     await redis.start()

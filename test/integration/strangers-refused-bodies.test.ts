@@ -8,7 +8,7 @@ const ROUNDS = 10
 const PIECE = Buffer.alloc(65_536, 'x')
 const PIECES = 300
 
-/** What a client gets that sends its body on until there is an answer; undefined if that is lost with the connection. */
+/** The status for a client that sends its body on until it is answered; undefined if the answer is lost. */
 async function answerTo(port: number, path: string): Promise<number | undefined> {
   const client = await RawConnection.open(port)
   client.socket.on('error', () => undefined)

@@ -12,7 +12,7 @@ function start(t: Test, APP: string, env: Record<string, string>): Promise<Clust
 
 for (const [mode, BALANCERS] of Object.entries(MODES)) {
   void t.test(
-    `what an app keeps in the memory of each worker is in the log once, with the remedy, in ${mode}`,
+    `state that an app keeps in the memory of each worker is in the log once, with the remedy, in ${mode}`,
     async t => {
       const cluster = await start(t, 'local-state.cjs', { BALANCERS })
       for (const path of ['/', '/', '/', '/', '/socket.io/?EIO=4&transport=polling']) await ask(cluster.url, path)

@@ -1,7 +1,7 @@
 import t from 'tap'
 import { PoolDemand, type DemandFacts } from '#src/primary/pool-demand.js'
 
-/** What the pool is told to need, beside requests. */
+/** The reason, beside requests, for which the pool is told to have a worker. */
 function needOf(facts: { isAsleep?: boolean; waiting?: number; cronJob?: string }): string | undefined {
   let told: string | undefined
   const pool = {

@@ -41,7 +41,7 @@ const BAD: Record<string, [files: Record<string, string>, why: RegExp]> = {
   ],
 }
 
-/** What one client has got. */
+/** The answers that one client has got. */
 class Client {
   answered = 0
   errors = 0
@@ -98,7 +98,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
     const env = { APP, BALANCERS, WORKERS: '2', KEEP_WARM: '0', RATE_LIMIT_MAX: '0', START_TIMEOUT_MS: '5000' }
     const cluster = await Cluster.start(t, env)
     for (const [what, [files, why]] of Object.entries(BAD)) {
-      await t.test(`one that ${what}`, async t => {
+      await t.test(`a release that ${what}`, async t => {
         const crowd = new Crowd(cluster.url)
         const begun = performance.now()
         const error = await failureOf(deploy(t, cluster, files, STAGES))

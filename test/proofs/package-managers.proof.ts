@@ -14,7 +14,7 @@ const FETCH_MS = 30_000
 
 /** The command of a package manager, in the version that a lockfile is for. */
 interface Manager {
-  /** What a person knows it as. */
+  /** The name that a person knows. */
   readonly name: string
   readonly command: string
   readonly from: string

@@ -21,7 +21,7 @@ function writeTogether(socket: ChannelSocket, ...pieces: Array<string | Buffer>)
   socket.uncork()
 }
 
-void t.test('what is written together and fits into a frame goes in one', t => {
+void t.test('pieces that are written together and fit into a frame go in one', t => {
   const { socket, frames, sent } = channel()
   const body = Buffer.alloc(MAX_FRAME_BYTES - 100, 'b')
   writeTogether(socket, 'head caf\xe9 ', body)

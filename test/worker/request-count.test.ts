@@ -65,8 +65,8 @@ void t.test('an answer that is closed is not kept from the collections of young 
     }
   }
   serve(2_000)
-  // What is in the old space now, a Set's table for one, would keep all that is reached from it until the next whole
-  // collection.
+  // Objects that are in the old space now, such as the table of a Set, would keep all that is reached from them until
+  // the next whole collection.
   collectAll()
   const before = oldBytes()
   serve(40_000)

@@ -41,7 +41,7 @@ void t.test('a request is noted from the call of the app to the close of its ans
   )
 })
 
-void t.test('what has no slot left is not noted, and a file that cannot be made fails nothing', t => {
+void t.test('a request without a slot is not noted, and a file that cannot be made fails nothing', t => {
   const path = join(temporaryFolder(t), 'notes')
   const notes = new RequestNotes(path)
   notes.goOn()

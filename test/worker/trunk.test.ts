@@ -335,7 +335,7 @@ void t.test('a channel is a socket to the app', async t => {
   t.strictSame(seen, [true, false, 'open', true, true])
 })
 
-void t.test('what a balancer sends to measure the event loop comes back', async t => {
+void t.test('a ping, by which a balancer measures the event loop, comes back', async t => {
   const target = await FramedTarget.start(t, 'a', (_request, response) => response.end('never asked'))
   const socket = net.connect(framesPathOf(target.socketPath))
   t.teardown(() => socket.destroy())

@@ -16,7 +16,7 @@ subscribe('http.server.request.start', message => {
 
 const door = { owns: () => false, handleRequest: () => undefined, handleUpgrade: () => undefined }
 
-void t.test('who observes the servers of a process sees the requests of clients, and no health check', async t => {
+void t.test('observers of the servers of a process see the requests of clients, and no health check', async t => {
   const app = http.createServer(({ url }, response) => void response.end(url))
   const path = socketPathFor(t)
   const config = { maxHeaderBytes: 16_384, healthPath: undefined }

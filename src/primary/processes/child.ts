@@ -48,7 +48,7 @@ export class Child {
   /** The last output of the process, for the report of its end. */
   readonly lastLines: readonly string[]
   readonly exited: Promise<void>
-  /** All that the process has printed was read. Its end comes earlier. */
+  /** Resolves when all output of the process has been read, which is after its end. */
   readonly printed: Promise<void>
 
   private constructor(

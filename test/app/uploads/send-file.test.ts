@@ -16,7 +16,7 @@ const access = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', re
 /** The behaviour of an object's body after its headers were sent. */
 let fate: (response: http.ServerResponse) => void = () => undefined
 
-/** What an answer of the storage waits for. */
+/** Answers of the storage wait for it. */
 let begin = Promise.resolve()
 
 const s3 = http.createServer((request, response) => void begin.then(() => answer(request, response)))

@@ -62,7 +62,7 @@ for (const [where, start] of Object.entries(settings)) {
     t.equal((await client.write(CHUNKED + chunksOf('more', 4) + END).response()).status, 200, 'the connection is kept')
   })
 
-  void t.test(`who sends very many chunks of a byte is cut, and others are not, ${where}`, async t => {
+  void t.test(`a client that sends very many chunks of a byte is cut, and others are not, ${where}`, async t => {
     const running = await start(t, new Recorder())
     const clients = await Promise.all(Array.from({ length: 8 }, () => RawConnection.open(running.port, '127.0.0.2')))
     t.teardown(() => clients.forEach(each => each.destroy()))

@@ -56,7 +56,7 @@ class Stage {
   }
 }
 
-void t.test('who delays the requests of others gets as many places as cause the delay that is wanted', t => {
+void t.test('a client that delays others gets as many places as cause the delay that is allowed', t => {
   const stage = new Stage(t)
   const { clock, transport } = stage
   transport.delayMs = 400
@@ -74,7 +74,7 @@ void t.test('who delays the requests of others gets as many places as cause the 
   t.end()
 })
 
-void t.test('what a client has in flight when another one comes is not cut back before it delays anybody', t => {
+void t.test('the requests of a client are not cut back for another one before they delay anybody', t => {
   const stage = new Stage(t)
   const { clock, transport } = stage
   stage.ask(HOG, 50)

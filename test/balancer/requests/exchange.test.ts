@@ -420,7 +420,7 @@ void t.test('when others have all of the memory for pipelined requests, a new cl
   const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 200_000 })
   const hogs: RawConnection[] = []
   for (let last = 2; last < 12; last += 1) {
-    // Whoever is over its share is cut, so each client takes what it can get by one connection after the other.
+    // A client over its share is cut, so each takes as much as it can get by one connection after the other.
     for (let i = 0; i < 12; i += 1) {
       const hog = await RawConnection.open(running.port, `127.0.0.${last}`)
       t.teardown(() => hog.destroy())
@@ -442,7 +442,7 @@ void t.test('when others have all of the memory for pipelined requests, a new cl
   t.ok(hogs.indexOf(lost().find(hog => !before.includes(hog))!) < 12, 'of the client with most')
 })
 
-void t.test('what a client over its share has sent in one piece is passed over', async t => {
+void t.test('the rest of a piece is passed over when its client is over its share', async t => {
   const target = await FakeTarget.start(t, 'a', request => void request.resume())
   let parsed = 0
   class Counted extends http.IncomingMessage {

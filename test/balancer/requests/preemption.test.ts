@@ -34,7 +34,7 @@ void t.test('a request whose body is on its way gives its place first, whatever 
   t.end()
 })
 
-void t.test('of those that wait for answers, one that its client may send again gives its place', t => {
+void t.test('a waiting request that its client may send again gives its place before others do', t => {
   for (const head of ['GET', 'HEAD', 'OPTIONS', 'POST key']) {
     const order = request('order', 60_000, 'POST', holding(40))
     t.equal(nameOf(NEWCOMER, [], [order, request('safe', 500, head)]), 'safe', head)
@@ -42,15 +42,18 @@ void t.test('of those that wait for answers, one that its client may send again 
   t.end()
 })
 
-void t.test('one that the app may have carried out gives its place if there is no other, after five seconds', t => {
-  for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
-    t.equal(nameOf(NEWCOMER, [], [request('order', 4_999, method)]), undefined, `${method} is left to the app`)
-    t.equal(nameOf(NEWCOMER, [], [request('order', 5_000, method)]), 'order', `${method} hangs`)
-    const young = request('page', 499, 'GET')
-    t.equal(nameOf(NEWCOMER, [], [request('order', 4_999, method), young]), undefined, 'nor is another cut too soon')
-  }
-  t.end()
-})
+void t.test(
+  'a request that the app may have carried out gives its place after five seconds, if there is no other',
+  t => {
+    for (const method of ['POST', 'PUT', 'PATCH', 'DELETE']) {
+      t.equal(nameOf(NEWCOMER, [], [request('order', 4_999, method)]), undefined, `${method} is left to the app`)
+      t.equal(nameOf(NEWCOMER, [], [request('order', 5_000, method)]), 'order', `${method} hangs`)
+      const young = request('page', 499, 'GET')
+      t.equal(nameOf(NEWCOMER, [], [request('order', 4_999, method), young]), undefined, 'nor is another cut too soon')
+    }
+    t.end()
+  },
+)
 
 void t.test('only such a request is answered by what does not invite its client to send it again', t => {
   t.equal(answerToPreempted(request('order', 5_000, 'POST')), 'UPSTREAM_TIMEOUT')
@@ -77,7 +80,7 @@ void t.test('nobody gives to a client that would then hold more', t => {
 })
 
 void t.test(
-  'what waits for an answer gives its place to a client with little alone, and only of a client with more',
+  'a waiting request gives its place only to a client with little, and only if its own client has more',
   t => {
     const poll = request('poll', 60_000, 'GET', holding(5))
     t.equal(nameOf(holding(3), [], [poll]), 'poll')

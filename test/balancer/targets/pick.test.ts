@@ -26,7 +26,7 @@ void t.test('round robin skips targets that are full or excluded', t => {
   t.end()
 })
 
-void t.test('with the fewest in flight, and of several the next in turn', t => {
+void t.test('the target with the fewest requests in flight is picked, and of several the next in turn', t => {
   const ready = [target(2), target(1), target(1), target(0, true)]
   t.same(
     [0, 1, 2, 3].map(turn => fewestInFlight(ready, turn)),

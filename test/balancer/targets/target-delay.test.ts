@@ -44,7 +44,7 @@ void t.test('a target that cannot be asked is asked again', t => {
   t.end()
 })
 
-void t.test('of several delays the longest counts, but for targets that hang', t => {
+void t.test('the longest of several delays counts, but for targets that hang', t => {
   const delays = (...all: number[]): { ms: number; beside: number }[] => all.map(ms => ({ ms, beside: 1 }))
   t.equal(delayOf([]), undefined)
   t.match(delayOf(delays(10, 300, 20)), { ms: 300 })

@@ -5,7 +5,7 @@ import { streamAnswer, unpassedOf } from '#balancer/transports/answer-stream.js'
 import { LaneAnswer } from '#balancer/transports/lane-answer.js'
 import type { ForwardedRequest } from '#balancer/transports/transport.js'
 
-void t.test('what has come of an answer and waits for its client is known', t => {
+void t.test('the bytes of an answer that wait for its client are counted', t => {
   const request = new IncomingMessage(new Socket())
   const response = new ServerResponse(request)
   t.equal(unpassedOf(undefined), 0)

@@ -4,7 +4,7 @@ import t from 'tap'
 import { connectForBodies } from '#balancer/transports/body-connection.js'
 import { socketPathFor } from '../../helpers/fake-target.js'
 
-/** What is read when the next write fails, because the other side has answered and closed. */
+/** The bytes that are read when the next write fails, because the other side has answered and closed. */
 async function readAfterFailedWrite(path: string, pieces: string[]): Promise<string> {
   const server = net.createServer(target => {
     target.once('data', () => {

@@ -255,7 +255,7 @@ void t.test('names of object properties are ordinary header names', t => {
   t.end()
 })
 
-void t.test('what a client names in thousands costs the sum of what it sends, not the product', t => {
+void t.test('thousands of named headers cost the sum of what the client sends, not the product', t => {
   // More than the default limits let in, so that the difference is plain: each of the three took seconds.
   const numbered = (name: string, count: number): string[] =>
     Array.from({ length: count }, (_, i) => `${name}${100_000 + i}`)

@@ -73,7 +73,7 @@ void t.test('workers that nobody finds healthy take the release back', t => {
   t.end()
 })
 
-void t.test('it is looked at again when a stage, or the time of the release before, is over', t => {
+void t.test('a deployment is due when a stage, or the time of the release before, is over', t => {
   t.equal(dueAt({ ...begun(STAGES), phase: 'baking', since: 5 }), 30_005)
   t.equal(dueAt({ ...begun(STAGES), phase: 'live', since: 5 }), 60_005)
   t.equal(dueAt({ ...begun(STAGES), phase: 'over' }), Infinity)

@@ -22,7 +22,7 @@ void t.test('the panic window is 6 s long, and the last second counts most', t =
   t.end()
 })
 
-void t.test('nothing known is no load', t => {
+void t.test('workers of which nothing is known have no load', t => {
   t.equal(stableLoad([]), 0)
   t.equal(panicLoad([]), 0)
   t.end()

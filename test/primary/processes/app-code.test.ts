@@ -41,7 +41,7 @@ for (const [name, change] of Object.entries(CHANGES)) {
   })
 }
 
-void t.test('what an app writes while it runs is no change', async t => {
+void t.test('files that an app writes while it runs are no change', async t => {
   const { folder, file, madeAt } = await madePackage(t)
   for (const path of ['uploads/a.png', 'db.json', 'app.log', '.git/hook.js']) writeFileSync(join(folder, path), '')
   t.notOk(codeOf(file).changedSince(madeAt))

@@ -21,7 +21,7 @@ void t.test('only the first worker of a release is waited for in vain', async t 
   }
 })
 
-void t.test('what was decided without a wait saves none', async t => {
+void t.test('an entry that was decided without a wait is not kept', async t => {
   const entries = new KnownEntries()
   t.equal(entries.note(run, 'export', false), false)
   t.equal(entries.of(run), undefined)

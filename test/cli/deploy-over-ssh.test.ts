@@ -29,7 +29,7 @@ void t.test('a folder is deployed over ssh, as an archive on standard input', { 
   }
   const answer = async (): Promise<string> => (await ask(url, '/')).text
 
-  await t.test('it finds the only instance of the user, and prints its progress', async t => {
+  await t.test('a deploy over ssh finds the only instance of the user, and prints its progress', async t => {
     const { code, out, err } = await deploy(folderOf(t, appThatSays('two')), 'tar c .', '--bake 1')
     t.equal(code, 0, out + err)
     t.match(out, /r1 is received: 2 files[\s\S]*20 % of the clients[\s\S]*r1 is live\n$/)

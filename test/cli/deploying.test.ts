@@ -10,7 +10,7 @@ createServer((request, response) => response.end('${version} ' + process.env.COL
 `
 const SECRET = 'hunter2hunter2'
 
-void t.test('from a folder to a second version and back, by commands', async t => {
+void t.test('a folder is deployed, changed and rolled back by commands', async t => {
   const shell = new Shell(t)
   const cwd = join(shell.folder, 'shop')
   mkdirSync(join(cwd, 'dist'), { recursive: true })
@@ -40,17 +40,20 @@ void t.test('from a folder to a second version and back, by commands', async t =
     )
   })
 
-  await t.test('one that fails ends with 1, its reason and its last output, and the live one serves on', async t => {
-    writeFileSync(join(cwd, 'dist/app.js'), 'console.log("no such table"); process.exit(3)')
-    const { code, err } = await shell.run(['deploy', '.', '--bake', '0'], { cwd })
-    t.equal(code, 1)
-    t.match(err, /release r2 is taken back: .*exit code 3.*r1 serves as before[\s\S]*no such table/)
-    const json = await shell.run(['deploy', '.', '--bake', '0', '--json'], { cwd })
-    const last = JSON.parse(json.out.trim().split('\n').at(-1) ?? '') as object
-    t.match({ code: json.code, ...last }, { code: 1, error: { code: 'TAKEN_BACK', lastLines: ['no such table'] } })
-    t.equal(await answer(), 'two undefined')
-    writeFileSync(join(cwd, 'dist/app.js'), APP('two'))
-  })
+  await t.test(
+    'a deploy that fails ends with 1, its reason and its last output, and the live release serves on',
+    async t => {
+      writeFileSync(join(cwd, 'dist/app.js'), 'console.log("no such table"); process.exit(3)')
+      const { code, err } = await shell.run(['deploy', '.', '--bake', '0'], { cwd })
+      t.equal(code, 1)
+      t.match(err, /release r2 is taken back: .*exit code 3.*r1 serves as before[\s\S]*no such table/)
+      const json = await shell.run(['deploy', '.', '--bake', '0', '--json'], { cwd })
+      const last = JSON.parse(json.out.trim().split('\n').at(-1) ?? '') as object
+      t.match({ code: json.code, ...last }, { code: 1, error: { code: 'TAKEN_BACK', lastLines: ['no such table'] } })
+      t.equal(await answer(), 'two undefined')
+      writeFileSync(join(cwd, 'dist/app.js'), APP('two'))
+    },
+  )
 
   await t.test('a variable is set, is pinned to its release, and is in no log and no status', async t => {
     t.match(await shell.run(['env', 'set', `COLOUR=${SECRET}`], { cwd }), { code: 0, out: /r4 is live/ })

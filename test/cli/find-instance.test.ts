@@ -18,11 +18,11 @@ void t.test('a command finds its instance', async t => {
     ((await shell.json(['status', ...words], { cwd: folder(cwd), env })) as Status).dataDir
   await shell.json(['start', APP, '-d'], { cwd: folder('a') })
 
-  await t.test('in this folder', async t => {
+  await t.test('a command uses the instance of this folder', async t => {
     t.equal(await found('a'), dataDir('a'))
   })
 
-  await t.test('as the only one that runs, and says so', async t => {
+  await t.test('a command uses the only instance that runs, and says so', async t => {
     t.equal(await found('empty'), dataDir('a'))
     const { code, err } = await shell.run(['status'], { cwd: folder('empty') })
     t.strictSame({ code, err }, { code: 0, err: `outpost: the only running instance is used: ${dataDir('a')}\n` })

@@ -68,7 +68,7 @@ async function serve(t: Test, clients: readonly string[], bytesPerMs: number) {
 
 const WHOLE = createHash('sha256').update(SENT).digest('hex')
 
-void t.test('all that was sent arrives in its order, and the end after it', async t => {
+void t.test('bytes arrive in the order in which they were sent, and the end after them', async t => {
   for (const bytesPerMs of [Infinity, 100_000, 4_000]) {
     const { received } = await serve(t, ['a', 'a', 'b'], bytesPerMs)
     t.strictSame(received, [WHOLE, WHOLE, WHOLE], `${bytesPerMs} bytes/ms`)
@@ -116,7 +116,7 @@ void t.test('nothing is passed on to a connection that was destroyed while it wa
   t.equal(pieces, 1)
 })
 
-void t.test('what an app keeps in the context of one connection is not seen by another', async t => {
+void t.test('the context in which an app keeps facts of one connection is not seen by another', async t => {
   const context = new AsyncLocalStorage<string>()
   const paced = new PacedReads()
   const seen: Array<string | undefined> = []

@@ -130,7 +130,7 @@ void t.test('requests that take 60 ms each come one at a time to each target', t
   t.end()
 })
 
-void t.test('who asks for much that takes no time is not limited', t => {
+void t.test('a client that asks for much that takes no time is not limited', t => {
   const { limit } = simulate({ hogMs: 0.1, politeMs: 0.1, connections: 200 }, new ClientLimit())
   t.ok(limit >= 200, `${limit}`)
   t.end()

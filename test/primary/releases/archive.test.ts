@@ -350,7 +350,7 @@ void t.test('the archives of GNU tar are unpacked, in all of its formats', async
   }
 })
 
-void t.test('what is in the only folder of an archive is moved up, unless the app is there', async t => {
+void t.test('the content of the only folder of an archive is moved up, unless the app is there', async t => {
   const archive = tarOf(
     { path: 'app-1.0/.outpost/run/lifeline', type: 'FIFO' },
     { path: 'app-1.0/.outpost/far', type: 'SymbolicLink', linkpath: '/run' },
@@ -385,7 +385,7 @@ void t.test('a link that leads out of the folder that is moved up is refused', a
   }
 })
 
-void t.test('what is left out is left out however its name is written', async t => {
+void t.test('a file is left out however its name is written', async t => {
   const { folder } = placeFor(t)
   const names = ['.git', './/.git/config', '././/.git//config', './.git/./config', '/.git/config'.slice(1)]
   const archive = tarOf(...names.map(path => ({ path, text: 'x' })), { path: 'index.js' })

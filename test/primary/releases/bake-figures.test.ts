@@ -141,7 +141,7 @@ void t.test('the same code is not judged worse because its workers are cold', t 
   t.end()
 })
 
-void t.test('one that is three times slower is found in ten seconds, also if it is cold at first', t => {
+void t.test('a release that is three times slower is found in ten seconds, also if it is cold at first', t => {
   const stories: Array<[warmS: number, atLeast: number]> = [
     [0.5, 0.97],
     [1, 0.95],

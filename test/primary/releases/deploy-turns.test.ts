@@ -43,7 +43,7 @@ void t.test('a rollback goes ahead of a release that is on its way to the client
   end()
 })
 
-void t.test('what is ready during a rollback waits for its outcome', async t => {
+void t.test('a release that is ready during a rollback waits for its outcome', async t => {
   for (const [fails, expected] of [
     [true, 'done'],
     [false, 'ROLLED_BACK'],

@@ -172,7 +172,7 @@ void t.test('a release is on the disk before there is a record of it, or it is s
   }
 })
 
-void t.test('what is installed waits for the end of a reload, and a stop ends the wait', async t => {
+void t.test('an installed release waits for the end of a reload, and a stop ends the wait', async t => {
   for (const isStopped of [false, true]) {
     let [waits, reload]: [() => void, () => void] = [() => undefined, () => undefined]
     const waiting = new Promise<void>(resolve => (waits = resolve))

@@ -172,7 +172,7 @@ void t.test('a release that only changes variables runs the files of another one
   t.end()
 })
 
-void t.test('of a state that a power cut has damaged, the one before is used', t => {
+void t.test('the state before is used when a power cut has damaged the last one', t => {
   for (const content of ['', '{"live":"r', '\0\0']) {
     const folder = folderFor(t)
     const store = ReleaseStore.open(folder)

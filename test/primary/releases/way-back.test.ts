@@ -48,12 +48,12 @@ void t.test('during a trial it ends the trial, and the release of the other clie
   t.end()
 })
 
-void t.test('while a release is being taken back, it does not go further back than that', t => {
+void t.test('a rollback while a release is being taken back goes no further back than that', t => {
   t.strictSame(wayBack(undefined, live, true, store('r1')), { to: 'r2', ends: 'change', isServed: true })
   t.end()
 })
 
-void t.test('to the live release it ends a preview', t => {
+void t.test('a rollback to the live release ends a preview', t => {
   t.strictSame(wayBack('r2', previewed, false, store('r1')), { to: 'r2', ends: 'preview', isServed: true })
   t.strictSame(wayBack(undefined, previewed, false, store('r1')), { to: 'r1', ends: undefined, isServed: false })
   t.end()

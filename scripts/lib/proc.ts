@@ -1,6 +1,9 @@
 /** The proc(5) reader of tests, scripts and bench. A process that has exited, or is another user's, reads as empty. */
 
 import fs from 'node:fs'
+import { allPids, statOf } from '#src/process/process-table.js'
+
+export { allPids, kill } from '#src/process/process-table.js'
 
 const TICKS_PER_SECOND = 100 // USER_HZ, the same on every Linux
 
@@ -22,14 +25,6 @@ export function readProcLink(path: string): string {
   }
 }
 
-/** The ids of all processes. */
-export function allPids(): number[] {
-  return fs
-    .readdirSync('/proc')
-    .filter(name => /^\d+$/.test(name))
-    .map(Number)
-}
-
 /** As `ps` shows it, e.g. `outpost worker 3`. */
 export function titleOf(pid: number): string {
   return readProc(`${pid}/cmdline`).replaceAll('\0', ' ').trim()
@@ -37,13 +32,13 @@ export function titleOf(pid: number): string {
 
 /** False for a zombie as well: it has ended, though its parent has not asked how. */
 export function isAlive(pid: number): boolean {
-  const state = statOf(pid)?.state
+  const [state] = statOf(pid) ?? []
   return state !== undefined && state !== 'Z' && state !== 'X'
 }
 
 /** The elders and all processes that descend from them. */
 export function familyOf(elders: readonly number[]): number[] {
-  const parents = new Map(allPids().map(pid => [pid, statOf(pid)?.parent]))
+  const parents = new Map(allPids().map(pid => [pid, Number(statOf(pid)?.[1])]))
   const family = [...elders]
   for (const elder of family) {
     for (const [pid, parent] of parents) if (parent === elder && !family.includes(pid)) family.push(pid)
@@ -53,9 +48,8 @@ export function familyOf(elders: readonly number[]): number[] {
 
 /** Processor time that processes have used, in microseconds. Children that have ended count with their parents. */
 export function cpuMicros(pids: readonly number[]): number {
-  let ticks = 0
-  for (const pid of pids) ticks += statOf(pid)?.ticks ?? 0
-  return (ticks / TICKS_PER_SECOND) * 1e6
+  const ticks = pids.flatMap(pid => statOf(pid)?.slice(11, 15).map(Number) ?? [])
+  return (ticks.reduce((sum, each) => sum + each, 0) / TICKS_PER_SECOND) * 1e6
 }
 
 /** Resident memory of processes, in bytes; pages that are shared count once for each. */
@@ -91,15 +85,24 @@ export function openFilesOf(pid: number): string[] {
   }
 }
 
+/** The states of TCP sockets, as net/tcp has them. */
+const ESTABLISHED = '01'
 const LISTEN = '0A'
 
 /** The sockets that listen on a TCP port, named as /proc/PID/fd does. */
 export function listeningSockets(port: number): Set<string> {
+  return new Set(tcpSockets(port, LISTEN).map(columns => `socket:[${columns[9] ?? ''}]`))
+}
+
+/** How many connections to a port of this machine are established. */
+export function connectionsTo(port: number): number {
+  return tcpSockets(port, ESTABLISHED).length
+}
+
+function tcpSockets(port: number, state: string): string[][] {
   const local = `:${port.toString(16).toUpperCase().padStart(4, '0')}`
-  const open = [...rowsOf('net/tcp'), ...rowsOf('net/tcp6')].filter(
-    columns => columns[1]?.endsWith(local) === true && columns[3] === LISTEN,
-  )
-  return new Set(open.map(columns => `socket:[${columns[9] ?? ''}]`))
+  const rows = [...rowsOf('net/tcp'), ...rowsOf('net/tcp6')]
+  return rows.filter(columns => columns[1]?.endsWith(local) === true && columns[3] === state)
 }
 
 /** The unix sockets that processes have bound: the path of each, and its name as /proc/PID/fd has it. */
@@ -110,32 +113,8 @@ export function boundUnixSockets(): Array<{ path: string; file: string }> {
   })
 }
 
-/** Sends a signal to a process. Does nothing if the process has exited. */
-export function kill(pid: number, signal: NodeJS.Signals = 'SIGKILL'): void {
-  try {
-    process.kill(pid, signal)
-  } catch {
-    // The process has just exited.
-  }
-}
-
 function rowsOf(table: string): string[][] {
   return readProc(table)
     .split('\n')
     .map(row => row.trim().split(/\s+/))
-}
-
-interface Stat {
-  state: string
-  parent: number
-  ticks: number
-}
-
-function statOf(pid: number): Stat | undefined {
-  const text = readProc(`${pid}/stat`)
-  if (text === '') return undefined
-  // The name stands in parentheses and may hold any character, these included.
-  const fields = text.slice(text.lastIndexOf(')') + 2).split(' ')
-  const ticks = fields.slice(11, 15).reduce((sum, field) => sum + Number(field), 0)
-  return { state: fields[0] ?? '', parent: Number(fields[1]), ticks }
 }

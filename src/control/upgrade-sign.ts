@@ -1,7 +1,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import * as z from 'zod'
-import { startedAt } from '../process/proc-stat.js'
+import { startedAt } from '../process/process-table.js'
 import { writeSynced } from '../process/synced-file.js'
 
 /** Commands of root read what another user may have written. */

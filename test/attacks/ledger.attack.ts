@@ -1,8 +1,7 @@
-import { readFileSync } from 'node:fs'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import t, { type Test } from 'tap'
-import { residentBytes } from '#scripts/lib/proc.js'
+import { readProc, residentBytes } from '#scripts/lib/proc.js'
 import { Cluster } from '../helpers/cluster.js'
 import { fixture } from '../helpers/fixtures.js'
 import { PoliteClient, sawOf, type Through } from '../helpers/polite-client.js'
@@ -260,7 +259,7 @@ function balancing(cluster: Cluster, BALANCERS: string): number {
 
 /** The memory that the system has for TCP, in bytes. */
 function inSystem(): number {
-  return Number(/^TCP: .* mem (\d+)/m.exec(readFileSync('/proc/net/sockstat', 'utf8'))?.[1]) * 4_096
+  return Number(/^TCP: .* mem (\d+)/m.exec(readProc('net/sockstat'))?.[1]) * 4_096
 }
 
 async function withstands(t: Test, attack: Attack, BALANCERS: string, TRUST_PROXY: string): Promise<void> {

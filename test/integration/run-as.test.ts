@@ -1,9 +1,10 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { chmodSync, lstatSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
+import { chmodSync, lstatSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { join } from 'node:path'
 import t from 'tap'
+import { readProc } from '#scripts/lib/proc.js'
 import { exitCodes } from '#src/process/exit.js'
 import { ask } from '../helpers/client.js'
 import { Cluster, type Role } from '../helpers/cluster.js'
@@ -17,7 +18,7 @@ const skip = hindrance(nobody) || (!reaches(nobody, process.execPath) && 'anothe
 
 /** Real, effective, saved and file-system ids: one is enough to be root again. */
 function idsOf(pid: number): string[] {
-  const status = readFileSync(`/proc/${pid}/status`, 'utf8')
+  const status = readProc(`${pid}/status`)
   const ids = /^Uid:\t(.*)\nGid:\t(.*)$/m.exec(status)
   const groups = /^Groups:\t(.*)$/m.exec(status)?.[1]?.trim().split(' ') ?? []
   return [...new Set(ids?.[1]?.split('\t')), ...new Set([...(ids?.[2]?.split('\t') ?? []), ...groups])]
@@ -59,7 +60,7 @@ void t.test(
         t.ok(pids.length > 0, role)
         for (const pid of pids) t.strictSame(idsOf(pid), [uid, gid], `${role} has no id of root`)
       }
-      t.match(readFileSync(`/proc/${cluster.pids('worker')[0]}/environ`, 'utf8'), /(^|\0)USER=nobody(\0|$)/)
+      t.match(readProc(`${cluster.pids('worker')[0]}/environ`), /(^|\0)USER=nobody(\0|$)/)
       t.match(await cluster.stop(), { code: 0 })
     }
     for (const name of ['', 'left-by-root', 'link']) t.equal(lstatSync(join(DATA_DIR, name)).uid, nobody, name)

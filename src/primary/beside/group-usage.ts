@@ -1,5 +1,4 @@
-import { readdirSync } from 'node:fs'
-import { statOf } from '../../process/proc-stat.js'
+import { allPids, statOf } from '../../process/process-table.js'
 
 /** The resources that the processes of one group use. */
 export interface Usage {
@@ -44,18 +43,9 @@ export class GroupUsage {
 }
 
 function* statsOfAll(): Generator<{ group: number; ticks: number; pages: number }> {
-  for (const name of namesIn('/proc')) {
-    if (!/^\d+$/.test(name)) continue
-    const fields = statOf(name) ?? []
+  for (const pid of allPids()) {
+    const fields = statOf(pid) ?? []
     const [group, user, system, pages] = [fields[2], fields[11], fields[12], fields[21]].map(Number)
     if (group !== undefined) yield { group, ticks: (user ?? 0) + (system ?? 0), pages: pages ?? 0 }
-  }
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
   }
 }

@@ -2,6 +2,7 @@ import { spawn, spawnSync, type ChildProcessByStdio } from 'node:child_process'
 import fs from 'node:fs'
 import type { Readable } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { allPids, kill } from '../../process/process-table.js'
 import { guardScript, type GuardScript } from '../guard-script.js'
 
 /**
@@ -40,7 +41,7 @@ const POLL_MS = 10
 export async function endLeftovers(path: string): Promise<number> {
   if (!fs.existsSync(path)) return 0
   const found = holdersOf(path)
-  signal(found, 'SIGTERM')
+  for (const pid of found) kill(pid, 'SIGTERM')
   const deadline = Date.now() + LEAVE_MS
   let left = found
   while (left.length > 0 && Date.now() < deadline) {
@@ -48,23 +49,19 @@ export async function endLeftovers(path: string): Promise<number> {
     left = holdersOf(path)
   }
   while (left.length > 0) {
-    signal(left, 'SIGKILL')
+    for (const pid of left) kill(pid)
     await sleep(POLL_MS)
     left = holdersOf(path)
   }
   // Those that led a group have started others, which may not have the pipe open.
-  signal(
-    found.map(pid => -pid),
-    'SIGKILL',
-  )
+  for (const pid of found) kill(-pid)
   return found.length
 }
 
 /** The processes that have the pipe open (proc(5): a link per open file). */
 function holdersOf(path: string): number[] {
   const real = fs.realpathSync(path)
-  const pids = fs.readdirSync('/proc').filter(name => /^\d+$/.test(name))
-  return pids.map(Number).filter(pid => pid !== process.pid && holds(pid, real))
+  return allPids().filter(pid => pid !== process.pid && holds(pid, real))
 }
 
 function holds(pid: number, path: string): boolean {
@@ -80,16 +77,6 @@ function linkOf(path: string): string | undefined {
     return fs.readlinkSync(path)
   } catch {
     return undefined
-  }
-}
-
-function signal(pids: readonly number[], name: NodeJS.Signals): void {
-  for (const pid of pids) {
-    try {
-      process.kill(pid, name)
-    } catch {
-      // The process has just exited.
-    }
   }
 }
 

@@ -1,4 +1,5 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readFileSync } from 'node:fs'
+import { allPids, kill } from '../../process/process-table.js'
 
 /** A variable that processes pass on to what they start, even if that leaves their group and their session. */
 const NAME = 'OF_OUTPOST_COMMAND'
@@ -21,31 +22,14 @@ export function killMarked(mark: string): void {
 }
 
 function holdersOf(variable: string): number[] {
-  const names = namesIn('/proc').filter(name => /^\d+$/.test(name))
-  return names.filter(pid => environmentOf(pid).split('\0').includes(variable)).map(Number)
-}
-
-function namesIn(folder: string): string[] {
-  try {
-    return readdirSync(folder)
-  } catch {
-    return []
-  }
+  return allPids().filter(pid => environmentOf(pid).split('\0').includes(variable))
 }
 
 /** Empty if the process is of another user, or has ended. */
-function environmentOf(pid: string): string {
+function environmentOf(pid: number): string {
   try {
     return readFileSync(`/proc/${pid}/environ`, 'latin1')
   } catch {
     return ''
-  }
-}
-
-function kill(pid: number): void {
-  try {
-    process.kill(pid, 'SIGKILL')
-  } catch {
-    // It has ended.
   }
 }

@@ -1,4 +1,5 @@
 import { ChildProcess } from 'node:child_process'
+import { kill } from '../../process/process-table.js'
 
 /** Starts a process. Node throws some errors, such as a lack of memory. Here every failure is an `error` event. */
 export function spawned(start: () => ChildProcess): ChildProcess {
@@ -30,9 +31,5 @@ export function killGroup(child: ChildProcess): void {
 
 /** Sends a signal to all processes of the group that this process leads. */
 export function signalGroup({ pid }: ChildProcess, signal: NodeJS.Signals): void {
-  try {
-    if (pid !== undefined) process.kill(-pid, signal)
-  } catch {
-    // All processes of the group have exited.
-  }
+  if (pid !== undefined) kill(-pid, signal)
 }

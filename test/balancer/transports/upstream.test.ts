@@ -1,10 +1,10 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
 import t from 'tap'
 import { Upstream } from '#balancer/transports/upstream.js'
 import type { ForwardedUpgrade } from '#balancer/transports/transport.js'
 import { resolveOptions } from '#balancer/options.js'
+import { readProc } from '#scripts/lib/proc.js'
 import { FakeTarget, RawTarget, socketPathFor } from '../../helpers/fake-target.js'
 import { until } from '../../helpers/deadline.js'
 import { rawExchange, requestBytes } from '../../helpers/raw-http.js'
@@ -25,7 +25,7 @@ void t.test('a target that dies with a connection in its backlog is found dead',
     upstream.upgrade(upgrade as ForwardedUpgrade)
     // The connection is in the backlog. Its end is reported in the next turn of the event loop.
     child.kill('SIGKILL')
-    while (readFileSync('/proc/net/unix', 'utf8').includes(socketPath)) continue
+    while (readProc('net/unix').includes(socketPath)) continue
   })
   t.equal(refused, 1)
 })

@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import type { Test } from 'tap'
 import { gzipSync } from 'node:zlib'
+import { connectionsTo } from '#scripts/lib/proc.js'
 import { ask, bearer, cookieOf, jsonOf, login, member, register, signIn, somebody } from '../../helpers/client.js'
 import type { Cluster } from '../../helpers/cluster.js'
 import { until } from '../../helpers/deadline.js'
@@ -213,11 +213,4 @@ export async function badInputSuite(t: Test, cluster: Cluster): Promise<void> {
 
   t.strictSame(cluster.supervision(), before, 'no process has exited')
   await until(() => connectionsTo(port) === 0, 'all connections to be closed', 10_000)
-}
-
-/** Established connections to a port on this machine, from proc(5). */
-function connectionsTo(port: number): number {
-  const hex = port.toString(16).toUpperCase().padStart(4, '0')
-  const rows = readFileSync('/proc/net/tcp', 'utf8').split('\n').slice(1)
-  return rows.filter(row => new RegExp(`^ *\\d+: [0-9A-F]{8}:${hex} \\S+ 01 `).test(row)).length
 }

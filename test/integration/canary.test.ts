@@ -95,7 +95,7 @@ for (const BALANCERS of ['1', '0']) {
       t.ok(answers.every(({ status }) => status === 200))
       t.ok((await attack.stop()) >= ENOUGH, 'it got the new release')
       t.ok((report?.fresh.failed ?? 0) >= ENOUGH, `${report?.fresh.failed} of ${report?.fresh.requests} failed`)
-      t.match(report?.remark, /of one client alone, which did not count: .* of its requests failed/)
+      t.match(report?.remark, /a fault of one client alone did not count: .* of its requests failed/)
       t.equal((await ask(cluster.url, '/')).text, 'better')
       await deploy(t, cluster, appThatSays('old', slow))
     })

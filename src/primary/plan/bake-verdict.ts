@@ -68,7 +68,7 @@ const tolerances = {
   busy: 0.5,
   /** A worker may grow by this many bytes more, or by as much as it had, if that is more. */
   growthBytes: 256 * 1024 ** 2,
-  /** A finding counts only if a release as good as the one before would show it once in so many looks. */
+  /** A finding counts only if a release as good as the previous one would show it in less than this share of checks. */
   chance: 1 / 1_000,
   /** With fewer requests on either side, only health is judged. */
   requests: 100,
@@ -104,9 +104,9 @@ export function judge(facts: BakeFacts, others: Others = { without: [], mayWait:
     if (reason !== undefined && isSeenByOthers(fault, others)) return { kind: 'worse', reason }
     ofOne ??= reason
   }
-  if (ofOne !== undefined) return { kind: 'one-client', reason: `of one client alone, which did not count: ${ofOne}` }
+  if (ofOne !== undefined) return { kind: 'one-client', reason: `a fault of one client alone did not count: ${ofOne}` }
   if (Math.min(before.requests, fresh.requests) < tolerances.requests) {
-    const seen = `${fresh.requests} requests of the new release and ${before.requests} of the one before`
+    const seen = `${fresh.requests} requests of the new release and ${before.requests} of the previous one`
     return { kind: 'too-little', reason: `there was too little traffic to compare (${seen}); health alone decided` }
   }
   return haveCompared ? { kind: 'as-good' } : { kind: 'too-little', reason: NOT_COMPARED }
@@ -143,12 +143,12 @@ function quantile(latencies: Latencies, share: number): number {
   return Infinity
 }
 
-/** Few requests of the release before say little about it, so one error in them is assumed. */
+/** Few requests of the previous release say little about it, so one error in them is assumed. */
 function moreErrors({ before, fresh }: BakeFacts): string | undefined {
   const errors = fresh.failed + fresh.broken
   const expected = (before.failed + before.broken + 1) / (before.requests + 2) + tolerances.errors
   if (chanceOfAtLeast(errors, fresh.requests, expected) >= tolerances.chance) return undefined
-  return `${shareOf(fresh)} of its requests failed, and ${shareOf(before)} of those of the release before`
+  return `${shareOf(fresh)} of its requests failed, and ${shareOf(before)} of the previous release's`
 }
 
 /**
@@ -164,7 +164,7 @@ function slowerAnswers({ before, fresh, windows }: BakeFacts): string | undefine
   const sum = { slow: total(run.map(({ slow }) => slow)), all: total(run.map(({ all }) => all)) }
   if (chanceOfAtLeast(sum.slow, sum.all, tolerances.slow) >= tolerances.chance) return undefined
   const share = percent(sum.slow / sum.all)
-  return `${share} of its answers took longer than ${round(last.limit)} ms; of the release before, 1 % exceed ${round(last.usual)} ms`
+  return `${share} of its answers took longer than ${round(last.limit)} ms; the previous release has a p99 of ${round(last.usual)} ms`
 }
 
 /** On a machine that does much else, the slowest answers of a hundred are slow anyway, and say little of a release. */
@@ -175,7 +175,7 @@ function slowerThanUsual({ before, fresh, windows }: BakeFacts): string | undefi
   if (Math.min(before.requests, fresh.requests) < tolerances.requests || last.length < warmth.windows) return undefined
   if (!last.every(isSlow)) return undefined
   const [usual = 0, median = 0] = last.at(-1) ?? []
-  return `half of its answers took longer than ${round(median)} ms; of the release before, half exceed ${round(usual)} ms`
+  return `its median answer took longer: ${round(median)} ms, and ${round(usual)} ms in the previous release`
 }
 
 /** Answers of the new release that took longer than is tolerated. */
@@ -198,7 +198,7 @@ function moreWork({ fresh, windows }: BakeFacts): string | undefined {
     return undefined
   const busy = total(last.map(window => window.fresh.loopUse)) / last.length
   if (busy < tolerances.busy || !last.every(isMoreWork)) return undefined
-  return `a request costs it ${round(end.fresh.cpuMs)} ms of CPU time, and ${round(end.before.cpuMs)} ms in the release before`
+  return `a request took ${round(end.fresh.cpuMs)} ms of CPU time, and ${round(end.before.cpuMs)} ms in the previous release`
 }
 
 function isMoreWork({ before, fresh }: LatencyWindow['work']): boolean {
@@ -218,7 +218,7 @@ function total(numbers: readonly number[]): number {
 function moreMemory({ before, fresh }: BakeFacts): string | undefined {
   const allowed = Math.max(before.growthBytes, 0) + Math.max(tolerances.growthBytes, fresh.memoryBytes)
   if (fresh.growthBytes <= allowed) return undefined
-  return `a worker of it grew by ${mebibytes(fresh.growthBytes)}, and one of the release before by ${mebibytes(before.growthBytes)}`
+  return `a worker grew by ${mebibytes(fresh.growthBytes)}, and one of the previous release by ${mebibytes(before.growthBytes)}`
 }
 
 function shareOf({ requests, failed, broken }: SideFigures): string {

@@ -66,7 +66,7 @@ export interface BalancerOptions {
   /** Tries beyond the first, and the largest body that is held in memory so that it can be sent again. */
   retries: number
   heldBodyBytes: number
-  /** A body up to this size that comes together with its head goes on together with it; 0 for none. */
+  /** A body up to this size that arrives with its head is sent on with it; 0 for none. */
   shortBodyBytes: number
   /** Share of the requests that may be retried, and the retries per second that are always allowed. */
   retryBudgetRatio: number

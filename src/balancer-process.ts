@@ -71,7 +71,7 @@ export async function runBalancer(): Promise<void> {
   })
   parent.whenGone(leave)
   parent.begin()
-  // An app may take long to say where to listen, and that is no slow start of the balancer.
+  // An app may take long to say where to listen. That is not a slow start of the balancer.
   parent.report({ type: 'ready' })
 }
 

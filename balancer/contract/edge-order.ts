@@ -8,7 +8,7 @@ export interface EdgeOrder {
   readonly mixedUntil?: number | undefined
 }
 
-/** A release that only clients get which ask for it. */
+/** A release for only those clients that ask for it. */
 export interface PreviewOrder {
   readonly release: string
   /** Clients get it by the link to the preview. */
@@ -19,7 +19,7 @@ export interface PreviewOrder {
 export interface MaintenanceOrder {
   /** HTML. */
   readonly page: string
-  /** When they are told to try again, in seconds. */
+  /** How long clients are told to wait, in seconds. */
   readonly retryAfterS: number
   /** Addresses and ranges (CIDR) of clients that still reach the targets. */
   readonly allowed: readonly string[]

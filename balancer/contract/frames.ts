@@ -54,7 +54,7 @@ export interface FrameSink {
   signalFound(kind: Exclude<FrameKind, 'data'>, channel: number, number: number): void
 }
 
-/** Bytes that are no frame, or a frame that the other end does not send. Nothing that follows can be trusted. */
+/** Bytes that are not a frame, or a frame that the other end does not send. Nothing that follows can be trusted. */
 export class FrameFault extends Error {
   override readonly name = 'FrameFault'
 }
@@ -69,7 +69,7 @@ export class FrameReader {
 
   constructor(private readonly sink: FrameSink) {}
 
-  /** Takes the next bytes. Throws a `FrameFault` for what is no frame. */
+  /** Takes the next bytes. Throws a `FrameFault` for bytes that are not a frame. */
   push(bytes: Buffer): void {
     let at = 0
     while (at < bytes.length) {

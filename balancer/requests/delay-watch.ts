@@ -9,9 +9,9 @@ import { delayOf, TargetDelay } from '../targets/target-delay.js'
 const CHECK_MS = 20
 /** A client that asked within this time is served beside the others. */
 const BESIDE_MS = 10_000
-/** A request that is at its target for so long waits for something else than the event loop, as a long poll does. */
+/** A request that has been at its target this long waits for something other than the event loop, as a long poll does. */
 const LONG_MS = 1_000
-/** If the delay is not known after so long, nobody is limited. */
+/** If the delay is still unknown after this long, no client is limited. */
 const UNKNOWN_MS = 1_000
 
 interface Pool {

@@ -35,7 +35,7 @@ export class FatalRequests {
     return Math.max(1, Math.min(TARGETS_OF_ONE, FATAL_COUNT - ended))
   }
 
-  /** Records that a request has ended so many targets. */
+  /** Records how many targets a request has ended. */
   record(request: Requested, targets: number, now: number): void {
     const key = keyOf(request)
     this.#remember(key, [...withinWindow(this.#kinds.get(key), now), ...Array<number>(targets).fill(now)], now)

@@ -31,7 +31,7 @@ export function keptFileName(key: string, size: number, at: number): KeptFileNam
   return { file: `${key}-${size}-${at}`, group: key.slice(0, 24), key, size, at, isPart: false }
 }
 
-/** Undefined for a file that is no copy. */
+/** Undefined for a file that is not a copy. */
 export function readKeptFileName(file: string): KeptFileName | undefined {
   const [, key, group, size, at, part] = NAME.exec(file) ?? []
   if (key === undefined || group === undefined) return undefined

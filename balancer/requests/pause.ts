@@ -7,7 +7,7 @@ export interface PauseEvents {
 
 /** No pause is longer. */
 const MAX_MS = 3_600_000
-/** Only while a pause goes on is anything asked so often. */
+/** Checked this often, and only during a pause. */
 const LOOK_MS = 25
 
 /**

@@ -12,7 +12,7 @@ interface Timed extends Supervised {
 export class RequestClock {
   /** When a target first had the whole request, in the clock of `performance.now()`; 0 before. */
   #sentAt = 0
-  /** When it was sent to its target; 0 while nobody measures that. */
+  /** When it was sent to its target; 0 while that is not measured. */
   #measuredFrom = 0
   #progress: BodyProgress | undefined
   #deadlines: Deadlines<Supervised> | undefined

@@ -7,7 +7,7 @@ interface Room {
   admit(): void
 }
 
-/** An app that answers within less delays nobody. */
+/** An app that answers faster delays no other client. */
 const LONG_MS = 1
 
 /** The place that one request holds of those of its client. */

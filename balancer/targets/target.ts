@@ -42,7 +42,7 @@ export class Target implements Places {
   #state: TargetState = 'joining'
   readonly #unbound = new LinkedList<InFlight>()
   readonly #bound = new LinkedList<InFlight>()
-  /** Whether it has refused a connection since it was last ready. This is no state, because a drain must not end. */
+  /** Whether it has refused a connection since it was last ready. Not a state, because a drain must not end. */
   #refused = false
   /** The number of unbound requests that were answered with a stream at the last count. */
   #streaming = 0

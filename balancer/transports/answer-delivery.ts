@@ -8,7 +8,7 @@ import { collectShort, readWhole } from './short-answer.js'
 import { keptForTrailers, passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
 
-/** How a delivery goes on and ends. One of the ends is called at most. */
+/** How a delivery continues and ends. At most one of the ends is called. */
 export interface DeliveryEvents {
   /** A piece of a streamed body was passed on. */
   bytesPassed(bytes: number): void

@@ -117,7 +117,7 @@ export class AnswerParser {
   #readHead(bytes: Buffer, at: number): number {
     const end = bytes.indexOf(END_OF_HEAD, at)
     if (end < 0) {
-      // Bytes that are no head may never end.
+      // Bytes that are not a head may never end.
       const begin = bytes.toString('latin1', at, at + BEGIN_OF_HEAD.length)
       if (!BEGIN_OF_HEAD.startsWith(begin)) throw new AnswerFault('no answer of HTTP/1')
       return -1

@@ -130,7 +130,7 @@ function codingOf(encoding: unknown): BufferEncoding {
   return typeof encoding === 'string' && Buffer.isEncoding(encoding) ? encoding : 'utf8'
 }
 
-/** The writes of an app that nobody gets. */
+/** Writes of the app that are dropped. */
 function dropped(args: Args): true {
   const done = args.find(arg => typeof arg === 'function')
   if (done !== undefined) process.nextTick(done)

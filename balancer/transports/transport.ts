@@ -26,7 +26,7 @@ export interface Places {
 
 /** One try at one target. */
 export interface Attempt {
-  /** There is no connection yet, or there will be none: the target has nothing of the request. */
+  /** There is no connection yet, or there will be none: the target has received nothing of the request. */
   readonly isConnecting?: boolean
   /** Ends the try. An aborted try reports nothing. */
   abort(): void

@@ -30,7 +30,7 @@ export function instanceCommand(parent: Command, nameAndArguments: string, descr
     .option('--json', 'prints JSON')
 }
 
-/** The instance of a command. Says which one it is where nobody named it. */
+/** The instance of a command. Names it if the user did not. */
 export async function instanceOf({ dataDir, json }: InstanceOptions, { output }: Context): Promise<FoundInstance> {
   const found = await findInstance(dataDir, () => {
     if (json !== true) output.note('an upgrade is under way: the command waits for the version that takes over')

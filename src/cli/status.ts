@@ -121,7 +121,7 @@ function toTheSecond(time: string | undefined): string {
   return time === undefined ? '-' : time.replace(/\.\d+Z$/, 'Z')
 }
 
-/** The processes that the Procfile wants beside the web. */
+/** The processes of the Procfile. */
 function besideFacts({ wanted, processes }: Status): string[][] {
   const counts = Object.entries(wanted.processes ?? {}).map(([name, count]) => {
     const isOfName = ({ role, id, state }: ProcessStatus): boolean =>
@@ -156,7 +156,7 @@ function workersOf(status: Status): string {
 function rowOf(process: ProcessStatus, paint: Paint): string[] {
   const { role, id, pid, release, generation, state, ageMs, restarts, rssBytes } = process
   const { cpuUse, loopUse, inFlight, requestsPerSecond } = process
-  // The work of a process beside the web is not known.
+  // The work of a Procfile process is not known.
   const load = role === 'process' ? ['-', '-', '-'] : [percent(loopUse), String(inFlight), rate(requestsPerSecond)]
   // Nothing is measured before the first heartbeat.
   const measured = rssBytes === 0 ? COLUMNS.slice(6).map(() => '-') : [percent(cpuUse), mebibytes(rssBytes), ...load]

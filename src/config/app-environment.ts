@@ -134,6 +134,6 @@ function ownerOfPath(path: string): number | undefined {
   try {
     return statSync(path).uid
   } catch {
-    return undefined // it is no path, or leads nowhere
+    return undefined // it is not a path, or leads nowhere
   }
 }

@@ -26,7 +26,7 @@ export function setEnvironment(values: Readonly<Record<string, string>>, env: En
   Object.assign(env, values)
 }
 
-/** The variables of a file like `NAME=value` that are not set yet: what the person typed counts before it, as in node. */
+/** The variables of a file like `NAME=value` that are not set yet: values that the person typed take precedence, as in node. */
 export function newInFile(text: string, env: Environment = process.env): Record<string, string> {
   const entries = Object.entries(parseEnv(text)).filter(([name]) => env[name] === undefined)
   return Object.fromEntries(entries as Array<[string, string]>)

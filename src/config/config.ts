@@ -101,7 +101,7 @@ export function readConfig(
   return fill(variables, ({ name }) => values.get(name)) as Config
 }
 
-/** Whether HOST may be the app's own: a name by which people know it, which is no address of this machine. */
+/** Whether HOST may be the app's own: a public name that is not an address of this machine. */
 export function isHostOfApp({ app, host }: Config, env: Environment = process.env): boolean {
   return app !== undefined && host !== undefined && env[`${PREFIX}HOST`] === undefined && isIP(host) === 0
 }

@@ -3,7 +3,7 @@ import { dirname } from 'node:path'
 import { findAppModule, packageIn, type PackageJson } from './app-module.js'
 import type { Config } from './config.js'
 
-/** A server that Outpost runs where nobody else's is named and something uses it. */
+/** A server that Outpost runs if it is used and no other one is configured. */
 export type Embeddable = 'redis' | 'storage'
 
 export const embeddables = ['redis', 'storage'] as const satisfies readonly Embeddable[]
@@ -33,7 +33,7 @@ export function isElsewhere({ redisUrl, s3 }: Embedding, service: Embeddable): b
   return (service === 'redis' ? redisUrl : s3.endpoint) !== undefined
 }
 
-/** Whether Outpost may run the server: nobody else's is named, and EMBED allows it. */
+/** Whether Outpost may run the server: no other one is configured, and EMBED allows it. */
 export function mayEmbed(config: Embedding, service: Embeddable): boolean {
   const { embed } = config
   return !isElsewhere(config, service) && (embed === 'auto' || embed === 'all' || embed === service)

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 
-/** The lockfiles that name the packages of an app, and the package manager of each. The first that is there is meant. */
+/** The lockfiles that name the packages of an app, and the package manager of each. The first one found counts. */
 export const lockfiles = {
   'package-lock.json': 'npm',
   'npm-shrinkwrap.json': 'npm',

@@ -213,7 +213,7 @@ export const timeZone: Parser<string> = {
   parse: text => (isTimeZone(text) ? text : undefined),
 }
 
-/** How many of each process of the Procfile run beside the web, by its name. One that is not named runs once. */
+/** How many of each process of the Procfile run, by its name. One that is not named runs once. */
 export type Formation = Readonly<Record<string, number>>
 
 const MAX_OF_ONE_KIND = 64

@@ -118,7 +118,7 @@ export const variables = {
   appEntry: optional('APP_ENTRY', oneOf(['listen', 'export']), 'detected', worker,
     'whether your app is the server that listens or the default export'),
   processes: withDefault('PROCESSES', formation, '', primary,
-    'number of processes of each Procfile line beside the web, if not one'),
+    'number of processes of each Procfile line, if not one'),
   cronTimeZone: withDefault('CRON_TZ', timeZone, 'UTC', primary,
     'time zone of cron schedules'),
   cronTimeoutS: withDefault('CRON_TIMEOUT', wholeNumber(1, 604_800, 'seconds'), '3600', primary,

@@ -27,7 +27,7 @@ export interface InstancePlace {
   readonly socketPath: string
   /** For messages. */
   readonly dataDir: string
-  /** Waits where an upgrade is under way. Undefined: a command fails at once when nobody takes it. */
+  /** Waits while an upgrade is under way. Undefined: a command fails at once if there is no instance. */
   readonly wait?: UpgradeWait | undefined
 }
 
@@ -73,7 +73,7 @@ export async function call(
   }
 }
 
-/** Where nobody answers, nothing was done. A command that was cut off may have been done, and may be done twice. */
+/** Without a connection nothing was done. A command that was cut off may have been done, and may be done twice. */
 async function isToBeRepeated(error: unknown, route: RouteName, wait: UpgradeWait | undefined): Promise<boolean> {
   if (wait === undefined) return false
   if (error instanceof NotRunningError) return wait.mayHaveCome()

@@ -17,7 +17,7 @@ type LogLine = Exclude<LogEvent, { event: 'end' | 'failed' }>
 /** A client that does not read is not sent more than this at once. */
 const MAX_UNREAD_BYTES = 1024 * 1024
 
-/** A client that has its answer may go on sending for so long. */
+/** How long a client that has its answer may continue to send. */
 const LAST_SENDING_MS = 5_000
 
 /** The answer to one command: one JSON document, or a stream of events if the client asked for it. */

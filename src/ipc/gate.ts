@@ -11,7 +11,7 @@ export function guardGate(spare: ChildProcess): void {
   gateOf(spare)?.on('error', () => undefined)
 }
 
-/** Lets a spare go on. */
+/** Lets a spare continue. */
 export function openGate(spare: ChildProcess): void {
   gateOf(spare)?.end('1')
 }

@@ -188,7 +188,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('no-worker') }),
   /** A request has ended this worker. */
   z.object({ type: z.literal('ended-by-request'), id: z.string() }),
-  /** A request of this method and path has ended so many workers. */
+  /** How many workers a request of this method and path has ended. */
   z.object({ type: z.literal('fatal-request'), method: z.string(), path: z.string(), targets: z.number() }),
   /** The answers to the clients of each release since the last report. Sent while a release is being tried. */
   z.object({ type: z.literal('release-figures'), figures: z.array(figuresSchema) }),
@@ -235,7 +235,7 @@ export function parseReport(message: unknown): Report | undefined {
   return envelopeSchema.safeParse(message).data?.outpost
 }
 
-/** Sends an order from the primary. A child that has exited is no error here: its exit is reported elsewhere. */
+/** Sends an order from the primary. A child that has exited is not an error here: its exit is reported elsewhere. */
 export function sendOrder(child: ChildProcess, order: Order, handle?: object): void {
   if (!child.connected) return
   child.send(order, handle as never, () => undefined)

@@ -17,7 +17,7 @@ export interface ExecutorParts {
   starts: StartRequests
   releases: ReleaseSwitch
   log: SupervisorLog
-  /** A worker that ends before it has served so long has ended early. */
+  /** A worker that ends before it has served this long has ended early. */
   provenMs: number
 }
 

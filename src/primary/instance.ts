@@ -238,7 +238,7 @@ interface BesideParts {
   log: Logger
 }
 
-/** The commands beside the web: the processes of a Procfile, and jobs at their times. */
+/** The processes of a Procfile, and cron jobs. */
 function processesBeside({ config, folder, lifeline, shutdown, placeOf, print, log }: BesideParts): {
   beside: SideProcesses
   cron: CronRunner
@@ -281,7 +281,7 @@ function controlServers(
   return [new ControlServer(socketDoor(socket), answers), ...(admin ? [admin] : [])]
 }
 
-/** Reloads that nobody orders: by the clock, and when a file changes. */
+/** Automatic reloads: by schedule, and when a file changes. */
 function reloadsByThemselves(reload: () => Promise<unknown>, config: Config, log: Logger): Service[] {
   const reloads = new OwnReloads(reload, log)
   const watch = new FolderWatch({

@@ -14,7 +14,7 @@ export interface DemandFacts {
   isPaused: () => boolean
   /** Connections that wait for a worker. */
   waiting: () => number
-  /** A job of cron that runs. */
+  /** A cron job that runs. */
   cronJob: () => string | undefined
 }
 

@@ -72,7 +72,7 @@ export class PoolSize {
     this.#resize(workers)
   }
 
-  /** Each balancer allows a worker so many requests in flight. */
+  /** How many requests in flight each balancer allows a worker. */
   setBalancers(balancers: number): void {
     this.#autoscaler.setPlaces(this.#placesWith(balancers))
   }
@@ -94,7 +94,7 @@ export class PoolSize {
   /** Ends all workers if nothing needs one. To be called once a second. @param other what needs workers, in words */
   lookForSleep(children: readonly Seen[], other: string | undefined, now: number): void {
     const silent = children.some(({ vitals, heardAt }) => vitals.rssBytes === 0 || now - heardAt > SILENT_MS)
-    // Requests may have come that no heartbeat has reported yet. They are no reason to wake up.
+    // Requests may have come that no heartbeat has reported yet. They do not wake the instance.
     const unknown = silent && !this.isAsleep ? 'a process has not reported its requests yet' : undefined
     this.#sleeper.look(children, other ?? unknown, now)
   }

@@ -60,7 +60,7 @@ export class ReloadRequests {
     return this.#givenUpTo
   }
 
-  /** Those that are under way end as they are: whoever has asked for one is told why. */
+  /** Those that are under way end: their callers are told why. */
   giveUp(reason: Error): void {
     this.#givenUpTo = this.#generation
     for (const asked of this.#upTo(this.#generation)) asked.reject(reason)

@@ -1,7 +1,7 @@
 import type { Child } from './processes/child.js'
 import { failureOf } from './processes/failed-worker.js'
 
-/** A worker failed before anything was served. The instance goes on trying. */
+/** A worker failed before anything was served. The instance keeps trying. */
 export class StartError extends Error {
   /** The last output of the failed worker. */
   readonly lastLines: readonly string[]

@@ -22,7 +22,7 @@ const REMEDIES: Record<LocalState, string> = {
 export class SupervisorLog {
   #hostIsNoted = false
   readonly #local = new Set<LocalState>()
-  /** State that an only worker keeps. It is no problem as long as there is one worker. */
+  /** State that a single worker keeps. It is not a problem as long as there is one worker. */
   readonly #ofOnlyWorker = new Set<LocalState>()
   /** Ids of workers that are out of use, as far as is known, and why. */
   readonly #out = new Map<string, string>()
@@ -101,7 +101,7 @@ export class SupervisorLog {
     if (pool.whenAwake > 1) for (const state of this.#ofOnlyWorker) this.keepsLocally(state, pool)
   }
 
-  /** A decision for so many workers. */
+  /** A decision about the number of workers. */
   autoscales(workers: number, reason: string): void {
     this.log.info({ workers }, reason)
   }

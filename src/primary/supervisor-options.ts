@@ -13,7 +13,7 @@ export interface SupervisorOptions extends ChildFactoryOptions {
   need(service: Embeddable): void
   /** Resolves when the servers that are started with the instance are there, or do not come. */
   whenServersServe(): Promise<void>
-  /** The name of a job of cron that runs. */
+  /** The name of a cron job that runs. */
   cronJob?(): string | undefined
   /** A line that a child printed. */
   print(child: Child, line: string): void

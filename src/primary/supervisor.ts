@@ -229,7 +229,7 @@ export class Supervisor implements Service {
     return (['balancer', 'worker'] as const).flatMap(wanted => inOrder.filter(({ role }) => role === wanted))
   }
 
-  /** All workers share their limits among so many from now on. */
+  /** From now on this many workers share their limits. */
   #resized(workers: number): void {
     const running = this.children().filter(({ role }) => role === 'worker')
     this.#factory.shareAmong(workers, running)

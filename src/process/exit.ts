@@ -7,9 +7,9 @@ export const exitCodes = {
   usage: 64,
   /** No instance runs where the command looks for it (EX_UNAVAILABLE). */
   notRunning: 69,
-  /** A command that outpost run was given is there and cannot be run, as in a shell. */
+  /** The command given to outpost run exists but cannot be run, as in a shell. */
   notExecutable: 126,
-  /** A command that outpost run was given is not there, as in a shell. */
+  /** The command given to outpost run does not exist, as in a shell. */
   notFound: 127,
   /** A value in the environment is invalid, or the machine is unusable (EX_CONFIG). */
   config: 78,

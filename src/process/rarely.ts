@@ -1,4 +1,4 @@
-/** Runs the action at most once in so many milliseconds. Calls in between do nothing. */
+/** Runs the action at most once in `ms` milliseconds. Calls in between do nothing. */
 export function rarely(ms: number, action: () => void): () => void {
   let doneAt = -Infinity
   return () => {

@@ -13,7 +13,7 @@ export const securityEvents = [
 
 export type SecurityEvent = (typeof securityEvents)[number]
 
-/** Those that are nobody's fault. */
+/** Events that are not faults. */
 const ORDINARY: ReadonlySet<SecurityEvent> = new Set(['sign-in', 'password-changed', 'sessions-ended'])
 
 export interface SecurityEventsOptions {

@@ -9,7 +9,7 @@ interface SyncOptions {
   command?: readonly [file: string, ...words: string[]]
 }
 
-/** One call for all files, which Node has none for: thousands of calls cost ten times as much. */
+/** One call for all files, which Node lacks: thousands of calls cost ten times as much. */
 const SYNC = ['sync', '-f'] as const
 
 const WITHIN_MS = 30_000

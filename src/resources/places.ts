@@ -23,7 +23,7 @@ export abstract class Places {
     private waitLimit: number,
   ) {}
 
-  /** Whether a holder of so many places, here or in the queue, may have one more while so many are free. */
+  /** Whether a holder of `own` places, here or in the queue, may have one more while `free` are free. */
   protected abstract allows(own: number, free: number): boolean
 
   protected async take(holder: string, signal?: AbortSignal): Promise<() => void> {

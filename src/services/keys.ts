@@ -13,7 +13,7 @@ export const keys = {
   lease: (name: string) => `outpost:lease:{${name}}`,
   /** The number of the last holder of a lease. */
   fence: (name: string) => `outpost:fence:{${name}}`,
-  /** The time that a job of cron was last begun for. */
+  /** The time that a cron job was last begun for. */
   cronTime: (job: string) => `outpost:cron:{${job}}`,
   /** Written by readiness checks, for a second: a Redis that can be read may refuse writes. */
   readiness: 'outpost:readiness',

@@ -21,8 +21,8 @@ interface AdapterInside {
 const LINE = 'line of '
 
 /**
- * A room that nobody is in, for `io.except`: a broadcast waits in the line of its speaker, at the other workers as well. Rooms
- * are all that a broadcast can tell them.
+ * An empty room for `io.except`. By it the other workers know the speaker of a broadcast, in whose line it waits there, too:
+ * a broadcast carries no other data than rooms.
  */
 export function lineOf(speaker: string): string {
   return LINE + speaker

@@ -15,7 +15,7 @@ export interface TimeSlicesOptions {
   share: number
   /** In milliseconds, of any steady clock. */
   now?: () => number
-  /** Calls `run` once after so many milliseconds. Returns a function that prevents it. */
+  /** Calls `run` once after `ms` milliseconds. Returns a function that prevents it. */
   later?: (run: () => void, ms: number) => () => void
   maxWaiting?: number
 }
@@ -104,7 +104,7 @@ export class TimeSlices<Item> {
     this.#cancel = this.#later(goOn, Math.max(1, this.#restedAt - this.#now()))
   }
 
-  /** @param left so many pieces may be left */
+  /** @param left how many pieces may be left */
   #actUntil(end: number, left = 0): void {
     const begun = this.#now()
     this.#isActing = true

@@ -32,7 +32,7 @@ export interface AppEntryOptions {
 }
 
 /**
- * Finds what an app is served by: its listener on PORT; else its first listener elsewhere; else its default export.
+ * Finds the server of an app: its listener on PORT; else its first listener elsewhere; else its default export.
  * That is decided at once when the app has nothing else to wait for, or when that is known from other workers, else 10 s
  * after its evaluation, or as APP_ENTRY says.
  */
@@ -96,7 +96,7 @@ export class AppEntry {
     this.#fail(new AppError(file, listeners.obstacle ?? nothing))
   }
 
-  /** @returns the first decision to all who ask */
+  /** @returns the first decision, to every caller */
   #decide(): Promise<void> {
     this.#deciding ??= this.#choose().catch((error: unknown) => {
       if (error instanceof AppError) this.#fail(error)

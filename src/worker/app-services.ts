@@ -52,7 +52,7 @@ export class AppServices {
     }
   }
 
-  /** @throws {Error} nobody runs the server that it needs */
+  /** @throws {Error} the server that it needs does not run */
   #use(name: keyof Outpost, make: () => LentServices): LentServices {
     this.#need('redis', name)
     if (name === 'storage') this.#need('storage', name)

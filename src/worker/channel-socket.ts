@@ -53,7 +53,7 @@ export class ChannelSocket extends net.Socket {
     }
   }
 
-  /** The balancer has taken so many bytes. */
+  /** The balancer has taken `bytes`. */
   credit(bytes: number): void {
     this.#credit += bytes
     if (this.#rest.length > 0) this.#sendRest()

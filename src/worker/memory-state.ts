@@ -6,7 +6,7 @@ import type { EarlyHandler } from './worker-server.js'
 
 /** Published by Node when an answer has been handed over. */
 const ANSWERED = 'http.server.response.finish'
-/** After so many requests nothing new is expected. */
+/** After this many requests nothing new is expected. */
 const LOOKS = 1_000
 
 /** The traces that middleware leaves on a request. */

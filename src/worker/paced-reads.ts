@@ -31,7 +31,7 @@ export class PacedReads {
     new PacedConnection(socket, clientKey(address), this)
   }
 
-  /** The connection goes on in a turn of its client. */
+  /** The connection continues in a turn of its client. */
   wait(waiting: Waiting, client: string): void {
     const line = this.#lines.get(client)
     if (line === undefined) this.#lines.set(client, [waiting])

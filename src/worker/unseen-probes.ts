@@ -31,7 +31,7 @@ export function answerProbeUnseen(socket: ServedSocket, key: string): void {
 
 /**
  * Answers a health check that has reached the server, so that the app gets none even where Node hands over its requests in
- * another way. @returns false if it is no request to answer
+ * another way. @returns false if it is not a request to answer
  */
 export function answerProbe(response: ServerResponse | Duplex): boolean {
   if (!(response instanceof ServerResponse)) return false

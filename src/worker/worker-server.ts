@@ -152,7 +152,7 @@ export class WorkerServer {
     this.server.emit('upgrade', request, socket, head)
   }
 
-  /** Siblings find nobody here from now on: this process ends soon, and with it what they would send. */
+  /** Siblings get no connection from now on: this process ends soon, and their requests would end with it. */
   hide(): void {
     fs.rmSync(this.options.socketPath, { force: true })
     this.server.closeIdleConnections()

@@ -116,7 +116,7 @@ export class GuessLimit {
     return 0
   }
 
-  /** From now on this client is known to the account. A failure to note it is no reason to refuse the client now. */
+  /** From now on this client is known to the account. If that cannot be recorded, the client is let in all the same. */
   async know(username: string, client: string): Promise<void> {
     const key = accountKeys.knownClients(username)
     const now = this.#now()

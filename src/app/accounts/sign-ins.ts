@@ -121,7 +121,7 @@ export class SignIns {
     return new Map(records.filter(([, record]) => !this.#isOver(record)))
   }
 
-  /** Ends one. @returns false when there is none of that id */
+  /** Ends one. @returns false if no sign-in has that id */
   async end(username: string, id: string): Promise<boolean> {
     const text = await this.redis.hget(accountKeys.signIns(username), id)
     if (text === null) return false

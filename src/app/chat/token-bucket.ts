@@ -17,7 +17,7 @@ export class TokenBucket {
     this.#at = now
   }
 
-  /** Takes a token, or as many as something costs, if there are so many. What costs more than a burst costs a burst. */
+  /** Takes as many tokens as something costs (1), if there are that many. A cost above a burst counts as a burst. */
   take(now: number, cost = 1): boolean {
     this.#refill(now)
     const tokens = Math.min(cost, this.options.burst)

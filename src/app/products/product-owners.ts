@@ -60,7 +60,7 @@ export class ProductOwners {
   }
 }
 
-/** The account that makes a product at this moment. */
+/** The account that is making a product. */
 export function claimKey(id: string): string {
   return `outpost:product-claim:{${id}}`
 }

@@ -13,7 +13,7 @@ export interface IncomingFile {
   /** The client's name for the file. It is stored as data and never used as a path. */
   name: string | undefined
   declaredType: string
-  /** The file has at least so many, as far as is known before it is read. */
+  /** The least size of the file, as far as is known before it is read. */
   minBytes: number
   /** Throws when the file, or the form around it, is not whole. */
   bytes: AsyncIterable<Buffer>

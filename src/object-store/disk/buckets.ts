@@ -79,7 +79,7 @@ export class Buckets {
     await removeFiles()
   }
 
-  /** The time of the creation. Undefined: this is no bucket. A bucket whose own file is damaged has all its objects. */
+  /** The time of the creation. Undefined: this is not a bucket. A bucket whose own file is damaged has all its objects. */
   #recoverCreation(name: string, path: string): number | undefined {
     if (!isBucketName(name)) return undefined
     try {

@@ -1,7 +1,7 @@
 import { statfs } from 'node:fs/promises'
 import { S3Error } from '../errors.js'
 
-/** Space is looked at again after so many bytes of one body. */
+/** Free space is checked again after this many bytes of one body. */
 export const CHECKED_EVERY_BYTES = 4 * 1024 ** 2
 
 const GIB = 1024 ** 3

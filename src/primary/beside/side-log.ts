@@ -2,7 +2,7 @@ import type { Logger } from '../../process/log.js'
 import type { RestartVerdict } from '../plan/restart-policy.js'
 import type { Side } from './side.js'
 
-/** Every message about processes beside the web. */
+/** Every message about Procfile processes. */
 export class SideLog {
   readonly #remarks = new Set<string>()
 

@@ -32,7 +32,7 @@ export interface SideProcessesOptions {
   print(name: string, line: string): void
 }
 
-/** Kinds of processes that are no processes beside the web. */
+/** Lines that are not supervised processes. */
 const OTHER_KINDS = new Set(['web', 'release', 'cron'])
 const MAX_KINDS = 32
 /** A process does not tell when it is ready, and may load for some seconds before it fails. */
@@ -98,7 +98,7 @@ export class SideProcesses implements Service {
   /**
    * Changes how many of each run.
    * @returns the counts that are wanted from now on
-   * @throws {ControlError} `UNKNOWN_PROCESS`: the Procfile has none of that name
+   * @throws {ControlError} `UNKNOWN_PROCESS`: the Procfile has no process with that name
    */
   scale(counts: Formation): Formation {
     const unknown = Object.keys(counts).find(name => !this.#commands.has(name))

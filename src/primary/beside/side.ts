@@ -1,7 +1,7 @@
 import type { ObservedSide, SidePlace } from '../plan/side-plan.js'
 import { RunningCommand, type CommandLaunch, type CommandObserver } from './running-command.js'
 
-/** A process beside the web. */
+/** A process of the Procfile. */
 export interface SideSpec extends CommandLaunch {
   readonly at: SidePlace
   /** The version of the desired state that it was started for. */
@@ -11,7 +11,7 @@ export interface SideSpec extends CommandLaunch {
   readonly generation: number
 }
 
-/** A process beside the web. As foreman and Heroku do, it is called by its line and its number, e.g. `worker.1`. */
+/** A process of the Procfile. As with foreman and Heroku, its name is its line and its number, e.g. `worker.1`. */
 export class Side extends RunningCommand {
   /** @param id unique over the life of the primary */
   constructor(

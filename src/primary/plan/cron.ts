@@ -1,4 +1,4 @@
-/** A job of cron as the plan sees it. Times in milliseconds since 1970: a schedule is of the clock on the wall. */
+/** A cron job as the plan sees it. Times in milliseconds since 1970: a schedule is of the clock on the wall. */
 export interface ObservedJob {
   readonly id: string
   readonly dueAt: number
@@ -8,7 +8,7 @@ export interface ObservedJob {
 
 export type CronAction =
   | { readonly type: 'run'; readonly id: string }
-  /** `overlap`: its last run goes on. `missed`: nobody looked at the clock when its time came. */
+  /** `overlap`: its last run goes on. `missed`: the program did not run, or slept, when its time came. */
   | { readonly type: 'skip'; readonly id: string; readonly reason: 'overlap' | 'missed' }
 
 /** A run that comes so late is none: the machine has slept, or its clock was set. */

@@ -27,12 +27,12 @@ export const warmth = {
   longestMs: 30_000,
   /** … nor what comes before each new worker has answered so often, on average. */
   answersAWorker: 50,
-  /** A window has at least this length, and so many answers of either release. */
+  /** A window has at least this length, and this many answers of either release. */
   windowMs: 1_500,
   windowAnswers: 25,
   /** This many windows, one after the other, have to agree … */
   windows: 3,
-  /** … and no more than so many are looked at together. */
+  /** … and at most this many are judged together. */
   windowsKept: 8,
 } as const
 

@@ -11,7 +11,7 @@ export interface Load {
 export const STABLE_MS = 60_000
 export const PANIC_MS = 6_000
 
-/** In Knative's weighted average, what lies before the panic window has so little weight. */
+/** The weight of older seconds, before the panic window, in Knative's weighted average. */
 const WEIGHT_AT_END = 0.001
 
 /** The loads of the stable window, with one more. */

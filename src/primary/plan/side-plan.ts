@@ -2,7 +2,7 @@ import { failedBefore, forgiven, judgeLoss, noRestarts, notBefore } from './rest
 import type { RestartHistory, RestartVerdict } from './restart-policy.js'
 import type { Shutdown } from './desired.js'
 
-/** Where a process beside the web belongs: the second `worker` is `{ name: 'worker', place: 1 }`. */
+/** Where a Procfile process belongs: the second `worker` is `{ name: 'worker', place: 1 }`. */
 export interface SidePlace {
   /** The name of its line in the Procfile. */
   readonly name: string
@@ -10,7 +10,7 @@ export interface SidePlace {
   readonly place: number
 }
 
-/** The processes that are to run beside the web. */
+/** The Procfile processes that are to run. */
 export interface DesiredSides {
   /** Raised by each change of the release, and by each reload: processes of an older version are replaced. */
   readonly version: number
@@ -19,7 +19,7 @@ export interface DesiredSides {
   readonly shutdown?: Shutdown
 }
 
-/** A process beside the web as the plan sees it. Times in milliseconds of one steady clock. */
+/** A Procfile process as the plan sees it. Times in milliseconds of one steady clock. */
 export interface ObservedSide extends SidePlace {
   readonly id: number
   readonly version: number
@@ -61,7 +61,7 @@ export interface SidePlan {
 }
 
 /**
- * Decides what has to be done about the processes beside the web. Pure. A process is replaced in this order: the old
+ * Decides what has to be done about the Procfile processes. Pure. A process is replaced in this order: the old
  * one ends, then the new one starts. So there are never two in one place: what a process does by the clock, or to all
  * of a queue, is done once.
  */

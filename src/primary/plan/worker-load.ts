@@ -20,7 +20,7 @@ export interface WorkerVitals {
 /** From this use on, an event loop has no time left, and its requests queue. */
 const FULL = 0.95
 
-/** One second says no more of a queue than this: work for so many workers at one. */
+/** A full worker counts as this many at most: one second says no more of its queue. */
 const MOST_WORK = 10
 
 /** @param before its requests in flight a second ago; undefined if it did not serve then */

@@ -157,7 +157,7 @@ export class ChildFactory {
     if (this.#portIsOpen) this.#letListen(child)
   }
 
-  /** Workers share their limits among so many from now on: those that run, and each that is started. */
+  /** From now on `count` workers share their limits: those that run, and each that is started. */
   shareAmong(count: number, workers: readonly Child[]): void {
     this.#workers = count
     for (const worker of workers) worker.send({ type: 'workers', workers: count })

@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process'
 
-/** After so many spares have ended unasked, none is started until workers run: the cause would end others, too. */
+/** After this many spares have ended unasked, none is started until workers run: the cause would end others, too. */
 const MAX_LOST = 3
 
 /**
@@ -32,7 +32,7 @@ export class Spare {
     process.once('exit', ended).once('error', ended)
   }
 
-  /** The spare, if it is for this. It has to be told to go on. */
+  /** The spare, if it was made for this start. It has to be told to continue. */
   take(key: string): ChildProcess | undefined {
     if (this.#ready?.key !== key) return undefined
     const { process } = this.#ready

@@ -42,7 +42,7 @@ export class FatalRequestRecord {
     return this.#kinds.map(({ method, path, endedAt }) => ({ method, path, endedAt: endedAt.slice(-ENDS_PASSED_ON) }))
   }
 
-  /** Records that a request has ended so many workers. @param now in milliseconds since 1970 */
+  /** Records how many workers a request has ended. @param now in milliseconds since 1970 */
   note({ method, path, targets }: { method: string; path: string; targets: number }, now: number): void {
     const isSame = (kind: Kind): boolean => kind.method === method && kind.path === path
     const before = this.#kinds.find(isSame)

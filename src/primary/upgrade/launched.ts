@@ -18,7 +18,7 @@ export class Launched implements Successors {
   #port: PublicPort | undefined
 
   /**
-   * @param onAlone called when the launcher has exited. Whoever watches it takes this program for ended, and may start
+   * @param onAlone called when the launcher has exited. Its supervisor takes this program for ended, and may start
    *   another one
    */
   constructor(onAlone: () => void) {

@@ -1,4 +1,4 @@
-import type { Server } from 'node:http'
+import type { IncomingMessage, Server } from 'node:http'
 import type { ListenOptions, Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { EdgeOrder } from './contract/edge-order.js'
@@ -34,6 +34,8 @@ export interface BalancerEvents extends DispatcherEvents {
   onShareReached?(client: string, resource: string): void
   /** A request was refused whose end, target or host two parsers could read differently. @param client its address */
   onRefused?(code: BalancerErrorCode, client: string): void
+  /** The turn of a request has come on its connection. Nothing of its answer was written. */
+  onBegun?(request: IncomingMessage): void
   /** Connections are refused because as many are open as may be. Called once a minute at most. */
   onFull?(connections: number): void
 }

@@ -83,6 +83,24 @@ export function endAnswer(response: ServerResponse, last?: Buffer | string, enco
   response.req.once('end', () => response.end()).resume()
 }
 
+/** The same answer as text, the last on its connection. */
+export function problemMessage(
+  code: BalancerErrorCode,
+  requestId: string,
+  own: OwnHeaders,
+  retryAfterS = RETRY_AFTER_SECONDS,
+): string {
+  const { status } = balancerErrors[code]
+  const body = problemBody(code, requestId)
+  const headers = {
+    ...problemHeaders(code, requestId, body, own, retryAfterS),
+    connection: 'close',
+    date: new Date().toUTCString(),
+  }
+  const head = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
+  return `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`
+}
+
 /** Gives the same answer on a bare socket, for requests without a `ServerResponse`. Ends the connection. */
 export function answerProblemOnSocket(
   socket: Duplex,
@@ -95,15 +113,7 @@ export function answerProblemOnSocket(
     socket.destroy()
     return
   }
-  const { status } = balancerErrors[code]
-  const body = problemBody(code, requestId)
-  const headers = {
-    ...problemHeaders(code, requestId, body, own, retryAfterS),
-    connection: 'close',
-    date: new Date().toUTCString(),
-  }
-  const head = Object.entries(headers).map(([name, value]) => `${name}: ${String(value)}\r\n`)
-  socket.end(`HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}\r\n${head.join('')}\r\n${body}`)
+  socket.end(problemMessage(code, requestId, own, retryAfterS))
   socket.resume()
   const linger = setTimeout(() => socket.destroy(), LINGER_MS)
   socket.once('close', () => clearTimeout(linger))

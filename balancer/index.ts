@@ -4,6 +4,6 @@ export type { EndedTarget, KnownFatalRequest, TargetSpec } from './contract/targ
 export type { ReleaseFigures } from './contract/latency-buckets.js'
 export type { FatalRequestFound } from './requests/fatal-requests.js'
 export type { ClientIdentity } from './contract/client-envelope.js'
-export { balancerErrors, ownHeaders, ownHeadersForHttps, type BalancerErrorCode } from './errors.js'
+export { balancerErrors, ownHeaders, ownHeadersForHttps, problemMessage, type BalancerErrorCode } from './errors.js'
 export { defaultOptions, type BalancerOptions } from './options.js'
 export type { LocalApp } from './transports/local-target.js'

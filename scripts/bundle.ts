@@ -1,6 +1,6 @@
 /**
  * Bundles the modules of each process into few files: `dist/main.js`, the command `dist/cli.js`, the two parts of a
- * worker with somebody else's app, and one chunk per role under `dist/chunks`. A worker that finds its modules in a
+ * worker with somebody else's app, the thread of a worker, and one chunk per role under `dist/chunks`. A worker that finds its modules in a
  * thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
 import { build, type Plugin } from 'esbuild'
@@ -58,17 +58,25 @@ const { metafile } = await build({
   metafile: true,
 })
 
-/** The code that runs in a worker before the app. Only a CommonJS module can be done before the app's first line. */
-await build({
-  absWorkingDir: root,
-  entryPoints: ['src/worker/preload.ts'],
-  outfile: 'dist/preload.cjs',
-  bundle: true,
-  platform: 'node',
-  target: 'node20',
-  format: 'cjs',
-  logLevel: 'warning',
-})
+/**
+ * The code that runs in a worker before the app, since only a CommonJS module can be done before the app's first line; and
+ * that of a thread, which is made of a text.
+ */
+for (const [source, outfile] of [
+  ['src/worker/preload.ts', 'dist/preload.cjs'],
+  ['src/worker/stand-in-thread.ts', 'dist/stand-in.cjs'],
+] as const) {
+  await build({
+    absWorkingDir: root,
+    entryPoints: [source],
+    outfile,
+    bundle: true,
+    platform: 'node',
+    target: 'node20',
+    format: 'cjs',
+    logLevel: 'warning',
+  })
+}
 
 for (const output of Object.keys(metafile.outputs)) {
   const file = join(root, output)

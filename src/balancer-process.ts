@@ -1,7 +1,14 @@
 import { subscribe } from 'node:diagnostics_channel'
 import net from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { Balancer, ownHeadersForHttps, type BalancerEvents, type BalancerOptions } from '#balancer'
+import {
+  Balancer,
+  ownHeaders,
+  ownHeadersForHttps,
+  problemMessage,
+  type BalancerEvents,
+  type BalancerOptions,
+} from '#balancer'
 import { exit, exitCodes } from './process/exit.js'
 import { tellsHttps } from './config/tells-https.js'
 import type { BalancerStartOrder } from './ipc/messages.js'
@@ -136,10 +143,19 @@ export function createBalancer(
  * Serves a connection that the primary has accepted. It is reported before anything is read from it: the primary gives an
  * unreported connection to another process.
  */
-export function adoptDealt(balancer: Balancer, parent: Parent, handle: unknown): void {
+export function adoptDealt(balancer: Balancer, parent: Parent, handle: unknown, open = socketOver): void {
   parent.report({ type: 'connection-taken' })
+  balancer.adopt(open(handle as object).setNoDelay(true))
+}
+
+function socketOver(handle: object): net.Socket {
   const options = { handle, allowHalfOpen: true, readable: true, writable: true }
-  balancer.adopt(new net.Socket(options).setNoDelay(true))
+  return new net.Socket(options)
+}
+
+/** What a client is sent whose request has ended its target: the last answer on its connection. */
+export function brokenAnswer({ config }: Pick<BalancerStartOrder, 'config'>, requestId: string): string {
+  return problemMessage('UPSTREAM_BROKEN', requestId, tellsHttps(config) ? ownHeadersForHttps : ownHeaders)
 }
 
 function shareReached(client: string, resource: string): string {

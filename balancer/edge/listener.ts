@@ -36,6 +36,8 @@ export interface ListenerEvents {
   /** Connections are refused because as many are open as may be. */
   onFull?(connections: number): void
   onRefused?(code: BalancerErrorCode, client: string): void
+  /** The turn of a request has come on its connection. Nothing of its answer was written. */
+  onBegun?(request: IncomingMessage): void
 }
 
 /** The HTTP server that clients connect to. Turns each request into an exchange and each upgrade into a handshake. */
@@ -53,7 +55,7 @@ export class Listener {
   constructor(
     private readonly dispatcher: Dispatcher,
     ledger: ClientLedger,
-    events: ListenerEvents,
+    private readonly events: ListenerEvents,
   ) {
     this.#refusals = new ConnectionRefusals(dispatcher.options.ownHeaders, (code, client) =>
       events.onRefused?.(code, client),
@@ -185,6 +187,7 @@ export class Listener {
     client: ClientIdentity,
     account: ClientAccount,
   ): void {
+    this.events.onBegun?.(request)
     const requestId = randomUUID()
     const refusal = refusalOf(request, this.#options.maxHeaders)
     if (refusal !== undefined) {
@@ -208,6 +211,7 @@ export class Listener {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     if (!takeOver(socket)) return
+    this.events.onBegun?.(request)
     const requestId = randomUUID()
     const isWebSocket = offersWebSocket(request)
     const refusal =

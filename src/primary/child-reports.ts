@@ -38,7 +38,9 @@ export class ChildReports implements ChildObserver {
     if (this.#note(child, report)) this.takers.ask()
   }
 
-  childExited(): void {
+  childExited(child: Child): void {
+    // First: the plan counts the loss.
+    if (this.takers.traffic.noteEnd(child)) this.takers.pardon(child.id)
     this.takers.ask()
   }
 

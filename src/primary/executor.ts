@@ -1,7 +1,6 @@
 import type { Action } from './plan/action.js'
 import type { Child } from './processes/child.js'
 import type { ChildFactory } from './processes/child-factory.js'
-import { faultSignals } from './processes/fault-signals.js'
 import type { ReleaseSwitch } from './releases/release-switch.js'
 import { ReloadError, type ReloadRequests } from './reload-requests.js'
 import { RestartCount } from './restart-count.js'
@@ -79,8 +78,7 @@ export class Executor {
         return child.stop(action.deadlineMs, action.graceMs, action.settleMs)
       case 'kill':
         log.kills(child, action.reason)
-        if (action.reason !== undefined) traffic.noteFailure(child, action.reason)
-        return child.kill(action.reason)
+        return child.kill(action.reason, action.reason === undefined ? 0 : traffic.graceOf(child))
       case 'lose':
         return this.#lose(child, action)
       case 'abandon':
@@ -93,9 +91,8 @@ export class Executor {
   }
 
   #lose(child: Child, { verdict }: Extract<Action, { type: 'lose' }>): void {
-    const { traffic, starts, releases, log, provenMs } = this.parts
+    const { starts, releases, log, provenMs } = this.parts
     child.markCounted()
-    if (faultSignals.has(child.ending)) traffic.noteFailure(child, child.ending)
     this.#restarts.note(child.spec)
     starts.lost(child)
     releases.lost(child.loss(provenMs))

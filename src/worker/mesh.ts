@@ -1,4 +1,4 @@
-import { adoptDealt, createBalancer, untilClientsHaveGone } from '../balancer-process.js'
+import { adoptDealt, brokenAnswer, createBalancer, untilClientsHaveGone } from '../balancer-process.js'
 import { exit, exitCodes } from '../process/exit.js'
 import type { Logger } from '../process/log.js'
 import type { StartOrder } from '../ipc/messages.js'
@@ -6,6 +6,9 @@ import { keptFolderBeside } from '../ipc/kept-folder-path.js'
 import { requestNotesPath } from '../ipc/request-notes.js'
 import type { Parent } from '../ipc/parent.js'
 import { openFilesForConnections, openFilesLimit } from '../resources/open-files-limit.js'
+import { ClientSocket } from './client-socket.js'
+import { SAMPLE_ID } from './last-answers.js'
+import { StandIn } from './stand-in.js'
 import type { WorkerServer } from './worker-server.js'
 
 /** How long a crashed worker may take to finish requests that cannot be retried elsewhere; then they are 502, or cut. */
@@ -29,10 +32,16 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   let crashed = false
   let leaving = false
   let settleMs: number | undefined
+  const standIn = new StandIn(start.socketPath, brokenAnswer(start, SAMPLE_ID), log)
   const balancer = createBalancer(
     start,
     parent,
-    { onDrained: id => void (id === start.id ? withoutClients() : Promise.resolve()).then(() => drained(id)) },
+    {
+      onDrained: id => void (id === start.id ? withoutClients() : Promise.resolve()).then(() => drained(id)),
+      onBegun: ({ socket, method }) => {
+        if (socket instanceof ClientSocket) socket.owe(method)
+      },
+    },
     {
       messages: server.messages ?? {},
       maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
@@ -53,9 +62,13 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     exit(exitCodes.failure)
   }
 
+  const open = (handle: object): ClientSocket => new ClientSocket(handle, standIn.answers)
+
+  server.count.keepIn(standIn.calls)
+  standIn.start()
   balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
-    if (order.type === 'connection') adoptDealt(balancer, parent, handle)
+    if (order.type === 'connection') adoptDealt(balancer, parent, handle, open)
     else if (order.type === 'edge') balancer.setEdge(order.order)
     else if (order.type === 'note-requests') server.count.noteAt(requestNotesPath(start.socketPath))
     else if (order.type === 'last-answers') balancer.askForNewConnections()

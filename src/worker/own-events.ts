@@ -1,5 +1,6 @@
 import { EventEmitter } from 'node:events'
 import type { Channel } from '../ipc/parent.js'
+import { isHiddenThread } from './own-threads.js'
 
 /** Events from the primary or the terminal, which are for Outpost and not for the app. */
 const DIVERTED = new Set<string | symbol>(['message', 'disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP'])
@@ -77,6 +78,7 @@ export class OwnEvents extends EventEmitter implements Channel {
       if (!this.emit(event, ...args)) this.#early.push([event, args])
       return true
     }
+    if (event === 'worker' && isHiddenThread(args[0])) return true
     if (event !== 'beforeExit' || this.whenIdle === undefined) return false
     this.whenIdle()
     return true

@@ -3,6 +3,8 @@ import type { Duplex } from 'node:stream'
 import { DETACHED } from '#balancer/contract/detached-response.js'
 import { LinkedList } from '#balancer/contract/linked-list.js'
 import type { RequestCounts } from '../ipc/vitals.js'
+import { ClientSocket } from './client-socket.js'
+import type { OpenCalls } from './open-calls.js'
 import { RequestNotes } from './request-notes.js'
 
 /** Counts the requests of one worker. */
@@ -11,6 +13,7 @@ export class RequestCount {
   #upgraded = 0
   #requests = 0
   #notes: RequestNotes | undefined
+  #calls: OpenCalls | undefined
 
   get counts(): RequestCounts {
     const streaming = this.#inFlight.count(({ headersSent }) => headersSent)
@@ -24,14 +27,37 @@ export class RequestCount {
   begin(answer: ServerResponse, onClose?: () => void): void {
     this.#requests += 1
     this.#notes?.begin(answer)
+    let slot = this.#beginCall(answer)
     const entry = this.#inFlight.add(answer)
-    const over = (): void => void this.#inFlight.remove(entry)
+    const over = (): void => {
+      this.#inFlight.remove(entry)
+      this.#calls?.end(slot)
+      slot = -1
+    }
     const closed = (): void => {
       over()
       onClose?.()
     }
     // Each comes once at most, and `once` costs more.
     answer.on('close', closed).on(DETACHED, over)
+  }
+
+  /** The requests that the app has are kept here from now on, for the stand-in (mesh mode). */
+  keepIn(calls: OpenCalls): void {
+    this.#calls = calls
+  }
+
+  /** The call of the app with the last request has returned. */
+  returned(): void {
+    this.#calls?.returned()
+  }
+
+  #beginCall({ req }: ServerResponse): number {
+    if (this.#calls === undefined) return -1
+    const { socket } = req
+    if (!(socket instanceof ClientSocket)) return this.#calls.begin(req, -1)
+    socket.owe(req.method)
+    return this.#calls.begin(req, socket.file)
   }
 
   /** Each request is written down from now on, because a worker has failed (mesh mode). @param path of a file */

@@ -1,10 +1,11 @@
 import fs from 'node:fs'
 import type { ServerResponse } from 'node:http'
 import { MAX_SLOTS, NOTED_MS, noteOf, noteState, SLOT_BYTES } from '../ipc/request-notes.js'
+import { ClientSocket } from './client-socket.js'
 
 /**
- * Writes down which requests the app has, once a worker has hung or crashed in mesh mode: only that process knew them, and it
- * can tell nobody any more. The notes of a request take about five microseconds, so there are none before.
+ * Writes down which requests the app has, once a fault has ended a worker in mesh mode: only that process knew them, and
+ * it can tell nobody any more. The notes of a request take about five microseconds, so there are none before.
  */
 export class RequestNotes {
   readonly #file: number | undefined
@@ -35,7 +36,7 @@ export class RequestNotes {
     const slot = this.#free.pop() ?? this.#slots++
     const { method = '', url = '' } = answer.req
     let isOver = false
-    this.#write(slot, noteOf(method, url))
+    this.#write(slot, noteOf(method, url, answer.req.socket instanceof ClientSocket))
     // Runs when the call has returned.
     process.nextTick(() => {
       if (!isOver) this.#write(slot, noteState.open)

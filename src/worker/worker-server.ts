@@ -13,6 +13,7 @@ import { PacedReads } from './paced-reads.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 import { lengthCheck } from './unfinished-answer.js'
+import { refuseUnknown } from './unknown-sender.js'
 import { answerProbe, answerProbeUnseen } from './unseen-probes.js'
 
 const IDLE_CHECK_MS = 50
@@ -126,6 +127,7 @@ export class WorkerServer {
       this.server.emit('request', request, response)
     } finally {
       Object.assign(socket, { server: edge })
+      this.count.returned()
     }
   }
 
@@ -135,7 +137,11 @@ export class WorkerServer {
     identify(request, client, this.options.publicPort)
     announceConnection(this.server, request.socket)
     this.count.begin(response, lengthCheck(response))
-    return this.server.emit('checkContinue', request, response)
+    try {
+      return this.server.emit('checkContinue', request, response)
+    } finally {
+      this.count.returned()
+    }
   }
 
   /** Whether Socket.IO or a listener of the app would take the upgrade. */
@@ -208,7 +214,7 @@ export class WorkerServer {
         const client = takeClient(request, identityKey)
         if (client === undefined) {
           this.options.onRefused?.()
-          refuse(second)
+          refuseUnknown(second)
           return true
         }
         if (answersProbes && client === PROBE && answerProbe(second)) return true
@@ -253,18 +259,6 @@ export class WorkerServer {
 
 /** The events that come with a request. Only `request` goes to the Express app. */
 const ARRIVALS = new Set(['request', 'upgrade', 'connect', 'checkContinue', 'checkExpectation'])
-
-/** Only balancers of this instance are served, and a balancer always sends an envelope. */
-function refuse(answer: ServerResponse | Duplex): void {
-  if (answer instanceof ServerResponse) {
-    answer.writeHead(403, { connection: 'close', 'content-type': 'text/plain' }).end(UNKNOWN_SENDER)
-  } else {
-    answer.on('error', () => answer.destroy())
-    answer.end(`HTTP/1.1 403 Forbidden\r\nConnection: close\r\nContent-Type: text/plain\r\n\r\n${UNKNOWN_SENDER}`)
-  }
-}
-
-const UNKNOWN_SENDER = 'The sender of this request is not known.\n'
 
 function isMessage(value: object): value is IncomingMessage | ServerResponse {
   return value instanceof IncomingMessage || value instanceof ServerResponse

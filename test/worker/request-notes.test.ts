@@ -23,13 +23,13 @@ void t.test('a request is noted from the call of the app to the close of its ans
   notes.goOn()
   const slow = answerTo('GET', '/slow?x')
   notes.begin(slow)
-  t.strictSame(read(path), [{ method: 'GET', path: '/slow', isCalled: true }])
+  t.strictSame(read(path), [{ method: 'GET', path: '/slow', isCalled: true, isOwn: false }])
   await new Promise(resolve => setImmediate(resolve))
   const quick = answerTo('POST', '/quick')
   notes.begin(quick)
   const both = [
-    { method: 'GET', path: '/slow', isCalled: false },
-    { method: 'POST', path: '/quick', isCalled: true },
+    { method: 'GET', path: '/slow', isCalled: false, isOwn: false },
+    { method: 'POST', path: '/quick', isCalled: true, isOwn: false },
   ]
   t.strictSame(read(path), both)
   slow.emit('close')

@@ -3,6 +3,7 @@ import fs from 'node:fs'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { framesPathOf } from '#balancer/contract/frames.js'
+import { HANG_SUFFIX } from '../../ipc/hang-sign.js'
 import { KEPT_FOLDER } from '../../ipc/kept-folder-path.js'
 import { NOTES_SUFFIX } from '../../ipc/request-notes.js'
 import { requireExclusive } from './exclusive-folder.js'
@@ -128,7 +129,8 @@ export class InstanceFolder {
   /** Removes the sockets of an earlier instance, and what its workers have shared. */
   clearSockets(): void {
     for (const name of fs.readdirSync(this.runDir)) {
-      if (name.endsWith('.sock') || name.endsWith(NOTES_SUFFIX)) fs.rmSync(join(this.runDir, name), { force: true })
+      if (['.sock', NOTES_SUFFIX, HANG_SUFFIX].some(suffix => name.endsWith(suffix)))
+        fs.rmSync(join(this.runDir, name), { force: true })
     }
     fs.rmSync(join(this.runDir, KEPT_FOLDER), { recursive: true, force: true })
   }

@@ -7,6 +7,7 @@ import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
 import type { LostWorker } from '../releases/fault.js'
 import type { Connection } from '../traffic/connection-dealer.js'
 import { ConnectionTurns } from './connection-turns.js'
+import { faultSignals } from './fault-signals.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
 import { onceEnded } from './spawn.js'
@@ -119,6 +120,11 @@ export class Child {
   /** An exit code, the name of a signal, "uncaught exception", or the reason why it was killed or never ran. */
   get ending(): string {
     return this.#ending
+  }
+
+  /** It has exited because of a fault of its own: it hung, or broke. */
+  get hasFailed(): boolean {
+    return this.#killedFor !== undefined || faultSignals.has(this.#ending)
   }
 
   /** How long ago the process was started, in milliseconds. */
@@ -244,12 +250,16 @@ export class Child {
     this.send({ type: 'stop', deadlineMs, ...(settleMs !== undefined && { settleMs }) })
   }
 
-  /** @param reason becomes the `ending` */
-  kill(reason?: string): void {
+  /**
+   * @param reason becomes the `ending`
+   * @param graceMs the process may end itself within this time
+   */
+  kill(reason?: string, graceMs = 0): void {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
-    this.#killAt = undefined
     this.#killedFor ??= reason
+    this.#killAt = graceMs > 0 ? performance.now() + graceMs : undefined
+    if (graceMs > 0) return
     if (this.pid !== undefined) this.process.kill('SIGKILL')
   }
 

@@ -1,4 +1,5 @@
 import fs from 'node:fs'
+import { hangSignPath } from '../../ipc/hang-sign.js'
 import { NOTED_MS, readNotes, requestNotesPath, type NotedRequest } from '../../ipc/request-notes.js'
 import type { Child } from '../processes/child.js'
 import type { FatalRequestRecord } from './fatal-request-record.js'
@@ -7,11 +8,14 @@ import type { FatalRequestRecord } from './fatal-request-record.js'
 export type RequestsThen = readonly NotedRequest[] | undefined
 
 /**
- * Workers that hung or were ended by a fault in mesh mode, where only they know their requests. After the first failure the
- * workers note these, because notes cost too much to make them always.
+ * Workers that hung or were ended by a fault in mesh mode, where only they know their requests. The stand-in of a worker
+ * that hangs notes them in a file. A fault ends the stand-in as well, so from the first such end on, the workers
+ * themselves make notes, which cost too much to make them always.
  */
 export class FailedWorkers {
   #notedUntil = -Infinity
+  /** Ids of those whose stand-in was asked. */
+  readonly #asked = new Set<string>()
 
   constructor(
     private readonly socketOf: (workerId: string) => string,
@@ -19,14 +23,28 @@ export class FailedWorkers {
     private readonly onFailed: (worker: Child, reason: string, requests: RequestsThen) => void,
   ) {}
 
-  /** @param others the workers that serve */
-  note(worker: Child, reason: string, others: readonly Child[], now = performance.now()): void {
+  /** A worker hangs: its stand-in is to answer its clients, and to end it. @returns false if it cannot be told */
+  askStandIn({ id }: Child): boolean {
+    try {
+      fs.writeFileSync(hangSignPath(this.socketOf(id)), '', { mode: 0o600 })
+      this.#asked.add(id)
+      return true
+    } catch {
+      return false
+    }
+  }
+
+  /**
+   * @param others the workers that serve
+   * @returns whether a request of the worker's own clients has ended it
+   */
+  note(worker: Child, reason: string, others: readonly Child[], now = performance.now()): boolean {
     const requests = this.#requestsOf(worker)
-    const called = requests?.find(({ isCalled }) => isCalled)
+    const called = requests?.find(({ isCalled, isOwn }) => isCalled && isOwn)
     if (called === undefined) this.onFailed(worker, reason, requests)
     else this.fatal.note({ ...called, targets: 1 }, Date.now())
-    this.#notedUntil = now + NOTED_MS
-    for (const other of others) this.begin(other, now)
+    if (requests === undefined || now < this.#notedUntil) this.#noteFrom(now, others)
+    return called !== undefined
   }
 
   /** A worker serves from now on. */
@@ -36,7 +54,14 @@ export class FailedWorkers {
 
   /** The worker has exited. */
   forget({ id }: Child): void {
-    if (this.#notedUntil > 0) fs.rmSync(requestNotesPath(this.socketOf(id)), { force: true })
+    const socket = this.socketOf(id)
+    if (this.#asked.delete(id)) for (const path of [hangSignPath(socket), requestNotesPath(socket)]) remove(path)
+    else if (this.#notedUntil > 0) remove(requestNotesPath(socket))
+  }
+
+  #noteFrom(now: number, workers: readonly Child[]): void {
+    this.#notedUntil = now + NOTED_MS
+    for (const worker of workers) this.begin(worker, now)
   }
 
   #requestsOf({ id }: Child): RequestsThen {
@@ -46,4 +71,8 @@ export class FailedWorkers {
       return undefined
     }
   }
+}
+
+function remove(path: string): void {
+  fs.rmSync(path, { force: true })
 }

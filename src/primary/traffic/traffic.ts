@@ -1,4 +1,5 @@
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
+import { STAND_IN_MS } from '../../ipc/hang-sign.js'
 import type { Route } from '../plan/action.js'
 import type { ChildState } from '../plan/observed.js'
 import type { Child, Reachability } from '../processes/child.js'
@@ -62,10 +63,19 @@ export class Traffic {
     if (child.role === this.role && child.role === 'worker') this.#failed.begin(child)
   }
 
-  /** A process hangs and is killed, or a fault has ended it. With balancers, these know the requests of a worker. */
-  noteFailure(child: Child, reason: string): void {
-    if (child.role !== 'worker' || this.role !== 'worker' || child.servedMs === 0) return
-    this.#failed.note(child, reason, this.#forwarding())
+  /** How long a process that hangs has to end itself. In mesh mode nobody else can answer the clients of a worker. */
+  graceOf(child: Child): number {
+    return this.#hasClients(child) && this.#failed.askStandIn(child) ? STAND_IN_MS : 0
+  }
+
+  /** A process has exited. @returns whether one of its requests has ended it, as far as its balancers do not find out */
+  noteEnd(child: Child): boolean {
+    return child.hasFailed && this.#hasClients(child) && this.#failed.note(child, child.ending, this.#forwarding())
+  }
+
+  /** Whether it was a worker of mesh mode that served. */
+  #hasClients({ role, servedMs }: Child): boolean {
+    return role === 'worker' && this.role === 'worker' && servedMs > 0
   }
 
   /** A process has exited. */

@@ -2,6 +2,7 @@ import { LITTLE } from '../contract/dynamic-threshold.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import { ClientLimit } from '../ledger/client-limit.js'
 import type { SharedResource } from '../ledger/holding.js'
+import { RecentClients } from '../ledger/recent-clients.js'
 import type { InFlight } from '../targets/in-flight.js'
 import type { Target } from '../targets/target.js'
 import { delayOf, TargetDelay } from '../targets/target-delay.js'
@@ -24,6 +25,8 @@ interface Pool {
  * not limited. Works only while some client has more than a little in flight beside others.
  */
 export class DelayWatch {
+  /** Noted when another client has asked than before it, so one that is alone is not. */
+  readonly recent = new RecentClients()
   readonly #limit = new ClientLimit()
   #last: string | undefined
   /** When a request came of another client than the one before it. */
@@ -49,13 +52,7 @@ export class DelayWatch {
 
   /** A request of this client is to be sent to a target. */
   arrived({ client, places }: ClientAccount): void {
-    if (client !== this.#last) {
-      if (this.#last !== undefined) {
-        this.#alternatedAt = performance.now()
-        this.places.isContended = true
-      }
-      this.#last = client
-    }
+    if (client !== this.#last) this.#alternated(client)
     if (this.#timer !== undefined) {
       if (places.isAtMost) this.#isReached = true
       return
@@ -69,6 +66,16 @@ export class DelayWatch {
     this.#begunAt = performance.now()
     this.#neededAt = this.#begunAt
     this.#check()
+  }
+
+  #alternated(client: string): void {
+    const now = performance.now()
+    this.recent.asked(client, now)
+    if (this.#last !== undefined) {
+      this.#alternatedAt = now
+      this.places.isContended = true
+    }
+    this.#last = client
   }
 
   stop(): void {

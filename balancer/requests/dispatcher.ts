@@ -106,7 +106,7 @@ export class Dispatcher {
     this.sessions = new SessionNames(options.identityKey)
     this.room = new WaitingRoom(options, () => pool.open && this.#canConnect)
     this.#delays = new DelayWatch(pool, resources.places, () => this.room.admit())
-    this.outliers = new OutlierDetection(pool, options)
+    this.outliers = new OutlierDetection(pool, options, this.#delays.recent)
     this.#kept = new KeptAnswers(undefined, undefined, options.keptFolder)
     this.pause = new Pause(options, () => this.#isBusy, { onQuiet: until => events.onQuiet?.(until) })
     this.retryBudget = new RetryBudget(options.retryBudgetRatio, options.retryBudgetFloor)

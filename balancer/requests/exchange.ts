@@ -188,7 +188,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
   /** Cuts the connection, which is the only way to tell the client. */
   answerBroken(): void {
     this.dispatcher.tally.broke(this.#target, this.account)
-    if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target)
+    if (this.#target !== undefined) this.dispatcher.outliers.failed(this.#target, this.account.client)
     this.#endAttempt(false)
     cutAnswer(this.request, this.#response)
   }
@@ -254,7 +254,7 @@ export class Exchange implements Dispatchable, Suspect, InFlight, Supervised, Fo
     this.#endAttempt(failure !== 'reset')
     const { outliers, retryBudget, options } = this.dispatcher
     this.dispatcher.tally.broke(target, this.account)
-    if (failure !== 'down') outliers.failed(target)
+    if (failure !== 'down') outliers.failed(target, this.account.client)
     if (failure === 'connect') this.#clock.notSent()
     this.#tries ??= new Tries(retryBudget, options.retries, this.#targetsAtArrival)
     if (!this.#tries.mayRepeat(target, failure, this.#intake.isRepeatable)) this.giveUp(ANSWER_TO[failure])

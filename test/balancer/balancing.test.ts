@@ -1,7 +1,8 @@
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import t from 'tap'
 import { until } from '../helpers/deadline.js'
 import { FakeTarget, RawTarget } from '../helpers/fake-target.js'
-import { rawExchange, requestBytes } from '../helpers/raw-http.js'
+import { RawConnection, rawExchange, requestBytes } from '../helpers/raw-http.js'
 import { RunningBalancer } from '../helpers/running-balancer.js'
 
 const GET = requestBytes('GET /page')
@@ -107,6 +108,23 @@ void t.test('targets that fail real traffic are ejected for a while, but at most
   const ejected = [...running.states].filter(([, state]) => state === 'ejected')
   t.equal(ejected.length, 1)
   await running.becomes(ejected[0]![0], 'ready')
+})
+
+void t.test('a client whose requests the app breaks takes no target from the others', async t => {
+  const serve = ({ url }: IncomingMessage, response: ServerResponse): void => {
+    if (url === '/broken') response.destroy()
+    else response.end()
+  }
+  const targets = await Promise.all(['a', 'b'].map(name => FakeTarget.start(t, name, serve)))
+  const running = await RunningBalancer.start(t, targets, { ejectAfter: 2 })
+  const other = await running.connect()
+  t.equal((await other.write(GET).response()).status, 200)
+  for (let i = 0; i < 9; i += 1) {
+    const client = await RawConnection.open(running.port, '127.0.0.2')
+    t.equal((await client.write(requestBytes('POST /broken', [], 'x')).response()).status, 502)
+    client.destroy()
+  }
+  t.notOk([...running.states.values()].includes('ejected'))
 })
 
 void t.test('a target whose socket comes back is used after its next good probe', async t => {

@@ -25,9 +25,10 @@ export class PacedClient {
     private readonly clock: () => number,
   ) {}
 
-  pace(socket: Socket): void {
+  /** @param isProxy it carries requests of many clients, of which none may wait for the others */
+  pace(socket: Socket, isProxy = false): void {
     if (this.#connections.has(socket) || socket.destroyed) return
-    this.#connections.set(socket, new PacedConnection(socket, this))
+    this.#connections.set(socket, new PacedConnection(socket, this, isProxy))
   }
 
   /** What comes on this connection is read as it comes. */
@@ -96,6 +97,7 @@ class PacedConnection {
   constructor(
     private readonly socket: Socket,
     private readonly client: PacedClient,
+    private readonly isProxy: boolean,
   ) {
     // Node's parser reads from the system by itself until somebody else listens.
     socket.on('data', nothing).off('data', nothing)
@@ -130,7 +132,7 @@ class PacedConnection {
     const mayGoOn = this.client.spend(() => this.#push(chunk))
     if (this.#isReleased) return mayGoOn
     const isNothing = current === this.#between && isLineBreaks(chunk as Uint8Array)
-    if (!isNothing && !this.client.hasToWait) return mayGoOn
+    if (!isNothing && (this.isProxy || !this.client.hasToWait)) return mayGoOn
     this.#waits = true
     // Line breaks would take a turn after the other. Node closes the connection when its time for the next request is over.
     if (isNothing) this.client.hold()

@@ -62,8 +62,8 @@ export class ReadTurns {
   }
 
   /** The server reads requests from this connection from now on. */
-  served(socket: Socket, { account }: Reader): void {
-    this.#paced.get(account.client)?.pace(socket)
+  served(socket: Socket, { account, isProxy }: Reader): void {
+    this.#paced.get(account.client)?.pace(socket, isProxy)
   }
 
   /** The connection belongs to another protocol from now on. */
@@ -103,7 +103,7 @@ export class ReadTurns {
     this.#paced.set(client, paced)
     for (const socket of this.connections.sockets()) {
       const reader = this.connections.readerOf(socket)
-      if (reader?.account.client === client && !reader.isUpgraded) paced.pace(socket)
+      if (reader?.account.client === client && !reader.isUpgraded) paced.pace(socket, reader.isProxy)
     }
   }
 

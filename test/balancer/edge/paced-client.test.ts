@@ -96,6 +96,18 @@ void t.test('once the time of a client is spent, its connections go on in turns'
   t.ok(client.waitedAt > 0)
 })
 
+void t.test('a connection of a proxy does not wait for others of it', async t => {
+  const client = pacedClient(10)
+  const server = http.createServer(answerHash)
+  server.on('connection', (socket: Socket) => client.pace(socket, true))
+  const port = await portOf(t, server)
+  const body = randomBytes(1024 ** 2)
+  const connections = await Promise.all(Array.from({ length: 4 }, () => connectTo(t, port)))
+  for (const each of connections) each.write(requestBytes('POST /', [`Content-Length: ${body.length}`])).write(body)
+  for (const each of connections) t.equal((await each.response()).body.toString(), hashOf(body))
+  t.equal(client.waitedAt, 0)
+})
+
 void t.test('a connection that closes while it waits is forgotten', async t => {
   const client = pacedClient(4)
   const server = http.createServer((_request, response) => response.end())

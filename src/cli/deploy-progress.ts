@@ -45,6 +45,11 @@ export function reportLines({ before, fresh, remark }: DeployReport): string[] {
   return remark === undefined ? lines : [...lines, remark]
 }
 
+function changedNote(release: string, { count: all, files }: NonNullable<Deployed['changed']>): string {
+  const others = all > files.length ? ` and ${count(all - files.length, 'other')}` : ''
+  return `${release} does not run as it was deployed: its app, or somebody else, has changed ${files.join(', ')}${others}`
+}
+
 function unrecordedNote(release: string, reason: string): string {
   return (
     `${release} serves, but could not be recorded (${reason}). Make room on the disk: Outpost tries again each second. ` +
@@ -65,7 +70,8 @@ export async function tellChange(
   const deployed = await change(event => (json === true ? output.json(event) : output.print(stepOf(event))))
   if (json === true) return output.json({ event: 'done', ...deployed })
   if (deployed.report !== undefined) output.print(...reportLines(deployed.report))
-  const { release, preview, unrecorded } = deployed
+  const { release, preview, changed, unrecorded } = deployed
+  if (changed !== undefined) output.note(changedNote(release, changed))
   if (unrecorded !== undefined) output.note(unrecordedNote(release, unrecorded))
   if (preview === undefined) return output.print(output.paint('green', `${release} is live`))
   const named = new URL(url)

@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
+import { appendFileSync, existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { ControlClient } from '#src/control/client.js'
@@ -241,5 +241,22 @@ void t.test('after a kill before the record the release serves that was live bef
     DATA_DIR: dataDir,
   })
   t.equal((await ask(again.url, '/')).text, 'two')
+  t.match(await again.stop(), { code: 0 })
+})
+
+void t.test('a rollback to files that were changed after their deploy says so, and the next start does', async t => {
+  const { cluster, client } = await twoReleases(t)
+  const { dataDir } = cluster
+  t.strictSame(await client.rollback(), { release: 'r1' }, 'unchanged files are no remark')
+  await client.rollback('r2')
+  appendFileSync(join(dataDir, 'releases/r1/app/app.js'), '// changed')
+  writeFileSync(join(dataDir, 'releases/r1/app/data.db'), 'new')
+  const changed = { count: 1, files: ['app.js'] }
+  t.strictSame(await client.rollback(), { release: 'r1', changed })
+  t.match(await cluster.stop(), { code: 0 })
+  const env = { APP: folderOf(t, appThatSays('start')), EMBED: 'none', WORKERS: '1', DATA_DIR: dataDir }
+  const again = await Cluster.start(t, env)
+  const line = await again.printed(/files of release have changed since it was deployed/)
+  t.match(JSON.parse(line), { level: 'warn', release: 'r1', ...changed })
   t.match(await again.stop(), { code: 0 })
 })

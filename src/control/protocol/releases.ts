@@ -101,6 +101,10 @@ export const deployedSchema = z.object({
     })
     .optional()
     .describe('how to reach the release, which clients do not get otherwise'),
+  changed: z
+    .object({ count: wholeNumber, files: z.array(z.string()).describe('the first of them') })
+    .optional()
+    .describe('files of the release that were changed or removed after it was deployed'),
   unrecorded: z
     .string()
     .optional()

@@ -12,12 +12,14 @@ import {
 import type { Service } from '../../process/service.js'
 import { syncTree } from '../../process/synced-tree.js'
 import type { Stage } from '../plan/deployment.js'
+import { abortOf } from './abort-of.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
 import { DeployTurns } from './deploy-turns.js'
 import { orRefused, refusalOf, reloadRefusal } from './deploy-refusal.js'
 import { install, stepsFor } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
+import { markFiles } from './release-marks.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
 import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
@@ -78,7 +80,7 @@ export class Deployer implements Service {
   }
 
   start(): Promise<void> {
-    this.#releaser.resumePreview()
+    this.#releaser.start()
     return Promise.resolve()
   }
 
@@ -156,6 +158,7 @@ export class Deployer implements Service {
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)
       if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
+      await markFiles(draft.folder)
       const doubt = await sync(draft.folder)
       space.signal.throwIfAborted()
       if (doubt !== undefined)
@@ -289,12 +292,4 @@ export class Deployer implements Service {
       signal,
     })
   }
-}
-
-function abortOf(signal: AbortSignal): Promise<never> {
-  return new Promise((_resolve, reject) => {
-    const abort = (): void => reject(signal.reason as Error)
-    if (signal.aborted) abort()
-    else signal.addEventListener('abort', abort, { once: true })
-  })
 }

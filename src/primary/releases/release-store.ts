@@ -205,7 +205,7 @@ export class ReleaseStore {
     if (record.outcome === 'live') return
     // First what makes room for the record: its files may have filled the disk. A crash in between is found at the next start.
     this.#remove(this.#path(id, 'app'))
-    fs.rmSync(this.#path(id, 'env.json'), { force: true })
+    for (const name of ['env.json', 'files.json']) fs.rmSync(this.#path(id, name), { force: true })
     this.#rewrite({ ...record, outcome: 'taken-back', reason })
     this.prune()
   }

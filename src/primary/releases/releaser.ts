@@ -6,6 +6,7 @@ import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
 import type { Stage } from '../plan/deployment.js'
 import type { Fault } from './fault.js'
 import { LateRecord } from './late-record.js'
+import { changedFiles, type ChangedFiles } from './release-marks.js'
 import type { ReleaseRunner } from './release-runner.js'
 import type { ReleaseStore } from './release-store.js'
 import type { Comparison, Switching } from './release-switch.js'
@@ -24,6 +25,9 @@ export type Told = (event: DeployProgress) => void
 /** A process that balances takes its orders within this time, or is replaced. */
 const ROUTED_MS = 10_000
 
+/** A rollback does not wait longer for a look at the files of its release. */
+const LOOK_MS = 2_000
+
 /** Balancers report the rest of their counts as soon as a trial is over. */
 const LAST_FIGURES_MS = 200
 
@@ -35,6 +39,12 @@ export class Releaser {
 
   constructor(private readonly options: ReleaserOptions) {
     this.#lateRecord = new LateRecord(options.store, options.log)
+  }
+
+  /** A preview goes on. What is live may have been changed since its deploy. */
+  start(): void {
+    this.#resumePreview()
+    void this.#changedFiles(this.options.store.live)
   }
 
   /** Records what is live for the last time, if that is not on the disk yet. */
@@ -66,7 +76,9 @@ export class Releaser {
    */
   change(to: string, stages: readonly Stage[], keepWarmMs: number, told: Told): Promise<Deployed> {
     const { store, runner } = this.options
-    const { watcher, end } = this.#watch(to, told)
+    // A new one has not run yet.
+    const changed = store.get(to)?.outcome === 'installed' ? undefined : this.#changedFiles(to)
+    const { watcher, end } = this.#watch(to, told, changed)
     try {
       runner.changeRelease({ to, stages, keepWarmMs, watcher })
     } catch (error) {
@@ -78,7 +90,11 @@ export class Releaser {
     return end
   }
 
-  #watch(to: string, told: Told): { watcher: Switching['watcher']; end: Promise<Deployed> } {
+  #watch(
+    to: string,
+    told: Told,
+    changed?: Promise<ChangedFiles | undefined>,
+  ): { watcher: Switching['watcher']; end: Promise<Deployed> } {
     const { store, log } = this.options
     let watcher!: Switching['watcher']
     const end = new Promise<Deployed>((resolve, reject) => {
@@ -92,9 +108,10 @@ export class Releaser {
           this.#change = undefined
           log.info({ release: to, ...report }, 'release is live')
           // A request that comes after the answer gets the new release.
-          void this.routed().then(() =>
-            resolve({ release: to, ...(report && { report }), ...(unrecorded && { unrecorded }) }),
-          )
+          void Promise.all([changed, this.routed()]).then(([changed]) => {
+            const remarks = { ...(changed && { changed }), ...(unrecorded && { unrecorded }) }
+            resolve({ release: to, ...(report && { report }), ...remarks })
+          })
         },
         takenBack: (fault, comparison) => {
           this.#record(to, () => store.takenBack(to, fault.reason))
@@ -152,7 +169,7 @@ export class Releaser {
   }
 
   /** The preview that was there when the program ended goes on, by the same link. Its files stay, whatever becomes of it. */
-  resumePreview(): void {
+  #resumePreview(): void {
     const { store, runner, log } = this.options
     const { preview: release } = store
     if (release === undefined) return
@@ -178,6 +195,17 @@ export class Releaser {
     } catch (error) {
       this.options.log.error({ release, reason: (error as Error).message }, 'outcome of release could not be recorded')
     }
+  }
+
+  /** An app may write into the files of its release, so a rollback would run other code than was deployed. */
+  async #changedFiles(release: string): Promise<ChangedFiles | undefined> {
+    const { store, log } = this.options
+    const folder = store.filesOf(release)
+    if (folder === undefined) return undefined
+    const late = sleep(LOOK_MS, undefined, { ref: false })
+    const changed = await Promise.race([changedFiles(folder), late])
+    if (changed) log.warn({ release, ...changed }, 'files of release have changed since it was deployed')
+    return changed ?? undefined
   }
 
   /** Resolves when every process that balances goes by the newest orders, or is replaced. */

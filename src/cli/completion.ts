@@ -26,6 +26,9 @@ interface CommandWords extends Word {
   values: readonly string[] | undefined
 }
 
+/** Arguments that name a file or a folder. */
+const FILES = new Set(['app', 'source'])
+
 /** All that can be typed, as the program itself knows it. */
 function wordsOf(program: Command): CommandWords[] {
   return program.commands.flatMap(command => {
@@ -34,12 +37,13 @@ function wordsOf(program: Command): CommandWords[] {
       [short, long].flatMap(word => (word === undefined ? [] : [{ word, description }])),
     )
     const [argument] = command.registeredArguments
-    const values = argument?.argChoices ?? (argument?.name() === 'app' ? undefined : [])
+    const values = argument?.argChoices ?? (FILES.has(argument?.name() ?? '') ? undefined : [])
     return [command.name(), ...command.aliases()].map(word => ({ word, description, options, values }))
   })
 }
 
 function bashScript(commands: readonly CommandWords[]): string {
+  const ofFiles = commands.filter(({ values }) => values === undefined).map(({ word }) => word)
   const rows = commands.map(({ word, options, values = [] }) => {
     return `    ${word}) words='${[...options.map(({ word }) => word), ...values].join(' ')}' ;;`
   })
@@ -53,7 +57,7 @@ _outpost() {
 ${rows.join('\n')}
   esac; fi
   # What begins with no letter yet may be a file: readline completes those where nothing is found here.
-  if [ -z "$word" ] && [ "\${COMP_WORDS[1]}" = start ] && [ "$COMP_CWORD" -gt 1 ]; then return; fi
+  if [ -z "$word" ] && [ "$COMP_CWORD" -gt 1 ]; then case \${COMP_WORDS[1]} in ${ofFiles.join(' | ')}) return ;; esac; fi
   mapfile -t COMPREPLY < <(compgen -W "$words" -- "$word")
 }
 complete -o default -F _outpost outpost`

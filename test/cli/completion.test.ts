@@ -33,6 +33,9 @@ void t.test('bash completes commands, options and their values', async t => {
   for (const files of [
     ['start', ''],
     ['start', 'ser'],
+    ['deploy', ''],
+    ['deploy', './'],
+    ['service', ''],
     ['stop', '--data-dir', ''],
     ['maintenance', 'on', '--page', ''],
   ]) {
@@ -43,21 +46,56 @@ void t.test('bash completes commands, options and their values', async t => {
   t.strictSame(JSON.parse(json), { shell: 'bash', script: out.slice(0, -1) })
 })
 
-void t.test('zsh accepts its completions', { skip: hasZsh ? false : 'there is no zsh' }, async t => {
-  const { out } = await new Shell(t).run(['completion', 'zsh'])
-  const script = join(temporaryFolder(t), '_outpost')
-  writeFileSync(script, out)
-  execFileSync('zsh', ['-n', script])
-  const asked = `
-    compdef() { : }
-    _describe() { local -a list; list=(\${(P)@[-1]}); print -l -- $list }
-    _files() { print files }
-    . "$0"; words=("$@"); CURRENT=$#; _outpost`
-  const completed = (...words: string[]): string =>
-    execFileSync('zsh', ['-fc', asked, script, ...words], { encoding: 'utf8' })
-  t.match(completed('outpost', 's'), /^start:starts an app.*^status:.*/ms)
-  t.match(completed('outpost', 'start', ''), /--detach:.*files/s)
-})
+/** What a person has in a zsh with a terminal; there Ctrl-X prints the line. */
+const ZSH_RC = `
+PS1=; autoload -Uz compinit; compinit -u -D
+outpost() { : }
+. ./_outpost
+show() { print -r -- "<$BUFFER>"; zle kill-buffer }
+zle -N show; bindkey '^X' show
+print rea''dy`
+
+/** Types each line and a tab, and prints what the line has become. */
+const ZSH_TYPIST = `
+zmodload zsh/zpty
+read_until() { local out= all=; while [[ $all != *\${~1}* ]]; do zpty -r z out || exit 1; all+=$out; done; REPLY=$all }
+zpty z 'zsh -f -i'
+zpty -w z '. ./rc'
+read_until ready
+for line; do
+  zpty -w -n z "$line"$'\\t\\C-x'
+  read_until '<*>'
+  [[ $REPLY =~ '<([^>]*)>' ]] && print -r -- $match[1]
+done`
+
+void t.test(
+  'zsh completes commands, options, values and files',
+  { skip: hasZsh ? false : 'there is no zsh' },
+  async t => {
+    const { out } = await new Shell(t).run(['completion', 'zsh'])
+    const folder = temporaryFolder(t)
+    for (const [name, text] of Object.entries({ _outpost: out, rc: ZSH_RC, 'my.tgz': '' })) {
+      writeFileSync(join(folder, name), text)
+    }
+    const lines = {
+      'outpost rollb': 'outpost rollback ',
+      'outpost deploy --can': 'outpost deploy --canary ',
+      'outpost completion z': 'outpost completion zsh ',
+      'outpost deploy ./m': 'outpost deploy ./my.tgz ',
+      'outpost start m': 'outpost start my.tgz ',
+      'outpost stop --data-dir m': 'outpost stop --data-dir my.tgz ',
+    }
+    const options = { encoding: 'utf8', cwd: folder } as const
+    const completed = execFileSync('zsh', ['-fc', ZSH_TYPIST, 'zsh', ...Object.keys(lines)], options)
+    t.strictSame(
+      completed
+        .trimEnd()
+        .split('\n')
+        .map(line => `${line.trimEnd()} `),
+      Object.values(lines),
+    )
+  },
+)
 
 void t.test('another shell is refused', async t => {
   t.match(await new Shell(t).run(['completion', 'fish']), { code: 64, err: /Allowed choices are bash, zsh/ })

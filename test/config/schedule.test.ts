@@ -43,6 +43,11 @@ void t.test('an hour that the clock repeats comes once', t => {
     '2026-10-25T00:30',
     '2026-10-26T01:30',
   ])
+  t.strictSame(
+    times('*/30 * * * *', '2026-10-24T23:40:00Z', 5, 'Europe/Berlin').map(time => time.slice(11)),
+    ['00:00', '00:30', '01:00', '01:30', '02:00'],
+    'but for a job of each hour',
+  )
   t.end()
 })
 

@@ -4,6 +4,7 @@ import type { Service } from '../../process/service.js'
 import type { ReleasePlace } from '../beside/side-processes.js'
 import type { ShutdownClock } from '../host/shutdown-clock.js'
 import { planCron, type CronAction } from '../plan/cron.js'
+import { ClockWatch } from './clock-watch.js'
 import { CronHistory, type Past } from './cron-history.js'
 import { cronJobsIn, type CronDefaults, type CronJob } from './cron-jobs.js'
 import { CronRun, type RunResult } from './cron-run.js'
@@ -38,6 +39,7 @@ export class CronRunner implements Service {
   #place: ReleasePlace | undefined
   #followed: string | undefined
   #look: NodeJS.Timeout | undefined
+  readonly #clock = new ClockWatch()
   #stopped: Promise<void> | undefined
 
   readonly #now: () => number
@@ -104,6 +106,7 @@ export class CronRunner implements Service {
     clearTimeout(this.#look)
     if (this.#stopped !== undefined || this.#jobs.length === 0) return
     const now = this.#now()
+    if (this.#clock.wasSetBack(now)) for (const job of this.#jobs) job.dueAt = job.schedule.next(now)
     const observed = this.#jobs.map(({ id, dueAt }) => ({ id, dueAt, runs: this.#running.has(id) }))
     for (const action of planCron(observed, now)) {
       const job = this.#jobs.find(({ id }) => id === action.id)

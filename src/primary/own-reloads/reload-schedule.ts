@@ -1,6 +1,7 @@
 import { scheduleOf, type Schedule } from '../../config/schedule.js'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
+import { ClockWatch } from '../cron/clock-watch.js'
 import { planCron } from '../plan/cron.js'
 import type { OwnReloads } from './own-reloads.js'
 
@@ -13,6 +14,7 @@ export class ReloadSchedule implements Service {
   readonly #schedule: Schedule | undefined
   #dueAt = Infinity
   #look: NodeJS.Timeout | undefined
+  readonly #clock = new ClockWatch()
 
   /**
    * @param text undefined: never
@@ -43,6 +45,7 @@ export class ReloadSchedule implements Service {
     const schedule = this.#schedule
     if (schedule === undefined) return
     const now = this.now()
+    if (this.#clock.wasSetBack(now)) this.#dueAt = schedule.next(now)
     for (const action of planCron([{ id: ID, dueAt: this.#dueAt, runs: this.reloads.areUnderWay }], now)) {
       this.#dueAt = schedule.next(now)
       if (action.type === 'run') this.reloads.ask(`RELOAD_CRON is ${schedule.text}`)

@@ -102,6 +102,15 @@ void t.test('a job whose last run goes on is skipped, and so is one whose time i
   t.match(runner.logged.join(''), /cron job is skipped: its last run is still under way/)
 })
 
+void t.test('after the clock was set back, a job does not wait for the time that it was due at', async t => {
+  const runner = new Runner(t, ['* * * * * true'])
+  runner.followAt(0, 50, 60 * 24 * 365)
+  await runner.ran(1)
+  runner.followAt(1, 50, -60 * 24 * 365)
+  t.match(await runner.ran(2), [{ result: 'exit code 0' }, { result: 'exit code 0' }])
+  t.ok(Date.parse(runner.job.next) < Date.now() + 3 * MINUTE)
+})
+
 void t.test('a run that takes too long is ended with all that it has started', async t => {
   const command = `sh -c 'trap "" TERM; sleep 600 & echo $!; wait; sleep 600'`
   const runner = new Runner(t, [{ schedule: '* * * * *', command, timeout: 1 }])

@@ -34,14 +34,30 @@ export async function ecosystemLaunch(path: string, { env, only, args }: Ecosyst
   const name = basename(file)
   const { apps, notes } = await read(file, name)
   const app = chosen(apps, only, name)
+  requireVariables(app)
   const launch: Launch = { settings: { WORKERS: '1' }, env: variablesOf(app, env), nodeOptions: [], notes: [...notes] }
-  for (const [field, value] of Object.entries(app)) add(launch, translated(field, value), `${name}: ${field}`)
+  const fields = Object.entries(app).filter(([field]) => !(field === 'args' && isOfPackageManager(app)))
+  reportingAll(fields, ([field, value]) => add(launch, translated(field, value), `${name}: ${field}`))
   if (env !== undefined && app[`env_${env}`] === undefined)
     add(launch, { note: 'the file has no such environment' }, `${name}: env_${env}`)
   if (args.length > 0) launch.settings['APP_ARGS'] = quoted(args)
   const { script, cwd } = placeOf(app, file, name)
   launch.settings['APP'] = script
   return { ...launch, cwd }
+}
+
+/** @throws {Failure} with the faults of all */
+function reportingAll<T>(items: readonly T[], work: (item: T) => void): void {
+  const faults: string[] = []
+  for (const item of items) {
+    try {
+      work(item)
+    } catch (error) {
+      if (!(error instanceof Failure)) throw error
+      faults.push(error.message)
+    }
+  }
+  if (faults.length > 0) throw new Failure(exitCodes.config, faults.join('; '))
 }
 
 function add(
@@ -70,7 +86,8 @@ async function contentOf(file: string): Promise<unknown> {
   if (/\.ya?ml$/.test(file)) throw new Error('YAML is not supported; JSON and JavaScript are')
   if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
-  return module.default ?? module
+  const content = module.default ?? module
+  return typeof content === 'function' ? (content as () => unknown)() : content
 }
 
 function isApp(value: unknown): value is App {
@@ -91,6 +108,16 @@ function chosen(apps: readonly App[], only: string | undefined, name: string): A
   )
 }
 
+function requireVariables(app: App): void {
+  const fields = Object.keys(app).filter(field => field === 'env' || field.startsWith('env_'))
+  reportingAll(fields, field => {
+    const value = app[field]
+    if (value === undefined || value === null) return
+    if (typeof value !== 'object' || Array.isArray(value))
+      throw new Failure(exitCodes.config, `${field}: ${JSON.stringify(value)} must be an object with variables`)
+  })
+}
+
 /** Those of `env`, then those of `env_<name>`. They count before the environment, as in PM2. */
 function variablesOf(app: App, name: string | undefined): Record<string, string> {
   const all = {
@@ -105,12 +132,24 @@ function variablesOf(app: App, name: string | undefined): Record<string, string>
   return Object.fromEntries(texts) as Record<string, string>
 }
 
+/** The script `start` of package.json, as people run it by a package manager under PM2. */
+function isOfPackageManager({ script, exec, args }: App): boolean {
+  if (!/^(npm|yarn|pnpm)$/.test(String(script ?? exec))) return false
+  return /^(run )?start$/.test([args].flat().join(' ').trim())
+}
+
 /** A script is found from `cwd`, as in PM2; else beside the file. */
 function placeOf(app: App, file: string, name: string): { script: string; cwd: string } {
   const { script, exec, cwd } = app
   const wanted = String(script ?? exec)
   const folders = typeof cwd === 'string' ? [resolve(cwd), resolve(dirname(file), cwd)] : [process.cwd(), dirname(file)]
+  const packaged = isOfPackageManager(app) && folders.find(folder => existsSync(resolve(folder, 'package.json')))
+  if (packaged) return { script: packaged, cwd: packaged }
   const folder = folders.find(folder => existsSync(resolve(folder, wanted)))
   if (folder !== undefined) return { script: resolve(folder, wanted), cwd: folder }
-  throw new Failure(exitCodes.config, `${name}: script ${wanted} is not in ${[...new Set(folders)].join(' or ')}`)
+  const hint = /^[a-z]+$/.test(wanted) ? ': name the file that it runs, or a package.json with a start script' : ''
+  throw new Failure(
+    exitCodes.config,
+    `${name}: script ${wanted} is not in ${[...new Set(folders)].join(' or ')}${hint}`,
+  )
 }

@@ -160,6 +160,8 @@ function nodeOptionsOf(words: readonly string[]): Translation {
 }
 
 function interpreterOf(value: unknown): Translation {
+  // The script itself says by what it is run, as that of a package manager does.
+  if (value === 'none') return NOTHING
   if (typeof value === 'string' && /(^|\/)node(@.*)?$/.test(value)) {
     return value === 'node' ? NOTHING : { note: 'the app is run by the Node that runs Outpost' }
   }

@@ -134,3 +134,48 @@ void t.test('each remark names the file and the field', async t => {
     /^ecosystem\.config\.js: wait_ready has no effect: a worker is ready when it listens/,
   ])
 })
+
+void t.test('a function is called, and may be async', async t => {
+  for (const word of ['', 'async ']) {
+    const { file } = fileWith(t, `module.exports = ${word}() => ({ apps: [{ script: 'app.js', env: { A: 'f' } }] })`)
+    t.match(await ecosystemLaunch(file, { args }), { env: { A: 'f' } })
+  }
+  const { file } = fileWith(t, `module.exports = () => { throw new Error('not here') }`)
+  await t.rejects(ecosystemLaunch(file, { args }), { message: 'ecosystem.config.js cannot be read: not here' })
+})
+
+void t.test('the start script of a package manager is that of the folder', async t => {
+  for (const app of [
+    `script: 'npm', args: 'start'`,
+    `script: 'npm', args: ['run', 'start'], interpreter: 'none'`,
+    `script: 'yarn', args: 'start'`,
+  ]) {
+    const { file, folder } = fileWith(t, `module.exports = { apps: [{ cwd: __dirname, ${app} }] }`)
+    await t.rejects(
+      ecosystemLaunch(file, { args }),
+      { message: /script (npm|yarn) is not in/ },
+      'without a package.json',
+    )
+    writeFileSync(join(folder, 'package.json'), '{"scripts":{"start":"node app.js"}}')
+    t.strictSame(await ecosystemLaunch(file, { args }), {
+      settings: { WORKERS: '1', APP: folder },
+      env: {},
+      nodeOptions: [],
+      notes: [],
+      cwd: folder,
+    })
+  }
+  const { file } = fileWith(t, `module.exports = { apps: [{ script: 'npm', args: 'run serve' }] }`)
+  await t.rejects(ecosystemLaunch(file, { args }), { message: /script npm is not in .*: name the file that it runs/ })
+})
+
+void t.test('all values that cannot be used are named together', async t => {
+  const app = `{ script: 'app.js', instances: 'lots', max_memory_restart: 'huge', kill_timeout: 'x' }`
+  const { file } = fileWith(t, `module.exports = ${app}`)
+  await t.rejects(ecosystemLaunch(file, { args }), {
+    message: /instances: "lots".*; max_memory.*"huge".*; kill_timeout: "x"/,
+  })
+  const other = fileWith(t, `module.exports = { script: 'app.js', env: 'no', env_x: [1] }`)
+  const message = 'env: "no" must be an object with variables; env_x: [1] must be an object with variables'
+  await t.rejects(ecosystemLaunch(other.file, { args }), { message })
+})

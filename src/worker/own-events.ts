@@ -5,6 +5,9 @@ import { isHiddenThread } from './own-threads.js'
 /** Events from the primary or the terminal, which are for Outpost and not for the app. */
 const DIVERTED = new Set<string | symbol>(['message', 'disconnect', 'SIGTERM', 'SIGINT', 'SIGHUP'])
 
+/** Node's own listeners: it notices by the first two that a signal has one, and its cluster needs the third. */
+const OF_NODE = new Set<string | symbol | undefined>(['newListener', 'removeListener', 'internalMessage'])
+
 type Emit = (this: NodeJS.Process, event: string | symbol, ...args: unknown[]) => boolean
 
 const doNothing = (): void => undefined
@@ -42,6 +45,7 @@ export class OwnEvents extends EventEmitter implements Channel {
     } as typeof process.emit
     // Without a listener, Node holds messages back and lets signals end the process.
     for (const event of DIVERTED) if (event !== 'disconnect') process.on(event as 'message', doNothing)
+    this.#stayThere()
     // The channel is not the app's to close. Node calls this as well when the primary has exited, and then drops the channel.
     process.disconnect = () => process.nextTick(() => this.#noteEnd())
   }
@@ -64,6 +68,21 @@ export class OwnEvents extends EventEmitter implements Channel {
       return true
     }
     return false
+  }
+
+  /** An app may remove all listeners of its process, or those that it finds there. */
+  #stayThere(): void {
+    process.on('removeListener', (event, listener) => {
+      if (listener === doNothing && event !== this.#told) process.on(event as 'message', doNothing)
+    })
+    // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
+    const removeAll = process.removeAllListeners
+    process.removeAllListeners = function (this: NodeJS.Process, ...named: [event?: string | symbol]) {
+      for (const event of named.length > 0 ? named : this.eventNames()) {
+        if (!OF_NODE.has(event)) removeAll.call(this, event)
+      }
+      return this
+    }
   }
 
   #noteEnd(): void {

@@ -36,6 +36,7 @@ const apps: Record<string, Stranger> = {
   'disconnects.cjs': {},
   'forks-and-threads.mjs': {},
   'observed.cjs': {},
+  'removes-listeners.cjs': { paths: ['/', '/again'] },
 }
 
 async function answersOf(url: string, paths: string[]): Promise<Array<[number, string]>> {

@@ -2,6 +2,7 @@ import { Server } from 'node:http'
 import net from 'node:net'
 import type { ServedBy } from '../ipc/messages.js'
 import { AppHandle, type Address } from './app-handle.js'
+import { keepListenContext } from './listen-context.js'
 import { isEverywhere, listenCall, type ListenCall } from './listen-call.js'
 import { OwnPort } from './own-port.js'
 import { Relay, type Receiver } from './relay.js'
@@ -115,6 +116,7 @@ export class AppListeners {
     if (call.kind === 'path' && this.#public === undefined) this.#unserved.addOnPath(server, call.path)
     // Node has an error for a server that listens already.
     if (call.kind !== 'port' || server.listening) return false
+    keepListenContext(server)
     if (call.port === this.port) return this.#takesPublicPort(server, call)
     if (!(server instanceof Server) || this.#public !== undefined || !isEverywhere(call.host)) return false
     const candidate = new OwnPort(server as Server, call.port, port => this.#closed(port))

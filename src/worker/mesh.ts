@@ -68,7 +68,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   standIn.start()
   balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
-    if (order.type === 'connection') adoptDealt(balancer, parent, handle, open)
+    if (order.type === 'connection') server.takeConnection(() => adoptDealt(balancer, parent, handle, open))
     else if (order.type === 'edge') balancer.setEdge(order.order)
     else if (order.type === 'note-requests') server.count.noteAt(requestNotesPath(start.socketPath))
     else if (order.type === 'last-answers') balancer.askForNewConnections()

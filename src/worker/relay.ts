@@ -1,4 +1,5 @@
 import net, { type Server } from 'node:net'
+import { inListenContext } from './listen-context.js'
 
 /** The listening part of a server that Node keeps to itself. */
 interface Accepting {
@@ -49,7 +50,7 @@ export class Relay {
     handle.onconnection = (status, connection) => {
       const receiver = status === 0 ? this.receiver() : undefined
       if (receiver === undefined) connection.close()
-      else receiver.deliver(connection)
+      else inListenContext(receiver.server, () => receiver.deliver(connection))
     }
   }
 }

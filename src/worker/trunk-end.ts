@@ -2,6 +2,7 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 import { FrameFault, frameHead, FrameReader, PING, type FrameKind, type FrameSink } from '#balancer/contract/frames.js'
 import { ChannelSocket, type FrameCarrier } from './channel-socket.js'
+import { inListenContext } from './listen-context.js'
 
 /** The parts of Node's server and sockets by which a server knows how many connections it has. */
 interface Counting {
@@ -142,13 +143,15 @@ export class TrunkEnd implements FrameSink, FrameCarrier {
       this.#collect(frameHead('refusal', id))
       return undefined
     }
-    const channel = new ChannelSocket(id, this)
-    this.#channels.set(id, channel)
     // As for a connection that the server has accepted itself: it closes when its last one has.
     ;(server as unknown as Counting)._connections += 1
-    Object.assign(channel, { server, _server: server })
-    server.emit('connection', channel)
-    return channel
+    inListenContext(server, () => {
+      const channel = new ChannelSocket(id, this)
+      this.#channels.set(id, channel)
+      Object.assign(channel, { server, _server: server })
+      server.emit('connection', channel)
+    })
+    return this.#channels.get(id)
   }
 }
 

@@ -5,6 +5,7 @@ import type { Duplex } from 'node:stream'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { edgeHeaderLimits, targetHeaderLimits } from '#balancer/contract/header-limits.js'
 import { nameAnswer } from '#balancer/contract/request-id.js'
+import { inListenContext } from './listen-context.js'
 import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { announceConnection } from './connection-event.js'
 import { cameBySideDoor } from './side-door.js'
@@ -112,6 +113,11 @@ export class WorkerServer {
   /** Takes the connections of balancers in frames, too. */
   takeFrames(): Promise<void> {
     return this.#trunks.start(this.options.socketPath)
+  }
+
+  /** Mesh mode: the edge takes a connection of a client for the app. */
+  takeConnection(take: () => void): void {
+    inListenContext(this.server, take)
   }
 
   /** Mesh mode: serves a request that did not come by the socket. */

@@ -36,6 +36,7 @@ const apps: Record<string, Stranger> = {
   'disconnects.cjs': {},
   'forks-and-threads.mjs': {},
   'observed.cjs': {},
+  'store-at-listen.cjs': { paths: ['/', '/again', '/last'] },
   'removes-listeners.cjs': { paths: ['/', '/again'] },
 }
 

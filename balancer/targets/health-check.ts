@@ -1,6 +1,5 @@
-import http from 'node:http'
-import { IDENTITY_HEADER, sealProbe } from '../contract/client-envelope.js'
 import type { BalancerOptions } from '../options.js'
+import { Probe } from './probe.js'
 
 /** The receiver of a health check's results. */
 export interface HealthCheckConsumer {
@@ -39,7 +38,7 @@ export class ProbePace {
 /** Probes a target over its unix socket at intervals. */
 export class HealthCheck {
   #timer: NodeJS.Timeout | undefined
-  #probe: http.ClientRequest | undefined
+  #probe: Probe | undefined
   #stopped = false
 
   constructor(
@@ -68,7 +67,8 @@ export class HealthCheck {
 
   async #check(): Promise<void> {
     this.#timer = undefined
-    const fault = await this.#probeOnce()
+    this.#probe = new Probe(this.socketPath, this.options)
+    const fault = await this.#probe.fault
     if (this.#stopped) return
     this.consumer.probeCompleted(fault === undefined, fault)
     this.#pause()
@@ -77,41 +77,6 @@ export class HealthCheck {
   #pause(): void {
     // In mesh mode it runs beside an app, whose own end it must not delay.
     this.#timer = setTimeout(() => void this.#check(), this.pace.pauseAfter(this.consumer, this.options)).unref()
-  }
-
-  /**
-   * Opens a new connection each time, because the target must accept new ones to be healthy.
-   * @returns why the probe is bad, or undefined
-   */
-  #probeOnce(): Promise<string | undefined> {
-    const { healthPath: path, healthyBelow, healthTimeoutMs, identityKey } = this.options
-    return new Promise(resolve => {
-      const probe = http.get({
-        socketPath: this.socketPath,
-        path,
-        agent: false,
-        headers: {
-          [IDENTITY_HEADER]: sealProbe(identityKey),
-          host: 'localhost',
-          'user-agent': 'outpost-health-check',
-        },
-      })
-      const timeout = setTimeout(() => {
-        resolve(`GET ${path} was not answered within ${healthTimeoutMs / 1_000} s`)
-        probe.destroy()
-      }, healthTimeoutMs).unref()
-      probe.once('response', answer => {
-        const { statusCode = 500 } = answer
-        resolve(statusCode < healthyBelow ? undefined : `GET ${path} was answered ${statusCode}`)
-        answer.resume().once('error', () => undefined)
-      })
-      probe.once('error', error => resolve(`GET ${path} failed: ${error.message}`))
-      probe.once('close', () => {
-        clearTimeout(timeout)
-        resolve(`GET ${path} was not answered`)
-      })
-      this.#probe = probe
-    })
   }
 }
 

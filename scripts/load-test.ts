@@ -5,13 +5,9 @@
  *
  *   npm run load-test -- --url http://localhost:3000 --duration 30 --connections 32 --chaos kill-worker
  */
-import { spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
+import { StartedOutpost } from './lib/started-outpost.js'
 import { allowanceOf, chaosKinds, damage, type ChaosKind } from './load-test/chaos.js'
 import { Mix, UnfitServiceError } from './load-test/mix.js'
 import { PatientClient } from './load-test/patient-client.js'
@@ -107,31 +103,11 @@ async function breakThings({ chaos, everySeconds, url }: Plan, until: number, ta
 async function compareWorkers(counts: number[], plan: Omit<Plan, 'url'>, json: boolean): Promise<number> {
   const rows: Array<{ workers: number; figures: Figures }> = []
   for (const workers of counts) {
-    const directory = mkdtempSync(join(tmpdir(), 'outpost-load-'))
-    const env = {
-      ...process.env,
-      WORKERS: String(workers),
-      PORT: '0',
-      RATE_LIMIT_MAX: '0',
-      DATA_DIR: directory,
-      EXPOSE_WORKER: '1',
-    }
-    const program = fileURLToPath(new URL('../main.js', import.meta.url))
-    const primary = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-    const exited = new Promise(resolve => primary.once('exit', resolve))
+    const outpost = await StartedOutpost.start({ WORKERS: String(workers), EXPOSE_WORKER: '1' })
     try {
-      const url = await new Promise<URL>((resolve, reject) => {
-        primary.once('exit', () => reject(new Error('Outpost did not start')))
-        primary.stdout.on('data', (text: Buffer) => {
-          const found = /public\s+(http:\S+)/.exec(text.toString())?.[1]
-          if (found !== undefined) resolve(new URL(found))
-        })
-      })
-      rows.push({ workers, figures: await run({ ...plan, url }) })
+      rows.push({ workers, figures: await run({ ...plan, url: new URL(outpost.url) }) })
     } finally {
-      primary.kill('SIGTERM')
-      await exited
-      rmSync(directory, { recursive: true })
+      await outpost.stop()
     }
   }
   const first = rows[0]?.figures.perSecond ?? 1

@@ -1,16 +1,11 @@
-import { spawn, type ChildProcess } from 'node:child_process'
 import { createHash, randomBytes } from 'node:crypto'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
 import http from 'node:http'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { createInterface } from 'node:readline'
-import { text } from 'node:stream/consumers'
 import { setTimeout as sleep } from 'node:timers/promises'
-import { fileURLToPath } from 'node:url'
+import { uploadFile } from './lib/form-upload.js'
 import { ask, jsonOf } from './lib/http-client.js'
 import { familyOf, residentBytes, titleOf } from './lib/proc.js'
+import { StartedOutpost } from './lib/started-outpost.js'
 
 /**
  * Measures the memory that large files cost. Starts an Outpost, sends it some files at once, fetches them again at
@@ -26,9 +21,6 @@ const allowedBytes = Number(process.env['ALLOWED_BYTES'] ?? 64 * 1024 ** 2)
 const SAMPLE_MS = 50
 const BLOCK_BYTES = 1024 ** 2
 const NAME_CHARACTERS = 24
-
-const program = fileURLToPath(new URL('../main.js', import.meta.url))
-const dataDir = mkdtempSync(join(tmpdir(), 'outpost-upload-memory-'))
 
 /** Peaks of resident memory by process. */
 class MemoryWatch {
@@ -56,21 +48,6 @@ class MemoryWatch {
   }
 }
 
-/** Starts an Outpost and waits until its services can be reached. */
-async function start(): Promise<{ child: ChildProcess; url: string }> {
-  const env = { ...process.env, PORT: '0', HOST: '127.0.0.1', RATE_LIMIT_MAX: '0', DATA_DIR: dataDir }
-  const child = spawn(process.execPath, [program], { env, stdio: ['ignore', 'pipe', 'inherit'] })
-  let url = ''
-  for await (const line of createInterface({ input: child.stdout })) {
-    url = /^ {2}public +(\S+)/.exec(line)?.[1] ?? ''
-    if (url !== '') break
-  }
-  child.stdout.resume()
-  if (url === '') throw new Error('Outpost did not start')
-  while ((await ask(url, '/health/ready')).status !== 200) await sleep(50)
-  return { child, url }
-}
-
 async function signIn(url: string): Promise<string> {
   const json = { username: 'memory', password: 'memory-of-uploads' }
   await ask(url, '/register', { json })
@@ -78,32 +55,18 @@ async function signIn(url: string): Promise<string> {
 }
 
 async function upload(url: string, token: string): Promise<{ url: string; sha256: string }> {
-  const boundary = 'memory-of-uploads'
-  const head = `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="large"\r\n\r\n`
-  const tail = `\r\n--${boundary}--\r\n`
-  const request = http.request(`${url}/upload`, {
-    method: 'POST',
-    agent: false,
-    headers: {
-      authorization: `Bearer ${token}`,
-      'content-type': `multipart/form-data; boundary=${boundary}`,
-      'content-length': head.length + fileBytes + tail.length,
-    },
-  })
-  const answered = once(request, 'response') as Promise<[http.IncomingMessage]>
-  request.write(head)
   const hash = createHash('sha256')
   const block = randomBytes(BLOCK_BYTES)
-  for (let left = fileBytes; left > 0; left -= BLOCK_BYTES) {
-    const piece = block.subarray(0, left)
-    hash.update(piece)
-    if (!request.write(piece)) await Promise.race([once(request, 'drain'), answered])
+  function* content(): Generator<Buffer> {
+    for (let left = fileBytes; left > 0; left -= BLOCK_BYTES) {
+      const piece = block.subarray(0, left)
+      hash.update(piece)
+      yield piece
+    }
   }
-  request.end(tail)
-  const [response] = await answered
-  const answer = await text(response)
-  if (response.statusCode !== 201) throw new Error(`an upload was answered ${String(response.statusCode)}: ${answer}`)
-  const stored = JSON.parse(answer) as { url: string; sha256: string; size: number }
+  const { status, text } = await uploadFile(url, content(), { authorization: `Bearer ${token}` })
+  if (status !== 201) throw new Error(`an upload was answered ${status}: ${text}`)
+  const stored = JSON.parse(text) as { url: string; sha256: string; size: number }
   if (stored.sha256 !== hash.digest('hex') || stored.size !== fileBytes) throw new Error('a file changed on the way in')
   return stored
 }
@@ -128,10 +91,12 @@ function report(watch: MemoryWatch): boolean {
   return good
 }
 
-const { child, url } = await start()
+const outpost = await StartedOutpost.start()
+const { url, pid } = outpost
 try {
+  while ((await ask(url, '/health/ready')).status !== 200) await sleep(50)
   const token = await signIn(url)
-  const watch = new MemoryWatch(child.pid ?? 0)
+  const watch = new MemoryWatch(pid)
   const seconds = async (work: Promise<unknown>): Promise<string> => {
     const from = performance.now()
     await work
@@ -147,7 +112,5 @@ try {
   watch.stop()
   if (!report(watch)) process.exitCode = 1
 } finally {
-  child.kill('SIGTERM')
-  await once(child, 'exit')
-  rmSync(dataDir, { recursive: true, force: true })
+  await outpost.stop()
 }

@@ -3,10 +3,8 @@
  * To `origin` as a browser's form does, or with `storage` by the minio client's own putObject.
  */
 import { randomBytes } from 'node:crypto'
-import http from 'node:http'
 import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import { answerTo } from '#scripts/lib/http-client.js'
+import { uploadFile } from '#scripts/lib/form-upload.js'
 import type { StorageAddress } from './storage-address.js'
 
 export type UploadPlan = { files: number; bytes: number } & (
@@ -16,7 +14,6 @@ export type UploadPlan = { files: number; bytes: number } & (
 const plan = JSON.parse(process.argv[2] ?? '') as UploadPlan
 const { files, bytes } = plan
 const CHUNK = randomBytes(64 * 1024)
-const BOUNDARY = 'bench-boundary'
 
 const put = plan.storage === undefined ? post(plan.origin, plan.headers) : await putObject(plan.storage)
 const from = performance.now()
@@ -27,21 +24,9 @@ function* content(): Generator<Buffer> {
   for (let left = bytes; left > 0; left -= CHUNK.length) yield left < CHUNK.length ? CHUNK.subarray(0, left) : CHUNK
 }
 
-function* form(): Generator<Buffer | string> {
-  yield `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="bench.bin"\r\n\r\n`
-  yield* content()
-  yield `\r\n--${BOUNDARY}--\r\n`
-}
-
 function post(origin: string, headers: Record<string, string>): () => Promise<void> {
-  const type = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }
   return async () => {
-    const options = { method: 'POST', agent: false, headers: { ...headers, ...type } }
-    const request = http.request(new URL('/upload', origin), options)
-    const [{ status, text }] = await Promise.all([
-      answerTo(request),
-      pipeline(Readable.from(form(), { objectMode: false }), request),
-    ])
+    const { status, text } = await uploadFile(origin, content(), headers)
     if (status !== 201) throw new Error(`POST /upload answers ${status} ${text}`)
   }
 }

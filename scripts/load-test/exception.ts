@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import http from 'node:http'
 import type { Socket } from 'node:net'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { tryToAsk } from '../lib/http-client.js'
 
 const INSPECTOR = { host: '127.0.0.1', port: 9229, agent: false } as const
 const ANSWER_MS = 2_000
@@ -25,18 +26,9 @@ export async function throwIn(pid: number): Promise<void> {
 }
 
 /** Undefined while no inspector answers on its port. */
-function inspectorPath(): Promise<string | undefined> {
-  return new Promise(resolve => {
-    const request = http.get({ ...INSPECTOR, path: '/json', timeout: ANSWER_MS }, response => {
-      let text = ''
-      response.setEncoding('utf8').on('data', (part: string) => (text += part))
-      response.on('error', () => resolve(undefined))
-      response.on('end', () => resolve(/"webSocketDebuggerUrl": *"ws:\/\/[^/"]*([^"]+)"/.exec(text)?.[1]))
-    })
-    request.on('timeout', () => request.destroy())
-    request.on('close', () => resolve(undefined))
-    request.on('error', () => resolve(undefined))
-  })
+async function inspectorPath(): Promise<string | undefined> {
+  const { text } = await tryToAsk(`http://${INSPECTOR.host}:${INSPECTOR.port}`, '/json', { timeoutMs: ANSWER_MS })
+  return /"webSocketDebuggerUrl": *"ws:\/\/[^/"]*([^"]+)"/.exec(text)?.[1]
 }
 
 /** Resolves when the expression has been evaluated, or cannot be. */

@@ -9,6 +9,7 @@ import { balancerErrors } from '#balancer'
 import { answerErrors, answerNotFound, appErrors, HttpError } from '#src/app/errors.js'
 import { controlErrors } from '#src/control/protocol.js'
 import { realtimeErrors } from '#src/services/realtime.js'
+import { ask, jsonOf } from '../helpers/client.js'
 
 const silent = pino({ level: 'silent' })
 
@@ -48,10 +49,10 @@ void t.test('docs/errors.md lists every error that a user can see, and no other'
 void t.test('an error of the catalogue is answered as a problem document', async t => {
   const faults = [{ field: 'username', reason: 'must be a string' }]
   const url = await serve(t, throwing(new HttpError('VALIDATION_FAILED', { faults })))
-  const answer = await fetch(url, { headers: { 'x-request-id': 'r-1' } })
+  const answer = await ask(url, '/', { headers: { 'x-request-id': 'r-1' } })
   t.equal(answer.status, 400)
-  t.match(answer.headers.get('content-type'), /^application\/problem\+json/)
-  t.match(await answer.json(), {
+  t.match(answer.headers['content-type'], /^application\/problem\+json/)
+  t.match(jsonOf(answer), {
     code: 'VALIDATION_FAILED',
     status: 400,
     title: 'Bad Request',
@@ -62,29 +63,29 @@ void t.test('an error of the catalogue is answered as a problem document', async
 
 void t.test('an unexpected error is a 500 without details', async t => {
   const url = await serve(t, throwing(new Error('the secret is 42')))
-  const answer = await fetch(url)
+  const answer = await ask(url, '/')
   t.equal(answer.status, 500)
-  t.notMatch(await answer.text(), /42|at /)
+  t.notMatch(answer.text, /42|at /)
 })
 
 void t.test('an error of an absent Redis is 503 with Retry-After', async t => {
   const url = await serve(t, throwing(new Error("Stream isn't writeable and enableOfflineQueue options is false")))
-  const answer = await fetch(url)
+  const answer = await ask(url, '/')
   t.equal(answer.status, 503)
-  t.equal(answer.headers.get('retry-after'), '1')
-  t.match(await answer.json(), { code: 'REDIS_UNAVAILABLE' })
+  t.equal(answer.headers['retry-after'], '1')
+  t.match(jsonOf(answer), { code: 'REDIS_UNAVAILABLE' })
 })
 
 void t.test('an unknown route is 404', async t => {
-  const answer = await fetch(await serve(t))
-  t.match(await answer.json(), { code: 'NOT_FOUND', status: 404 })
+  const answer = await ask(await serve(t), '/')
+  t.match(jsonOf(answer), { code: 'NOT_FOUND', status: 404 })
 })
 
 void t.test('a path that does not decode to text is 404', async t => {
   const router = express.Router()
   router.get('/:key', (_request, response) => void response.end())
-  const answer = await fetch(`${await serve(t, router)}%zz`)
-  t.match(await answer.json(), { code: 'NOT_FOUND', status: 404 })
+  const answer = await ask(await serve(t, router), '/%zz')
+  t.match(jsonOf(answer), { code: 'NOT_FOUND', status: 404 })
 })
 
 void t.test('a session that cannot be saved fails its request, and not the next one of the connection', async t => {

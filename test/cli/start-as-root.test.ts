@@ -1,6 +1,7 @@
 import fs from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
+import { ask } from '../helpers/client.js'
 import { Shell } from '../helpers/command.js'
 import { hindrance, reaches } from '../helpers/other-user.js'
 
@@ -24,7 +25,7 @@ function folderOfUser(t: Test): { shell: Shell; folder: string } {
 void t.test('root starts the app of a user in the background, as that user', { skip }, async t => {
   const { shell, folder } = folderOfUser(t)
   const started = (await shell.json(['start', 'app.js', '-d'], { cwd: folder })) as { url: string }
-  t.equal(await (await fetch(started.url)).text(), String(USER))
+  t.equal((await ask(started.url, '/')).text, String(USER))
   for (const path of ['.outpost', '.outpost/logs', '.outpost/logs/outpost.log']) {
     t.equal(fs.statSync(join(folder, path)).uid, USER, `${path} is the user's`)
   }

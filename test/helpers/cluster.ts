@@ -10,6 +10,7 @@ import { ControlError, type Reloaded, type Scale, type Scaled } from '#src/contr
 import { bareNode } from './bare-node.js'
 import { ask } from './client.js'
 import { until, within } from './deadline.js'
+import { startGuard } from './guards.js'
 import { temporaryFolder, type Harness } from './harness.js'
 import { isAlive, kill, processesOf, type ProcessInfo } from './processes.js'
 
@@ -84,7 +85,8 @@ export class Cluster {
     const [file, words] = bareNode
     const command = ['-c', `${limit}exec "$@"`, 'sh', file, ...words, program]
     this.#process = spawn('sh', command, { env, cwd, detached: true, stdio: ['ignore', 'pipe', 'pipe'] })
-    this.#guard(this.#process.pid!)
+    const guard = startGuard('primary-guard', String(this.#process.pid))
+    this.#process.once('exit', () => guard.kill('SIGKILL'))
     this.#printed.setMaxListeners(0)
     for (const stream of [this.#process.stdout, this.#process.stderr]) {
       createInterface({ input: stream }).on('line', line => {
@@ -99,15 +101,6 @@ export class Cluster {
         resolve(this.ended)
       })
     })
-  }
-
-  /** Kills the primary when the test process was killed and cannot clean up. The other processes exit by themselves. */
-  #guard(pid: number): void {
-    const script = 'read -r _; kill -KILL "$0"'
-    const guard = spawn('sh', ['-c', script, String(pid)], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
-    guard.stdin.on('error', () => undefined)
-    guard.unref()
-    this.#process.once('exit', () => guard.kill('SIGKILL'))
   }
 
   /**

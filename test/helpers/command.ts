@@ -7,6 +7,7 @@ import { registeredInstances } from '#src/control/instance-registry.js'
 import { isAlive, kill, titleOf } from '#scripts/lib/proc.js'
 import { bareNode } from './bare-node.js'
 import { until, within } from './deadline.js'
+import { startGuard } from './guards.js'
 import { temporaryFolder, type Harness } from './harness.js'
 
 /** The compiled command. */
@@ -40,9 +41,7 @@ export class Shell {
     const { PATH = '', HOME = '' } = process.env
     const state = join(this.folder, 'state')
     this.env = { PATH, HOME, XDG_STATE_HOME: state, XDG_CACHE_HOME: state, HOST: '127.0.0.1', PORT: '0', WORKERS: '1' }
-    const guard = spawn('sh', ['-c', GUARD, state], { detached: true, stdio: ['pipe', 'ignore', 'ignore'] })
-    guard.stdin.on('error', () => undefined)
-    guard.unref()
+    const guard = startGuard('instances-guard', state)
     t.teardown(async () => {
       for (const { pid, dataDir } of this.instances()) await end(pid, dataDir)
       guard.kill('SIGKILL')
@@ -77,15 +76,6 @@ export class Shell {
     return JSON.parse(out)
   }
 }
-
-/** Ends the instances of a test whose process was killed. */
-const GUARD = `
-read -r _
-for entry in "$0"/outpost/instances/*.json; do
-  pid=$(sed -n 's/.*"pid":\\([0-9]*\\).*/\\1/p' "$entry")
-  grep -q 'outpost primary' "/proc/$pid/cmdline" && kill -KILL "$pid"
-done
-`
 
 async function end(pid: number, dataDir: string): Promise<void> {
   if (titleOf(pid) === 'outpost primary') kill(pid, 'SIGTERM')

@@ -4,12 +4,10 @@ import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { ObjectStore } from '#src/object-store/object-store.js'
+import { guardScript } from './guards.js'
 
 const run = promisify(execFile)
 const INSTALL_MINIO = fileURLToPath(new URL('../../../scripts/install-minio.sh', import.meta.url))
-
-/** Ends the server after the test, even if the test process is killed: then its end of the pipe closes. */
-const UNTIL_STDIN_ENDS = '"$0" "$@" 2>&1 & cat >/dev/null; kill $!; wait $!'
 
 export interface S3Server {
   readonly port: number
@@ -54,7 +52,7 @@ const minio: S3ServerKind = {
       MINIO_UPDATE: 'off',
     }
     const server = [binary, 'server', '--address', '127.0.0.1:0', directory]
-    const child = spawn('sh', ['-c', UNTIL_STDIN_ENDS, ...server], { env, stdio: ['pipe', 'pipe', 'ignore'] })
+    const child = spawn('sh', [guardScript('server-guard'), ...server], { env, stdio: ['pipe', 'pipe', 'ignore'] })
     const closed = once(child, 'close')
     const stop = async (): Promise<void> => {
       child.stdin.end()

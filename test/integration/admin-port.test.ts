@@ -2,7 +2,7 @@ import { readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
-import type { Status } from '#src/control/protocol.js'
+import { ask, bearer, jsonOf, type Answer } from '../helpers/client.js'
 import { Cluster, failureOf } from '../helpers/cluster.js'
 import { appThatSays, folderOf } from '../helpers/releases.js'
 
@@ -16,17 +16,17 @@ void t.test('a client with a token may use the control API on ADMIN_PORT', async
   )
   const client = await ControlClient.of(cluster.dataDir)
   const { adminPort = 0 } = await client.status()
-  const ask = (path: string, token: string, method = 'GET'): Promise<Response> =>
-    fetch(`http://127.0.0.1:${adminPort}${path}`, { method, headers: { authorization: `Bearer ${token}` } })
+  const askAdmin = (path: string, token: string, method = 'GET'): Promise<Answer> =>
+    ask(`http://127.0.0.1:${adminPort}`, path, { method, headers: bearer(token) })
 
-  t.equal((await ask('/v1/status', 'none')).status, 401, 'nobody may without a token')
+  t.equal((await askAdmin('/v1/status', 'none')).status, 401, 'nobody may without a token')
   await cluster.printed(/request to ADMIN_PORT was refused/)
   const { id, token } = await client.createToken('ci')
-  const answer = await ask('/v1/status', token)
-  t.match([answer.status, (await answer.json()) as Status], [200, { state: 'serving', adminPort }])
-  const reloaded = await ask('/v1/reload', token, 'POST')
-  t.match([reloaded.status, await reloaded.json()], [200, { replaced: 1 }])
-  t.equal((await ask('/v1/tokens', token, 'POST')).status, 403)
+  const answer = await askAdmin('/v1/status', token)
+  t.match([answer.status, jsonOf(answer)], [200, { state: 'serving', adminPort }])
+  const reloaded = await askAdmin('/v1/reload', token, 'POST')
+  t.match([reloaded.status, jsonOf(reloaded)], [200, { replaced: 1 }])
+  t.equal((await askAdmin('/v1/tokens', token, 'POST')).status, 403)
 
   const file = join(cluster.dataDir, 'tokens.json')
   t.equal(statSync(file).mode & 0o777, 0o600)
@@ -34,7 +34,7 @@ void t.test('a client with a token may use the control API on ADMIN_PORT', async
     t.notOk(text.includes(token))
   }
   await client.revokeToken(id)
-  t.equal((await ask('/v1/status', token)).status, 401, 'a token that is revoked is none')
+  t.equal((await askAdmin('/v1/status', token)).status, 401, 'a token that is revoked is none')
   t.match(await failureOf(client.revokeToken(id)), { code: 'UNKNOWN_TOKEN' })
   t.match(await cluster.stop(), { code: 0 })
 })

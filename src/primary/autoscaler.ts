@@ -2,11 +2,10 @@ import { memoryAllowed, type Memory } from '../resources/control-group.js'
 import { autoscale, noAutoscaleHistory, type AutoscaleDecision } from './plan/autoscale.js'
 import type { AutoscaleLimits } from './plan/scaling-bounds.js'
 import type { Child } from './processes/child.js'
+import { Standstill } from './standstill.js'
 
 /** A worker that has sent nothing for so long has a busy event loop. It sends once a second. */
 const OVERDUE_MS = 2_500
-/** A look this long after the one before means that this process was stopped, and heard nothing. */
-const OVERSLEPT_MS = 3_000
 
 type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
 
@@ -14,7 +13,7 @@ type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
 export class Autoscaler {
   #history = noAutoscaleHistory
   #isFixed: boolean
-  #lookedAt: number | undefined
+  readonly #standstill = new Standstill()
 
   constructor(
     private limits: AutoscaleLimits,
@@ -41,9 +40,7 @@ export class Autoscaler {
    */
   look(children: readonly Seen[], wanted: number, now: number): Omit<AutoscaleDecision, 'history'> | undefined {
     if (this.#isFixed) return undefined
-    const sinceLook = now - (this.#lookedAt ?? now)
-    this.#lookedAt = now
-    if (sinceLook >= OVERSLEPT_MS) return undefined
+    if (this.#standstill.isOver(now)) return undefined
     // Before its first heartbeat nothing is known of a process.
     const known = children.filter(({ state, vitals }) => state === 'ready' && vitals.rssBytes > 0)
     const workers = known

@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { installEnvironment, startFolder, workerEnvironment } from '../config/app-environment.js'
-import { folderOfApp } from '../config/app-module.js'
+import { installEnvironment, startFolder } from '../config/app-environment.js'
 import type { Config, ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { rarely } from '../process/rarely.js'
@@ -19,7 +18,6 @@ import { RedisRunLease } from './cron/redis-run-lease.js'
 import { ownRunLease } from './cron/run-lease.js'
 import { EmbeddedServers } from './embedded/embedded-servers.js'
 import { Lifeline } from './host/lifeline.js'
-import type { InstanceFolder } from './host/instance-folder.js'
 import { openFolder } from './host/opened-folder.js'
 import { guardAgainstOrphans } from './host/orphan-guard.js'
 import { FolderWatch } from './own-reloads/folder-watch.js'
@@ -33,6 +31,7 @@ import { STARTED } from './releases/release-switch.js'
 import { ReleaseStore } from './releases/release-store.js'
 import { StartedApp } from './releases/started-app.js'
 import { commandsOf } from './instance-commands.js'
+import { placeOfRelease } from './release-place.js'
 import { summaryOf } from './summary.js'
 import { Supervisor } from './supervisor.js'
 import { Handover } from './upgrade/handover.js'
@@ -89,19 +88,12 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   const { redis, storage } = embedded
   const identityKey = randomBytes(32).toString('base64url')
   const previewKey = folder.secret('preview-key')
+  const printAs = (name: string, line: string): void =>
+    print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`)
   const placeOf = (id: string): ReleasePlace | undefined =>
-    config.app === undefined
-      ? undefined
-      : {
-          cwd: releases.filesOf(id) ?? folderOfApp(config.app, startFolder()),
-          env: place => ({
-            ...installEnvironment(),
-            ...embedded.environment(),
-            ...releases.envOf(id),
-            ...workerEnvironment(publicPort.port, place, config.incrementVar),
-          }),
-        }
-  const { beside, cron } = processesBeside({ config, folder, lifeline: lifeline.path, shutdown, placeOf, print, log })
+    placeOfRelease(id, { config, releases, embedded, publicPort })
+  const common = { config, lifeline: lifeline.path, shutdown, log }
+  const { beside, cron } = processesBeside({ ...common, historyFile: folder.cronFile, placeOf, print: printAs })
   const supervisor: Supervisor = new Supervisor({
     config,
     fork: { program, lifelineFd: lifeline.fd },
@@ -130,7 +122,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     filesOf: id => ({ folder: releases.filesOf(id), main: releases.get(id)?.main, env: releases.envOf(id) }),
     shutdown,
     log,
-    print: (child, line) => print(line.startsWith('{') ? `${line}\n` : `[${child.name}] ${line}\n`),
+    print: (child, line) => printAs(child.name, line),
   })
   const stopsFirst = together(beside, cron)
   const underWay = (): 'DEPLOY_UNDER_WAY' | 'RELOAD_UNDER_WAY' | undefined =>
@@ -150,9 +142,7 @@ export async function startInstance({ config, leftToApp, successors, inherited }
     previewKey,
     app: config.app,
     startedIn,
-    leftOut: [relative(realPath(startedIn), realPath(config.dataDir))].filter(
-      name => name !== '' && !name.startsWith('..'),
-    ),
+    leftOut: pathWithin(startedIn, config.dataDir),
     env: installEnvironment,
     appEnvironment: embedded.environment(),
     lifelineFd: lifeline.fd,
@@ -176,22 +166,11 @@ export async function startInstance({ config, leftToApp, successors, inherited }
   ]
   const services = new ServiceStack(all)
   await services.start()
-  const announce = (): void => {
-    const { host, port } = publicPort
-    const facts = {
-      config: { ...config, balancers: supervisor.wanted.balancers },
-      workers: supervisor.wanted.workers,
-      host,
-      port,
-      redis: embedded.redisName,
-      storage: embedded.storageName,
-    }
-    print(summaryOf({ ...facts, startedInMs: (process.uptime() - begunAt) * 1_000 }))
-    if (config.runAs === undefined && process.getuid?.() === 0) {
-      log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
-    }
-  }
-  void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(announce, () => undefined)
+  const announced = { config, supervisor, embedded, publicPort, begunAt, print, log }
+  void Promise.all([supervisor.serving, embedded.redisServing(REDIS_PATIENCE_MS)]).then(
+    () => announce(announced),
+    () => undefined,
+  )
   const unregister = registerInstance(config.stateDir, { dataDir: config.dataDir, pid: process.pid })
   const release = (isFollowed = false): void => {
     // Commands look for the next program there.
@@ -228,27 +207,49 @@ function openReleases(folder: string, log: Logger): ReleaseStore {
   return releases
 }
 
+/** The path of a file or folder as seen from a folder around it; nothing if it is elsewhere. */
+function pathWithin(folder: string, path: string): string[] {
+  return [relative(realPath(folder), realPath(path))].filter(name => name !== '' && !name.startsWith('..'))
+}
+
+interface Announced {
+  config: Config
+  supervisor: Supervisor
+  embedded: EmbeddedServers
+  publicPort: PublicPort
+  /** In seconds of the uptime of this process. */
+  begunAt: number
+  print: (text: string) => void
+  log: Logger
+}
+
+function announce({ config, supervisor, embedded, publicPort, begunAt, print, log }: Announced): void {
+  const { host, port } = publicPort
+  const { workers, balancers } = supervisor.wanted
+  const { redisName: redis, storageName: storage } = embedded
+  const startedInMs = (process.uptime() - begunAt) * 1_000
+  print(summaryOf({ config: { ...config, balancers }, workers, host, port, redis, storage, startedInMs }))
+  if (config.runAs === undefined && process.getuid?.() === 0) {
+    log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
+  }
+}
+
 interface BesideParts {
   config: Config
-  folder: InstanceFolder
+  historyFile: string
   lifeline: string
   shutdown: ShutdownClock
   placeOf: (release: string) => ReleasePlace | undefined
-  print: (line: string) => void
+  print: (name: string, line: string) => void
   log: Logger
 }
 
 /** The processes of a Procfile, and cron jobs. */
-function processesBeside({ config, folder, lifeline, shutdown, placeOf, print, log }: BesideParts): {
+function processesBeside({ config, historyFile, placeOf, log, ...others }: BesideParts): {
   beside: SideProcesses
   cron: CronRunner
 } {
-  const commands = {
-    lifeline,
-    shutdown,
-    log,
-    print: (name: string, line: string) => print(line.startsWith('{') ? `${line}\n` : `[${name}] ${line}\n`),
-  }
+  const commands = { ...others, log }
   const { processes: formation, cronTimeZone: timeZone, cronTimeoutS, redisUrl } = config
   const cronIsOff = formation === 'off' || formation['cron'] === 0
   return {
@@ -258,7 +259,7 @@ function processesBeside({ config, folder, lifeline, shutdown, placeOf, print, l
       placeOf: id => (cronIsOff ? undefined : placeOf(id)),
       defaults: { timeZone, timeoutMs: cronTimeoutS * 1_000 },
       lease: redisUrl === undefined ? ownRunLease : new RedisRunLease(redisUrl, log),
-      historyFile: folder.cronFile,
+      historyFile,
     }),
   }
 }

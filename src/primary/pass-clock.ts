@@ -1,12 +1,12 @@
+import { Standstill } from './standstill.js'
+
 /** The longest time between two passes. */
 const LOOK_INTERVAL_MS = 1_000
-/** A pass this long after the one before means that this process was stopped, or the machine slept. */
-const OVERSLEPT_MS = 3_000
 
 /** Says when the next pass is due: at the time that the last one named, and at the latest a second later. */
 export class PassClock {
-  #passedAt = performance.now()
-  #awakeSince = this.#passedAt
+  readonly #standstill = new Standstill()
+  #awakeSince = performance.now()
   #look: NodeJS.Timeout | undefined
   #wakeUp: NodeJS.Timeout | undefined
   #wakesAt = Infinity
@@ -24,8 +24,7 @@ export class PassClock {
 
   /** A pass begins. @returns since when this process has run without a break */
   begin(now: number): number {
-    if (now - this.#passedAt >= OVERSLEPT_MS) this.#awakeSince = now
-    this.#passedAt = now
+    if (this.#standstill.isOver(now)) this.#awakeSince = now
     return this.#awakeSince
   }
 

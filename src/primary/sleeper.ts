@@ -1,15 +1,13 @@
 import type { Child } from './processes/child.js'
 import { awake, sleep, woken, type SleepDecision, type SleepState } from './plan/sleep.js'
-
-/** A look this long after the one before means that this process was stopped, and heard nothing. */
-const OVERSLEPT_MS = 3_000
+import { Standstill } from './standstill.js'
 
 type Seen = Pick<Child, 'name' | 'vitals'>
 
 /** Ends all workers of an instance that nobody uses, and has one started when it is used again. */
 export class Sleeper {
   #state: SleepState = awake(performance.now())
-  #lookedAt: number | undefined
+  readonly #standstill = new Standstill()
 
   /**
    * @param afterMs undefined: workers always run
@@ -38,9 +36,7 @@ export class Sleeper {
    */
   look(children: readonly Seen[], other: string | undefined, now: number): void {
     if (this.afterMs === undefined) return
-    const sinceLook = now - (this.#lookedAt ?? now)
-    this.#lookedAt = now
-    if (sinceLook >= OVERSLEPT_MS) this.#state = { ...this.#state, activeAt: now }
+    if (this.#standstill.isOver(now)) this.#state = { ...this.#state, activeAt: now }
     const processes = new Map(children.map(({ name, vitals }) => [name, vitals]))
     this.#take(sleep(this.#state, { processes, other }, this.afterMs, now))
   }

@@ -23,7 +23,8 @@ export class RunningCommand {
   /** The last 20; the array changes as the command prints. */
   readonly lastLines: readonly string[]
   readonly #process: ChildProcess
-  readonly #startedAt = performance.now()
+  /** In the clock of `performance.now()`. */
+  readonly startedAt = performance.now()
   #endedAt: number | undefined
   #asked = false
   #killAt: number | undefined
@@ -68,14 +69,9 @@ export class RunningCommand {
     return this.#asked
   }
 
-  /** In the clock of `performance.now()`. */
-  get startedAt(): number {
-    return this.#startedAt
-  }
-
   /** How long it has run, in milliseconds. */
   get ranMs(): number {
-    return (this.#endedAt ?? performance.now()) - this.#startedAt
+    return (this.#endedAt ?? performance.now()) - this.startedAt
   }
 
   /** When it is to be killed; undefined before it was asked to end, and once it is killed. */

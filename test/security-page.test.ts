@@ -44,7 +44,7 @@ void t.test('docs/security.md says what each kind of security event is', t => {
   t.end()
 })
 
-void t.test('every part has a fixed version and a hash, and every direct one a reason', t => {
+void t.test('every dependency has a fixed version and a hash, and every direct one a reason', t => {
   interface Part {
     dependencies?: Record<string, string>
     integrity?: string
@@ -62,7 +62,7 @@ void t.test('every part has a fixed version and a hash, and every direct one a r
   t.strictSame(
     parts.filter(([, { integrity, link }]) => integrity === undefined && link !== true).map(([path]) => path),
     [],
-    'every part has a hash',
+    'every dependency has a hash',
   )
   t.end()
 })

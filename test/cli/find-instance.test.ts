@@ -28,7 +28,7 @@ void t.test('a command finds its instance', async t => {
     t.strictSame({ code, err }, { code: 0, err: `outpost: the only running instance is used: ${dataDir('a')}\n` })
   })
 
-  await t.test('but not another one than that of this folder, which does not run', async t => {
+  await t.test('but not if this folder has one that does not run', async t => {
     const { code, err } = await shell.run(['stop'], { cwd: folder('stopped') })
     t.strictSame(
       { code, err },

@@ -40,7 +40,7 @@ void t.test('commands on a running instance', async t => {
   })
 
   await t.test(
-    'a failed reload ends with the reason, the last output and exit code 1, and the old ones go on',
+    'a failed reload ends with the reason, the last output and exit code 1, and the old workers keep serving',
     async t => {
       writeFileSync(join(cwd, 'app.mjs'), BROKEN)
       const { code, out, err } = await shell.run(['reload'], { cwd })

@@ -68,7 +68,7 @@ void t.test('the unit of an ecosystem file names its environment and its app', a
   t.match(await shell.run(['service', 'app.js', '--env', 'production']), { code: 64, err: /ecosystem file/ })
 })
 
-void t.test('no unit is printed for what a start would refuse', async t => {
+void t.test('no unit is printed for options that a start would refuse', async t => {
   const shell = new Shell(t)
   writeFileSync(join(shell.folder, 'app.js'), '')
   t.match(await shell.run(['service', 'gone.js']), { code: 78, out: '', err: /no such app: gone\.js/ })

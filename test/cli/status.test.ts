@@ -61,7 +61,7 @@ void t.test('the status names a pause, maintenance and a preview', t => {
   t.end()
 })
 
-void t.test('processes beside the web are called by their names, and counted', t => {
+void t.test('Procfile processes are shown with their names, and counted', t => {
   const [worker] = aStatus.processes
   const beside = { ...worker!, role: 'process' as const, id: 'mailer.1', rssBytes: 3 * 1024 ** 2 }
   const wanted = { ...aStatus.wanted, processes: { mailer: 2 } }

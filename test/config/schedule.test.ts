@@ -51,7 +51,7 @@ void t.test('an hour that the clock repeats comes once', t => {
   t.end()
 })
 
-void t.test('a text that is no schedule is refused', t => {
+void t.test('a text that is not a schedule is refused', t => {
   for (const text of ['', '* * * *', '* * * * * *', '61 * * * *', '* * * foo *', '@reboot', '@often', '0 0 31 2 *']) {
     t.throws(() => scheduleOf(text, 'UTC'), text)
   }

@@ -161,7 +161,7 @@ void t.test('a port that is taken is named', async t => {
   await t.rejects(failed, { message: new RegExp(`^ADMIN_PORT=${port} cannot be opened: .*EADDRINUSE`) })
 })
 
-void t.test('strangers that hold all connections of the port do not keep out who has a token', async t => {
+void t.test('strangers that hold all connections of the port do not shut out clients with a token', async t => {
   const { server } = await startControl(t, {}, portDoor(0, onlyGood))
   const port = server.port!
   const strangers = Array.from({ length: 100 }, () => net.connect(port, '127.0.0.1').on('error', () => undefined))

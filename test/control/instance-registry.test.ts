@@ -38,7 +38,7 @@ void t.test('entries of folders that are gone are removed with the next start', 
   t.end()
 })
 
-void t.test('files that are no entries are passed over', t => {
+void t.test('files that are not entries are ignored', t => {
   const [state, dataDir] = [temporaryFolder(t), temporaryFolder(t)]
   const end = registerInstance(state, { dataDir, pid: 1 })
   for (const text of ['', '{', '{"dataDir":7}'])

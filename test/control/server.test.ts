@@ -125,7 +125,7 @@ void t.test('a failed reload is a problem with the last lines of the worker', as
 })
 
 void t.test(
-  'a command that throws is answered with a problem that names the error, and the server goes on',
+  'a command that throws is answered with a problem that names the error, and the server keeps running',
   async t => {
     let broken = true
     const { socketPath } = await startControl(t, {
@@ -143,7 +143,7 @@ void t.test(
   },
 )
 
-void t.test('a request that is no command is refused and carries nothing out', async t => {
+void t.test('a request that is not a command is refused and changes nothing', async t => {
   const { socketPath, carriedOut } = await startControl(t)
   t.match(await ask(socketPath, { path: '/v1/rm' }), problem('UNKNOWN_ROUTE'))
   t.match(await ask(socketPath, { path: '/' }), problem('UNKNOWN_ROUTE'))
@@ -220,7 +220,7 @@ void t.test('a scale takes the counts that change and answers with all of them',
   t.strictSame(carriedOut, ['scale {"workers":4}'])
 })
 
-void t.test('a scale whose body is no count of processes is refused and carries nothing out', async t => {
+void t.test('a scale whose body is not a count of processes is refused and changes nothing', async t => {
   const { socketPath, carriedOut } = await startControl(t)
   const bodies = ['', 'four', '{"workers":0}', '{"workers":1.5}', '{"workers":1025}', '{"worker":4}', 'null', '[4]']
   for (const body of [...bodies, `{"workers":4}${' '.repeat(2_000)}`]) {

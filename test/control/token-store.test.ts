@@ -36,7 +36,7 @@ void t.test('only hashes are kept, where no other user may read them', t => {
   t.end()
 })
 
-void t.test('there are no more than fifty', t => {
+void t.test('there are fifty tokens at most', t => {
   const store = new TokenStore(join(temporaryFolder(t), 'tokens.json'))
   for (let i = 0; i < 50; i += 1) store.create('')
   t.throws(() => store.create(''), { code: 'TOO_MANY_TOKENS' })

@@ -70,7 +70,7 @@ void t.test('outpost stop in the middle of an upgrade stops the version that tak
   await cluster.gone()
 })
 
-void t.test('nobody waits for an upgrade that a crash has cut off', async t => {
+void t.test('commands do not wait for an upgrade that a crash has cut off', async t => {
   const { cluster } = await betweenTwoVersions(t)
   const sign = readFileSync(join(cluster.dataDir, 'upgrade.json'))
   cluster.signal('SIGKILL')

@@ -107,7 +107,7 @@ for (const BALANCERS of ['1', '0']) {
       await client.rollback('r1')
     })
 
-    await t.test('an archive that is none, or has no app, is refused, and nothing of it is left', async t => {
+    await t.test('a body that is not an archive, or has no app, is refused, and nothing of it is left', async t => {
       const none = Readable.from(['no archive'])
       t.match(await failureOf(client.deploy(none, { source: 'x' })), {
         code: 'ARCHIVE_REFUSED',

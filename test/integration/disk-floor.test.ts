@@ -54,7 +54,7 @@ void t.test('with less free space than MIN_FREE_BYTES, uploads are 507 and all e
   t.equal((await ask(url, '/health/ready')).status, 200)
 })
 
-void t.test('with less free space than MIN_FREE_BYTES no release is installed, and the app serves on', async t => {
+void t.test('with less free space than MIN_FREE_BYTES no release is installed, and the app keeps serving', async t => {
   const APP = folderOf(t, appThatSays('one'))
   const cluster = await Cluster.start(t, { APP, EMBED: 'none', WORKERS: '1', MIN_FREE_BYTES: '999999G' })
   t.match(await failureOf(deploy(t, cluster, appThatSays('two'))), {

@@ -100,7 +100,7 @@ void t.test('a stop of the version that takes over, before it serves, ends all',
   await cluster.gone()
 })
 
-void t.test('a version that comes back goes on trying, as after a restart', async t => {
+void t.test('a version that comes back keeps trying, as after a restart', async t => {
   const { cluster, folder } = await running(t)
   const shell = new Shell(t)
   writeFileSync(join(folder, 'away'), '')

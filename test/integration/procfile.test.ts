@@ -43,7 +43,7 @@ interface Up {
 const upsOf = ({ lines }: Cluster): Up[] =>
   lines.filter(line => line.startsWith('{"up"')).map(line => JSON.parse(line) as Up)
 
-void t.test('processes of a Procfile run beside the web', async t => {
+void t.test('processes of a Procfile run', async t => {
   const folder = folderOf(t, app('start'))
   const settings = { APP: folder, WORKERS: '1', PROCESSES: 'stubborn=0', KEEP_WARM: '0', SHUTDOWN_TIMEOUT_MS: '6000' }
   const cluster = await Cluster.start(t, settings, undefined, folder)
@@ -126,7 +126,7 @@ void t.test('processes of a Procfile run beside the web', async t => {
   })
 })
 
-void t.test('nothing is left of a process beside the web after a SIGKILL of the primary', async t => {
+void t.test('nothing is left of a Procfile process after a SIGKILL of the primary', async t => {
   const folder = folderOf(t, {
     ...app('start'),
     Procfile: 'worker: node worker.js\nstubborn: node stubborn.js',
@@ -145,7 +145,7 @@ setInterval(() => 0, 1000)`,
   t.pass()
 })
 
-void t.test('a start ends at once what a primary that was killed has left beside the web', async t => {
+void t.test('a start ends Procfile processes that a killed primary has left', async t => {
   const folder = folderOf(t, app('start'))
   const settings = { APP: folder, WORKERS: '1', SHUTDOWN_TIMEOUT_MS: '3000' }
   const killed = await Cluster.start(t, settings, undefined, folder)
@@ -160,7 +160,7 @@ void t.test('a start ends at once what a primary that was killed has left beside
   t.match(await next.stop(), { code: 0 })
 })
 
-void t.test('an app that is built in, or a folder without a Procfile, has no processes beside the web', async t => {
+void t.test('the built-in app and a folder without a Procfile have no Procfile processes', async t => {
   const folder = folderOf(t, appThatSays('plain'))
   const cluster = await Cluster.start(t, { APP: folder, WORKERS: '1' }, undefined, folder)
   const client = await ControlClient.of(cluster.dataDir)

@@ -32,7 +32,7 @@ createServer(({ url }, response) => {
 
 for (const BALANCERS of ['1', '2', '0']) {
   void t.test(
-    `a page of the release before finds what it names, without its code, with BALANCERS=${BALANCERS}`,
+    `a page of the previous release finds its files, without its code, with BALANCERS=${BALANCERS}`,
     async t => {
       const env = { APP: folderOf(t, shop('1a')), BALANCERS, EMBED: 'none', KEEP_WARM: '0' }
       const cluster = await Cluster.start(t, env)

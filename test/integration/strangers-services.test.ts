@@ -38,7 +38,7 @@ void t.test('nothing is said about the memory of an only worker before there are
   t.match(await cluster.stop(), { code: 0 })
 })
 
-void t.test('sessions in memory are no fault with STICKY=cookie', async t => {
+void t.test('sessions in memory cause no warning with STICKY=cookie', async t => {
   const cluster = await start(t, 'local-state.cjs', { STICKY: 'cookie' })
   for (const path of ['/', '/']) await ask(cluster.url, path)
   await cluster.printed(/app keeps its rate limits in the memory of each worker: /)

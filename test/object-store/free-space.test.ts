@@ -28,7 +28,7 @@ async function start(t: Test, options: Partial<ObjectStoreOptions>): Promise<End
   return (await startedStore(t, options)).endpoint
 }
 
-void t.test('under the floor nothing is stored, and what is there can be read and deleted', async t => {
+void t.test('under the floor nothing is stored, and stored objects can be read and deleted', async t => {
   const directory = temporaryFolder(t)
   const before = new ObjectStore({ ...credentials, directory, port: 0 })
   const roomy = { ...credentials, port: (await before.start()).port }

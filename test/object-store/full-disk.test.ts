@@ -15,7 +15,7 @@ const probe = spawnSync('unshare', [...UNSHARE, 'sh', '-c', ON_SMALL_DISK, '/tmp
 const skip = probe.status === 0 ? false : 'this machine does not let us mount a small file system'
 
 void t.test(
-  'a full disk is said to be full, stores nothing of what did not fit, and loses nothing',
+  'a full disk is reported, stores nothing of a file that does not fit, and loses nothing',
   { skip },
   async t => {
     const directory = t.testdir()

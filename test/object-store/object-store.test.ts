@@ -284,7 +284,7 @@ void t.test('unimplemented operations are answered 501', async t => {
   t.equal((await send(endpoint, { path: '/bucket/key' })).text, 'content')
 })
 
-void t.test('malformed requests are answered, and the store goes on', async t => {
+void t.test('malformed requests are answered, and the store keeps serving', async t => {
   const { endpoint } = await startStore(t, t.testdir())
   await put(endpoint, '/bucket')
   t.match(await sendRaw(endpoint, 'GET', '/bucket/%zz'), { status: 400, code: 'InvalidURI' })

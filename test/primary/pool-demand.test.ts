@@ -23,7 +23,7 @@ function needOf(facts: { isAsleep?: boolean; waiting?: number; cronJob?: string 
   return told
 }
 
-void t.test('a job of cron keeps the workers that run, and wakes none', t => {
+void t.test('a cron job keeps the workers that run, and wakes none', t => {
   t.equal(needOf({}), undefined)
   t.equal(needOf({ cronJob: 'bills' }), 'cron job "bills" runs')
   t.equal(needOf({ cronJob: 'bills', isAsleep: true }), undefined)

@@ -83,7 +83,7 @@ void t.test('a process whose heartbeat is late, or has not come yet, keeps the w
   t.end()
 })
 
-void t.test('a late heartbeat is no reason to wake up', t => {
+void t.test('a late heartbeat does not wake the instance', t => {
   const { pool, look } = storyOf()
   look(12)
   look(20, {}, true)

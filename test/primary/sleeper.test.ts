@@ -37,7 +37,7 @@ void t.test('an instance sleeps when idle, wakes up, and never sleeps once its w
   t.end()
 })
 
-void t.test('time in which the primary heard nothing is no idle time', t => {
+void t.test('time without reports does not count as idle time', t => {
   const sleeper = new Sleeper(AFTER, () => t.fail('no change'))
   const now = performance.now()
   sleeper.look([balancer()], undefined, now)

@@ -22,7 +22,7 @@ void t.test('an event is one line with its kind, its message and its facts', t =
   t.end()
 })
 
-void t.test('a text of a client cannot make a line of its own', t => {
+void t.test('a text of a client cannot forge a log line', t => {
   const written: string[] = []
   const log = pino({}, { write: line => void written.push(line) })
   new SecurityEvents(log).note('forbidden', 'request was refused', { path: '/a"}\n{"level":60,"msg":"forged"}\r\n' })

@@ -37,7 +37,7 @@ void t.test('a broadcast reaches all clients, or those of a room', t => {
   t.end()
 })
 
-void t.test('a broadcast for which there is no time waits', t => {
+void t.test('a broadcast waits while there is no time for it', t => {
   const { io, got, slices } = served(() => true)
   io.emit('message', 'all')
   t.ok(got() < CLIENTS, `${got()} got it at once`)

@@ -111,7 +111,7 @@ void t.test('after a rest there is a whole slice again', t => {
   t.end()
 })
 
-void t.test('when too many wait, whoever adds to them waits until as many are made as are over', t => {
+void t.test('when too many deliveries wait, a sender waits until enough of them are made', t => {
   const world = new World()
   const slices = world.begin(20)
   slices.add(numbers(20), world.deliver)

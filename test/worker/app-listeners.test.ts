@@ -66,7 +66,7 @@ void t.test('the address that a server asks for with PORT is known, and seen by 
   t.strictSame(app.address(), { address: '127.0.0.1', family: 'IPv4', port: PORT })
 })
 
-void t.test('a server without an address asks for none', async t => {
+void t.test('a server without an address does not ask for one', async t => {
   const { listeners } = await install(t)
   const app = server(t, 'app').listen(PORT)
   t.equal(listeners.host, undefined)
@@ -147,7 +147,7 @@ void t.test('a public server on a port of its own accepts nothing there once the
   t.equal(await new Promise(resolve => app.close(resolve)), undefined)
 })
 
-void t.test('a listen on PORT takes the place of what stood in for it', async t => {
+void t.test('a listen on PORT replaces the export or other port that was served', async t => {
   const { listeners, socketPath, published } = await install(t)
   const [first, app] = [server(t, 'first').listen(0), server(t, 'app')]
   await once(first, 'listening')

@@ -16,7 +16,7 @@ void t.test('one client gets half of what is shared, and what it gives back is t
   t.end()
 })
 
-void t.test('when clients that came one after the other hold all, a new one gets the oldest of who holds most', t => {
+void t.test('when earlier clients hold everything, a new one gets the oldest of the client that holds most', t => {
   const shares = new ClientShares<string>(20)
   for (let client = 1; client <= 5; client += 1) {
     const address = `192.0.2.${client}`

@@ -254,7 +254,7 @@ void t.test('without the right key nothing is served in frames', async t => {
   t.equal(target.refused, 1, 'and it is reported')
 })
 
-void t.test('bytes that are no frame end the socket', async t => {
+void t.test('bytes that are not a frame end the socket', async t => {
   const target = await FramedTarget.start(t, 'a', answering({}))
   for (const bytes of ['\xff'.repeat(8), frameHead('refusal', 1), frameHead('end', 1)]) {
     const socket = net.connect(framesPathOf(target.socketPath))
@@ -297,7 +297,7 @@ void t.test('the context of a request is not seen by requests that came together
   for (const path of ['/1', '/2', '/3']) t.match(answers, path)
 })
 
-void t.test('an app that throws does so as under node, and what came together with that request is served', async t => {
+void t.test('an app that throws does so as under node, and requests that came with that one are served', async t => {
   const thrown: unknown[] = []
   const before = process.listeners('uncaughtException')
   process.removeAllListeners('uncaughtException')

@@ -68,46 +68,43 @@ void t.test('the app sees the client and not the envelope', async t => {
   t.equal(await bodyOf(path, 'GET /', []), '["192.0.2.1",null]')
 })
 
-void t.test(
-  'a request that was answered keeps its client, and has no power over the next one of its connection',
-  async t => {
-    const answered: http.IncomingMessage[] = []
-    const waiting: http.ServerResponse[] = []
-    const { connect } = await start(t, (request, response) => {
-      if (request.url === '/wait') return void waiting.push(response)
-      answered.push(request)
-      response.end(request.socket.remoteAddress)
-    })
-    const client = await connect()
-    const askAs = async (address: string): Promise<string> =>
-      (await client.write(requestBytes('GET /', [envelope(`https 7 ${address} 192.0.2.9`)])).response()).body.toString()
-    t.equal(await askAs('192.0.2.1'), '192.0.2.1')
-    t.equal(await askAs('192.0.2.1'), '192.0.2.1')
-    t.equal(await askAs('127.0.0.1'), '127.0.0.1')
-    t.equal(answered[0]?.socket.remoteAddress, '192.0.2.1', 'nor the one after that')
-    const [, second] = answered as [http.IncomingMessage, http.IncomingMessage]
-    const { remoteAddress, remotePort, remoteFamily, localAddress, localFamily } = second.socket
-    t.match([remoteAddress, remotePort, remoteFamily], ['192.0.2.1', 7, 'IPv4'])
-    t.match([localAddress, localFamily], ['192.0.2.9', 'IPv4'])
-    t.equal((second.socket as { encrypted?: true }).encrypted, true)
+void t.test('an answered request keeps its client, and cannot affect the next one of its connection', async t => {
+  const answered: http.IncomingMessage[] = []
+  const waiting: http.ServerResponse[] = []
+  const { connect } = await start(t, (request, response) => {
+    if (request.url === '/wait') return void waiting.push(response)
+    answered.push(request)
+    response.end(request.socket.remoteAddress)
+  })
+  const client = await connect()
+  const askAs = async (address: string): Promise<string> =>
+    (await client.write(requestBytes('GET /', [envelope(`https 7 ${address} 192.0.2.9`)])).response()).body.toString()
+  t.equal(await askAs('192.0.2.1'), '192.0.2.1')
+  t.equal(await askAs('192.0.2.1'), '192.0.2.1')
+  t.equal(await askAs('127.0.0.1'), '127.0.0.1')
+  t.equal(answered[0]?.socket.remoteAddress, '192.0.2.1', 'nor the one after that')
+  const [, second] = answered as [http.IncomingMessage, http.IncomingMessage]
+  const { remoteAddress, remotePort, remoteFamily, localAddress, localFamily } = second.socket
+  t.match([remoteAddress, remotePort, remoteFamily], ['192.0.2.1', 7, 'IPv4'])
+  t.match([localAddress, localFamily], ['192.0.2.9', 'IPv4'])
+  t.equal((second.socket as { encrypted?: true }).encrypted, true)
 
-    client.write(requestBytes('GET /wait', [envelope('http 7 192.0.2.3')]))
-    await until(() => waiting.length === 1, 'the next request')
-    t.equal(answered[2]?.socket.remoteAddress, '127.0.0.1')
-    for (const request of answered) {
-      t.ok(request.socket.destroyed)
-      request.socket.setTimeout(1, () => t.fail('it timed out')).setNoDelay(true)
-      request.socket.on('error', error => t.fail(error)).once('close', () => t.fail('it was closed'))
-      request.socket.write('this must not go out')
-      request.socket.end()
-      request.socket.destroy()
-      request.destroy()
-    }
-    t.equal(answered[1]?.socket.listenerCount('error'), 1, 'each has listeners of its own')
-    waiting[0]?.end('served')
-    t.equal((await client.response()).body.toString(), 'served')
-  },
-)
+  client.write(requestBytes('GET /wait', [envelope('http 7 192.0.2.3')]))
+  await until(() => waiting.length === 1, 'the next request')
+  t.equal(answered[2]?.socket.remoteAddress, '127.0.0.1')
+  for (const request of answered) {
+    t.ok(request.socket.destroyed)
+    request.socket.setTimeout(1, () => t.fail('it timed out')).setNoDelay(true)
+    request.socket.on('error', error => t.fail(error)).once('close', () => t.fail('it was closed'))
+    request.socket.write('this must not go out')
+    request.socket.end()
+    request.socket.destroy()
+    request.destroy()
+  }
+  t.equal(answered[1]?.socket.listenerCount('error'), 1, 'each has listeners of its own')
+  waiting[0]?.end('served')
+  t.equal((await client.response()).body.toString(), 'served')
+})
 
 void t.test('a health check is answered for an app without a path of its own, and reaches one that has it', async t => {
   for (const healthPath of [undefined, '/health']) {

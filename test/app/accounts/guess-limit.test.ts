@@ -94,7 +94,7 @@ void t.test('an account knows the twenty addresses that were used last', async t
 })
 
 void t.test(
-  'while Redis is away, nobody may guess, and a client that has proved its account is not refused for a note',
+  'while Redis is away, guesses are refused, and a client that has proved its account is let in without a record',
   async t => {
     await server.kill()
     await t.rejects(limit.admit('judy', '192.0.2.1'))

@@ -9,7 +9,7 @@ void t.test('an address is in the ranges of its family', t => {
 })
 
 for (const range of ['10.0.0.0/8/32', '10.0.0.0/8/', '10.0.0.0/', '10.0.0.0/33', '/8', 'home', '']) {
-  void t.test(`${JSON.stringify(range)} is no range`, t => {
+  void t.test(`${JSON.stringify(range)} is not a range`, t => {
     t.throws(() => new AddressRanges([range]), { name: 'RangeError', message: `not an address or range: ${range}` })
     t.end()
   })

@@ -33,7 +33,7 @@ void t.test('frames are read, however their bytes arrive', t => {
   t.end()
 })
 
-void t.test('bytes that are no frame are refused', t => {
+void t.test('bytes that are not a frame are refused', t => {
   const wrong = [
     '\x09' + frameHead('data', 1, 1).slice(1),
     frameHead('data', 1, 0),

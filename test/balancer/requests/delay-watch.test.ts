@@ -120,7 +120,7 @@ void t.test('requests that take a second wait for something else, and do not cou
   t.end()
 })
 
-void t.test('nobody measures any more once all have little, or one is alone', t => {
+void t.test('measuring stops once all clients have little, or one is alone', t => {
   const stage = new Stage(t)
   stage.ask(POLITE)
   stage.ask(HOG, 5)

@@ -490,7 +490,7 @@ for (const [what, refused, status] of [
   })
 }
 
-void t.test('a body for which there is no memory is sent on as it comes', async t => {
+void t.test('a body that exceeds the memory for held bodies is sent on as it comes', async t => {
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     request.resume().once('end', () => response.end('good'))
   })

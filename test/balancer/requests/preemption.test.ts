@@ -55,7 +55,7 @@ void t.test(
   },
 )
 
-void t.test('only such a request is answered by what does not invite its client to send it again', t => {
+void t.test('only such a request is answered 504, which does not invite its client to send it again', t => {
   t.equal(answerToPreempted(request('order', 5_000, 'POST')), 'UPSTREAM_TIMEOUT')
   t.equal(answerToPreempted(request('page', 500, 'GET')), 'OVERLOADED')
   t.equal(answerToPreempted(request('keyed', 500, 'POST key')), 'OVERLOADED')

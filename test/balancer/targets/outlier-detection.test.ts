@@ -84,7 +84,7 @@ void t.test('an ejection that probes have ended counts as over', t => {
   t.end()
 })
 
-void t.test('no more ejections count than add up to the longest time', t => {
+void t.test('no more ejections count than are needed for the longest time', t => {
   t.same(
     [0, 2, 3, 50].map(times => ejectionsThatCount(times, 0, options)),
     [0, 2, 3, 3],

@@ -85,7 +85,7 @@ void t.test('one request gets one release, however often it is asked for', t => 
   t.end()
 })
 
-void t.test('with a larger share nobody goes back to the release before', t => {
+void t.test('with a larger share no client goes back to the previous release', t => {
   const shares = sharesOf(0.1)
   const clients = Array.from({ length: 300 }, () => {
     const first = request()

@@ -115,7 +115,7 @@ void t.test('headers of a trusted proxy beside the address are passed on', t => 
   t.end()
 })
 
-void t.test('in front of nobody an app gets no word about its client beside the socket', t => {
+void t.test('without a trusted proxy an app learns about its client from the socket alone', t => {
   const given = { host: 'a', 'x-forwarded-for': '203.0.113.9', 'x-forwarded-x': '1', 'x-real-ip': 'x', forwarded: 'x' }
   t.strictSame(Object.keys(requestHeaders(sent(given), stranger, 'id', options)), [
     'x-outpost-client',

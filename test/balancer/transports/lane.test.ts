@@ -61,21 +61,24 @@ const faults: Record<string, string> = {
 }
 
 for (const [what, bytes] of Object.entries(faults)) {
-  void t.test(`an answer with ${what} is none: the request is tried again, and its connection is closed`, async t => {
-    const raw = await RawTarget.start(t, 'raw', socket => {
-      socket.once('close', () => raw.emit('closed'))
-      socket.write(raw.heads.length === 1 ? bytes : `${OK}Connection: close\r\nContent-Length: 4\r\n\r\ngood`)
-    })
-    const running = await RunningBalancer.start(t, [raw])
-    const closed = raw.next('closed')
-    t.match(await rawExchange(running.port, GET), { status: 200, body: Buffer.from('good') })
-    await closed
-    t.equal(raw.heads.length, 2)
-    raw.heads.length = 0
-    const post = await rawExchange(running.port, requestBytes('POST /page', ['Content-Length: 0']))
-    t.equal(post.status, 502, 'a request that must not be repeated is answered 502')
-    t.equal(raw.heads.length, 1)
-  })
+  void t.test(
+    `an answer with ${what} is refused: the request is tried again, and its connection is closed`,
+    async t => {
+      const raw = await RawTarget.start(t, 'raw', socket => {
+        socket.once('close', () => raw.emit('closed'))
+        socket.write(raw.heads.length === 1 ? bytes : `${OK}Connection: close\r\nContent-Length: 4\r\n\r\ngood`)
+      })
+      const running = await RunningBalancer.start(t, [raw])
+      const closed = raw.next('closed')
+      t.match(await rawExchange(running.port, GET), { status: 200, body: Buffer.from('good') })
+      await closed
+      t.equal(raw.heads.length, 2)
+      raw.heads.length = 0
+      const post = await rawExchange(running.port, requestBytes('POST /page', ['Content-Length: 0']))
+      t.equal(post.status, 502, 'a request that must not be repeated is answered 502')
+      t.equal(raw.heads.length, 1)
+    },
+  )
 }
 
 void t.test('a fault within an answer that has begun breaks it off', async t => {

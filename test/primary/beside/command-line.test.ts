@@ -15,7 +15,7 @@ void t.test('signs that only a shell would read are remarked upon, except in quo
   t.end()
 })
 
-void t.test('a quote that is not closed, or no word, is no command', t => {
+void t.test('a line with an unclosed quote, or without words, is not a command', t => {
   t.equal(commandLineOf(`node 'a`), undefined)
   t.equal(commandLineOf('A=1'), undefined)
   t.end()

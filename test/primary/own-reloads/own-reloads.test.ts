@@ -7,7 +7,7 @@ import { until } from '../../helpers/deadline.js'
 const silent = pino({ level: 'silent' })
 const MINUTE = 60_000
 
-void t.test('a request for a reload during another gets one more, and a failure is no end', async t => {
+void t.test('a request during a reload causes one more reload, even if the first one fails', async t => {
   const ends: Array<(error?: Error) => void> = []
   const reloads = new OwnReloads(
     () =>

@@ -65,7 +65,7 @@ void t.test('a fault takes the release back in every phase but those in which it
   t.end()
 })
 
-void t.test('workers that nobody finds healthy take the release back', t => {
+void t.test('a release whose workers are never found healthy is taken back', t => {
   const at = begun(STAGES)
   t.equal(dueAt(at), 20_000)
   t.equal(advance(at, facts(0), 19_999).phase, 'starting')

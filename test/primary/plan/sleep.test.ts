@@ -57,7 +57,7 @@ void t.test('requests that were over before the look count from the look on', t 
   t.end()
 })
 
-void t.test('the requests of processes that have ended are no activity, and neither is their absence', t => {
+void t.test('requests of processes that have ended are not activity, and neither is their absence', t => {
   const gone: Activity = { processes: new Map(), other: undefined }
   const { state } = after([activity({ requests: 9 }), ...looks(60, gone)])
   t.equal(state.asleep, true)

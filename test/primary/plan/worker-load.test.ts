@@ -47,7 +47,7 @@ void t.test('a full event loop whose queue is done has less', t => {
   t.end()
 })
 
-void t.test('requests that wait for others while the event loop is free are no work', t => {
+void t.test('requests that wait for other servers while the event loop is free do not count as work', t => {
   t.equal(loadFrom(0, { loopUse: 0.5, requestsPerSecond: 60, inFlight: 50 }), 0.5)
   t.end()
 })

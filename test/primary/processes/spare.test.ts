@@ -16,7 +16,7 @@ function forks(t: Harness): { fork: () => ChildProcess; forked: ChildProcess[] }
   return { fork, forked }
 }
 
-void t.test('one spare is kept, and only what it was started for may take it', t => {
+void t.test('one spare is kept, and only the worker that it was started for may take it', t => {
   const spare = new Spare()
   const { fork, forked } = forks(t)
   spare.prepare('a', fork)

@@ -43,7 +43,7 @@ export class SharedResource {
 
 /** The part of a shared resource that one client holds. */
 export class Holding {
-  /** How much of it does not count against `mostOfOne`. */
+  /** How much of it does not count against `mostOfOne`. Less than nothing if more counts than is held. */
   exempt = 0
   #held = 0
   #reached = false

@@ -6,6 +6,7 @@ import { RecentClients } from '../ledger/recent-clients.js'
 import type { InFlight } from '../targets/in-flight.js'
 import type { Target } from '../targets/target.js'
 import { delayOf, TargetDelay } from '../targets/target-delay.js'
+import { BusyStreams } from './busy-streams.js'
 
 const CHECK_MS = 20
 /** A client that asked within this time is served beside the others. */
@@ -41,6 +42,7 @@ export class DelayWatch {
   #delays = new Map<Target, TargetDelay>()
   /** Since when each request is known to be at a target. */
   #since = new Map<InFlight, number>()
+  readonly #streams = new BusyStreams()
   readonly #exempted = new Set<ClientAccount>()
 
   /** @param onMore called when clients may have more in flight than before */
@@ -85,7 +87,8 @@ export class DelayWatch {
     this.#isReached = false
     this.#delays.clear()
     this.#since.clear()
-    this.#exempt([])
+    this.#streams.clear()
+    this.#exempt(new Map())
     this.#setMost(Infinity)
   }
 
@@ -112,25 +115,34 @@ export class DelayWatch {
     if (before !== Infinity) this.onMore()
   }
 
-  /** @returns the most that one client has there that may wait for the event loop */
+  /** @returns the most that one client has there that may wait for the event loop, or keep it busy */
   #countAt(targets: readonly Target[], now: number): number {
     const since = new Map<InFlight, number>()
-    const long = new Map<ClientAccount, number>()
-    const waiting = new Map<ClientAccount, number>()
+    const busy = new Map<ClientAccount, number>()
+    /** Those that hold a place and are not busy, less those that are and hold none. */
+    const exempt = new Map<ClientAccount, number>()
+    const streams: InFlight[] = []
     for (const request of targets.flatMap(({ requests }) => requests)) {
       const { account, answering } = request
-      if (account === undefined || answering) continue
+      if (account === undefined) continue
+      if (answering) {
+        streams.push(request)
+        continue
+      }
       const from = this.#since.get(request) ?? now
       since.set(request, from)
-      const counts = now - from < LONG_MS ? waiting : long
-      counts.set(account, (counts.get(account) ?? 0) + 1)
+      count(now - from < LONG_MS ? busy : exempt, account, 1)
     }
     this.#since = since
-    this.#exempt([...long])
-    return Math.max(0, ...waiting.values())
+    for (const account of this.#streams.busyOf(streams, now)) {
+      count(busy, account, 1)
+      count(exempt, account, -1)
+    }
+    this.#exempt(exempt)
+    return Math.max(0, ...busy.values())
   }
 
-  #exempt(clients: readonly (readonly [ClientAccount, number])[]): void {
+  #exempt(clients: ReadonlyMap<ClientAccount, number>): void {
     for (const account of this.#exempted) account.places.exempt = 0
     this.#exempted.clear()
     for (const [account, count] of clients) {
@@ -143,7 +155,7 @@ export class DelayWatch {
     this.#delays = new Map(targets.map(target => [target, this.#delays.get(target) ?? new TargetDelay(target)]))
     const delay = delayOf([...this.#delays.values()].map(each => each.current).filter(each => each !== undefined))
     for (const each of this.#delays.values()) each.measure(most)
-    if (delay === undefined) this.#beginUnknown(targets.length)
+    if (delay === undefined) this.#beginUnknown(targets.length, most)
     else
       this.#limit.observe({
         delayMs: delay.ms,
@@ -154,9 +166,14 @@ export class DelayWatch {
   }
 
   /** Targets that take no frames cannot be asked, and workers of older versions do not answer. */
-  #beginUnknown(least: number): void {
+  #beginUnknown(least: number, most: number): void {
     const areAsked = [...this.#delays.values()].some(({ isAsked }) => isAsked)
-    if (areAsked && performance.now() - this.#begunAt < UNKNOWN_MS) this.#limit.begin(least, this.#heldAtBegin)
+    if (areAsked && performance.now() - this.#begunAt < UNKNOWN_MS)
+      this.#limit.begin(least, Math.max(this.#heldAtBegin, most))
     else this.#limit.end()
   }
+}
+
+function count(counts: Map<ClientAccount, number>, account: ClientAccount, change: number): void {
+  counts.set(account, (counts.get(account) ?? 0) + change)
 }

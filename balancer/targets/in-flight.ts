@@ -7,6 +7,8 @@ export interface InFlight {
   readonly account?: ClientAccount
   /** Its answer has begun, and streams. */
   readonly answering: boolean
+  /** Its answer goes out on the connection that it came on. */
+  readonly request?: { readonly socket: { readonly bytesWritten: number } }
   /** Its answer has begun, so it no longer waits for one. Repeated calls do nothing. */
   noteAnswering(): void
   /** The target was found hung or gone, or was ejected. */

@@ -9,11 +9,13 @@ const CONNECTIONS = 32
 const WORK_MS = 30
 /** In each of so many turns the hog gets no more than so many. */
 const IN_A_ROW = 10
-const FEW = 4
+const FEW = 3
 const WORK = requestBytes('POST /work', [], 'a body')
 const PAGE = requestBytes('GET /page')
 
-const KINDS = ['within its call', 'once it has read the body'] as const
+const KINDS = ['within its call', 'once it has read the body', 'while its answer streams'] as const
+/** The pieces of an answer that streams. */
+const PIECES = 4
 
 /** An app that is busy for a while with each request for `/work`, and answers then. */
 class BusyApp {
@@ -28,8 +30,17 @@ class BusyApp {
         if (request.url === '/work') this.#work()
         response.end('done')
       }
+      const stream = (left = PIECES): void => {
+        if (left === 0) return void response.end()
+        this.#work()
+        response.write('a piece')
+        setImmediate(stream, left - 1)
+      }
       request.resume()
-      if (this.kind === 'within its call') answer()
+      if (this.kind === 'while its answer streams' && request.url === '/work') {
+        response.flushHeaders()
+        setImmediate(stream)
+      } else if (this.kind !== 'once it has read the body') answer()
       else request.once('end', answer)
     }
     running.balancer.setLocal('a', { handleRequest, upgrades: () => false, handleUpgrade: () => undefined })

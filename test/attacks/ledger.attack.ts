@@ -110,6 +110,8 @@ const PARSED = {
   'JSON with 50,000 nested arrays': requestBytes('POST /json', [], '['.repeat(50_000) + ']'.repeat(50_000)),
 }
 const WORK = requestBytes('GET /work')
+const RENDER = requestBytes('GET /render')
+const LINE_BREAKS = Buffer.alloc(64 * 1024, '\r\n')
 const MESSAGES = Buffer.concat(Array<Buffer>(5_000).fill(frame('hello', { masked: true, opcode: TEXT })))
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
 
@@ -117,6 +119,23 @@ const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
 function again(attacker: Attacker, request: string): (socket: net.Socket) => void {
   const bytes = attacker.named(request)
   return socket => void socket.on('data', () => socket.write(bytes)).write(bytes)
+}
+
+/** Sends a request when the answer to the last has ended with this. */
+function afterAnswer(attacker: Attacker, request: string, end: string): (socket: net.Socket) => void {
+  const bytes = attacker.named(request)
+  return socket => void socket.on('data', piece => piece.includes(end) && socket.write(bytes)).write(bytes)
+}
+
+/** Sends the same as fast as it goes. */
+function pour(bytes: Buffer): (socket: net.Socket) => void {
+  return socket => {
+    const send = (): void => {
+      while (socket.writable && socket.write(bytes));
+    }
+    socket.resume().on('drain', send)
+    send()
+  }
 }
 
 /** Sends messages without an end, and reads no slower than it is answered. */
@@ -246,6 +265,14 @@ const attacks: Attack[] = [
   {
     name: '100 connections whose requests take the app 5 ms each',
     begin: attacker => attacker.open(100, again(attacker, WORK), true),
+  },
+  {
+    name: '50 connections whose answers the app renders in ten pieces of 5 ms each',
+    begin: attacker => attacker.open(50, afterAnswer(attacker, RENDER, 'rendered'), true),
+  },
+  {
+    name: '50 connections that send line breaks alone',
+    begin: attacker => attacker.open(50, pour(LINE_BREAKS), true),
   },
   {
     name: '50 WebSockets with messages as fast as they go, to an app that answers each',

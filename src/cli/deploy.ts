@@ -71,5 +71,8 @@ async function archiveOf(source: string, dataDir: string, app: string | undefine
   if (source === '-') return process.stdin
   const stats = statSync(source, { throwIfNoEntry: false })
   if (stats === undefined) throw new Failure(exitCodes.usage, `no such file or folder: ${source}`)
+  if (stats.isFile() && /\.([cm]?[jt]sx?|json)$/.test(source)) {
+    throw new Failure(exitCodes.usage, `${source} is no archive: name the folder of the app, or a .tar or .tgz of it`)
+  }
   return stats.isDirectory() ? packFolder({ folder: source, dataDir, app }) : createReadStream(source)
 }

@@ -4,7 +4,9 @@ import type { Readable } from 'node:stream'
 import ignore, { type Ignore } from 'ignore'
 import { findAppModule } from '../config/app-module.js'
 import { lockfileOf } from '../config/lockfiles.js'
+import { exitCodes } from '../process/exit.js'
 import { realPath } from '../process/real-path.js'
+import { Failure } from './failure.js'
 
 /** The first of these that a folder has says what is left out. */
 const LISTS = ['.outpostignore', '.npmignore', '.gitignore'] as const
@@ -60,9 +62,18 @@ export async function packFolder(options: PackOptions): Promise<Readable> {
   const { create } = await import('tar')
   const paths = packedPaths(options).map(path => `./${path}`)
   const cwd = resolve(options.folder)
-  // A Minipass stream is no Readable of Node's, but is iterated like one.
-  const { Readable } = await import('node:stream')
-  return Readable.from(create({ cwd, gzip: true, portable: true, noDirRecurse: true }, paths))
+  if (paths.length === 0)
+    throw new Failure(exitCodes.usage, `${options.folder} has nothing to deploy: ${emptiness(cwd)}`)
+  const { PassThrough } = await import('node:stream')
+  const archive = create({ cwd, gzip: true, portable: true, noDirRecurse: true }, paths)
+  const stream = new PassThrough()
+  archive.on('error', error => stream.destroy(error as Error)).pipe(stream)
+  return stream
+}
+
+function emptiness(folder: string): string {
+  const name = LISTS.find(list => existsSync(join(folder, list)))
+  return name === undefined ? 'it is empty' : `its ${name} leaves out all files`
 }
 
 function rulesIn(root: string, at: string, name: string): Rules[] {

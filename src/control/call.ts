@@ -110,7 +110,9 @@ async function callOnce(
     })
     if (typeof body !== 'object') request.end(body)
     else {
-      const fail = (error: Error): void => {
+      const fail = (cause: Error): void => {
+        // Its code says nothing about the connection.
+        const error = new Error(`the archive cannot be read: ${cause.message}`, { cause })
         begun?.destroy(error)
         request.destroy(error)
       }

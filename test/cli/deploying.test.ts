@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, statSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../helpers/client.js'
@@ -54,6 +54,16 @@ void t.test('a folder is deployed, changed and rolled back by commands', async t
       writeFileSync(join(cwd, 'dist/app.js'), APP('two'))
     },
   )
+
+  await t.test('what cannot be deployed is named', async t => {
+    const file = await shell.run(['deploy', 'dist/app.js'], { cwd })
+    t.match(file, { code: 64, err: /dist\/app\.js is no archive: name the folder of the app/ })
+    // Node reads no such name, so the file is not found.
+    writeFileSync(Buffer.concat([Buffer.from(`${cwd}/a`), Buffer.from([0xff])]), '')
+    const unreadable = await shell.run(['deploy', '.'], { cwd })
+    t.match(unreadable, { code: 1, err: /^outpost: the archive cannot be read: ENOENT: .*\n$/ })
+    rmSync(Buffer.concat([Buffer.from(`${cwd}/a`), Buffer.from([0xff])]))
+  })
 
   await t.test('a variable is set, is pinned to its release, and is in no log and no status', async t => {
     t.match(await shell.run(['env', 'set', `COLOUR=${SECRET}`], { cwd }), { code: 0, out: /r4 is live/ })

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import t from 'tap'
-import { packedPaths } from '#src/cli/packed-folder.js'
+import { packedPaths, packFolder } from '#src/cli/packed-folder.js'
 import { temporaryFolder, type Harness } from '../helpers/harness.js'
 
 /** The files of a release of a folder with these files. */
@@ -98,4 +98,23 @@ void t.test('links are packed as links', t => {
   symlinkSync('a', join(folder, 'b'))
   t.strictSame(packedPaths({ folder, dataDir: '/nowhere', app: undefined }).sort(), ['a', 'b'])
   t.end()
+})
+
+void t.test('a folder without anything to pack is refused, with the reason', async t => {
+  const folder = temporaryFolder(t)
+  const options = { folder, dataDir: join(folder, '.outpost'), app: undefined }
+  await t.rejects(packFolder(options), { message: `${folder} has nothing to deploy: it is empty` })
+  writeFileSync(join(folder, '.gitignore'), '*')
+  await t.rejects(packFolder(options), {
+    message: `${folder} has nothing to deploy: its .gitignore leaves out all files`,
+  })
+})
+
+void t.test('a file that cannot be read ends the archive with its error', async t => {
+  const folder = temporaryFolder(t)
+  writeFileSync(join(folder, 'app.js'), '')
+  // Node reads no such name, so the file is not found.
+  writeFileSync(Buffer.concat([Buffer.from(`${folder}/a`), Buffer.from([0xff])]), '')
+  const archive = await packFolder({ folder, dataDir: join(folder, '.outpost'), app: undefined })
+  await t.rejects(archive.toArray(), { code: 'ENOENT' })
 })

@@ -1,4 +1,4 @@
-import { basename, relative } from 'node:path'
+import { relative } from 'node:path'
 import type { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
 import { appIn, findAppModule } from '../../config/app-module.js'
@@ -19,6 +19,7 @@ import { DeployTurns } from './deploy-turns.js'
 import { orRefused, refusalOf, reloadRefusal } from './deploy-refusal.js'
 import { install, stepsFor } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
+import { missingApp } from './missing-app.js'
 import { markFiles } from './release-marks.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
@@ -277,8 +278,7 @@ export class Deployer implements Service {
     const { app } = this.options
     // The output of a build script is not there yet.
     if (this.#hasApp(folder) || stepsFor(folder, this.options.env()).length > 0) return
-    const name = app === undefined ? 'index.js' : basename(app)
-    throw new ArchiveError(`it has no app: neither ${name} nor what a package.json names by "start" or "main"`)
+    throw new ArchiveError(missingApp(folder, app))
   }
 
   async #install({ folder }: Draft, pinned: Record<string, string>, signal: AbortSignal, told: Told): Promise<void> {

@@ -13,7 +13,13 @@ void t.test('an outcome that a full disk does not record stands, and is in the l
   const full = (): never => {
     throw Object.assign(new Error('no space left'), { code: 'ENOSPC' })
   }
-  const store = { get: () => undefined, filesOf: () => undefined, takenBack: full, setPreviewed: () => undefined, endPreview: full }
+  const store = {
+    get: () => undefined,
+    filesOf: () => undefined,
+    takenBack: full,
+    setPreviewed: () => undefined,
+    endPreview: full,
+  }
   let watcher: Switching['watcher'] | undefined
   let previewed: Previewing['watcher'] | undefined
   const runner = {

@@ -5,10 +5,10 @@
 import { randomBytes } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { uploadFile } from '#scripts/lib/form-upload.js'
-import type { StorageAddress } from './storage-address.js'
+import type { MinioAddress } from './minio-address.js'
 
 export type UploadPlan = { files: number; bytes: number } & (
-  { storage: StorageAddress } | { storage?: undefined; origin: string; headers: Record<string, string> }
+  { storage: MinioAddress } | { storage?: undefined; origin: string; headers: Record<string, string> }
 )
 
 const plan = JSON.parse(process.argv[2] ?? '') as UploadPlan
@@ -31,7 +31,7 @@ function post(origin: string, headers: Record<string, string>): () => Promise<vo
   }
 }
 
-async function putObject({ bucket, ...address }: StorageAddress): Promise<(index: number) => Promise<unknown>> {
+async function putObject({ bucket, ...address }: MinioAddress): Promise<(index: number) => Promise<unknown>> {
   const { Client } = await import('minio')
   const client = new Client(address)
   return index => client.putObject(bucket, `put-${index}`, Readable.from(content(), { objectMode: false }), bytes)

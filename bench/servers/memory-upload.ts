@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import express, { type Request, type RequestHandler } from 'express'
 import { Client } from 'minio'
 import { createRequire } from 'node:module'
-import type { StorageAddress } from '../lib/storage-address.js'
+import type { MinioAddress } from '../lib/minio-address.js'
 import { benchFolder } from '../lib/paths.js'
 
 /** The part of multer that is used here: it is a package of the bench's own, and has no types. */
@@ -18,7 +18,7 @@ const multer = createRequire(new URL('package.json', benchFolder))('multer') as 
 if (cluster.isPrimary) {
   for (let i = 0; i < Number(process.env['BENCH_WORKERS']); i += 1) cluster.fork()
 } else {
-  const { bucket, ...storage } = JSON.parse(process.env['BENCH_STORAGE'] ?? '') as StorageAddress
+  const { bucket, ...storage } = JSON.parse(process.env['BENCH_STORAGE'] ?? '') as MinioAddress
   const client = new Client(storage)
   const upload = multer({ storage: multer.memoryStorage() })
   const app = express()

@@ -13,7 +13,7 @@ import { script } from '../lib/paths.js'
 import { newFolder, start, stop } from '../lib/processes.js'
 import { numbers, tableOf } from '../lib/report.js'
 import { median } from '../lib/stats.js'
-import type { StorageAddress } from '../lib/storage-address.js'
+import type { MinioAddress } from '../lib/minio-address.js'
 import type { UploadPlan } from '../lib/uploader.js'
 import type { Running, StartOptions } from '../peers/peer.js'
 import { servingAt } from '../peers/serve.js'
@@ -114,7 +114,7 @@ export const uploads: Workload = {
   },
 }
 
-async function uploadTo(starter: Starter | undefined, storage: StorageAddress, bytes: number): Promise<Sample> {
+async function uploadTo(starter: Starter | undefined, storage: MinioAddress, bytes: number): Promise<Sample> {
   const plan = { files: FILES, bytes }
   if (starter === undefined) return figuresOf(await upload({ ...plan, storage }), bytes)
   const running = await starter()
@@ -164,7 +164,7 @@ function watchMemory(elders: readonly number[]): { end: () => number } {
   }
 }
 
-async function startStore(): Promise<{ storage: StorageAddress; stop: () => Promise<void> }> {
+async function startStore(): Promise<{ storage: MinioAddress; stop: () => Promise<void> }> {
   const port = await freePort()
   const keys = { accessKey: 'bench-access', secretKey: 'bench-secret-key', region: 'us-east-1' }
   const directory = newFolder('store')
@@ -189,7 +189,7 @@ async function startStore(): Promise<{ storage: StorageAddress; stop: () => Prom
   return { storage: { ...address, bucket: 'bench' }, stop: () => stop(started) }
 }
 
-async function startGuidesWay(storage: StorageAddress, { workers, node }: StartOptions): Promise<Running> {
+async function startGuidesWay(storage: MinioAddress, { workers, node }: StartOptions): Promise<Running> {
   const port = await freePort()
   const env = { PORT: String(port), BENCH_WORKERS: String(workers), BENCH_STORAGE: JSON.stringify(storage) }
   return servingAt(port, start('guide-upload', node, [script('servers/memory-upload.js')], env))

@@ -1,7 +1,7 @@
-import { Places } from './places.js'
+import { QueuedPlaces } from './queued-places.js'
 
 /** Places that anybody may take while one is free. */
-export class Semaphore extends Places {
+export class Semaphore extends QueuedPlaces {
   /**
    * Resolves when a place is free, with a function that gives it back.
    * @param signal gives up the place in the queue; its reason is thrown

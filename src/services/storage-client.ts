@@ -1,7 +1,7 @@
 import http from 'node:http'
 import https from 'node:https'
 import type { Client } from 'minio'
-import { QueueFullError } from '../resources/places.js'
+import { QueueFullError } from '../resources/queued-places.js'
 import { Semaphore } from '../resources/semaphore.js'
 import type { StorageAddress } from '../ipc/messages.js'
 import { StorageCall, storageTransport, type CallLimits } from './storage-call.js'

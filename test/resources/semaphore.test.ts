@@ -1,5 +1,5 @@
 import t from 'tap'
-import { QueueFullError } from '#src/resources/places.js'
+import { QueueFullError } from '#src/resources/queued-places.js'
 import { Semaphore } from '#src/resources/semaphore.js'
 
 /** Enters, and notes its name once it is in. */

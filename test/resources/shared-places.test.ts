@@ -1,6 +1,6 @@
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import t from 'tap'
-import { QueueFullError } from '#src/resources/places.js'
+import { QueueFullError } from '#src/resources/queued-places.js'
 import { SharedPlaces } from '#src/resources/shared-places.js'
 
 /** Enters and tells how many got a place. */

@@ -1,5 +1,5 @@
 import bcrypt from 'bcrypt'
-import { QueueFullError } from '../../resources/places.js'
+import { QueueFullError } from '../../resources/queued-places.js'
 import { Semaphore } from '../../resources/semaphore.js'
 
 /** Too many hashes are waiting for a core. */

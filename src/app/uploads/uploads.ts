@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto'
 import { v4 as uuid } from 'uuid'
-import { QueueFullError } from '../../resources/places.js'
+import { QueueFullError } from '../../resources/queued-places.js'
 import { SharedPlaces } from '../../resources/shared-places.js'
 import { SNIFFED_BYTES, servedType } from './file-type.js'
 import { withIdleDeadline } from '../../services/idle-deadline.js'

@@ -34,7 +34,7 @@ export class PublicPort {
   /** Another program has bound it, and clients connect to it already. */
   readonly isInherited: boolean
 
-  private constructor({ handle, host, port }: Bound, isInherited = false) {
+  private constructor({ handle, host, port }: BoundPort, isInherited = false) {
     this.#handle = handle
     this.#host = host
     this.port = port
@@ -56,7 +56,7 @@ export class PublicPort {
   }
 
   /** The port of the program before this one. */
-  static inherit(bound: Bound): PublicPort {
+  static inherit(bound: BoundPort): PublicPort {
     return new PublicPort(bound, true)
   }
 
@@ -87,13 +87,13 @@ export class PublicPort {
 }
 
 /** A bound port and its address. */
-export interface Bound {
+export interface BoundPort {
   handle: BoundHandle
   host: string
   port: number
 }
 
-async function bind(host: string, port: number): Promise<Bound> {
+async function bind(host: string, port: number): Promise<BoundPort> {
   const address = await lookup(host).catch(() => undefined)
   if (address === undefined) throw new PortError(host, port, 'no such host')
   const bound = bindAddress(address.address, port)

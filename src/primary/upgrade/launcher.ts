@@ -2,7 +2,7 @@ import { ControlError } from '../../control/protocol.js'
 import { announceUpgrade, withdrawUpgrade } from '../../control/upgrade-sign.js'
 import { exitCodes } from '../../process/exit.js'
 import type { BoundHandle } from '../host/bound-handle.js'
-import type { Bound } from '../host/public-port.js'
+import type { BoundPort } from '../host/public-port.js'
 import type { ProgramFile, ToLauncher } from './messages.js'
 import { Standby } from './standby.js'
 import type { Prepared, Successors } from './successors.js'
@@ -27,7 +27,7 @@ export class Launcher implements Successors {
   /** The program that is being started, and has not answered yet. */
   #preparing: Standby | undefined
   /** The program that is to serve, and the port, which this process keeps open until it does. */
-  #next: { program: Standby; port: Bound } | undefined
+  #next: { program: Standby; port: BoundPort } | undefined
   #current: Standby | undefined
   /** Stays open until the program that serves at it is proven: the one before may have to come back. */
   #kept: BoundHandle | undefined
@@ -42,7 +42,7 @@ export class Launcher implements Successors {
     private readonly dataDir: string,
   ) {}
 
-  async prepare(file: ProgramFile, { handle, host, port }: Bound): Promise<Prepared> {
+  async prepare(file: ProgramFile, { handle, host, port }: BoundPort): Promise<Prepared> {
     if (this.#preparing !== undefined || this.#next !== undefined) throw new ControlError('UPGRADE_UNDER_WAY')
     const program = new Standby(file, { handle, host, port })
     this.#preparing = program
@@ -100,7 +100,7 @@ export class Launcher implements Successors {
   }
 
   /** The one that served until now goes on trying, as after a restart: its app may lack what the other one lacked. */
-  #comeBack(file: ProgramFile, port: Bound, failure: string): Standby | undefined {
+  #comeBack(file: ProgramFile, port: BoundPort, failure: string): Standby | undefined {
     if (this.#isStopping) return undefined
     // The program that has failed may have prepared another one.
     this.cancel()

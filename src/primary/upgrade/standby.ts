@@ -2,7 +2,7 @@ import { fork, type ChildProcess } from 'node:child_process'
 import { EventEmitter } from 'node:events'
 import { programEnvironment } from '../../config/app-environment.js'
 import { onceEnded, spawned } from '../processes/spawn.js'
-import type { Bound } from '../host/public-port.js'
+import type { BoundPort } from '../host/public-port.js'
 import { parseToLauncher, type ProgramFile, type ToLauncher, type ToProgram } from './messages.js'
 
 interface StandbyEvents {
@@ -22,7 +22,7 @@ export class Standby extends EventEmitter<StandbyEvents> {
 
   constructor(
     readonly file: ProgramFile,
-    { handle, host, port }: Bound,
+    { handle, host, port }: BoundPort,
   ) {
     super()
     const { node: execPath, program } = file

@@ -1,5 +1,5 @@
 /** The address and the keys of an object store, as the minio client takes them. */
-export interface StorageAddress {
+export interface MinioAddress {
   endPoint: string
   port: number
   useSSL: boolean

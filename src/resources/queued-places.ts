@@ -12,7 +12,7 @@ interface Waiter {
 }
 
 /** Admits a number of holders at once. A bounded number of others wait, and are admitted in the order of arrival. */
-export abstract class Places {
+export abstract class QueuedPlaces {
   #held = 0
   readonly #heldBy = new Map<string, number>()
   readonly #waiting = new Set<Waiter>()

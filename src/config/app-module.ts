@@ -25,12 +25,18 @@ export interface PackageJson {
  */
 export function findAppModule(path: string): AppModule | undefined {
   if (!isFolder(path)) return moduleAt(path)
-  const { main, scripts } = packageIn(path) ?? {}
-  for (const command of [commandIn(path, 'web'), scripts?.start]) {
-    const started = typeof command === 'string' ? startedBy(command, path) : undefined
+  for (const command of commandsIn(path)) {
+    const started = startedBy(command, path)
     if (started !== undefined) return started
   }
+  const { main } = packageIn(path) ?? {}
   return (typeof main === 'string' ? findMain(join(path, main)) : undefined) ?? findMain(path)
+}
+
+/** The command that a person starts the app in a folder with, if the app is not started by it or by a later one. */
+export function commandNotFollowed(path: string): string | undefined {
+  const commands = isFolder(path) ? commandsIn(path) : []
+  return commands.some(command => startedBy(command, path) !== undefined) ? undefined : commands[0]
 }
 
 /**
@@ -62,6 +68,12 @@ export function moduleOfRelease(
 /** The folder that names the processes beside the app, before a deploy: the app's own, else the one it was started in. */
 export function folderOfApp(app: string, startedIn: string): string {
   return isFolder(app) ? app : startedIn
+}
+
+/** Those that may say how the app is started, in the order in which they count. */
+function commandsIn(folder: string): string[] {
+  const commands = [commandIn(folder, 'web'), packageIn(folder)?.scripts?.start]
+  return commands.filter(command => typeof command === 'string')
 }
 
 function startedBy(script: string, folder: string): AppModule | undefined {

@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installEnvironment, startFolder } from '../config/app-environment.js'
+import { commandNotFollowed } from '../config/app-module.js'
 import type { Config, ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { rarely } from '../process/rarely.js'
@@ -41,6 +42,8 @@ import { releaseOrder } from './traffic/release-order.js'
 import { TrafficPause } from './traffic/traffic-pause.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
+const NOT_FOLLOWED =
+  'start command is not followed: it is not plain "node FILE ARGS" (give flags in NODE_OPTIONS and variables in the environment)'
 
 /** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
@@ -229,6 +232,8 @@ function announce({ config, supervisor, embedded, publicPort, begunAt, print, lo
   const { redisName: redis, storageName: storage } = embedded
   const startedInMs = (process.uptime() - begunAt) * 1_000
   print(summaryOf({ config: { ...config, balancers }, workers, host, port, redis, storage, startedInMs }))
+  const command = config.app === undefined ? undefined : commandNotFollowed(config.app)
+  if (command !== undefined) log.warn({ command }, NOT_FOLLOWED)
   if (config.runAs === undefined && process.getuid?.() === 0) {
     log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
   }

@@ -1,7 +1,7 @@
 import { mkdirSync, symlinkSync, unlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
-import { findAppModule, folderOfApp, moduleOfRelease } from '#src/config/app-module.js'
+import { commandNotFollowed, findAppModule, folderOfApp, moduleOfRelease } from '#src/config/app-module.js'
 import { temporaryFolder } from '../helpers/harness.js'
 
 /** A folder with these files; of a package.json its content. */
@@ -33,6 +33,20 @@ void t.test('the web line of a Procfile counts before the start script', t => {
   t.strictSame(findAppModule(path), { file: join(path, 'lib/www.js'), args: ['-p', '1'] })
   writeFileSync(join(path, 'Procfile'), 'web: npm start\n')
   t.strictSame(findAppModule(path), { file: join(path, 'main.js'), args: [] })
+  t.end()
+})
+
+void t.test('a command that an app is usually started with, and not here, is known', t => {
+  const path = folder(t, ['main.js', 'lib/www.js'], start('node --env-file=.env lib/www.js'))
+  t.equal(commandNotFollowed(path), 'node --env-file=.env lib/www.js')
+  t.equal(commandNotFollowed(join(path, 'main.js')), undefined, 'a file is started as such')
+  writeFileSync(join(path, 'Procfile'), 'web: npm start\n')
+  t.equal(commandNotFollowed(path), 'npm start')
+  for (const followed of [start('node lib/www.js'), start('node main')]) {
+    writeFileSync(join(path, 'package.json'), JSON.stringify(followed))
+    t.equal(commandNotFollowed(path), undefined)
+  }
+  t.equal(commandNotFollowed(folder(t, ['index.js'])), undefined)
   t.end()
 })
 

@@ -209,6 +209,17 @@ void t.test('a folder is started as its package.json says', async t => {
   t.equal((await ask(cluster.url, '/')).text, 'one,two')
 })
 
+void t.test('a start script that is not followed is told', async t => {
+  const folder = temporaryFolder(t)
+  writeFileSync(
+    join(folder, 'index.js'),
+    `require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT)`,
+  )
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: 'node --env-file=.env .' } }))
+  const cluster = await start(t, folder, { WORKERS: '1' })
+  await cluster.printed(/"command":"node --env-file=.env .","msg":"start command is not followed/)
+})
+
 for (const [mode, BALANCERS] of Object.entries(MODES)) {
   void t.test(`a worker starts from where the link of the folder points now, in ${mode}`, async t => {
     const folder = realpathSync(temporaryFolder(t))

@@ -2,7 +2,6 @@ import { randomBytes } from 'node:crypto'
 import { relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { installEnvironment, startFolder } from '../config/app-environment.js'
-import { commandNotFollowed } from '../config/app-module.js'
 import type { Config, ConfigFault } from '../config/config.js'
 import { createLog, type Logger } from '../process/log.js'
 import { rarely } from '../process/rarely.js'
@@ -33,7 +32,7 @@ import { ReleaseStore } from './releases/release-store.js'
 import { StartedApp } from './releases/started-app.js'
 import { commandsOf } from './instance-commands.js'
 import { placeOfRelease } from './release-place.js'
-import { summaryOf } from './summary.js'
+import { announce } from './summary.js'
 import { Supervisor } from './supervisor.js'
 import { Handover } from './upgrade/handover.js'
 import type { Successors } from './upgrade/successors.js'
@@ -42,8 +41,6 @@ import { releaseOrder } from './traffic/release-order.js'
 import { TrafficPause } from './traffic/traffic-pause.js'
 
 const program = fileURLToPath(new URL('../main.js', import.meta.url))
-const NOT_FOLLOWED =
-  'start command is not followed: it is not plain "node FILE ARGS" (give flags in NODE_OPTIONS and variables in the environment)'
 
 /** How long the start summary waits for an embedded Redis that is loading its data. */
 const REDIS_PATIENCE_MS = 1_500
@@ -213,30 +210,6 @@ function openReleases(folder: string, log: Logger): ReleaseStore {
 /** The path of a file or folder as seen from a folder around it; nothing if it is elsewhere. */
 function pathWithin(folder: string, path: string): string[] {
   return [relative(realPath(folder), realPath(path))].filter(name => name !== '' && !name.startsWith('..'))
-}
-
-interface Announced {
-  config: Config
-  supervisor: Supervisor
-  embedded: EmbeddedServers
-  publicPort: PublicPort
-  /** In seconds of the uptime of this process. */
-  begunAt: number
-  print: (text: string) => void
-  log: Logger
-}
-
-function announce({ config, supervisor, embedded, publicPort, begunAt, print, log }: Announced): void {
-  const { host, port } = publicPort
-  const { workers, balancers } = supervisor.wanted
-  const { redisName: redis, storageName: storage } = embedded
-  const startedInMs = (process.uptime() - begunAt) * 1_000
-  print(summaryOf({ config: { ...config, balancers }, workers, host, port, redis, storage, startedInMs }))
-  const command = config.app === undefined ? undefined : commandNotFollowed(config.app)
-  if (command !== undefined) log.warn({ command }, NOT_FOLLOWED)
-  if (config.runAs === undefined && process.getuid?.() === 0) {
-    log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
-  }
 }
 
 interface BesideParts {

@@ -1,4 +1,12 @@
+import { commandNotFollowed } from '../config/app-module.js'
 import type { Config } from '../config/config.js'
+import type { Logger } from '../process/log.js'
+import type { EmbeddedServers } from './embedded/embedded-servers.js'
+import type { PublicPort } from './host/public-port.js'
+import type { Supervisor } from './supervisor.js'
+
+const NOT_FOLLOWED =
+  'start command is not followed: it is not plain "node FILE ARGS" (give flags in NODE_OPTIONS and variables in the environment)'
 
 export interface SummaryFacts {
   config: Config
@@ -12,6 +20,32 @@ export interface SummaryFacts {
   /** The place of the objects, as shown to people. */
   storage: string
   startedInMs: number
+}
+
+/** What the announcement is made of. */
+interface Announced {
+  config: Config
+  supervisor: Pick<Supervisor, 'wanted'>
+  embedded: Pick<EmbeddedServers, 'redisName' | 'storageName'>
+  publicPort: Pick<PublicPort, 'host' | 'port'>
+  /** In seconds of the uptime of this process. */
+  begunAt: number
+  print: (text: string) => void
+  log: Pick<Logger, 'warn'>
+}
+
+/** Shows once that requests are served, with what the person should know of this start. */
+export function announce({ config, supervisor, embedded, publicPort, begunAt, print, log }: Announced): void {
+  const { host, port } = publicPort
+  const { workers, balancers } = supervisor.wanted
+  const { redisName: redis, storageName: storage } = embedded
+  const startedInMs = (process.uptime() - begunAt) * 1_000
+  print(summaryOf({ config: { ...config, balancers }, workers, host, port, redis, storage, startedInMs }))
+  const command = config.app === undefined ? undefined : commandNotFollowed(config.app)
+  if (command !== undefined) log.warn({ command }, NOT_FOLLOWED)
+  if (config.runAs === undefined && process.getuid?.() === 0) {
+    log.warn('instance runs as root, and so does the app: set RUN_AS to another user')
+  }
 }
 
 /** The text that the console shows once a request can be served. */

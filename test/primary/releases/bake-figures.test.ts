@@ -127,16 +127,17 @@ void t.test('the same code is not judged worse', t => {
 
 void t.test('the same code is not judged worse because its workers are cold', t => {
   // A release that takes longer needs a longer stage: what counts as cold grows with it.
-  const stories: Array<[seconds: number, warmS: number, atMost: number]> = [
-    [10, 0.5, 0.01],
-    [10, 1, 0.01],
-    [10, 2, 0.01],
-    [10, 4, 0.05],
-    [60, 4, 0.01],
+  // It also takes longer to play, so there are fewer of that one.
+  const stories: Array<[seconds: number, warmS: number, atMost: number, bakes: number]> = [
+    [10, 0.5, 0.01, BAKES],
+    [10, 1, 0.01, BAKES],
+    [10, 2, 0.01, BAKES],
+    [10, 4, 0.05, BAKES],
+    [60, 4, 0.01, BAKES / 2],
   ]
-  for (const [seconds, warmS, atMost] of stories) {
-    const worse = worseOf(chance => ({ ...anyApp(chance), seconds, cold: 1 + chance.next() * 15, warmS }))
-    t.ok(worse <= BAKES * atMost, `${worse} of ${BAKES} that take ${warmS} s, in ${seconds} s`)
+  for (const [seconds, warmS, atMost, bakes] of stories) {
+    const worse = worseOf(chance => ({ ...anyApp(chance), seconds, cold: 1 + chance.next() * 15, warmS }), bakes)
+    t.ok(worse <= bakes * atMost, `${worse} of ${bakes} that take ${warmS} s, in ${seconds} s`)
   }
   t.end()
 })

@@ -73,7 +73,7 @@ export interface LoadReport {
 }
 
 /** The pause between an answer and the next request of a client: steady traffic leaves the machine time for other work. */
-const PAUSE_MS = 4
+const PAUSE_MS = 10
 
 /** Requests one after the other over a few kept-alive connections, until it is stopped. */
 export class Load {

@@ -1,7 +1,7 @@
 /**
  * Reads the TAP output of the whole suite and closes a run with one plain line: "N passed, N failed, N skipped".
  * Before it come the skipped tests with their reasons, and the failed assertions with their places and diffs. A run
- * that counted no test has failed.
+ * that counted no test has failed. A bundled run has places in the bundle; a file that is run alone has those of its source.
  */
 import { readFileSync } from 'node:fs'
 
@@ -13,6 +13,8 @@ const DIFF_LINES = 20
 /** The tests around the current line, outermost first; four spaces of indent a test. */
 const path: string[] = []
 
+const failedFiles = new Set<string>()
+
 for (const [index, line] of lines.entries()) {
   const subtest = /^( *)# Subtest: (.*)$/.exec(line)
   if (subtest !== null) path.splice((subtest[1] ?? '').length / 4, Infinity, subtest[2] ?? '')
@@ -21,11 +23,15 @@ for (const [index, line] of lines.entries()) {
     const where = path.slice(0, (failed[1] ?? '').length / 4)
     const block = blockAfter(index)
     process.stdout.write(`failed: ${[...where, failed[2]].join(' > ')}${placeIn(block)}\n`)
+    const file = where[0] ?? failed[2] ?? ''
+    if (/^build\/test\/\S+\.js$/.test(file)) failedFiles.add(file)
     for (const difference of diffIn(block)) process.stdout.write(`${difference}\n`)
   }
   const skipped = /^\s*ok \d+ - (.*?)\s+# SKIP(.*)$/i.exec(line)
   if (skipped !== null) process.stdout.write(`skipped: ${skipped[1] ?? ''}:${skipped[2] ?? ''}\n`)
 }
+
+if (failedFiles.size > 0) process.stdout.write(`to run them alone: scripts/test.sh ${[...failedFiles].join(' ')}\n`)
 
 const total = lines.filter(line => line.startsWith('# { total:')).at(-1) ?? ''
 const count = (name: string): number => Number(new RegExp(`\\b${name}: (\\d+)`).exec(total)?.[1] ?? 0)

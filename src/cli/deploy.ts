@@ -53,8 +53,17 @@ const STAGE = /^(\d{1,3}(?:\.\d+)?)%:(\d{1,6})s?$/
 
 export function bakeOf(text: string): string {
   if (/^\d{1,6}s?$/.test(text)) return text.replace('s', '')
-  if (text.split(',').every(stage => STAGE.test(stage))) return text
-  throw new InvalidArgumentError('It must be a number of seconds, or stages like 10%:30s,50%:30s.')
+  if (areStages(text.split(','))) return text
+  throw new InvalidArgumentError(
+    'It must be a number of seconds, or up to 20 stages like 10%:30s,50%:30s, in growing shares.',
+  )
+}
+
+/** A smaller share after a larger one would take clients back to the release before. */
+function areStages(stages: readonly string[]): boolean {
+  const shares = stages.map(stage => Number(STAGE.exec(stage)?.[1] ?? NaN))
+  const areGrowing = shares.every((share, i) => share > (shares[i - 1] ?? 0) && share <= 100)
+  return areGrowing && stages.length <= 20
 }
 
 /** As the control API takes them. */

@@ -33,7 +33,14 @@ export function addEnv(program: Command, context: Context): void {
         return output.print(...Object.entries(env).map(([name, value]) => `${name}=${value}`))
       }
       const change = action === 'set' ? { set: await valuesOf(variables) } : { unset: [...variables] }
-      await tellChange(context, options, told => client.setEnvironment(change, told))
+      const steps: string[] = []
+      await tellChange(context, options, told =>
+        client.setEnvironment(change, event => {
+          steps.push(event.event)
+          told(event)
+        }),
+      )
+      if (steps.length === 0) output.note('nothing has changed: the variables are like that already')
     })
 }
 

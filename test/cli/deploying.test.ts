@@ -68,6 +68,8 @@ void t.test('a folder is deployed, changed and rolled back by commands', async t
   await t.test('a variable is set, is pinned to its release, and is in no log and no status', async t => {
     t.match(await shell.run(['env', 'set', `COLOUR=${SECRET}`], { cwd }), { code: 0, out: /r4 is live/ })
     t.equal(await answer(), `two ${SECRET}`)
+    const again = await shell.run(['env', 'unset', 'NONE'], { cwd })
+    t.match(again, { code: 0, out: 'r4 is live\n', err: /nothing has changed/ })
     t.match(await shell.run(['env', 'list'], { cwd }), { code: 0, out: `COLOUR=${SECRET}\n` })
     const shown = await Promise.all(['status', 'releases', 'logs'].map(name => shell.run([name, '--json'], { cwd })))
     for (const { out } of shown) t.notMatch(out, SECRET)

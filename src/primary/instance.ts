@@ -269,7 +269,7 @@ function reloadsByThemselves(reload: () => Promise<unknown>, config: Config, log
     ignored: config.watchIgnore,
     dataDir: config.dataDir,
     onChange: path => reloads.ask(`${path} has changed`),
-    onFault: reason => log.warn(`WATCH: ${reason}`),
+    onFault: reason => log.warn(`files of WATCH are not all watched: ${reason}`),
   })
   return [new ReloadSchedule(config.reloadCron, config.cronTimeZone, reloads, log), watch]
 }

@@ -88,7 +88,7 @@ export class FolderWatch implements Service {
   }
 
   #tellFull(reason: string): false {
-    if (!this.#isFull) this.options.onFault(`not all files are watched: ${reason}`)
+    if (!this.#isFull) this.options.onFault(`some files cannot be watched: ${reason}`)
     this.#isFull = true
     return false
   }

@@ -6,7 +6,7 @@ void t.test('a trial is a number of seconds, or stages in growing shares', t => 
   const many = Array.from({ length: 21 }, (_, i) => `${i + 1}%:1s`).join(',')
   const wrong = ['', '-1', 'x', '10%', '0%:10s', '200%:10s', '50%:1s,10%:1s', '50%:1s,50%:1s', '10%:30s,', many]
   for (const text of wrong)
-    t.throws(() => bakeOf(text), { message: /^It is a number of seconds, or up to 20 stages/ }, text)
+    t.throws(() => bakeOf(text), { message: /^It must be a number of seconds, or up to 20 stages/ }, text)
   t.equal(stagesOf({ canary: 20, bake: '10%:30s,50%:30' }), '10:30,50:30')
   t.equal(stagesOf({ canary: 20, bake: '10' }), '20:10')
   t.equal(stagesOf({ canary: 20, bake: '0' }), '')

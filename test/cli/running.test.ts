@@ -86,7 +86,7 @@ void t.test('commands on a running instance', async t => {
     t.strictSame(await shell.json(['scale', '-9'], { cwd }), { workers: 1, balancers: 2 }, 'never to none')
     t.strictSame(await shell.json(['scale', '--balancers', '1'], { cwd }), { workers: 1, balancers: 1 })
     t.match(await shell.run(['scale'], { cwd }), { code: 64, err: /scale needs a number of workers/ })
-    t.match(await shell.run(['scale', '1', '--balancers', '0'], { cwd }), { code: 1, err: /Mesh mode/ })
+    t.match(await shell.run(['scale', '1', '--balancers', '0'], { cwd }), { code: 1, err: /mesh mode/ })
   })
 
   await t.test('a stop is over when another instance could start', async t => {

@@ -111,7 +111,7 @@ for (const BALANCERS of ['1', '0']) {
       const none = Readable.from(['no archive'])
       t.match(await failureOf(client.deploy(none, { source: 'x' })), {
         code: 'ARCHIVE_REFUSED',
-        message: /no whole tar/,
+        message: /not a complete tar/,
       })
       const empty = deploy(t, cluster, { 'notes.txt': 'x' })
       t.match(await failureOf(empty), { code: 'ARCHIVE_REFUSED', message: /has no app/ })

@@ -153,7 +153,7 @@ function socketOver(handle: object): net.Socket {
   return new net.Socket(options)
 }
 
-/** What a client is sent whose request has ended its target: the last answer on its connection. */
+/** The answer to a request that has ended its target, and the last one on its connection. */
 export function brokenAnswer({ config }: Pick<BalancerStartOrder, 'config'>, requestId: string): string {
   return problemMessage('UPSTREAM_BROKEN', requestId, tellsHttps(config) ? ownHeadersForHttps : ownHeaders)
 }

@@ -31,7 +31,7 @@ export class PacedClient {
     this.#connections.set(socket, new PacedConnection(socket, this, isProxy))
   }
 
-  /** What comes on this connection is read as it comes. */
+  /** From now on, bytes of this connection are read as they come. */
   release(socket: Socket): void {
     this.#connections.get(socket)?.release()
     this.#connections.delete(socket)
@@ -147,7 +147,7 @@ class PacedConnection {
   }
 }
 
-/** What a server passes over between two requests (RFC 9112, section 2.2). */
+/** Line breaks between two requests, which a server passes over (RFC 9112, section 2.2). */
 function isLineBreaks(chunk: Uint8Array): boolean {
   return chunk.length >= MANY_BREAKS && chunk.every(byte => byte === CR || byte === LF)
 }

@@ -23,7 +23,7 @@ export interface Readings {
  */
 export class ReadTurns {
   readonly #paced = new Map<string, PacedClient>()
-  /** What each connection had read at the last look. Undefined while the event loop is in time. */
+  /** The bytes read from each connection at the last look. Undefined while the event loop is in time. */
   #seen: Map<Socket, number> | undefined
   #ofClosed = new Map<string, number>()
   #lookedAt = 0
@@ -56,7 +56,7 @@ export class ReadTurns {
       return
     }
     const bytes = this.#readSinceLastLook()
-    // Whoever is alone delays nobody else.
+    // A client that is alone delays nobody else.
     if (bytes.size < 2) return
     for (const [client, count] of bytes) if (count >= MUCH_BYTES) this.#pace(client, now)
   }

@@ -73,7 +73,7 @@ export class ClientAccount {
   }
 
   /**
-   * What is written to its connections stays in this process, so that writers have to wait.
+   * Holds back the bytes that are written to its connections, so that writers have to wait.
    * @param free connections that are not held
    * @param withNew new connections are held as well
    */

@@ -61,7 +61,7 @@ export function addService(program: Command, context: Context): void {
     })
 }
 
-/** What a start would refuse is not found at the next boot. @throws {Failure} */
+/** Refuses what a start would refuse, so that it does not come out at the next boot. @throws {Failure} */
 function requireUsable(app: string | undefined, { workers, port, env, only }: ServiceOptions): void {
   if ((env !== undefined || only !== undefined) && (app === undefined || !isEcosystemFile(app)))
     throw new Failure(exitCodes.usage, FOR_ECOSYSTEM_FILES)

@@ -22,7 +22,6 @@ export interface SummaryFacts {
   startedInMs: number
 }
 
-/** What the announcement is made of. */
 interface Announced {
   config: Config
   supervisor: Pick<Supervisor, 'wanted'>

@@ -1,7 +1,7 @@
 /** Connections with a higher file number are not noted. */
 const MAX_FILE = 65_536
 
-/** What a connection is owed, one byte for each. */
+/** The answer that a connection is owed, one byte for each connection. */
 export const owed = {
   nothing: 0,
   answer: 1,

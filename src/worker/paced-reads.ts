@@ -9,7 +9,7 @@ const PIECE_MS = 4
 /** Smaller pieces would cost more than they are worth. */
 const LEAST_BYTES = 512
 
-/** What can be given some of its bytes in its turn. */
+/** A connection that gets some of its bytes in each turn. */
 interface Waiting {
   turn(): void
 }

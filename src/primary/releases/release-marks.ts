@@ -59,7 +59,7 @@ export async function changedFiles(app: string): Promise<ChangedFiles | undefine
   return files.length === 0 ? undefined : { count: files.length, files: files.slice(0, SHOWN) }
 }
 
-/** What is not known makes nobody doubt a release. */
+/** An unreadable list says nothing against a release. */
 async function marksOf(app: string): Promise<Record<string, Mark>> {
   try {
     return marksSchema.parse(JSON.parse(await fs.readFile(join(dirname(app), FILE), 'utf8')))

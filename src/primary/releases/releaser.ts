@@ -128,7 +128,7 @@ export class Releaser {
   #failureOf(to: string, fault: Fault, comparison: Comparison | undefined): ControlError {
     const { runner, log } = this.options
     const { reason, isByHand = false } = fault
-    // What was not compared did not decide, if a person has.
+    // If a person decided, it does not matter what could not be compared.
     const report = comparison && reportOf(isByHand ? { ...comparison, remark: undefined } : comparison)
     log[isByHand ? 'warn' : 'error']({ release: to, reason, ...report }, 'release is taken back')
     const message = `release ${to} is taken back: ${reason}`

@@ -2,11 +2,11 @@ import { ControlError } from '../../control/protocol.js'
 import type { ReleaseRunner } from './release-runner.js'
 import type { ReleaseStore } from './release-store.js'
 
-/** What a rollback does. */
+/** The course of a rollback. */
 export interface WayBack {
   /** The release that all clients get. */
   readonly to: string
-  /** What is given up first. */
+  /** The step that is given up first. */
   readonly ends: 'change' | 'preview' | undefined
   /** Whether clients got it already, but for those of a trial. */
   readonly isServed: boolean
@@ -15,7 +15,7 @@ export interface WayBack {
 type Releases = Pick<ReleaseRunner['releases'], 'current' | 'underWay' | 'preview'>
 
 /**
- * Who sees a bad release on trial wants the one that serves the others, and not the one before that.
+ * The release that a rollback goes back to. During a trial that is the one that serves the others, not the one before it.
  * @param wanted undefined: the release before
  * @param isChanging a release is on its way to the clients, or is being taken back from them
  * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`

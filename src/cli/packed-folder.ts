@@ -13,11 +13,14 @@ const LISTS = ['.outpostignore', '.npmignore', '.gitignore'] as const
 
 /** Never part of a release. */
 const NEVER = new Set(['.git', '.outpost'])
+const PACKAGES = 'node_modules'
 
 /** The files that a folder and those below it leave out. */
 interface Rules {
   readonly base: string
   readonly list: Ignore
+  /** Those of the list that name node_modules. */
+  readonly ofPackages: Ignore
 }
 
 export interface PackOptions {
@@ -42,11 +45,13 @@ export function packedPaths({ folder, dataDir, app }: PackOptions): string[] {
   const leavesPackages = name === '.npmignore' && lockfileOf(root) !== undefined
   const found: string[] = []
   const visit = (at: string, above: readonly Rules[]): void => {
-    const rules = name === undefined ? above : [...above, ...rulesIn(root, at, name)]
+    // A list in a package is for those who publish it.
+    const isOfPackage = at.split('/').includes(PACKAGES)
+    const rules = name === undefined || isOfPackage ? above : [...above, ...rulesIn(root, at, name)]
     for (const entry of readdirSync(join(root, at), { withFileTypes: true })) {
       const path = at === '' ? entry.name : `${at}/${entry.name}`
       if (NEVER.has(entry.name) || join(root, path) === written) continue
-      if (leavesPackages && entry.name === 'node_modules') continue
+      if (leavesPackages && entry.name === PACKAGES) continue
       const isBuilt = built !== undefined && (path === built || path.startsWith(`${built}/`))
       if (!isBuilt && isLeftOut(path, entry, rules)) continue
       if (entry.isDirectory() || entry.isFile() || entry.isSymbolicLink()) found.push(path)
@@ -78,17 +83,21 @@ function emptiness(folder: string): string {
 
 function rulesIn(root: string, at: string, name: string): Rules[] {
   try {
-    return [{ base: at, list: ignore().add(readFileSync(join(root, at, name), 'utf8')) }]
+    const lines = readFileSync(join(root, at, name), 'utf8').split('\n')
+    const ofPackages = lines.filter(line => line.includes(PACKAGES))
+    return [{ base: at, list: ignore().add(lines), ofPackages: ignore().add(ofPackages) }]
   } catch {
     return []
   }
 }
 
-/** The nearest list decides. */
+/** The nearest list decides. A line such as `dist` means the app's own files, not those of a package that is packed. */
 function isLeftOut(path: string, entry: Dirent, rules: readonly Rules[]): boolean {
   const shown = entry.isDirectory() ? `${path}/` : path
-  for (const { base, list } of [...rules].reverse()) {
-    const { ignored, unignored } = list.test(base === '' ? shown : shown.slice(base.length + 1))
+  const isOfPackage = path.split('/').slice(0, -1).includes(PACKAGES)
+  for (const { base, list, ofPackages } of [...rules].reverse()) {
+    const inBase = base === '' ? shown : shown.slice(base.length + 1)
+    const { ignored, unignored } = (isOfPackage ? ofPackages : list).test(inBase)
     if (ignored || unignored) return ignored
   }
   return false

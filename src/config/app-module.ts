@@ -19,8 +19,8 @@ export interface PackageJson {
 
 /**
  * Finds the file of an app. A folder names it by the `web:` line of its Procfile, else by the `start` script of its
- * package.json, where that is plain `node FILE ARGS`; else by `main`, else it is index.js. Called anew for each worker: a
- * link may lead elsewhere by then.
+ * package.json, where that is plain `node FILE ARGS`; else by `main`. Without them it is index.js, server.js (which
+ * `npm start` runs then) or app.js. Called anew for each worker: a link may lead elsewhere by then.
  * @param path of a file or a folder; undefined is returned when it leads to no file
  */
 export function findAppModule(path: string): AppModule | undefined {
@@ -30,7 +30,8 @@ export function findAppModule(path: string): AppModule | undefined {
     if (started !== undefined) return started
   }
   const { main } = packageIn(path) ?? {}
-  return (typeof main === 'string' ? findMain(join(path, main)) : undefined) ?? findMain(path)
+  const named = typeof main === 'string' ? findMain(join(path, main)) : undefined
+  return named ?? findMain(path) ?? moduleAt(join(path, 'server')) ?? moduleAt(join(path, 'app'))
 }
 
 /** The command that a person starts the app in a folder with, if the app is not started by it or by a later one. */

@@ -86,6 +86,22 @@ void t.test('a list in a folder below counts there', t => {
   t.end()
 })
 
+void t.test('a line for the files of the app leaves out none of a package', t => {
+  const files = {
+    'app.js': '',
+    'dist/page.js': '',
+    'node_modules/x/dist/index.js': '',
+    'node_modules/x/.gitignore': 'dist',
+    'node_modules/.cache/a': '',
+  }
+  const left = ['app.js', 'node_modules/x/.gitignore', 'node_modules/x/dist/index.js']
+  for (const list of ['.gitignore', '.outpostignore']) {
+    t.strictSame(packed(t, { ...files, [list]: 'dist\nnode_modules/.cache\n' }), [list, ...left])
+  }
+  t.strictSame(packed(t, { ...files, '.gitignore': 'node_modules\n' }), ['.gitignore', 'app.js', 'dist/page.js'])
+  t.end()
+})
+
 void t.test('with a list for npm and a lockfile, packages are left out as npm does', t => {
   const files = { 'index.js': '', '.npmignore': 'x', 'package-lock.json': '{}', 'node_modules/a/index.js': '' }
   t.strictSame(packed(t, files), ['.npmignore', 'index.js', 'package-lock.json'])

@@ -77,6 +77,15 @@ void t.test('a file may be named without its extension', t => {
   t.end()
 })
 
+void t.test('a folder that names no file has index.js, server.js or app.js', t => {
+  const path = folder(t, [], { main: 'index.js' })
+  for (const name of ['app.js', 'server.js', 'index.js']) {
+    writeFileSync(join(path, name), '')
+    t.strictSame(findAppModule(path), { file: join(path, name), args: [] })
+  }
+  t.end()
+})
+
 void t.test('a path that leads to no file finds no module', t => {
   const path = folder(t, [])
   t.equal(findAppModule(path), undefined)

@@ -1,5 +1,5 @@
 import { existsSync, readFileSync } from 'node:fs'
-import { basename, dirname, resolve } from 'node:path'
+import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { exitCodes } from '../../process/exit.js'
 import { Failure } from '../failure.js'
@@ -97,8 +97,8 @@ function isApp(value: unknown): value is App {
 }
 
 function chosen(apps: readonly App[], only: string | undefined, name: string): App {
-  const names = apps.map(({ name = '(no name)' }) => String(name)).join(', ')
-  const found = only === undefined ? apps : apps.filter(app => app['name'] === only)
+  const names = apps.map(nameOf).join(', ')
+  const found = only === undefined ? apps : apps.filter(app => nameOf(app) === only)
   const [app] = found
   if (app === undefined) throw new Failure(exitCodes.usage, `${name} has no app ${String(only)}: it has ${names}`)
   if (found.length === 1) return app
@@ -106,6 +106,13 @@ function chosen(apps: readonly App[], only: string | undefined, name: string): A
     exitCodes.usage,
     `${name} has ${apps.length} apps, and an instance runs one: choose by --only, and by --data-dir for more instances: ${names}`,
   )
+}
+
+/** Without one of its own, an app has the name of its script, as in PM2. */
+function nameOf({ name, script, exec }: App): string {
+  if (typeof name === 'string') return name
+  const file = basename(String(script ?? exec))
+  return file.slice(0, file.length - extname(file).length)
 }
 
 function requireVariables(app: App): void {

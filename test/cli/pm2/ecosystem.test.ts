@@ -99,6 +99,9 @@ void t.test('one of several apps is chosen', async t => {
     exitCode: 64,
     message: /has no app api: it has web, jobs/,
   })
+  const unnamed = fileWith(t, `module.exports = { apps: [{ script: './app.js' }, { script: 'lib/jobs.js' }] }`)
+  await t.rejects(ecosystemLaunch(unnamed.file, { args }), { message: /: app, jobs$/ }, 'by the names of their scripts')
+  t.equal((await ecosystemLaunch(unnamed.file, { args, only: 'app' })).settings['WORKERS'], '1')
 })
 
 void t.test('all forms of the file that PM2 reads are read, but YAML', async t => {

@@ -51,7 +51,7 @@ export class PoolDemand {
     if (releases.underWay !== undefined || releases.warm !== undefined) return 'a release changes'
     if (reloads.areUnderWay) return 'workers are being replaced'
     if (isPaused()) return 'traffic is paused'
-    if (waiting() > 0) return 'a request waits'
+    if (waiting() > 0 || children.some(child => child.awaitsConnections)) return 'a request waits'
     const starts = children.some(({ role, state }) => role === 'worker' && state === 'starting')
     if (starts) return 'a worker starts'
     // A job runs without workers, so it starts none. But it may use those that run, and keeps them for that.

@@ -227,6 +227,11 @@ export class Child {
     return true
   }
 
+  /** Whether connections are on their way to the process. */
+  get awaitsConnections(): boolean {
+    return this.#given.areWaiting
+  }
+
   /** Orders the process to drain. A crashed process stays `crashed`, so its reports are still ignored. */
   beginDrain(): void {
     if (!this.#isServing && this.#state !== 'crashed') return

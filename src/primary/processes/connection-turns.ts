@@ -31,6 +31,11 @@ export class ConnectionTurns {
     else line.push(given)
   }
 
+  /** Whether the process has not taken all that it was given. */
+  get areWaiting(): boolean {
+    return this.#passed !== undefined
+  }
+
   /** The process has taken the one that was passed to it. */
   taken(): void {
     this.#passed?.connection.close()

@@ -9,6 +9,7 @@ export interface Reader {
   readonly isProxy: boolean
 }
 
+/** The same, while the connection is open. */
 export interface OpenConnection extends Reader {
   readonly isUpgraded: boolean
 }

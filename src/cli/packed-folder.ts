@@ -78,7 +78,7 @@ export async function packFolder(options: PackOptions): Promise<Readable> {
 
 function emptiness(folder: string): string {
   const name = LISTS.find(list => existsSync(join(folder, list)))
-  return name === undefined ? 'it is empty' : `its ${name} leaves out all files`
+  return name === undefined ? 'the folder is empty' : `${name} leaves out all files`
 }
 
 function rulesIn(root: string, at: string, name: string): Rules[] {

@@ -119,10 +119,10 @@ void t.test('links are packed as links', t => {
 void t.test('a folder without anything to pack is refused, with the reason', async t => {
   const folder = temporaryFolder(t)
   const options = { folder, dataDir: join(folder, '.outpost'), app: undefined }
-  await t.rejects(packFolder(options), { message: `${folder} has nothing to deploy: it is empty` })
+  await t.rejects(packFolder(options), { message: `${folder} has nothing to deploy: the folder is empty` })
   writeFileSync(join(folder, '.gitignore'), '*')
   await t.rejects(packFolder(options), {
-    message: `${folder} has nothing to deploy: its .gitignore leaves out all files`,
+    message: `${folder} has nothing to deploy: .gitignore leaves out all files`,
   })
 })
 

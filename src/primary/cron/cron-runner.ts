@@ -120,7 +120,7 @@ export class CronRunner implements Service {
     const { dueAt } = job
     job.dueAt = job.schedule.next(now)
     if (action.type === 'skip') {
-      const why = action.reason === 'overlap' ? 'its last run is still under way' : 'its time was missed'
+      const why = action.reason === 'overlap' ? 'the last run is still under way' : 'the time was missed'
       this.options.log.warn({ job: job.name, due: new Date(dueAt).toISOString() }, `cron job is skipped: ${why}`)
       this.#keep(job.id, { at: new Date(now).toISOString(), ms: 0, result: `skipped: ${why}` })
       return

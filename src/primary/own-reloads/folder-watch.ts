@@ -76,7 +76,7 @@ export class FolderWatch implements Service {
 
   #watch(path: string): boolean {
     if (this.#watchers.has(path)) return true
-    if (this.#watchers.size >= MAX_FOLDERS) return this.#tellFull(`there are more than ${MAX_FOLDERS} folders`)
+    if (this.#watchers.size >= MAX_FOLDERS) return this.#tellFull(`the limit is ${MAX_FOLDERS} folders`)
     try {
       const watcher = fs.watch(path, (_event, name) => this.#changed(path, name ?? ''))
       watcher.on('error', () => this.#leave(path))

@@ -55,4 +55,4 @@ export class ReloadSchedule implements Service {
   }
 }
 
-const REASONS = { overlap: 'a reload is under way', missed: 'its time was missed' }
+const REASONS = { overlap: 'a reload is under way', missed: 'the time was missed' }

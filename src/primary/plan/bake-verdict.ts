@@ -107,7 +107,7 @@ export function judge(facts: BakeFacts, others: Others = { without: [], mayWait:
   if (ofOne !== undefined) return { kind: 'one-client', reason: `a fault of one client alone did not count: ${ofOne}` }
   if (Math.min(before.requests, fresh.requests) < tolerances.requests) {
     const seen = `${fresh.requests} requests of the new release and ${before.requests} of the previous one`
-    return { kind: 'too-little', reason: `there was too little traffic to compare (${seen}); health alone decided` }
+    return { kind: 'too-little', reason: `with too little traffic to compare (${seen}), health alone decided` }
   }
   return haveCompared ? { kind: 'as-good' } : { kind: 'too-little', reason: NOT_COMPARED }
 }
@@ -175,7 +175,7 @@ function slowerThanUsual({ before, fresh, windows }: BakeFacts): string | undefi
   if (Math.min(before.requests, fresh.requests) < tolerances.requests || last.length < warmth.windows) return undefined
   if (!last.every(isSlow)) return undefined
   const [usual = 0, median = 0] = last.at(-1) ?? []
-  return `its median answer took longer: ${round(median)} ms, and ${round(usual)} ms in the previous release`
+  return `the median answer took longer: ${round(median)} ms, and ${round(usual)} ms in the previous release`
 }
 
 /** Answers of the new release that took longer than is tolerated. */

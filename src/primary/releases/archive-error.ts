@@ -1,5 +1,5 @@
 /** The archive is not one that may be unpacked, or none at all. */
 export class ArchiveError extends Error {}
 
-export const NO_ARCHIVE = 'it is not a tar archive'
-export const NOT_WHOLE = 'it is not a complete tar archive'
+export const NO_ARCHIVE = 'not a tar archive'
+export const NOT_WHOLE = 'not a complete tar archive'

@@ -158,8 +158,9 @@ export class Deployer implements Service {
       this.#requireApp(draft.folder)
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)
-      if (!this.#hasApp(draft.folder)) throw new ArchiveError('it has no app after its installation')
-      await markFiles(draft.folder)
+      if (!this.#hasApp(draft.folder)) throw new ArchiveError('the release has no app after its installation')
+      // A rollback does not wait for it.
+      await Promise.race([markFiles(draft.folder), abortOf(signal)])
       const doubt = await sync(draft.folder)
       space.signal.throwIfAborted()
       if (doubt !== undefined)

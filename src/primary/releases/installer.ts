@@ -82,7 +82,7 @@ function packageSteps(folder: string, env: NodeJS.ProcessEnv): Step[] {
 
 function missing(name: string, lockfile: string): string {
   return (
-    `its packages are locked by ${lockfile}, and there is no command ${name} in the PATH of the instance: install ${name}, ` +
+    `the packages are locked by ${lockfile}, and there is no command ${name} in the PATH of the instance: install ${name}, ` +
     'or deploy the folder with its node_modules (an .outpostignore that does not name them counts in place of .gitignore), ' +
     'or with a package-lock.json'
   )

@@ -8,9 +8,9 @@ import { basename, extname, join } from 'node:path'
  */
 export function missingApp(folder: string, app: string | undefined): string {
   const fault = manifestFault(folder)
-  if (fault !== undefined) return `its package.json cannot be read: ${fault}`
-  const name = app === undefined || extname(app) === '' ? 'index.js' : basename(app)
-  return `it has no app: neither ${name} nor what a package.json names by "start" or "main"`
+  if (fault !== undefined) return `package.json cannot be read: ${fault}`
+  const name = app === undefined || extname(app) === '' ? 'index.js, server.js or app.js' : basename(app)
+  return `the release has no app: package.json names none by "start" or "main", and there is no ${name}`
 }
 
 function manifestFault(folder: string): string | undefined {

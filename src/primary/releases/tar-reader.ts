@@ -63,7 +63,7 @@ async function unzipped(received: Readable): Promise<Readable> {
   while ((head = received.read(2) as Buffer | null) === null && !received.readableEnded) {
     await Promise.race([once(received, 'readable'), once(received, 'end')])
   }
-  if (head === null) throw new ArchiveError(`${NO_ARCHIVE}: it is empty`)
+  if (head === null) throw new ArchiveError(`${NO_ARCHIVE}: the file is empty`)
   received.unshift(head)
   if (head[0] !== 0x1f || head[1] !== 0x8b) return received
   return pipeline(received, createGunzip({ chunkSize: UNZIPPED_BYTES }), () => undefined)
@@ -74,7 +74,7 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
   let isFirst = true
   for (;;) {
     const block = await bytes.exactly(BLOCK)
-    if (block === undefined) throw new ArchiveError(isFirst ? NO_ARCHIVE : `${NOT_WHOLE}: its end is missing`)
+    if (block === undefined) throw new ArchiveError(isFirst ? NO_ARCHIVE : `${NOT_WHOLE}: the end is missing`)
     if (isZero(block)) break
     const header = headerOf(block, isFirst)
     isFirst = false
@@ -97,7 +97,7 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
     await bytes.skip(paddingOf(length))
     told = {}
   }
-  if (Object.keys(told).length > 0) throw new ArchiveError(`${NOT_WHOLE}: its end is missing`)
+  if (Object.keys(told).length > 0) throw new ArchiveError(`${NOT_WHOLE}: the end is missing`)
   for await (const chunk of bytes.take(Infinity)) {
     if (!isZero(chunk)) throw new ArchiveError('there are bytes after its end')
   }

@@ -97,9 +97,9 @@ void t.test('a job whose last run goes on is skipped, and so is one whose time i
   runner.follow()
   await until(() => runner.job.running?.pid !== undefined, 'its run')
   runner.followAt(1, 50, 4)
-  t.match(await runner.ran(1), [{ result: 'skipped: its time was missed' }])
-  t.match(await runner.ran(2), [{ result: 'skipped: its last run is still under way' }, {}])
-  t.match(runner.logged.join(''), /cron job is skipped: its last run is still under way/)
+  t.match(await runner.ran(1), [{ result: 'skipped: the time was missed' }])
+  t.match(await runner.ran(2), [{ result: 'skipped: the last run is still under way' }, {}])
+  t.match(runner.logged.join(''), /cron job is skipped: the last run is still under way/)
 })
 
 void t.test('after the clock was set back, a job does not wait for the time that it was due at', async t => {

@@ -113,7 +113,7 @@ void t.test('if some answers are slow anyway, the usual ones show which release 
   const noisy = (ms: number) => (i: number) => (i % 20 === 0 ? 400 : ms)
   t.match(judge(side(400, { ms: noisy(20) }), side(100, { ms: noisy(60) })), {
     kind: 'worse',
-    reason: /its median answer took longer: 6\d.* ms, .* 2\d/,
+    reason: /the median answer took longer: 6\d.* ms, .* 2\d/,
   })
   t.match(judge(side(400, { ms: noisy(20) }), side(100, { ms: noisy(35) })), { kind: 'as-good' })
   t.match(judge(side(400, { ms: noisy(1) }), side(100, { ms: noisy(5) })), { kind: 'as-good' }, 'by 4 ms')

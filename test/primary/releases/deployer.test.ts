@@ -150,7 +150,7 @@ void t.test('packages that yarn has locked are named to the person who deploys',
   const files = { 'index.js': '', 'package.json': '{"dependencies":{"express":"5"}}', 'yarn.lock': '' }
   t.match(await deploy(archiveOf(folderOf(t, files))), {
     code: 'INSTALL_FAILED',
-    message: /^The release is not installed: its packages are locked by yarn\.lock, .* package-lock\.json\.$/,
+    message: /^The release is not installed: the packages are locked by yarn\.lock, .* package-lock\.json\.$/,
   })
   t.strictSame(left(), STATE)
 })

@@ -78,7 +78,7 @@ void t.test('without the command of its package manager an app is not installed,
   ] as const) {
     for (const manifest of [needs, builds, workspaces, pnpmWorkspaces, unreadable]) {
       const wanted = new InstallError(
-        `its packages are locked by ${lock}, and there is no command ${name} in the PATH of the instance: install ${name}, ` +
+        `the packages are locked by ${lock}, and there is no command ${name} in the PATH of the instance: install ${name}, ` +
           'or deploy the folder with its node_modules (an .outpostignore that does not name them counts in place of .gitignore), ' +
           'or with a package-lock.json',
         [],

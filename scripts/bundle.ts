@@ -1,7 +1,7 @@
 /**
  * Bundles the modules of each process into few files: `dist/main.js`, the command `dist/cli.js`, the two parts of a
- * worker with somebody else's app, the thread of a worker, and one chunk per role under `dist/chunks`. A worker that finds its modules in a
- * thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
+ * worker with somebody else's app, the thread of a worker, and one chunk per role under `dist/chunks`. A worker that finds
+ * its modules in a thousand small files needs three times as long to start. Run by `npm run build`, after tsc.
  */
 import { build, type Plugin } from 'esbuild'
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'

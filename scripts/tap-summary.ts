@@ -1,7 +1,7 @@
 /**
  * Reads the TAP output of the whole suite and closes a run with one plain line: "N passed, N failed, N skipped".
  * Before it come the skipped tests with their reasons, and the failed assertions with their places and diffs. A run
- * that counted no test has failed. A bundled run has places in the bundle; a file that is run alone has those of its source.
+ * that counted no test has failed.
  */
 import { readFileSync } from 'node:fs'
 

@@ -10,8 +10,8 @@ interface Progress {
 }
 
 /**
- * Finds the answers that stream and make progress. An app may work on such an answer piece by piece, so it is in the way of others
- * as much as an answer that has not begun.
+ * Finds the answers that stream and make progress. An app may work on such an answer piece by piece, so it delays others as
+ * much as one that has not begun.
  */
 export class BusyStreams {
   #seen = new Map<InFlight, Progress>()

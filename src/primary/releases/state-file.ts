@@ -12,8 +12,8 @@ const LENGTH = 511
 
 /**
  * The record of the live release, in the folder of the releases. `state.json` is replaced in one step, so a crash leaves
- * the old one or the new one. `state.before.json` is the one before, for a disk that has lost what it said it had. On a full disk both are
- * written over, one after the other: that needs no room, and one of them is whole at any time.
+ * the old one or the new one. `state.before.json` is the one before, for a disk that has lost what it said it had. On a
+ * full disk both are written over, one after the other: that needs no room, and one of them is whole at any time.
  */
 export class StateFile {
   readonly path: string

@@ -4,6 +4,7 @@ import { Cluster } from './cluster.js'
 import { until } from './deadline.js'
 import { fixture } from './fixtures.js'
 
+const WORKERS = 4
 const CLIENTS = 8
 
 /** Four workers of an app with a fault, and eight clients that ask for nothing bad. */
@@ -14,10 +15,16 @@ export class PoisonedCluster {
   ) {}
 
   static async start(t: Test, BALANCERS: string): Promise<PoisonedCluster> {
-    const cluster = await Cluster.start(t, { APP: fixture('poison-app.js'), EMBED: 'none', WORKERS: '4', BALANCERS })
+    const settings = { APP: fixture('poison-app.js'), EMBED: 'none', LOG_LEVEL: 'debug' }
+    const cluster = await Cluster.start(t, { ...settings, WORKERS: String(WORKERS), BALANCERS })
     const load = new Load(cluster.url, '/', CLIENTS)
+    const poisoned = new PoisonedCluster(cluster, load)
     await until(() => load.answered > 50, 'some answers')
-    return new PoisonedCluster(cluster, load)
+    if (BALANCERS === '0') {
+      // A worker that hangs before its stand-in has started resets its clients.
+      await until(() => poisoned.count(/"stand-in of the worker has started"/) >= WORKERS, 'a stand-in of each worker')
+    }
+    return poisoned
   }
 
   /** How many lines of the log match. */

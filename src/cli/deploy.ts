@@ -45,9 +45,12 @@ export function addDeploy(program: Command, context: Context): void {
 
 export function percentOf(text: string): number {
   const percent = Number(text.replace(/%$/, ''))
-  if (!(percent > 0 && percent <= 100)) throw new InvalidArgumentError('It must be a number above 0 and up to 100.')
-  return percent
+  if (percent > 0 && percent < 100) return percent
+  throw new InvalidArgumentError(`It must be a number above 0 and under 100. ${NO_TRIAL}`)
 }
+
+/** With all clients at the new release there is none to compare it with. */
+const NO_TRIAL = 'With 100 there is nothing to compare; --bake 0 deploys without a trial.'
 
 const STAGE = /^(\d{1,3}(?:\.\d+)?)%:(\d{1,6})s?$/
 
@@ -55,14 +58,14 @@ export function bakeOf(text: string): string {
   if (/^\d{1,6}s?$/.test(text)) return text.replace('s', '')
   if (areStages(text.split(','))) return text
   throw new InvalidArgumentError(
-    'It must be a number of seconds, or up to 20 stages like 10%:30s,50%:30s, in growing shares.',
+    `It must be a number of seconds, or up to 20 stages like 10%:30s,50%:30s, in growing shares under 100 %. ${NO_TRIAL}`,
   )
 }
 
 /** A smaller share after a larger one would take clients back to the release before. */
 function areStages(stages: readonly string[]): boolean {
   const shares = stages.map(stage => Number(STAGE.exec(stage)?.[1] ?? NaN))
-  const areGrowing = shares.every((share, i) => share > (shares[i - 1] ?? 0) && share <= 100)
+  const areGrowing = shares.every((share, i) => share > (shares[i - 1] ?? 0) && share < 100)
   return areGrowing && stages.length <= 20
 }
 

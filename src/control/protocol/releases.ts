@@ -5,7 +5,7 @@ const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
 
 const wholeNumber = z.number().int().nonnegative()
 
-/** Stages of a bake like `10:30,50:30`: percent of the clients, and seconds. */
+/** Stages of a bake like `10:30,50:30`: percent of the clients, and seconds. With 100 percent nothing is compared. */
 const stagesSchema = z
   .string()
   .regex(/^(\d{1,3}(\.\d+)?:\d{1,6}(\.\d+)?(,(?!$))?){0,20}$/)
@@ -16,12 +16,14 @@ const stagesSchema = z
       .map(stage => stage.split(':').map(Number))
       .map(([percent = 0, seconds = 0]) => ({ share: percent / 100, ms: seconds * 1_000 })),
   )
-  .refine(stages => stages.every(({ share }) => share > 0 && share <= 1))
+  .refine(stages => stages.every(({ share }) => share > 0 && share < 1))
 
 /** The query of `POST /v1/releases`. Its body is a tar archive, compressed by gzip or not. */
 export const deployQuerySchema = z.strictObject({
   source: z.string().max(500).default('').describe('the folder or archive that is deployed, as people know it'),
-  stages: stagesSchema.default([]).describe('of the bake: percent of the clients and seconds, like 10:30,50:30'),
+  stages: stagesSchema
+    .default([])
+    .describe('of the bake: percent of the clients, under 100, and seconds, like 10:30,50:30'),
   preview: z
     .enum(['0', '1'])
     .default('0')

@@ -176,7 +176,7 @@ const operations: Record<RouteName, object> = {
     ],
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', ...ONE_CHANGE_AT_A_TIME),
+      ...problems('UNEXPECTED_BODY', 'INVALID_QUERY', 'UNKNOWN_RELEASE', 'ALREADY_LIVE', ...ONE_CHANGE_AT_A_TIME),
       ...problems('ROLLED_BACK', 'TAKEN_BACK', 'STOPPING'),
     },
   },
@@ -201,7 +201,15 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: false, content: content('Rollback') },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'DEPLOY_UNDER_WAY', 'UPGRADE_UNDER_WAY', 'TAKEN_BACK', 'STOPPING'),
+      ...problems(
+        'INVALID_BODY',
+        'UNKNOWN_RELEASE',
+        'ALREADY_LIVE',
+        'DEPLOY_UNDER_WAY',
+        'UPGRADE_UNDER_WAY',
+        'TAKEN_BACK',
+        'STOPPING',
+      ),
     },
   },
   pause: {

@@ -137,7 +137,7 @@ for (const BALANCERS of ['1', '0']) {
       t.match(await failureOf(client.rollback('r3')), { code: 'UNKNOWN_RELEASE', message: /no release r3/ })
       t.match(await failureOf(client.rollback('r99')), { code: 'UNKNOWN_RELEASE' })
       t.match(await failureOf(client.rollback('../../etc')), { code: 'UNKNOWN_RELEASE' })
-      t.match(await failureOf(client.rollback('r1')), { code: 'UNKNOWN_RELEASE', message: /r1 is live/ })
+      t.match(await failureOf(client.rollback('r1')), { code: 'ALREADY_LIVE', message: /r1 is live/ })
     })
 
     await t.test('a restart of the program serves the live release', async t => {

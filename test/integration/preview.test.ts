@@ -52,7 +52,7 @@ for (const BALANCERS of ['1', '0']) {
       const { answers, failures } = await load.stop()
       t.strictSame([failures, answers.filter(({ status }) => status !== 200)], [[], []])
       t.match(await client.status(), { release: 'r2', preview: undefined })
-      t.match(await failureOf(client.activate('r2')), { code: 'UNKNOWN_RELEASE', message: 'Release r2 is live.' })
+      t.match(await failureOf(client.activate('r2')), { code: 'ALREADY_LIVE', message: /^Release r2 is live already/ })
       t.match(await failureOf(client.activate('r9')), { code: 'UNKNOWN_RELEASE' })
     })
 

@@ -17,6 +17,7 @@ export const controlErrors = {
   MODE_IS_FIXED: { status: 409, detail: 'A change from or to mesh mode needs a restart.' },
   UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process.' },
   UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
+  ALREADY_LIVE: { status: 409, detail: 'This release is live already. Nothing has changed.' },
   DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again once it has ended.' },
   RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again once it has ended.' },
   ROLLED_BACK: { status: 409, detail: 'The app was rolled back meanwhile, so this deploy or reload is given up.' },

@@ -25,7 +25,7 @@ import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
 import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
 import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
-import { wayBack } from './way-back.js'
+import { alreadyLive, wayBack } from './way-back.js'
 
 export interface DeployerOptions extends ReleaserOptions {
   /** Keeps the app that the program was started with, before another release takes its place. */
@@ -214,7 +214,7 @@ export class Deployer implements Service {
 
   /**
    * Makes a release live that is in preview, or was kept, as a deploy does.
-   * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
+   * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
    */
   activate(id: string, stages: readonly Stage[], told: Told): Promise<Deployed> {
     return this.#alone(() => {
@@ -227,7 +227,7 @@ export class Deployer implements Service {
    * Goes back to an earlier release, at once if its workers are still ready. A deploy is given up, whatever it is at,
    * and so is a reload.
    * @param id undefined: the release before; during a trial the one that the other clients get
-   * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`, `TAKEN_BACK`
+   * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`, `TAKEN_BACK`
    */
   rollback(id: string | undefined, told: Told): Promise<Deployed> {
     return this.#turns.takeAhead(async rolledBack => {
@@ -250,7 +250,7 @@ export class Deployer implements Service {
   #requireRelease(id: string): void {
     const { store, runner } = this.options
     if (!store.has(id)) throw new ControlError('UNKNOWN_RELEASE', { message: `There is no release ${id} to run.` })
-    if (id === runner.releases.current) throw new ControlError('UNKNOWN_RELEASE', { message: `Release ${id} is live.` })
+    if (id === runner.releases.current) throw alreadyLive(id)
   }
 
   #alone<T>(work: () => Promise<T>): Promise<T> {

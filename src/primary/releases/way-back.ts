@@ -18,7 +18,7 @@ type Releases = Pick<ReleaseRunner['releases'], 'current' | 'underWay' | 'previe
  * The release that a rollback goes back to. During a trial that is the one that serves the others, not the one before it.
  * @param wanted undefined: the release before
  * @param isChanging a release is on its way to the clients, or is being taken back from them
- * @throws {ControlError} `UNKNOWN_RELEASE`, `DEPLOY_UNDER_WAY`
+ * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`
  */
 export function wayBack(
   wanted: string | undefined,
@@ -32,8 +32,12 @@ export function wayBack(
   const isServed = to === current
   if (!isServed && !store.has(to)) throw unknown(`There is no release ${to} to run.`)
   if (isChanging) return { to, ends: 'change', isServed }
-  if (isServed && preview === undefined) throw unknown(`Release ${to} is live.`)
+  if (isServed && preview === undefined) throw alreadyLive(to)
   return { to, ends: isServed ? 'preview' : undefined, isServed }
+}
+
+export function alreadyLive(release: string): ControlError {
+  return new ControlError('ALREADY_LIVE', { message: `Release ${release} is live already. Nothing has changed.` })
 }
 
 function unknown(message: string): ControlError {

@@ -26,7 +26,7 @@ void t.test('a rollback goes to the release before, or to the one that is named'
   )
   t.strictSame(
     refusal(() => wayBack('r2', live, false, store('r1'))),
-    ['UNKNOWN_RELEASE', 'Release r2 is live.'],
+    ['ALREADY_LIVE', 'Release r2 is live already. Nothing has changed.'],
   )
   t.end()
 })

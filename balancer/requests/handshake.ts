@@ -21,6 +21,9 @@ import { ANSWER_TO, Tries } from './tries.js'
  */
 type HandshakeState = 'waiting' | 'sent' | 'upgraded' | 'refused' | 'over'
 
+/** A client that has ended its side gets an answer that comes within this time. Most have left, and wait for none. */
+const ENDED_CLIENT_MS = 2_000
+
 /** The handshake of an upgrade, from its arrival to the upgrade or to the end of another answer. */
 export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedUpgrade {
   #state: HandshakeState = 'waiting'
@@ -30,7 +33,11 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   #tries: Tries | undefined
   #sentAt = 0
   readonly #clientPlace: RequestPlace
+  #cut: NodeJS.Timeout | undefined
   readonly #closed = (): void => this.#over()
+  readonly #ended = (): void => {
+    this.#cut = setTimeout(() => this.socket.destroy(), ENDED_CLIENT_MS)
+  }
   readonly isUpgrade = true
   readonly answering = false
   deadline: Entry | undefined
@@ -63,7 +70,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   }
 
   start(): void {
-    this.socket.once('close', this.#closed)
+    this.socket.once('close', this.#closed).once('end', this.#ended)
     this.dispatcher.dispatch(this)
   }
 
@@ -122,6 +129,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   upgraded(connection: UpgradedConnection): void {
     const target = this.#target
     this.#state = 'upgraded'
+    this.#waitForClient()
     this.dispatcher.handshakes.delete(this)
     this.socket.off('close', this.#closed).on('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
@@ -161,6 +169,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
    */
   refused(): void {
     this.#state = 'refused'
+    this.#waitForClient()
     this.dispatcher.handshakes.delete(this)
     const clientEnded = (): void => {
       if (this.#state === 'refused') this.dispatcher.handshakes.add(this)
@@ -169,8 +178,15 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     else this.socket.once('end', clientEnded)
   }
 
+  /** It has its answer, or is none of this handshake's. */
+  #waitForClient(): void {
+    clearTimeout(this.#cut)
+    this.socket.off('end', this.#ended)
+  }
+
   #over(): void {
     if (this.#state === 'over') return
+    this.#waitForClient()
     if (this.#state === 'waiting') this.dispatcher.leave(this)
     this.#state = 'over'
     this.dispatcher.handshakes.delete(this)

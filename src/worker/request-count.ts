@@ -10,14 +10,16 @@ import { RequestNotes } from './request-notes.js'
 /** Counts the requests of one worker. */
 export class RequestCount {
   readonly #inFlight = new LinkedList<ServerResponse>()
-  #upgraded = 0
+  readonly #upgraded = new Set<Duplex>()
   #requests = 0
   #notes: RequestNotes | undefined
   #calls: OpenCalls | undefined
 
   get counts(): RequestCounts {
     const streaming = this.#inFlight.count(({ headersSent }) => headersSent)
-    return { inFlight: this.#inFlight.size, streaming, upgraded: this.#upgraded, requests: this.#requests }
+    let upgraded = 0
+    for (const { readableEnded } of this.#upgraded) if (!readableEnded) upgraded += 1
+    return { inFlight: this.#inFlight.size, streaming, upgraded, requests: this.#requests }
   }
 
   /**
@@ -66,10 +68,15 @@ export class RequestCount {
     this.#notes.goOn()
   }
 
-  /** An upgraded connection is a request that is over at once. The connection lasts until it is closed. */
+  /** An upgraded connection is a request that is over at once. The connection lasts until its client leaves. */
   beginUpgrade(socket: Duplex): void {
     this.#requests += 1
-    this.#upgraded += 1
-    socket.once('close', () => (this.#upgraded -= 1))
+    this.#upgraded.add(socket)
+    socket.once('close', () => this.#upgraded.delete(socket))
+  }
+
+  /** Closes the upgraded connections whose clients have left. An app need not end its side, and some never look. */
+  closeLeftUpgrades(): void {
+    for (const socket of this.#upgraded) if (socket.readableEnded) socket.destroy()
   }
 }

@@ -176,6 +176,7 @@ export class WorkerServer {
     this.#trunks.retire()
     for (;;) {
       this.server.closeIdleConnections()
+      this.count.closeLeftUpgrades()
       if ((await this.#connections()) === 0) return
       if (performance.now() >= deadline) return this.server.closeAllConnections()
       await sleep(IDLE_CHECK_MS)

@@ -165,6 +165,16 @@ for (const allowHalfOpen of [true, false]) {
   })
 }
 
+void t.test('a handshake without an answer is over when its client has left', async t => {
+  const silent = await RawTarget.start(t, 'silent', () => undefined, { allowHalfOpen: true })
+  const running = await RunningBalancer.start(t, [silent])
+  const client = await running.connect()
+  client.write(UPGRADE).end()
+  t.equal(await client.closed, 'end')
+  t.equal(client.unread.length, 0, 'no deadline has passed')
+  await running.quiet()
+})
+
 void t.test('an upgraded connection is cut if one side never ends', async t => {
   const stubborn = await RawTarget.start(t, 'stubborn', socket => socket.write(SWITCH), { allowHalfOpen: true })
   const ending = await RawTarget.start(t, 'ending', socket => socket.end(SWITCH), { allowHalfOpen: true })

@@ -1,6 +1,6 @@
-import { EventEmitter } from 'node:events'
+import { EventEmitter, once } from 'node:events'
 import type { ServerResponse } from 'node:http'
-import type { Duplex } from 'node:stream'
+import { PassThrough, type Duplex } from 'node:stream'
 import v8 from 'node:v8'
 import vm from 'node:vm'
 import t from 'tap'
@@ -40,6 +40,17 @@ void t.test('an upgraded connection counts until it is closed', t => {
   socket.emit('close')
   t.strictSame(count.counts, { inFlight: 0, streaming: 0, upgraded: 0, requests: 1 })
   t.end()
+})
+
+void t.test('an upgraded connection whose client has left counts no more, and can be closed', async t => {
+  const count = new RequestCount()
+  const [left, open] = [new PassThrough(), new PassThrough()]
+  for (const socket of [left, open]) count.beginUpgrade(socket)
+  left.end().resume()
+  await once(left, 'end')
+  t.match(count.counts, { upgraded: 1 })
+  count.closeLeftUpgrades()
+  t.strictSame([left.destroyed, open.destroyed], [true, false])
 })
 
 void t.test('an answer that has begun is counted as streaming', t => {

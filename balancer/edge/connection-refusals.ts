@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { answerProblemOnSocket, type BalancerErrorCode, type OwnHeaders } from '../errors.js'
+import { plainAddress } from './plain-address.js'
 import { codeOfParserError } from './request-guard.js'
 
 /** Answers requests that Node's parser cannot read, after the answers to earlier requests. */
@@ -18,7 +19,7 @@ export class ConnectionRefusals {
   /** Records that this connection is refused. */
   note(code: BalancerErrorCode, socket: Duplex & { remoteAddress?: string | undefined }): void {
     this.#refused.add(socket)
-    if (AMBIGUOUS.has(code)) this.onRefused(code, socket.remoteAddress ?? 'unknown')
+    if (AMBIGUOUS.has(code)) this.onRefused(code, plainAddress(socket.remoteAddress ?? 'unknown'))
   }
 
   /** @param error from the parser or from the connection */

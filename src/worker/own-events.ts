@@ -70,6 +70,16 @@ export class OwnEvents extends EventEmitter implements Channel {
     return false
   }
 
+  /** Whether the app was told to end. */
+  get haveToldApp(): boolean {
+    return this.#told !== undefined
+  }
+
+  /** As if somebody had sent SIGTERM to this worker. */
+  askForReplacement(): void {
+    this.#arrives('SIGTERM', ['SIGTERM', 15])
+  }
+
   /** An app may remove all listeners of its process, or those that it finds there. */
   #stayThere(): void {
     process.on('removeListener', (event, listener) => {

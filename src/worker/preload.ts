@@ -6,6 +6,7 @@ import { isMainThread } from 'node:worker_threads'
 import { appPort, isSpare } from '../config/app-environment.js'
 import { waitAtGate } from '../ipc/gate.js'
 import { AppListeners } from './app-listeners.js'
+import { replaceInPlaceOfEnd } from './cluster-worker.js'
 import { OwnEvents } from './own-events.js'
 
 /** The parts that the preload has put in place before the first line of the app ran. */
@@ -39,6 +40,7 @@ function preload(): void {
   const { title } = process
   const events = new OwnEvents()
   events.install()
+  replaceInPlaceOfEnd(cluster.worker, events)
   const listeners = new AppListeners(appPort())
   listeners.install()
   const lendBy = offerServices()

@@ -15,6 +15,7 @@ import type { Stage } from '../plan/deployment.js'
 import { abortOf } from './abort-of.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
+import { requireOwnPackages } from './borrowed-packages.js'
 import { DeployTurns } from './deploy-turns.js'
 import { orRefused, refusalOf, reloadRefusal } from './deploy-refusal.js'
 import { install, stepsFor } from './installer.js'
@@ -158,6 +159,7 @@ export class Deployer implements Service {
       this.#requireApp(draft.folder)
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)
+      requireOwnPackages(draft.folder)
       if (!this.#hasApp(draft.folder)) throw new ArchiveError('the release has no app after its installation')
       // A rollback does not wait for it.
       await Promise.race([markFiles(draft.folder), abortOf(signal)])

@@ -1,4 +1,4 @@
-import { openSync, readdirSync } from 'node:fs'
+import { mkdirSync, openSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import t from 'tap'
@@ -72,6 +72,7 @@ function deployerOn(
   return {
     deploy,
     deployer,
+    folder,
     store,
     warnings,
     told,
@@ -151,6 +152,17 @@ void t.test('packages that yarn has locked are named to the person who deploys',
   t.match(await deploy(archiveOf(folderOf(t, files))), {
     code: 'INSTALL_FAILED',
     message: /^The release is not installed: the packages are locked by yarn\.lock, .* package-lock\.json\.$/,
+  })
+  t.strictSame(left(), STATE)
+})
+
+void t.test('a release that would use packages of the folder above is refused, and nothing is left', async t => {
+  const { deploy, folder, left } = deployerOn(t, new FakeDisk())
+  mkdirSync(join(folder, '..', 'node_modules', 'express'), { recursive: true })
+  const files = { 'index.js': '', 'package.json': '{"dependencies":{"express":"5"}}' }
+  t.match(await deploy(archiveOf(folderOf(t, files))), {
+    code: 'INSTALL_FAILED',
+    message: /^The release is not installed: package\.json names packages that the release does not have \(express\)/,
   })
   t.strictSame(left(), STATE)
 })

@@ -5,15 +5,20 @@ import { text } from 'node:stream/consumers'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { tellChange } from './deploy-progress.js'
 import { Failure } from './failure.js'
+import { askHidden } from './hidden-input.js'
 
 const ACTIONS = ['set', 'unset', 'list'] as const
+
+const SEEN =
+  'ps showed the value to all users of this machine for a moment, and the history of the shell may keep it; ' +
+  'for a secret, give its name alone'
 
 type Action = (typeof ACTIONS)[number]
 
 export function addEnv(program: Command, context: Context): void {
   instanceCommand(program, 'env', 'sets variables of the app, in a new release')
     .addArgument(new Argument('<action>', 'set, unset or list').choices(ACTIONS))
-    .argument('[variables...]', 'NAME=value to set; NAME alone for a value on standard input; NAME to unset')
+    .argument('[variables...]', 'NAME to set, which asks for the value or reads it; NAME=value; NAME to unset')
     .action(async (action: Action, variables: readonly string[], options: InstanceOptions) => {
       const { output } = context
       if ((action === 'list') !== (variables.length === 0)) {
@@ -33,6 +38,8 @@ export function addEnv(program: Command, context: Context): void {
         return output.print(...Object.entries(env).map(([name, value]) => `${name}=${value}`))
       }
       const change = action === 'set' ? { set: await valuesOf(variables) } : { unset: [...variables] }
+      const isSeen = action === 'set' && variables.some(variable => variable.includes('='))
+      if (isSeen && options.json !== true) output.note(SEEN)
       const steps: string[] = []
       await tellChange(context, options, told =>
         client.setEnvironment(change, event => {
@@ -49,8 +56,13 @@ async function valuesOf(variables: readonly string[]): Promise<Record<string, st
   if (named.length > 1) throw new Failure(exitCodes.usage, 'only one value can come on standard input')
   const pairs = variables.map(async (variable): Promise<[string, string]> => {
     const at = variable.indexOf('=')
-    if (at === -1) return [variable, (await text(process.stdin)).replace(/\n$/, '')]
+    if (at === -1) return [variable, await valueOf(variable)]
     return [variable.slice(0, at), variable.slice(at + 1)]
   })
   return Object.fromEntries(await Promise.all(pairs))
+}
+
+async function valueOf(variable: string): Promise<string> {
+  if (process.stdin.isTTY) return askHidden(`${variable} (not shown): `)
+  return (await text(process.stdin)).replace(/\n$/, '')
 }

@@ -1,8 +1,11 @@
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import { ask } from '../helpers/client.js'
-import { Shell } from '../helpers/command.js'
+import { command, Shell } from '../helpers/command.js'
+import { until, within } from '../helpers/deadline.js'
 
 const APP = (version: string): string => `
 import { createServer } from 'node:http'
@@ -66,7 +69,8 @@ void t.test('a folder is deployed, changed and rolled back by commands', async t
   })
 
   await t.test('a variable is set, is pinned to its release, and is in no log and no status', async t => {
-    t.match(await shell.run(['env', 'set', `COLOUR=${SECRET}`], { cwd }), { code: 0, out: /r4 is live/ })
+    const seen = /ps showed the value .* for a secret, give its name alone/
+    t.match(await shell.run(['env', 'set', `COLOUR=${SECRET}`], { cwd }), { code: 0, out: /r4 is live/, err: seen })
     t.equal(await answer(), `two ${SECRET}`)
     const again = await shell.run(['env', 'unset', 'NONE'], { cwd })
     t.match(again, { code: 0, out: 'r4 is live\n', err: /nothing has changed/ })
@@ -86,6 +90,26 @@ void t.test('a folder is deployed, changed and rolled back by commands', async t
       t.match(await shell.run(['env', ...words], { cwd }), { code: 0, out: 'r4 is live\n' }, 'it makes no release')
     }
     t.match(await shell.run(['env', 'set'], { cwd }), { code: 64 })
+  })
+
+  await t.test('on a terminal the value of a variable is asked for, and is not shown', async t => {
+    const type = async (...keys: string[]): Promise<{ code: unknown; shown: string }> => {
+      const words = ['-qec', `'${process.execPath}' '${command}' env set COLOUR`, '/dev/null']
+      const asked = spawn('script', words, { cwd, env: shell.env, stdio: ['pipe', 'pipe', 'inherit'] })
+      t.teardown(() => asked.kill('SIGKILL'))
+      let shown = ''
+      asked.stdout.setEncoding('utf8').on('data', chunk => (shown += String(chunk)))
+      await until(() => shown.includes('COLOUR (not shown): '), 'the question')
+      const exited = once(asked, 'close')
+      for (const key of keys) asked.stdin.write(key)
+      const [code] = (await within(exited, 'the end')) as [unknown]
+      return { code, shown }
+    }
+    const { code, shown } = await type(`${SECRET}x`, '\x7f', '\r')
+    t.match({ code, shown }, { code: 0, shown: /nothing has changed/ }, 'it is the value that was set')
+    t.notMatch(shown, SECRET)
+    t.match(await type(SECRET, '\x03'), { code: 130, shown: /shown\): \s*$/ })
+    t.match(await type('\x04'), { code: 64, shown: /no value was given/ })
   })
 
   await t.test('a command runs in the folder and the environment of the live release', async t => {

@@ -184,6 +184,11 @@ export class Balancer {
     return ledger
   }
 
+  /** The requests that wait until a target has a place for them, or until one is ready. */
+  get waitingForTarget(): number {
+    return this.#dispatcher.room.size
+  }
+
   /** The open connections of clients. */
   get connections(): number {
     return this.#listener.connections

@@ -42,7 +42,7 @@ export async function runBalancer(): Promise<void> {
   subscribe('http.server.request.start', () => (requests += 1))
   parent.countRequestsBy(() => {
     const { inFlight, upgraded, waiting } = balancer.ledger()
-    return { inFlight: inFlight + waiting, streaming: 0, upgraded, requests }
+    return { inFlight: inFlight + waiting, streaming: 0, waiting: balancer.waitingForTarget, upgraded, requests }
   })
   const leave = async (deadlineMs: number, settleMs?: number): Promise<void> => {
     await balancer.stop(deadlineMs, settleMs)

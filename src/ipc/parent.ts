@@ -37,7 +37,7 @@ const ORPHAN_DEADLINE_MS = 4_000
 export class Parent extends EventEmitter<ParentEvents> {
   readonly #self = new SelfMeasurement(HEARTBEAT_MS)
 
-  #counts: () => RequestCounts = () => ({ inFlight: 0, streaming: 0, upgraded: 0, requests: 0 })
+  #counts: () => RequestCounts = () => ({ inFlight: 0, streaming: 0, waiting: 0, upgraded: 0, requests: 0 })
 
   #leases: () => string[] = () => []
 

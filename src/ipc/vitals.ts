@@ -7,6 +7,7 @@ const share = z.number().nonnegative()
 const requestCountsSchema = z.object({
   inFlight: wholeNumber.describe('requests without a complete answer, at its last heartbeat'),
   streaming: wholeNumber.describe('of these, at a worker: those whose answer has begun'),
+  waiting: wholeNumber.describe('requests that a balancing process holds until a worker has a place for them'),
   upgraded: wholeNumber.describe('open WebSockets and other upgraded connections, at its last heartbeat'),
   requests: wholeNumber.describe('requests since it was started'),
 })
@@ -23,6 +24,8 @@ export const vitalsSchema = z.object({
 })
 
 export type RequestCounts = Readonly<z.infer<typeof requestCountsSchema>>
+/** An app counts its requests, and none of them waits for a worker. */
+export type AppRequestCounts = Omit<RequestCounts, 'waiting'>
 export type Vitals = Readonly<z.infer<typeof vitalsSchema>>
 
 /** Before the first heartbeat. */
@@ -33,6 +36,7 @@ export const noVitals: Vitals = {
   rssBytes: 0,
   inFlight: 0,
   streaming: 0,
+  waiting: 0,
   upgraded: 0,
   requests: 0,
   requestsPerSecond: 0,

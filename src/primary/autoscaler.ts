@@ -52,7 +52,8 @@ export class Autoscaler {
       }))
     const others = known.filter(({ role }) => role !== 'worker')
     const otherCpuUse = others.reduce((sum, { vitals }) => sum + vitals.cpuUse, 0)
-    const facts = { workers, otherCpuUse, ...this.memory() }
+    const waiting = known.reduce((sum, { vitals }) => sum + vitals.waiting, 0)
+    const facts = { workers, waiting, otherCpuUse, ...this.memory() }
     const { history, ...decided } = autoscale(this.#history, facts, this.limits, wanted, now)
     this.#history = history
     return decided

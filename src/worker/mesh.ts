@@ -22,6 +22,8 @@ const SHARE_OF_APP = 1 / 4
 
 /** How a worker ends in mesh mode. */
 export interface Mesh {
+  /** Requests of this worker's clients that wait for a place at a worker. */
+  waiting(): number
   /** Waits for clients and requests to end before the worker's own server stops. */
   leave(deadlineMs: number): Promise<void>
   crash(error: unknown): void
@@ -87,6 +89,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
   })
 
   return {
+    waiting: () => balancer.waitingForTarget,
     leave(deadlineMs) {
       leaving = true
       return balancer.stop(deadlineMs, settleMs)

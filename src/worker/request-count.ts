@@ -2,7 +2,7 @@ import type { ServerResponse } from 'node:http'
 import type { Duplex } from 'node:stream'
 import { DETACHED } from '#balancer/contract/detached-response.js'
 import { LinkedList } from '#balancer/contract/linked-list.js'
-import type { RequestCounts } from '../ipc/vitals.js'
+import type { AppRequestCounts } from '../ipc/vitals.js'
 import { ClientSocket } from './client-socket.js'
 import type { OpenCalls } from './open-calls.js'
 import { RequestNotes } from './request-notes.js'
@@ -15,7 +15,7 @@ export class RequestCount {
   #notes: RequestNotes | undefined
   #calls: OpenCalls | undefined
 
-  get counts(): RequestCounts {
+  get counts(): AppRequestCounts {
     const streaming = this.#inFlight.count(({ headersSent }) => headersSent)
     let upgraded = 0
     for (const { readableEnded } of this.#upgraded) if (!readableEnded) upgraded += 1

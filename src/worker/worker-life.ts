@@ -45,7 +45,7 @@ export class WorkerLife {
    */
   async serve(server: WorkerServer, leaving: Leaving, host?: string): Promise<void> {
     const { parent, start, log } = this
-    parent.countRequestsBy(() => server.count.counts)
+    parent.countRequestsBy(() => ({ ...server.count.counts, waiting: this.#mesh?.waiting() ?? 0 }))
     if (start.mesh) this.#mesh = (await import('./mesh.js')).serveMesh(start, parent, server, log)
     // Without frames the balancers use connections, so a failure is none of the worker's.
     else await server.takeFrames().catch((error: unknown) => log.warn({ err: error }, 'worker takes no frames'))

@@ -34,3 +34,22 @@ for (const [mode, balancers] of Object.entries({ 'default mode': 1, 'mesh mode':
     t.notOk(cluster.lines.some(line => line.includes('pool shrinks')))
   })
 }
+
+for (const [mode, balancers] of Object.entries({ 'default mode': 1, 'mesh mode': 0 })) {
+  void t.test(`requests of one client that wait for a place add a worker, in ${mode}`, async t => {
+    const cluster = Cluster.spawn(t, {
+      APP: fixture('patient-app.js'),
+      WORKERS: '1-2',
+      BALANCERS: String(balancers),
+      MAX_IN_FLIGHT: String(PLACES),
+    })
+    await cluster.serving()
+    await cluster.has('worker', 1)
+    const polls = Array.from({ length: 2 * PLACES }, () =>
+      http.get(`${cluster.url}/poll`, { agent: false }).on('error', () => undefined),
+    )
+    await cluster.printed(/pool grows from 1 to 2 workers: load by requests in flight/)
+    await cluster.has('worker', 2)
+    for (const poll of polls) poll.destroy()
+  })
+}

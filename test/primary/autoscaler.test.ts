@@ -50,6 +50,14 @@ void t.test('cores that balancers use are not there for workers over the cores',
   t.end()
 })
 
+void t.test('requests that wait at a balancer add workers: one client gets a part of the places', t => {
+  const worker = seen({ inFlight: 128 })
+  const balancer = (waiting: number): Seen => seen({ inFlight: 128 + waiting, waiting }, { role: 'balancer' })
+  t.equal(autoscaler().look([worker, balancer(0)], 1, 1_000)?.workers, 1)
+  t.match(autoscaler().look([worker, balancer(472)], 1, 1_000), { workers: 3, reason: /by requests in flight/ })
+  t.end()
+})
+
 void t.test('nothing is decided when the number is fixed', t => {
   t.equal(autoscaler({ max: 1 }).look([seen({ loopUse: 1 })], 1, 1_000), undefined)
   const scaler = autoscaler()

@@ -15,7 +15,13 @@ export function ownRule(limits: AutoscaleLimits): Rule {
   let history = noAutoscaleHistory
   return ({ workers }, wanted, now) => {
     const serving = workers.map(worker => ({ ...worker, cpuUse: worker.loopUse, rssBytes: WORKER_BYTES }))
-    const decision = autoscale(history, { workers: serving, otherCpuUse: 0, ...memory }, limits, wanted, now)
+    const decision = autoscale(
+      history,
+      { workers: serving, waiting: 0, otherCpuUse: 0, ...memory },
+      limits,
+      wanted,
+      now,
+    )
     history = decision.history
     return decision
   }

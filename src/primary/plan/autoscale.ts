@@ -59,7 +59,7 @@ export function autoscale(
   wanted: number,
   now: number,
 ): AutoscaleDecision {
-  const loads = withLoad(before.loads, loadOf(facts.workers, before.inFlight, limits.places, now))
+  const loads = withLoad(before.loads, loadOf(facts, before.inFlight, limits.places, now))
   const inFlight = new Map(facts.workers.map(worker => [worker.name, worker.inFlight]))
   const history = { ...before, loads, inFlight, pressedAt: before.pressedAt ?? now }
 

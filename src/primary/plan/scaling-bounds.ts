@@ -13,6 +13,8 @@ export interface AutoscaleLimits {
 export interface AutoscaleFacts {
   /** The workers that serve, once a second. */
   readonly workers: readonly WorkerVitals[]
+  /** Requests that wait for a place at a worker, in all balancing processes. */
+  readonly waiting: number
   /** The cores that the other processes of the instance use. */
   readonly otherCpuUse: number
   /** Memory in bytes: what processes may still take, and all that there is; infinite where it is unknown. */

@@ -23,6 +23,12 @@ const FULL = 0.95
 /** A full worker counts as this many at most: one second says no more of its queue. */
 const MOST_WORK = 10
 
+/**
+ * Waiting requests count as this many times those at the workers, at most. Otherwise a client that is held back to a few
+ * requests, or the queue of a restart, would look like work for many workers.
+ */
+const MOST_WAITING = 3
+
 /** @param before its requests in flight a second ago; undefined if it did not serve then */
 function workOf({ loopUse, inFlight, requestsPerSecond: came }: WorkerVitals, before: number | undefined): number {
   if (loopUse < FULL || before === undefined || came === 0) return loopUse
@@ -32,12 +38,13 @@ function workOf({ loopUse, inFlight, requestsPerSecond: came }: WorkerVitals, be
 }
 
 /**
- * The load of one second: the work of the event loops, or the places that requests in flight take, whichever is more.
+ * The load of one second: the work of the event loops, or the places that requests in flight take, whichever is more. A request
+ * that waits for a place counts as well: one client may not take all places of a worker, but more workers have more.
  * @param before the requests in flight of each worker a second ago, by name
  * @param places how many requests one worker may have in flight
  */
 export function loadOf(
-  workers: readonly WorkerVitals[],
+  { workers, waiting }: { readonly workers: readonly WorkerVitals[]; readonly waiting: number },
   before: ReadonlyMap<string, number>,
   places: number,
   at: number,
@@ -47,6 +54,6 @@ export function loadOf(
     work += workOf(worker, before.get(worker.name))
     inFlight += worker.inFlight - worker.streaming
   }
-  const taken = inFlight / places
+  const taken = (inFlight + Math.min(waiting, MOST_WAITING * inFlight)) / places
   return work >= taken ? { at, load: work, by: 'event loops' } : { at, load: taken, by: 'requests in flight' }
 }

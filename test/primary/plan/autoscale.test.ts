@@ -167,7 +167,7 @@ class Looks {
         ...vitals,
       }
       const workers = Array.from({ length: this.wanted }, (_, place) => ({ ...worker, name: `worker ${place}` }))
-      const facts = { workers, otherCpuUse: 0, freeBytes, totalBytes: 10 * GIB }
+      const facts = { workers, waiting: 0, otherCpuUse: 0, freeBytes, totalBytes: 10 * GIB }
       const decision = autoscale(this.#history, facts, { ...limits, cores, max }, this.wanted, this.#now)
       this.#history = decision.history
       this.wanted = decision.workers

@@ -14,7 +14,7 @@ const idle: WorkerVitals = {
 
 function loadFrom(before: number | undefined, vitals: Partial<WorkerVitals>): number {
   const known = new Map(before === undefined ? [] : [['worker 1', before]])
-  return loadOf([{ ...idle, ...vitals }], known, PLACES, 0).load
+  return loadOf({ workers: [{ ...idle, ...vitals }], waiting: 0 }, known, PLACES, 0).load
 }
 
 void t.test('the load is the work of all event loops', t => {
@@ -22,13 +22,13 @@ void t.test('the load is the work of all event loops', t => {
     { ...idle, loopUse: 0.25 },
     { ...idle, name: 'worker 2', loopUse: 0.5 },
   ]
-  t.strictSame(loadOf(workers, new Map(), PLACES, 7), { at: 7, load: 0.75, by: 'event loops' })
-  t.strictSame(loadOf([], new Map(), PLACES, 7), { at: 7, load: 0, by: 'event loops' })
+  t.strictSame(loadOf({ workers, waiting: 0 }, new Map(), PLACES, 7), { at: 7, load: 0.75, by: 'event loops' })
+  t.strictSame(loadOf({ workers: [], waiting: 0 }, new Map(), PLACES, 7), { at: 7, load: 0, by: 'event loops' })
   t.end()
 })
 
 void t.test('the load is the places that requests in flight take, if those are more', t => {
-  t.strictSame(loadOf([{ ...idle, inFlight: 80, loopUse: 0.5 }], new Map(), PLACES, 0), {
+  t.strictSame(loadOf({ workers: [{ ...idle, inFlight: 80, loopUse: 0.5 }], waiting: 0 }, new Map(), PLACES, 0), {
     at: 0,
     load: 0.8,
     by: 'requests in flight',
@@ -60,6 +60,18 @@ void t.test('without a second before, or without requests, a full event loop cou
 
 void t.test('an answer that streams takes no place', t => {
   const streams = { ...idle, inFlight: 900, streaming: 895 }
-  t.match(loadOf([streams], new Map(), PLACES, 0), { load: 5 / PLACES, by: 'requests in flight' })
+  t.match(loadOf({ workers: [streams], waiting: 0 }, new Map(), PLACES, 0), {
+    load: 5 / PLACES,
+    by: 'requests in flight',
+  })
+  t.end()
+})
+
+void t.test('requests that wait for a place count like those that have one, and thrice as many at most', t => {
+  const workers = [{ ...idle, inFlight: 50 }]
+  const load = (waiting: number): number => loadOf({ workers, waiting }, new Map(), PLACES, 0).load
+  t.equal(load(40), 0.9)
+  t.equal(load(5_000), 2)
+  t.equal(loadOf({ workers: [], waiting: 1_000 }, new Map(), PLACES, 0).load, 0, 'no worker serves: a restart')
   t.end()
 })

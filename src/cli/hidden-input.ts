@@ -9,9 +9,10 @@ import { Failure } from './failure.js'
  */
 export function askHidden(question: string): Promise<string> {
   const { stdin: input, stderr } = process
-  stderr.write(question)
   const unseen = new Writable({ write: (_chunk, _encoding, written) => written() })
   const lines = createInterface({ input, output: unseen, terminal: true, historySize: 0 })
+  // Only now does the terminal no longer show what is typed.
+  stderr.write(question)
   return new Promise((resolve, reject) => {
     lines.once('line', value => {
       resolve(value)

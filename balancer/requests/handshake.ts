@@ -129,7 +129,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
   upgraded(connection: UpgradedConnection): void {
     const target = this.#target
     this.#state = 'upgraded'
-    this.#waitForClient()
+    this.#unwatchEnd()
     this.dispatcher.handshakes.delete(this)
     this.socket.off('close', this.#closed).on('close', () => target?.endUpgraded(connection))
     target?.beginUpgraded(connection)
@@ -169,7 +169,7 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
    */
   refused(): void {
     this.#state = 'refused'
-    this.#waitForClient()
+    this.#unwatchEnd()
     this.dispatcher.handshakes.delete(this)
     const clientEnded = (): void => {
       if (this.#state === 'refused') this.dispatcher.handshakes.add(this)
@@ -178,15 +178,15 @@ export class Handshake implements Dispatchable, InFlight, Supervised, ForwardedU
     else this.socket.once('end', clientEnded)
   }
 
-  /** It has its answer, or is none of this handshake's. */
-  #waitForClient(): void {
+  /** The client has its answer, or has left: its end is none of this handshake's any more. */
+  #unwatchEnd(): void {
     clearTimeout(this.#cut)
     this.socket.off('end', this.#ended)
   }
 
   #over(): void {
     if (this.#state === 'over') return
-    this.#waitForClient()
+    this.#unwatchEnd()
     if (this.#state === 'waiting') this.dispatcher.leave(this)
     this.#state = 'over'
     this.dispatcher.handshakes.delete(this)

@@ -201,15 +201,8 @@ const operations: Record<RouteName, object> = {
     requestBody: { required: false, content: content('Rollback') },
     responses: {
       200: { description: 'The release is live, or the events', content: content('Deployed', 'DeployEvent') },
-      ...problems(
-        'INVALID_BODY',
-        'UNKNOWN_RELEASE',
-        'ALREADY_LIVE',
-        'DEPLOY_UNDER_WAY',
-        'UPGRADE_UNDER_WAY',
-        'TAKEN_BACK',
-        'STOPPING',
-      ),
+      ...problems('INVALID_BODY', 'UNKNOWN_RELEASE', 'ALREADY_LIVE', 'DEPLOY_UNDER_WAY', 'UPGRADE_UNDER_WAY'),
+      ...problems('TAKEN_BACK', 'STOPPING'),
     },
   },
   pause: {

@@ -14,6 +14,7 @@ import { PacedReads } from './paced-reads.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 import { lengthCheck } from './unfinished-answer.js'
+import { leaveTheEndToTheBalancer } from './unread-body.js'
 import { refuseUnknown } from './unknown-sender.js'
 import { answerProbe, answerProbeUnseen } from './unseen-probes.js'
 
@@ -270,23 +271,6 @@ const ARRIVALS = new Set(['request', 'upgrade', 'connect', 'checkContinue', 'che
 function isMessage(value: object): value is IncomingMessage | ServerResponse {
   return value instanceof IncomingMessage || value instanceof ServerResponse
 }
-
-/**
- * When an app ends a connection while a body is still arriving, Node would close the connection over that body. That
- * is a reset, and the answer may be lost. The balancer sees the end in the answer and closes the connection itself.
- */
-function leaveTheEndToTheBalancer(
-  request: IncomingMessage,
-  response: ServerResponse & { _last?: boolean; _header?: string | null },
-): void {
-  if (request.headers['content-length'] === undefined && request.headers['transfer-encoding'] === undefined) return
-  response.once('prefinish', () => {
-    // Without a length of its own an answer ends with its connection.
-    if (!request.complete && HAS_LENGTH.test(response._header ?? '')) response._last = false
-  })
-}
-
-const HAS_LENGTH = /^(?:content-length|transfer-encoding):/im
 
 /** Marks a request whose client is known. One connection carries requests of many clients. */
 const identified = Symbol('identified')

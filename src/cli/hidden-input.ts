@@ -3,6 +3,9 @@ import { Writable } from 'node:stream'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
 
+/** How long Ctrl-C may take to end this process. A listener that something preloaded has set can delay it. */
+const INTERRUPTED_MS = 1000
+
 /**
  * Asks for a value on the terminal, and does not show what is typed. Ctrl-C ends this process as it does any command.
  * @throws {Failure} Ctrl-D was pressed
@@ -18,13 +21,13 @@ export function askHidden(question: string): Promise<string> {
       resolve(value)
       lines.close()
     })
+    const refuse = (): void => reject(new Failure(exitCodes.usage, 'no value was given'))
+    lines.once('close', () => stderr.write('\n'))
+    lines.once('close', refuse)
     lines.once('SIGINT', () => {
-      lines.close()
+      lines.off('close', refuse).close()
       process.kill(process.pid, 'SIGINT')
-    })
-    lines.once('close', () => {
-      stderr.write('\n')
-      reject(new Failure(exitCodes.usage, 'no value was given'))
+      setTimeout(refuse, INTERRUPTED_MS)
     })
   })
 }

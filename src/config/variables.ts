@@ -117,6 +117,8 @@ export const variables = {
     'variable of your app that is 1 higher in each further worker'),
   appEntry: optional('APP_ENTRY', oneOf(['listen', 'export']), 'detected', worker,
     'whether your app is the server that listens or the default export'),
+  appReady: withDefault('APP_READY', oneOf(['listen', 'message']), 'listen', primary,
+    "whether a worker that listens is ready, or waits for process.send('ready')"),
   processes: withDefault('PROCESSES', formation, '', primary,
     'number of processes of each Procfile line, if not one'),
   cronTimeZone: withDefault('CRON_TZ', timeZone, 'UTC', primary,

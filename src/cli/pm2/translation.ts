@@ -42,7 +42,7 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
   max_memory_restart: value => ({ settings: { WORKER_MAX_MEMORY: bytesOf(value) } }),
   kill_timeout: value => ({ settings: { SHUTDOWN_TIMEOUT_MS: millisecondsOf('kill_timeout', value) } }),
   listen_timeout: value => ({ settings: { START_TIMEOUT_MS: millisecondsOf('listen_timeout', value) } }),
-  wait_ready: without("a worker is ready when it listens, and process.send('ready') is not waited for"),
+  wait_ready: value => (isOff(value) ? NOTHING : { settings: { APP_READY: 'message' } }),
   increment_var: value =>
     value === 'PORT'
       ? { note: 'all workers share the public port, and each gets the same PORT' }

@@ -125,6 +125,7 @@ export class ChildFactory {
     const launch = this.#launchOf(child.spec)
     const code = launch && codeOf(launch.file)
     if (code !== undefined) this.#codes.set(child, code)
+    if (launch !== undefined && config.appReady === 'message') child.awaitWord()
     const servedBy = code === undefined ? undefined : this.#entries.of({ release: child.spec.release, code })
     child.send({
       type: 'start',

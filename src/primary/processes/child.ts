@@ -10,6 +10,7 @@ import { ConnectionTurns } from './connection-turns.js'
 import { faultSignals } from './fault-signals.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { readOutput } from './lines.js'
+import { Readiness } from './readiness.js'
 import { onceEnded } from './spawn.js'
 
 /** The children of a process may hold its output open for long. */
@@ -44,6 +45,7 @@ export class Child {
   #killedFor: string | undefined
   /** Orders that were given before the `hello` of the process. */
   #early: Array<[order: Order, handle: object | undefined]> | undefined = []
+  readonly #readiness: Readiness
   /** Connections on their way to the process. */
   readonly #given: ConnectionTurns
   /** The last output of the process, for the report of its end. */
@@ -62,6 +64,7 @@ export class Child {
     this.#given = new ConnectionTurns(connection => {
       process.send({ type: 'connection' }, connection as never, { keepOpen: true }, () => undefined)
     })
+    this.#readiness = new Readiness(report => observer.childReported(this, report))
     this.exited = new Promise(resolve => {
       onceEnded(process, ending => {
         this.#end(this.#killedFor ?? ending)
@@ -72,10 +75,12 @@ export class Child {
     })
     process.on('message', message => {
       this.#heardAt = performance.now()
+      if (message === Readiness.WORD) return this.#readiness.noteWord()
       const report = parseReport(message)
       if (report === undefined) return
       if (report.type === 'hello') this.#greeted()
       else if (report.type === 'connection-taken') this.#given.taken()
+      else if (report.type === 'ready') this.#readiness.noteReport(report)
       else observer.childReported(this, report)
     })
     const read = new Promise<void>(resolve => process.once('close', () => resolve()))
@@ -184,6 +189,11 @@ export class Child {
     return true
   }
 
+  /** It is ready only once its app has said so. Called before the app runs. */
+  awaitWord(): void {
+    this.#readiness.awaitWord()
+  }
+
   noteVitals(vitals: Vitals): void {
     this.#vitals = vitals
   }
@@ -262,7 +272,8 @@ export class Child {
   kill(reason?: string, graceMs = 0): void {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
-    this.#killedFor ??= reason
+    const { obstacle } = this.#readiness
+    this.#killedFor ??= reason === undefined || obstacle === undefined ? reason : `${reason}: ${obstacle}`
     this.#killAt = graceMs > 0 ? performance.now() + graceMs : undefined
     if (graceMs > 0) return
     if (this.pid !== undefined) this.process.kill('SIGKILL')

@@ -130,11 +130,11 @@ void t.test('all forms of the file that PM2 reads are read, but YAML', async t =
 })
 
 void t.test('each remark names the file and the field', async t => {
-  const { file } = fileWith(t, `module.exports = { apps: [{ script: 'app.js', wait_ready: true }], deploy: {} }`)
+  const { file } = fileWith(t, `module.exports = { apps: [{ script: 'app.js', restart_delay: 9 }], deploy: {} }`)
   const { notes } = await ecosystemLaunch(file, { args })
   t.match(notes, [
     /^ecosystem\.config\.js: deploy has no effect: /,
-    /^ecosystem\.config\.js: wait_ready has no effect: a worker is ready when it listens/,
+    /^ecosystem\.config\.js: restart_delay has no effect: a worker that exits early/,
   ])
 })
 

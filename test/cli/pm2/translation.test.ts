@@ -4,6 +4,7 @@ import { translated, type Translation } from '#src/cli/pm2/translation.js'
 
 void t.test('fields with a counterpart become settings, variables or options of node', t => {
   const cases: Array<[field: string, value: unknown, translation: Translation]> = [
+    ['wait_ready', true, { settings: { APP_READY: 'message' } }],
     ['instances', 3, { settings: { WORKERS: '3' } }],
     ['instances', 'max', { settings: { WORKERS: 'auto' } }],
     ['instances', 0, { settings: { WORKERS: 'auto' } }],
@@ -49,7 +50,6 @@ void t.test('a field without a counterpart is named with the reason, if it would
     autorestart: false,
     max_restarts: 5,
     out_file: './out.log',
-    wait_ready: true,
     increment_var: 'PORT',
     instance_var: 'INSTANCE',
     uid: 'www-data',

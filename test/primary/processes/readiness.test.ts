@@ -1,0 +1,37 @@
+import t from 'tap'
+import { Readiness } from '#src/primary/processes/readiness.js'
+
+const READY = { type: 'ready', host: '127.0.0.1' } as const
+
+function made(): { told: object[]; readiness: Readiness } {
+  const told: object[] = []
+  return { told, readiness: new Readiness(report => told.push(report)) }
+}
+
+void t.test('a child is ready when it listens, whatever its app says', t => {
+  const { told, readiness } = made()
+  readiness.noteWord()
+  t.strictSame(told, [])
+  readiness.noteReport(READY)
+  t.strictSame(told, [READY])
+  t.equal(readiness.obstacle, undefined)
+  t.end()
+})
+
+void t.test('a child whose word is awaited is ready once it has listened and said so, in either order', t => {
+  for (const isWordFirst of [false, true]) {
+    const { told, readiness } = made()
+    readiness.awaitWord()
+    if (isWordFirst) readiness.noteWord()
+    else readiness.noteReport(READY)
+    t.strictSame(told, [])
+    t.equal(readiness.obstacle, isWordFirst ? undefined : `app listens, but has not called process.send('ready')`)
+    if (isWordFirst) readiness.noteReport(READY)
+    else readiness.noteWord()
+    t.strictSame(told, [READY])
+    t.equal(readiness.obstacle, undefined)
+    readiness.noteWord()
+    t.equal(told.length, 1, 'a second word changes nothing')
+  }
+  t.end()
+})

@@ -33,7 +33,7 @@ export async function ecosystemLaunch(path: string, { env, only, args }: Ecosyst
   const file = resolve(path)
   const name = basename(file)
   const { apps, notes } = await read(file, name)
-  const app = chosen(apps, only, name)
+  const app = chosen(apps, only, path, env)
   requireVariables(app)
   const launch: Launch = { settings: { WORKERS: '1' }, env: variablesOf(app, env), nodeOptions: [], notes: [...notes] }
   const fields = Object.entries(app).filter(([field]) => !(field === 'args' && isOfPackageManager(app)))
@@ -96,16 +96,28 @@ function isApp(value: unknown): value is App {
   return typeof (script ?? exec) === 'string'
 }
 
-function chosen(apps: readonly App[], only: string | undefined, name: string): App {
+function chosen(apps: readonly App[], only: string | undefined, path: string, env: string | undefined): App {
+  const name = basename(path)
   const names = apps.map(nameOf).join(', ')
   const found = only === undefined ? apps : apps.filter(app => nameOf(app) === only)
   const [app] = found
   if (app === undefined) throw new Failure(exitCodes.usage, `${name} has no app ${String(only)}: it has ${names}`)
   if (found.length === 1) return app
+  const commands = apps.map(each => {
+    const word = nameOf(each)
+    const environment = env === undefined ? [] : ['--env', env]
+    const dataDir = `.outpost-${word.replaceAll('/', '-')}`
+    return `outpost start ${shellWords([path, ...environment, '--only', word, '--data-dir', dataDir])}`
+  })
   throw new Failure(
     exitCodes.usage,
-    `${name} has ${apps.length} apps, and an instance runs one: choose by --only, and by --data-dir for more instances: ${names}`,
+    `${name} has ${apps.length} apps, and an instance runs one: start each by itself\n  ${commands.join('\n  ')}`,
   )
+}
+
+/** The words as a shell reads them, with quotes only where it needs them. */
+function shellWords(words: readonly string[]): string {
+  return words.map(word => (/^[\w./@:-]+$/.test(word) ? word : quoted([word]))).join(' ')
 }
 
 /** Without one of its own, an app has the name of its script, as in PM2. */

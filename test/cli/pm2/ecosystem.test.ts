@@ -93,14 +93,25 @@ void t.test('one of several apps is chosen', async t => {
     t,
     `module.exports = { apps: [{ name: 'web', script: 'app.js' }, { name: 'jobs', script: 'app.js', instances: 4 }] }`,
   )
-  await t.rejects(ecosystemLaunch(file, { args }), { exitCode: 64, message: /has 2 apps, .*--only.*: web, jobs$/ })
+  await t.rejects(ecosystemLaunch(file, { args, env: 'production' }), {
+    exitCode: 64,
+    message: new RegExp(
+      `has 2 apps, and an instance runs one: start each by itself\n` +
+        `  outpost start ${file} --env production --only web --data-dir \\.outpost-web\n` +
+        `  outpost start ${file} --env production --only jobs --data-dir \\.outpost-jobs$`,
+    ),
+  })
   t.equal((await ecosystemLaunch(file, { args, only: 'jobs' })).settings['WORKERS'], '4')
   await t.rejects(ecosystemLaunch(file, { args, only: 'api' }), {
     exitCode: 64,
     message: /has no app api: it has web, jobs/,
   })
   const unnamed = fileWith(t, `module.exports = { apps: [{ script: './app.js' }, { script: 'lib/jobs.js' }] }`)
-  await t.rejects(ecosystemLaunch(unnamed.file, { args }), { message: /: app, jobs$/ }, 'by the names of their scripts')
+  await t.rejects(
+    ecosystemLaunch(unnamed.file, { args }),
+    { message: /--only app .*\n.*--only jobs / },
+    'by the names of their scripts',
+  )
   t.equal((await ecosystemLaunch(unnamed.file, { args, only: 'app' })).settings['WORKERS'], '1')
 })
 

@@ -27,7 +27,7 @@ export interface S3ServerKind {
 
 const credentials = { accessKey: 'outpost-test', secretKey: 'outpost-test-secret', region: 'us-east-1' }
 
-const embedded: S3ServerKind = {
+export const embedded: S3ServerKind = {
   name: 'embedded',
   missing: () => Promise.resolve(undefined),
   async start(directory) {
@@ -37,7 +37,7 @@ const embedded: S3ServerKind = {
   },
 }
 
-const minio: S3ServerKind = {
+export const minio: S3ServerKind = {
   name: 'minio',
   missing: async () => ((await findMinio()) === undefined ? 'scripts/install-minio.sh finds no minio here' : undefined),
   async start(directory) {

@@ -98,7 +98,7 @@ function play(
   return verdict
 }
 
-const BAKES = 200
+const BAKES = 100
 
 /** How many of so many trials found the new release to be worse. */
 function worseOf(make: (chance: Chance) => Story, bakes = BAKES): number {

@@ -1,0 +1,12 @@
+import t from 'tap'
+import { minio } from '../helpers/s3-servers.js'
+import { contractSuite } from '../object-store/s3-contract.js'
+
+t.setTimeout(300_000)
+
+const missing = await minio.missing()
+
+// What the embedded store is held against is what the server does that S3 clients know.
+void t.test('S3 clients work with MinIO as with the embedded store', { skip: missing ?? false }, t =>
+  contractSuite(t, minio),
+)

@@ -1,9 +1,10 @@
 import { existsSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { namedDataDir, stateFolder } from '../config/command-environment.js'
-import { NotRunningError } from '../control/call.js'
+import { NoAnswerError, NotRunningError } from '../control/call.js'
 import { ControlClient } from '../control/client.js'
 import { registeredInstances } from '../control/instance-registry.js'
+import { lockHolderIn } from '../control/lock-holder.js'
 import { UpgradeWait } from '../control/upgrade-wait.js'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
@@ -19,6 +20,23 @@ export interface Found extends FoundInstance {
   isOnlyOne: boolean
 }
 
+/** One that runs, but does not answer. */
+interface SilentInstance {
+  dataDir: string
+  silence: NoAnswerError
+}
+
+/** An instance that has no control socket yet, or none any more. */
+export class BetweenError extends Failure {
+  constructor(
+    readonly dataDir: string,
+    readonly pid: number,
+  ) {
+    const what = 'is starting or stopping, and takes no commands'
+    super(exitCodes.notRunning, `Outpost (pid ${pid}) on ${dataDir} ${what}; outpost stop waits for its end`)
+  }
+}
+
 /**
  * The instance of a command: by the option, else by DATA_DIR, else in ./.outpost, else the only one of this user that runs.
  * @param onWait called when an upgrade is under way there, which it waits for
@@ -30,6 +48,8 @@ export async function findInstance(option: string | undefined, onWait?: () => vo
   if (dataDir !== undefined) {
     const client = await clientOf(dataDir, onWait)
     if (client !== undefined) return { dataDir, client, isOnlyOne: false }
+    const holder = lockHolderIn(dataDir)
+    if (holder !== undefined) throw new BetweenError(dataDir, holder)
     const others = othersThan(await runningInstances())
     throw new Failure(exitCodes.notRunning, `no Outpost runs on ${dataDir}${others}${lastLogIn(dataDir)}`)
   }
@@ -39,15 +59,20 @@ export async function findInstance(option: string | undefined, onWait?: () => vo
     const what = 'no Outpost of this user runs, and there is no .outpost in this folder'
     throw new Failure(exitCodes.notRunning, `${what}: outpost start starts one`)
   }
-  if (running.length === 1) return { ...only, isOnlyOne: true }
+  if (running.length === 1 && 'silence' in only) throw only.silence
+  if (running.length === 1 && 'client' in only) return { ...only, isOnlyOne: true }
   throw new Failure(exitCodes.usage, `${running.length} instances run: name one by --data-dir${listOf(running)}`)
 }
 
-/** All of this user that run, by their DATA_DIR. */
-export async function runningInstances(onWait?: () => void): Promise<FoundInstance[]> {
+/** All of this user that run, by their DATA_DIR. One that does not answer is no reason to take another in its place. */
+export async function runningInstances(onWait?: () => void): Promise<Array<FoundInstance | SilentInstance>> {
   const asked = registeredInstances(stateFolder()).map(async ({ dataDir }) => {
-    const client = await clientOf(dataDir, onWait).catch(() => undefined)
-    return client === undefined ? [] : [{ dataDir, client }]
+    try {
+      const client = await clientOf(dataDir, onWait)
+      return client === undefined ? [] : [{ dataDir, client }]
+    } catch (error) {
+      return error instanceof NoAnswerError ? [{ dataDir, silence: error }] : []
+    }
   })
   return (await Promise.all(asked)).flat()
 }
@@ -71,7 +96,7 @@ async function connected(dataDir: string, wait: UpgradeWait | undefined): Promis
   }
 }
 
-function othersThan(running: readonly FoundInstance[]): string {
+function othersThan(running: ReadonlyArray<{ dataDir: string }>): string {
   return running.length === 0 ? ': outpost start starts one' : `; others run, for --data-dir:${listOf(running)}`
 }
 
@@ -81,6 +106,6 @@ function lastLogIn(dataDir: string): string {
   return existsSync(path) ? `\nlog of the last instance: ${path}` : ''
 }
 
-function listOf(running: readonly FoundInstance[]): string {
+function listOf(running: ReadonlyArray<{ dataDir: string }>): string {
   return running.map(({ dataDir }) => `\n  ${dataDir}`).join('')
 }

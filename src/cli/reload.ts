@@ -18,7 +18,7 @@ export function addReload(program: Command, context: Context): void {
       const result = await client.reload(event => {
         done += 1
         if (options.json === true) output.json(event)
-        else output.print(`worker ${event.worker} is replaced (${done} of ${all})`)
+        else output.print(`worker ${event.worker} is replaced (${done} of ${Math.max(all, done)})`)
       })
       if (options.json === true) output.json({ event: 'done', ...result })
       else output.print(output.paint('green', `${count(result.replaced, 'worker')} replaced`))

@@ -17,9 +17,11 @@ export function addStatus(program: Command, context: Context): void {
     .action(async (options: StatusOptions) => {
       const { output } = context
       if (options.all === true) {
-        const all = await Promise.all((await runningInstances()).map(({ client }) => client.status()))
+        const running = await runningInstances()
+        const all = await Promise.all(running.flatMap(each => ('client' in each ? [each.client.status()] : [])))
+        for (const each of running) if ('silence' in each) output.note(each.silence.message)
         if (options.json === true) return output.json(all)
-        if (all.length === 0) return output.note('no Outpost of this user runs')
+        if (running.length === 0) return output.note('no Outpost of this user runs')
         return output.print(
           ...all.flatMap((status, i) => [...(i === 0 ? [] : ['']), ...statusLines(status, output.paint)]),
         )

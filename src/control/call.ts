@@ -22,6 +22,15 @@ export class NotRunningError extends Error {
   }
 }
 
+/** The primary has the command, but its answer is late. */
+export class NoAnswerError extends Error {
+  constructor(dataDir: string, timeoutMs: number, method: string) {
+    const rest = method === 'GET' ? 'its primary may be stopped or overloaded' : 'the command may still be carried out'
+    super(`Outpost on ${dataDir} has not answered within ${timeoutMs / 1_000} s; ${rest}`)
+    this.name = 'NoAnswerError'
+  }
+}
+
 /** Where an instance is asked. */
 export interface InstancePlace {
   readonly socketPath: string
@@ -94,7 +103,7 @@ async function callOnce(
     const request = http.request(options)
     let begun: http.IncomingMessage | undefined
     const giveUp = (): void => {
-      const late = new Error(`${method} ${path} was not answered within ${timeoutMs ?? 0} ms`)
+      const late = new NoAnswerError(dataDir, timeoutMs ?? 0, method)
       if (begun === undefined) request.destroy(late)
       else begun.destroy(late)
     }

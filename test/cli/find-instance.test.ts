@@ -1,9 +1,11 @@
-import { mkdirSync } from 'node:fs'
+import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t from 'tap'
 import type { Status } from '#src/control/protocol.js'
-import { kill } from '#scripts/lib/proc.js'
+import { allPids, kill, titleOf } from '#scripts/lib/proc.js'
+import { ask } from '../helpers/client.js'
 import { Shell } from '../helpers/command.js'
+import { until } from '../helpers/deadline.js'
 import { fixture } from '../helpers/fixtures.js'
 
 const APP = fixture('handler-app.js')
@@ -74,4 +76,55 @@ void t.test('an instance whose folder is too long for sockets is found as any ot
   t.match(await shell.json(['status']), { dataDir })
   t.match(await shell.json(['status', '--data-dir', dataDir], { env: { TMPDIR: '/elsewhere' } }), { dataDir })
   t.match(await shell.json(['stop']), { stopped: true })
+})
+
+void t.test('an instance that does not answer is named, and no other is taken in its place', async t => {
+  const shell = new Shell(t)
+  const dataDir = (name: string): string => join(shell.folder, name, '.outpost')
+  for (const name of ['a', 'b', 'empty']) mkdirSync(join(shell.folder, name))
+  const cwd = join(shell.folder, 'empty')
+  const { pid } = (await shell.json(['start', APP, '-d', '--data-dir', dataDir('a')])) as Status
+  kill(pid, 'SIGSTOP')
+  t.teardown(() => kill(pid, 'SIGCONT'))
+  const silence = `outpost: Outpost on ${dataDir('a')} has not answered within 5 s; its primary may be stopped or overloaded\n`
+  t.strictSame(await shell.run(['status'], { cwd }), { code: 1, out: '', err: silence })
+  t.strictSame(await shell.run(['ls', '--all'], { cwd }), { code: 0, out: '', err: silence })
+  await shell.json(['start', APP, '-d', '--data-dir', dataDir('b')])
+  const { code, err } = await shell.run(['stop'], { cwd })
+  t.equal(code, 64)
+  t.match(err, `2 instances run: name one by --data-dir\n  ${dataDir('a')}\n  ${dataDir('b')}\n`)
+  kill(pid, 'SIGCONT')
+  t.equal(((await shell.json(['ls', '--all'])) as Status[]).length, 2)
+})
+
+void t.test('commands to an instance that stops say so, and a stop waits for its end', async t => {
+  const shell = new Shell(t)
+  const [app, go] = [join(shell.folder, 'app.mjs'), join(shell.folder, 'go')]
+  const code = `import { existsSync } from 'node:fs'
+    export default (request, response) => {
+      console.log('asked')
+      const timer = setInterval(() => {
+        if (!existsSync(process.env.GO)) return
+        clearInterval(timer)
+        response.end('late')
+      }, 20)
+    }`
+  writeFileSync(app, code)
+  const { pid, url, dataDir } = (await shell.json(['start', app, '-d'], { env: { GO: go } })) as Status & {
+    url: string
+  }
+  const answer = ask(url, '/')
+  const asked = async (): Promise<boolean> => (await shell.run(['logs'])).out.includes('asked')
+  await until(asked, 'the request at the app')
+  kill(pid, 'SIGTERM')
+  const text = `outpost: Outpost (pid ${pid}) on ${dataDir} is starting or stopping, and takes no commands; outpost stop waits for its end\n`
+  await until(async () => (await shell.run(['reload'])).code === 69, 'the end of its control socket')
+  t.strictSame(await shell.run(['status']), { code: 69, out: '', err: text })
+  const stopped = shell.json(['stop'])
+  const waits = (): boolean => allPids().some(pid => titleOf(pid).startsWith(`flock --shared ${dataDir}/lock`))
+  await until(waits, 'the stop that waits')
+  writeFileSync(go, '')
+  t.match(await answer, { status: 200, text: 'late' })
+  t.strictSame(await stopped, { stopped: true, pid })
+  t.match(await shell.run(['stop']), { code: 69, err: /^outpost: no Outpost runs on / })
 })

@@ -5,6 +5,7 @@ import { NoAnswerError, NotRunningError } from '../control/call.js'
 import { ControlClient } from '../control/client.js'
 import { registeredInstances } from '../control/instance-registry.js'
 import { lockHolderIn } from '../control/lock-holder.js'
+import { ControlError } from '../control/protocol.js'
 import { UpgradeWait } from '../control/upgrade-wait.js'
 import { exitCodes } from '../process/exit.js'
 import { Failure } from './failure.js'
@@ -91,9 +92,14 @@ async function connected(dataDir: string, wait: UpgradeWait | undefined): Promis
   try {
     return await ControlClient.of(dataDir, wait)
   } catch (error) {
-    if (error instanceof NotRunningError) return undefined
+    if (error instanceof NotRunningError || isStopping(error)) return undefined
     throw error
   }
+}
+
+/** It has ended its control socket while a command used that. */
+export function isStopping(error: unknown): boolean {
+  return error instanceof ControlError && error.code === 'STOPPING'
 }
 
 function othersThan(running: ReadonlyArray<{ dataDir: string }>): string {

@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Command } from 'commander'
+import { NotRunningError } from '../control/call.js'
+import { lockHolderIn } from '../control/lock-holder.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
-import { BetweenError, clientOf, type FoundInstance } from './find-instance.js'
+import { BetweenError, clientOf, isStopping, type FoundInstance } from './find-instance.js'
 
 const LOOK_EVERY_MS = 50
 
@@ -30,9 +32,16 @@ async function stopped(options: InstanceOptions, context: Context): Promise<numb
 }
 
 async function stop({ client, dataDir }: FoundInstance): Promise<number> {
-  const { pid } = await client.stop()
-  await endOf(dataDir)
-  return pid
+  const holder = lockHolderIn(dataDir)
+  try {
+    const { pid } = await client.stop()
+    await endOf(dataDir)
+    return pid
+  } catch (error) {
+    // Something else has begun its stop since it was found.
+    if (holder === undefined || !(error instanceof NotRunningError || isStopping(error))) throw error
+    return stopWithoutSocket(new BetweenError(dataDir, holder))
+  }
 }
 
 /** One that stops already ends by itself, and one that starts takes commands soon. */

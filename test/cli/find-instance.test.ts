@@ -97,7 +97,7 @@ void t.test('an instance that does not answer is named, and no other is taken in
   t.equal(((await shell.json(['ls', '--all'])) as Status[]).length, 2)
 })
 
-void t.test('commands to an instance that stops say so, and a stop waits for its end', async t => {
+void t.test('commands to an instance that stops say so, and each stop waits for its end', async t => {
   const shell = new Shell(t)
   const [app, go] = [join(shell.folder, 'app.mjs'), join(shell.folder, 'go')]
   const code = `import { existsSync } from 'node:fs'
@@ -116,15 +116,16 @@ void t.test('commands to an instance that stops say so, and a stop waits for its
   const answer = ask(url, '/')
   const asked = async (): Promise<boolean> => (await shell.run(['logs'])).out.includes('asked')
   await until(asked, 'the request at the app')
-  kill(pid, 'SIGTERM')
+  const stopped = [shell.json(['stop']), shell.json(['stop'])]
   const text = `outpost: Outpost (pid ${pid}) on ${dataDir} is starting or stopping, and takes no commands; outpost stop waits for its end\n`
   await until(async () => (await shell.run(['reload'])).code === 69, 'the end of its control socket')
   t.strictSame(await shell.run(['status']), { code: 69, out: '', err: text })
-  const stopped = shell.json(['stop'])
-  const waits = (): boolean => allPids().some(pid => titleOf(pid).startsWith(`flock --shared ${dataDir}/lock`))
-  await until(waits, 'the stop that waits')
+  stopped.push(shell.json(['stop']))
+  const waiting = (): number =>
+    allPids().filter(pid => titleOf(pid).startsWith(`flock --shared ${dataDir}/lock`)).length
+  await until(() => waiting() === 3, 'the stops that wait')
   writeFileSync(go, '')
   t.match(await answer, { status: 200, text: 'late' })
-  t.strictSame(await stopped, { stopped: true, pid })
+  for (const each of await Promise.all(stopped)) t.strictSame(each, { stopped: true, pid })
   t.match(await shell.run(['stop']), { code: 69, err: /^outpost: no Outpost runs on / })
 })

@@ -284,6 +284,7 @@ export class Child {
   }
 
   #end(ending: string): void {
+    this.#readiness.end()
     if (this.#state !== 'crashed') this.#ending = ending
     this.#endedAt ??= performance.now()
     this.#state = 'exited'

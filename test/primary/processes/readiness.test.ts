@@ -1,5 +1,6 @@
 import t from 'tap'
 import { Readiness } from '#src/primary/processes/readiness.js'
+import { until } from '../../helpers/deadline.js'
 
 const READY = { type: 'ready', host: '127.0.0.1' } as const
 
@@ -34,4 +35,22 @@ void t.test('a child whose word is awaited is ready once it has listened and sai
     t.equal(told.length, 1, 'a second word changes nothing')
   }
   t.end()
+})
+
+void t.test('a word that is missing is named, unless the child has ended', async t => {
+  const told: object[] = []
+  const missing = (): Readiness => {
+    const readiness = new Readiness(report => told.push(report), 1)
+    readiness.awaitWord()
+    readiness.noteReport(READY)
+    readiness.noteReport(READY)
+    return readiness
+  }
+  missing().end()
+  missing().noteWord()
+  t.strictSame(told.splice(0), [READY])
+  missing()
+  await until(() => told.length > 0, 'the hint')
+  const message = "app listens, but has not called process.send('ready') yet: APP_READY=message waits for that"
+  t.strictSame(told, [{ type: 'hint', message }])
 })

@@ -97,3 +97,13 @@ void t.test('commands on a running instance', async t => {
     await shell.json(['start', 'app.mjs', '-d'], { cwd })
   })
 })
+
+void t.test('a reload counts the workers of a release that is kept warm, too', async t => {
+  const shell = new Shell(t)
+  writeFileSync(join(shell.folder, 'app.mjs'), APP)
+  await shell.json(['start', 'app.mjs', '-d'])
+  t.match(await shell.run(['deploy', '.', '--bake', '0']), { code: 0 })
+  const { code, out } = await shell.run(['reload'])
+  t.equal(code, 0)
+  t.match(out, /\(2 of 2\)\n2 workers replaced\n$/)
+})

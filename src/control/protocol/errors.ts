@@ -18,7 +18,10 @@ export const controlErrors = {
   UNKNOWN_PROCESS: { status: 404, detail: 'The Procfile of the live release has no such process.' },
   UNKNOWN_RELEASE: { status: 404, detail: 'There is no such release to go back to.' },
   ALREADY_LIVE: { status: 409, detail: 'This release is live already. Nothing has changed.' },
-  DEPLOY_UNDER_WAY: { status: 409, detail: 'A deploy is under way. Nothing has changed; try again once it has ended.' },
+  DEPLOY_UNDER_WAY: {
+    status: 409,
+    detail: 'A deploy or a rollback is under way. Nothing has changed; try again later.',
+  },
   RELOAD_UNDER_WAY: { status: 409, detail: 'A reload is under way. Nothing has changed; try again once it has ended.' },
   ROLLED_BACK: { status: 409, detail: 'The app was rolled back meanwhile, so this deploy or reload is given up.' },
   UPGRADE_UNDER_WAY: { status: 409, detail: 'An upgrade of Outpost is under way. Try again once it has ended.' },

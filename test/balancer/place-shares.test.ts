@@ -33,19 +33,22 @@ async function fill(
   bytes: string,
 ): Promise<Map<string, RawConnection[]>> {
   const hogs = new Map<string, RawConnection[]>()
-  for (const from of HOGS) {
-    const own = await Promise.all(Array.from({ length: MAX }, () => RawConnection.open(port, from)))
+  let asked = 0
+  const ask = async (from: string, count: number): Promise<void> => {
+    const own = await Promise.all(Array.from({ length: count }, () => RawConnection.open(port, from)))
     t.teardown(() => own.forEach(each => each.destroy()))
     for (const each of own) each.write(bytes)
     hogs.set(from, own)
-    // Two that share the places from the start leave some, which neither may take.
+    asked += count
     const known = (): number => {
       const { inFlight, waiting } = balancer.ledger()
       return inFlight + waiting + [...hogs.values()].flat().filter(({ unread }) => unread.length > 0).length
     }
-    await until(() => known() >= MAX * hogs.size, 'all its requests to be in flight, or to wait')
+    await until(() => known() >= asked, 'all its requests to be in flight, or to wait')
   }
-  await until(() => balancer.ledger().inFlight === MAX, 'all places to be taken')
+  for (const from of HOGS) await ask(from, MAX)
+  // Those that share the places from the start leave some, which none of them may take, but a newcomer may.
+  for (let i = HOGS.length + 2; balancer.ledger().inFlight < MAX; i += 1) await ask(`127.0.0.${i}`, 1)
   return hogs
 }
 
@@ -64,9 +67,9 @@ for (const [where, start] of Object.entries(settings)) {
       await until(served, 'the new client to get a place')
       for (let i = 0; i < 20; i += 1) t.equal((await rawExchange(running.port, PAGE)).status, 200)
       t.equal(running.balancer.ledger().inFlight, MAX - 1, 'no more was given up than that')
-      // The last of them have little, too, and may have got a place in the same way.
-      t.ok(refusedOf(hogs.get('127.0.0.2')!, code) >= 1, 'the client with most has lost one')
-      t.equal(refusedOf(hogs.get('127.0.0.3')!, code), 0)
+      // The last of them have little, too, and may have got a place in the same way; on a busy machine the others as well.
+      const [most, next] = ['127.0.0.2', '127.0.0.3'].map(hog => refusedOf(hogs.get(hog)!, code)) as [number, number]
+      t.ok(most >= 1 && most >= next, `the client with most has lost ${most}, the next one ${next}`)
     })
   }
 }

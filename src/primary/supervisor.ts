@@ -246,7 +246,7 @@ export class Supervisor implements Service {
     const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
     const observed = { children, history: this.#history, awakeSince }
     if (this.#desired.shutdown === undefined) {
-      const releases = this.#switch.releases(children, this.wanted.workers, now)
+      const releases = this.#switch.releases(children, this.wanted.workers, now, awakeSince)
       this.#desired = { ...this.#desired, releases, givenUpTo: this.#reloads.givenUpTo }
     }
     const { actions, history } = plan(this.#desired, observed, this.#limits, now)

@@ -144,7 +144,7 @@ export class World implements SimulatedWorld {
     for (let passes = 0; ; passes++) {
       if (passes > MAX_PASSES) throw new BrokenInvariant('the plan does not come to rest')
       const children = this.children().map(child => child.observe(this.now))
-      if (!this.#isOver) this.#want(this.#switch.releases(children, this.#workers, this.now))
+      if (!this.#isOver) this.#want(this.#switch.releases(children, this.#workers, this.now, this.awakeSince))
       const observed = { children, history: this.history, awakeSince: this.awakeSince }
       const { actions, history } = this.plan(this.desired, observed, this.limits, this.now)
       this.history = history

@@ -52,6 +52,13 @@ export function beginDeployment(
   return { ...change, phase: change.stages.length === 0 ? 'filling' : 'starting', stage: 0, since: now }
 }
 
+/** After a sleep of the primary, the time that clients or workers have begins anew: nothing happened meanwhile. */
+export function resumed(deployment: Deployment, awakeSince: number): Deployment {
+  const { phase, since } = deployment
+  const isAtWork = phase === 'starting' || phase === 'baking' || phase === 'filling'
+  return isAtWork && since < awakeSince ? { ...deployment, since: awakeSince } : deployment
+}
+
 /** The next state. Pure; it is asked again as long as it answers with another phase or stage. */
 export function advance(deployment: Deployment, facts: DeploymentFacts, now: number): Deployment {
   const { phase, stage, stages, since, keepWarmMs, startMs } = deployment

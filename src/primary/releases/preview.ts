@@ -23,12 +23,15 @@ export interface Previewing {
 /** A release with one worker and no clients of its own, beside the one that is live. */
 export class Preview {
   #state: 'starting' | 'ready' | 'failed' = 'starting'
+  #startBy: number
 
   /** @param startBy when its worker has to be proven, in the clock of the passes */
   constructor(
     private readonly previewing: Previewing,
-    private readonly startBy: number,
-  ) {}
+    startBy: number,
+  ) {
+    this.#startBy = startBy
+  }
 
   get release(): string {
     return this.previewing.release
@@ -44,13 +47,18 @@ export class Preview {
 
   /** The time at which it has to be looked at again, at the latest. */
   get due(): number {
-    return this.#state === 'starting' ? this.startBy : Infinity
+    return this.#state === 'starting' ? this.#startBy : Infinity
+  }
+
+  /** Its worker has at least until then. */
+  postpone(startBy: number): void {
+    this.#startBy = Math.max(this.#startBy, startBy)
   }
 
   /** @returns whether it goes on */
   observe(isProven: boolean, now: number): boolean {
     if (this.#state === 'starting' && isProven) this.#begin()
-    else if (this.#state === 'starting' && now >= this.startBy) {
+    else if (this.#state === 'starting' && now >= this.#startBy) {
       this.#fail({ reason: 'its worker was not found healthy in time' })
     }
     return this.#isOn

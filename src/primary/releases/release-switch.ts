@@ -3,6 +3,7 @@ import {
   beginDeployment,
   dueAt,
   releasesOf,
+  resumed,
   shareOf,
   withdrawn,
   type Deployment,
@@ -177,10 +178,18 @@ export class ReleaseSwitch {
     this.#figures?.add(figures, now)
   }
 
-  /** The releases that are wanted, after all that has been seen. @param workers that are wanted of the live one */
-  releases(children: readonly ObservedChild[], workers: number, now: number): Release[] {
+  /**
+   * The releases that are wanted, after all that has been seen.
+   * @param workers that are wanted of the live one
+   * @param awakeSince since when this process has run without a break
+   */
+  releases(children: readonly ObservedChild[], workers: number, now: number, awakeSince: number): Release[] {
     this.#due = Infinity
-    if (this.#change !== undefined) this.#advance(this.#change, children, workers, now)
+    if (this.#change !== undefined) {
+      this.#change.deployment = resumed(this.#change.deployment, awakeSince)
+      this.#advance(this.#change, children, workers, now)
+    }
+    this.#preview?.postpone(awakeSince + this.#startMs)
     if (this.#preview !== undefined) this.#observePreview(this.#preview, children, now)
     const staying = new Set(children.filter(({ state }) => state !== 'exited').map(({ release }) => release))
     this.#withdrawn = this.#withdrawn.filter(id => staying.has(id))

@@ -4,6 +4,7 @@ import {
   beginDeployment,
   dueAt,
   releasesOf,
+  resumed,
   type Deployment,
   type Stage,
 } from '#src/primary/plan/deployment.js'
@@ -70,6 +71,18 @@ void t.test('a release whose workers are never found healthy is taken back', t =
   t.equal(dueAt(at), 20_000)
   t.equal(advance(at, facts(0), 19_999).phase, 'starting')
   t.match(advance(at, facts(0), 20_000), { phase: 'taken-back', reason: 'a worker was not found healthy within 20 s' })
+  t.end()
+})
+
+void t.test('after a sleep of the primary, workers and clients have all of their time again', t => {
+  for (const phase of ['starting', 'baking', 'filling'] as const) {
+    t.equal(resumed({ ...begun(STAGES), phase, since: 5 }, 90_000).since, 90_000, phase)
+    t.equal(resumed({ ...begun(STAGES), phase, since: 5 }, 4).since, 5, 'it slept before')
+  }
+  for (const phase of ['live', 'over', 'taken-back'] as const) {
+    t.equal(resumed({ ...begun(STAGES), phase, since: 5 }, 90_000).since, 5, phase)
+  }
+  t.equal(advance(resumed(begun(STAGES), 90_000), facts(0), 109_999).phase, 'starting')
   t.end()
 })
 

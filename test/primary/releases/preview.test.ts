@@ -38,6 +38,18 @@ void t.test('a preview fails whose worker is not proven in time', t => {
   t.end()
 })
 
+void t.test('a preview whose worker gets more time does not fail before', t => {
+  const { preview, told } = given()
+  preview.postpone(END - 1)
+  t.equal(preview.due, END)
+  preview.postpone(END + 5)
+  t.ok(preview.observe(false, END))
+  t.equal(preview.due, END + 5)
+  t.notOk(preview.observe(false, END + 5))
+  t.strictSame(told, ['its worker was not found healthy in time'])
+  t.end()
+})
+
 void t.test('a worker that does not become ready or does not last ends a preview, any other is replaced', t => {
   const starting = given()
   starting.preview.lost(lost({ release: 'r1' }))

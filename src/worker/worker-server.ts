@@ -8,6 +8,7 @@ import { nameAnswer } from '#balancer/contract/request-id.js'
 import { inListenContext } from './listen-context.js'
 import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { announceConnection } from './connection-event.js'
+import { showServer, edgeToTell } from './shown-server.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
 import { PacedReads } from './paced-reads.js'
@@ -124,16 +125,11 @@ export class WorkerServer {
   /** Mesh mode: serves a request that did not come by the socket. */
   handleRequest(request: IncomingMessage, response: ServerResponse, client: Client): void {
     identify(request, client, this.options.publicPort)
-    announceConnection(this.server, request.socket)
+    this.#introduce(request.socket)
     this.count.begin(response, lengthCheck(response))
-    const socket = request.socket as Socket & { server?: Server }
-    const { server: edge } = socket
     try {
-      // Some apps find their server by the request. Node, too, finds by it the server that gets the error of a broken one.
-      Object.assign(socket, { server: this.server })
       this.server.emit('request', request, response)
     } finally {
-      Object.assign(socket, { server: edge })
       this.count.returned()
     }
   }
@@ -142,7 +138,7 @@ export class WorkerServer {
   checkContinue(request: IncomingMessage, response: ServerResponse, client: Client): boolean {
     if (this.server.listenerCount('checkContinue') === 0) return false
     identify(request, client, this.options.publicPort)
-    announceConnection(this.server, request.socket)
+    this.#introduce(request.socket)
     this.count.begin(response, lengthCheck(response))
     try {
       return this.server.emit('checkContinue', request, response)
@@ -159,10 +155,16 @@ export class WorkerServer {
   /** Mesh mode: serves an upgrade that did not come by the socket. */
   handleUpgrade(request: IncomingMessage, socket: Duplex, head: Buffer, client: Client): void {
     identify(request, client, this.options.publicPort)
-    announceConnection(this.server, request.socket)
+    this.#introduce(request.socket)
     this.count.beginUpgrade(socket)
     this.#pacedReads.pace(socket, client.address)
     this.server.emit('upgrade', request, socket, head)
+  }
+
+  /** To the app it is a connection of its own server. */
+  #introduce(connection: Socket): void {
+    showServer(this.server, connection)
+    announceConnection(this.server, connection)
   }
 
   /** Siblings get no connection from now on: this process ends soon, and their requests would end with it. */
@@ -215,7 +217,7 @@ export class WorkerServer {
         answerProbeUnseen(args[0] as Socket, identityKey)
         return isHeard
       }
-      if (!ARRIVALS.has(event)) return emit(event, ...args)
+      if (!ARRIVALS.has(event)) return edgeToTell(event, args)?.emit(event, ...args) ?? emit(event, ...args)
       const [request, second] = args as [IncomingMessage, ServerResponse | Duplex]
       if (cameBySideDoor(request.socket)) return emit(event, ...args)
       if ((request as Identified)[identified] !== true) {

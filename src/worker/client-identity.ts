@@ -23,6 +23,7 @@ interface IdentifiedSocket extends Socket {
   [forwarded]?: IncomingMessage | undefined
   /** The last request that it has carried. */
   [carried]?: IncomingMessage
+  encrypted?: true
 }
 
 const client = Symbol('client')
@@ -76,12 +77,6 @@ const identity: PropertyDescriptorMap & ThisType<IdentifiedSocket> = {
       return { address, family: address.includes(':') ? 'IPv6' : 'IPv4', port }
     },
   },
-  encrypted: {
-    configurable: true,
-    get() {
-      return this[client]?.protocol === 'https' ? true : undefined
-    },
-  },
 }
 
 /**
@@ -102,8 +97,15 @@ export function adoptClient(request: IncomingMessage, found: Client, port?: numb
   socket[publicPort] = port
   if (request.headers['forwarded'] !== undefined || socket[forwarded] !== undefined) noteForwarded(socket, request)
   if (before === undefined) Object.defineProperties(socket, identity)
+  if (found.protocol !== before?.protocol) showEncryption(socket, found)
   if (found.isOld === true) Object.assign(request, HTTP_1_0)
   if (found.hasNoHost === true) removeHost(request)
+}
+
+/** Some apps ask whether a socket has the property at all. Under node only one with TLS has it. */
+function showEncryption(socket: IdentifiedSocket, { protocol }: Client): void {
+  if (protocol === 'https') socket.encrypted = true
+  else if (socket.encrypted === true) delete socket.encrypted
 }
 
 function removeHost({ headers, rawHeaders }: IncomingMessage): void {
@@ -128,11 +130,13 @@ class LeftBehind {
   [client]: Client | undefined;
   [publicPort]: number | undefined;
   [forwarded]: IncomingMessage | undefined
+  declare encrypted?: true
 
   constructor(socket: IdentifiedSocket) {
     this[client] = socket[client]
     this[publicPort] = socket[publicPort]
     this[forwarded] = socket[forwarded]
+    if (socket.encrypted === true) this.encrypted = true
   }
 }
 

@@ -20,6 +20,7 @@ interface CommandParts extends Omit<StatusFacts, 'admin'> {
 /** The commands behind the control API. */
 export function commandsOf(parts: CommandParts): Commands {
   const { supervisor, beside, deployer, pause, maintenance, handover, log, tokens, admin } = parts
+  let isToStop = false
   const commands: Commands = {
     status: () => statusOf({ ...parts, admin: admin() }),
     serving: () => supervisor.served(),
@@ -45,7 +46,11 @@ export function commandsOf(parts: CommandParts): Commands {
     tokens,
     upgrade: ({ program: file, node = process.execPath, within }) =>
       handover.prepare({ node, program: file }, within && within * 1_000),
-    stop: () => process.kill(process.pid, 'SIGTERM'),
+    stop() {
+      // A second signal would cut the stop short, and two people may both give the command.
+      if (!isToStop) process.kill(process.pid, 'SIGTERM')
+      isToStop = true
+    },
   }
   return closedForUpgrade(commands, handover)
 }

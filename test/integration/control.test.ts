@@ -1,4 +1,8 @@
 import { execFile } from 'node:child_process'
+import { once } from 'node:events'
+import { writeFileSync } from 'node:fs'
+import net from 'node:net'
+import { text } from 'node:stream/consumers'
 import { promisify } from 'node:util'
 import { join } from 'node:path'
 import t from 'tap'
@@ -7,6 +11,8 @@ import type { ProcessStatus } from '#src/control/protocol.js'
 import { ask } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
+import { fixture } from '../helpers/fixtures.js'
+import { requestBytes } from '../helpers/raw-http.js'
 
 void t.test('the control API shows every process, and its stop ends the instance as SIGTERM does', async t => {
   const cluster = await Cluster.start(t, { WORKERS: '2' })
@@ -21,6 +27,22 @@ void t.test('the control API shows every process, and its stop ends the instance
   t.strictSame(await cluster.exited, { code: 0, signal: null })
   await cluster.gone()
   await t.rejects(client.status(), { message: `no Outpost runs on ${cluster.dataDir}` })
+})
+
+void t.test('several stops at the same time end the instance after its requests, as one does', async t => {
+  const cluster = await Cluster.start(t, { APP: fixture('factory-app.js'), WORKERS: '1' })
+  const file = join(cluster.dataDir, 'go')
+  const answer = ask(cluster.url, `/wait?until=${file}`)
+  await cluster.printed(/waiting for/)
+  const people = Array.from({ length: 5 }, () => net.connect(join(cluster.dataDir, 'run', 'control.sock')))
+  await Promise.all(people.map(person => once(person, 'connect')))
+  for (const person of people) person.write(requestBytes('POST /v1/stop', ['Connection: close']))
+  // The instance may close its socket before it has read all of them.
+  const answers = await Promise.all(people.map(person => text(person).catch(() => 'none')))
+  t.ok(answers.some(each => each.startsWith('HTTP/1.1 202 ')))
+  writeFileSync(file, '')
+  t.match(await answer, { status: 200 })
+  t.strictSame(await cluster.exited, { code: 0, signal: null })
 })
 
 void t.test('curl can use the control socket', async t => {

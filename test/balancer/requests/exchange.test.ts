@@ -477,7 +477,7 @@ for (const [what, refused, status] of [
     const running = await RunningBalancer.start(t, [target], { pipelinedBytes: 400_000 })
     const client = await running.connect()
     client.write(GET + refused.repeat(10))
-    await until(() => running.balancer.ledger().waiting === 10, 'the others to wait')
+    await until(() => held.length === 1 && running.balancer.ledger().waiting === 10, 'the others to wait')
     t.strictSame(running.refused, [])
     held[0]?.end('served')
     t.equal((await client.response()).status, 200)

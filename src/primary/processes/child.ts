@@ -1,5 +1,4 @@
 import type { ChildProcess } from 'node:child_process'
-import { setTimeout as sleep } from 'node:timers/promises'
 import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messages.js'
 import { noVitals, type Vitals } from '../../ipc/vitals.js'
 import type { StartSpec } from '../plan/action.js'
@@ -9,12 +8,9 @@ import type { Connection } from '../traffic/connection-dealer.js'
 import { ConnectionTurns } from './connection-turns.js'
 import { faultSignals } from './fault-signals.js'
 import { forkProcess, type ForkOptions } from './fork.js'
-import { readOutput } from './lines.js'
+import { onceRead, readOutput } from './lines.js'
 import { Readiness } from './readiness.js'
 import { onceEnded } from './spawn.js'
-
-/** The children of a process may hold its output open for long. */
-const OUTPUT_PATIENCE_MS = 1_000
 
 /** Called when something happens to a child. Observers only record it; the next pass acts. */
 export interface ChildObserver {
@@ -83,8 +79,7 @@ export class Child {
       else if (report.type === 'ready') this.#readiness.noteReport(report)
       else observer.childReported(this, report)
     })
-    const read = new Promise<void>(resolve => process.once('close', () => resolve()))
-    this.printed = Promise.race([read, this.exited.then(() => sleep(OUTPUT_PATIENCE_MS, undefined, { ref: false }))])
+    this.printed = onceRead(process, this.exited)
     this.lastLines = readOutput(process, line => observer.childPrinted(this, line))
   }
 
@@ -272,8 +267,7 @@ export class Child {
   kill(reason?: string, graceMs = 0): void {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
-    const { obstacle } = this.#readiness
-    this.#killedFor ??= reason === undefined || obstacle === undefined ? reason : `${reason}: ${obstacle}`
+    this.#killedFor ??= reason && this.#readiness.explain(reason)
     this.#killAt = graceMs > 0 ? performance.now() + graceMs : undefined
     if (graceMs > 0) return
     if (this.pid !== undefined) this.process.kill('SIGKILL')

@@ -1,11 +1,14 @@
 import type { ChildProcess } from 'node:child_process'
 import type { Readable } from 'node:stream'
 import { StringDecoder } from 'node:string_decoder'
+import { setTimeout as sleep } from 'node:timers/promises'
 
 /** Longer lines are cut: a child that never ends a line must not fill the memory of this process. */
 export const MAX_LINE_LENGTH = 64 * 1024
 
 const LAST_LINES = 20
+/** The children of a process may hold its output open for long. */
+const OUTPUT_PATIENCE_MS = 1_000
 
 /**
  * Reads both outputs of a child, line by line.
@@ -24,6 +27,12 @@ export function readOutput(
     })
   }
   return lastLines
+}
+
+/** Resolves when all output of a child has been read, which is after its end. */
+export async function onceRead(child: ChildProcess, exited: Promise<void>): Promise<void> {
+  const read = new Promise<void>(resolve => child.once('close', () => resolve()))
+  await Promise.race([read, exited.then(() => sleep(OUTPUT_PATIENCE_MS, undefined, { ref: false }))])
 }
 
 /**

@@ -45,9 +45,9 @@ export class Readiness {
     clearTimeout(this.#hint)
   }
 
-  /** Why a child that listens is not ready. */
-  get obstacle(): string | undefined {
-    return this.#unconfirmed && OBSTACLE
+  /** @param reason why the child is killed @returns the same, and why a child that listens is not ready */
+  explain(reason: string): string {
+    return this.#unconfirmed === undefined ? reason : `${reason}: ${OBSTACLE}`
   }
 }
 

@@ -15,7 +15,7 @@ void t.test('a child is ready when it listens, whatever its app says', t => {
   t.strictSame(told, [])
   readiness.noteReport(READY)
   t.strictSame(told, [READY])
-  t.equal(readiness.obstacle, undefined)
+  t.equal(readiness.explain('late'), 'late')
   t.end()
 })
 
@@ -26,11 +26,12 @@ void t.test('a child whose word is awaited is ready once it has listened and sai
     if (isWordFirst) readiness.noteWord()
     else readiness.noteReport(READY)
     t.strictSame(told, [])
-    t.equal(readiness.obstacle, isWordFirst ? undefined : `app listens, but has not called process.send('ready')`)
+    const late = isWordFirst ? 'late' : `late: app listens, but has not called process.send('ready')`
+    t.equal(readiness.explain('late'), late)
     if (isWordFirst) readiness.noteReport(READY)
     else readiness.noteWord()
     t.strictSame(told, [READY])
-    t.equal(readiness.obstacle, undefined)
+    t.equal(readiness.explain('late'), 'late')
     readiness.noteWord()
     t.equal(told.length, 1, 'a second word changes nothing')
   }

@@ -8,7 +8,7 @@ const HOG = '127.0.0.2'
 const CONNECTIONS = 32
 const WORK_MS = 30
 /** In each of so many turns the hog gets no more than so many. */
-const IN_A_ROW = 10
+const IN_A_ROW = 5
 const FEW = 3
 const WORK = requestBytes('POST /work', [], 'a body')
 const PAGE = requestBytes('GET /page')

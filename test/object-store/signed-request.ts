@@ -46,7 +46,8 @@ export async function send(endpoint: Endpoint, options: RequestOptions): Promise
 
 export async function storeAnswerTo(request: ClientRequest): Promise<StoreAnswer> {
   const answer = await answerTo(request)
-  return { ...answer, code: element(answer.text, 'Code') }
+  const isXml = answer.headers['content-type'] === 'application/xml'
+  return Object.assign(answer, { code: isXml ? element(answer.text, 'Code') : undefined })
 }
 
 /** The same, signed but not yet sent. */

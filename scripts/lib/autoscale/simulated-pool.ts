@@ -39,7 +39,9 @@ export class SimulatedPool {
   readonly #chance: Chance
   #workers: SimulatedWorker[] = []
   /** Requests for which no worker has a place. */
-  readonly #held: SimulatedRequest[] = []
+  #held: SimulatedRequest[] = []
+  /** So many of these were given to workers. Taking each off a long list would cost more than all the rest. */
+  #given = 0
   #now = 0
   #nextId = 1
   #turn = 0
@@ -97,18 +99,17 @@ export class SimulatedPool {
 
   /** In turn, to those that have a place. */
   #dispatch(): void {
-    if (this.#held.length === 0) return
+    if (this.#given === this.#held.length) return
     const serving = this.#serving()
-    for (let full = 0; full < serving.length && this.#held.length > 0;) {
-      const worker = serving[this.#turn++ % serving.length]
-      if (worker === undefined || worker.inFlight(this.#now) >= this.model.places) {
-        full += 1
-        continue
+    for (let full = 0; full < serving.length && this.#given < this.#held.length;) {
+      const worker = serving[this.#turn++ % serving.length] as SimulatedWorker
+      if (worker.inFlight(this.#now) >= this.model.places) full += 1
+      else {
+        worker.take(this.#held[this.#given++] as SimulatedRequest, this.#now)
+        full = 0
       }
-      const request = this.#held.shift()
-      if (request !== undefined) worker.take(request, this.#now)
-      full = 0
     }
+    if (this.#given === this.#held.length) [this.#held, this.#given] = [[], 0]
   }
 
   #serving(): SimulatedWorker[] {

@@ -10,7 +10,7 @@ export class SimulatedWorker {
   /** Not begun, or under way. */
   readonly #queue: SimulatedRequest[] = []
   /** When the answers of what the event loop has done are complete, in their order. */
-  #answering: number[] = []
+  readonly #answering: number[] = []
   #doneAt = Infinity
   #busyMs = 0
   #came = 0
@@ -31,7 +31,7 @@ export class SimulatedWorker {
   }
 
   inFlight(now: number): number {
-    if (this.#answering.length > 0) this.#answering = this.#answering.filter(at => at > now)
+    while ((this.#answering[0] ?? Infinity) <= now) this.#answering.shift()
     return this.#queue.length + this.#answering.length
   }
 

@@ -113,9 +113,14 @@ export class TargetBoard {
     return this.#explained.includes(ended.id) ? { ...ended, explained: true } : ended
   }
 
+  /** Whether this balancing process has found the target ready. */
+  readyAt(balancing: Child, targetId: string): boolean {
+    return this.#ready.get(balancing)?.has(targetId) === true
+  }
+
   /** Whether all balancing processes have found the target ready. */
   readyAtAll(balancing: readonly Child[], targetId: string): boolean {
-    return balancing.every(child => this.#ready.get(child)?.has(targetId) === true)
+    return balancing.every(child => this.readyAt(child, targetId))
   }
 
   /** Whether no balancing process has, or will have, a request in flight at the target. */

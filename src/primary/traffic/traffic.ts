@@ -4,6 +4,7 @@ import type { Route } from '../plan/action.js'
 import type { ChildState } from '../plan/observed.js'
 import type { Child, Reachability } from '../processes/child.js'
 import type { ConnectionDealer } from './connection-dealer.js'
+import { acquainted } from './acquainted.js'
 import { FatalRequestRecord, type FatalRequestNews } from './fatal-request-record.js'
 import { FailedWorkers, type RequestsThen } from './failed-workers.js'
 import { TargetBoard } from './target-board.js'
@@ -149,16 +150,18 @@ export class Traffic {
    * Workers of another release than the one of all clients get no connections: they take their requests over their
    * sockets. So a worker of a bad release that exits breaks no connection.
    *
-   * Prefers healthy workers that all others have found, then healthy ones, then processes with heartbeats, then any
-   * that is ready.
+   * Prefers healthy workers that have found each other, then one that all others have found, then healthy ones, then
+   * processes with heartbeats, then any that is ready.
    */
   #fittest(): Child[] {
     const isMesh = this.role === 'worker'
     const ready = isMesh ? this.#ready() : this.#all('balancer').filter(({ state }) => state === 'ready')
     const awake = ready.filter(child => performance.now() - child.heardAt < SILENT_MS)
     if (!isMesh) return awake.length > 0 ? awake : ready
-    const well = awake.filter(child => this.board.readyAtAll([child], child.id))
+    const well = awake.filter(child => this.board.readyAt(child, child.id))
     // A client may come back by another worker, which has to find the one that its cookie names.
+    const group = acquainted(well, (child, other) => this.board.readyAt(child, other.id))
+    if (group.length > 1) return group
     const known = well.filter(child => this.board.readyAtAll(awake, child.id))
     return [known, well, awake, ready].find(some => some.length > 0) ?? []
   }

@@ -133,6 +133,19 @@ void t.test('in mesh mode connections are dealt to healthy workers with heartbea
   t.end()
 })
 
+void t.test('in mesh mode a new worker does not get the connections of those that it has not found yet', t => {
+  const [first, second, fresh] = ['1', '2', '3'].map(id => child('worker', id)) as [FakeChild, FakeChild, FakeChild]
+  const { traffic, dealt } = trafficOf([first, second, fresh], true)
+  for (const each of [first, second]) for (const id of ['1', '2', '3']) traffic.board.noteState(each, id, 'ready')
+  traffic.board.noteState(fresh, '3', 'ready')
+  traffic.direct([])
+  t.same(dealt(), ['1', '2'], 'the others have found it, and it has found none of them')
+  for (const id of ['1', '2']) traffic.board.noteState(fresh, id, 'ready')
+  traffic.direct([])
+  t.same(dealt(), ['1', '2', '3'])
+  t.end()
+})
+
 void t.test('in mesh mode a worker gets connections once the others have found it', t => {
   const [first, second] = [child('worker', '1'), child('worker', '2')]
   const { traffic, dealt } = trafficOf([first, second], true)

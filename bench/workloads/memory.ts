@@ -7,8 +7,8 @@ import type { Goal } from '../lib/report.js'
 import { medians, tableOfRounds, type Workload } from './workload.js'
 
 const ROUNDS_AT_MOST = 3
-/** Heaps shrink a moment after a load has ended. */
-const SETTLE_MS = 3_000
+/** Heaps shrink some seconds after a load has ended. */
+const SETTLE_MS = 10_000
 /** How many times the memory of a peer Outpost may take. */
 const AT_MOST = { 'pm2-nginx': 1, watt: 0.8 } as const
 
@@ -35,7 +35,7 @@ export const memory: Workload = {
           connections: 64,
           seconds: context.quick ? 0.3 : 3,
         })
-        await sleep(context.quick ? SETTLE_MS / 10 : SETTLE_MS)
+        await sleep(SETTLE_MS)
         const family = familyOf(running.elders)
         const sample = {
           proportional: mebibytes(proportionalBytes(family)),

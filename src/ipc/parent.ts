@@ -1,5 +1,6 @@
 import { EventEmitter, once } from 'node:events'
 import { exit, exitCodes } from '../process/exit.js'
+import { RestingMemory } from '../resources/resting-memory.js'
 import {
   MessageError,
   parseOrder,
@@ -36,6 +37,7 @@ const ORPHAN_DEADLINE_MS = 4_000
 /** The primary, as a balancer or worker sees it: the source of orders and the receiver of reports. */
 export class Parent extends EventEmitter<ParentEvents> {
   readonly #self = new SelfMeasurement(HEARTBEAT_MS)
+  readonly #memory = new RestingMemory()
 
   #counts: () => RequestCounts = () => ({ inFlight: 0, streaming: 0, waiting: 0, upgraded: 0, requests: 0 })
 
@@ -84,7 +86,9 @@ export class Parent extends EventEmitter<ParentEvents> {
       const leases = this.#leases()
         .slice(0, MAX_LEASES_TOLD)
         .map(name => name.slice(0, MAX_NAME_TOLD))
-      this.report({ type: 'heartbeat', vitals: { ...this.#self.take(this.#counts()), leases } })
+      const vitals = this.#self.take(this.#counts())
+      this.report({ type: 'heartbeat', vitals: { ...vitals, leases } })
+      this.#memory.look(vitals.requestsPerSecond)
     }
     setInterval(heartbeat, HEARTBEAT_MS).unref()
   }

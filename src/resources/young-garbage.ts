@@ -19,6 +19,11 @@ export function buffersPassed(bytes: number): void {
   passed += bytes
   if (passed < EVERY_BYTES) return
   passed = 0
+  collectYoung()
+}
+
+/** Collects objects that have not lived long. */
+export function collectYoung(): void {
   collect ??= exposeCollector()
   collect({ type: 'minor' })
 }

@@ -5,6 +5,7 @@ import { exit, exitCodes } from './process/exit.js'
 import { createLog } from './process/log.js'
 import { parseOrder, sendReport, type StoreOrder } from './ipc/messages.js'
 import { ObjectStore } from './object-store/object-store.js'
+import { giveMemoryBack } from './resources/resting-memory.js'
 
 /** Every worker may have as many requests in flight as a balancer allows, and all of them may be uploads. */
 const MAX_CONNECTIONS = 8_192
@@ -17,6 +18,7 @@ export async function runStore(): Promise<void> {
   process.title = 'outpost store'
   // The parent reads this output. After its exit, printing must not end this process.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  giveMemoryBack()
   const { order, handle } = await startOrder()
   const log = createLog('store', order.logLevel)
   const { directory, socketPath, accessKey, secretKey, region, minFreeBytes } = order

@@ -88,7 +88,7 @@ export class Parent extends EventEmitter<ParentEvents> {
         .map(name => name.slice(0, MAX_NAME_TOLD))
       const vitals = this.#self.take(this.#counts())
       this.report({ type: 'heartbeat', vitals: { ...vitals, leases } })
-      this.#memory.look(vitals.requestsPerSecond)
+      this.#memory.look(vitals.loopUse)
     }
     setInterval(heartbeat, HEARTBEAT_MS).unref()
   }

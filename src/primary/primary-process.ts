@@ -1,6 +1,7 @@
 import { fileURLToPath } from 'node:url'
 import { readConfig, type ConfigFault } from '../config/config.js'
 import { exit, exitCodes, exitLike, type ExitCode } from '../process/exit.js'
+import { giveMemoryBack } from '../resources/resting-memory.js'
 import { startInstance, type Instance, type InstanceStart } from './instance.js'
 import { SignalRecord } from './signal-record.js'
 import { Launched } from './upgrade/launched.js'
@@ -51,6 +52,7 @@ function begin(title: string): SignalRecord {
   process.title = title
   // The reader of the output may exit (`| head`). Nothing else depends on it, so the instance goes on.
   for (const stream of [process.stdout, process.stderr]) stream.on('error', () => undefined)
+  giveMemoryBack()
   return new SignalRecord()
 }
 

@@ -1,9 +1,9 @@
+import { performance } from 'node:perf_hooks'
 import { collectYoung } from './young-garbage.js'
 
-/** A second with as many requests grows the space for young objects. */
-const BUSY_PER_SECOND = 200
-/** A second with fewer requests does not keep a process from rest. */
-const QUIET_PER_SECOND = 20
+/** Shares of a second in which the event loop was busy. */
+const BUSY = 0.3
+const QUIET = 0.1
 /** V8 shrinks its space for young objects if little was allocated in the last seconds. */
 const QUIET_SECONDS = 5
 
@@ -13,17 +13,29 @@ const QUIET_SECONDS = 5
  * lets Node 24 and later shrink that space to 1 MiB.
  */
 export class RestingMemory {
-  #wasBusy = false
+  /** To load its modules, a process has been busy. */
+  #wasBusy = true
   #quietSeconds = 0
 
   constructor(private readonly collect: () => void = collectYoung) {}
 
-  /** To be called each second. */
-  look(requestsPerSecond: number): void {
-    this.#wasBusy ||= requestsPerSecond >= BUSY_PER_SECOND
-    this.#quietSeconds = requestsPerSecond < QUIET_PER_SECOND ? this.#quietSeconds + 1 : 0
+  /** To be called each second. @param loopUse the share of that second in which the event loop was busy */
+  look(loopUse: number): void {
+    this.#wasBusy ||= loopUse >= BUSY
+    this.#quietSeconds = loopUse < QUIET ? this.#quietSeconds + 1 : 0
     if (!this.#wasBusy || this.#quietSeconds < QUIET_SECONDS) return
     this.#wasBusy = false
     this.collect()
   }
+}
+
+/** For a process that does not measure itself. */
+export function giveMemoryBack(): void {
+  const memory = new RestingMemory()
+  let before = performance.eventLoopUtilization()
+  const look = (): void => {
+    memory.look(performance.eventLoopUtilization(before).utilization)
+    before = performance.eventLoopUtilization()
+  }
+  setInterval(look, 1_000).unref()
 }

@@ -69,15 +69,16 @@ export function answerProblem(
 }
 
 /**
- * Ends an answer with its last piece. If the connection ends with it while the client still sends its request, what comes
- * is read and dropped for a moment first: see LINGER_MS.
+ * Ends an answer with its last piece, which is sent at once. If the connection ends with it while the client still sends its
+ * request, what comes is read and dropped for a moment first: see LINGER_MS.
  */
 export function endAnswer(response: ServerResponse, last?: Buffer | string, encoding: BufferEncoding = 'utf8'): void {
   if (response.shouldKeepAlive || response.req.complete) {
     response.end(last, encoding)
     return
   }
-  if (last !== undefined) response.write(last, encoding)
+  if (last === undefined) response.flushHeaders()
+  else response.write(last, encoding)
   const linger = setTimeout(() => response.end(), LINGER_MS)
   response.once('close', () => clearTimeout(linger))
   response.req.once('end', () => response.end()).resume()

@@ -24,7 +24,7 @@ export interface DeliveryEvents {
 export class AnswerDelivery {
   #over = false
   #begun = false
-  /** The client's connection ends with this answer. */
+  /** The client's connection ends with this answer, because the client waits for "100 Continue" and will not get it. */
   isLast = false
 
   constructor(
@@ -73,12 +73,11 @@ export class AnswerDelivery {
     }
     const body = forwarded.opensSession ? namedAnswer(answer, received, text => forwarded.nameSession(text)) : received
     if (!this.#begin(answer)) return
-    const { response } = forwarded
     if (answer.rawTrailers.length > 0) passTrailers(answer, forwarded)
-    if (body === null) endAnswer(response)
+    if (body === null) this.#end()
     // Node sends a string in one piece with the headers, which costs less than a gathered write.
-    else if (body.length <= JOINED_BYTES) endAnswer(response, body.toString('latin1'), 'latin1')
-    else endAnswer(response, body)
+    else if (body.length <= JOINED_BYTES) this.#end(body.toString('latin1'), 'latin1')
+    else this.#end(body)
     this.#delivered()
   }
 
@@ -131,6 +130,7 @@ export class AnswerDelivery {
     }
     streamAnswer(answer, this.forwarded, passed?.length ?? 0, {
       passed: bytes => this.events.bytesPassed(bytes),
+      end: last => this.#end(last),
       sent: () => this.#delivered(),
       closed: () => {
         if (this.#over) return
@@ -138,6 +138,13 @@ export class AnswerDelivery {
         this.events.answerBroken()
       },
     })
+  }
+
+  /** A client that waits for "100 Continue" sends nothing, so what it sends need not be read before its connection ends. */
+  #end(last?: Buffer | string, encoding?: BufferEncoding): void {
+    const { request, response } = this.forwarded
+    if (this.isLast && request.readableLength === 0) response.end(last, encoding ?? 'utf8')
+    else endAnswer(response, last, encoding)
   }
 
   /** Does not wait for the events that follow: the response may close before them, which would look like an abort. */

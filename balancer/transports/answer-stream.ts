@@ -1,5 +1,4 @@
 import type { ServerResponse } from 'node:http'
-import { endAnswer } from '../errors.js'
 import type { Answer } from './answer.js'
 import { passTrailers } from './trailers.js'
 import type { ForwardedRequest } from './transport.js'
@@ -21,6 +20,8 @@ export function unpassedOf(response: ServerResponse | undefined): number {
 export interface AnswerStreamEvents {
   /** A piece of the body was passed on. */
   passed(bytes: number): void
+  /** The answer has to be ended, with its last piece if that has not been passed on. */
+  end(last?: Buffer): void
   /** The last of the answer was given to the client's connection. */
   sent(): void
   /** No more of it will come. Without `sent` before, it broke off. */
@@ -52,7 +53,7 @@ export function streamAnswer(
     }
     // Sends the last piece and the end in one write.
     isEnded = true
-    endAnswer(response, chunk)
+    events.end(chunk)
     events.sent()
   })
   response.on('drain', onDrain)
@@ -60,7 +61,7 @@ export function streamAnswer(
     response.off('drain', onDrain)
     if (!isEnded) {
       if (answer.rawTrailers.length > 0 && !response.writableEnded) passTrailers(answer, forwarded)
-      if (!response.writableEnded) endAnswer(response)
+      if (!response.writableEnded) events.end()
     }
     events.sent()
   })

@@ -16,6 +16,7 @@ void t.test('the bytes of an answer that wait for its client are counted', t => 
   )
   streamAnswer(answer, { request, response } as ForwardedRequest, 0, {
     passed: () => undefined,
+    end: () => undefined,
     sent: () => undefined,
     closed: () => undefined,
   })

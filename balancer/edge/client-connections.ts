@@ -3,6 +3,7 @@ import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { Socket } from 'node:net'
 import type { ClientIdentity } from '../contract/client-envelope.js'
 import { LITTLE } from '../contract/dynamic-threshold.js'
+import { UnreadBodies } from '../contract/unread-bodies.js'
 import { answerProblemOnSocket } from '../errors.js'
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { ClientLedger } from '../ledger/client-ledger.js'
@@ -49,6 +50,7 @@ export class ClientConnections {
   readonly #closeNodesIdle: () => void
   readonly #trusted: TrustedProxies
   readonly #carried = new CarriedConnections()
+  readonly #unread = new UnreadBodies()
   #refused = 0
   #adopting = false
   #noticedFullAt = -Infinity
@@ -279,6 +281,7 @@ export class ClientConnections {
     for (const each of release) each()
     // Node takes a connection that has sent nothing for one that is busy with its first request.
     for (const socket of this.#clients.keys()) if (socket.bytesRead === 0) socket.destroy()
+    for (const socket of this.#unread.leftIn(this.#clients.keys(), performance.now())) socket.destroy()
   }
 
   async #allGone(): Promise<void> {

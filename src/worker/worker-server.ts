@@ -11,11 +11,11 @@ import { announceConnection } from './connection-event.js'
 import { showServer, edgeToTell } from './shown-server.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
+import { EarlyAnswers } from './early-answers.js'
 import { PacedReads } from './paced-reads.js'
 import { RequestCount } from './request-count.js'
 import { TrunkListener } from './trunk-listener.js'
 import { lengthCheck } from './unfinished-answer.js'
-import { leaveTheEndToTheBalancer } from './unread-body.js'
 import { refuseUnknown } from './unknown-sender.js'
 import { answerProbe, answerProbeUnseen } from './unseen-probes.js'
 
@@ -54,6 +54,7 @@ export class WorkerServer {
   readonly #prepared = new WeakSet<Server>()
   readonly #trunks: TrunkListener
   readonly #pacedReads = new PacedReads()
+  readonly #early = new EarlyAnswers()
 
   constructor(
     private server: Server,
@@ -178,12 +179,17 @@ export class WorkerServer {
     const deadline = performance.now() + deadlineMs
     this.#trunks.retire()
     for (;;) {
-      this.server.closeIdleConnections()
+      this.#closeIdle()
       this.count.closeLeftUpgrades()
       if ((await this.#connections()) === 0) return
       if (performance.now() >= deadline) return this.server.closeAllConnections()
       await sleep(IDLE_CHECK_MS)
     }
+  }
+
+  #closeIdle(): void {
+    this.server.closeIdleConnections()
+    this.#early.closeUnread()
   }
 
   #connections(): Promise<number> {
@@ -194,8 +200,8 @@ export class WorkerServer {
   async stop(deadlineMs: number): Promise<void> {
     const closed = new Promise<void>(resolve => this.server.close(() => resolve()))
     this.#trunks.retire()
-    this.server.closeIdleConnections()
-    const idle = setInterval(() => this.server.closeIdleConnections(), IDLE_CHECK_MS)
+    this.#closeIdle()
+    const idle = setInterval(() => this.#closeIdle(), IDLE_CHECK_MS)
     const cut = setTimeout(() => this.server.closeAllConnections(), deadlineMs)
     let givenUp: NodeJS.Timeout | undefined
     const late = new Promise<void>(resolve => (givenUp = setTimeout(resolve, deadlineMs + IDLE_CHECK_MS)))
@@ -231,7 +237,7 @@ export class WorkerServer {
         identify(request, client, this.options.publicPort)
         if (client !== PROBE) this.#countArrival(second)
         if (event === 'upgrade') this.#pacedReads.pace(second as Duplex, client.address)
-        if (event === 'request') leaveTheEndToTheBalancer(request, second as ServerResponse)
+        if (event === 'request') this.#early.watch(request, second as ServerResponse)
       }
       if (server !== this.server) return this.server.emit(event, ...args)
       const owned = door.owns(request)

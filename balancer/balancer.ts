@@ -208,6 +208,14 @@ export class Balancer {
     for (const target of this.#pool.targets()) target.endLongLived()
   }
 
+  /**
+   * Closes connections whose request has its answer, and whose body has not been read on for two seconds. Has to be called
+   * again and again.
+   */
+  closeUnread(): void {
+    this.#listener.closeUnread()
+  }
+
   /** Accepts no new connections by itself. Those that are open are served as before. */
   stopListening(): void {
     this.#listener.stopListening()

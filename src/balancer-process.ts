@@ -86,7 +86,10 @@ export async function runBalancer(): Promise<void> {
 export async function untilClientsHaveGone(balancer: Balancer, patienceMs = Infinity): Promise<void> {
   const deadline = performance.now() + patienceMs
   balancer.closeAfterAnswers()
-  while (balancer.connections > 0 && performance.now() < deadline) await sleep(CONNECTIONS_CHECK_MS)
+  while (balancer.connections > 0 && performance.now() < deadline) {
+    balancer.closeUnread()
+    await sleep(CONNECTIONS_CHECK_MS)
+  }
 }
 
 /** A balancer with the settings of this instance. It reports the states of its targets to the primary. */

@@ -153,12 +153,15 @@ export class ClientConnections {
     const cut = setTimeout(() => {
       for (const socket of this.#clients.keys()) socket.destroy()
     }, deadlineMs)
-    await Promise.race([
-      this.#allGone(),
-      new Promise(resolve => setTimeout(resolve, deadlineMs + IDLE_CHECK_MS).unref()),
-    ])
+    const late = new Promise(resolve => setTimeout(resolve, deadlineMs + IDLE_CHECK_MS).unref())
+    await Promise.race([this.#allGone(), late])
     clearInterval(idle)
     clearTimeout(cut)
+  }
+
+  /** Closes those whose request has its answer, and whose body nobody reads. */
+  closeUnread(): void {
+    for (const socket of this.#unread.leftIn(this.#clients.keys(), performance.now())) socket.destroy()
   }
 
   #arrived(socket: Socket): void {
@@ -281,7 +284,7 @@ export class ClientConnections {
     for (const each of release) each()
     // Node takes a connection that has sent nothing for one that is busy with its first request.
     for (const socket of this.#clients.keys()) if (socket.bytesRead === 0) socket.destroy()
-    for (const socket of this.#unread.leftIn(this.#clients.keys(), performance.now())) socket.destroy()
+    this.closeUnread()
   }
 
   async #allGone(): Promise<void> {

@@ -102,6 +102,10 @@ export class Listener {
     })
   }
 
+  closeUnread(): void {
+    this.#connections.closeUnread()
+  }
+
   /** Node's own `close` of an HTTP server would close idle connections as well. */
   stopListening(): void {
     if (this.#server.listening) net.Server.prototype.close.call(this.#server)

@@ -448,3 +448,23 @@ void t.test('a local app that answers within its call can be overloaded', async 
   t.equal(app.calls.length, statuses.filter(status => status === 200).length)
   await running.quiet(clients.length)
 })
+
+void t.test('connections with bodies that a local app leaves unread are closed', async t => {
+  const app = new FakeApp((request, response) => {
+    request.once('readable', () => {
+      request.read(1)
+      response.end('answered')
+    })
+  })
+  const running = await withLocal(t, app)
+  const { balancer } = running
+  const client = await running.connect()
+  const body = Buffer.alloc(1_000_000)
+  client.write(requestBytes('POST /', [`Content-Length: ${body.length}`])).write(body)
+  t.match(await client.response(), { status: 200 })
+  t.equal(balancer.connections, 1)
+  await until(() => {
+    balancer.closeUnread()
+    return balancer.connections === 0
+  }, 'the end of the connection')
+})

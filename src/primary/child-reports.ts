@@ -117,7 +117,9 @@ export class ChildReports implements ChildObserver {
       case 'quiet':
         return traffic.noteQuiet(child, report.pausedUntil)
       case 'target-out':
-        return log.targetOut(report)
+        // In a stop the workers of mesh mode see each other end.
+        if (child.state !== 'stopping') log.targetOut(report)
+        return
       case 'hint':
         return log.hint(report.message)
       case 'security':

@@ -15,10 +15,11 @@ async function endedBy(t: Test, cluster: Cluster, signal: 'SIGTERM' | 'SIGINT'):
   })
 }
 
-void t.test('an instance starts, is alone on its folder, and leaves nothing but its data', async whole => {
-  const cluster = await Cluster.start(whole, { WORKERS: '2' })
+void t.test('an instance starts, is alone on its folder, and leaves nothing but its data', async t => {
+  const whole = t
+  const cluster = await Cluster.start(t, { WORKERS: '2' })
 
-  await whole.test('one command starts all processes and prints one summary', async t => {
+  await t.test('one command starts all processes and prints one summary', async t => {
     const summary = cluster.lines.slice(cluster.lines.findIndex(line => line.startsWith('Outpost is ready')))
     t.match(summary, [
       /^Outpost is ready \(pid \d+, \d+ ms\)$/,
@@ -40,7 +41,7 @@ void t.test('an instance starts, is alone on its folder, and leaves nothing but 
     t.equal(cluster.pids('redis').length, 1)
   })
 
-  await whole.test('a second start on a DATA_DIR in use is refused, and the first keeps serving', async t => {
+  await t.test('a second start on a DATA_DIR in use is refused, and the first keeps serving', async t => {
     const before = cluster.supervision()
     // The end of this test must not end the first one as well.
     const second = Cluster.spawn(whole, { DATA_DIR: cluster.dataDir })
@@ -52,7 +53,7 @@ void t.test('an instance starts, is alone on its folder, and leaves nothing but 
     t.match(await ask(cluster.url, '/health'), { status: 200 })
   })
 
-  await endedBy(whole, cluster, 'SIGTERM')
+  await endedBy(t, cluster, 'SIGTERM')
 })
 
 void t.test('several balancers share the connections evenly', async t => {

@@ -24,7 +24,8 @@ void t.test('another version takes over without a refused or lost request, with 
 })
 
 void t.test('one instance is upgraded several times, in default mode', async t => {
-  const cluster = await clusterOf(t, { SHUTDOWN_TIMEOUT_MS: '300000' })
+  // Each version takes over the data of a Redis as well.
+  const cluster = await clusterOf(t, { SHUTDOWN_TIMEOUT_MS: '300000', EMBED: 'redis' })
 
   await t.test('another version takes over without a refused or lost request', t =>
     losslessUpgrades(t, cluster, ['9.0.0']),

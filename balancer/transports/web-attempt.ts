@@ -4,6 +4,7 @@ import { AnswerDelivery, type DeliveryEvents } from './answer-delivery.js'
 import { requestHeaders, type ForwardingOptions } from './forwarded-headers.js'
 import { frameInChunks, isChunked, restoreLength, sendBody } from './outgoing-body.js'
 import { passInterim } from './interim-answer.js'
+import { sendRest } from './late-body.js'
 import type { Attempt, ForwardedRequest } from './transport.js'
 
 /** The connection to a target as an attempt needs it. */
@@ -181,11 +182,8 @@ export class WebAttempt implements Attempt, DeliveryEvents {
     this.#settled = true
     const { request, body } = this.forwarded
     this.forwarded.answerComplete()
-    if (body.kind !== 'stream' || request.readableEnded) return
-    // The target answered before the whole body arrived and wants no more of it. The client may still be sending.
-    request.unpipe()
-    request.resume()
-    this.#outgoing?.destroy()
+    if (body.kind === 'stream' && !request.readableEnded && this.#outgoing !== undefined)
+      sendRest(request, this.#outgoing)
   }
 }
 

@@ -1,0 +1,40 @@
+import type { ClientRequest, IncomingMessage } from 'node:http'
+
+/** A target that takes none of a body between two looks wants no more of it. */
+const LOOK_MS = 1_000
+
+/**
+ * Goes on with a body whose target has answered before all of it arrived. An app may accept an upload first and read it then;
+ * under node it gets the whole body. If the target takes no more, the rest is read and dropped, so that the client can send
+ * its next request.
+ *
+ * Before version 26, Node no longer tells such a request when its connection has drained, so nothing can be piped to it. A
+ * request that has its answer does not hear of the end of its client's connection, either.
+ */
+export function sendRest(request: IncomingMessage, outgoing: ClientRequest): void {
+  const { socket: from } = request
+  const { socket: to } = outgoing
+  let looks = 0
+  const look = setInterval(() => {
+    looks = request.isPaused() ? looks + 1 : 0
+    if (looks > 1) outgoing.destroy()
+  }, LOOK_MS)
+  const onDrain = (): void => {
+    looks = 0
+    request.resume()
+  }
+  const onLeft = (): void => void outgoing.destroy()
+  const pass = (piece: Buffer): void => {
+    if (!outgoing.write(piece)) request.pause()
+  }
+  const end = (): void => {
+    clearInterval(look)
+    from.off('close', onLeft)
+    to?.off('drain', onDrain)
+    request.off('data', pass).resume()
+  }
+  from.once('close', onLeft)
+  to?.on('drain', onDrain)
+  outgoing.once('finish', end).once('close', end)
+  request.unpipe().on('data', pass).resume()
+}

@@ -1,4 +1,5 @@
 import type { Test } from 'tap'
+import { ControlClient } from '#src/control/client.js'
 import { Load, type LoadReport } from './client.js'
 import { Cluster } from './cluster.js'
 import { until } from './deadline.js'
@@ -32,7 +33,40 @@ export class PoisonedCluster {
     return this.cluster.lines.filter(line => pattern.test(line)).length
   }
 
+  /** Waits until all places are filled. */
+  isWhole(): Promise<number[]> {
+    return this.cluster.has('worker', WORKERS)
+  }
+
+  /** Kills all workers, and waits until the next ones serve. */
+  async killAll(): Promise<void> {
+    // Workers that exit within their first second look like a crash loop, and are replaced later and later.
+    await until(() => this.#haveServedFor(1_000), 'workers that have served for a second')
+    const before = this.cluster.pids('worker')
+    for (const pid of before) process.kill(pid, 'SIGKILL')
+    await this.cluster.has('worker', WORKERS, before)
+    const served = this.load.answered
+    await until(() => this.load.answered > served + 50, 'the next workers to serve')
+  }
+
+  /** Ends the load, none of which may have been lost. */
+  async lossless(t: Test): Promise<LoadReport> {
+    const report = await this.load.stop()
+    t.strictSame(
+      report.failures.map(({ message }) => message),
+      [],
+    )
+    t.strictSame(new Set(report.answers.map(({ status }) => status)), new Set([200]))
+    return report
+  }
+
   report(t: Test, { answers, failures }: LoadReport, ended: number): void {
     t.comment(`${answers.length} requests, ${failures.length} lost, ${ended} workers ended`)
+  }
+
+  async #haveServedFor(ms: number): Promise<boolean> {
+    const { processes } = await (await ControlClient.of(this.cluster.dataDir)).status()
+    const workers = processes.filter(({ role }) => role === 'worker')
+    return workers.length === WORKERS && workers.every(({ servedMs }) => servedMs > ms)
   }
 }

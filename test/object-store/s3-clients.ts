@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { readFile, stat, writeFile } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { promisify } from 'node:util'
 import { Client } from 'minio'
@@ -13,6 +13,10 @@ interface S3Client {
   removeBucket(bucket: string): Promise<unknown>
   buckets(): Promise<string[]>
   put(bucket: string, key: string, file: string): Promise<unknown>
+  /** Puts all files of a folder, each with the prefix and its name for a key. */
+  putAll(bucket: string, prefix: string, folder: string): Promise<unknown>
+  /** Gets all objects with that prefix into a folder, each as a file of the rest of its key. */
+  getAll(bucket: string, prefix: string, folder: string): Promise<unknown>
   /** Rejects when there is no such object. */
   get(bucket: string, key: string): Promise<Buffer>
   copy(bucket: string, from: string, to: string): Promise<unknown>
@@ -72,6 +76,14 @@ function minioClient(client: Client, directory: string): S3Client {
     removeBucket: bucket => client.removeBucket(bucket),
     buckets: async () => (await client.listBuckets()).map(bucket => bucket.name),
     put: (bucket, key, file) => client.fPutObject(bucket, key, file),
+    putAll: async (bucket, prefix, folder) => {
+      for (const name of await readdir(folder)) await client.fPutObject(bucket, prefix + name, join(folder, name))
+    },
+    getAll: async (bucket, prefix, folder) => {
+      for (const key of await list(bucket, prefix, true)) {
+        await client.fGetObject(bucket, key, join(folder, key.slice(prefix.length)))
+      }
+    },
     get: async (bucket, key) => {
       const file = join(directory, 'got')
       await client.fGetObject(bucket, key, file)
@@ -104,6 +116,8 @@ const s3cmd: S3ClientKind = {
       removeBucket: bucket => call('rb', `s3://${bucket}`),
       buckets: async () => [...(await call('ls')).matchAll(/s3:\/\/(\S+)/g)].map(match => match[1] ?? ''),
       put: (bucket, key, file) => call('put', file, `s3://${bucket}/${key}`),
+      putAll: (bucket, prefix, folder) => call('put', '--recursive', `${folder}/`, `s3://${bucket}/${prefix}`),
+      getAll: (bucket, prefix, folder) => call('get', '--recursive', `s3://${bucket}/${prefix}`, `${folder}/`),
       get: async (bucket, key) => {
         const file = join(directory, 'got')
         await call('get', '--force', `s3://${bucket}/${key}`, file)
@@ -141,6 +155,8 @@ const rclone: S3ClientKind = {
       removeBucket: bucket => call('rmdir', `s3:${bucket}`),
       buckets: async () => [...(await call('lsd', 's3:')).matchAll(/(\S+)\n/g)].map(match => match[1] ?? ''),
       put: (bucket, key, file) => call('copyto', file, `s3:${bucket}/${key}`),
+      putAll: (bucket, prefix, folder) => call('copy', folder, `s3:${bucket}/${prefix}`),
+      getAll: (bucket, prefix, folder) => call('copy', `s3:${bucket}/${prefix}`, folder),
       get: async (bucket, key) => {
         const file = join(directory, 'got')
         await writeFile(file, '')
@@ -152,7 +168,9 @@ const rclone: S3ClientKind = {
       list: (bucket, prefix) => list(bucket, prefix, '--recursive', '--files-only'),
       level: (bucket, prefix) => list(bucket, prefix),
       remove: async (bucket, keys) => {
-        for (const key of keys) await call('deletefile', `s3:${bucket}/${key}`)
+        const names = join(directory, 'names')
+        await writeFile(names, keys.join('\n'))
+        await call('delete', '--files-from-raw', names, `s3:${bucket}`)
       },
     }
   },

@@ -1,5 +1,6 @@
 import { existsSync } from 'node:fs'
-import { chromium, type Browser, type BrowserContextOptions, type Page } from 'playwright-core'
+import { chromium, type Browser, type BrowserContext, type BrowserContextOptions, type Page } from 'playwright-core'
+import type { Credentials } from './client.js'
 import type { Harness } from './harness.js'
 
 const EXECUTABLE = '/usr/bin/chromium'
@@ -24,6 +25,11 @@ export async function openBrowser(t: Harness): Promise<Browser> {
   return browser
 }
 
+/** Windows that visitors have left. A new one costs the browser a process. */
+const left = new WeakMap<Browser, Page[]>()
+/** Contexts with options of their own. */
+const special = new WeakSet<BrowserContext>()
+
 /** The page at `/` in a window of its own, and the errors that the browser reported. */
 export class Visitor {
   readonly complaints: string[] = []
@@ -37,11 +43,32 @@ export class Visitor {
   }
 
   /** Opens the page and waits until its live connection is open. */
-  static async open(browser: Browser, url: string, options: BrowserContextOptions = {}): Promise<Visitor> {
-    const visitor = new Visitor(await (await browser.newContext(options)).newPage())
+  static async open(browser: Browser, url: string, options?: BrowserContextOptions): Promise<Visitor> {
+    const known = options === undefined ? left.get(browser)?.pop() : undefined
+    const visitor = new Visitor(known ?? (await (await browser.newContext(options)).newPage()))
+    if (options !== undefined) special.add(visitor.page.context())
     await visitor.page.goto(url)
     await visitor.page.waitForSelector('#live[data-state=on]')
     return visitor
+  }
+
+  /** Closes what is open, so that nothing shows what later tests say. The next visitors are as new to the server. */
+  static async allLeave(browser: Browser): Promise<void> {
+    const pages: Page[] = []
+    for (const context of browser.contexts()) {
+      if (special.has(context)) {
+        await context.close()
+        continue
+      }
+      await context.clearCookies()
+      for (const page of context.pages()) {
+        page.removeAllListeners()
+        if (page.url() !== 'about:blank') await page.evaluate('localStorage.clear()')
+        await page.goto('about:blank')
+        pages.push(page)
+      }
+    }
+    left.set(browser, pages)
   }
 
   /** The worker that its live connection is at. */
@@ -56,6 +83,14 @@ export class Visitor {
     await page.fill('#password', password)
     await page.click('#register')
     await page.waitForSelector(`#name:text-is("${username}")`)
+  }
+
+  /** Signs in through the page's form. */
+  async signIn({ username, password }: Credentials): Promise<void> {
+    await this.page.fill('#username', username)
+    await this.page.fill('#password', password)
+    await this.page.click('#sign-in button[type=submit]')
+    await this.told('account', 'Signed in')
   }
 
   async say(text: string): Promise<void> {

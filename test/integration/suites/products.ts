@@ -49,8 +49,8 @@ export async function productSuite(t: Test, cluster: Cluster, workers: number): 
         if ((price ?? 0) < atLeast) stale.push(`${String(price)} after ${atLeast}`)
       }
     }
-    const readers = Array.from({ length: 6 }, reader)
-    for (let price = 1; price <= 40; price++) {
+    const readers = Array.from({ length: 4 }, reader)
+    for (let price = 1; price <= 20; price++) {
       t.equal((await put('counter', { name: 'n', price })).status, 200)
       written = price
     }

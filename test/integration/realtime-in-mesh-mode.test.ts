@@ -1,6 +1,6 @@
 import t from 'tap'
 import { Cluster } from '../helpers/cluster.js'
-import { MAX_WEBSOCKETS_PER_CLIENT, realtimeBadInputSuite } from './suites/realtime-bad-input.js'
+import { FEW, realtimeBadInputSuite } from './suites/realtime-bad-input.js'
 import { realtimeSuite } from './suites/realtime.js'
 
 const WORKERS = 2
@@ -11,7 +11,7 @@ const cluster = await Cluster.start(t, {
   BALANCERS: '0',
   WORKERS: String(WORKERS),
   UPSTREAM_TIMEOUT_MS,
-  MAX_WEBSOCKETS_PER_CLIENT: String(MAX_WEBSOCKETS_PER_CLIENT),
+  MAX_WEBSOCKETS_PER_CLIENT: String(FEW.limit),
 })
 
 void t.test('bad realtime messages end their own connection only in mesh mode', t => realtimeBadInputSuite(t, cluster))

@@ -2,6 +2,7 @@ import t, { type Test } from 'tap'
 import { ask, bearer, Load, member, signIn, type Answer, type LoadReport } from '../helpers/client.js'
 import { Cluster } from '../helpers/cluster.js'
 import { until } from '../helpers/deadline.js'
+import { allServe, plainApp } from '../helpers/plain-app.js'
 import { isAlive } from '../helpers/processes.js'
 
 void t.test('an instance with a balancer heals', async t => {
@@ -67,20 +68,20 @@ void t.test('an instance with a balancer heals', async t => {
 })
 
 void t.test('an instance in mesh mode heals', async t => {
-  const cluster = await Cluster.start(t, { BALANCERS: '0', RATE_LIMIT_MAX: '0' })
+  const cluster = await Cluster.start(t, { ...plainApp, BALANCERS: '0' })
   const { url } = cluster
 
   await t.test('a killed worker breaks its own connections only', async t => {
     const gone = cluster.kill('worker')
     await until(() => !isAlive(gone), 'its end')
     await cluster.has('worker', 2, [gone])
-    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(url, '/health')))
+    const answers = await Promise.all(Array.from({ length: 30 }, () => ask(url, '/')))
     t.strictSame(outcomesOf(answers), ['200'])
   })
 
   await t.test('a worker that gets SIGTERM is replaced, and no request is lost', async t => {
-    await cluster.workersTakePart(2)
-    const load = new Load(url, '/health', 6)
+    await allServe(cluster)
+    const load = new Load(url, '/', 6)
     await until(() => load.answered > 50, 'some answers')
     const gone = cluster.kill('worker', 'SIGTERM')
     await cluster.has('worker', 2, [gone])
@@ -89,10 +90,10 @@ void t.test('an instance in mesh mode heals', async t => {
 
   await t.test('connections that a hung worker has not accepted go to other workers when it is killed', async t => {
     await cluster.has('worker', 2)
-    await cluster.workersTakePart(2)
+    await allServe(cluster)
     const hung = cluster.kill('worker', 'SIGSTOP')
     let answered = 0
-    const requests = Array.from({ length: 30 }, () => ask(url, '/health').finally(() => (answered += 1)))
+    const requests = Array.from({ length: 30 }, () => ask(url, '/').finally(() => (answered += 1)))
     await until(() => answered >= 15, 'the answers of the others')
     process.kill(hung, 'SIGKILL')
     const answers = await Promise.all(requests)
@@ -101,11 +102,11 @@ void t.test('an instance in mesh mode heals', async t => {
   })
 
   await t.test('connections wait for new workers after all have been killed', async t => {
-    await cluster.workersTakePart(2)
+    await allServe(cluster)
     const before = cluster.pids('worker')
     for (const pid of before) process.kill(pid, 'SIGKILL')
     await until(() => !before.some(isAlive), 'their end')
-    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/health')))
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask(url, '/')))
     t.strictSame(outcomesOf(answers), ['200'])
   })
 

@@ -43,7 +43,7 @@ void t.test('requests at a mesh worker that hangs are answered 502, and the one 
   head.write(requestBytes('HEAD /never?3'))
   await cluster.printed(/waits for ever: \/never\?3/)
 
-  broken(t, await ask(cluster.url, '/hang?a=secret', { timeoutMs: HANG_MS }))
+  broken(t, await ask(cluster.url, '/hang?a=secret&asleep', { timeoutMs: HANG_MS }))
   broken(t, await waiting)
   broken(t, await named)
   const answer = (await head.rest()).toString()
@@ -61,7 +61,7 @@ void t.test('requests at a mesh worker that hangs are answered 502, and the one 
 
 void t.test('a request that hangs a mesh worker later is named if it was alone there', async t => {
   const cluster = await start(t)
-  broken(t, await ask(cluster.url, '/hang-later', { timeoutMs: HANG_MS }))
+  broken(t, await ask(cluster.url, '/hang-later?asleep', { timeoutMs: HANG_MS }))
   await cluster.printed(/"GET \/hang-later ended 1 worker in 1 s"/)
   t.match(await cluster.stop(), { code: 0 })
 })
@@ -70,7 +70,7 @@ void t.test('all requests at a mesh worker are named if it is not known which of
   const cluster = await start(t)
   const waiting = ask(cluster.url, '/never', { timeoutMs: HANG_MS })
   await cluster.printed(/waits for ever/)
-  broken(t, await ask(cluster.url, '/hang-later', { method: 'POST', timeoutMs: HANG_MS }))
+  broken(t, await ask(cluster.url, '/hang-later?asleep', { method: 'POST', timeoutMs: HANG_MS }))
   broken(t, await waiting)
   await cluster.printed(/worker failed while it had GET \/never, POST \/hang-later/)
   t.match(await cluster.stop(), { code: 0 })

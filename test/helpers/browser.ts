@@ -48,8 +48,18 @@ export class Visitor {
     const visitor = new Visitor(known ?? (await (await browser.newContext(options)).newPage()))
     if (options !== undefined) special.add(visitor.page.context())
     await visitor.page.goto(url)
-    await visitor.page.waitForSelector('#live[data-state=on]')
+    await visitor.#isLive()
     return visitor
+  }
+
+  /** Opens the page again, which may be at another worker then. */
+  async reload(): Promise<void> {
+    await this.page.reload()
+    await this.#isLive()
+  }
+
+  async #isLive(): Promise<void> {
+    await this.page.waitForSelector('#live[data-state=on]')
   }
 
   /** Closes what is open, so that nothing shows what later tests say. The next visitors are as new to the server. */

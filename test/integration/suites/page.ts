@@ -15,22 +15,16 @@ const PICTURE = Buffer.from(
 /** The part that depends on the mode: several browsers at several workers. */
 export async function sharedPageSuite(t: Test, cluster: Cluster, browser: Browser): Promise<void> {
   await t.test('two browsers chat over different workers', async t => {
-    const visitors = [await Visitor.open(browser, cluster.url)]
-    const [first] = visitors
-    let other = first!
-    while ((await other.worker()) === (await first!.worker())) {
+    const [first, other] = [await Visitor.open(browser, cluster.url), await Visitor.open(browser, cluster.url)]
+    while ((await other.worker()) === (await first.worker())) {
       await takeTurns(cluster.url)
-      other = await Visitor.open(browser, cluster.url)
-      visitors.push(other)
+      await other.reload()
     }
-    await first!.say('Is anybody there?')
+    await first.say('Is anybody there?')
     await other.hears('Is anybody there?')
     await other.say('Yes, <b>at another worker</b>.')
-    await first!.hears('Yes, <b>at another worker</b>.')
-    t.strictSame(
-      visitors.flatMap(({ complaints }) => complaints),
-      [],
-    )
+    await first.hears('Yes, <b>at another worker</b>.')
+    t.strictSame([...first.complaints, ...other.complaints], [])
   })
 
   await t.test('messages of any kind are shown, and long ones are shortened', async t => {

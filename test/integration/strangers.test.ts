@@ -40,6 +40,9 @@ const apps: Record<string, Stranger> = {
   'removes-listeners.cjs': { paths: ['/', '/again'] },
 }
 
+/** One worker and no balancer, for what depends on the start of a worker alone. */
+const alone = { WORKERS: '1', BALANCERS: '0' }
+
 async function answersOf(url: string, paths: string[]): Promise<Array<[number, string]>> {
   const answers = []
   for (const path of paths) answers.push(await ask(url, path))
@@ -129,19 +132,19 @@ void t.test('an app that knows nothing of PORT is served there, and told', async
 })
 
 void t.test('an app that takes long to listen is waited for, and the log says so after five seconds', async t => {
-  const cluster = await start(t, 'slow.cjs', { WORKERS: '1' })
+  const cluster = await start(t, 'slow.cjs', alone)
   await cluster.printed(/app does not listen on PORT=\d+ yet: /)
   t.match(await ask(cluster.url, '/'), { status: 200, text: 'slow' })
 })
 
 void t.test('START_TIMEOUT_MS ends the wait', async t => {
-  const env = { APP: 'slow.cjs', WORKERS: '1', START_TIMEOUT_MS: '3000' }
+  const env = { APP: 'slow.cjs', ...alone, START_TIMEOUT_MS: '3000' }
   const cluster = Cluster.spawn(t, env, undefined, strangers)
   await cluster.printed(/not ready within 3 s/)
 })
 
 void t.test('NODE_OPTIONS are for the workers, and are found from the folder of the app', async t => {
-  const cluster = await start(t, 'preloaded.cjs', { OUTPOST_NODE_OPTIONS: '--require ./preloaded-first.cjs' })
+  const cluster = await start(t, 'preloaded.cjs', { ...alone, OUTPOST_NODE_OPTIONS: '--require ./preloaded-first.cjs' })
   t.equal((await ask(cluster.url, '/')).text, 'preloaded')
   t.match(await cluster.stop(), { code: 0 })
 })
@@ -150,7 +153,7 @@ for (const hook of ['--require', '--import']) {
   void t.test(`an app that exports is found behind NODE_OPTIONS with ${hook}`, async t => {
     const options = `${hook} ./preloaded-first.cjs`
     for (const name of ['exports-an-app.mjs', 'exports-an-app.cjs']) {
-      const cluster = await start(t, name, { OUTPOST_NODE_OPTIONS: options, WORKERS: '1' })
+      const cluster = await start(t, name, { ...alone, OUTPOST_NODE_OPTIONS: options })
       t.equal((await ask(cluster.url, '/')).text, 'exported', name)
       t.match(await cluster.stop(), { code: 0 })
     }
@@ -159,7 +162,7 @@ for (const hook of ['--require', '--import']) {
 
 void t.test('APP_ENTRY=export serves an export at once, and a later listen takes its place', async t => {
   const DATABASE = join(temporaryFolder(t), 'database')
-  const env = { APP_ENTRY: 'export', WORKERS: '1', BALANCERS: '0', DATABASE }
+  const env = { ...alone, APP_ENTRY: 'export', DATABASE }
   const cluster = await start(t, 'late-listen.cjs', env)
   t.equal((await ask(cluster.url, '/')).text, '{"database":false,"own":false}')
   writeFileSync(DATABASE, '')
@@ -174,12 +177,12 @@ void t.test('APP_ENTRY=export serves the export of an app that listens on anothe
     require('http').createServer(answering('metrics')).listen(0)
     module.exports = answering('exported')`
   writeFileSync(join(folder, 'index.js'), source)
-  const cluster = await start(t, folder, { APP_ENTRY: 'export', WORKERS: '1' })
+  const cluster = await start(t, folder, { ...alone, APP_ENTRY: 'export' })
   t.equal((await ask(cluster.url, '/')).text, 'exported')
 })
 
 void t.test('an app that ends without a listener and without an export is told so at once', async t => {
-  const cluster = Cluster.spawn(t, { APP: 'ends.cjs', WORKERS: '1' }, undefined, strangers)
+  const cluster = Cluster.spawn(t, { APP: 'ends.cjs', ...alone }, undefined, strangers)
   await cluster.printed(/APP=.*ends\.cjs: app ended without a listener, and its default export is no app: \{.*\}/)
 })
 
@@ -193,7 +196,7 @@ void t.test('variables that apps use for themselves do not keep Outpost from sta
     HOST: 'shop.invalid',
     HOME: '',
   }
-  const cluster = await start(t, 'environment.cjs', { ...env, WORKERS: '1' })
+  const cluster = await start(t, 'environment.cjs', { ...env, ...alone })
   t.match(JSON.parse((await ask(cluster.url, '/')).text), { ...env, PORT: String(cluster.port) })
   await cluster.printed(/LOG_LEVEL=verbose is left to the app: Outpost accepts one of .*; OUTPOST_LOG_LEVEL is never/)
   await cluster.printed(/HOST=shop.invalid is left to the app/)
@@ -205,7 +208,7 @@ void t.test('a folder is started as its package.json says', async t => {
   const source = `require('http').createServer((q, r) => r.end(process.argv.slice(2).join())).listen(process.env.PORT)`
   writeFileSync(join(folder, 'www.js'), source)
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: 'node ./www one' } }))
-  const cluster = await start(t, folder, { WORKERS: '1', APP_ARGS: 'two' })
+  const cluster = await start(t, folder, { ...alone, APP_ARGS: 'two' })
   t.equal((await ask(cluster.url, '/')).text, 'one,two')
 })
 
@@ -216,7 +219,7 @@ void t.test('a start script that is not followed is told', async t => {
     `require('http').createServer((q, r) => r.end('ok')).listen(process.env.PORT)`,
   )
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ scripts: { start: 'node --env-file=.env .' } }))
-  const cluster = await start(t, folder, { WORKERS: '1' })
+  const cluster = await start(t, folder, alone)
   await cluster.printed(/"command":"node --env-file=.env .","msg":"start command is not followed/)
 })
 

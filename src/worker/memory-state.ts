@@ -1,5 +1,5 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
-import type { IncomingMessage } from 'node:http'
+import type { IncomingMessage, ServerResponse } from 'node:http'
 import { createRequire } from 'node:module'
 import type { LocalState } from '../ipc/messages.js'
 import type { EarlyHandler } from './worker-server.js'
@@ -15,11 +15,21 @@ interface Marked extends IncomingMessage {
   rateLimit?: { resetTime?: unknown }
 }
 
+/** Limiters that leave nothing on a request, and what all of them say in an answer. */
+const LIMITERS = /\/node_modules\/(?:@[\w.-]+\/)?(?:[\w-]*rate-?limit[\w-]*|throttler)\//
+const LIMITED = /^(?:x-)?ratelimit(?:-limit)?:/im
 /** Stores and adapters that workers share, and clients by which such a store may be the app's own. */
 const SHARED_LIMITS = /\/node_modules\/(?:rate-limit-[\w-]+|redis|@redis|ioredis|memcached|mongodb|pg)\//
 const SHARED_ROOMS = /\/node_modules\/(?:socket\.io-redis|@[\w.-]+\/[\w-]*adapter)\//
 const SOCKET_IO = /\/node_modules\/socket\.io\/dist\/index\.js$/
 const OF_ENGINE = /[?&]EIO=\d/
+
+/** The message of that channel. */
+interface Answered {
+  request: Marked
+  /** The head as it was sent: a framework may write all of it at once. */
+  response: ServerResponse & { _header?: string | null }
+}
 
 /**
  * Notices state that an app keeps in the memory of each worker, where it looks like a fault: by what middleware leaves
@@ -56,21 +66,21 @@ export class MemoryState {
 
   readonly #answered = (message: unknown): void => {
     if (this.#looks >= LOOKS) unsubscribe(ANSWERED, this.#answered)
-    else this.#look((message as { request: Marked }).request)
+    else this.#look((message as Answered).request, (message as Answered).response._header)
   }
 
-  #look(request: Marked): void {
+  #look(request: Marked, head?: string | null): void {
     this.#looks += 1
-    for (const state of this.#found(request)) {
+    for (const state of this.#found(request, head ?? '')) {
       if (this.#told.has(state)) continue
       this.#told.add(state)
       this.tell(state)
     }
   }
 
-  *#found({ sessionStore, rateLimit, url = '' }: Marked): Iterable<LocalState> {
+  *#found({ sessionStore, rateLimit, url = '' }: Marked, head: string): Iterable<LocalState> {
     if (sessionStore?.constructor.name === 'MemoryStore') yield 'sessions'
-    if (rateLimit !== undefined && this.#isInMemory(rateLimit)) yield 'rate limits'
+    if (rateLimit === undefined ? this.#isLimited(head) : this.#isInMemory(rateLimit)) yield 'rate limits'
     if (OF_ENGINE.test(url) && !this.lends() && isLoaded(SOCKET_IO) && !isLoaded(SHARED_ROOMS)) yield 'rooms'
   }
 
@@ -82,6 +92,14 @@ export class MemoryState {
     if (!(resetTime instanceof Date)) return false
     if (this.#resetTimes.has(resetTime)) return true
     this.#resetTimes.add(resetTime)
+    return this.#sharesNoLimits()
+  }
+
+  #isLimited(head: string): boolean {
+    return LIMITED.test(head) && isLoaded(LIMITERS) && this.#sharesNoLimits()
+  }
+
+  #sharesNoLimits(): boolean {
     return !this.lends() && isCommonJs() && !isLoaded(SHARED_LIMITS)
   }
 }

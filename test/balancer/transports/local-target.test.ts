@@ -451,8 +451,8 @@ void t.test('a local app that answers within its call can be overloaded', async 
 
 void t.test('connections with bodies that a local app leaves unread are closed', async t => {
   const app = new FakeApp((request, response) => {
-    request.once('readable', () => {
-      request.read(1)
+    request.once('data', () => {
+      request.pause()
       response.end('answered')
     })
   })

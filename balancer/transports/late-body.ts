@@ -12,6 +12,8 @@ const LOOK_MS = 1_000
  * request that has its answer does not hear of the end of its client's connection, either.
  */
 export function sendRest(request: IncomingMessage, outgoing: ClientRequest): void {
+  // It may have closed with its answer. Then no event follows.
+  if (outgoing.destroyed) return void request.unpipe().resume()
   const { socket: from } = request
   const { socket: to } = outgoing
   let looks = 0

@@ -1,10 +1,7 @@
-import { once } from 'node:events'
-import http, { type IncomingMessage } from 'node:http'
-import { Socket } from 'node:net'
+import type { IncomingMessage } from 'node:http'
 import t, { type Test } from 'tap'
-import { sendRest } from '#balancer/transports/late-body.js'
-import { until, within } from '../../helpers/deadline.js'
-import { FakeTarget, socketPathFor, type TargetHandler } from '../../helpers/fake-target.js'
+import { until } from '../../helpers/deadline.js'
+import { FakeTarget, type TargetHandler } from '../../helpers/fake-target.js'
 import { requestBytes, type RawConnection } from '../../helpers/raw-http.js'
 import { RunningBalancer } from '../../helpers/running-balancer.js'
 
@@ -94,15 +91,4 @@ void t.test('a target that ends in the middle of the rest costs the client nothi
   for (let sent = FIRST; sent < SIZE; sent += 100_000) client.write('x'.repeat(100_000))
   t.equal((await client.write(GET).response()).status, 202)
   await running.quiet(1)
-})
-
-void t.test('the rest is dropped if the target has closed before its answer was passed on', async t => {
-  const outgoing = http.request({ socketPath: socketPathFor(t) }).on('error', () => undefined)
-  await new Promise(resolve => outgoing.once('close', resolve))
-  const request = new http.IncomingMessage(new Socket())
-  request.push(Buffer.alloc(FIRST))
-  sendRest(request, outgoing)
-  request.push(Buffer.alloc(FIRST))
-  request.push(null)
-  await within(once(request, 'end'), 'the end of the request')
 })

@@ -4,13 +4,17 @@ import { collectYoung } from './young-garbage.js'
 /** Shares of a second in which the event loop was busy. */
 const BUSY = 0.3
 const QUIET = 0.1
-/** V8 shrinks its space for young objects if little was allocated in the last seconds. */
-const QUIET_SECONDS = 5
+/**
+ * The quiet seconds after which to collect. V8 shrinks its space for young objects at a collection if little was allocated
+ * since the one before. The first collection ends the account of the load, the second one finds it nearly empty.
+ */
+const FIRST_COLLECTION = 1
+const LAST_COLLECTION = 6
 
 /**
  * Gives memory back once a process that was busy is at rest. By itself V8 keeps its space for young objects as large as it
- * was under load: 16 MiB in a worker, 8 MiB in a balancer. A collection of young objects takes about a millisecond, and
- * lets Node 24 and later shrink that space to 1 MiB.
+ * was under load: 16 MiB in a worker, 8 MiB in a balancer. Two collections of young objects take about a millisecond each,
+ * and let Node 24 and later shrink that space to 1 MiB.
  */
 export class RestingMemory {
   /** To load its modules, a process has been busy. */
@@ -23,9 +27,10 @@ export class RestingMemory {
   look(loopUse: number): void {
     this.#wasBusy ||= loopUse >= BUSY
     this.#quietSeconds = loopUse < QUIET ? this.#quietSeconds + 1 : 0
-    if (!this.#wasBusy || this.#quietSeconds < QUIET_SECONDS) return
-    this.#wasBusy = false
-    this.collect()
+    if (!this.#wasBusy) return
+    const last = this.#quietSeconds >= LAST_COLLECTION
+    if (last) this.#wasBusy = false
+    if (last || this.#quietSeconds === FIRST_COLLECTION) this.collect()
   }
 }
 

@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import type { Target } from '../targets/target.js'
-import { BodyProgress, type BodyState } from './body-progress.js'
+import { BodyProgress, type BodyState } from '../transports/body-progress.js'
 import type { Deadlines } from './deadlines.js'
 import type { Dispatcher, Supervised } from './dispatcher.js'
 

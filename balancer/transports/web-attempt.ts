@@ -1,6 +1,7 @@
 import type { ClientRequest, IncomingMessage, OutgoingHttpHeaders } from 'node:http'
 import type { Socket } from 'node:net'
 import { AnswerDelivery, type DeliveryEvents } from './answer-delivery.js'
+import type { BodyProgressOptions } from './body-progress.js'
 import { requestHeaders, type ForwardingOptions } from './forwarded-headers.js'
 import { frameInChunks, isChunked, restoreLength, sendBody } from './outgoing-body.js'
 import { passInterim } from './interim-answer.js'
@@ -9,7 +10,7 @@ import type { Attempt, ForwardedRequest } from './transport.js'
 
 /** The connection to a target as an attempt needs it. */
 export interface UpstreamLink {
-  readonly options: ForwardingOptions
+  readonly options: ForwardingOptions & BodyProgressOptions
   connectFailed(error: Error): void
   /** A piece of a streamed body was passed on, in either direction. */
   bytesPassed(bytes: number): void
@@ -183,7 +184,7 @@ export class WebAttempt implements Attempt, DeliveryEvents {
     const { request, body } = this.forwarded
     this.forwarded.answerComplete()
     if (body.kind === 'stream' && !request.readableEnded && this.#outgoing !== undefined)
-      sendRest(request, this.#outgoing)
+      sendRest(request, this.#outgoing, this.upstream.options)
   }
 }
 

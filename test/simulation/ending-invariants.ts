@@ -63,11 +63,12 @@ export class EndingInvariants {
     const { now, desired } = this.world
     const balancersEnd = !this.world.children().every(each => each.isGoneOr('worker'))
     for (const child of this.world.children()) {
-      const { name, spec, state } = child
+      const { name, spec, state, drainingSince } = child
       for (const [what, due] of this.#deadlinesOf(child)) {
         ensure(now < due, `${name} is ${state}, and its ${what} is overdue`)
         ensure(wakeUp <= due, `${name} is ${state}, and no pass is asked for at its ${what}`)
       }
+      ensure(state !== 'crashed' || drainingSince !== undefined, `${name} has crashed and is not told to drain`)
       if (desired.shutdown === undefined) {
         ensure(state !== 'draining' || !child.observe(now).drained, `${name} has drained and is not stopped`)
       } else if (state !== 'exited') {

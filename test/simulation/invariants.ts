@@ -63,6 +63,7 @@ export class Invariants {
   checkAtRest(wakeUp: number): void {
     this.#endings.checkAtRest(wakeUp)
     this.#rollout.checkAtRest()
+    this.#restarts.checkAtRest(wakeUp, this.#rollout.generation)
     this.#releases.checkAtRest()
   }
 

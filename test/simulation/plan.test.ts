@@ -238,6 +238,66 @@ const mutants: Array<[fault: string, broken: RegExp, mutation: Mutation]> = [
     { file: 'pass.ts', text: 'if (this.#nextDue < Infinity) this.act', instead: 'if (this.#nextDue < 0) this.act' },
   ],
   [
+    'leaves a place empty after one early exit, as in a crash loop',
+    /said to be in a crash loop/,
+    { file: 'restart-policy.ts', text: 'parkAfter: 10', instead: 'parkAfter: 1' },
+  ],
+  [
+    'sets no bound to the wait after early exits',
+    /stays empty for|is empty/,
+    {
+      file: 'restart-policy.ts',
+      text: 'Math.min(firstDelayMs * 2 ** (earlyInARow - 1), maxDelayMs)',
+      instead: 'firstDelayMs * 8 ** earlyInARow',
+    },
+  ],
+  [
+    'does not ask for a pass at the end of a back-off',
+    /at the end of its back-off/,
+    { file: 'places.ts', text: 'pass.lookAgainAt(due)', instead: '' },
+  ],
+  [
+    'lets new code wait for the back-off of old code',
+    /for code that is replaced/,
+    { file: 'places.ts', text: 'if (pass.now < due && !isNewCode) return', instead: 'if (pass.now < due) return' },
+  ],
+  [
+    'does not tell a crashed process to drain',
+    /is not told to drain/,
+    {
+      file: 'losses.ts',
+      text: "child.state === 'crashed' && child.drainingSince === undefined",
+      instead: 'false',
+    },
+  ],
+  [
+    'replaces the next place while the worker before it drains',
+    /a reload replaces .* drains/,
+    {
+      file: 'rollout.ts',
+      text: 'pass.children.some(child => isHoldingUp(pass, child, pass.generation)) ? undefined : next',
+      instead: 'next',
+    },
+  ],
+  [
+    'replaces the next place while one before it has no ready worker',
+    /has no ready worker/,
+    {
+      file: 'rollout.ts',
+      text: "if (before.some(({ holder }) => holder?.state !== 'ready')) return undefined",
+      instead: '',
+    },
+  ],
+  [
+    'replaces a worker for its memory while a reload replaces one',
+    /is being replaced/,
+    {
+      file: 'memory-limit.ts',
+      text: 'if (pass.workers.some(({ successor }) => successor !== undefined)) return true',
+      instead: '',
+    },
+  ],
+  [
     'ends a reload before the new workers are ready',
     /settles while/,
     {

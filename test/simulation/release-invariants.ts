@@ -14,7 +14,7 @@ export class ReleaseInvariants {
     const bases = releases.filter(({ share }) => share === undefined)
     const [base] = bases
     ensure(bases.length === 1 && base !== undefined, `${bases.length} releases are for the rest of the clients`)
-    ensure(base.workers > 0, `${base.id} is for the rest of the clients and has no workers`)
+    ensure(base.workers > 0 || this.world.workers === 0, `${base.id} is for the rest of the clients and has no workers`)
     if (this.#base !== undefined && base.id !== this.#base) this.#checkSwap(base.id, base.workers)
     this.#base = base.id
     const shares = new Map(releases.map(({ id, share }) => [id, share]))

@@ -1,4 +1,5 @@
 import type { StartSpec } from '#src/primary/plan/action.js'
+import { placeKey } from '#src/primary/plan/observed.js'
 import type { FakeChild } from './fake-child.js'
 import { ensure, occupantsOf, type SimulatedWorld } from './simulated-world.js'
 
@@ -25,8 +26,28 @@ export class RolloutInvariants {
   }
 
   /** New processes run the wanted code; after a failed reload, that from before. */
-  checkStart({ role, generation }: StartSpec): void {
+  checkStart(spec: StartSpec): void {
+    const { role, generation } = spec
     ensure(generation === this.generation, `a ${role} is started for generation ${generation}`)
+    const key = placeKey(spec)
+    const [holder] = occupantsOf(this.world, key)
+    const isInTurn = holder !== undefined && holder.replaceReason === undefined && holder.spec.generation < generation
+    if (role === 'worker' && isInTurn) this.#checkTurn(key, generation)
+  }
+
+  /** A place is in turn when those before it have ready workers and the replaced ones had time to drain. */
+  #checkTurn(key: string, generation: number): void {
+    for (const place of this.world.wantedPlaces()) {
+      if (place === key) break
+      const [holder] = occupantsOf(this.world, place)
+      const isFilled = !place.startsWith('worker') || holder?.state === 'ready'
+      ensure(isFilled, `a reload replaces ${key} while ${place} has no ready worker`)
+    }
+    for (const { name, spec, state, drainingSince = -Infinity } of this.world.children()) {
+      if (spec.role === 'balancer' || spec.generation >= generation || state === 'exited') continue
+      const isPatient = this.world.now - drainingSince >= DRAIN_PATIENCE_MS
+      ensure(isPatient, `a reload replaces ${key} while ${name} drains`)
+    }
   }
 
   checkSettle(generation: number): void {
@@ -55,6 +76,10 @@ export class RolloutInvariants {
     this.#memoryReplacedAt.set(key, now)
     const other = this.world.children().find(each => each !== child && this.#isBeingReplaced(each))
     ensure(other === undefined, `${name} is replaced for its memory beside ${other?.name}`)
+    const taken = [...this.world.wantedPlaces()].find(place => {
+      return place.startsWith('worker') && occupantsOf(this.world, place).length > 1
+    })
+    ensure(taken === undefined, `${name} is replaced for its memory while ${taken} is being replaced`)
   }
 
   /** A reload replaces one place at a time. */

@@ -7,6 +7,8 @@ export interface SimulatedWorld {
   readonly now: number
   readonly awakeSince: number
   readonly desired: Desired
+  /** That the last command wants of the live release: 0 while nobody asks for anything. */
+  readonly workers: number
   readonly limits: PlanLimits
   readonly history: History
   children(): FakeChild[]

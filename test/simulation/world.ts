@@ -32,7 +32,6 @@ export class World implements SimulatedWorld {
   readonly #events = new EventQueue()
   readonly #fates: ChildFates
   #generation = 0
-  #workers: number
   #lastRelease = 0
   readonly #switch: ReleaseSwitch
   #wanted: { desired: Desired; places: ReadonlySet<string> } | undefined
@@ -42,6 +41,7 @@ export class World implements SimulatedWorld {
   awakeSince = 0
   history: History = noHistory
   desired: Desired
+  workers: number
   readonly limits: PlanLimits
 
   constructor(
@@ -57,7 +57,7 @@ export class World implements SimulatedWorld {
       tell: what => this.#tell(what),
     })
     const balancers = this.#chance.between(0, 2)
-    this.#workers = this.#chance.between(1, 4)
+    this.workers = this.#chance.between(1, 4)
     this.desired = { generation: 0, releases: [], balancers }
     const workerMaxMemory = this.#chance.happens(0.3) ? 200 : 0
     this.limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs: 20_000, stopTimeoutMs: 5_000 }
@@ -144,7 +144,7 @@ export class World implements SimulatedWorld {
     for (let passes = 0; ; passes++) {
       if (passes > MAX_PASSES) throw new BrokenInvariant('the plan does not come to rest')
       const children = this.children().map(child => child.observe(this.now))
-      if (!this.#isOver) this.#want(this.#switch.releases(children, this.#workers, this.now, this.awakeSince))
+      if (!this.#isOver) this.#want(this.#switch.releases(children, this.workers, this.now, this.awakeSince))
       const observed = { children, history: this.history, awakeSince: this.awakeSince }
       const { actions, history } = this.plan(this.desired, observed, this.limits, this.now)
       this.history = history
@@ -220,9 +220,9 @@ export class World implements SimulatedWorld {
       this.#invariants.noteReload()
       this.desired = { ...this.desired, generation: this.#generation }
     } else if (which < 0.8) {
-      const workers = this.#chance.between(1, 5)
+      const workers = this.#chance.between(0, 5)
       this.#tell(`scale to ${workers} workers`)
-      this.#workers = workers
+      this.workers = workers
     } else if (which < 0.87) {
       const balancers = this.#chance.between(1, 3)
       this.#tell(`scale to ${balancers} balancers`)
@@ -293,7 +293,6 @@ export class World implements SimulatedWorld {
     this.#events.delay(ms)
     this.now += ms
     this.awakeSince = this.now
-    for (const child of this.#children.values()) if (child.killAt !== undefined) child.killAt += ms
   }
 
   #shutDown(): void {

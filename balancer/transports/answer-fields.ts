@@ -62,14 +62,14 @@ export function parseFields(text: string, start: number): Fields {
     const nameAt = at
     while (IS_OF_NAME[text.charCodeAt(at)] === 1) at += 1
     // Also a line that begins with a space, which once continued the header before (RFC 9112, section 5.2).
-    if (at === nameAt || text.charCodeAt(at) !== COLON) throw new AnswerFault('bad name of a header')
+    if (at === nameAt || text.charCodeAt(at) !== COLON) throw new AnswerFault('bad header name')
     const name = text.slice(nameAt, at)
     at += 1
     while (isBlank(text.charCodeAt(at))) at += 1
     const valueAt = at
     let valueEnd = at
     for (let code = text.charCodeAt(at); code !== CARRIAGE_RETURN; code = text.charCodeAt(at)) {
-      if (!isOfValue(code)) throw new AnswerFault('bad value of a header')
+      if (!isOfValue(code)) throw new AnswerFault('bad header value')
       at += 1
       if (!isBlank(code)) valueEnd = at
     }

@@ -119,7 +119,7 @@ export class AnswerParser {
     if (end < 0) {
       // Bytes that are not a head may never end.
       const begin = bytes.toString('latin1', at, at + BEGIN_OF_HEAD.length)
-      if (!BEGIN_OF_HEAD.startsWith(begin)) throw new AnswerFault('no answer of HTTP/1')
+      if (!BEGIN_OF_HEAD.startsWith(begin)) throw new AnswerFault('not an HTTP/1 answer')
       return -1
     }
     if (end - at > MAX_HEAD_BYTES) throw new AnswerFault('head too long')
@@ -131,7 +131,7 @@ export class AnswerParser {
     this.#idleSeconds = idleSeconds
     if (status >= 100 && status < 200 && status !== SWITCHING) {
       if (length !== undefined || headers['transfer-encoding'] !== undefined)
-        throw new AnswerFault('interim with a body')
+        throw new AnswerFault('interim answer with a body')
       this.#sink?.interimFound(head)
     } else this.#beginBody(head, status, minor, length)
     return end + END_OF_HEAD.length
@@ -168,7 +168,7 @@ export class AnswerParser {
     const end = bytes.indexOf(LINE_BREAK, at)
     if (end < 0) return -1
     const line = CHUNK_SIZE.exec(bytes.toString('latin1', at, Math.min(end, at + MAX_SIZE_LINE)))
-    if (line === null || end - at >= MAX_SIZE_LINE) throw new AnswerFault('bad size of a chunk')
+    if (line === null || end - at >= MAX_SIZE_LINE) throw new AnswerFault('bad chunk size')
     this.#left = parseInt(line[1] as string, 16)
     this.#state = this.#left === 0 ? 'trailers' : 'chunk'
     return end + LINE_BREAK.length

@@ -86,8 +86,8 @@ const SECURITY_EVENTS = new Map<AppErrorCode, [kind: SecurityEvent, message: str
   ['REGISTER_LIMITED', ['limited', 'registration was refused: too many of this username']],
   ['RATE_LIMITED', ['limited', 'request was refused: too many from this address']],
   ['CROSS_ORIGIN', ['forbidden', 'request was refused: a page of another origin sent it']],
-  ['NOT_OWNER', ['forbidden', 'request was refused: it concerns what another account owns']],
-  ['QUOTA_REACHED', ['limited', 'upload was refused: the account has as much stored as it may']],
+  ['NOT_OWNER', ['forbidden', 'request was refused: it is about a resource of another account']],
+  ['QUOTA_REACHED', ['limited', 'upload was refused: the storage quota of the account is used up']],
 ])
 
 /** The errors of parts, and their codes. The first row that fits counts. */

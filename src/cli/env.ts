@@ -47,7 +47,7 @@ export function addEnv(program: Command, context: Context): void {
           told(event)
         }),
       )
-      if (steps.length === 0) output.note('nothing has changed: the variables are like that already')
+      if (steps.length === 0) output.note('nothing has changed: the variables have these values already')
     })
 }
 

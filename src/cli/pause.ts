@@ -8,7 +8,7 @@ interface PauseOptions extends InstanceOptions {
 }
 
 export function addPause(program: Command, context: Context): void {
-  instanceCommand(program, 'pause', 'lets requests wait, e.g. for a migration, until outpost resume')
+  instanceCommand(program, 'pause', 'holds requests back, e.g. for a migration, until outpost resume')
     .option('--for <seconds>', 'for how long at most', secondsOf, 30)
     .option('--drain', 'waits until nothing is in flight')
     .action(async (options: PauseOptions) => {

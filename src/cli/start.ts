@@ -18,7 +18,7 @@ interface AllStartOptions extends StartOptions {
 export function addStart(program: Command, context: Context): void {
   program
     .command('start')
-    .description('starts an app at full machine width')
+    .description('starts an app on all cores of the machine')
     .usage('[options] [app] [-- arguments of the app]')
     .argument(
       '[app]',

@@ -227,7 +227,7 @@ export class MessageError extends Error {}
 export function parseOrder(message: unknown): Order {
   const parsed = orderSchema.safeParse(message)
   if (parsed.success) return parsed.data
-  throw new MessageError(`not an order: ${JSON.stringify(message)}`)
+  throw new MessageError(`message is not an order: ${JSON.stringify(message)}`)
 }
 
 /** Undefined for a message of the app in a child. Such a message must not break the primary. */

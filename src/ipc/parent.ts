@@ -61,7 +61,7 @@ export class Parent extends EventEmitter<ParentEvents> {
     // Only now may the primary send anything: a cluster worker drops messages while its modules load.
     parent.report({ type: 'hello' })
     const [start] = (await once(parent, 'start')) as [AnyStart]
-    if (start.type !== type) throw new MessageError(`not the order ${type}: ${start.type}`)
+    if (start.type !== type) throw new MessageError(`first message is not the order ${type}: ${start.type}`)
     return { parent, start: start as Extract<AnyStart, { type: Type }> }
   }
 

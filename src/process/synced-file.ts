@@ -31,7 +31,8 @@ export function overwriteSynced(path: string, text: string): void {
   const file = fs.openSync(path, 'r+')
   try {
     const bytes = Buffer.from(`${text}\n`.padEnd(fs.fstatSync(file).size))
-    if (fs.writeSync(file, bytes, 0, bytes.length, 0) !== bytes.length) throw new Error(`${path} is written in part`)
+    if (fs.writeSync(file, bytes, 0, bytes.length, 0) !== bytes.length)
+      throw new Error(`${path} was written only in part`)
     fs.fsyncSync(file)
   } finally {
     fs.closeSync(file)

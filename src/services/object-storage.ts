@@ -207,7 +207,7 @@ export class ObjectStorage {
     if (found === undefined) return undefined
     const left = READ.deadlineMs - (performance.now() - begun)
     const overdue = setTimeout(() => {
-      found.body.destroy(new StorageUnavailableError(`not read within ${READ.deadlineMs} ms`))
+      found.body.destroy(new StorageUnavailableError(`the answer was not read within ${READ.deadlineMs} ms`))
     }, left)
     try {
       return await parsed(key, found.body)

@@ -166,7 +166,9 @@ export class Realtime {
     const { url = '', socket } = request
     if (!this.#ownOriginRule && !isSameOrigin(request)) {
       const client = socket.remoteAddress
-      this.#owner.events?.note('forbidden', 'realtime was refused: a page of another origin asked for it', { client })
+      this.#owner.events?.note('forbidden', 'realtime connection was refused: a page of another origin opened it', {
+        client,
+      })
       return 'ORIGIN_REFUSED'
     }
     const query = new URL(url, 'http://localhost').searchParams

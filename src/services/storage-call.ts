@@ -44,7 +44,7 @@ export class StorageCall {
       this.signal.addEventListener('abort', () => reject(this.signal.reason as Error))
     })
     const { deadlineMs } = this.limits
-    this.#timer = setTimeout(() => this.#fail(`not done within ${deadlineMs} ms`), deadlineMs)
+    this.#timer = setTimeout(() => this.#fail(`the call was not done within ${deadlineMs} ms`), deadlineMs)
     try {
       return await Promise.race([current.run(this, work), overdue])
     } finally {
@@ -76,7 +76,7 @@ export class StorageCall {
     request.on('timeout', () => this.#silent(request))
     request.once('socket', socket => {
       if (!socket.connecting) return
-      const timer = setTimeout(() => this.#fail(`no connection within ${CONNECT_MS} ms`), CONNECT_MS)
+      const timer = setTimeout(() => this.#fail(`there was no connection within ${CONNECT_MS} ms`), CONNECT_MS)
       const clear = (): void => clearTimeout(timer)
       socket.once('connect', clear).once('close', clear)
     })
@@ -85,12 +85,13 @@ export class StorageCall {
   #silent(request: ClientRequest): void {
     const response = (request as ClientRequest & { res?: IncomingMessage }).res
     if (!this.#streaming) {
-      if (this.#isQuietFor(this.limits.silenceMs)) this.#fail(`silent for ${this.limits.silenceMs} ms`, response)
+      if (this.#isQuietFor(this.limits.silenceMs))
+        this.#fail(`the server was silent for ${this.limits.silenceMs} ms`, response)
       else request.socket?.setTimeout(this.#stepMs)
     } else if (response !== undefined && response.readableLength > 0) {
       // There are unread bytes: the storage waits for the reader, not the reader for the storage.
       request.socket?.setTimeout(STREAM_SILENCE_MS)
-    } else this.#fail(`silent for ${STREAM_SILENCE_MS} ms`, response)
+    } else this.#fail(`the server was silent for ${STREAM_SILENCE_MS} ms`, response)
   }
 
   /** Called at the end of every step in which nothing moved. */

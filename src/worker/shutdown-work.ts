@@ -16,7 +16,7 @@ export class ShutdownWork {
       try {
         await work()
       } catch (error) {
-        this.log.error({ err: error }, 'function of onShutdown failed')
+        this.log.error({ err: error }, 'onShutdown function failed')
       }
     }
   }

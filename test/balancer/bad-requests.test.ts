@@ -61,6 +61,6 @@ void t.test('a request that two parsers could read differently is reported once,
   t.equal(
     running.refused.length,
     Object.keys(refused).length,
-    'what is only too large, or not served, is no such request',
+    'a request that is only too large, or not served, is not reported',
   )
 })

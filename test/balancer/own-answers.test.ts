@@ -62,7 +62,7 @@ for (const [name, own] of Object.entries({ ownHeaders, ownHeadersForHttps })) {
   })
 }
 
-void t.test('an answer of a target has none of them', async t => {
+void t.test("an answer of a target has none of the headers of the edge's own answers", async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { ownHeaders: ownHeadersForHttps })
   const client = await running.connect()

@@ -41,7 +41,7 @@ void t.test('only clients that ask for a release in preview get it', async t => 
   t.equal(await answererOf(client, [`Cookie: outpost_preview=${TOKEN}`]), 'live', 'once it is over')
 })
 
-void t.test('its host name leads to it', async t => {
+void t.test('the host name of a preview leads to its release', async t => {
   const { running } = await given(t)
   const hosted = async (host: string): Promise<string> => {
     const client = await running.connect()

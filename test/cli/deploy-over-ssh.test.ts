@@ -36,14 +36,14 @@ void t.test('a folder is deployed over ssh, as an archive on standard input', { 
     t.equal(await answer(), 'two')
   })
 
-  await t.test('DATA_DIR names it, and the archive may be compressed', async t => {
+  await t.test('DATA_DIR names the instance, and the archive may be compressed', async t => {
     const cwd = folderOf(t, appThatSays('three'))
     const { code, out, err } = await deploy(cwd, 'tar cz .', '--bake 0', '--data-dir', dataDir)
     t.equal(code, 0, out + err)
     t.equal(await answer(), 'three')
   })
 
-  await t.test('a release that fails ends the command with 1, here as well', async t => {
+  await t.test('a release that fails ends the command with 1', async t => {
     const broken = { 'package.json': '{}', 'index.js': 'console.log("no such table"); process.exit(3)' }
     const { code, err } = await deploy(folderOf(t, broken), 'tar c .', '--bake 0')
     t.equal(code, 1)

@@ -16,7 +16,7 @@ async function told(deployed: Deployed): Promise<{ printed: string[]; notes: str
   return { printed, notes }
 }
 
-void t.test('a release that serves but is not recorded is said beside the result', async t => {
+void t.test('a release that serves but is not recorded is named beside the result', async t => {
   const { printed, notes } = await told({ release: 'r1', unrecorded: 'ENOSPC: no space left on device' })
   t.strictSame(printed, ['r1 is live'])
   t.match(notes, [/^r1 serves, but could not be recorded \(ENOSPC: no space left on device\)\. Make room/])

@@ -163,7 +163,7 @@ void t.test('a folder is deployed, changed and rolled back by commands', async t
   })
 
   // The last one: what has begun to arrive may have taken a number.
-  await t.test('what cannot be deployed is named', async t => {
+  await t.test('a folder that cannot be deployed is named', async t => {
     const file = await shell.run(['deploy', 'dist/app.js'], { cwd })
     t.match(file, { code: 64, err: /dist\/app\.js is no archive: name the folder of the app/ })
     // Node reads no such name, so the file is not found.

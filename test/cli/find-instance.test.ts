@@ -30,7 +30,7 @@ void t.test('a command finds its instance', async t => {
     t.strictSame({ code, err }, { code: 0, err: `outpost: the only running instance is used: ${dataDir('a')}\n` })
   })
 
-  await t.test('but not if this folder has one that does not run', async t => {
+  await t.test('the only instance that runs is not used if this folder has one that does not run', async t => {
     const { code, err } = await shell.run(['stop'], { cwd: folder('stopped') })
     t.strictSame(
       { code, err },
@@ -43,7 +43,7 @@ void t.test('a command finds its instance', async t => {
 
   await shell.json(['start', APP, '-d'], { cwd: folder('b') })
 
-  await t.test('only by its name where several run', async t => {
+  await t.test('where several instances run, a command has to name one', async t => {
     const { code, err } = await shell.run(['reload'], { cwd: folder('empty') })
     t.equal(code, 64)
     t.match(err, `2 instances run: name one by --data-dir\n  ${dataDir('a')}\n  ${dataDir('b')}\n`)
@@ -58,7 +58,7 @@ void t.test('a command finds its instance', async t => {
     )
   })
 
-  await t.test('among those that run, not those that were killed', async t => {
+  await t.test('instances that were killed do not count as running', async t => {
     const killed = shell.instances().find(each => each.dataDir === dataDir('b'))
     kill(killed!.pid, 'SIGKILL')
     t.equal(await found('empty'), dataDir('a'))

@@ -18,7 +18,7 @@ void t.test('a line of Outpost is its time, its process, its message and its fac
   t.end()
 })
 
-void t.test('a fact that ends the message is not told twice', t => {
+void t.test('a fact that ends the message is not printed twice', t => {
   const reason = 'no heartbeat for 10 s'
   t.equal(
     readable(line({ reason, msg: `worker is killed: ${reason}` }), plain),

@@ -15,7 +15,7 @@ export default (request, response) => {
 }
 `
 
-void t.test('logs and the live screen', async t => {
+void t.test('the log is printed, followed and shown on the live screen', async t => {
   const shell = new Shell(t)
   const cwd = shell.folder
   writeFileSync(join(cwd, 'app.mjs'), APP)

@@ -14,7 +14,7 @@ void t.test('root runs a command as root only in an instance that is root’s', 
   const run = (dataDir: string) => shell.run(['run', '--data-dir', dataDir, '--', 'sh', '-c', 'echo ran as $(id -u)'])
   t.match(await run(dataDir), { code: 0, out: 'ran as 0\n' }, 'an instance of root')
 
-  await t.test('but not where a user could lead it to another one', async t => {
+  await t.test('root runs no command where a user could lead it to another instance', async t => {
     const users = join(shell.folder, 'users')
     fs.mkdirSync(users)
     fs.symlinkSync(dataDir, join(users, 'link'))
@@ -24,7 +24,7 @@ void t.test('root runs a command as root only in an instance that is root’s', 
     t.match(err, /others than root may write to .*: nothing was run/)
   })
 
-  await t.test('nor with the socket of somebody else, whose environment it would get', async t => {
+  await t.test('root runs no command with the environment from a socket of another user', async t => {
     const socket = join(dataDir, 'run', 'control.sock')
     fs.chownSync(socket, USER, USER)
     const { code, out, err } = await run(dataDir)

@@ -8,7 +8,7 @@ import { until } from '../helpers/deadline.js'
 const APP = `export default (request, response) => response.end('one')`
 const BROKEN = `console.log('will break'); throw new Error('broken')`
 
-void t.test('commands on a running instance', async t => {
+void t.test('commands show and change a running instance', async t => {
   const shell = new Shell(t)
   const cwd = join(shell.folder, 'shop')
   mkdirSync(cwd)

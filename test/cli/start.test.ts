@@ -101,13 +101,16 @@ void t.test(
     writeFileSync(join(link, 'app.js'), says('three'))
     t.match(await shell.run(['deploy', '.', '--bake', '0'], there), { code: 0 })
     t.equal(await text(), 'three')
-    t.notOk(existsSync(join(dataDir, 'releases/r1/app/data')), 'what the instance writes is no part of a release')
+    t.notOk(
+      existsSync(join(dataDir, 'releases/r1/app/data')),
+      'files that the instance writes are no part of a release',
+    )
     t.match(await shell.run(['rollback'], there), { code: 0 })
     t.equal(await text(), 'one')
   },
 )
 
-void t.test('an app that does not start is told with its last output, and nothing is left', async t => {
+void t.test('the start of an app that fails prints its last output, and leaves nothing', async t => {
   const shell = new Shell(t)
   const folder = appIn(shell, `console.log('opening the shop'); throw new Error('no keys')`)
   const { code, out, err } = await shell.run(['start', './shop', '-d'])

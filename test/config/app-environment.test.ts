@@ -7,7 +7,7 @@ import {
   workerEnvironment,
 } from '#src/config/app-environment.js'
 
-void t.test('a variable that counts is its value plus the number of the place', t => {
+void t.test('the variable that INCREMENT_VAR names has its value plus the number of the place', t => {
   t.strictSame(workerEnvironment(3000, 1, undefined, {}), { PORT: '3000', NODE_APP_INSTANCE: '1' })
   t.match(workerEnvironment(3000, 1, 'SHARD', { SHARD: '10' }), { SHARD: '11' })
   t.match(workerEnvironment(3000, 2, 'SHARD', {}), { SHARD: '2' })
@@ -60,7 +60,7 @@ void t.test('another user gets nothing of the session of root, and all that the 
     XDG_RUNTIME_DIR: '/a/b',
   }
   changeUserInEnvironment({ name: '', ...of }, odd)
-  t.strictSame(odd, user, 'what is no path is removed as well')
+  t.strictSame(odd, user, 'a value that is not a path is removed as well')
 
   const own = { DBUS_SESSION_BUS_ADDRESS: 'unix:path=/run/user/1000/bus,guid=1', SSH_AUTH_SOCK: '/tmp/mine/agent' }
   const kept: Record<string, string | undefined> = { ...own, XDG_RUNTIME_DIR: '/run/user/1000' }

@@ -36,7 +36,7 @@ void t.test('the web line of a Procfile counts before the start script', t => {
   t.end()
 })
 
-void t.test('a command that an app is usually started with, and not here, is known', t => {
+void t.test('a command that usually starts the app, and is not followed here, is found', t => {
   const path = folder(t, ['main.js', 'lib/www.js'], start('node --env-file=.env lib/www.js'))
   t.equal(commandNotFollowed(path), 'node --env-file=.env lib/www.js')
   t.equal(commandNotFollowed(join(path, 'main.js')), undefined, 'a file is started as such')
@@ -93,7 +93,7 @@ void t.test('a path that leads to no file finds no module', t => {
   t.end()
 })
 
-void t.test('a link leads where it leads at the time', t => {
+void t.test('a link is followed anew at each look', t => {
   const path = folder(t, ['index.js', 'lib/www.js'], {})
   const current = join(path, 'current')
   symlinkSync(path, current)

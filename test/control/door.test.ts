@@ -33,11 +33,11 @@ const onlyGood: Tokens = {
   permissionOf: token => (token === GOOD ? new AbortController().signal : undefined),
 }
 
-void t.test('the control API on a port', async t => {
+void t.test('the control API on a port serves clients with a token, and nobody else', async t => {
   const { server, carriedOut } = await startControl(t, {}, portDoor(0, onlyGood))
   const port = server.port!
 
-  await t.test('answers a request with a token, on 127.0.0.1 alone', async t => {
+  await t.test('a request with a token is answered, on 127.0.0.1 alone', async t => {
     t.match(await ask(port, { headers: { authorization } }), { status: 200, version: '0.1.0' })
     t.match(await ask(port, { headers: { authorization, host: `localhost:${port}` } }), { status: 200 })
     t.match(await ask(port, { headers: { authorization, origin: `http://127.0.0.1:${port}` } }), { status: 200 })
@@ -46,7 +46,7 @@ void t.test('the control API on a port', async t => {
     t.equal(error.code, 'ECONNREFUSED')
   })
 
-  await t.test('refuses one without, before it looks at anything else', async t => {
+  await t.test('a request without a token is refused before anything else is checked', async t => {
     carriedOut.length = 0
     const wrong = [
       undefined,
@@ -72,7 +72,7 @@ void t.test('the control API on a port', async t => {
     t.strictSame(carriedOut, [])
   })
 
-  await t.test('refuses requests that a web page of another site could send, token or not', async t => {
+  await t.test('a request that a web page of another site could send is refused, token or not', async t => {
     const foreign = [
       { host: 'evil.example' },
       { host: `evil.example:${port}` },
@@ -87,7 +87,7 @@ void t.test('the control API on a port', async t => {
     t.strictSame(carriedOut, [])
   })
 
-  await t.test('gives no tokens and takes none away', async t => {
+  await t.test('tokens can be neither made nor revoked over the port', async t => {
     for (const [method, path] of [
       ['GET', '/v1/tokens'],
       ['POST', '/v1/tokens'],

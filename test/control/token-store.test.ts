@@ -19,7 +19,7 @@ void t.test('a token is accepted until it is revoked, also by a later start', t 
   t.match(store.list(), [{ id, name: 'ci' }, { name: 'laptop' }])
   const [permission, another] = [store.permissionOf(token), store.permissionOf(other.token)]
   store.revoke(id)
-  t.ok(permission?.aborted, 'what the token still gets ends')
+  t.ok(permission?.aborted, 'answers to the token end')
   t.notOk(another?.aborted)
   t.notOk(accepts(store, token))
   t.ok(accepts(store, other.token))

@@ -114,7 +114,7 @@ for (const BALANCERS of ['1', '0']) {
       const told = (subject: RegExp) => () =>
         eventsOf(cluster, 'forbidden').some(({ msg }) => subject.test(String(msg)))
       await until(told(/^request was refused: a page of another origin/), 'the line of the request')
-      await until(told(/^realtime was refused: a page of another origin/), 'the line of realtime')
+      await until(told(/^realtime connection was refused: a page of another origin/), 'the line of realtime')
     })
 
     await t.test('sign-ins that succeed and fail are log lines, without what is secret', async t => {

@@ -45,7 +45,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
   })
 }
 
-void t.test('a worker whose app never says so is not used, and the reason is told', async t => {
+void t.test('a worker whose app never says so is not used, and the log says why', async t => {
   const folder = folderOf(t, { 'app.js': app })
   const settings = { WARM: '/nowhere', WORKERS: '1', EMBED: 'none', START_TIMEOUT_MS: '1500' }
   const cluster = await Cluster.start(t, { ...settings, APP: join(folder, 'app.js') })

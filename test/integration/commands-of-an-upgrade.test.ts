@@ -62,7 +62,7 @@ async function waiting(
 void t.test('commands in the middle of an upgrade are for the version that takes over', async t => {
   const cluster = await patientCluster(t)
 
-  await t.test('a command waits for it', async t => {
+  await t.test('a command waits for the version that takes over', async t => {
     const { next, goOn } = await betweenTwoVersions(cluster, '9.0.0')
     const shell = new Shell(t)
     const { ran } = await waiting(shell, ['scale', '2', '--data-dir', cluster.dataDir])
@@ -74,7 +74,7 @@ void t.test('commands in the middle of an upgrade are for the version that takes
     t.match(await (await ControlClient.of(cluster.dataDir)).status(), { pid: next, wanted: { workers: 2 } })
   })
 
-  await t.test('outpost stop stops it', async t => {
+  await t.test('outpost stop stops the version that takes over', async t => {
     const { next, goOn } = await betweenTwoVersions(cluster, '9.1.0')
     const { ran } = await waiting(new Shell(t), ['stop', '--data-dir', cluster.dataDir])
     goOn()
@@ -108,7 +108,7 @@ void t.test('nothing ends with an upgrade that has begun before, or is begun dur
     const { archive, send } = await heldArchive(t, appThatSays('one'))
     const deployed = client.deploy(archive, { source: 'held', stages: '' })
     const draft = join(cluster.dataDir, 'releases', '.new-r1')
-    await until(() => existsSync(draft), 'the begin of the deploy')
+    await until(() => existsSync(draft), 'the start of the deploy')
     t.match(await failureOf(client.upgrade({ program })), { code: 'DEPLOY_UNDER_WAY' })
     send()
     t.match(await deployed, { release: 'r1' })

@@ -51,12 +51,12 @@ void t.test('a deploy is cut off before workers of the new release run, or at it
       watcher.close()
       const { texts, live } = await starts.again(t)
       t.strictSame(texts, live === id ? [`200 ${what}`] : served.texts)
-      if (fileOf(id) === 'state.json') t.equal(live, id, 'what is recorded counts')
+      if (fileOf(id) === 'state.json') t.equal(live, id, 'the record counts')
     })
   }
 
   await t.test(
-    'after a power cut that has damaged the live release, the next start serves the one before, and says so',
+    'after a power cut that has damaged the live release, the next start serves the previous one, and says so',
     async t => {
       const { cluster, served } = starts
       const { release } = await deploy(t, cluster, appThatSays('damaged'))

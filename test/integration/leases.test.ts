@@ -34,7 +34,7 @@ export default outpost => {
 
 const files = { 'package.json': '{"type":"module","main":"app.js"}', 'app.js': app }
 
-void t.test('a lease of an app', async t => {
+void t.test('an app holds a lease', async t => {
   const folder = folderOf(t, files)
   const settings = { APP: folder, WORKERS: '0-2', SCALE_TO_ZERO_AFTER: '2', APP_ENTRY: 'export' }
   const cluster = Cluster.spawn(t, settings, undefined, folder)
@@ -42,7 +42,7 @@ void t.test('a lease of an app', async t => {
   const client = await ControlClient.of(cluster.dataDir)
   const text = async (path: string): Promise<string> => (await ask(cluster.url, path)).text
 
-  await t.test('has a Redis started for it, and holds the worker awake', async t => {
+  await t.test('a lease starts a Redis, and keeps its worker running', async t => {
     t.match(await text('/begin'), /^holds \d{16}$/)
     t.equal(await text('/begin'), 'held')
     await until(async () => (await client.status()).sleep?.heldBy === 'lease "bills" is held', 'what holds the worker')
@@ -56,7 +56,7 @@ void t.test('a lease of an app', async t => {
     await cluster.has('worker', 0)
   })
 
-  await t.test('is told of the end of its worker, and is free for the next one', async t => {
+  await t.test('a holder is told of the end of its worker, and the next worker gets the lease', async t => {
     t.match(await text('/begin'), /^holds/)
     await client.reload()
     await cluster.printed(/told to end: the worker is stopping/)

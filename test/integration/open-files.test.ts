@@ -20,7 +20,7 @@ async function start(t: Test, env: Record<string, string>, openFiles?: number): 
 
 const notStarted = (role: string): RegExp => new RegExp(`"child":"${role} \\d+".*could not be started: EMFILE`)
 
-void t.test('lack of open files in the primary', async t => {
+void t.test('a primary without open files serves again once it has some, and can stop', async t => {
   const cluster = await start(t, { SHUTDOWN_TIMEOUT_MS: '20000' })
 
   await t.test('a process that could not be started for lack of open files is started later', async t => {

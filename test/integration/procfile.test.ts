@@ -77,7 +77,7 @@ void t.test('processes of a Procfile run', async t => {
     await cluster.printed(/"ending":"SIGKILL".*process exited soon after its start/)
   })
 
-  await t.test('a reload replaces it once the workers are replaced, the old one first', async t => {
+  await t.test('a reload replaces a process once the workers are replaced, and ends the old one first', async t => {
     const before = upsOf(cluster).at(-1)!
     await client.reload()
     const after = await up(3)
@@ -88,7 +88,7 @@ void t.test('processes of a Procfile run', async t => {
     t.match(await beside(), [{ generation: 1 }])
   })
 
-  await t.test('a deploy that fails leaves it alone, and one that succeeds replaces it', async t => {
+  await t.test('a deploy that fails leaves a process alone, and one that succeeds replaces it', async t => {
     const before = upsOf(cluster).at(-1)!
     t.match(await failureOf(deploy(t, cluster, { ...app('bad'), 'app.js': 'process.exit(3)' })), { code: 'TAKEN_BACK' })
     t.ok(isAlive(before.pid))
@@ -100,7 +100,7 @@ void t.test('processes of a Procfile run', async t => {
     t.equal((await up(5)).up, 'start')
   })
 
-  await t.test('scale changes how many run, and an unknown name is refused', async t => {
+  await t.test('scale changes how many processes run, and an unknown name is refused', async t => {
     t.match(await client.scale({ processes: { worker: 2 } }), { workers: 1, processes: { worker: 2, stubborn: 0 } })
     t.equal((await up(6)).place, '1')
     t.match(await beside(), [{ id: 'worker.1' }, { id: 'worker.2' }])

@@ -14,7 +14,7 @@ const cluster = await Cluster.start(t, {
   MAX_WEBSOCKETS_PER_CLIENT: String(FEW.limit),
 })
 
-void t.test('bad realtime messages end their own connection only behind a balancer', t =>
+void t.test('bad realtime messages end only their own connection, behind a balancer', t =>
   realtimeBadInputSuite(t, cluster),
 )
 void t.test('realtime messages reach the clients of all workers behind a balancer', t =>

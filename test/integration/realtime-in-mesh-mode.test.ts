@@ -14,5 +14,5 @@ const cluster = await Cluster.start(t, {
   MAX_WEBSOCKETS_PER_CLIENT: String(FEW.limit),
 })
 
-void t.test('bad realtime messages end their own connection only in mesh mode', t => realtimeBadInputSuite(t, cluster))
+void t.test('bad realtime messages end only their own connection, in mesh mode', t => realtimeBadInputSuite(t, cluster))
 void t.test('realtime messages reach the clients of all workers in mesh mode', t => realtimeSuite(t, cluster, WORKERS))

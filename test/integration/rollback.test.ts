@@ -40,7 +40,7 @@ void t.test('a rollback does not wait for a deploy that has not begun to start w
   await t.test('a rollback does not wait for an archive that is being received, and ends its deploy', async t => {
     const { archive } = await heldArchive(t, appThatSays('three'))
     const refused = failureOf(client.deploy(archive, { source: 'held', stages: '' }))
-    await until(() => existsSync(draftIn(cluster, 'r3')), 'the begin of the deploy')
+    await until(() => existsSync(draftIn(cluster, 'r3')), 'the start of the deploy')
     t.match(await failureOf(deploy(t, cluster, appThatSays('four'))), { code: 'DEPLOY_UNDER_WAY' })
     t.match(await failureOf(client.setEnvironment({ set: { A: '1' } })), { code: 'DEPLOY_UNDER_WAY' })
     t.match(await client.rollback(), { release: 'r1' })
@@ -85,13 +85,13 @@ void t.test('a deploy goes on after a rollback that has failed, or that has only
   await client.deploy(archiveOf(folderOf(t, appThatSays('preview'))), { source: 'test', preview: '1' })
   const { archive, send } = await heldArchive(t, appThatSays('four'))
   const deployed: Promise<Deployed> = client.deploy(archive, { source: 'held', stages: '' })
-  await until(() => existsSync(draftIn(cluster, 'r4')), 'the begin of the deploy')
+  await until(() => existsSync(draftIn(cluster, 'r4')), 'the start of the deploy')
   await client.rollback('r2')
   writeFileSync(gone, '')
   const rollback = failureOf(client.rollback('r1'))
   const isStarting = async (): Promise<boolean> =>
     (await client.status()).processes.some(({ state, release }) => state === 'starting' && release === 'r1')
-  await until(isStarting, 'the begin of the rollback')
+  await until(isStarting, 'the start of the rollback')
   send()
   writeFileSync(fails, '')
   t.match(await rollback, { code: 'TAKEN_BACK' })
@@ -103,7 +103,7 @@ void t.test('a deploy goes on after a rollback that has failed, or that has only
 // With a balancer it is a proof. In mesh mode each worker has to be told which clients get which release.
 void t.test('a rollback ends what is under way, in mesh mode', t => rollbackSuite(t, { BALANCERS: '0' }))
 
-void t.test('what a rollback leaves on the disk is what the next start serves', async t => {
+void t.test('the next start serves the release that a rollback has recorded', async t => {
   let { cluster, client, text } = await twoReleases(t)
   const { dataDir } = cluster
   const obstacle = join(dataDir, 'releases', 'state.before.json.new')
@@ -113,7 +113,7 @@ void t.test('what a rollback leaves on the disk is what the next start serves', 
     ;({ cluster, client, text } = await running(t, { DATA_DIR: dataDir }))
   }
 
-  await t.test('after a kill before the record the release serves that was live before the rollback', async t => {
+  await t.test('after a kill before the record, the release that was live before the rollback serves', async t => {
     mkdirSync(obstacle)
     await client.rollback()
     t.equal(await text(), 'one')
@@ -124,36 +124,42 @@ void t.test('what a rollback leaves on the disk is what the next start serves', 
     t.equal(await text(), 'two')
   })
 
-  await t.test('one that the disk does not record serves all clients, is said, and is recorded later', async t => {
-    mkdirSync(obstacle)
-    const { release, unrecorded } = await client.rollback()
-    t.equal(release, 'r1')
-    t.match(unrecorded, /state\.before\.json\.new/)
-    t.equal(await text(), 'one')
-    t.match(live(), { live: 'r2' })
-    t.match(cluster.lines.join('\n'), /release is live but not recorded/)
-    t.match(await failureOf(client.upgrade({ program })), {
-      code: 'UPGRADE_REFUSED',
-      message: /live release is not recorded/,
-    })
-    rmdirSync(obstacle)
-    await cluster.printed(/release that is live is recorded/)
-    t.match(live(), { live: 'r1', previous: 'r2' })
-    cluster.signal('SIGKILL')
-    await startAgain()
-    t.equal(await text(), 'one')
-  })
+  await t.test(
+    'a rollback that the disk does not record serves all clients, is reported, and is recorded later',
+    async t => {
+      mkdirSync(obstacle)
+      const { release, unrecorded } = await client.rollback()
+      t.equal(release, 'r1')
+      t.match(unrecorded, /state\.before\.json\.new/)
+      t.equal(await text(), 'one')
+      t.match(live(), { live: 'r2' })
+      t.match(cluster.lines.join('\n'), /release is live but not recorded/)
+      t.match(await failureOf(client.upgrade({ program })), {
+        code: 'UPGRADE_REFUSED',
+        message: /live release is not recorded/,
+      })
+      rmdirSync(obstacle)
+      await cluster.printed(/release that is live is recorded/)
+      t.match(live(), { live: 'r1', previous: 'r2' })
+      cluster.signal('SIGKILL')
+      await startAgain()
+      t.equal(await text(), 'one')
+    },
+  )
 
-  await t.test('one to files that were changed after their deploy says so, and so does the next start', async t => {
-    t.strictSame(await client.rollback(), { release: 'r2' }, 'unchanged files are no remark')
-    appendFileSync(join(dataDir, 'releases/r1/app/app.js'), '// changed')
-    writeFileSync(join(dataDir, 'releases/r1/app/data.db'), 'new')
-    const changed = { count: 1, files: ['app.js'] }
-    t.strictSame(await client.rollback(), { release: 'r1', changed })
-    t.match(await cluster.stop(), { code: 0 })
-    await startAgain()
-    const line = await cluster.printed(/files of release have changed since it was deployed/)
-    t.match(JSON.parse(line), { level: 'warn', release: 'r1', ...changed })
-  })
+  await t.test(
+    'a rollback to files that were changed after their deploy says so, and so does the next start',
+    async t => {
+      t.strictSame(await client.rollback(), { release: 'r2' }, 'unchanged files are no remark')
+      appendFileSync(join(dataDir, 'releases/r1/app/app.js'), '// changed')
+      writeFileSync(join(dataDir, 'releases/r1/app/data.db'), 'new')
+      const changed = { count: 1, files: ['app.js'] }
+      t.strictSame(await client.rollback(), { release: 'r1', changed })
+      t.match(await cluster.stop(), { code: 0 })
+      await startAgain()
+      const line = await cluster.printed(/files of release have changed since it was deployed/)
+      t.match(JSON.parse(line), { level: 'warn', release: 'r1', ...changed })
+    },
+  )
   t.match(await cluster.stop(), { code: 0 })
 })

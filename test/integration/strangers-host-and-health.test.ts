@@ -30,7 +30,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
 }
 
 for (const [mode, BALANCERS] of Object.entries(MODES)) {
-  void t.test(`an app whose /health is bad is served, and hears of no probe, in ${mode}`, async t => {
+  void t.test(`an app whose /health is bad is served, and gets no probe, in ${mode}`, async t => {
     const cluster = await start(t, 'unhealthy.cjs', { BALANCERS, WORKERS: '1' })
     t.match(await ask(cluster.url, '/'), { status: 200 })
     t.match(await ask(cluster.url, '/health'), { status: 503 })

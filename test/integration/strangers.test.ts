@@ -123,7 +123,7 @@ void t.test("an upgrade to any protocol reaches the app's own server, as under p
   }
 })
 
-void t.test('an app that knows nothing of PORT is served there, and told', async t => {
+void t.test('an app that does not use PORT is served there, and the log says so', async t => {
   const cluster = await start(t, 'own-port.cjs', {})
   await cluster.printed(/app does not listen on PORT=\d+: its listener on port 4390 is served there/)
   t.match(await ask(cluster.url, '/'), { status: 200, text: 'own port' })
@@ -212,7 +212,7 @@ void t.test('a folder is started as its package.json says', async t => {
   t.equal((await ask(cluster.url, '/')).text, 'one,two')
 })
 
-void t.test('a start script that is not followed is told', async t => {
+void t.test('a start script that is not followed is in the log', async t => {
   const folder = temporaryFolder(t)
   writeFileSync(
     join(folder, 'index.js'),

@@ -120,7 +120,7 @@ void t.test('an instance outlives a version that cannot serve, and ends with its
   })
 })
 
-void t.test('a version that takes over and does not serve is followed by the one before', async t => {
+void t.test('a version that takes over and does not serve is followed by the previous one', async t => {
   const cluster = await clusterOf(t, { BALANCERS: '0' })
   const load = new Load(cluster.url, '/', 2)
   t.match(await upgrade(cluster, uselessVersion(t)), { version: '0.1.0' })
@@ -140,7 +140,7 @@ void t.test('a version that takes over and does not serve is followed by the one
 // A launcher that is still the first version's own program is a proof.
 void t.test('a stop during the handover ends all', t => stopDuringHandover(t, 1))
 
-void t.test('a version that ends unasked soon after it has served is followed by the one before, once', async t => {
+void t.test('a version that ends unasked soon after it has served is followed by the previous one, once', async t => {
   const cluster = await clusterOf(t)
   const { pid } = await upgrade(cluster, otherVersion('9.0.0'))
   const over = new AbortController()

@@ -7,7 +7,7 @@ void t.test('a note has the size of its slot, whatever the target', t => {
   t.end()
 })
 
-void t.test('requests are read whose answers are not complete', t => {
+void t.test('requests whose answers are not complete are read', t => {
   const notes = [
     noteOf('GET', '/called'),
     noteOf('GET', '/over', true, noteState.over),

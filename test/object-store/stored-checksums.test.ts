@@ -208,7 +208,7 @@ void t.test('an object can be read part by part', async t => {
   t.match(await get('empty', {}, { partNumber: '1' }), { status: 206, text: '' })
 })
 
-void t.test('the attributes of an object are told without its body', async t => {
+void t.test('the attributes of an object are returned without its body', async t => {
   const { endpoint, get, put } = await startStore(t)
   const attributes = (key: string, names: string, headers = {}) =>
     get(key, { 'x-amz-object-attributes': names, ...headers }, { attributes: '' })

@@ -23,7 +23,7 @@ void t.test('a worker with a busy event loop gets another beside it, and the rea
   t.end()
 })
 
-void t.test('a worker that is not heard of is busy', t => {
+void t.test('a worker that has sent nothing for a while counts as busy', t => {
   t.equal(autoscaler().look([seen({ loopUse: 0 })], 1, 3_000)?.workers, 2)
   t.equal(autoscaler().look([seen({ loopUse: 0 }, { heardAt: 2_000 })], 1, 3_000)?.workers, 1)
   t.end()
@@ -40,7 +40,7 @@ void t.test('workers that do not serve, and those without a heartbeat, are left 
   t.end()
 })
 
-void t.test('cores that balancers use are not there for workers over the cores', t => {
+void t.test('with more workers than cores, the cores that balancers use are not available', t => {
   const worker = seen({ loopUse: 1, cpuUse: 0.5 })
   const balancer = seen({ cpuUse: 1 }, { role: 'balancer', name: 'balancer 1' })
   const policy = { cores: 2 }

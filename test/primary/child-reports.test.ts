@@ -3,7 +3,7 @@ import { ChildReports, type ReportTakers } from '#src/primary/child-reports.js'
 import type { Child } from '#src/primary/processes/child.js'
 import type { SupervisorLog } from '#src/primary/supervisor-log.js'
 
-void t.test('what a worker that stops says about the others is not in the log', t => {
+void t.test('reports of a worker that stops about the others are not in the log', t => {
   const named: string[] = []
   const log: Pick<SupervisorLog, 'targetOut'> = { targetOut: ({ id }) => void named.push(id) }
   const reports = new ChildReports({ log: log as SupervisorLog } as ReportTakers)

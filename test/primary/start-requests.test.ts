@@ -13,7 +13,7 @@ const lost = {
 const expected = { message: 'worker 1 did not become ready (exit code 1)', lastLines: ['boom'] }
 
 void t.test(
-  'a caller that waits for the start hears of the first worker that failed, even if it asks later',
+  'a caller that waits for the start is told of the first worker that failed, even if it asks later',
   async t => {
     const starts = new StartRequests()
     const early = starts.ask(never)

@@ -17,7 +17,7 @@ void t.test('the command gets the folder, and where there is none that does it, 
   t.equal(await syncTree(folder, { withinMs: 60_000, command }), undefined)
   t.equal(await syncTree(folder, { withinMs: 60_000, command: ['/nowhere/sync'] }), undefined)
   writeFileSync(seen, '')
-  t.match(await syncTree(join(folder, 'none'), { withinMs: 60_000, command }), /ENOENT/, 'what fails is told')
+  t.match(await syncTree(join(folder, 'none'), { withinMs: 60_000, command }), /ENOENT/, 'a failure is reported')
 })
 
 void t.test('a disk that does not answer is not waited for', async t => {

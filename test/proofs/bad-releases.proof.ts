@@ -108,7 +108,7 @@ for (const [mode, BALANCERS] of Object.entries(MODES)) {
 
         const { keeping, others } = crowd
         const hurt = keeping.filter(({ errors }) => errors > 0)
-        for (const { seen } of hurt) t.ok(seen.has('new'), 'who has an error is of the share')
+        for (const { seen } of hurt) t.ok(seen.has('new'), 'a client with an error is of the share')
         const all = sum(others, ({ answered }) => answered)
         const allowed = all * SHARE + SLACK
         const fresh = sum(others, ({ seen }) => seen.get('new') ?? 0)

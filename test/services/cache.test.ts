@@ -172,7 +172,7 @@ void t.test('a load that began during a write does not undo it', async t => {
   t.strictSame(await reader!.read('a', TTL, never), { value: 'new', state: 'HIT' })
 })
 
-void t.test('after the death of a writer, values live no longer than a write may take', async t => {
+void t.test('after the exit of a writer, values live no longer than a write may take', async t => {
   const [reader, writer] = await caches(t, 2, { writeMs: 150 })
   await reader!.read('a', TTL, loading('old'))
   const work = new Load<undefined>()

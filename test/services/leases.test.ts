@@ -32,7 +32,7 @@ function open(): { work: (lease: Lease) => Promise<string>; end: () => void; beg
   return { work, end, begun }
 }
 
-void t.test('two never hold a lease at once, and the numbers of its holders grow', async t => {
+void t.test('no two processes hold a lease at once, and the numbers of its holders grow', async t => {
   let holding = 0
   let most = 0
   const fences: number[] = []
@@ -58,7 +58,7 @@ void t.test('two never hold a lease at once, and the numbers of its holders grow
   )
 })
 
-void t.test('work that another does is not done, and its value comes when it was', async t => {
+void t.test('work whose lease another call holds is not done, and the holder gets its value', async t => {
   const { work, end, begun } = open()
   const first = leases.lease('one', work)
   const { fence } = await begun
@@ -100,7 +100,7 @@ void t.test('the number grows although Redis has lost the last one', async t => 
   t.equal((await leases.lease('forgetful', () => 0))!.fence, Number.MAX_SAFE_INTEGER - 999, 'or the clock went back')
 })
 
-void t.test('a holder that is stopped loses its lease to another with a higher number, and learns it', async t => {
+void t.test('a holder that is stopped loses its lease to another with a higher number, and learns of that', async t => {
   const process = spawn(globalThis.process.execPath, [holder, server.url, 'paused', '1000'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })
@@ -131,7 +131,7 @@ void t.test('a lease that Redis has forgotten is lost', async t => {
   await t.rejects(lost, { name: 'LeaseLostError', message: /another has it, or Redis has forgotten it/ })
 })
 
-void t.test('an end of the worker tells the work to end, waits for it, and gives no more leases', async t => {
+void t.test('a worker that ends tells the work to end, waits for it, and gives no more leases', async t => {
   const own = new Leases(redis, log)
   const { work, end, begun } = open()
   const leased = own.lease('ending', work)
@@ -149,7 +149,7 @@ void t.test('an end of the worker tells the work to end, waits for it, and gives
   )
 })
 
-void t.test('an end of the worker is over when its leases are free for others', async t => {
+void t.test('the leases of a worker that has ended are free for others', async t => {
   const client = await server.connect(t)
   const own = new Leases(client, log)
   const { work, end, begun } = open()

@@ -212,7 +212,7 @@ void t.test('calls beyond the limit wait, and calls beyond the queue are refused
   t.ok(most <= 64, String(most))
 })
 
-void t.test('an upload is witnessed from begin to end, and fails when it is removed in between', async t => {
+void t.test('an upload is reported at its start and its end, and fails when it is removed in between', async t => {
   const { storage, address } = await running(t)
   const witnessed = new Set<string>()
   const worker = new ObjectStorage(address, {

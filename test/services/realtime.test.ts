@@ -102,7 +102,7 @@ void t.test('when addresses that came one after the other hold all sessions, a n
   const { realtime, get } = await serve(t, {}, 30_000, 20)
   let held = 0
   for (let last = 2; held < 20; last += 1) while ((await get({ from: `127.0.0.${last}` })).status === 200) held += 1
-  t.equal((await get({ from: '127.0.0.2' })).status, 503, 'who has most gets no more')
+  t.equal((await get({ from: '127.0.0.2' })).status, 503, 'the address that has most gets no more')
   for (let i = 0; i < 4; i += 1) t.equal((await get({ from: '127.0.0.99' })).status, 200)
   t.equal((await get({ from: '127.0.0.99' })).status, 503, 'nobody gets more than a little so')
   t.equal(realtime.io().engine.clientsCount, 20)

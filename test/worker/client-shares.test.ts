@@ -25,7 +25,7 @@ void t.test('when earlier clients hold everything, a new one gets the oldest of 
   }
   t.notOk(shares.mayTake('192.0.2.9'))
   t.equal(shares.giverTo('192.0.2.9'), '1.0')
-  t.equal(shares.giverTo('192.0.2.1'), undefined, 'who has enough gets nothing')
+  t.equal(shares.giverTo('192.0.2.1'), undefined, 'a client that has enough gets nothing')
   shares.release('192.0.2.1', '1.0')
   shares.release('192.0.2.1', '1.0')
   shares.take('192.0.2.9', 'new')

@@ -31,7 +31,7 @@ async function connected(t: Test): Promise<{ socket: ClientSocket; owing: () => 
   return { socket, owing }
 }
 
-void t.test('an answer is owed from the begin of a request until something is written', async t => {
+void t.test('an answer is owed from the start of a request until something is written', async t => {
   const { socket, owing } = await connected(t)
   t.ok(socket.file > 2)
   t.strictSame(owing(), [])

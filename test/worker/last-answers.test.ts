@@ -25,7 +25,7 @@ function named(calls: OpenCall[], owing: number[]): string[] {
   return readNotes(notes).map(({ path, isCalled, isOwn }) => `${path} ${isCalled} ${isOwn}`)
 }
 
-void t.test('the request is noted in whose call the app was, and those that wait', t => {
+void t.test('the request in whose call the app was is noted, and so are those that wait', t => {
   const calls = [call('/waits', 20), call('/streams', 21), call('/hangs', 22, true), call('/passed-on', -1)]
   t.strictSame(named(calls, [20, 22]), ['/waits false true', '/hangs true true', '/passed-on false false'])
   t.end()

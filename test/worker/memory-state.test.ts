@@ -44,16 +44,16 @@ async function toldOf(t: Test, middleware: RequestHandler): Promise<string[]> {
   return told
 }
 
-void t.test('rate limits that an ES module counts in its memory are known as such', async t => {
+void t.test('rate limits that an ES module counts in its memory are noticed', async t => {
   t.strictSame(await toldOf(t, rateLimit({ limit: 1_000, validate: false })), ['rate limits'])
 })
 
-void t.test('rate limits that an ES module counts in a store that workers share are not', async t => {
+void t.test('rate limits that an ES module counts in a store that workers share are not taken for others', async t => {
   const limiter = rateLimit({ limit: 1_000, validate: false, store: new SharedStore() })
   t.strictSame(await toldOf(t, limiter), [])
 })
 
-void t.test('sessions in memory are told once', async t => {
+void t.test('sessions in memory are reported once', async t => {
   const sessions = session({ secret: 'k', resave: false, saveUninitialized: true })
   t.strictSame(await toldOf(t, sessions), ['sessions'])
 })

@@ -36,7 +36,7 @@ void t.test('a call that has ended is not marked again, and long texts are cut',
   t.end()
 })
 
-void t.test('what has no slot left is not kept', t => {
+void t.test('a request without a free slot is not kept', t => {
   const calls = new OpenCalls()
   for (let i = 0; i < MAX_SLOTS; i += 1) calls.begin(request('GET', `/${i}`), i)
   const none = calls.begin(request('GET', '/none'), 1)

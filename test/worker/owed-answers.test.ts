@@ -1,7 +1,7 @@
 import t from 'tap'
 import { owed, OwedAnswers } from '#src/worker/owed-answers.js'
 
-void t.test('what is owed and not settled is taken, once', t => {
+void t.test('answers that are owed and not settled are taken, once', t => {
   const answers = new OwedAnswers()
   answers.owe(20, owed.answer)
   answers.owe(21, owed.head)

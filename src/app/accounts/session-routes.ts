@@ -45,7 +45,7 @@ export function sessionRoutes(options: SessionRouteOptions): Router {
     if (id === undefined) await signIns.endOthers(username, signInId)
     else if (!(await signIns.end(username, id))) throw new HttpError('NOT_FOUND')
     const facts = { account: username, client: request.ip }
-    events.note('sessions-ended', 'sessions were ended: their account asked for it', facts)
+    events.note('sessions-ended', 'sessions were ended: their user asked for it', facts)
     response.status(204).end()
   })
 
@@ -60,7 +60,7 @@ export function sessionRoutes(options: SessionRouteOptions): Router {
     const token = await signIn.begin(request, change.changed)
     if (token === undefined) throw new HttpError('INVALID_CREDENTIALS')
     const facts = { account: username, client: request.ip }
-    events.note('password-changed', 'password was changed: its account asked for it', facts)
+    events.note('password-changed', 'password was changed: its user asked for it', facts)
     response.json({ token })
   })
 

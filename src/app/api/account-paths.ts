@@ -12,7 +12,7 @@ export const accountPaths = {
       responses: {
         201: { description: 'Made', content: json('Account') },
         400: problem('A value is invalid'),
-        409: problem('The username is taken; of any number at once exactly one gets it'),
+        409: problem('The username is taken; of simultaneous registrations exactly one succeeds'),
         ...withBody,
       },
     },
@@ -20,7 +20,7 @@ export const accountPaths = {
   '/login': {
     post: {
       operationId: 'login',
-      summary: 'Sign in: a bearer token and a session cookie, which live and die together',
+      summary: 'Sign in: a bearer token and a session cookie, which end together',
       requestBody: body('Credentials'),
       responses: {
         200: {
@@ -29,7 +29,7 @@ export const accountPaths = {
           content: json('Token'),
         },
         400: problem('A value is invalid'),
-        401: problem('The username or the password is wrong, without telling which'),
+        401: problem('The username or the password is wrong; the answer does not say which'),
         ...withBody,
       },
     },

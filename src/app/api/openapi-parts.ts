@@ -29,7 +29,7 @@ const limited = problem('Too many requests; `Retry-After` says when to try again
 /** Further answers of every route that counts its requests. */
 export const counted = {
   429: limited,
-  503: problem('What it needs is away or busy; `Retry-After` says when to try again'),
+  503: problem('A service that it needs is away or busy; `Retry-After` says when to try again'),
 }
 export const changing = { 403: problem('A page of another origin may not do this with your session'), ...counted }
 export const withBody = {

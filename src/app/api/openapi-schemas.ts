@@ -24,19 +24,20 @@ export const schemas = {
     password: newPassword,
   }),
   PasswordChange: object({ currentPassword: password, newPassword }),
-  SessionEnd: object({ password, id: { type: 'string', description: 'Without it, all sessions but this one' } }, [
-    'id',
-  ]),
+  SessionEnd: object(
+    { password, id: { type: 'string', description: 'Without it, all sessions except this one end' } },
+    ['id'],
+  ),
   Sessions: object({
     sessions: {
       type: 'array',
       items: object({
         id: text,
-        current: { type: 'boolean', description: 'Whether it is the one that asks' },
+        current: { type: 'boolean', description: 'Whether it is the session of this request' },
         startedAt: time,
-        seenAt: { ...time, description: 'Of its last request, to the minute' },
-        client: { type: 'string', description: 'The address that it was begun from' },
-        agent: { type: 'string', description: 'What the browser calls itself' },
+        seenAt: { ...time, description: 'Time of its last request, to the minute' },
+        client: { type: 'string', description: 'The address of the client that began it' },
+        agent: { type: 'string', description: 'User-Agent of the browser' },
       }),
     },
   }),

@@ -42,7 +42,7 @@ export const productPaths = {
         400: problem('A value is invalid'),
         401: unauthenticated,
         ...withBody,
-        403: problem('It belongs to another account, or a page of another origin asks'),
+        403: problem('It belongs to another account, or a page of another origin sent the request'),
         507: noSpace,
       },
     },

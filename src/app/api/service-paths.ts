@@ -49,7 +49,7 @@ export const servicePaths = {
     },
     post: {
       operationId: 'realtimeSend',
-      summary: 'What a polling client sends',
+      summary: 'Packets of a polling client',
       responses: {
         200: { description: '`ok`' },
         400: { description: 'No such session' },

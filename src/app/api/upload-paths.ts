@@ -39,7 +39,7 @@ export const uploadPaths = {
       },
       responses: {
         201: { description: 'Stored', headers: { Location: header('Where it is') }, content: json('StoredFile') },
-        400: problem('Not one file in the field `file`, or cut short'),
+        400: problem('The form is cut short, or has not exactly one file, in the field `file`'),
         401: unauthenticated,
         408: problem('The file did not arrive in time'),
         ...withBody,

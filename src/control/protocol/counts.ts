@@ -2,7 +2,7 @@ import * as z from 'zod'
 
 const wholeNumber = z.number().int().nonnegative()
 
-const workers = wholeNumber.max(1024).describe('how many workers are wanted; 0 while nobody needs one')
+const workers = wholeNumber.max(1024).describe('how many workers are wanted; 0 while none is needed')
 const balancers = wholeNumber.max(64).describe('how many balancers are wanted; 0 in mesh mode')
 
 const processes = z

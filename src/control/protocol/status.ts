@@ -64,7 +64,7 @@ export const statusSchema = z.object({
     .describe('the release of clients that ask for it'),
   sleep: z
     .object({
-      asleep: z.boolean().describe('no worker is wanted, because nobody needs one'),
+      asleep: z.boolean().describe('no worker is wanted, because none is needed'),
       heldBy: z.string().optional().describe('the reason why workers stay now'),
       spare: z.boolean().describe('a process waits to be the next worker'),
     })

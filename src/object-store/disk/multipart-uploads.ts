@@ -167,7 +167,7 @@ export class MultipartUploads {
       for (const name of names.filter(name => !wanted.has(name))) await rm(join(folder, name), { force: true })
       await syncDirectory(folder)
     } catch (cause) {
-      this.context.warn(`left-overs of a completed upload could not be removed: ${folder}`, cause)
+      this.context.warn(`leftovers of a completed upload could not be removed: ${folder}`, cause)
     }
   }
 
@@ -206,7 +206,7 @@ export class MultipartUploads {
     try {
       await rm(path, { recursive: true, force: true })
     } catch (cause) {
-      this.context.warn(`left-overs of an upload could not be removed: ${path}`, cause)
+      this.context.warn(`leftovers of an upload could not be removed: ${path}`, cause)
     }
   }
 }

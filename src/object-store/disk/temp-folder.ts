@@ -21,7 +21,7 @@ export class TempFolder {
     try {
       await rm(this.path, { recursive: true, force: true })
     } catch (cause) {
-      warn(`left-overs could not be removed: ${this.path}`, cause)
+      warn(`leftovers could not be removed: ${this.path}`, cause)
     }
     await mkdir(this.path, { recursive: true, mode: 0o700 })
   }

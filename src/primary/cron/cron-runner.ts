@@ -163,7 +163,7 @@ export class CronRunner implements Service {
     try {
       this.#history.add(id, past)
     } catch (error) {
-      this.options.log.warn({ err: error }, 'history of cron cannot be written')
+      this.options.log.warn({ err: error }, 'cron history cannot be written')
     }
   }
 }

@@ -160,7 +160,7 @@ function pathGiven(folder: string, { uid, gid }: User): string {
   try {
     return pathOfRoot(folder)
   } catch (cause) {
-    const remedy = `if it is meant, run "chown -R ${uid}:${gid} ${folder}/"`
+    const remedy = `if this is intended, run "chown -R ${uid}:${gid} ${folder}/"`
     throw new Error(`DATA_DIR: ${folder} is root's, and ${(cause as Error).message}: ${remedy}`, { cause })
   }
 }

@@ -12,7 +12,7 @@ const LENGTH = 511
 
 /**
  * The record of the live release, in the folder of the releases. `state.json` is replaced in one step, so a crash leaves
- * the old one or the new one. `state.before.json` is the one before, for a disk that has lost what it said it had. On a
+ * the old one or the new one. `state.before.json` is the previous one, for a disk that has lost a confirmed write. On a
  * full disk both are written over, one after the other: that needs no room, and one of them is whole at any time.
  */
 export class StateFile {
@@ -37,7 +37,7 @@ export class StateFile {
 
   /**
    * @param last the number of the newest release that is there: a state that is older may not know it
-   * @returns the damage, if the state before was used
+   * @returns the damage, if the previous state was used
    * @throws {Error} neither can be read
    */
   read(last: number): string | undefined {
@@ -47,7 +47,7 @@ export class StateFile {
     } catch (error) {
       if (!fs.existsSync(this.#before)) throw error
       this.#state = stateFrom(this.#before)
-      damage = `${(error as Error).message}; the state before it is used`
+      damage = `${(error as Error).message}; the previous state is used`
     }
     this.#state = { ...this.#state, last: Math.max(this.#state.last, last) }
     return damage

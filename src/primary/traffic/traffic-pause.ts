@@ -83,7 +83,7 @@ export class TrafficPause implements Service {
     if (this.#current === undefined) return
     const seconds = Math.round((this.wallClock() - this.#current.since) / 1_000)
     this.#clear()
-    this.log.warn({ seconds }, `requests go on: the pause is over after ${seconds} s, and nobody has resumed`)
+    this.log.warn({ seconds }, `requests go on: the pause has ended by itself after ${seconds} s`)
     this.runner.edgeChanged()
   }
 

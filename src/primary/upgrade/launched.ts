@@ -32,7 +32,7 @@ export class Launched implements Successors {
   /** Receives the public port. */
   async take(): Promise<PublicPort> {
     const [message, handle] = await this.#next()
-    if (message.type !== 'take') throw new Error(`not the first message of a launcher: ${message.type}`)
+    if (message.type !== 'take') throw new Error(`first message of the launcher is not "take": ${message.type}`)
     this.#port = PublicPort.inherit({ handle: handle as BoundHandle, host: message.host, port: message.port })
     return this.#port
   }

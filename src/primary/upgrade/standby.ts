@@ -100,7 +100,7 @@ export class Standby extends EventEmitter<StandbyEvents> {
         resolve({ message: message as Extract<ToLauncher, { type: Type }>, handle })
       }
       const exited = (ending: string): void => fail(`it ended: ${ending}`)
-      const deadline = setTimeout(() => fail(`it did not get so far within ${withinMs / 1_000} s`), withinMs)
+      const deadline = setTimeout(() => fail(`it was not ready within ${withinMs / 1_000} s`), withinMs)
       if (this.#ending === undefined) this.on('message', heard).on('exit', exited)
       else exited(this.#ending)
     })

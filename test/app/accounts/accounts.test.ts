@@ -50,7 +50,7 @@ void t.test('a changed password is the only one that is right, and ends all sign
   t.equal((await accounts.find('dora'))?.createdAt, verified.account.createdAt)
 })
 
-void t.test('one of two simultaneous changes of a password is made', async t => {
+void t.test('only one of two simultaneous changes of a password is made', async t => {
   await accounts.register('dirk', 'correct horse')
   const verified = (await accounts.verify('dirk', 'correct horse'))!
   const changes = await Promise.all([

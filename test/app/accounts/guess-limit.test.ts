@@ -82,7 +82,7 @@ void t.test('the window and what is known of an account end by themselves', asyn
   for (const key of await redis.keys('*')) t.ok((await redis.pttl(key)) > 0, key)
 })
 
-void t.test('an account knows the twenty addresses that were used last', async t => {
+void t.test('an account keeps the twenty addresses that were used last', async t => {
   for (let i = 0; i < 25; i++) {
     now += 1
     await limit.know('ivan', `192.0.2.${i}`)

@@ -56,13 +56,13 @@ class FakeEdge {
 
 const isPaced = (socket: FakeSocket): boolean => Object.hasOwn(socket, 'push')
 
-void t.test('who sends much while the event loop is late takes turns, and nobody else does', t => {
+void t.test('a client that sends much while the event loop is late takes turns, and no other client does', t => {
   const edge = new FakeEdge()
   const [much, same, upgraded] = [edge.connect('10.0.0.1'), edge.connect('10.0.0.1'), edge.connect('10.0.0.1', true)]
   const little = edge.connect('10.0.0.2')
   much.bytesRead = little.bytesRead = 100 * MEGABYTE
   edge.late()
-  t.notOk(isPaced(much), 'what came before the first look says nothing')
+  t.notOk(isPaced(much), 'bytes from before the first look do not count')
   much.bytesRead += MEGABYTE
   little.bytesRead += 1_000
   edge.late()
@@ -72,7 +72,7 @@ void t.test('who sends much while the event loop is late takes turns, and nobody
   t.end()
 })
 
-void t.test('who sends much takes no turns while the event loop is in time', t => {
+void t.test('a client that sends much takes no turns while the event loop is on time', t => {
   const edge = new FakeEdge()
   const [much] = [edge.connect('10.0.0.1'), edge.connect('10.0.0.2')]
   edge.late()
@@ -93,7 +93,7 @@ void t.test('a client that is alone takes no turns', t => {
   t.end()
 })
 
-void t.test('what came on connections that have closed counts', t => {
+void t.test('bytes of connections that have closed count', t => {
   const edge = new FakeEdge()
   edge.connect('10.0.0.2')
   edge.late()
@@ -107,7 +107,7 @@ void t.test('what came on connections that have closed counts', t => {
   t.end()
 })
 
-void t.test('a client that had to wait for nothing for a minute takes no turns any more', t => {
+void t.test('a client that has not had to wait for a minute takes no more turns', t => {
   const edge = new FakeEdge()
   const [much] = [edge.connect('10.0.0.1'), edge.connect('10.0.0.2')]
   edge.late()

@@ -89,7 +89,7 @@ void t.test('a slow client gets an answer that a local app wrote in one piece', 
   await readSlowly(t, running)
 })
 
-void t.test('a client that reads at less than the least rate is cut', async t => {
+void t.test('a client that reads at less than the lowest rate is cut', async t => {
   const target = await FakeTarget.start(t, 'a', (_request, response) => void response.end(LARGE))
   const options = { clientStallMs: 400, minBytesPerSecond: 20 * 1024 ** 2 }
   // A unix socket, whose buffers do not grow.

@@ -149,7 +149,7 @@ void t.test('unread bytes of closed connections count', async t => {
   world.memory = 1_000
   for (let i = 0; i < 3; i += 1) world.close(world.connection(200, 200), 200)
   const next = world.connection(0, 0)
-  await until(() => next.corked === 1, 'what comes next to be held')
+  await until(() => next.corked === 1, 'the next connection to be held')
   world.ofClosed.clear()
   await until(() => next.corked === 0, 'it to go on when all has arrived')
   t.ok(world.asked > 0)

@@ -276,7 +276,7 @@ void t.test('a body that makes no progress is answered 408, and the connection i
   await running.quiet()
 })
 
-void t.test('a body at less than the least rate is answered 408', async t => {
+void t.test('a body at less than the lowest rate is answered 408', async t => {
   const target = await FakeTarget.start(t, 'a')
   const running = await RunningBalancer.start(t, [target], { bodyIdleMs: 400, minBytesPerSecond: 1_000 })
   const client = await running.connect()

@@ -26,7 +26,7 @@ void t.test('the findings of another balancer count, and count once', t => {
   own.learn([{ method: 'GET', path: '/bug', endedAt: [1_004_000] }], 5_000, 1_000_000)
   t.equal(own.allowanceOf(BUG, 5_000), 2, 'its own finding came back')
   own.learn(known, 70_000, 1_000_000)
-  t.equal(own.allowanceOf(BUG, 70_000), 2, 'what is older than a minute is no news')
+  t.equal(own.allowanceOf(BUG, 70_000), 2, 'a finding older than a minute does not count')
   t.end()
 })
 

@@ -158,7 +158,7 @@ void t.test('answers that pass at the same time are copied while there is room',
   for (let i = 0; i < 16; i++) begin(`/slow${i}`)
   t.equal(begin('/again'), undefined)
   clock.now += 10_000
-  t.ok(begin('/again'), 'what is slow, or broke off, gives way')
+  t.ok(begin('/again'), 'an answer that is slow, or broke off, gives way')
   t.end()
 })
 

@@ -84,8 +84,12 @@ void t.test(
   t => {
     const poll = request('poll', 60_000, 'GET', holding(5))
     t.equal(nameOf(holding(3), [], [poll]), 'poll')
-    t.equal(nameOf(holding(4), [], [poll]), undefined, 'who has four finds none')
-    t.equal(nameOf(NEWCOMER, [], [request('poll', 60_000, 'GET', holding(4))]), undefined, 'who has four keeps them')
+    t.equal(nameOf(holding(4), [], [poll]), undefined, 'a client with four finds none')
+    t.equal(
+      nameOf(NEWCOMER, [], [request('poll', 60_000, 'GET', holding(4))]),
+      undefined,
+      'a client with four keeps them',
+    )
     t.end()
   },
 )

@@ -108,7 +108,7 @@ void t.test('requests whose target was killed do not wait for their turn', async
   for (const client of clients) t.equal((await client.response()).status, 200)
 })
 
-void t.test('a request that another balancer has cleared is tried on', async t => {
+void t.test('a request that another balancer has cleared is tried again', async t => {
   const { targets } = await targetsWithABug(t)
   const running = await RunningBalancer.start(t, targets)
   running.balancer.setTargets(specs(targets), 2)
@@ -157,7 +157,7 @@ void t.test('a client that leaves while its request waits for its turn leaves no
   release()
 })
 
-void t.test('a target that could not be reached has not ended of the request', async t => {
+void t.test('the request is not the reason why a target cannot be reached', async t => {
   const { targets, release } = await targetsWithABug(t, false)
   const [gone, ...others] = targets as [FakeTarget, ...FakeTarget[]]
   const running = await RunningBalancer.start(t, targets)

@@ -42,7 +42,7 @@ void t.test('one good probe is enough for a new target and for one that refused 
   t.end()
 })
 
-void t.test('why a target stays out of use is told once, until it is back', t => {
+void t.test('the reason why a target stays out of use is reported once, until it is back', t => {
   const { pool } = readyPool([])
   const target = pool.add('a', new NoTransport())
   const told: string[] = []

@@ -79,7 +79,7 @@ for (const [transition, moves] of Object.entries(table) as [Transition, Partial<
   }
 }
 
-void t.test('requests in flight hear that their target went down, but not that it drains', t => {
+void t.test('requests in flight are told that their target went down, but not that it drains', t => {
   for (const [transition, downs] of [
     ['markUnhealthy', 1],
     ['markUnreachable', 1],

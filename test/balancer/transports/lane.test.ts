@@ -27,7 +27,7 @@ for (const [what, bytes] of Object.entries(forgeries)) {
     const closed = raw.next('closed')
     const first = await rawExchange(running.port, requestBytes(head ? 'HEAD /page' : 'GET /page'), { head })
     t.notMatch(first.body.toString(), 'forged')
-    t.ok(first.status < 300, 'what was right is passed on')
+    t.ok(first.status < 300, 'the valid part is passed on')
     await closed
     const answers = await Promise.all([1, 2, 3].map(() => rawExchange(running.port, requestBytes('GET /next'))))
     for (const { body } of answers) t.equal(body.toString(), 'next')

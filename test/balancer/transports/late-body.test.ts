@@ -55,7 +55,7 @@ void t.test('an app that accepts a request and reads its body after that gets th
   await running.quiet(1)
 })
 
-void t.test('so does an app that accepts a body in chunks', async t => {
+void t.test('an app that accepts a request and reads its chunked body after that gets the whole body', async t => {
   const target = await FakeTarget.start(t, 'a', (request, response) => {
     acceptAndRead(request, () => void response.writeHead(202).end('accepted'))
   })
@@ -71,7 +71,7 @@ void t.test('so does an app that accepts a body in chunks', async t => {
   await running.quiet(1)
 })
 
-void t.test('what an app does not read of a body is dropped, and the next request is found', async t => {
+void t.test('the part of a body that an app does not read is dropped, and the next request is found', async t => {
   const { target, running, client } = await answeredEarly(t, (request, accept) => {
     if (request.method === 'GET') accept()
     request.once('data', () => {

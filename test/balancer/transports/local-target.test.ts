@@ -125,7 +125,7 @@ void t.test('a request that a local app does not answer in time is answered 504'
   const answer = await client.write(GET).response()
   t.match(answer, { status: 504, headers: { connection: 'close' } })
   t.equal(await client.closed, 'end')
-  t.equal(detached, 1, 'who counts the requests of the app hears of it')
+  t.equal(detached, 1, 'the end of the request is reported')
   const { response } = app.calls[0]!
   t.doesNotThrow(() => response.writeHead(200).end('too late'))
   await running.quiet()

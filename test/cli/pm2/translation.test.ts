@@ -74,7 +74,7 @@ void t.test('a field without a counterpart is named with the reason, if it would
   t.end()
 })
 
-void t.test('reloads by the clock, and by changes of files', t => {
+void t.test('reloads by the clock and by changes of files are taken over', t => {
   const { timeZone } = new Intl.DateTimeFormat().resolvedOptions()
   const reload = (schedule: string): object => ({ settings: { RELOAD_CRON: schedule, CRON_TZ: timeZone } })
   t.strictSame(translated('cron_restart', '0 4 * * *'), reload('0 4 * * *'))

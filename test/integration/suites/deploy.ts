@@ -52,7 +52,7 @@ async function replaceEachOther(t: Test, cluster: Cluster, client: ControlClient
     t.strictSame(states, ['r1 live', 'start warm'])
   })
 
-  await t.test('a rollback starts no worker while the release before is warm, and loses no request', async t => {
+  await t.test('a rollback starts no worker while the previous release is warm, and loses no request', async t => {
     const workersOf = async (release: string): Promise<unknown[]> =>
       (await client.status()).processes
         .filter(process => process.role === 'worker' && process.release === release)
@@ -110,7 +110,7 @@ export const orders: Part = async (t, cluster, client) => {
     t.equal(await textOf(cluster), 'packed')
   })
 
-  await t.test('once its time is over the release before ends, and can still be gone back to', async t => {
+  await t.test('once its time is over the previous release ends, and can still be gone back to', async t => {
     let workers: ProcessStatus[] = []
     const areTwo = async (): Promise<boolean> => {
       workers = (await client.status()).processes.filter(({ role }) => role === 'worker')

@@ -43,7 +43,7 @@ export async function editedApp(t: Test, mode: Mode): Promise<void> {
       for (let i = 0; i < 20; i += 1) t.equal(await text(), 'one')
     })
 
-    await t.test('a reload and a rollback serve it', async t => {
+    await t.test('a reload and a rollback serve the app as it was started', async t => {
       t.equal((await cluster.reload()).replaced, 2)
       t.equal(await text(), 'one')
       edit(APP, appThatSays('two'))
@@ -54,7 +54,7 @@ export async function editedApp(t: Test, mode: Mode): Promise<void> {
       t.equal(await text(), 'one')
     })
 
-    await t.test('the next start does the same, after a kill in the middle of a deploy', async t => {
+    await t.test('the next start serves the app as it was started, after a kill in the middle of a deploy', async t => {
       await new Promise<void>(resolve => {
         const told = ({ event }: { event: string }): void => {
           if (event === 'baking') resolve()

@@ -63,7 +63,7 @@ export async function clientsStay(t: Test, cluster: Cluster, workers: number, pa
 
 /** Asks as a client of Socket.IO 2 does. */
 export async function oldClientsAreNamed(t: Test, cluster: Cluster): Promise<void> {
-  await t.test('a client of Socket.IO 2 gets a word in the log, once', async t => {
+  await t.test('a client of Socket.IO 2 is named in the log once', async t => {
     const words = (): string[] => cluster.lines.filter(line => /Socket\.IO 1 or 2 polls/.test(line))
     // One worker alone loses no session, so the word comes once the second takes part.
     await until(async () => {

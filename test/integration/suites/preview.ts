@@ -20,7 +20,7 @@ export async function previewSuite(t: Test, BALANCERS: string): Promise<void> {
     Object.fromEntries((await client.releases()).map(({ id, state }) => [id, state]))
 
   let cookie = ''
-  await t.test('only clients with the link or the host name get it', async t => {
+  await t.test('only clients with the link or the host name get the release in preview', async t => {
     const load = new Load(cluster.url, '/', 4)
     const deployed = await preview('new')
     t.match(deployed, { release: 'r1', preview: { host: 'r1.preview', link: /^\/\?outpost_preview=r1\.[\w-]{32}$/ } })
@@ -35,7 +35,7 @@ export async function previewSuite(t: Test, BALANCERS: string): Promise<void> {
     t.strictSame([failures, [...new Set(answers.map(({ text }) => text))]], [[], ['old']])
   })
 
-  await t.test('a preview takes the place of the one before, whose cookie is of no use any more', async t => {
+  await t.test('a preview takes the place of the previous one, whose cookie is then of no use', async t => {
     await preview('newer')
     t.match(await statesOf(), { r1: 'kept', r2: 'preview', start: 'live' })
     t.equal(await textOf({ cookie }), 'old')

@@ -47,7 +47,7 @@ void t.test('the fast CRCs agree with their definitions, for any length and piec
   t.end()
 })
 
-void t.test('pieces larger than the memory of the fast CRCs', t => {
+void t.test('the fast CRCs take pieces that are larger than their memory', t => {
   const bytes = Buffer.alloc(300_001, 'larger than a window')
   for (const algorithm of ['crc32c', 'crc64nvme'] as const) {
     const [whole, pieces] = [CHECKSUMS[algorithm](), CHECKSUMS[algorithm]()]

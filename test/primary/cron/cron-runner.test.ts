@@ -142,7 +142,7 @@ void t.test('only the last five runs are kept', async t => {
   t.equal(runner.job.runs.length, 5)
 })
 
-void t.test('instances that share a Redis', async t => {
+void t.test('instances that share a Redis run each job once', async t => {
   const server = await RedisServer.start(t)
   const redis = await server.connect(t)
   const lease = (t: Harness): RunLease => {
@@ -151,7 +151,7 @@ void t.test('instances that share a Redis', async t => {
     return made
   }
 
-  await t.test('run a job once for each of its times', async t => {
+  await t.test('a job runs once for each of its times', async t => {
     const runners = [1, 2, 3].map(() => new Runner(t, ['* * * * * echo once'], lease(t)))
     for (const runner of runners) runner.follow()
     const elsewhere = (): number => runners.filter(({ logged }) => /by another instance/.test(logged.join(''))).length
@@ -163,7 +163,7 @@ void t.test('instances that share a Redis', async t => {
     )
   })
 
-  await t.test('do not run it while it runs elsewhere', async t => {
+  await t.test('a job does not run while it runs elsewhere', async t => {
     const [first, second] = [lease(t), lease(t)]
     const claim = await first.take('long', 1_000)
     t.equal(await second.take('long', 2_000), undefined)
@@ -175,7 +175,7 @@ void t.test('instances that share a Redis', async t => {
     await again?.giveBack()
   })
 
-  await t.test('end a run whose lease is lost', async t => {
+  await t.test('a run whose lease is lost is ended', async t => {
     const runner = new Runner(t, ['* * * * * sleep 600'], lease(t))
     runner.follow()
     await until(() => runner.job.running?.pid !== undefined, 'its run')
@@ -186,7 +186,7 @@ void t.test('instances that share a Redis', async t => {
     t.match(runner.job.runs, [{ result: 'SIGTERM: another instance may run it' }])
   })
 
-  await t.test('run nothing while it is away', async t => {
+  await t.test('no job runs while Redis is away', async t => {
     await server.kill()
     const runner = new Runner(t, ['* * * * * echo never'], lease(t))
     runner.follow()

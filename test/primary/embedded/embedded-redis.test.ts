@@ -65,7 +65,7 @@ void t.test('the embedded Redis keeps its data over a stop and a start', async t
   t.match(
     await withClient(socketPath, client => client.config('GET', 'appendfsync')),
     ['appendfsync', 'always'],
-    'what is acknowledged is on the disk',
+    'acknowledged writes are on the disk',
   )
   await second.stop()
 })

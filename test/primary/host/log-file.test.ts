@@ -22,7 +22,7 @@ void t.test('the last lines are those that were written last', t => {
   t.end()
 })
 
-void t.test('a log goes on where the one before it ended', t => {
+void t.test('a log goes on where the previous one ended', t => {
   const folder = temporaryFolder(t)
   const first = new LogFile(folder, 1_000)
   first.write('before')

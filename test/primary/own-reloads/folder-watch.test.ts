@@ -32,7 +32,7 @@ async function watched(t: Harness, paths: readonly string[], ignored: readonly s
   return { folder, changes, faults, watch, write, told }
 }
 
-void t.test('changes at any depth are told once, when it is quiet', async t => {
+void t.test('changes at any depth are reported once, when it is quiet', async t => {
   const { watch, write, told } = await watched(t, ['.'])
   t.equal(watch.folders, 3, 'the folder, lib and lib/deep')
   for (const name of ['app.js', 'lib/a.js', 'lib/new.js']) write(name)

@@ -49,7 +49,7 @@ void t.test('a step is followed within 3 s', t => {
   t.end()
 })
 
-void t.test('each recording is followed up at once and down slowly', t => {
+void t.test('in each recording the pool grows at once and shrinks slowly', t => {
   for (const recording of recordings) {
     for (const seed of SEEDS) {
       const replayed = own(recording, seed)
@@ -65,12 +65,12 @@ void t.test('each recording is followed up at once and down slowly', t => {
   t.end()
 })
 
-void t.test('a ramp is followed before it is felt', t => {
+void t.test('a ramp is followed before many requests are slow', t => {
   for (const seed of SEEDS) t.ok(own(ramp, seed).secondsOver <= 3)
   t.end()
 })
 
-void t.test('after a spike the pool returns to its least', t => {
+void t.test('after a spike the pool returns to its minimum', t => {
   for (const seed of SEEDS) t.equal(own(spike, seed).wanted.at(-1), 1)
   t.end()
 })
@@ -81,7 +81,7 @@ void t.test('each tooth of a sawtooth is followed', t => {
   t.end()
 })
 
-void t.test('one worker is left at night, and as many as by day the next day', t => {
+void t.test('one worker is left at night, and the next day has as many as the first', t => {
   const { wanted } = own(night, 1)
   t.equal(wanted[wanted.length / 2], 1)
   t.ok((wanted.at(-1) ?? 0) >= 4)

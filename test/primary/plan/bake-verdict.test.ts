@@ -47,13 +47,13 @@ void t.test('a release that fails one request in twenty is worse, once chance ca
   t.end()
 })
 
-void t.test('errors that the release before has as well are not held against the new one', t => {
+void t.test('errors that the previous release has as well are not held against the new one', t => {
   t.match(judge(side(4_000, { failed: 200 }), side(1_000, { failed: 55 })), { kind: 'as-good' })
   t.match(judge(side(4_000, { failed: 200 }), side(1_000, { failed: 100 })), { kind: 'worse' })
   t.end()
 })
 
-void t.test('a release before that was not asked says nothing', t => {
+void t.test('a previous release without requests allows no comparison', t => {
   t.match(judge(side(0), side(5, { failed: 1 })), { kind: 'too-little' })
   t.match(judge(side(0), side(500)), { kind: 'too-little' })
   t.end()
@@ -139,7 +139,7 @@ void t.test('if workers are busy for much of the time, CPU time for a request sh
   t.end()
 })
 
-void t.test('a release whose latencies could not be compared is said to be so', t => {
+void t.test('a verdict says that latencies could not be compared', t => {
   const facts = { before: side(4_000), fresh: side(1_000, { ms: () => 90 }), windows: [], haveCompared: false }
   t.match(judgeFacts(facts), { kind: 'too-little', reason: /latencies were not compared: that takes a stage of 6.5 s/ })
   t.end()
@@ -147,7 +147,7 @@ void t.test('a release whose latencies could not be compared is said to be so', 
 
 void t.test('a release whose workers grow by far more is worse, however little traffic there is', t => {
   t.match(judge(side(0), side(0, { growthBytes: 400 * MIB })), { kind: 'worse', reason: /grew by 400 MiB/ })
-  t.match(judge(side(0), side(0, { growthBytes: 200 * MIB })), { kind: 'too-little' }, 'what is new grows at first')
+  t.match(judge(side(0), side(0, { growthBytes: 200 * MIB })), { kind: 'too-little' }, 'new workers grow at first')
   t.match(judge(side(200, { growthBytes: 300 * MIB }), side(200, { growthBytes: 400 * MIB })), { kind: 'as-good' })
   t.end()
 })

@@ -23,7 +23,7 @@ const facts = (proven: number, fault?: string): Parameters<typeof advance>[1] =>
   workers: 4,
 })
 
-void t.test('a release goes through its stages, and the one before stays ready for a while', t => {
+void t.test('a release goes through its stages, and the previous one stays ready for a while', t => {
   let now = 0
   let at = begun(STAGES)
   const after = (ms: number, proven: number): unknown[] => {
@@ -86,7 +86,7 @@ void t.test('after a sleep of the primary, workers and clients have all of their
   t.end()
 })
 
-void t.test('a deployment is due when a stage, or the time of the release before, is over', t => {
+void t.test('a deployment is due when a stage, or the time of the previous release, is over', t => {
   t.equal(dueAt({ ...begun(STAGES), phase: 'baking', since: 5 }), 30_005)
   t.equal(dueAt({ ...begun(STAGES), phase: 'live', since: 5 }), 60_005)
   t.equal(dueAt({ ...begun(STAGES), phase: 'over' }), Infinity)

@@ -54,7 +54,7 @@ void t.test('a reload that is given up stops the worker that starts, and the nex
   t.strictSame(story.exits('worker 4').wait(60_000).settle(), ['forget worker 4'])
   story.desired = { ...story.desired, releases: [{ id: 'live', workers: 3 }] }
   t.strictSame(story.settle(), ['start worker 5'])
-  t.equal(story.child('worker 5').spec.generation, 0, 'what was given up is not wanted')
+  t.equal(story.child('worker 5').spec.generation, 0, 'the reload that was given up is not wanted')
   story.proves('worker 5').reload()
   t.strictSame(story.settle(), ['start worker 6'])
   t.end()

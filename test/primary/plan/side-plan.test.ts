@@ -126,7 +126,7 @@ void t.test('a crash loop parks the places, until a new version comes', t => {
   t.end()
 })
 
-void t.test('fewer are wanted: those with the highest numbers end', t => {
+void t.test('if fewer processes are wanted, those with the highest numbers end', t => {
   const world = new World()
   world.desired = { version: 1, wanted: new Map([['worker', 3]]) }
   world.pass()
@@ -138,7 +138,7 @@ void t.test('fewer are wanted: those with the highest numbers end', t => {
   t.end()
 })
 
-void t.test('a shutdown ends all, cuts short what had longer, and starts nothing', t => {
+void t.test('a shutdown ends all processes, shortens longer deadlines, and starts nothing', t => {
   const world = new World()
   world.desired = { version: 1, wanted: new Map([['worker', 2]]) }
   world.pass()

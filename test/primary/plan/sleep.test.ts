@@ -21,7 +21,7 @@ function after(looks: readonly Activity[], state: SleepState = awake(0)): { stat
 
 const looks = (count: number, look: Activity): Activity[] => Array.from({ length: count }, () => look)
 
-void t.test('workers end once nobody has asked for anything for long enough, and that is said once', t => {
+void t.test('workers end once no request has come for long enough, and that is reported once', t => {
   t.equal(after(looks(60, activity())).state.asleep, false)
   const { state, reasons } = after(looks(200, activity()))
   t.equal(state.asleep, true)
@@ -45,7 +45,7 @@ for (const [counts, other, heldBy] of holders) {
   })
 }
 
-void t.test('requests that were over before the look count from the look on', t => {
+void t.test('requests that were over before a look count from that look on', t => {
   const { state } = after([
     ...looks(50, activity()),
     activity({ requests: 1 }),

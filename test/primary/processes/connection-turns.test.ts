@@ -31,7 +31,7 @@ function given(t: Test): {
   return { turns, add, passed, back, closed }
 }
 
-void t.test('one is passed at a time, and clients take turns', t => {
+void t.test('one connection is passed at a time, and clients take turns', t => {
   const { turns, add, passed, closed } = given(t)
   add('a1', 'a2', 'a3', 'a4', 'b1', 'c1', 'c2')
   t.strictSame(passed, ['a1'])
@@ -45,7 +45,7 @@ void t.test('one is passed at a time, and clients take turns', t => {
   t.end()
 })
 
-void t.test('a process that is to get no more has only the one that was passed to it', t => {
+void t.test('a process that is to get no more keeps only the connection that was passed to it', t => {
   const { turns, add, passed, back } = given(t)
   add('a1', 'a2', 'b1')
   turns.sendBack()
@@ -55,7 +55,7 @@ void t.test('a process that is to get no more has only the one that was passed t
   t.end()
 })
 
-void t.test('when the process ends, what it has not taken goes elsewhere, and each once', t => {
+void t.test('when a process ends, connections that it has not taken go elsewhere, each once', t => {
   const { turns, add, back } = given(t)
   add('a1', 'a2', 'b1')
   turns.taken()

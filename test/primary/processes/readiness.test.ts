@@ -19,7 +19,7 @@ void t.test('a child is ready when it listens, whatever its app says', t => {
   t.end()
 })
 
-void t.test('a child whose word is awaited is ready once it has listened and said so, in either order', t => {
+void t.test('a child whose app has to say so is ready once it has listened and said so, in either order', t => {
   for (const isWordFirst of [false, true]) {
     const { told, readiness } = made()
     readiness.awaitWord()
@@ -38,7 +38,7 @@ void t.test('a child whose word is awaited is ready once it has listened and sai
   t.end()
 })
 
-void t.test('a word that is missing is named, unless the child has ended', async t => {
+void t.test('an app that has not said that it is ready is named, unless the child has ended', async t => {
   const told: object[] = []
   const missing = (): Readiness => {
     const readiness = new Readiness(report => told.push(report), 1)

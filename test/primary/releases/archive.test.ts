@@ -367,7 +367,7 @@ void t.test('the content of the only folder of an archive is moved up, unless th
   const asItIs = await unpack(Readable.from([archive]), placeFor(t).folder, limits, hasApp).catch(
     (error: unknown) => error,
   )
-  t.match(asItIs, { message: /is a FIFO/ }, 'what may not be in it is refused')
+  t.match(asItIs, { message: /is a FIFO/ }, 'a FIFO is refused')
 })
 
 void t.test('a link that leads out of the folder that is moved up is refused', async t => {

@@ -250,7 +250,7 @@ void t.test('the only client there is decides, and at once', t => {
   t.end()
 })
 
-void t.test('a client beside whom others ask next to nothing decides at the end of the stage', t => {
+void t.test('a client decides at the end of the stage if the others have asked next to nothing', t => {
   for (let seed = 1; seed <= 20; seed++) {
     const few = { ...anyApp(new Chance(seed)), rate: 8 }
     const found = foundAt({ ...few, hostile: { rate: 300, ms: 10, failing: 0.2 } }, seed)

@@ -132,7 +132,7 @@ void t.test('on a full disk nothing is received', async t => {
   t.strictSame(left(), STATE)
 })
 
-void t.test('a disk that is full all the same is said to be full, and nothing is left', async t => {
+void t.test('a disk that is full all the same is reported as full, and nothing is left', async t => {
   for (const code of ['ENOSPC', 'EDQUOT']) {
     const { deploy, store, left } = deployerOn(t, new FakeDisk())
     store.keep = () => {
@@ -167,7 +167,7 @@ void t.test('a release that would use packages of the folder above is refused, a
   t.strictSame(left(), STATE)
 })
 
-void t.test('a release is on the disk before there is a record of it, or it is said that it may not be', async t => {
+void t.test('a release is on the disk before there is a record of it, or the log says that it may not be', async t => {
   for (const doubt of [undefined, 'the disk is slow']) {
     let atSync: string[] = []
     const { deploy, store, warnings, left } = deployerOn(t, new FakeDisk(), undefined, folder => {

@@ -162,7 +162,7 @@ void t.test('an installation that is given up runs nothing more', async t => {
   t.notOk(existsSync(join(folder, 'ran')))
 })
 
-void t.test('a step that fills the disk is ended, with all that it has started, and the reason is told', async t => {
+void t.test('a step that fills the disk is ended, with all that it has started, and the error says why', async t => {
   const folder = folderOf(t, { Procfile: 'release: sleep 600 & echo $!; wait' })
   const full = new AbortController()
   let pid = 0

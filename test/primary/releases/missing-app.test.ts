@@ -4,7 +4,7 @@ import t from 'tap'
 import { missingApp } from '#src/primary/releases/missing-app.js'
 import { temporaryFolder } from '../../helpers/harness.js'
 
-void t.test('a release without an app is told which file is missing, or what is wrong with its package.json', t => {
+void t.test('the error for a release without an app names the missing file, or the fault of its package.json', t => {
   const folder = temporaryFolder(t)
   t.match(missingApp(folder, undefined), /there is no index\.js, server\.js or app\.js$/)
   t.match(missingApp(folder, '/srv/shop'), /there is no index\.js, server\.js or app\.js$/, 'of a folder')

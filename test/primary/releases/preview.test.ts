@@ -18,7 +18,7 @@ const lost = (facts: Partial<LostWorker>): LostWorker => {
   return { name: 'worker 3', release: 'r2', ending: 'exit code 1', servedMs: 0, early: true, ...facts }
 }
 
-void t.test('a preview is ready once its worker is proven, and is told once', t => {
+void t.test('a preview is ready once its worker is proven, and is reported once', t => {
   const { preview, told } = given()
   t.strictSame(preview.wanted, { id: 'r2', workers: 1, share: 0 })
   t.ok(preview.observe(false, 0))
@@ -30,7 +30,7 @@ void t.test('a preview is ready once its worker is proven, and is told once', t 
   t.end()
 })
 
-void t.test('a preview fails whose worker is not proven in time', t => {
+void t.test('a preview whose worker is not proven in time fails', t => {
   const { preview, told } = given()
   t.notOk(preview.observe(false, END))
   t.notOk(preview.observe(true, END + 1))

@@ -25,7 +25,7 @@ void t.test('without a release the code of the start is live, and nothing is wri
   t.end()
 })
 
-void t.test('the live release and the one before are known to the next start', t => {
+void t.test('the live release and the previous one are known to the next start', t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)
   make(store)
@@ -82,7 +82,7 @@ void t.test('the next start removes what a crash has left of a deploy, and does 
   t.end()
 })
 
-void t.test('the last five are kept, and all that these, the live one and the one before need', t => {
+void t.test('the last five are kept, and all that these, the live one and the previous one need', t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)
   make(store)
@@ -122,7 +122,7 @@ void t.test('names that are no release lead nowhere', t => {
   t.end()
 })
 
-void t.test('a release that a power cut has damaged is not served: the one before is, and it is said', t => {
+void t.test('a release that a power cut has damaged is not served: the previous one is, and the damage is named', t => {
   const damages: Record<string, [file: string, content: string | undefined, reason: RegExp]> = {
     'a record of which nothing is there': ['r2/release.json', '', /release\.json cannot be read/],
     'a record that is torn': ['r2/release.json', '{"id":"r2","at":17', /release\.json cannot be read/],
@@ -153,7 +153,7 @@ void t.test('a release that a power cut has damaged is not served: the one befor
   t.end()
 })
 
-void t.test('a release that only changes variables runs the files of another one, and needs no more of that', t => {
+void t.test('a release that only changes variables needs the files of another one, but not its record', t => {
   const folder = folderFor(t)
   const store = ReleaseStore.open(folder)
   make(store)
@@ -172,7 +172,7 @@ void t.test('a release that only changes variables runs the files of another one
   t.end()
 })
 
-void t.test('the state before is used when a power cut has damaged the last one', t => {
+void t.test('the previous state is used when a power cut has damaged the last one', t => {
   for (const content of ['', '{"live":"r', '\0\0']) {
     const folder = folderFor(t)
     const store = ReleaseStore.open(folder)
@@ -181,7 +181,7 @@ void t.test('the state before is used when a power cut has damaged the last one'
     writeFileSync(join(folder, 'state.json'), content)
     const again = ReleaseStore.open(folder)
     t.equal(again.live, 'r1')
-    t.match(again.damage, /state\.json cannot be read: .*; the state before it is used/)
+    t.match(again.damage, /state\.json cannot be read: .*; the previous state is used/)
     t.equal(make(again), 'r3', 'no number is used again')
   }
   t.end()

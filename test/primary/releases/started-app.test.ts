@@ -68,7 +68,7 @@ void t.test('an app outside of the folder in which it was started is named at th
   t.match(warnings[0], 'not in the folder in which it was started')
 })
 
-void t.test('a whole machine or home is not copied', async t => {
+void t.test('the root folder and a home folder are not copied', async t => {
   for (const startedIn of ['/', homedir()]) {
     let copies = 0
     const copy = (): Promise<void> => Promise.resolve(void (copies += 1))

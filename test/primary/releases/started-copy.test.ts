@@ -54,18 +54,21 @@ void t.test('packages of a folder above the app are found by the copy, and an ol
   t.notOk(existsSync(join(above, 'copy/old.js')))
 })
 
-void t.test('a folder written to by another name is left out, and so is a file that cannot be read', async t => {
-  const real = folderOf(t, { 'app.js': 'one', 'data/log': 'x', 'closed/a.js': '' })
-  const link = join(temporaryFolder(t), 'link')
-  symlinkSync(real, link)
-  chmodSync(join(real, 'closed'), 0)
-  t.teardown(() => chmodSync(join(real, 'closed'), 0o700))
-  const to = join(real, 'data', 'copy')
-  await copyApp(link, to, join(real, 'data'))
-  t.strictSame(readdirSync(to).sort(), ['app.js', 'closed'])
-  await copyApp(real, to, join(link, 'data'))
-  t.strictSame(readdirSync(to).sort(), ['app.js', 'closed'])
-})
+void t.test(
+  'a folder that is written to under another name is left out, and so is a file that cannot be read',
+  async t => {
+    const real = folderOf(t, { 'app.js': 'one', 'data/log': 'x', 'closed/a.js': '' })
+    const link = join(temporaryFolder(t), 'link')
+    symlinkSync(real, link)
+    chmodSync(join(real, 'closed'), 0)
+    t.teardown(() => chmodSync(join(real, 'closed'), 0o700))
+    const to = join(real, 'data', 'copy')
+    await copyApp(link, to, join(real, 'data'))
+    t.strictSame(readdirSync(to).sort(), ['app.js', 'closed'])
+    await copyApp(real, to, join(link, 'data'))
+    t.strictSame(readdirSync(to).sort(), ['app.js', 'closed'])
+  },
+)
 
 void t.test('a socket and a named pipe are no part of an app', async t => {
   const from = folderOf(t, { 'app.js': 'one' })

@@ -15,7 +15,7 @@ const onSmallDisk = (folder: string, command: readonly string[]): ReturnType<typ
 const skip =
   onSmallDisk('/tmp', ['true']).status === 0 ? false : 'this machine does not let us mount a small file system'
 
-void t.test('what is live is recorded on a full disk if it was live before, and not if it is new', { skip }, t => {
+void t.test('on a full disk a release is recorded as live if it was live before, and not if it is new', { skip }, t => {
   const folder = temporaryFolder(t)
   const { stdout, stderr } = onSmallDisk(folder, [process.execPath, PROGRAM, folder])
   t.equal(String(stderr), '')

@@ -15,7 +15,7 @@ const refusal = (ask: () => WayBack): unknown => {
   }
 }
 
-void t.test('a rollback goes to the release before, or to the one that is named', t => {
+void t.test('a rollback goes to the previous release, or to the one that is named', t => {
   t.strictSame(wayBack(undefined, live, false, store('r1')), { to: 'r1', ends: undefined, isServed: false })
   t.strictSame(wayBack('start', live, false, store('r1')), { to: 'start', ends: undefined, isServed: false })
   const none = refusal(() => wayBack(undefined, live, false, store()))
@@ -31,7 +31,7 @@ void t.test('a rollback goes to the release before, or to the one that is named'
   t.end()
 })
 
-void t.test('during a trial it ends the trial, and the release of the other clients stays', t => {
+void t.test('a rollback during a trial ends the trial, and the release of the other clients stays', t => {
   const ended = { to: 'r2', ends: 'change', isServed: true }
   t.strictSame(wayBack(undefined, trial, true, store('r1')), ended)
   t.strictSame(wayBack('r2', trial, true, store('r1')), ended)

@@ -51,7 +51,7 @@ void t.test('after the first failure all workers note their requests, and later 
   t.end()
 })
 
-void t.test('the request is named in whose call the worker failed; else all that were there', t => {
+void t.test('the request in whose call the worker failed is named, else all that were there', t => {
   const { failed, log, notes } = failedWorkers(t)
   const open = noteState.open + noteOf('GET', '/slow').slice(1)
   writeFileSync(notes('1'), open + noteOf('GET', '/hang'))
@@ -62,7 +62,7 @@ void t.test('the request is named in whose call the worker failed; else all that
   t.end()
 })
 
-void t.test('workers make no notes once those of the stand-in were there, and go on with them after a fault', t => {
+void t.test('workers note no requests after a hang that the stand-in has noted, but do after a fault', t => {
   const { failed, notes } = failedWorkers(t)
   const [one, two] = [worker('1'), worker('2')]
   writeFileSync(notes('1'), noteOf('GET', '/hang'))

@@ -19,7 +19,7 @@ void t.test('each kind of request is in the log once in ten seconds, and all tog
   t.end()
 })
 
-void t.test('balancers hear of the ends within a minute, the last three of each kind', t => {
+void t.test('balancers get the ends of the last minute, three of each kind at most', t => {
   const fatal = new FatalRequestRecord(() => undefined)
   fatal.note({ ...BUG, targets: 2 }, 1_000)
   fatal.note({ ...BUG, targets: 2 }, 2_000)

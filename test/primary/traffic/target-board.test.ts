@@ -42,7 +42,7 @@ void t.test('a list is in use when every balancing process has said so of the ne
   t.ok(board.routedAtAll([both[0]]), 'one that has ended does not count')
 })
 
-void t.test('each balancing process hears how workers ended, and of which a request was the reason', async t => {
+void t.test('each balancing process is told how workers ended, and which ends a request has caused', async t => {
   const board = new TargetBoard()
   const first = balancer()
   const worker = (id: string, ending: string): Child => ({ id, ending, role: 'worker' }) as unknown as Child
@@ -96,10 +96,10 @@ void t.test('orders about the edge come before the list that acknowledges them, 
   t.strictSame(typesOf(first).slice(0, 3), ['targets', 'edge', 'targets'])
   t.strictSame(typesOf(late), ['edge', 'targets'], 'a new one gets them as well')
   board.noteRouted(first, 1)
-  t.notOk(board.routedAtAll([first]), 'the list before is no answer')
+  t.notOk(board.routedAtAll([first]), 'a report about the previous list is no answer')
   const maintenance = { page: '', retryAfter: 60, allow: [], since: '' }
   board.endPause([first, late], { maintenance } as unknown as EdgeOrder)
-  t.strictSame(first.orders.at(-1), { type: 'edge', order: { maintenance } }, 'what else is ordered stays')
+  t.strictSame(first.orders.at(-1), { type: 'edge', order: { maintenance } }, 'the other orders stay')
   const told = first.orders.length
   board.endPause([first, late], { pausedUntil: 9, maintenance } as unknown as EdgeOrder)
   t.equal(first.orders.length, told, 'a process is told once')

@@ -42,7 +42,7 @@ void t.test('a pause that nobody ends is over at its end, and the log says so', 
   t.strictSame(pause.facts, { since, until })
   clock.advance(1)
   t.equal(pause.facts, undefined)
-  t.match(lines[1], /requests go on: the pause is over after 30 s, and nobody has resumed/)
+  t.match(lines[1], /requests go on: the pause has ended by itself after 30 s/)
   t.strictSame(orders, [Date.parse(until), undefined])
   t.equal(clock.pending, 0)
 })
@@ -61,7 +61,7 @@ void t.test('a second pause changes the end of the first, which began when it be
   t.equal(clock.pending, 0)
 })
 
-void t.test('a caller that waits until nothing is in flight hears of it, or of the end of the pause', async t => {
+void t.test('a caller that waits until nothing is in flight is told of it, or of the end of the pause', async t => {
   const { clock, pause, quieten } = given(t)
   const late = pause.begin({ seconds: 10, drain: true })
   clock.advance(10_000)

@@ -60,7 +60,7 @@ void t.test('balancers that are ready and not silent get the connections', t => 
   t.end()
 })
 
-void t.test('a balancer that drains hears of workers until it tells that its clients have gone', t => {
+void t.test('a balancer that drains gets the list of workers until it reports that its clients have gone', t => {
   const [one, two] = [child('balancer', '1'), child('balancer', '2', { state: 'draining' })]
   const { traffic } = trafficOf([one, two, child('worker', '2')])
   traffic.direct([route('worker 2')])

@@ -36,7 +36,7 @@ export interface BalancerEvents extends DispatcherEvents {
   onRefused?(code: BalancerErrorCode, client: string): void
   /** The turn of a request has come on its connection. Nothing of its answer was written. */
   onBegun?(request: IncomingMessage): void
-  /** Connections are refused because as many are open as may be. Called once a minute at most. */
+  /** Connections are refused because the limit of open ones is reached. Called once a minute at most. */
   onFull?(connections: number): void
 }
 

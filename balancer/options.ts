@@ -48,7 +48,7 @@ export interface BalancerOptions {
   /** A client may leave its answer unread this long. */
   clientStallMs: number
   /**
-   * The least rate of a request body and of the reading of an answer, over `bodyIdleMs` and `clientStallMs`. A body
+   * The lowest rate of a request body and of the reading of an answer, over `bodyIdleMs` and `clientStallMs`. A body
    * that its target is slow to read may be slower.
    */
   minBytesPerSecond: number

@@ -18,7 +18,7 @@ const leftAlone = ['bcrypt', 'socket.io']
 const banner = `const require = process.getBuiltinModule('node:module').createRequire(import.meta.url);`
 
 /**
- * Parts of pino that a start need not pay for: its transports, which log in threads and which Outpost has none of, and the
+ * Parts of pino that would slow a start down: its transports, which log in threads and which Outpost does not use, and the
  * module that sonic-boom checks one value with, which takes as long to load as pino.
  */
 const leanPino: Plugin = {
@@ -59,8 +59,8 @@ const { metafile } = await build({
 })
 
 /**
- * The code that runs in a worker before the app, since only a CommonJS module can be done before the app's first line; and
- * that of a thread, which is made of a text.
+ * The code that runs in a worker before the app, since only a CommonJS module can finish before the app's first line; and
+ * that of a thread, which is started from a text.
  */
 for (const [source, outfile] of [
   ['src/worker/preload.ts', 'dist/preload.cjs'],

@@ -4,7 +4,7 @@ import { BlockList, isIP } from 'node:net'
 export class AddressRanges {
   readonly #list = new BlockList()
 
-  /** Throws a `RangeError` for an address or range that is none. */
+  /** Throws a `RangeError` for a text that is neither an address nor a range. */
   constructor(ranges: readonly string[]) {
     for (const range of ranges) addRange(this.#list, range)
   }

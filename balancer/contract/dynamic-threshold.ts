@@ -1,4 +1,4 @@
-/** A client that holds less than this is never refused while anything is free. Nothing busy is cut of who has no more. */
+/** A client that holds less than this is never refused while anything is free. Such a client loses nothing that is in use. */
 export const LITTLE = 4
 
 /** The part of a resource that is kept for clients that hold nothing of it, if any is. */
@@ -13,8 +13,8 @@ export function keptOf(capacity: number): number {
  * Whether a client that holds `held` of something may take `amount` more. A client may hold at most as much as is left
  * free (the dynamic threshold of Choudhury and Hahne, 1998): alone it gets half, and n that want all leave 1/(n+1).
  * @param free what nobody holds
- * @param kept the part of that which only a client gets that holds nothing. Without it, clients that come one after the
- * other leave nothing for the next
+ * @param kept the part of `free` for clients that hold nothing. Without it, clients that come one after the other leave
+ * nothing for the next
  */
 export function mayTake(held: number, amount: number, free: number, kept = 0): boolean {
   if (amount > (held === 0 ? free : free - kept)) return false
@@ -23,8 +23,8 @@ export function mayTake(held: number, amount: number, free: number, kept = 0): b
 
 /**
  * The client that gives something up when nothing is left for one that holds `held`: the one that holds most. Without that,
- * clients that come one after the other take all there is, each half of what is left. Undefined if the one has some already,
- * or nobody has more than a little.
+ * clients that come one after the other take all there is, each half of what is left. Undefined if the first holds some
+ * already, or nobody has more than a little.
  * @param holders what each client holds
  */
 export function giverTo<Client>(held: number, holders: Iterable<readonly [Client, number]>): Client | undefined {

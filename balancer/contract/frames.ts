@@ -4,7 +4,7 @@
  * leaves in one write, which is what frames are for: a write costs as much as all else that is done for a short
  * request.
  *
- * A frame is its kind (1 byte), the channel (4 bytes), a number (3 bytes), and with `data` so many bytes. Numbers are
+ * A frame is its kind (1 byte), the channel (4 bytes), a number (3 bytes), and with `data` that many bytes. Numbers are
  * unsigned and big-endian. The number of a channel is used once, so a late frame never belongs to another request. The
  * first bytes on the socket are the instance's key and a line feed.
  */

@@ -27,6 +27,6 @@ export interface ReleaseFigures {
   failed: number
   /** Tries without a whole answer. */
   broken: number
-  /** How many answers of other processes took so long to begin, by bucket. */
+  /** The number of answers of other processes, by the bucket of the time until they began. */
   latencies: Array<[bucket: number, count: number]>
 }

@@ -9,9 +9,8 @@ interface Named extends ServerResponse {
 type WriteHead = (this: Named, ...args: unknown[]) => ServerResponse
 
 /**
- * Has an answer carry the id of its request, unless whoever writes it has named one. It is added only with the head: to
- * Node, an answer with a header that was set before is another thing. It then takes no list of pairs, and merges names
- * that differ in their letters.
+ * Adds the id of a request to its answer, unless the answer has one. It is added only with the head: if a header was set
+ * before, Node takes no list of pairs for the head, and merges names that differ in their letters.
  */
 export function nameAnswer(response: ServerResponse, id: string): void {
   watchHeads()

@@ -33,7 +33,7 @@ const BACKLOG = 4_096
 const HEADERS_CHECK_MS = 5_000
 
 export interface ListenerEvents {
-  /** Connections are refused because as many are open as may be. */
+  /** Connections are refused because the limit of open ones is reached. */
   onFull?(connections: number): void
   onRefused?(code: BalancerErrorCode, client: string): void
   /** The turn of a request has come on its connection. Nothing of its answer was written. */

@@ -5,7 +5,7 @@ import { responseInProgress } from './connection-refusals.js'
 const TURN_MS = 4
 /** The share of the last piece in the average time for one. */
 const WEIGHT = 0.1
-/** As many line breaks between two requests are no mistake of a client. */
+/** This many line breaks between two requests are no mistake of a client. */
 const MANY_BREAKS = 1_024
 
 /**

@@ -27,7 +27,7 @@ interface Line {
  */
 const COST_OF_ONE = 8 * 1_024
 
-/** So many connections with one request each have room for one with long headers. */
+/** This many connections with one request each have room for one with long headers. */
 const MOST_CUT = 4
 
 /**

@@ -7,7 +7,7 @@ const CHECK_MS = 50
 const LATE_MS = 25
 /** A client that sends less than this from one look to the next is not the reason. */
 const MUCH_BYTES = 256 * 1024
-/** A client is paced for so long after it had to wait last. */
+/** A client is paced for this long after it last had to wait. */
 const PACED_MS = 60_000
 
 /** The open connections, and the client at the other end of each. */
@@ -17,7 +17,7 @@ export interface Readings {
 }
 
 /**
- * Has the connections of a client take turns when what it sends keeps the event loop busy. Node's parser takes up to two
+ * Makes the connections of a client take turns when its bytes keep the event loop busy. Node's parser takes up to two
  * megabytes of each connection in one turn of the loop, and tells nobody of line breaks or of extensions of chunks. Fifty
  * connections that are filled with these as fast as a local one goes held up everybody else by a second.
  */
@@ -44,7 +44,7 @@ export class ReadTurns {
     this.#timer = undefined
   }
 
-  /** Looks whether the event loop is late, and if it is again, who has sent much meanwhile. */
+  /** Looks whether the event loop is late, and if it is late again, which clients have sent much meanwhile. */
   check(): void {
     const now = this.clock()
     const lateMs = now - this.#lookedAt - CHECK_MS

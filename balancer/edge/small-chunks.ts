@@ -8,7 +8,7 @@ import { passOverTheRest } from './pass-over.js'
 const SMALL_BYTES = 1_024
 /** A smaller chunk is mostly framing. */
 const TINY_BYTES = 8
-/** As many are joined; each takes some hundred bytes until then. The connection is read no further in this turn. */
+/** At most this many are joined; each takes some hundred bytes until then. The connection is read no further in this turn. */
 const MOST_JOINED = 1_024
 
 /**

@@ -8,7 +8,7 @@ export class TrustedProxies {
   readonly #hops: number | undefined
   readonly #addresses: AddressRanges
 
-  /** Throws a `RangeError` for an address or range that is none. */
+  /** Throws a `RangeError` for a text that is neither an address nor a range. */
   constructor(trust: TrustProxy) {
     if (typeof trust === 'number') this.#hops = trust
     this.#addresses = new AddressRanges(typeof trust === 'number' ? [] : trust)

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from 'node:http'
 import { hasBody } from '../requests/request-body.js'
 
-/** An upgrade to WebSocket, which HTTP/1.0 has not. */
+/** An upgrade to WebSocket, which HTTP/1.0 does not have. */
 export function offersWebSocket({ headers, httpVersionMinor }: IncomingMessage): boolean {
   return headers.upgrade?.toLowerCase() === 'websocket' && httpVersionMinor === 1
 }

@@ -1,4 +1,4 @@
-/** So many take some 40 ms. A client may send as many in a second. */
+/** This many take some 40 ms. A client may send them in a second. */
 const MOST = 32_768
 const WINDOW_MS = 1_000
 

@@ -13,7 +13,7 @@ export interface Capacities {
 
 /** Empty accounts are removed when there are twice as many accounts as after the last removal. */
 const FEWEST_TO_SWEEP = 1_024
-/** The log names so many clients that reach a share. */
+/** The log names at most this many clients that reach a share. */
 const MAX_TOLD = 20
 /** The largest holder is looked for this often at most. */
 const LOOK_MS = 50

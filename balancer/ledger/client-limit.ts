@@ -2,7 +2,7 @@
 const TARGET_MS = 40
 /** Below this delay there is room for more. */
 const LOW_MS = 25
-/** The limit for each target at first, before it is known how long so many take. */
+/** The limit for each target at first, before it is known how long that many take. */
 const FIRST = 4
 const GROWTH = 1.2
 /** No client gets near it. */

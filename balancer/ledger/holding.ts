@@ -25,7 +25,7 @@ export class SharedResource {
     return this.capacity() - this.#held
   }
 
-  /** How much of what is free only those may take that hold nothing. */
+  /** The part of the free amount that is only for clients that hold nothing. */
   get kept(): number {
     return this.keepsSome ? keptOf(this.capacity()) : 0
   }
@@ -71,7 +71,7 @@ export class Holding {
     return this.resource.mostOfOne !== Infinity
   }
 
-  /** Whether the client may take so much more: its share allows it, and it is not at the most of one client. */
+  /** Whether the client may take this much more: its share allows it, and it is not at the most of one client. */
   mayTake(amount = 1): boolean {
     if (this.isAtMost) return false
     const { free, kept } = this.resource
@@ -84,12 +84,12 @@ export class Holding {
     return false
   }
 
-  /** So little is left that only those get some who hold nothing. */
+  /** So little is left that only clients that hold nothing get some. */
   get isScarce(): boolean {
     return this.resource.free <= this.resource.kept
   }
 
-  /** Takes so much more if the share allows it. */
+  /** Takes this much more if the share allows it. */
   take(amount = 1): boolean {
     if (!this.mayTake(amount)) return false
     this.add(amount)

@@ -1,4 +1,4 @@
-/** So many are told apart. */
+/** At most this many are told apart. */
 const MOST = 8
 const RECENT_MS = 60_000
 

@@ -1,7 +1,7 @@
 import type { ClientAccount } from '../ledger/client-account.js'
 import type { InFlight } from '../targets/in-flight.js'
 
-/** An answer of which nothing has come for so long costs its app nothing, as a stream of rare events does. */
+/** An answer of which nothing has come for this long costs its app nothing, as a stream of rare events does. */
 const QUIET_MS = 500
 
 interface Progress {

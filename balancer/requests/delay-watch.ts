@@ -26,14 +26,14 @@ interface Pool {
  * not limited. Works only while some client has more than a little in flight beside others.
  */
 export class DelayWatch {
-  /** Noted when another client has asked than before it, so one that is alone is not. */
+  /** A client is noted when it asks after another one, so one that is alone is not. */
   readonly recent = new RecentClients()
   readonly #limit = new ClientLimit()
   #last: string | undefined
-  /** When a request came of another client than the one before it. */
+  /** When two requests in a row last came from different clients. */
   #alternatedAt = -Infinity
   #begunAt = 0
-  /** Of the client that has more than a little. */
+  /** The requests that the client with more than a little had when the watch began. */
   #heldAtBegin = 0
   #neededAt = 0
   /** A client has asked for more than it may have since the last check. */

@@ -16,7 +16,7 @@ const TARGETS_OF_ONE = 2
 
 /** Remembers for a minute which methods and paths ended their targets. Bounded, since clients choose the paths. */
 export class FatalRequests {
-  /** When targets ended, in the clock of `performance.now()`; the last that was heard of comes last. */
+  /** When targets ended, in the clock of `performance.now()`; the one that was reported last comes last. */
   readonly #kinds = new Map<string, number[]>()
 
   constructor(private readonly onFound: (request: FatalRequestFound) => void) {}

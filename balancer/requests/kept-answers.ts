@@ -118,7 +118,7 @@ export class KeptAnswers {
     this.#folder?.refresh({ name, group, key, encoding, etag, rawHeaders: head.rawHeaders, body })
   }
 
-  /** The copy to give in place of an answer that there is nothing. */
+  /** The copy to give in place of a 404. */
   find(request: Asking): KeptAnswer | undefined {
     if (this.#shelf.size === 0 && this.#folder === undefined) return undefined
     if (this.wallClock() >= this.#until) return undefined

@@ -13,7 +13,7 @@ export class MaintenanceAnswer {
   readonly #page: Buffer
   readonly #allowed: AddressRanges
 
-  /** Throws a `RangeError` for an address or range that is none. */
+  /** Throws a `RangeError` for a text that is neither an address nor a range. */
   constructor(
     { page, retryAfterS, allowed }: MaintenanceOrder,
     private readonly own: OwnHeaders,

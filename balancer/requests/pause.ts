@@ -53,7 +53,7 @@ export class Pause {
     this.#look = setInterval(() => this.#lookForQuiet(until), LOOK_MS)
   }
 
-  /** For a process that hears of no other end. */
+  /** For a process that is told of no other end. */
   endWithin(ms: number): void {
     if (this.#until === undefined) return
     clearTimeout(this.#end)

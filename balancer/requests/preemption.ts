@@ -17,9 +17,9 @@ interface PlaceHolder {
   readonly places: { readonly held: number }
 }
 
-/** An app that works on a request for so long may as well wait for something, as a long poll does. */
+/** An app that works on a request for this long may as well wait for something, as a long poll does. */
 const LONG_MS = 500
-/** The app may have carried out what it has worked on, so that has so much longer: few people wait for an answer as long. */
+/** A request that the app may have carried out has this much longer: few people wait that long for an answer. */
 const LONG_FOR_ONCE_MS = 5_000
 
 /**

@@ -43,7 +43,7 @@ export class ReleaseTally {
     if (this.pool.releases.onTrial && target !== undefined) this.#of(target.id, client).broken += 1
   }
 
-  /** Tells the figures from time to time while there is a trial, and once at its end. */
+  /** Reports the figures from time to time while there is a trial, and once at its end. */
   follow(): void {
     if (this.pool.releases.onTrial) this.#timer ??= setInterval(() => this.#tell(), TELL_MS).unref()
     else this.stop()

@@ -35,7 +35,7 @@ type Verdict = 'wait' | 'blame' | 'free' | 'alone'
  * that ends its second target is the reason for both ends, and the others are free again.
  */
 export class Suspects {
-  /** Waiting to hear why their targets ended. */
+  /** Waiting for the report of why their targets ended. */
   readonly #forWord: Deadlines<Suspect>
   /** Waiting for a target that has no second try. */
   readonly #forTurn: Deadlines<Suspect>

@@ -3,7 +3,7 @@ import type { ClientAccount } from '../ledger/client-account.js'
 
 /** A request or a handshake in flight at a target. */
 export interface InFlight {
-  /** Of its client. */
+  /** The account of its client. */
   readonly account?: ClientAccount
   /** Its answer has begun, and streams. */
   readonly answering: boolean

@@ -4,7 +4,7 @@ import type { LinkedList } from '../contract/linked-list.js'
 
 /** A request that may be a poll. */
 interface Bound {
-  /** Of its client. */
+  /** The account of its client. */
   readonly account?: object
   /** Ends a poll that waits. Returns false for anything else. */
   endPoll(): boolean

@@ -19,7 +19,7 @@ interface FailureRecord {
   timer: NodeJS.Timeout | undefined
 }
 
-/** A target that has answered nobody for so long is taken out for the failures of any client. */
+/** A target that has answered nobody for this long is taken out for the failures of any client. */
 const NOBODY_ANSWERED_MS = 10_000
 
 /** The clients that have asked lately. */

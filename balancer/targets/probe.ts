@@ -4,7 +4,7 @@ import type { BalancerOptions } from '../options.js'
 
 export type ProbeOptions = Pick<BalancerOptions, 'healthPath' | 'healthyBelow' | 'healthTimeoutMs' | 'identityKey'>
 
-/** A target that sends no status within so many bytes is not healthy. */
+/** A target that sends no status within this many bytes is not healthy. */
 const MAX_HEAD_BYTES = 16_384
 
 /**

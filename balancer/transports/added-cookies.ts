@@ -1,6 +1,6 @@
 import type { OutgoingHttpHeaders, ServerResponse } from 'node:http'
 
-/** Has the answer of a local app set more cookies, however the app writes its head. */
+/** Adds cookies to the answer of a local app, however the app writes its head. */
 export function addCookiesTo(response: ServerResponse, cookies: readonly string[]): void {
   const writeHead = (...args: unknown[]): ServerResponse => {
     Reflect.deleteProperty(response, 'writeHead')

@@ -7,7 +7,7 @@ export type BodyProgressOptions = Pick<BalancerOptions, 'bodyIdleMs' | 'upstream
 export type BodyState = 'moves' | 'client' | 'target'
 
 /**
- * Watches a request body. It fails when it makes no progress, and also when its client sends less than the least rate:
+ * Watches a request body. It fails when it makes no progress, and also when its client sends less than the lowest rate:
  * a byte now and then would hold a place for ever.
  */
 export class BodyProgress {

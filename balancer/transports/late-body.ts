@@ -9,8 +9,8 @@ const LOOK_MS = 1_000
  * under node it gets the whole body. If the target takes no more, the rest is read and dropped, so that the client can send
  * its next request. A client that sends too slowly for a body loses its connection.
  *
- * Before version 26, Node no longer tells such a request when its connection has drained, so nothing can be piped to it. A
- * request that has its answer does not hear of the end of its client's connection, either.
+ * Before version 26, Node no longer tells such a request when its connection has drained, so nothing can be piped to it. Nor
+ * does Node tell a request that has its answer of the end of its client's connection.
  */
 export function sendRest(request: IncomingMessage, outgoing: ClientRequest, options: BodyProgressOptions): void {
   // It may have closed with its answer. Then no event follows.

@@ -61,7 +61,7 @@ export class LocalTarget implements Transport {
     rewriteRequestHeaders(request, client, requestId)
     upgrade.upgraded(new LocalUpgraded(socket, speaksWebSocket(request)))
     this.app.handleUpgrade(request, socket, head, client)
-    // The client has ended its side while the handshake waited. An app that hears nothing of it keeps the connection.
+    // The client has ended its side while the handshake waited. An app that is not told of it keeps the connection.
     if (socket.readableEnded) process.nextTick(() => socket.emit('end'))
   }
 

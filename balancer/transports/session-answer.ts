@@ -14,7 +14,7 @@ export function namedAnswer(answer: AnswerHead, body: Buffer | null, rename: Ren
   return named
 }
 
-/** Has the answer of a local app name the session that it opens. Engine.IO writes such an answer in one piece. */
+/** Puts the name of the session into the answer of a local app that opens it. Engine.IO writes such an answer in one piece. */
 export function nameSessionIn(response: ServerResponse, rename: Rename): void {
   let head: unknown[] | undefined
   const restore = (): void => {

@@ -34,7 +34,7 @@ export interface LoadPlan {
   method?: string
   headers?: Record<string, string>
   body?: string
-  /** A body of so many bytes, in place of `body`. */
+  /** A body of this many bytes, in place of `body`. */
   bodyBytes?: number
   connections: number
   seconds: number

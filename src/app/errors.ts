@@ -55,7 +55,7 @@ interface HttpErrorOptions extends ErrorOptions {
   account?: string | undefined
 }
 
-/** Of whatever is away or busy. */
+/** For a service that is away or busy. */
 const RETRY_AFTER_SECONDS = 1
 
 /** An error whose answer is in the catalogue. */

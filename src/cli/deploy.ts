@@ -62,7 +62,7 @@ export function bakeOf(text: string): string {
   )
 }
 
-/** A smaller share after a larger one would take clients back to the release before. */
+/** A smaller share after a larger one would take clients back to the previous release. */
 function areStages(stages: readonly string[]): boolean {
   const shares = stages.map(stage => Number(STAGE.exec(stage)?.[1] ?? NaN))
   const areGrowing = shares.every((share, i) => share > (shares[i - 1] ?? 0) && share < 100)

@@ -13,7 +13,7 @@ export const exitMeanings: ReadonlyArray<readonly [code: ExitCode, meaning: stri
   [exitCodes.notFound, 'outpost run: there is no such command'],
 ]
 
-/** A command that failed, with what to tell the person. */
+/** A command that failed, with the text for the person. */
 export class Failure extends Error {
   constructor(
     readonly exitCode: ExitCode,

@@ -28,7 +28,7 @@ const OTHER_WORDS: Readonly<Record<string, string>> = {
   down: 'outpost stop',
 }
 
-/** @returns what does here what this word does elsewhere */
+/** @returns the counterpart of this word here */
 export function counterpartOf(word: string): string | undefined {
   return Object.hasOwn(OTHER_WORDS, word) ? OTHER_WORDS[word] : undefined
 }

@@ -2,7 +2,7 @@ const CODES = { bold: [1, 22], dim: [2, 22], red: [31, 39], green: [32, 39], yel
 
 export type Colour = keyof typeof CODES
 
-/** Colours a text, or leaves it as it is where nobody sees colours. */
+/** Colours a text, or leaves it as it is where colours are off. */
 export type Paint = (colour: Colour, text: string) => string
 
 export const plain: Paint = (_colour, text) => text
@@ -12,7 +12,7 @@ export const coloured: Paint = (colour, text) => {
   return `\x1b[${on}m${text}\x1b[${off}m`
 }
 
-/** Terminals alone get colours, and not those that are told otherwise (NO_COLOR, TERM=dumb). */
+/** Only terminals get colours, unless NO_COLOR or TERM=dumb forbids them. */
 export function paintFor(stream: { isTTY?: boolean; hasColors?: () => boolean }): Paint {
   return stream.isTTY === true && stream.hasColors?.() === true ? coloured : plain
 }

@@ -78,7 +78,7 @@ function requireUsable(app: string | undefined, { workers, port, env, only }: Se
   }
 }
 
-/** As the program itself chooses when root starts it: RUN_AS, else the owner of the app's folder, else who typed this. */
+/** As the program chooses when root starts it: RUN_AS, else the owner of the app's folder, else the user who typed this. */
 function userOfService(folder: string): string {
   const named = namedUser()
   if (named !== undefined) return named

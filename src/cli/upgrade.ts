@@ -65,7 +65,7 @@ async function successorOf({ to, pid, launcher }: Upgrading, before: number, dat
   throw new Failure(exitCodes.failure, 'no version has served within 10 minutes: see the log')
 }
 
-/** Tells whether the version before serves again. */
+/** Tells whether the previous version serves again. */
 function comeback(client: ControlClient, { version }: Status): Promise<string> {
   return client.serving().then(
     () => `version ${version} serves again, and its log says why`,

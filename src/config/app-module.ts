@@ -34,7 +34,7 @@ export function findAppModule(path: string): AppModule | undefined {
   return named ?? findMain(path) ?? moduleAt(join(path, 'server')) ?? moduleAt(join(path, 'app'))
 }
 
-/** The command that a person starts the app in a folder with, if the app is not started by it or by a later one. */
+/** The command that usually starts the app of a folder, if Outpost follows neither it nor a later one. */
 export function commandNotFollowed(path: string): string | undefined {
   const commands = isFolder(path) ? commandsIn(path) : []
   return commands.some(command => startedBy(command, path) !== undefined) ? undefined : commands[0]

@@ -49,7 +49,7 @@ export function whether(expected: string): Parser<boolean> {
 
 const someWorkers = wholeNumber(0, 1_024)
 
-/** The least and the most workers that may run. From 0 on, none runs while no requests come. */
+/** The fewest and the most workers that may run. With 0, none runs while no requests come. */
 export interface WorkerRange {
   readonly min: number
   readonly max: number

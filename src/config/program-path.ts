@@ -5,7 +5,7 @@ import { join } from 'node:path'
 const USUAL = '/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin'
 
 /**
- * The file that runs as the command of this name; undefined if there is none. To start the command, or a shell that looks for
+ * The file that runs as the command of this name; undefined if there is none. Starting the command, or a shell to look for
  * it, would take the primary several milliseconds of each start.
  */
 export function programPath(

@@ -22,7 +22,7 @@ export function scheduleOf(text: string, timeZone: string): Schedule {
 
 /** Whether Node knows the time zone. */
 export function isTimeZone(name: string): boolean {
-  // The default. To ask Intl would load its data at each start.
+  // The default. Asking Intl would load its data at each start.
   if (name === 'UTC') return true
   try {
     new Intl.DateTimeFormat('en', { timeZone: name })

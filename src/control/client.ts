@@ -175,7 +175,7 @@ export class ControlClient {
 
   /**
    * Goes back to an earlier release, and resolves when all clients get it.
-   * @param release undefined: the one before
+   * @param release undefined: the previous one
    * @throws {NotRunningError | ControlError} the release that was live stays live
    */
   rollback(release?: string, onProgress: (event: DeployProgress) => void = () => undefined): Promise<Deployed> {
@@ -274,7 +274,7 @@ export class ControlClient {
   }
 
   /**
-   * Has another version of the program take over, and resolves when that stands by.
+   * Lets another version of the program take over, and resolves when that version stands by.
    * @throws {NotRunningError | ControlError} `UPGRADE_REFUSED`: nothing has changed
    */
   upgrade(wanted: UpgradeWanted): Promise<Upgrading> {

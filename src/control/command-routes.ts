@@ -100,7 +100,7 @@ export function commandRoutes(commands: Commands): Record<RouteName, CommandRout
   }
 }
 
-/** A command that takes long: the client hears of each step as it comes, and of the result. */
+/** A command that takes long: the client gets each step as it comes, and the result. */
 async function carriedOut(
   answer: CommandAnswer,
   command: (tell: (event: Progress | DeployProgress) => void) => Promise<Reloaded | Deployed>,

@@ -70,7 +70,7 @@ export interface Commands {
   ): Promise<Deployed>
   /**
    * Goes back to an earlier release.
-   * @param release undefined: the one before
+   * @param release undefined: the previous one
    * @throws {ControlError} the release that was live stays live
    */
   rollback(release: string | undefined, onProgress: (event: DeployProgress) => void): Promise<Deployed>

@@ -2,8 +2,8 @@ import type { Server } from 'node:http'
 import type { Socket } from 'node:net'
 
 /**
- * The open connections of the control API, which are few. Anybody on this machine can connect to a port, so when there are
- * as many as may be, the oldest on which no request was let in is closed for a new one.
+ * The open connections of the control API, which are few. Anybody on this machine can connect to a port, so when the
+ * limit is reached, the oldest on which no request was let in is closed for a new one.
  */
 export class ControlConnections {
   readonly #strangers = new Set<Socket>()

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 
 /**
  * The pid of the primary that holds the lock of a DATA_DIR, by what it has written there. For messages: only the lock
- * itself is certain, and to try it could stop another start.
+ * itself is certain, and trying it could stop another start.
  */
 export function lockHolderIn(dataDir: string): number | undefined {
   try {

@@ -14,7 +14,7 @@ export class SelfMeasurement {
   /** @param intervalMs after which the event loop was to take this measurement */
   constructor(private readonly intervalMs: number) {}
 
-  /** @param counts of the process; the rates are those since the measurement before */
+  /** @param counts of the process; the rates are those since the last measurement */
   take(counts: RequestCounts): Omit<Vitals, 'leases'> {
     const now = performance.now()
     const elapsedMs = Math.max(1, now - this.#at)

@@ -8,7 +8,7 @@ export interface ScrubTimes {
   readonly everyMs: number
 }
 
-/** Reads at most so many bytes in a second on average. */
+/** Reads at most this many bytes in a second on average. */
 export function pacer(bytesPerSecond: number, signal: AbortSignal): Pace {
   return async bytes => {
     await setTimeout((bytes / bytesPerSecond) * 1000, undefined, { signal, ref: false })

@@ -4,7 +4,7 @@ import type { AutoscaleLimits } from './plan/scaling-bounds.js'
 import type { Child } from './processes/child.js'
 import { Standstill } from './standstill.js'
 
-/** A worker that has sent nothing for so long has a busy event loop. It sends once a second. */
+/** A worker that has sent nothing for this long has a busy event loop: it sends a heartbeat once a second. */
 const OVERDUE_MS = 2_500
 
 type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>

@@ -1,7 +1,7 @@
 import type { PublicPort } from './host/public-port.js'
 import type { SupervisorLog } from './supervisor-log.js'
 
-/** Has the processes that accept connections listen on the public port. */
+/** Lets the processes that accept connections listen on the public port. */
 export interface Listening {
   /** @returns whether connections are accepted at once. Otherwise a report says so. */
   listen(): boolean

@@ -1,7 +1,7 @@
-/** Looks are a second apart. One this long after the one before means that this process was stopped, or the machine slept. */
+/** Looks are a second apart. One this long after the last one means that this process was stopped, or the machine slept. */
 const OVERSLEPT_MS = 3_000
 
-/** Tells whether this process stood still, and so heard nothing. */
+/** Tells whether this process stood still, and so received nothing. */
 export class Standstill {
   #lookedAt: number | undefined
 

@@ -15,7 +15,7 @@ const SYNC = ['sync', '-f'] as const
 const WITHIN_MS = 30_000
 
 /**
- * Has the disk take all that is in a folder, so that it is there after a power cut.
+ * Writes all that is in a folder to the disk, so that it survives a power cut.
  * @returns why that is not certain, for people; undefined if it is
  */
 export async function syncTree(

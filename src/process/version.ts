@@ -11,7 +11,7 @@ function versionOf(): string {
       const { name, version } = require(path) as { name?: string; version?: string }
       if (name === 'outpost' && version !== undefined) return version
     } catch {
-      // It is the other one.
+      // The other path is the right one.
     }
   }
   return 'unknown'

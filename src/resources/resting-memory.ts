@@ -17,7 +17,7 @@ const LAST_COLLECTION = 6
  * and let Node 24 and later shrink that space to 1 MiB.
  */
 export class RestingMemory {
-  /** To load its modules, a process has been busy. */
+  /** A process was busy while it loaded its modules. */
   #wasBusy = true
   #quietSeconds = 0
 

@@ -68,7 +68,7 @@ export class HeldLease {
     private readonly redis: Redis,
     readonly name: string,
     private readonly token: string,
-    /** Greater than that of every holder before. */
+    /** Greater than that of every earlier holder. */
     readonly fence: number,
     private readonly ttlMs: number,
     takenAt: number,

@@ -15,7 +15,7 @@ export interface LeaseOptions {
 export interface Lease {
   /** Aborts when another may have the lease, with a `LeaseLostError`; and when this worker is to end. */
   readonly signal: AbortSignal
-  /** Greater than that of every holder before: what is written with it can refuse those that come late. */
+  /** Greater than that of every earlier holder, so a database can refuse late writes. */
   readonly fence: number
 }
 
@@ -75,7 +75,7 @@ export class Leases {
     }
   }
 
-  /** The work under way is told to end, and waited for until its leases are given back. No lease is given from now on. */
+  /** Tells the work under way to end, and waits until its leases are given back. No lease is given from now on. */
   async stop(): Promise<void> {
     this.#stopping.abort(new Error('the worker is stopping'))
     await Promise.allSettled(this.#underWay)
@@ -101,7 +101,7 @@ export class Leases {
   async #take(name: string, ttlMs: number, waitMs: number): Promise<HeldLease | undefined> {
     const { signal } = this.#stopping
     const until = performance.now() + waitMs
-    // The first use of what an app is lent connects.
+    // The first use of a lent service connects.
     await untilReady(this.redis, CONNECT_MS)
     for (;;) {
       signal.throwIfAborted()

@@ -47,7 +47,7 @@ const MAX_PING_INTERVAL_MS = 25_000
 const CONNECT_TIMEOUT_MS = 10_000
 /** A session costs some 20 KiB, and one over polling costs its client no connection. */
 export const MAX_SESSIONS = 10_000
-/** Engine.IO waits so long for the next poll of a session that is closed. Its own time is 30 s. */
+/** Engine.IO waits this long for the next poll of a session that is closed. Its own time is 30 s. */
 const CLOSE_TIMEOUT_MS = 3_000
 const CLOSED_AT_ONCE = 50
 const CLOSING_PAUSE_MS = 50

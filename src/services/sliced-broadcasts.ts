@@ -21,8 +21,8 @@ interface AdapterInside {
 const LINE = 'line of '
 
 /**
- * An empty room for `io.except`. By it the other workers know the speaker of a broadcast, in whose line it waits there, too:
- * a broadcast carries no other data than rooms.
+ * An empty room for `io.except`, which tells the other workers in whose line a broadcast waits. A broadcast carries no data
+ * but rooms.
  */
 export function lineOf(speaker: string): string {
   return LINE + speaker

@@ -32,7 +32,7 @@ export class AppHandle {
   ) {}
 
   /**
-   * Has a server listen. The event comes in the next tick, as usual.
+   * Makes a server listen. The event comes in the next tick, as usual.
    * @param onClose called when the server is closed
    */
   static listen(server: Server, address: Address, onClose: (handle: AppHandle) => void): AppHandle {

@@ -19,7 +19,7 @@ export class ClientSocket extends Socket {
 
   /** A request begins, or its answer does after "100 Continue". Called before anything of the answer itself is written. */
   owe(method: string | undefined): void {
-    // The rest of the answer before would be cut in two.
+    // The rest of the previous answer would be cut in two.
     if (this.#owed !== owed.nothing || this.writableLength > 0 || this.destroyed) return
     this.#owed = method === 'HEAD' ? owed.head : owed.answer
     this.#answers.owe(this.file, this.#owed)

@@ -19,7 +19,7 @@ export const areSlowOnceChanged = Number.parseInt(process.versions.node) < 24
 const NODES_OWN = { IncomingMessage, ServerResponse }
 
 /**
- * Has the server of an Express app make its messages with the prototypes that Express wants of them. Otherwise Express
+ * Makes the server of an Express app create its messages with the prototypes that Express needs. Otherwise Express
  * changes them for each request. All properties of both objects are slow from then on, and V8 moves nearly half of the
  * garbage of a request into the old space. The app sees no difference: what it sets is there already.
  * @returns undefined, and leaves the server alone, when anybody but an Express app is there to listen for requests, or

@@ -35,8 +35,8 @@ export function answerInPlace(answers: OwedAnswers, open: OpenCalls, answer: str
 }
 
 /**
- * The requests that may be the reason. The app was being called with one of them; or none of the others has an answer
- * that has begun, and it is alone.
+ * The notes of the requests that may be the reason: the one that the app was being called with, and those whose answers have
+ * not begun. A request that is alone counts as the one of the call.
  */
 export function notesOf(calls: readonly OpenCall[], taken: ReadonlyMap<number, Owed>): string {
   const waiting = calls.filter(({ file, isCalled }) => isCalled || file < 0 || taken.has(file))

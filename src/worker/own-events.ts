@@ -51,7 +51,7 @@ export class OwnEvents extends EventEmitter implements Channel {
   }
 
   /**
-   * Has the app's own listeners of SIGTERM run, or of SIGINT where there are none.
+   * Calls the app's own listeners of SIGTERM, or of SIGINT where there are none.
    * @returns false when the app listens to neither
    */
   tellAppToEnd(): boolean {

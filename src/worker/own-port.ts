@@ -70,7 +70,7 @@ export class OwnPort {
     return (this.server as unknown as Internals)._handle
   }
 
-  /** Has connections that come here known as such. */
+  /** Marks connections that come to this port. */
   #watch(): void {
     const handle = this.#handle
     if (handle === null) return

@@ -19,7 +19,7 @@ export function showServer(server: Server, connection: Connection): void {
   connection.server = server
 }
 
-/** What Node tells the server that it finds by a connection. */
+/** The events that Node emits on the server of a connection. */
 const OF_CONNECTIONS = new Set(['clientError', 'timeout'])
 
 /** The server of the edge that an event is for: it answers broken requests, and closes connections that nobody uses. */

@@ -11,7 +11,7 @@ interface ServedSocket extends Socket {
 }
 
 /**
- * Answers a health check on this connection in place of its server. Who observes all servers of a process (diagnostics
+ * Answers a health check on this connection in place of its server. Observers of all servers of a process (diagnostics
  * channels, a PerformanceObserver, tracing) would count it as a request of the app: Node tells them before the server
  * emits `request`. A health check is the first request of its connection; any other is left to `answerProbe`.
  * @param key of the balancers' envelopes

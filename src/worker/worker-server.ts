@@ -71,7 +71,7 @@ export class WorkerServer {
     this.#prepare(server)
   }
 
-  /** Another server of the app answers from now on, also what still comes over connections of the one before. */
+  /** Another server of the app answers from now on, also what still comes over connections of the previous one. */
   adopt(server: Server): void {
     if (server === this.server) return
     if (this.messages !== undefined) this.#othersListen = true

@@ -46,7 +46,7 @@ void t.test('bash completes commands, options and their values', async t => {
   t.strictSame(JSON.parse(json), { shell: 'bash', script: out.slice(0, -1) })
 })
 
-/** What a person has in a zsh with a terminal; there Ctrl-X prints the line. */
+/** The settings of a zsh with a terminal, in which Ctrl-X prints the line. */
 const ZSH_RC = `
 PS1=; autoload -Uz compinit; compinit -u -D
 outpost() { : }

@@ -3,7 +3,7 @@ import type { Context } from '#src/cli/context.js'
 import { tellChange } from '#src/cli/deploy-progress.js'
 import type { Deployed } from '#src/control/protocol.js'
 
-/** What a command prints at the end of a change, and the remarks beside it. */
+/** The output of a command at the end of a change, and the remarks beside it. */
 async function told(deployed: Deployed): Promise<{ printed: string[]; notes: string[] }> {
   const printed: string[] = []
   const notes: string[] = []

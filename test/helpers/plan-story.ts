@@ -41,7 +41,7 @@ export class PlanStory {
     return child
   }
 
-  /** Advances the clock by so many milliseconds. All processes that do not hang send their heartbeats. */
+  /** Advances the clock by this many milliseconds. All processes that do not hang send their heartbeats. */
   wait(ms: number): this {
     this.now += ms
     for (const child of this.#children.values()) if (!child.hung) child.heardAt = this.now

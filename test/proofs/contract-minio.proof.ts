@@ -7,7 +7,7 @@ t.setTimeout(300_000)
 
 const missing = await minio.missing()
 
-// What the embedded store is held against is what the server does that S3 clients know.
+// The embedded store is held to the behaviour of the server that S3 clients know.
 void t.test('S3 clients work with MinIO as with the embedded store', { skip: missing ?? false }, t =>
   contractSuite(t, minio),
 )

@@ -4,7 +4,7 @@ import type { FakeChild } from './fake-child.js'
 export interface Surroundings {
   chance: Chance
   now: () => number
-  /** Has something happen at a time drawn between the two, from now. */
+  /** Makes something happen at a time drawn between the two, from now. */
   later: (fromMs: number, toMs: number, happen: () => void) => void
   tell: (what: string) => void
 }

@@ -21,7 +21,7 @@ export class EventQueue {
     while (this.nextAt <= now) this.#events.shift()?.happen()
   }
 
-  /** All of it happens so much later. */
+  /** All of it happens this much later. */
   delay(ms: number): void {
     for (const event of this.#events) event.at += ms
   }

@@ -5,7 +5,7 @@ import { SimulationError } from './simulated-world.js'
 import { World, type PlanFunction } from './world.js'
 
 const SEEDS = 5_000
-/** A wrong plan is found within so many. */
+/** A wrong plan is found within this many stories. */
 const SEEDS_TO_FIND = 2_000
 
 function run(seed: number, planned: PlanFunction = plan): SimulationError | undefined {

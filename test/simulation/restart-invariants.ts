@@ -7,7 +7,7 @@ import { ensure, isProven, occupantsOf, type SimulatedWorld } from './simulated-
 const SPIN_WINDOW_MS = 10_000
 /** A process that exits early is started this often within the window, at the most, by the back-off; with a margin. */
 const MAX_STARTS = 16
-/** With so many early exits within the window, a place stays empty for the time after its own. */
+/** With this many early exits within the window, a place stays empty for the time after its own. */
 const LOOP_EXITS = 10
 const LOOP_WINDOW_MS = 60_000
 const PARKED_MS = 60_000

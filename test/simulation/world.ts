@@ -287,7 +287,7 @@ export class World implements SimulatedWorld {
     this.#switch.beginPreview({ release, watcher }, this.now)
   }
 
-  /** The machine is asleep: no process runs, and none can be heard. */
+  /** The machine is asleep: no process runs, and none sends a message. */
   #sleep(ms: number): void {
     this.#tell(`the machine sleeps for ${ms} ms`)
     this.#events.delay(ms)

@@ -6,7 +6,7 @@ import { Duplex } from 'node:stream'
 import t, { type Test } from 'tap'
 import { PacedReads } from '#src/worker/paced-reads.js'
 
-/** What is sent over one connection: more than is read at once. */
+/** The bytes that are sent over one connection: more than is read at once. */
 const SENT = Buffer.from(Array.from({ length: 400_000 }, (_, i) => i % 251))
 
 function busyFor(ms: number): void {
@@ -81,7 +81,7 @@ void t.test('one connection of each client goes on in a turn, however many a cli
   // How fast the app is becomes known by what it gets first.
   const later = pieces.slice(pieces.length / 4)
   for (const { client, turn } of later) inTurn.set(`${client} ${turn}`, (inTurn.get(`${client} ${turn}`) ?? 0) + 1)
-  // What is read again arrives before the next connection has its turn.
+  // The bytes that are read again arrive before the next connection has its turn.
   t.ok(Math.max(...inTurn.values()) <= 2, 'at most one that goes on, and one that was read meanwhile')
   const lastOfOne = pieces.findLastIndex(({ client }) => client === 'one')
   t.ok(pieces.slice(lastOfOne).length > pieces.length / 2, 'a client with one connection is through before')

@@ -40,7 +40,7 @@ export class SimulatedPool {
   #workers: SimulatedWorker[] = []
   /** Requests for which no worker has a place. */
   #held: SimulatedRequest[] = []
-  /** So many of these were given to workers. Taking each off a long list would cost more than all the rest. */
+  /** This many of these were given to workers. Taking each off a long list would cost more than all the rest. */
   #given = 0
   #now = 0
   #nextId = 1

@@ -17,7 +17,7 @@ export type Admission = 'known' | 'within' | 'turn' | { waitMs: number }
 
 const KNOWN_MS = 90 * 24 * 3_600_000
 const MAX_KNOWN = 20
-/** A turn that is not taken for so long is given up. */
+/** A turn that is not taken for this long is given up. */
 const TURN_KEPT_MS = 10 * 60_000
 /** The longest time that a client is told to wait. */
 const MAX_WAIT_MS = 60 * 60_000

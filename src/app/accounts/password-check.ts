@@ -6,9 +6,9 @@ import type { GuessLimit } from './guess-limit.js'
 import type { LoginBackoff } from './login-backoff.js'
 
 export interface PasswordLimits {
-  /** By account and client together. */
+  /** Counts by account and client together. */
   backoff: LoginBackoff
-  /** By account. */
+  /** Counts by account. */
   guesses: GuessLimit
 }
 
@@ -41,7 +41,7 @@ export class PasswordCheck {
     return verified
   }
 
-  /** Has the account know the client that has made it. */
+  /** Records the client that has made the account as known to it. */
   async know(request: Request, username: string): Promise<void> {
     await this.limits?.guesses.know(username, countedAddress(request))
   }

@@ -13,10 +13,10 @@ export class QuotaReachedError extends Error {
 
 /** Bytes are reserved in steps, so that a stream costs few commands. */
 const STEP_BYTES = 8 * 1024 ** 2
-/** A reservation that is not renewed for so long is that of a worker that has exited. */
+/** A reservation that is not renewed for this long is that of a worker that has exited. */
 const KEPT_MS = 60 * 60_000
 
-/** An upload under way outlasts a Redis that is away for so long. */
+/** An upload under way outlasts a Redis that is away for this long. */
 const PATIENCE_MS = 10_000
 const RETRY_MS = 250
 

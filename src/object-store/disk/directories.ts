@@ -45,7 +45,7 @@ export async function writeDurably(path: string, bytes: Buffer): Promise<void> {
 /**
  * Claims a directory for this process: a second store would remove the temporary files of the first and not see its
  * writes. The claim is a lock of the kernel on the opened directory (flock(2)). It ends with the process, so there is no
- * stale one, and only who may read the directory can hold it. Node has no call for it: the command `flock` (util-linux)
+ * stale one, and only a user who may read the directory can hold it. Node has no call for it: the command `flock` (util-linux)
  * locks what it is handed. Elsewhere than on Linux no claim is made.
  * @returns a function that frees the directory
  */

@@ -20,7 +20,7 @@ const UPLOAD_FILE = 'upload'
 
 /** Makes an object of a finished upload. */
 export interface Publisher {
-  /** Of the bucket. */
+  /** The name of the bucket. */
   readonly name: string
   /** @throws {S3Error} NoSuchBucket once the bucket is being removed */
   requireOpen(): void

@@ -12,7 +12,7 @@ import { encodeRecord } from './record-file.js'
 export class TempFolder {
   constructor(
     private readonly path: string,
-    /** Of the file system that it is on. */
+    /** Checks the free space of the file system that it is on. */
     readonly space: Pick<FreeSpace, 'require'>,
   ) {}
 

@@ -24,7 +24,7 @@ const VALUES: Readonly<Record<string, readonly string[]>> = {
 
 /**
  * The handler of the operation that the request names by method, level of the path, parameters and operative headers,
- * and by nothing else. To ignore a part that is not known would be to do something that was not asked for.
+ * and by nothing else. If an unknown part were ignored, something would be done that was not asked for.
  * @throws {S3Error} NotImplemented
  */
 export function handlerOf(request: S3Request): Handler {

@@ -10,7 +10,7 @@ const TABLE = 256
 const ENTRY_BYTES = 8
 const TABLES_BYTES = SLICES * TABLE * ENTRY_BYTES
 const PAGE_BYTES = 64 * 1024
-/** Pieces are copied into the memory of the module, at most so many bytes at once. */
+/** Pieces are copied into the memory of the module, at most this many bytes at once. */
 const WINDOW_BYTES = 128 * 1024
 
 /** Those of zlib, of Castagnoli (RFC 3720, B.4) and of CRC-64/NVME, all bit-reversed. */

@@ -13,7 +13,7 @@ export interface CronJob {
   readonly name: string
   readonly schedule: Schedule
   readonly line: CommandLine
-  /** A run may take so long. */
+  /** The longest time of a run. */
   readonly timeoutMs: number
 }
 

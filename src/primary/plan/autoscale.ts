@@ -40,7 +40,7 @@ const TARGET = 0.7
 const PRESSED = 0.8
 /** A worker is ended when the others would be used up to this share. */
 const LOW = 0.6
-/** Workers are ended one at a time, so long after each other. */
+/** Workers are ended one at a time, this long after each other. */
 const SHRINK_PAUSE_MS = 10_000
 /** A worker that was ended and is wanted again doubles the patience, up to this. */
 const MAX_PATIENCE_MS = 600_000

@@ -45,23 +45,23 @@ export interface Others {
 
 /** The tolerances. */
 const tolerances = {
-  /** A release may fail this much more often than the one before: a share of its requests. */
+  /** A release may fail this much more often than the previous one: a share of its requests. */
   errors: 0.005,
-  /** Its slow answers may take this many times as long as the slowest of a hundred of the one before, and longer by this. */
+  /** Its slow answers may take this many times as long as the previous release's p99, and longer by this. */
   slower: 1.5,
   slowerMs: 5,
-  /** The share of its answers that may be slower than that. By definition the release before has half of it. */
+  /** The share of its answers that may be slower than that. By definition the previous release has half of it. */
   slow: 0.02,
   /** Half of its answers may take this many times as long as half of the other's, and longer by `slowerMs`. */
   usual: 2,
   /**
-   * A release whose usual answer, beside that of the other, takes so much less than it did some windows ago is getting warm,
-   * and is not judged yet.
+   * A release is still warming up, and is not judged yet, if its median over that of the other has fallen to this share within
+   * the compared windows.
    */
   warming: 0.8,
   /**
-   * Where its workers are busy for much of the time, an answer mostly waits for those before it, and their number differs between
-   * both releases. So there a request may not cost this many times as much CPU time, and this much more.
+   * If its workers are busy for much of the time, an answer mostly waits for earlier ones, whose number differs between the
+   * releases. So in this case a request may not cost this many times as much CPU time, and this much more.
    */
   work: 1.75,
   workMs: 1,
@@ -95,7 +95,7 @@ const faults: readonly Fault[] = [
   { find: moreMemory },
 ]
 
-/** Compares the new release with the one before, in the same seconds. Pure. */
+/** Compares the new release with the previous one, in the same seconds. Pure. */
 export function judge(facts: BakeFacts, others: Others = { without: [], mayWait: false }): Verdict {
   const { before, fresh, haveCompared } = facts
   let ofOne: string | undefined
@@ -143,7 +143,7 @@ function quantile(latencies: Latencies, share: number): number {
   return Infinity
 }
 
-/** Few requests of the previous release say little about it, so one error in them is assumed. */
+/** A few requests say little about the previous release, so one error among them is assumed. */
 function moreErrors({ before, fresh }: BakeFacts): string | undefined {
   const errors = fresh.failed + fresh.broken
   const expected = (before.failed + before.broken + 1) / (before.requests + 2) + tolerances.errors
@@ -152,8 +152,8 @@ function moreErrors({ before, fresh }: BakeFacts): string | undefined {
 }
 
 /**
- * A single bad second is no verdict, nor is a release that is slow because it is cold: several windows up to now have to be
- * slow, one after the other, and the last one must not be much faster than the first of as many as have to be slow.
+ * A single bad second is no verdict, and a release that is slow because it is cold is not judged. So the last windows have to be
+ * slow, several in a row, and the last of these must not be much faster than the first.
  */
 function slowerAnswers({ before, fresh, windows }: BakeFacts): string | undefined {
   if (fresh.requests < tolerances.requests) return undefined
@@ -167,7 +167,7 @@ function slowerAnswers({ before, fresh, windows }: BakeFacts): string | undefine
   return `${share} of its answers took longer than ${round(last.limit)} ms; the previous release has a p99 of ${round(last.usual)} ms`
 }
 
-/** On a machine that does much else, the slowest answers of a hundred are slow anyway, and say little of a release. */
+/** On a busy machine the slowest of a hundred answers are slow anyway, and say little about a release. */
 function slowerThanUsual({ before, fresh, windows }: BakeFacts): string | undefined {
   const last = windows.slice(-warmth.windows).map(window => [quantile(window.before, 0.5), quantile(window.fresh, 0.5)])
   const isSlow = ([usual = Infinity, median = 0]: number[]): boolean =>
@@ -189,7 +189,7 @@ function slowIn(
   return { slow, all: answersIn(fresh), limit, usual }
 }
 
-/** As for slow answers, it has to last, and not to get less. */
+/** As with slow answers, it has to last, and must not decrease. */
 function moreWork({ fresh, windows }: BakeFacts): string | undefined {
   const last = windows.slice(-warmth.windows).map(({ work }) => work)
   const [first, end] = [last[0], last.at(-1)]

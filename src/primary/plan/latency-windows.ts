@@ -19,13 +19,13 @@ export interface LatencyWindow {
 /** When answers of a trial can be compared. Times in milliseconds. */
 export const warmth = {
   /**
-   * New workers are cold: nothing is compiled, cached or connected. So neither the first seconds of a stage count, as many as it
-   * is longer …
+   * New workers are cold: nothing is compiled, cached or connected. So the first part of a stage does not count: this share of
+   * it, within these bounds …
    */
   ms: 2_000,
   share: 0.2,
   longestMs: 30_000,
-  /** … nor what comes before each new worker has answered so often, on average. */
+  /** … nor do answers before each new worker has given this many, on average. */
   answersAWorker: 50,
   /** A window has at least this length, and this many answers of either release. */
   windowMs: 1_500,
@@ -36,7 +36,7 @@ export const warmth = {
   windowsKept: 8,
 } as const
 
-/** The least length of a stage whose latencies can be compared. */
+/** The shortest length of a stage whose latencies can be compared. */
 export const COMPARED_FROM_MS = warmth.ms + warmth.windows * warmth.windowMs
 
 type Mutable = Map<number, number>

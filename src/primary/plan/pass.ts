@@ -52,7 +52,7 @@ export class Pass {
     return this.#places.some(place => place.isOf(child))
   }
 
-  /** The generation that all workers are to have. After a failed reload it is the one before, until the next reload. */
+  /** The generation that all workers are to have. After a failed reload it is the previous one, until the next reload. */
   get generation(): number {
     const { settled, abandonedUpTo } = this.#history
     return this.desired.generation > abandonedUpTo ? this.desired.generation : settled

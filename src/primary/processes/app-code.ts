@@ -22,7 +22,7 @@ export function codeOf(file: string, now = Date.now()): AppCode {
 const MAX_ENTRIES = 5_000
 const MODULES = new Set(['.js', '.mjs', '.cjs', '.ts', '.mts', '.cts', '.jsx', '.tsx', '.node', '.wasm'])
 
-/** Of the package that the file belongs to, else its own. */
+/** The folder of the package that the file belongs to, else the file's own. */
 function packageFolderOf(file: string): string {
   const own = dirname(file)
   for (let at = own; ; at = dirname(at)) {
@@ -31,7 +31,7 @@ function packageFolderOf(file: string): string {
   }
 }
 
-/** By the time of the last change of each, which nobody can set. What else an app keeps in its folder, it may write itself. */
+/** Compares the times of the last change (ctime), which nobody can set. Files that are not modules may be the app's own data. */
 function hasChanged(folder: string, ms: number, budget: { left: number }): boolean {
   for (const entry of entriesOf(folder)) {
     budget.left -= 1

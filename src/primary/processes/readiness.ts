@@ -7,7 +7,7 @@ const HINT_MS = 5_000
 
 /** When a child is ready: once it listens, and once its app has said so where that is awaited (APP_READY=message). */
 export class Readiness {
-  /** What an app sends with `process.send`, as under PM2 with `wait_ready`. */
+  /** The message that an app sends with `process.send`, as under PM2 with `wait_ready`. */
   static readonly WORD = 'ready'
   #awaitsWord = false
   /** The report of a child that listens, while the word of its app is still to come. */

@@ -30,7 +30,7 @@ export class BakeFigures {
     for (const seen of this.#views) seen.beginStage(ms, now)
   }
 
-  /** @param figures as a balancer reports them: the release before has no name there */
+  /** @param figures as a balancer reports them: the previous release has no name there */
   add(figures: readonly ReleaseFigures[], now: number): void {
     for (const each of figures) {
       const { release, clients } = each

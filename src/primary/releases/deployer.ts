@@ -112,7 +112,7 @@ export class Deployer implements Service {
   }
 
   /**
-   * Receives, installs and tries a release, and makes it the live one. If a step fails, the release before goes on.
+   * Receives, installs and tries a release, and makes it the live one. If a step fails, the previous release goes on.
    * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `ROLLED_BACK`,
    *   `TAKEN_BACK`
    */
@@ -228,7 +228,7 @@ export class Deployer implements Service {
   /**
    * Goes back to an earlier release, at once if its workers are still ready. A deploy is given up, whatever it is at,
    * and so is a reload.
-   * @param id undefined: the release before; during a trial the one that the other clients get
+   * @param id undefined: the previous release; during a trial the one that the other clients get
    * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`, `TAKEN_BACK`
    */
   rollback(id: string | undefined, told: Told): Promise<Deployed> {

@@ -6,7 +6,7 @@ export interface Fault {
   /** The last output of the worker that failed, whole once `printed` has resolved. */
   readonly lastLines?: readonly string[]
   readonly printed?: Promise<void>
-  /** A person wants the release before; the new one need not be at fault. */
+  /** A person wants the previous release; the new one need not be at fault. */
   readonly isByHand?: true
 }
 

@@ -24,9 +24,9 @@ export class InstallError extends Error {
 }
 
 export interface InstallOptions {
-  /** Of the commands: the app's own environment. */
+  /** The environment of the commands: the app's own. */
   env: NodeJS.ProcessEnv
-  /** All commands together may take so long, in milliseconds. */
+  /** All commands together may take this long, in milliseconds. */
   timeoutMs: number
   /** An open file that marks the processes of this instance, so that the next start ends what a crash leaves. */
   lifelineFd: number

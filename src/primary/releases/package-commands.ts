@@ -39,7 +39,7 @@ const pnpm: Commands = {
   // Without it pnpm leaves them out if NODE_ENV is production.
   installAll: [step('pnpm install --frozen-lockfile --prod=false')],
   build: step('pnpm run build'),
-  // Of a workspace as well, which `pnpm prune` is not for.
+  // For workspaces as well, which `pnpm prune` does not support.
   prune: [step('pnpm install --frozen-lockfile --prod --offline --ignore-scripts --config.confirmModulesPurge=false')],
 }
 

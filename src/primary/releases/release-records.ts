@@ -28,7 +28,7 @@ const recordSchema = z.object({
 
 const stateSchema = z.object({
   live: z.string(),
-  /** The release before, for a rollback. */
+  /** The previous release, for a rollback. */
   previous: z.string().optional(),
   /** The number of the last release. */
   last: z.number(),
@@ -89,7 +89,7 @@ function textOf(path: string): string {
   }
 }
 
-/** Of a file that was not written to its end, often nothing is there, or zeros. */
+/** A file that was not written to its end is often empty, or full of zeros. */
 function requireContent(path: string): void {
   if (/^\0*$/.test(textOf(path))) throw new DamageError(`${path} is empty`)
 }

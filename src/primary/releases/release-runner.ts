@@ -17,7 +17,7 @@ export interface ReleaseRunner {
   endPreview(): void
   /** The release whose change is under way is taken back. */
   endChange(fault: Fault): void
-  /** A reload that is under way ends: whoever has asked for it gets this reason. @returns whether one was */
+  /** Ends a reload that is under way: its caller gets this reason. @returns whether one was */
   endReload(reason: Error): boolean
   /** Resolves when no reload is under way. */
   reloaded(): Promise<void>

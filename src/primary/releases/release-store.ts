@@ -9,7 +9,7 @@ import { StateFile } from './state-file.js'
 /** A release that is being made; nobody runs it. */
 export interface Draft {
   readonly id: string
-  /** Of its files. */
+  /** The folder of its files. */
   readonly folder: string
 }
 
@@ -40,12 +40,12 @@ export class ReleaseStore {
     this.#file = new StateFile(folder)
   }
 
-  /** Why what was live at the end of the last run is not served; undefined if it is. */
+  /** Why the release that was live at the end of the last run is not served; undefined if it is. */
   get damage(): string | undefined {
     return this.#damage
   }
 
-  /** Why what is live is not on the disk yet, so that a start of the program would serve another release. */
+  /** Why the live release is not recorded yet: until it is, a start of the program would serve another release. */
   get doubt(): string | undefined {
     return this.#file.doubt
   }
@@ -203,7 +203,7 @@ export class ReleaseStore {
     if (record === undefined || id === this.live) return
     // A release that was live before is as good as it was.
     if (record.outcome === 'live') return
-    // First what makes room for the record: its files may have filled the disk. A crash in between is found at the next start.
+    // The files go first, to make room for the record: they may have filled the disk. The next start finds a crash in between.
     this.#remove(this.#path(id, 'app'))
     for (const name of ['env.json', 'files.json']) fs.rmSync(this.#path(id, name), { force: true })
     this.#rewrite({ ...record, outcome: 'taken-back', reason })
@@ -262,7 +262,7 @@ export class ReleaseStore {
     this.#requireWhole()
   }
 
-  /** A release that a power cut has damaged is not served. The release before is whole. */
+  /** A release that a power cut has damaged is not served. The previous release is whole. */
   #requireWhole(): void {
     const { state } = this.#file
     const { live, previous } = state

@@ -60,7 +60,7 @@ export class Releaser {
   /**
    * The release that is on its way to the clients is taken back.
    * @param to the release that is wanted
-   * @returns when no client gets it any more, and whoever wanted it has been told
+   * @returns when no client gets it any more, and its caller has been told
    */
   async endChange(to: string, told: Told): Promise<void> {
     if (this.#change === undefined) return

@@ -33,7 +33,7 @@ export interface SpaceWatchOptions {
   /** Undefined: as for the embedded store. */
   minBytes: number | undefined
   report?: (folder: string) => Promise<FileSpaceReport>
-  /** The first answer is waited for so long, in milliseconds. */
+  /** How long the first answer is waited for, in milliseconds. */
   answerMs?: number
 }
 

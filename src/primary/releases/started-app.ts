@@ -70,7 +70,7 @@ export class StartedApp implements Service {
     const folder = folderOfApp(app, startedIn)
     const name = relative(folder, app)
     if (name.startsWith('..') || isAbsolute(name)) {
-      // Of use to nobody who never deploys.
+      // Not logged before the first deploy: without one, it does not matter.
       return { kind: 'impossible', reason: 'it is not in the folder in which it was started' }
     }
     // Where a systemd unit without WorkingDirectory starts it, or a person: most of what is there is no part of an app.

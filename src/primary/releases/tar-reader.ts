@@ -10,7 +10,7 @@ export interface TarEntry {
   readonly path: string
   /** Another text: what it is, for people. */
   readonly kind: 'file' | 'folder' | 'symbolic link' | 'hard link' | (string & {})
-  /** Of a link. */
+  /** The target of a link. */
   readonly target: string
   readonly isExecutable: boolean
   /** The content of a file. It is gone when the next entry is read. */
@@ -20,7 +20,7 @@ export interface TarEntry {
 const BLOCK = 512
 /** The longest header of one name, with what else it tells about an entry. */
 const MAX_META_BYTES = 1024 * 1024
-/** Of one piece: small ones cost more time than the files that are in them. */
+/** The size of one piece. Smaller ones would cost more time than the files in them. */
 const UNZIPPED_BYTES = 256 * 1024
 const ZEROS = Buffer.alloc(64 * 1024)
 

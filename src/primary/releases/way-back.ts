@@ -15,8 +15,8 @@ export interface WayBack {
 type Releases = Pick<ReleaseRunner['releases'], 'current' | 'underWay' | 'preview'>
 
 /**
- * The release that a rollback goes back to. During a trial that is the one that serves the others, not the one before it.
- * @param wanted undefined: the release before
+ * The release that a rollback goes back to. During a trial that is the one that serves the others, not its predecessor.
+ * @param wanted undefined: the previous release
  * @param isChanging a release is on its way to the clients, or is being taken back from them
  * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`
  */

@@ -1,6 +1,6 @@
 /**
- * As many workers as can be that have all found each other, in their order. One that has just started has found no other
- * yet, and one that fails may have lost all: neither is a reason to leave out those that are well.
+ * A group of workers, as large as possible, that have all found each other, in their order. One that has just started has
+ * found no other yet, and one that fails may have lost all: neither is a reason to leave out those that are well.
  */
 export function acquainted<T>(workers: readonly T[], hasFound: (worker: T, other: T) => boolean): T[] {
   const know = (one: T, other: T): boolean => one === other || (hasFound(one, other) && hasFound(other, one))

@@ -10,7 +10,7 @@ export type RequestsThen = readonly NotedRequest[] | undefined
 /**
  * Workers that hung or were ended by a fault in mesh mode, where only they know their requests. The stand-in of a worker
  * that hangs notes them in a file. A fault ends the stand-in as well, so from the first such end on, the workers
- * themselves make notes, which cost too much to make them always.
+ * themselves make notes, which cost too much to be made all the time.
  */
 export class FailedWorkers {
   #notedUntil = -Infinity

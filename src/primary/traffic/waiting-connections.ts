@@ -12,7 +12,7 @@ interface Place extends WaitingConnection {
   readonly client: string
 }
 
-/** The share of the time in which it may be looked for connections whose clients have left: that asks the kernel for each. */
+/** The largest share of time for the search for connections whose clients have left, since it asks the kernel about each. */
 const BUSY = 0.05
 
 /**

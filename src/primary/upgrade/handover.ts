@@ -93,8 +93,8 @@ export class Handover {
   }
 
   /**
-   * Has busy clients open new connections, in advance of a stop that is to cut none of theirs, and stops what clients do
-   * not need. Requests are served as before.
+   * Makes busy clients open new connections, so that the stop cuts none of theirs, and stops the parts that clients do not
+   * need. Requests are served as before.
    */
   async begin(): Promise<void> {
     const { supervisor, stopsFirst, shutdown } = this.parts

@@ -40,7 +40,7 @@ export class Launched implements Successors {
   /**
    * Waits until the program before this one has ended.
    * @param servingMs how long the start may take then
-   * @returns why an upgrade has failed, if this is the one before
+   * @returns why an upgrade has failed, if this program comes back after it
    */
   async standBy(servingMs: number): Promise<string | undefined> {
     this.#send({ type: 'standing-by', version: programVersion, servingMs }, this.#port?.handle)

@@ -9,9 +9,9 @@ import type { Prepared, Successors } from './successors.js'
 
 /** A program loads its code, reads its environment, and stands by within this time. */
 const STANDBY_MS = 30_000
-/** A program serves within this time, or the one before it comes back. */
+/** A program serves within this time, or its predecessor comes back. */
 const SERVING_MS = 120_000
-/** One that ends unasked within this time after it has served is followed by the one before it. */
+/** One that ends unasked within this time after it has served is followed by its predecessor. */
 const PROVING_MS = 60_000
 /** A program that has failed stops what it has started within this time. */
 const FAILED_END_MS = 40_000
@@ -20,8 +20,8 @@ const COMEBACK_MS = FAILED_END_MS + 60_000
 
 /**
  * The process that a person or a service manager has started. It serves by itself until the first upgrade. After that it
- * only starts programs, one after the other, passes signals on to the one that serves, and ends with it. So whoever
- * watches the process sees it run through all upgrades.
+ * only starts programs, one after the other, passes signals on to the one that serves, and ends with it. So a service
+ * manager sees one process run through all upgrades.
  */
 export class Launcher implements Successors {
   /** The program that is being started, and has not answered yet. */
@@ -29,7 +29,7 @@ export class Launcher implements Successors {
   /** The program that is to serve, and the port, which this process keeps open until it does. */
   #next: { program: Standby; port: BoundPort } | undefined
   #current: Standby | undefined
-  /** Stays open until the program that serves at it is proven: the one before may have to come back. */
+  /** Stays open until the program that serves at it is proven: its predecessor may have to come back. */
   #kept: BoundHandle | undefined
   #isStopping = false
 
@@ -69,7 +69,7 @@ export class Launcher implements Successors {
   }
 
   /**
-   * Runs what was prepared, and each program that is prepared by the one before it. Called when this process serves no
+   * Runs the program that was prepared, and each program that its predecessor prepares. Called when this process serves no
    * more itself.
    * @returns the exit code of the last one
    */

@@ -10,7 +10,7 @@ const toProgramSchema = z.discriminatedUnion('type', [
   /** The program before this one has ended. */
   z.object({
     type: z.literal('go'),
-    /** The upgrade that has failed, if this program is the one before it. */
+    /** The upgrade that has failed, if this program comes back after it. */
     failure: z.string().optional(),
   }),
   /** The answer to `upgrade`. */

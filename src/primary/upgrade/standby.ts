@@ -13,7 +13,7 @@ interface StandbyEvents {
 
 /** A program as its launcher sees it: it holds the public port, waits, serves, and ends. */
 export class Standby extends EventEmitter<StandbyEvents> {
-  /** It has exited, and all that it said before was heard. */
+  /** Resolves when it has exited and all of its messages were read. */
   readonly ended: Promise<void>
   readonly #process: ChildProcess
   #ending: string | undefined
@@ -106,7 +106,7 @@ export class Standby extends EventEmitter<StandbyEvents> {
     })
   }
 
-  /** Ends it, and kills it after a while. What it says from now on is not heard. */
+  /** Ends it, and kills it after a while. Its messages are ignored from now on. */
   async end(signal: NodeJS.Signals, withinMs: number): Promise<void> {
     this.removeAllListeners('message')
     const deadline = setTimeout(() => this.kill('SIGKILL'), withinMs)

@@ -1,7 +1,7 @@
 import type { PublicPort } from '../host/public-port.js'
 import type { ProgramFile } from './messages.js'
 
-/** A program that waits until the one before it has ended. */
+/** A program that waits until its predecessor has ended. */
 export interface Prepared {
   version: string
   pid: number

@@ -89,7 +89,7 @@ export async function worseReleases(t: Test, cluster: Cluster, kinds: readonly W
   }
 }
 
-/** What does not have a release taken back. The last one is live afterwards. */
+/** Trials that do not take a release back. The last one is live afterwards. */
 export async function goodReleases(t: Test, cluster: Cluster): Promise<void> {
   const client = await ControlClient.of(cluster.dataDir)
 

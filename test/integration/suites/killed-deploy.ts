@@ -29,7 +29,7 @@ export const late: Record<string, Moment> = {
   'when the rest of the workers start': { on: 'filling' },
 }
 
-/** What clients get, and which release is live. */
+/** The answers that clients get, and the release that is live. */
 interface Served {
   texts: string[]
   live: string

@@ -10,7 +10,7 @@ import { appThatSays, deploy, folderOf } from '../../helpers/releases.js'
 
 const CLIENTS = 2
 
-/** What rollbacks end in the middle, with releases `r1` and `r2` of which `r2` is live. */
+/** Rollbacks that end changes in the middle, with releases `r1` and `r2` of which `r2` is live. */
 export async function rollbackSuite(t: Test, env: Record<string, string>): Promise<void> {
   const stuck = join(folderOf(t, {}), 'stuck')
   const sticking = `import fs from 'node:fs'\nif (fs.existsSync('${stuck}')) await new Promise(() => setInterval(() => {}, 1e6))\n`

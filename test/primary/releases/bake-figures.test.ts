@@ -38,7 +38,7 @@ function normal(chance: Chance): number {
   return Math.sqrt(-2 * Math.log(1 - chance.next())) * Math.cos(2 * Math.PI * chance.next())
 }
 
-/** What balancers count until they report. */
+/** The counts of balancers until they report. */
 class Counts {
   readonly #figures = new Map<string, ReleaseFigures & { byBucket: Map<number, number> }>()
 
@@ -76,7 +76,7 @@ function play(
   figures.beginStage(story.seconds * 1_000, begunAt)
   let verdict: Verdict = { kind: 'as-good' }
   for (let now = REPORT_MS; now <= story.seconds * 1_000; now += REPORT_MS) {
-    // What else the machine does slows both down.
+    // Other work of the machine slows both down.
     const busy = 1 + chance.next() ** 4
     const counts = new Counts()
     const { rate = 0, ms = 0, failing = 0 } = story.hostile ?? {}

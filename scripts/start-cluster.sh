@@ -29,9 +29,11 @@ if [ -n "${NODE_OPTIONS:-}" ]; then export OUTPOST_NODE_OPTIONS=${OUTPOST_NODE_O
 unset NODE_OPTIONS
 
 # An earlier version kept its data in the clone, wherever it was called.
-if [ -z "${DATA_DIR:-}" ] && [ ! -e .outpost ] && [ -d "$root/.outpost" ]; then
-  export DATA_DIR=$root/.outpost
-  say "DATA_DIR is unset: using the data that an earlier start left in $DATA_DIR"
+data_dir=${OUTPOST_DATA_DIR:-${DATA_DIR:-}}
+if [ -z "$data_dir" ] && [ ! -e .outpost ] && [ -d "$root/.outpost" ]; then
+  data_dir=$root/.outpost
+  export DATA_DIR=$data_dir
+  say "DATA_DIR is unset: using the data that an earlier start left in $data_dir"
 fi
 
 need_node
@@ -41,5 +43,5 @@ case ${OUTPOST_EMBED:-${EMBED:-auto}},${OUTPOST_REDIS_URL:-${REDIS_URL:-}} in
   *) need_redis ;;
 esac
 # A running instance keeps the files that it runs from: the program refuses the second start.
-if ! [ -e "$root/dist/main.js" ] || ! is_running "${DATA_DIR:-.outpost}"; then install_and_build; fi
+if ! [ -e "$root/dist/main.js" ] || ! is_running "${data_dir:-.outpost}"; then install_and_build; fi
 exec node "$root/dist/main.js"

@@ -1,5 +1,6 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { ControlError } from '../control/protocol.js'
+import { DEFAULT_LINES, MAX_LINES } from '../control/protocol/log-lines.js'
 import { exit, exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { readable } from './log-line.js'
@@ -10,12 +11,10 @@ interface LogsOptions extends InstanceOptions {
   follow?: true
 }
 
-const MAX_LINES = 10_000
-
 export function addLogs(program: Command, context: Context): void {
   instanceCommand(program, 'logs', 'prints the end of the log: what the app and Outpost have printed')
     .option('-f, --follow', 'prints new lines as they come')
-    .option('-n, --lines <number>', 'how many of the last lines', linesOf, 50)
+    .option('-n, --lines <number>', 'how many of the last lines', linesOf, DEFAULT_LINES)
     .action(async (options: LogsOptions) => {
       const { output } = context
       const { client } = await instanceOf(options, context)

@@ -1,24 +1,25 @@
 import { resolve } from 'node:path'
 import { parseEnv } from 'node:util'
+import { givenText } from './given-text.js'
 import { variables } from './variables.js'
 
 type Environment = Record<string, string | undefined>
 
 /** The DATA_DIR that the person has named, absolute; undefined when there is none. */
 export function namedDataDir(env: Environment = process.env): string | undefined {
-  const named = given(env, 'OUTPOST_DATA_DIR') ?? given(env, 'DATA_DIR')
+  const named = givenText(env, variables.dataDir.name)
   return named === undefined ? undefined : resolve(named)
 }
 
 /** The user that the person wants an instance of root to run as. */
 export function namedUser(env: Environment = process.env): string | undefined {
-  return given(env, 'OUTPOST_RUN_AS') ?? given(env, 'RUN_AS')
+  return givenText(env, variables.runAs.name)
 }
 
 /** Where instances are written down. */
 export function stateFolder(env: Environment = process.env): string {
   const { name, default: standIn = '' } = variables.stateDir
-  return given(env, name) ?? standIn
+  return givenText(env, name) ?? standIn
 }
 
 /** Sets variables of this process, which is about to become the program. Those of the program begin with `OUTPOST_`. */
@@ -36,9 +37,4 @@ export function newInFile(text: string, env: Environment = process.env): Record<
 export function enterFolder(path: string, env: Environment = process.env): void {
   process.chdir(path)
   env['PWD'] = path
-}
-
-function given(env: Environment, name: string): string | undefined {
-  const text = env[name]
-  return text === '' ? undefined : text
 }

@@ -1,4 +1,5 @@
 import { isIP } from 'node:net'
+import { givenText, isPrefixed } from './given-text.js'
 import {
   allVariables,
   isVariable,
@@ -51,9 +52,6 @@ type Environment = Readonly<Record<string, string | undefined>>
 
 const MIN_SECRET_IN_PRODUCTION = 32
 
-/** A name with this prefix is Outpost's alone, and counts before the bare name. */
-const PREFIX = 'OUTPOST_'
-
 /**
  * Reads the environment once. An empty variable counts as unset.
  * @param leftToApp told of a value that cannot be used, under a name that apps use as well: with an app it is taken for
@@ -64,9 +62,8 @@ export function readConfig(
   env: Environment = process.env,
   leftToApp: (fault: ConfigFault) => void = () => undefined,
 ): Config {
-  const set = Object.fromEntries(Object.entries(env).filter(([, text]) => text !== ''))
   const given: Record<string, string | undefined> = {}
-  for (const { name } of allVariables()) given[name] = set[PREFIX + name] ?? set[name]
+  for (const { name } of allVariables()) given[name] = givenText(env, name)
   const faults: ConfigFault[] = []
   const values = new Map<string, unknown>()
   const read = ({ name, parser, default: standIn, builtIn, masked }: AnyVariable): void => {
@@ -84,7 +81,7 @@ export function readConfig(
 
   const isForApp = ({ name }: ConfigFault): boolean => {
     const row = rows.find(row => row.name === name)
-    return given['APP'] !== undefined && set[PREFIX + name] === undefined && row?.appsUse === true
+    return given['APP'] !== undefined && !isPrefixed(env, name) && row?.appsUse === true
   }
   for (const fault of faults.splice(0)) {
     if (!isForApp(fault)) faults.push(fault)
@@ -103,7 +100,7 @@ export function readConfig(
 
 /** Whether HOST may be the app's own: a public name that is not an address of this machine. */
 export function isHostOfApp({ app, host }: Config, env: Environment = process.env): boolean {
-  return app !== undefined && host !== undefined && env[`${PREFIX}HOST`] === undefined && isIP(host) === 0
+  return app !== undefined && host !== undefined && !isPrefixed(env, variables.host.name) && isIP(host) === 0
 }
 
 /** The part that a process of this role needs. No process gets a secret that it does not use. Frozen. */

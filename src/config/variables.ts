@@ -205,7 +205,7 @@ export const variables = {
     '1: only users who are signed in may connect to the chat'),
   workerMaxMemory: withDefault('WORKER_MAX_MEMORY', byteSize, '0', primary,
     'resident memory at which a worker is replaced; 0 is no limit'),
-  healthPath: optional('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), '/health, built-in app', balancing,
+  healthPath: optional('HEALTH_PATH', textLike(/^\/[!-~]*$/, 'a path that begins with "/"'), `${defaults.healthPath}, built-in app`, balancing,
     'path that balancers probe; an answer under 500 is good', { builtIn: defaults.healthPath, ...appsUse }),
   exposeWorker: withDefault('EXPOSE_WORKER', flag, '0', worker,
     '1: the built-in app names its worker in `X-Outpost-Worker`'),

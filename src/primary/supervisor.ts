@@ -6,7 +6,7 @@ import { openFilesToSpare } from './host/open-files-reserve.js'
 import { ChildReports } from './child-reports.js'
 import { Executor } from './executor.js'
 import { PassClock } from './pass-clock.js'
-import { defaultLimits, type Desired, type PlanLimits } from './plan/desired.js'
+import { fixedLimits, type Desired, type PlanLimits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
 import { pardoned } from './plan/restart-policy.js'
@@ -64,7 +64,7 @@ export class Supervisor implements Service {
     const { config, publicPort, log } = options
     const { balancers, workerMaxMemory, startTimeoutMs, drainTimeoutMs, shutdownTimeoutMs: stopTimeoutMs } = config
     this.#desired = { generation: 0, releases: [], balancers }
-    this.#limits = { ...defaultLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
+    this.#limits = { ...fixedLimits, workerMaxMemory, startTimeoutMs, drainTimeoutMs, stopTimeoutMs }
     this.#switch = new ReleaseSwitch(options.release ?? STARTED, this.#limits)
     this.#pool = new PoolSize(config, {
       onResize: workers => this.#resized(workers),

@@ -1,7 +1,7 @@
 import type { Redis } from 'ioredis'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../process/log.js'
-import { HeldLease } from './held-lease.js'
+import { HeldLease, type LeaseLostError } from './held-lease.js'
 import { untilReady } from './redis.js'
 
 export interface LeaseOptions {
@@ -116,7 +116,9 @@ export class Leases {
   async #doUnder<T>(held: HeldLease, work: (lease: Lease) => T | Promise<T>): Promise<Leased<T>> {
     const { lost, fence } = held
     const signal = AbortSignal.any([lost, this.#stopping.signal])
-    lost.addEventListener('abort', () => this.log.warn({ lease: held.name.slice(PREFIX.length) }, String(lost.reason)))
+    lost.addEventListener('abort', () => {
+      this.log.warn({ lease: held.name.slice(PREFIX.length) }, (lost.reason as LeaseLostError).message)
+    })
     this.#held.add(held)
     try {
       const value = await work({ signal, fence })

@@ -60,11 +60,8 @@ void t.test('the defaults of a balancer’s options are those of its variables',
 void t.test('scripts/test.sh is told every variable that is Outpost’s own', t => {
   const script = fileURLToPath(import.meta.resolve('#scripts/variable-names.js'))
   const printed = execFileSync(process.execPath, [script], { encoding: 'utf8' }).trimEnd().split('\n')
-  const names = allVariables().map(({ name }) => name)
-  t.strictSame(
-    printed,
-    names.filter(name => !name.startsWith('XDG_')),
-  )
+  const names = allVariables().flatMap(({ name }) => [`OUTPOST_${name}`, ...(name.startsWith('XDG_') ? [] : [name])])
+  t.strictSame(printed, names)
   t.match(readFileSync('scripts/test.sh', 'utf8'), 'dist/scripts/variable-names.js')
   t.end()
 })

@@ -1,8 +1,16 @@
 import type { Action, Route, StartSpec } from '#src/primary/plan/action.js'
-import { defaultLimits, type Desired, type PlanLimits } from '#src/primary/plan/desired.js'
+import { fixedLimits, type Desired, type PlanLimits } from '#src/primary/plan/desired.js'
 import { noHistory, type History } from '#src/primary/plan/observed.js'
 import { plan } from '#src/primary/plan/plan.js'
 import { FakeChild } from '../simulation/fake-child.js'
+
+const DEFAULTS: PlanLimits = {
+  ...fixedLimits,
+  workerMaxMemory: 0,
+  startTimeoutMs: 30_000,
+  drainTimeoutMs: 300_000,
+  stopTimeoutMs: 30_000,
+}
 
 /** A world of fake processes for tests of the plan: a test lets things happen to them, and compares the plan's actions. */
 export class PlanStory {
@@ -18,7 +26,7 @@ export class PlanStory {
 
   constructor(workers: number, limits: Partial<PlanLimits> = {}, balancers = 0) {
     this.desired = { generation: 0, releases: [{ id: 'live', workers }], balancers }
-    this.limits = { ...defaultLimits, ...limits }
+    this.limits = { ...DEFAULTS, ...limits }
   }
 
   /** With all its workers started, ready, reachable and proven. */

@@ -113,6 +113,8 @@ void t.test('data that an earlier version left in the clone are used while DATA_
   t.equal(machine.start({ DATA_DIR: '' }).started?.DATA_DIR, before, 'an empty variable counts as unset')
 
   t.equal(machine.start({ DATA_DIR: 'mine' }).started?.DATA_DIR, 'mine')
+  const prefixed = machine.start({ OUTPOST_DATA_DIR: 'mine' })
+  t.strictSame([prefixed.said, prefixed.started?.DATA_DIR], [[], undefined], 'OUTPOST_DATA_DIR names a folder as well')
   mkdirSync(join(machine.cwd, '.outpost'))
   const own = machine.start()
   t.strictSame([own.said, own.started?.DATA_DIR], [[], undefined], 'the caller’s own comes first')

@@ -1,5 +1,5 @@
 import type { Action, Plan, StartSpec } from '#src/primary/plan/action.js'
-import { defaultLimits, type Desired, type PlanLimits, type Release } from '#src/primary/plan/desired.js'
+import { fixedLimits, type Desired, type PlanLimits, type Release } from '#src/primary/plan/desired.js'
 import { noHistory, placeKey, type ChildRole, type History, type Observed } from '#src/primary/plan/observed.js'
 import { ReleaseSwitch } from '#src/primary/releases/release-switch.js'
 import { Chance } from '#scripts/lib/chance.js'
@@ -16,6 +16,7 @@ const FAULTS_MS = 40_000
 const CALM_MS = 240_000
 const ENDING_MS = 20_000
 const LOOK_MS = 1_000
+const TIMEOUTS = { startTimeoutMs: 30_000, drainTimeoutMs: 20_000, stopTimeoutMs: 5_000 }
 const MAX_PASSES = 12
 
 /**
@@ -60,7 +61,7 @@ export class World implements SimulatedWorld {
     this.workers = this.#chance.between(1, 4)
     this.desired = { generation: 0, releases: [], balancers }
     const workerMaxMemory = this.#chance.happens(0.3) ? 200 : 0
-    this.limits = { ...defaultLimits, workerMaxMemory, drainTimeoutMs: 20_000, stopTimeoutMs: 5_000 }
+    this.limits = { ...fixedLimits, ...TIMEOUTS, workerMaxMemory }
     this.#switch = new ReleaseSwitch('r0', this.limits)
   }
 

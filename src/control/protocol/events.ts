@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { DEFAULT_LINES, MAX_LINES } from './log-lines.js'
 import { deployedSchema, deployProgressSchema, optionalReport } from './releases.js'
 
 const wholeNumber = z.number().int().nonnegative()
@@ -7,7 +8,7 @@ export const reloadedSchema = z.object({ replaced: wholeNumber.describe('how man
 
 /** The query of `GET /v1/logs`. */
 export const logsQuerySchema = z.strictObject({
-  lines: z.coerce.number().int().min(0).max(10_000).default(50).describe('how many of the last lines'),
+  lines: z.coerce.number().int().min(0).max(MAX_LINES).default(DEFAULT_LINES).describe('how many of the last lines'),
   follow: z.enum(['0', '1']).default('0').describe('1: sends new lines as they come'),
 })
 

@@ -56,7 +56,7 @@ export class Scrub {
       // It has been deleted.
       if (error instanceof S3Error && error.code === 'NoSuchKey') return
       if (error instanceof DamagedError) this.#report(`${bucket.name}/${key}`, error)
-      else if (!this.signal.aborted) this.context.warn(`${bucket.name}/${key} could not be scrubbed`, error)
+      else if (!this.signal.aborted) this.context.warn(`object could not be scrubbed: ${bucket.name}/${key}`, error)
     }
   }
 

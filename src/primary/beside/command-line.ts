@@ -30,5 +30,5 @@ function remarkOn(text: string): { remark?: string } {
   const found = /[;&|<>$`*?]/.exec(bare)?.[0]
   return found === undefined
     ? {}
-    : { remark: `no shell runs it, so ${found} stays as it is: write sh -c '…' for a shell` }
+    : { remark: `is run without a shell, so ${found} stays as it is: write sh -c '…' for a shell` }
 }

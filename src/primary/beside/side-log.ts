@@ -17,7 +17,7 @@ export class SideLog {
 
   /** Each once. */
   remark(name: string, remark: string): void {
-    const message = `line ${name} of the Procfile: ${remark}`
+    const message = `line ${name} of the Procfile ${remark}`
     if (this.#remarks.has(message)) return
     this.#remarks.add(message)
     this.log.warn(message)

@@ -2,7 +2,7 @@ import type { ChildProcess } from 'node:child_process'
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Logger } from '../../process/log.js'
 import type { Service } from '../../process/service.js'
-import { defaultLimits } from '../plan/desired.js'
+import { fixedLimits } from '../plan/desired.js'
 import { judgeLoss, noRestarts } from '../plan/restart-policy.js'
 import { readOutput } from '../processes/lines.js'
 import { killGroup, onceEnded, spawned } from '../processes/spawn.js'
@@ -104,7 +104,7 @@ export class ManagedServer implements Service {
     if (this.#stopping) return
     const { name, log } = this.options
     const loss = { place: name, servedMs, generation: 0 }
-    const { verdict, history } = judgeLoss(this.#restarts, loss, performance.now(), defaultLimits.provenMs)
+    const { verdict, history } = judgeLoss(this.#restarts, loss, performance.now(), fixedLimits.provenMs)
     this.#restarts = history
     const { delayMs } = verdict
     log.error({ ending, nextTryMs: delayMs, lastLines }, `${name} exited and is restarted`)

@@ -48,13 +48,10 @@ export interface PlanLimits {
   readonly provenMs: number
 }
 
-export const defaultLimits: PlanLimits = {
-  workerMaxMemory: 0,
-  drainTimeoutMs: 300_000,
-  stopTimeoutMs: 30_000,
-  startTimeoutMs: 30_000,
+/** The bounds that no variable of the environment sets. */
+export const fixedLimits = {
   hangTimeoutMs: 10_000,
   cutMs: 500,
   killGraceMs: 1_000,
   provenMs: 1_000,
-}
+} as const satisfies Partial<PlanLimits>

@@ -4,6 +4,7 @@ import { ControlError, type Deployed, type DeployProgress, type DeployReport } f
 import type { Logger } from '../../process/log.js'
 import { p99Of, type SideFigures } from '../plan/bake-verdict.js'
 import type { Stage } from '../plan/deployment.js'
+import { routedInTime } from '../traffic/edge-runner.js'
 import type { Fault } from './fault.js'
 import { LateRecord } from './late-record.js'
 import { changedFiles, type ChangedFiles } from './release-marks.js'
@@ -21,9 +22,6 @@ export interface ReleaserOptions {
 
 /** Receives the steps of a command. */
 export type Told = (event: DeployProgress) => void
-
-/** A process that balances takes its orders within this time, or is replaced. */
-const ROUTED_MS = 10_000
 
 /** A rollback does not wait longer for a look at the files of its release. */
 const LOOK_MS = 2_000
@@ -208,9 +206,9 @@ export class Releaser {
     return changed ?? undefined
   }
 
-  /** Resolves when every process that balances goes by the newest orders, or is replaced. */
-  routed(): Promise<unknown> {
-    return Promise.race([this.options.runner.routed(), sleep(ROUTED_MS, undefined, { ref: false })])
+  /** Resolves when every process that balances goes by the newest orders, or is about to be replaced. */
+  routed(): Promise<void> {
+    return routedInTime(this.options.runner)
   }
 }
 

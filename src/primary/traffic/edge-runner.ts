@@ -15,7 +15,12 @@ const ROUTED_MS = 10_000
 
 /** Resolves when orders that have just changed are carried out everywhere. */
 export async function carriedOut(runner: EdgeRunner): Promise<void> {
-  const routed = runner.routed()
+  const routed = routedInTime(runner)
   runner.edgeChanged()
-  await Promise.race([routed, sleep(ROUTED_MS, undefined, { ref: false })])
+  await routed
+}
+
+/** Resolves when every process that balances goes by the newest orders, or is about to be replaced. */
+export async function routedInTime(runner: Pick<EdgeRunner, 'routed'>): Promise<void> {
+  await Promise.race([runner.routed(), sleep(ROUTED_MS, undefined, { ref: false })])
 }

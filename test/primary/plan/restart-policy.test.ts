@@ -1,5 +1,5 @@
 import t from 'tap'
-import { defaultLimits } from '#src/primary/plan/desired.js'
+import { fixedLimits } from '#src/primary/plan/desired.js'
 import {
   defaultRestartOptions,
   judgeLoss,
@@ -11,7 +11,7 @@ import {
   type RestartVerdict,
 } from '#src/primary/plan/restart-policy.js'
 
-const { provenMs } = defaultLimits
+const { provenMs } = fixedLimits
 const options: RestartOptions = { ...defaultRestartOptions, maxDelayMs: 3_000, parkAfter: 5 }
 
 /** A series of losses. */

@@ -6,7 +6,7 @@
  */
 export class LinkedList<T> {
   #size = 0
-  readonly #ends: Link<T> = new Link<T>(undefined, undefined)
+  readonly #ends: ListLink<T> = new ListLink<T>(undefined, undefined)
 
   get size(): number {
     return this.#size
@@ -23,7 +23,7 @@ export class LinkedList<T> {
   /** Adds an item at the end. Returns the entry, by which the item can be removed. */
   add(item: T): Entry {
     const { previous } = this.#ends
-    const link = new Link<T>(item, this)
+    const link = new ListLink<T>(item, this)
     link.previous = previous
     link.next = this.#ends
     previous.next = link
@@ -35,7 +35,7 @@ export class LinkedList<T> {
   /** Returns false if the entry is not, or no longer, in this list. */
   remove(entry: Entry | undefined): boolean {
     if (entry === undefined || entry.list !== this) return false
-    const link = entry as Link<T>
+    const link = entry as ListLink<T>
     link.previous.next = link.next
     link.next.previous = link.previous
     link.leave()
@@ -73,9 +73,9 @@ export interface Entry {
   readonly list: unknown
 }
 
-class Link<T> implements Entry {
-  previous: Link<T> = this
-  next: Link<T> = this
+class ListLink<T> implements Entry {
+  previous: ListLink<T> = this
+  next: ListLink<T> = this
 
   constructor(
     public item: T | undefined,

@@ -20,7 +20,7 @@ const LOOK_MS = 1_000
 /** A copy that still passes is refreshed in the folder at most this often. */
 const REFRESH_MS = 300_000
 
-type Asking = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
+type RequestFacts = Pick<IncomingMessage, 'method' | 'url' | 'headers'>
 
 interface Entry extends KeptAnswer, Shelved {
   readonly key: string
@@ -89,7 +89,7 @@ export class KeptAnswers {
   }
 
   /** Where to put the body of an answer, if it is to be kept. */
-  begin(request: Asking, { rawHeaders }: AnswerHead): AnswerCopy | undefined {
+  begin(request: RequestFacts, { rawHeaders }: AnswerHead): AnswerCopy | undefined {
     if (request.method !== 'GET' || !isImmutable(rawHeaders)) return undefined
     const kind = request.headers.authorization === undefined ? kindOf(rawHeaders) : undefined
     const key = keyOf(request)
@@ -119,7 +119,7 @@ export class KeptAnswers {
   }
 
   /** The copy to give in place of a 404. */
-  find(request: Asking): KeptAnswer | undefined {
+  find(request: RequestFacts): KeptAnswer | undefined {
     if (this.#shelf.size === 0 && this.#folder === undefined) return undefined
     if (this.wallClock() >= this.#until) return undefined
     if (request.method !== 'GET' && request.method !== 'HEAD') return undefined
@@ -148,7 +148,7 @@ function headOf(rawHeaders: string[]): AnswerHead {
 
 const MAX_URL = 2_048
 
-function keyOf({ url = '', headers: { host = '' } }: Asking): string | undefined {
+function keyOf({ url = '', headers: { host = '' } }: RequestFacts): string | undefined {
   // With another query it would be the same file, and anybody can make up queries.
   return url.length + host.length > MAX_URL || url.includes('?') ? undefined : `${host} ${url}`
 }

@@ -39,7 +39,7 @@ export function readKeptFileName(file: string): KeptFileName | undefined {
 }
 
 /** The copies to remove, for the others and `added` to be within the bounds. */
-export interface Room {
+export interface FolderRoom {
   readonly remove: readonly string[]
   /** The copy that `added` replaces. It stays until `added` is written. */
   readonly replaced: readonly string[]
@@ -52,7 +52,12 @@ export interface Room {
  * @param found all files but the one that is being written for `added`
  * @param now in milliseconds since 1970
  */
-export function roomIn(found: readonly KeptFileName[], limits: ShelfLimits, now: number, added?: KeptFileName): Room {
+export function roomIn(
+  found: readonly KeptFileName[],
+  limits: ShelfLimits,
+  now: number,
+  added?: KeptFileName,
+): FolderRoom {
   const remove = new Set<string>()
   let { maxBytes, maxCount } = limits
   const replaced: string[] = []

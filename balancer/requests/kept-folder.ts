@@ -22,7 +22,7 @@ const MAX_WAITING = 64
 /** A file that is younger than this need not be refreshed. */
 const FRESH_MS = 60_000
 
-interface Waiting {
+interface QueuedCopy {
   readonly file: KeptFile
   /** It may be there already. */
   readonly isRefresh: boolean
@@ -34,7 +34,7 @@ interface Waiting {
  */
 export class KeptFolder {
   readonly #writer = randomBytes(8).toString('hex')
-  readonly #waiting = new Map<string, Waiting>()
+  readonly #waiting = new Map<string, QueuedCopy>()
   #waitingBytes = 0
   #isSaving = false
   /** The keys of files that were there, and were read or written here. */
@@ -71,11 +71,11 @@ export class KeptFolder {
     return read
   }
 
-  #enqueue(waiting: Waiting): void {
-    const { name, body } = waiting.file
+  #enqueue(copy: QueuedCopy): void {
+    const { name, body } = copy.file
     const bytes = this.#waitingBytes + body.length - (this.#waiting.get(name)?.file.body.length ?? 0)
     if (bytes > MAX_WAITING_BYTES || this.#waiting.size >= MAX_WAITING) return
-    this.#waiting.set(name, waiting)
+    this.#waiting.set(name, copy)
     this.#waitingBytes = bytes
     if (!this.#isSaving) void this.#saveAll()
   }

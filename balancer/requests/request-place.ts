@@ -2,7 +2,7 @@ import type { ClientAccount } from '../ledger/client-account.js'
 import type { Holding } from '../ledger/holding.js'
 
 /** The room that admits waiters when a place has become free, or a client may have one again. */
-interface Room {
+interface AdmittingRoom {
   readonly size: number
   admit(): void
 }
@@ -17,7 +17,7 @@ export class RequestPlace {
 
   constructor(
     private readonly account: ClientAccount,
-    private readonly room: Room,
+    private readonly room: AdmittingRoom,
   ) {}
 
   get isTaken(): boolean {

@@ -29,7 +29,7 @@ interface Line {
   readonly waiters: LinkedList<Waiter>
 }
 
-interface Place {
+interface WaiterPlace {
   readonly line: Line
   readonly entry: Entry
   /** Since when it waits for a ready target, in the clock of `performance.now()`. */
@@ -45,10 +45,10 @@ interface Place {
 export class WaitingRoom {
   readonly #forReady: Deadlines<Waiter>
   readonly #forRoom: Deadlines<Waiter>
-  readonly #places = new Map<Waiter, Place>()
+  readonly #places = new Map<Waiter, WaiterPlace>()
   /** By client, in the order of their turns. */
   readonly #lines = new Map<WaitingClient, Line>()
-  #admitting: { waiter: Waiter; place: Place } | undefined
+  #admitting: { waiter: Waiter; place: WaiterPlace } | undefined
   #isAdmitting = false
 
   /** @param isOpen whether a request could be placed now */
@@ -147,7 +147,7 @@ export class WaitingRoom {
   }
 
   /** Removes a waiter from its line. */
-  #take(waiter: Waiter): Place | undefined {
+  #take(waiter: Waiter): WaiterPlace | undefined {
     const place = this.#places.get(waiter)
     if (place === undefined) return undefined
     this.#places.delete(waiter)

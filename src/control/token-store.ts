@@ -12,14 +12,14 @@ const recordSchema = z.object({
   /** SHA-256 of the token. It is random, so nothing slower is needed. */
   hash: z.string().regex(/^[0-9a-f]{64}$/),
 })
-type TokenRecord = z.infer<typeof recordSchema>
+type StoredToken = z.infer<typeof recordSchema>
 
 const MAX_TOKENS = 50
 const SECRET_BYTES = 32
 
 /** The tokens for the control API over TCP. Only hashes are kept, in a file that no other user may read. */
 export class TokenStore {
-  #records: TokenRecord[]
+  #records: StoredToken[]
   /** By their ids. */
   readonly #permissions = new Map<string, AbortController>()
 
@@ -66,13 +66,13 @@ export class TokenStore {
     return permission.signal
   }
 
-  #write(records: TokenRecord[]): void {
+  #write(records: StoredToken[]): void {
     writeSynced(this.file, JSON.stringify(records))
     this.#records = records
   }
 }
 
-function recordsIn(file: string): TokenRecord[] {
+function recordsIn(file: string): StoredToken[] {
   if (!fs.existsSync(file)) return []
   try {
     return z.array(recordSchema).parse(JSON.parse(fs.readFileSync(file, 'utf8')))

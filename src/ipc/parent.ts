@@ -25,7 +25,7 @@ interface ParentEvents {
 }
 
 /** Emits messages of the primary and signals: the process, or the part that gets them before the app. */
-export type Channel = Pick<EventEmitter, 'on'>
+export type MessageSource = Pick<EventEmitter, 'on'>
 
 const HEARTBEAT_MS = 1_000
 const MAX_LEASES_TOLD = 8
@@ -54,9 +54,9 @@ export class Parent extends EventEmitter<ParentEvents> {
    */
   static async join<Type extends StartType>(
     type: Type,
-    channel: Channel = process,
+    source: MessageSource = process,
   ): Promise<{ parent: Parent; start: Extract<AnyStart, { type: Type }> }> {
-    const parent = new Parent(channel)
+    const parent = new Parent(source)
     if (!process.connected) parent.#left()
     // Only now may the primary send anything: a cluster worker drops messages while its modules load.
     parent.report({ type: 'hello' })
@@ -65,13 +65,13 @@ export class Parent extends EventEmitter<ParentEvents> {
     return { parent, start: start as Extract<AnyStart, { type: Type }> }
   }
 
-  private constructor(channel: Channel) {
+  private constructor(source: MessageSource) {
     super()
     // A terminal sends these to every process of the group; the primary decides what they mean.
-    for (const signal of ['SIGINT', 'SIGHUP'] as const) channel.on(signal, () => undefined)
-    channel.on('SIGTERM', () => this.#terminated())
-    channel.on('disconnect', () => this.#left())
-    channel.on('message', (message: unknown, handle: unknown) => {
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) source.on(signal, () => undefined)
+    source.on('SIGTERM', () => this.#terminated())
+    source.on('disconnect', () => this.#left())
+    source.on('message', (message: unknown, handle: unknown) => {
       if (isClusterInternal(message)) return
       const order = parseOrder(message)
       if (order.type === 'start' || order.type === 'start-balancer') this.emit('start', order)

@@ -7,7 +7,7 @@ import { Standstill } from './standstill.js'
 /** A worker that has sent nothing for this long has a busy event loop: it sends a heartbeat once a second. */
 const OVERDUE_MS = 2_500
 
-type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
+export type ReportingChild = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
 
 /** Passes the reports of the processes to the policy, until somebody fixes the number of workers. */
 export class Autoscaler {
@@ -38,7 +38,11 @@ export class Autoscaler {
    * @param now in the clock of `performance.now()`
    * @returns how many are wanted from now on, and why; undefined while nothing is decided
    */
-  look(children: readonly Seen[], wanted: number, now: number): Omit<AutoscaleDecision, 'history'> | undefined {
+  look(
+    children: readonly ReportingChild[],
+    wanted: number,
+    now: number,
+  ): Omit<AutoscaleDecision, 'history'> | undefined {
     if (this.#isFixed) return undefined
     if (this.#standstill.isOver(now)) return undefined
     // Before its first heartbeat nothing is known of a process.

@@ -1,7 +1,6 @@
 import type { Config } from '../config/config.js'
 import { coresAllowed } from '../resources/control-group.js'
-import { Autoscaler } from './autoscaler.js'
-import type { Child } from './processes/child.js'
+import { Autoscaler, type ReportingChild } from './autoscaler.js'
 import { Sleeper } from './sleeper.js'
 
 export interface PoolSizeEvents {
@@ -12,7 +11,6 @@ export interface PoolSizeEvents {
 }
 
 type PoolConfig = Pick<Config, 'workers' | 'balancers' | 'maxInFlight' | 'scaleToZeroAfterS'>
-type Seen = Pick<Child, 'name' | 'role' | 'state' | 'vitals' | 'heardAt'>
 
 /** Heartbeats come each second. One that is late by half of that may have something to tell. */
 const SILENT_MS = 1_500
@@ -83,7 +81,7 @@ export class PoolSize {
   }
 
   /** Follows the load. To be called once a second. @param serving the processes that serve clients */
-  followLoad(serving: readonly Seen[], now: number): void {
+  followLoad(serving: readonly ReportingChild[], now: number): void {
     if (this.isAsleep) return
     const decided = this.#autoscaler.look(serving, this.#whenAwake, now)
     if (decided === undefined) return
@@ -92,7 +90,7 @@ export class PoolSize {
   }
 
   /** Ends all workers if nothing needs one. To be called once a second. @param other what needs workers, in words */
-  lookForSleep(children: readonly Seen[], other: string | undefined, now: number): void {
+  lookForSleep(children: readonly ReportingChild[], other: string | undefined, now: number): void {
     const silent = children.some(({ vitals, heardAt }) => vitals.rssBytes === 0 || now - heardAt > SILENT_MS)
     // Requests may have come that no heartbeat has reported yet. They do not wake the instance.
     const unknown = silent && !this.isAsleep ? 'a process has not reported its requests yet' : undefined

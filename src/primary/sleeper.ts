@@ -2,7 +2,7 @@ import type { Child } from './processes/child.js'
 import { awake, sleep, woken, type SleepDecision, type SleepState } from './plan/sleep.js'
 import { Standstill } from './standstill.js'
 
-type Seen = Pick<Child, 'name' | 'vitals'>
+type AwakeChild = Pick<Child, 'name' | 'vitals'>
 
 /** Ends all workers of an instance that nobody uses, and has one started when it is used again. */
 export class Sleeper {
@@ -34,7 +34,7 @@ export class Sleeper {
    * @param other what needs workers beside requests, in words
    * @param now in the clock of `performance.now()`
    */
-  look(children: readonly Seen[], other: string | undefined, now: number): void {
+  look(children: readonly AwakeChild[], other: string | undefined, now: number): void {
     if (this.afterMs === undefined) return
     if (this.#standstill.isOver(now)) this.#state = { ...this.#state, activeAt: now }
     const processes = new Map(children.map(({ name, vitals }) => [name, vitals]))

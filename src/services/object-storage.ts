@@ -14,7 +14,7 @@ export interface StoredObject {
   body: Readable
 }
 
-type ByteSource = AsyncIterable<Buffer> | Iterable<Buffer>
+type ObjectSource = AsyncIterable<Buffer> | Iterable<Buffer>
 type PutResult = { size: number; etag: string }
 
 /** First and last byte, both included. */
@@ -81,12 +81,12 @@ export class ObjectStorage {
    * @example
    * await outpost.storage.put(`reports/${id}.pdf`, request, { contentType: 'application/pdf' })
    */
-  put(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
+  put(key: string, source: ObjectSource, options: PutOptions = {}): Promise<PutResult> {
     return this.putSteady(key, withIdleDeadline(source, SOURCE_IDLE_MS), options)
   }
 
   /** The same, from a source that has an idle deadline of its own. */
-  async putSteady(key: string, source: ByteSource, options: PutOptions = {}): Promise<PutResult> {
+  async putSteady(key: string, source: ObjectSource, options: PutOptions = {}): Promise<PutResult> {
     await this.#ready()
     const headers = headersOf(options)
     // Not filled with zeros: memory that is never written to is never taken from the system.

@@ -1,5 +1,5 @@
 import { EventEmitter } from 'node:events'
-import type { Channel } from '../ipc/parent.js'
+import type { MessageSource } from '../ipc/parent.js'
 import { isHiddenThread } from './own-threads.js'
 
 /** Events from the primary or the terminal, which are for Outpost and not for the app. */
@@ -16,7 +16,7 @@ const doNothing = (): void => undefined
  * The events of a worker process that are Outpost's. They never reach the listeners of the app, whenever those were
  * added: the app has its process to itself.
  */
-export class OwnEvents extends EventEmitter implements Channel {
+export class OwnEvents extends EventEmitter implements MessageSource {
   // eslint-disable-next-line @typescript-eslint/unbound-method -- called with a `this` each time
   readonly #emit = process.emit as unknown as Emit
   /** Events that came before anything listened for them: a signal may arrive while the app loads. */

@@ -10,7 +10,7 @@ const PIECE_MS = 4
 const LEAST_BYTES = 512
 
 /** A connection that gets some of its bytes in each turn. */
-interface Waiting {
+interface HeldReads {
   turn(): void
 }
 
@@ -21,21 +21,21 @@ interface Waiting {
  */
 export class PacedReads {
   /** By client, in the order of their turns. */
-  readonly #lines = new Map<string, Waiting[]>()
+  readonly #lines = new Map<string, HeldReads[]>()
   #isScheduled = false
   /** As the app was found to work last, for connections that nothing is known of yet. */
   bytesPerMs = Infinity
 
   /** From now on what arrives on this connection is passed to the app in turns, if the app takes long for it. */
   pace(socket: Duplex, address: string): void {
-    new PacedConnection(socket, clientKey(address), this)
+    new PacedReader(socket, clientKey(address), this)
   }
 
   /** The connection continues in a turn of its client. */
-  wait(waiting: Waiting, client: string): void {
+  wait(reads: HeldReads, client: string): void {
     const line = this.#lines.get(client)
-    if (line === undefined) this.#lines.set(client, [waiting])
-    else line.push(waiting)
+    if (line === undefined) this.#lines.set(client, [reads])
+    else line.push(reads)
     this.#schedule()
   }
 
@@ -50,12 +50,12 @@ export class PacedReads {
     const first = [...this.#lines].map(([client, line]) => [client, line, line.shift()] as const)
     for (const [client, line] of first) if (line.length === 0) this.#lines.delete(client)
     if (this.#lines.size > 0) this.#schedule()
-    for (const [, , waiting] of first) waiting?.turn()
+    for (const [, , reads] of first) reads?.turn()
   }
 }
 
 /** `push` and `_read` are what a stream has for its source: the source here is the connection, held back in between. */
-class PacedConnection implements Waiting {
+class PacedReader implements HeldReads {
   /** A turn is begun by another connection, whose context (`AsyncLocalStorage`) is none of this one's. */
   readonly #context = new AsyncResource('OutpostPacedReads')
   readonly #push: (chunk: unknown) => boolean

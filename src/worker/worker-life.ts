@@ -2,7 +2,7 @@ import { exit, exitCodes } from '../process/exit.js'
 import { createLog, type Logger } from '../process/log.js'
 import { SecurityEvents } from '../process/security-events.js'
 import type { StartOrder } from '../ipc/messages.js'
-import { Parent, type Channel } from '../ipc/parent.js'
+import { Parent, type MessageSource } from '../ipc/parent.js'
 import type { Mesh } from './mesh.js'
 import type { WorkerServer } from './worker-server.js'
 
@@ -20,8 +20,8 @@ export class WorkerLife {
   readonly #security: SecurityEvents
   #mesh: Mesh | undefined
 
-  static async join(channel?: Channel): Promise<WorkerLife> {
-    const { parent, start } = await Parent.join('start', channel)
+  static async join(source?: MessageSource): Promise<WorkerLife> {
+    const { parent, start } = await Parent.join('start', source)
     return new WorkerLife(parent, start)
   }
 

@@ -75,7 +75,7 @@ const tolerances = {
 } as const
 
 /** One way to be worse. */
-interface Fault {
+interface BakeFault {
   /** The reason, if it is. */
   readonly find: (facts: BakeFacts) => string | undefined
   /** Whether the new release still gets better, so that it is not judged yet. */
@@ -87,7 +87,7 @@ interface Fault {
 const couldCompare = ({ fresh, windows }: BakeFacts): boolean =>
   fresh.requests >= tolerances.requests && windows.length >= warmth.windows
 
-const faults: readonly Fault[] = [
+const faults: readonly BakeFault[] = [
   { find: moreErrors, couldFind: ({ fresh }) => fresh.requests >= tolerances.requests },
   { find: slowerAnswers, couldFind: couldCompare, isEarly: isGettingWarm },
   { find: slowerThanUsual, couldFind: couldCompare, isEarly: isGettingWarm },
@@ -116,7 +116,7 @@ export function judge(facts: BakeFacts, others: Others = { without: [], mayWait:
  * A client can draw until it gets the new release, and then ask only for what fails or is slow anyway. So a fault has to
  * be there without any single client as well, unless the others have seen too little in the whole stage, or there are none.
  */
-function isSeenByOthers({ find, couldFind }: Fault, { without, mayWait }: Others): boolean {
+function isSeenByOthers({ find, couldFind }: BakeFault, { without, mayWait }: Others): boolean {
   if (couldFind === undefined) return true
   return without.every(facts => {
     const isNobody = facts.before.requests + facts.fresh.requests === 0

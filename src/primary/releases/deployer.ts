@@ -25,7 +25,7 @@ import { markFiles } from './release-marks.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
 import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
-import { Releaser, type ReleaserOptions, type Told } from './releaser.js'
+import { Releaser, type OnProgress, type ReleaserOptions } from './releaser.js'
 import { alreadyLive, wayBack } from './way-back.js'
 
 export interface DeployerOptions extends ReleaserOptions {
@@ -116,7 +116,7 @@ export class Deployer implements Service {
    * @throws {ControlError} `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `ARCHIVE_REFUSED`, `INSTALL_FAILED`, `ROLLED_BACK`,
    *   `TAKEN_BACK`
    */
-  deploy({ archive, source, stages, preview }: Deploy, told: Told): Promise<Deployed> {
+  deploy({ archive, source, stages, preview }: Deploy, told: OnProgress): Promise<Deployed> {
     // It may fail before it is read.
     archive.on('error', () => undefined)
     return this.#turns.take(async () => {
@@ -141,7 +141,7 @@ export class Deployer implements Service {
     draft: Draft,
     archive: Readable,
     rolledBack: AbortSignal,
-    told: Told,
+    told: OnProgress,
   ): Promise<Record<string, string>> {
     const { store, runner, log, leftOut, minFreeBytes: minBytes, spaceReport: report, keepStarted } = this.options
     const { sync = syncTree } = this.options
@@ -179,7 +179,7 @@ export class Deployer implements Service {
    * Changes variables of the app: a release with the same files, and these variables pinned to it. None if they are so.
    * @throws {ControlError} as for a deploy
    */
-  setEnvironment({ set, unset }: EnvironmentChange, told: Told): Promise<Deployed> {
+  setEnvironment({ set, unset }: EnvironmentChange, told: OnProgress): Promise<Deployed> {
     return this.#alone(() => {
       const { store } = this.options
       const { live } = store
@@ -218,7 +218,7 @@ export class Deployer implements Service {
    * Makes a release live that is in preview, or was kept, as a deploy does.
    * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`, `RELOAD_UNDER_WAY`, `TAKEN_BACK`
    */
-  activate(id: string, stages: readonly Stage[], told: Told): Promise<Deployed> {
+  activate(id: string, stages: readonly Stage[], told: OnProgress): Promise<Deployed> {
     return this.#alone(() => {
       this.#requireRelease(id)
       return this.#releaser.change(id, stages, this.options.keepWarmMs, told)
@@ -231,7 +231,7 @@ export class Deployer implements Service {
    * @param id undefined: the previous release; during a trial the one that the other clients get
    * @throws {ControlError} `UNKNOWN_RELEASE`, `ALREADY_LIVE`, `DEPLOY_UNDER_WAY`, `TAKEN_BACK`
    */
-  rollback(id: string | undefined, told: Told): Promise<Deployed> {
+  rollback(id: string | undefined, told: OnProgress): Promise<Deployed> {
     return this.#turns.takeAhead(async rolledBack => {
       const { store, runner, log, keepStarted } = this.options
       await keepStarted()
@@ -284,7 +284,12 @@ export class Deployer implements Service {
     throw new ArchiveError(missingApp(folder, app))
   }
 
-  async #install({ folder }: Draft, pinned: Record<string, string>, signal: AbortSignal, told: Told): Promise<void> {
+  async #install(
+    { folder }: Draft,
+    pinned: Record<string, string>,
+    signal: AbortSignal,
+    told: OnProgress,
+  ): Promise<void> {
     const { env, lifelineFd, installTimeoutMs: timeoutMs, print } = this.options
     await install(folder, {
       env: { ...env(), ...pinned },

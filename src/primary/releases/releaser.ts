@@ -21,7 +21,7 @@ export interface ReleaserOptions {
 }
 
 /** Receives the steps of a command. */
-export type Told = (event: DeployProgress) => void
+export type OnProgress = (event: DeployProgress) => void
 
 /** A rollback does not wait longer for a look at the files of its release. */
 const LOOK_MS = 2_000
@@ -60,7 +60,7 @@ export class Releaser {
    * @param to the release that is wanted
    * @returns when no client gets it any more, and its caller has been told
    */
-  async endChange(to: string, told: Told): Promise<void> {
+  async endChange(to: string, told: OnProgress): Promise<void> {
     if (this.#change === undefined) return
     const { release, end } = this.#change
     told({ event: 'withdrawing', release })
@@ -72,7 +72,7 @@ export class Releaser {
    * All clients get it, if it passes its trial.
    * @throws {ControlError} `TAKEN_BACK`, `ROLLED_BACK` and those of the runner
    */
-  change(to: string, stages: readonly Stage[], keepWarmMs: number, told: Told): Promise<Deployed> {
+  change(to: string, stages: readonly Stage[], keepWarmMs: number, told: OnProgress): Promise<Deployed> {
     const { store, runner } = this.options
     // A new one has not run yet.
     const changed = store.get(to)?.outcome === 'installed' ? undefined : this.#changedFiles(to)
@@ -90,7 +90,7 @@ export class Releaser {
 
   #watch(
     to: string,
-    told: Told,
+    told: OnProgress,
     changed?: Promise<ChangedFiles | undefined>,
   ): { watcher: Switching['watcher']; end: Promise<Deployed> } {
     const { store, log } = this.options
@@ -137,7 +137,7 @@ export class Releaser {
   }
 
   /** Only clients that ask for it get it. @throws {ControlError} `TAKEN_BACK` and those of the runner */
-  preview(release: string, told: Told): Promise<Deployed> {
+  preview(release: string, told: OnProgress): Promise<Deployed> {
     const { store, runner, log, previewKey } = this.options
     told({ event: 'previewing', release })
     return new Promise((resolve, reject) => {

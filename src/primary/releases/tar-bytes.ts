@@ -1,7 +1,7 @@
 import { ArchiveError, NOT_WHOLE } from './archive-error.js'
 
 /** The content of one entry. */
-export class Body {
+export class EntryBody {
   #left: number
 
   constructor(

@@ -1,7 +1,7 @@
 import { ArchiveError, NO_ARCHIVE, NOT_WHOLE } from './archive-error.js'
 
 /** The facts in a header about the entry that follows it. */
-export interface Told {
+export interface ToldFacts {
   path?: string
   target?: string
   size?: number
@@ -83,10 +83,10 @@ function checksumOf(block: Buffer): number {
 }
 
 /** @throws {ArchiveError} */
-export function toldBy(type: string, meta: Buffer): Told {
+export function toldBy(type: string, meta: Buffer): ToldFacts {
   if (type === 'L') return { path: utf8(untilNul(meta)) }
   if (type === 'K') return { target: utf8(untilNul(meta)) }
-  const told: Told = {}
+  const told: ToldFacts = {}
   for (const [name, value] of recordsOf(meta)) {
     if (name.startsWith('GNU.sparse.')) throw new ArchiveError('it has sparse files: pack it without --sparse')
     if (!['path', 'linkpath', 'size'].includes(name) || value.length === 0) continue

@@ -2,8 +2,8 @@ import { once } from 'node:events'
 import { PassThrough, pipeline, type Readable } from 'node:stream'
 import { createGunzip } from 'node:zlib'
 import { ArchiveError, NO_ARCHIVE, NOT_WHOLE } from './archive-error.js'
-import { Body, Bytes } from './tar-bytes.js'
-import { headerOf, kindOf, META, toldBy, utf8, type Told } from './tar-header.js'
+import { Bytes, EntryBody } from './tar-bytes.js'
+import { headerOf, kindOf, META, toldBy, utf8, type ToldFacts } from './tar-header.js'
 
 /** A file, a folder or a link of an archive. */
 export interface TarEntry {
@@ -70,7 +70,7 @@ async function unzipped(received: Readable): Promise<Readable> {
 }
 
 async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
-  let told: Told = {}
+  let told: ToldFacts = {}
   let isFirst = true
   for (;;) {
     const block = await bytes.exactly(BLOCK)
@@ -90,7 +90,7 @@ async function* entriesIn(bytes: Bytes): AsyncGenerator<TarEntry> {
     const kind = kindOf(header.type, path)
     // Some programs give a folder a size, but no content.
     const length = kind === 'folder' && header.type !== 'D' ? 0 : size
-    const body = new Body(bytes, length)
+    const body = new EntryBody(bytes, length)
     const target = told.target ?? utf8(header.target)
     yield { path, kind, target, isExecutable: header.isExecutable, chunks: body.chunks() }
     await body.skip()

@@ -8,7 +8,7 @@ export interface WaitingConnection {
   readonly until: number
 }
 
-interface Place extends WaitingConnection {
+interface PlaceInLine extends WaitingConnection {
   readonly client: string
 }
 
@@ -20,7 +20,7 @@ const BUSY = 0.05
  * the client with the most connections gives one up for a client with fewer, as in the waiting room of a balancer.
  */
 export class WaitingConnections {
-  #places: Place[] = []
+  #places: PlaceInLine[] = []
   readonly #ofClient = new Map<string, number>()
   #lookAgainAt = -Infinity
 

@@ -29,6 +29,7 @@ export class RunningCommand {
   #asked = false
   #killAt: number | undefined
   #ending = ''
+  #succeeded = false
 
   /** @param lifeline path of the named pipe whose end stops it */
   constructor(
@@ -40,10 +41,11 @@ export class RunningCommand {
   ) {
     this.#process = spawned(() => spawnBesideWeb(lifeline, words, { cwd, env: { ...env, PWD: cwd } }))
     this.lastLines = readOutput(this.#process, line => observer.printed(line))
-    onceEnded(this.#process, ending => {
+    onceEnded(this.#process, (ending, { code }) => {
       killGroup(this.#process)
       this.#endedAt = performance.now()
-      this.#ending = bySignal(ending)
+      this.#ending = signalOf(code) ?? ending
+      this.#succeeded = code === 0
       observer.ended()
     })
   }
@@ -56,6 +58,11 @@ export class RunningCommand {
   /** An exit code, the name of a signal, or the reason why it never ran. */
   get ending(): string {
     return this.#ending
+  }
+
+  /** It has ended with exit code 0. */
+  get succeeded(): boolean {
+    return this.#succeeded
   }
 
   /** `stopping`: it was asked to end. */
@@ -96,8 +103,6 @@ export class RunningCommand {
 }
 
 /** A shell reports the end by a signal as an exit code. */
-function bySignal(ending: string): string {
-  const number = Number(/^exit code (\d+)$/.exec(ending)?.[1]) - 128
-  const name = Object.entries(constants.signals).find(([, each]) => each === number)?.[0]
-  return name ?? ending
+function signalOf(code: number | undefined): string | undefined {
+  return code === undefined ? undefined : Object.entries(constants.signals).find(([, each]) => each === code - 128)?.[0]
 }

@@ -13,6 +13,8 @@ export interface RunResult {
   readonly ending: string
   /** Why it was ended, if it was. */
   readonly cut?: string
+  /** It ended by itself with exit code 0. */
+  readonly succeeded: boolean
   readonly lastLines: readonly string[]
 }
 
@@ -55,7 +57,7 @@ export class CronRun {
       claim = await this.#claim(job, dueAt)
       return claim && (await this.#run(claim))
     } catch (error) {
-      return { ending: `not run: ${this.#cut ?? (error as Error).message}`, lastLines: [] }
+      return { ending: `not run: ${this.#cut ?? (error as Error).message}`, succeeded: false, lastLines: [] }
     } finally {
       await claim?.giveBack()
     }
@@ -97,8 +99,9 @@ export class CronRun {
         const command = new RunningCommand(name, this.options.launch(), lifeline, {
           printed: line => this.options.print(line),
           ended: () => {
-            const { ending, lastLines } = command
-            resolve({ ending, lastLines, ...(this.#cut !== undefined && { cut: this.#cut }) })
+            const { ending, succeeded, lastLines } = command
+            if (this.#cut === undefined) resolve({ ending, succeeded, lastLines })
+            else resolve({ ending, succeeded: false, lastLines, cut: this.#cut })
           },
         })
         this.#command = command

@@ -151,11 +151,11 @@ export class CronRunner implements Service {
   #tell({ id, name }: CronJob, run: CronRun, result: RunResult | undefined): void {
     const { log } = this.options
     if (result === undefined) return log.debug({ job: name }, 'cron job is run by another instance')
-    const { ending, cut, lastLines } = result
+    const { ending, cut, succeeded, lastLines } = result
     const ms = Math.round(run.ranMs)
     const text = cut === undefined ? ending : `${ending}: ${cut}`
     this.#keep(id, { at: new Date(run.startedAt).toISOString(), ms, result: text })
-    if (text === 'exit code 0') log.info({ job: name, ms }, 'cron job finished')
+    if (succeeded) log.info({ job: name, ms }, 'cron job finished')
     else log.error({ job: name, ms, ending: text, lastLines }, 'cron job failed')
   }
 

@@ -52,6 +52,9 @@ export interface ObservedChild {
   readonly counted: boolean
 }
 
+/** Facts about a process that the balancing processes report. */
+export type Reachability = Pick<ObservedChild, 'reachable' | 'drained'>
+
 export interface Observed {
   readonly children: readonly ObservedChild[]
   readonly history: History

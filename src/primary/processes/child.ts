@@ -2,11 +2,11 @@ import type { ChildProcess } from 'node:child_process'
 import { parseReport, sendOrder, type Order, type Report } from '../../ipc/messages.js'
 import { noVitals, type Vitals } from '../../ipc/vitals.js'
 import type { StartSpec } from '../plan/action.js'
-import type { ChildRole, ChildState, ObservedChild } from '../plan/observed.js'
+import type { ChildRole, ChildState, ObservedChild, Reachability } from '../plan/observed.js'
 import type { LostWorker } from '../releases/fault.js'
 import type { Connection } from '../traffic/connection-dealer.js'
 import { ConnectionTurns } from './connection-turns.js'
-import { faultSignals } from './fault-signals.js'
+import { isFault } from './fault-signals.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { onceRead, readOutput } from './lines.js'
 import { Readiness } from './readiness.js'
@@ -19,11 +19,11 @@ export interface ChildObserver {
   childPrinted(child: Child, line: string): void
 }
 
-/** Facts about a child that the balancing processes report. */
-export type Reachability = Pick<ObservedChild, 'reachable' | 'drained'>
-
 /** A balancer or a worker as the primary sees it. Its state changes here only. */
 export class Child {
+  readonly role: ChildRole
+  /** In messages, e.g. "worker 3". */
+  readonly name: string
   #state: ChildState = 'starting'
   readonly #startedAt = performance.now()
   #readyAt: number | undefined
@@ -38,6 +38,8 @@ export class Child {
   #counted = false
   #vitals = noVitals
   #ending = ''
+  /** Undefined if something else than a signal ended it, or the primary for a reason. */
+  #endSignal: NodeJS.Signals | undefined
   #killedFor: string | undefined
   /** Orders that were given before the `hello` of the process. */
   #early: Array<[order: Order, handle: object | undefined]> | undefined = []
@@ -57,13 +59,15 @@ export class Child {
     private readonly process: ChildProcess,
     observer: ChildObserver,
   ) {
+    this.role = spec.role
+    this.name = `${spec.role} ${id}`
     this.#given = new ConnectionTurns(connection => {
       process.send({ type: 'connection' }, connection as never, { keepOpen: true }, () => undefined)
     })
     this.#readiness = new Readiness(report => observer.childReported(this, report))
     this.exited = new Promise(resolve => {
-      onceEnded(process, ending => {
-        this.#end(this.#killedFor ?? ending)
+      onceEnded(process, (ending, { signal }) => {
+        this.#end(ending, signal)
         observer.childExited(this)
         this.#takeBackGiven()
         resolve()
@@ -92,15 +96,6 @@ export class Child {
     return new Child(id, spec, process, observer)
   }
 
-  get role(): ChildRole {
-    return this.spec.role
-  }
-
-  /** The name in messages, e.g. "worker 3". */
-  get name(): string {
-    return `${this.role} ${this.id}`
-  }
-
   get pid(): number | undefined {
     return this.process.pid
   }
@@ -124,7 +119,12 @@ export class Child {
 
   /** It has exited because of a fault of its own: it hung, or broke. */
   get hasFailed(): boolean {
-    return this.#killedFor !== undefined || faultSignals.has(this.#ending)
+    return this.#killedFor !== undefined || isFault(this.#endSignal)
+  }
+
+  /** It has exited for any reason of its own, and not because somebody sent it a signal. */
+  get endedByFault(): boolean {
+    return this.#endSignal === undefined || isFault(this.#endSignal)
   }
 
   /** How long ago the process was started, in milliseconds. */
@@ -269,17 +269,19 @@ export class Child {
     this.#state = 'stopping'
     this.#killedFor ??= reason && this.#readiness.explain(reason)
     this.#killAt = graceMs > 0 ? performance.now() + graceMs : undefined
-    if (graceMs > 0) return
-    if (this.pid !== undefined) this.process.kill('SIGKILL')
+    if (graceMs <= 0 && this.pid !== undefined) this.process.kill('SIGKILL')
   }
 
   get #isServing(): boolean {
     return this.#state === 'starting' || this.#state === 'ready'
   }
 
-  #end(ending: string): void {
+  #end(ending: string, signal: NodeJS.Signals | undefined): void {
     this.#readiness.end()
-    if (this.#state !== 'crashed') this.#ending = ending
+    if (this.#state !== 'crashed') {
+      this.#ending = this.#killedFor ?? ending
+      this.#endSignal = this.#killedFor === undefined ? signal : undefined
+    }
     this.#endedAt ??= performance.now()
     this.#state = 'exited'
   }

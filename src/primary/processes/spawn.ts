@@ -12,15 +12,25 @@ export function spawned(start: () => ChildProcess): ChildProcess {
   }
 }
 
+/** Both are undefined for a process that could not be started. */
+export interface ProcessEnd {
+  readonly code?: number | undefined
+  /** The signal that ended it. */
+  readonly signal?: NodeJS.Signals | undefined
+}
+
 /**
  * Reports once how a process ended: its exit code, the name of a signal, or the reason why it could not be started. A
  * process that could not be started has no pid and no `exit` event.
+ * @param told gets it in words, and as facts
  */
-export function onceEnded(child: ChildProcess, told: (ending: string) => void): void {
-  child.once('exit', (code, signal) => told(signal ?? `exit code ${String(code)}`))
+export function onceEnded(child: ChildProcess, told: (ending: string, end: ProcessEnd) => void): void {
+  child.once('exit', (code, signal) => {
+    told(signal ?? `exit code ${String(code)}`, { code: code ?? undefined, signal: signal ?? undefined })
+  })
   child.on('error', (error: NodeJS.ErrnoException) => {
     // With a pid, the error is of a message to a process that has just exited.
-    if (child.pid === undefined) told(`could not be started: ${error.code ?? error.message}`)
+    if (child.pid === undefined) told(`could not be started: ${error.code ?? error.message}`, {})
   })
 }
 

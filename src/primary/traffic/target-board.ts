@@ -1,7 +1,6 @@
 import type { EdgeOrder } from '#balancer/contract/edge-order.js'
 import type { EndedTarget, KnownFatalRequest, TargetSpec } from '#balancer/contract/targets.js'
 import type { Child } from '../processes/child.js'
-import { faultSignals } from '../processes/fault-signals.js'
 
 /** The targets that each balancing process has been sent, and the states that each has reported. */
 export class TargetBoard {
@@ -104,7 +103,8 @@ export class TargetBoard {
   }
 
   forget(child: Child): void {
-    if (child.role === 'worker') this.#ended = [...this.#ended, endOf(child)].slice(-REMEMBERED)
+    const end = { id: child.id, fault: child.endedByFault }
+    if (child.role === 'worker') this.#ended = [...this.#ended, end].slice(-REMEMBERED)
     this.#ready.delete(child)
     this.#drained.delete(child)
   }
@@ -133,10 +133,6 @@ const NO_ORDER = '{}'
 
 /** Nothing before these is in flight any more. */
 const REMEMBERED = 32
-
-function endOf({ id, ending }: Child): EndedTarget {
-  return { id, fault: !ending.startsWith('SIG') || faultSignals.has(ending) }
-}
 
 function setOf(map: Map<Child, Set<string>>, child: Child): Set<string> {
   const set = map.get(child) ?? new Set()

@@ -108,6 +108,7 @@ void t.test('after the clock was set back, a job does not wait for the time that
   await runner.ran(1)
   runner.followAt(1, 50, -60 * 24 * 365)
   t.match(await runner.ran(2), [{ result: 'exit code 0' }, { result: 'exit code 0' }])
+  t.match(runner.logged.join(''), /"msg":"cron job finished".*"msg":"cron job finished"/s)
   t.ok(Date.parse(runner.job.next) < Date.now() + 3 * MINUTE)
 })
 
@@ -130,6 +131,7 @@ void t.test('a stop ends a run', async t => {
   await runner.runner.stop()
   t.match(runner.job.runs, [{ result: 'SIGTERM: the program stops' }])
   await until(() => !isAlive(pid!), 'its end')
+  t.match(runner.logged.join(''), /"msg":"cron job failed"/)
 })
 
 void t.test('only the last five runs are kept', async t => {

@@ -45,9 +45,10 @@ void t.test('a list is in use when every balancing process has said so of the ne
 void t.test('each balancing process is told how workers ended, and which ends a request has caused', async t => {
   const board = new TargetBoard()
   const first = balancer()
-  const worker = (id: string, ending: string): Child => ({ id, ending, role: 'worker' }) as unknown as Child
-  board.forget(worker('1', '1'))
-  board.forget(worker('2', 'SIGKILL'))
+  const worker = (id: string, endedByFault: boolean): Child =>
+    ({ id, endedByFault, role: 'worker' }) as unknown as Child
+  board.forget(worker('1', true))
+  board.forget(worker('2', false))
   board.tell([first], [], [{ id: '3', fault: true }])
   board.noteReason('1')
   board.noteReason('3')

@@ -9,7 +9,6 @@ import { PassClock } from './pass-clock.js'
 import { fixedLimits, type Desired, type PlanLimits } from './plan/desired.js'
 import { noHistory, type History } from './plan/observed.js'
 import { plan } from './plan/plan.js'
-import { pardoned } from './plan/restart-policy.js'
 import type { Child } from './processes/child.js'
 import { ChildFactory } from './processes/child-factory.js'
 import { oncePerTurn } from './once-per-turn.js'
@@ -51,6 +50,8 @@ export class Supervisor implements Service {
   readonly edge: EdgeRunner
   #desired: Desired
   #history: History = noHistory
+  /** Since the last pass. */
+  #pardons: string[] = []
   #state: 'new' | 'running' | 'stopped' = 'new'
   #stopped: Promise<void> | undefined
   #allGone: () => void = () => undefined
@@ -244,7 +245,8 @@ export class Supervisor implements Service {
     const now = performance.now()
     const awakeSince = this.#clock.begin(now)
     const children = [...this.#children.values()].map(child => child.observe(this.#traffic.reachabilityOf(child)))
-    const observed = { children, history: this.#history, awakeSince }
+    const observed = { children, history: this.#history, awakeSince, pardons: this.#pardons }
+    this.#pardons = []
     if (this.#desired.shutdown === undefined) {
       const releases = this.#switch.releases(children, this.wanted.workers, now, awakeSince)
       this.#desired = { ...this.#desired, releases, givenUpTo: this.#reloads.givenUpTo }
@@ -281,8 +283,7 @@ export class Supervisor implements Service {
     const name = `worker ${id}`
     this.#traffic.board.noteReason(id)
     this.#children.get(name)?.markPardoned()
-    const { restarts } = this.#history
-    this.#history = { ...this.#history, restarts: { ...restarts, worker: pardoned(restarts.worker, name) } }
+    this.#pardons.push(name)
   }
 
   #end(): void {

@@ -21,6 +21,7 @@ export class PlanStory {
   readonly limits: PlanLimits
   /** The last list of workers for the balancers. */
   routes: readonly Route[] = []
+  #pardons: string[] = []
   readonly #children = new Map<string, FakeChild>()
   readonly #nextId = { worker: 1, balancer: 1 }
 
@@ -78,10 +79,17 @@ export class PlanStory {
     return this
   }
 
+  /** A request is found to have ended the process, which may be gone. */
+  pardons(name: string): this {
+    this.#pardons.push(name)
+    return this
+  }
+
   /** One plan, carried out. Returns its actions in words, e.g. "start worker 3", without routes and waits. */
   pass(): string[] {
     const children = this.children().map(child => child.observe(this.now))
-    const observed = { children, history: this.history, awakeSince: this.awakeSince }
+    const observed = { children, history: this.history, awakeSince: this.awakeSince, pardons: this.#pardons }
+    this.#pardons = []
     const { actions, history } = plan(this.desired, observed, this.limits, this.now)
     this.history = history
     return actions.flatMap(action => this.#carryOut(action) ?? [])

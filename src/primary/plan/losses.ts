@@ -1,7 +1,14 @@
 import { placeKey, type ObservedChild } from './observed.js'
 import type { Pass } from './pass.js'
-import { forgiven, judgeLoss } from './restart-policy.js'
+import { forgiven, judgeLoss, pardoned as withoutLossOf } from './restart-policy.js'
 import { abandonIfFailed } from './rollout.js'
+
+/** Takes losses back that were counted before it was known that a request was the reason. */
+export function pardonLosses(pass: Pass): void {
+  const { restarts } = pass.history
+  const worker = (pass.observed.pardons ?? []).reduce(withoutLossOf, restarts.worker)
+  if (worker !== restarts.worker) pass.remember({ restarts: { ...restarts, worker } })
+}
 
 /** Records processes that exited or crashed, and decides when their places are filled again. */
 export function countLosses(pass: Pass): void {

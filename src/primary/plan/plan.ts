@@ -1,6 +1,6 @@
 import type { Plan } from './action.js'
 import type { Desired, PlanLimits } from './desired.js'
-import { countLosses } from './losses.js'
+import { countLosses, pardonLosses } from './losses.js'
 import type { Observed } from './observed.js'
 import { Pass } from './pass.js'
 import { fillPlaces, removeSurplus, replaceHolders } from './places.js'
@@ -18,6 +18,7 @@ import { killStuck, stopDrained } from './stuck-processes.js'
 export function plan(desired: Desired, observed: Observed, limits: PlanLimits, now: number): Plan {
   const pass = new Pass(desired, observed, limits, now)
   giveUp(pass)
+  pardonLosses(pass)
   countLosses(pass)
   killStuck(pass)
   if (desired.shutdown !== undefined) shutDown(pass, desired.shutdown)

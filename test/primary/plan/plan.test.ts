@@ -28,6 +28,16 @@ void t.test('a process that a request has ended early is replaced at once', t =>
   t.end()
 })
 
+void t.test('a loss that turns out to be the fault of a request is taken back, and its place is filled at once', t => {
+  const story = new PlanStory(1)
+  story.settle()
+  t.strictSame(story.exits('worker 1').settle(), ['lose worker 1: backoff', 'forget worker 1'])
+  t.strictSame(story.pardons('worker 2').settle(), [], 'unless it was another process')
+  t.strictSame(story.pardons('worker 1').settle(), ['start worker 2'])
+  t.strictSame(story.history.restarts.worker.earlyExits, [])
+  t.end()
+})
+
 void t.test('a successor that fails again and again is not started without a pause', t => {
   const story = PlanStory.serving(1)
   story.child('worker 1').replaceReason = 'SIGTERM'

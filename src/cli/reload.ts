@@ -21,6 +21,7 @@ export function addReload(program: Command, context: Context): void {
         else output.print(`worker ${event.worker} is replaced (${done} of ${Math.max(all, done)})`)
       })
       if (options.json === true) output.json({ event: 'done', ...result })
-      else output.print(output.paint('green', `${count(Math.max(result.replaced, done), 'worker')} replaced`))
+      else if (result.replaced > 0) output.print(output.paint('green', `${count(result.replaced, 'worker')} replaced`))
+      else output.print(output.paint('green', 'the app has started; no worker ran that it could replace'))
     })
 }

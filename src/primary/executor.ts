@@ -45,8 +45,7 @@ export class Executor {
         traffic.direct(action.routes)
         return false
       case 'settle':
-        reloads.settled(action.generation, action.workers)
-        log.reloaded(action.workers)
+        log.reloaded(reloads.settled(action.generation))
         return false
       default: {
         const child = children.get(action.child)
@@ -64,7 +63,7 @@ export class Executor {
   }
 
   #carryOutOn(child: Child, action: ActionOnChild): void {
-    const { children, traffic, reloads, log } = this.parts
+    const { children, traffic, log } = this.parts
     switch (action.type) {
       case 'replace':
         return this.replace(child, action.reason)
@@ -72,7 +71,7 @@ export class Executor {
         child.markTolerated()
         return log.toleratesMemory(child)
       case 'drain':
-        reloads.replaced(child)
+        this.#noteSuccessor(child)
         return child.beginDrain()
       case 'stop':
         return child.stop(action.deadlineMs, action.graceMs, action.settleMs)
@@ -88,6 +87,17 @@ export class Executor {
         traffic.forget(child)
         children.delete(child.name)
     }
+  }
+
+  /** A worker that drains with no successor is one too many. */
+  #noteSuccessor(child: Child): void {
+    const { role, release, place, generation } = child.spec
+    if (role !== 'worker') return
+    const others = [...this.parts.children.values()].filter(({ spec, state }) => {
+      return spec.role === role && spec.release === release && spec.place === place && state !== 'exited'
+    })
+    const newest = Math.max(...others.map(({ spec }) => spec.generation))
+    if (newest > generation) this.parts.reloads.replaced(child, newest)
   }
 
   #lose(child: Child, { verdict }: Extract<Action, { type: 'lose' }>): void {

@@ -20,6 +20,8 @@ export class ReloadError extends Error {
 
 interface Asked {
   generation: number
+  /** Workers that a worker of this generation, or of a later one, has replaced. */
+  replaced: number
   onProgress: ((event: Progress) => void) | undefined
   resolve(replaced: number): void
   reject(error: Error): void
@@ -40,7 +42,7 @@ export class ReloadRequests {
   ask(onProgress?: (event: Progress) => void): { generation: number; finished: Promise<number> } {
     const generation = ++this.#generation
     const finished = new Promise<number>((resolve, reject) => {
-      this.#asked.push({ generation, onProgress, resolve, reject })
+      this.#asked.push({ generation, replaced: 0, onProgress, resolve, reject })
     })
     this.#last = finished.catch(() => undefined)
     return { generation, finished }
@@ -66,17 +68,26 @@ export class ReloadRequests {
     for (const asked of this.#upTo(this.#generation)) asked.reject(reason)
   }
 
-  /** A worker gives its place to its successor. */
-  replaced({ role, id, spec }: Pick<Child, 'role' | 'id' | 'spec'>): void {
-    if (role !== 'worker') return
-    for (const { generation, onProgress } of this.#asked) {
-      if (spec.generation < generation) onProgress?.({ event: 'replaced', worker: id })
+  /**
+   * A worker gives its place to a successor.
+   * @param successor the generation of that one
+   */
+  replaced({ id, spec }: Pick<Child, 'id' | 'spec'>, successor: number): void {
+    for (const asked of this.#asked) {
+      if (spec.generation >= asked.generation || successor < asked.generation) continue
+      asked.replaced += 1
+      asked.onProgress?.({ event: 'replaced', worker: id })
     }
   }
 
-  /** All workers are of this generation now. */
-  settled(generation: number, workers: number): void {
-    for (const asked of this.#upTo(generation)) asked.resolve(workers)
+  /**
+   * All workers are of this generation now.
+   * @returns how many were replaced for that
+   */
+  settled(generation: number): number {
+    const due = this.#upTo(generation)
+    for (const asked of due) asked.resolve(asked.replaced)
+    return Math.max(0, ...due.map(({ replaced }) => replaced))
   }
 
   /** A worker of this generation did not last. */

@@ -39,7 +39,7 @@ export type Action =
   /** Reloads up to this generation have failed, because this worker did not last. */
   | { readonly type: 'abandon'; readonly child: string; readonly generation: number; readonly replaced: number }
   /** All workers are of this generation now. */
-  | { readonly type: 'settle'; readonly generation: number; readonly workers: number }
+  | { readonly type: 'settle'; readonly generation: number }
   /** The child has exited and is no longer needed. */
   | { readonly type: 'forget'; readonly child: string }
   | { readonly type: 'route'; readonly routes: readonly Route[] }

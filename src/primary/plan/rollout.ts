@@ -58,7 +58,7 @@ export function settle(pass: Pass): void {
   const { settled, abandonedUpTo } = pass.history
   if (generation <= Math.max(settled, abandonedUpTo)) return
   if (pass.children.some(child => isHoldingUp(pass, child, generation))) return
-  pass.act({ type: 'settle', generation, workers: places.length })
+  pass.act({ type: 'settle', generation })
   pass.remember({ settled: generation })
 }
 

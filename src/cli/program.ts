@@ -51,8 +51,6 @@ const COMMANDS = [
   addCompletion,
 ]
 
-const LAST_LINES = 20
-
 /** All commands, in the order of `--help`. */
 export function programOf(context: Context): Command {
   const program = new Command('outpost')
@@ -123,7 +121,7 @@ function report(failure: Failure, json: boolean, output: Output): ExitCode {
   if (json) output.json(failure)
   else {
     output.error(failure.message)
-    const printed = failure.lastLines.slice(-LAST_LINES).flatMap(line => readable(line, output.paintNotes).split('\n'))
+    const printed = failure.lastLines.flatMap(line => readable(line, output.paintNotes).split('\n'))
     if (failure.report !== undefined) for (const line of reportLines(failure.report)) output.stderr.write(`  ${line}\n`)
     for (const line of printed) output.stderr.write(`  ${line}\n`)
   }

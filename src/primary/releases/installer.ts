@@ -10,13 +10,14 @@ import { killGroup } from '../processes/spawn.js'
 import { lockfileOf, lockfiles } from '../../config/lockfiles.js'
 import { commandIn } from '../../config/procfile.js'
 import { programPath } from '../../config/program-path.js'
+import { OutputEnds } from './output-ends.js'
 import { stepsOf, type Step } from './package-commands.js'
 
 /** A command of the installation failed, or took too long. */
 export class InstallError extends Error {
   constructor(
     message: string,
-    /** The last output of the command. */
+    /** The output of the command, without its middle if it is long. */
     readonly lastLines: readonly string[],
   ) {
     super(message)
@@ -37,8 +38,6 @@ export interface InstallOptions {
   /** Ends the installation. The message of its reason is told to the person who deploys. */
   signal: AbortSignal
 }
-
-const LAST_LINES = 40
 
 /** A process that a command has left running may keep its output open for ever. */
 const LAST_OUTPUT_MS = 1_000
@@ -104,7 +103,7 @@ function manifestOf(folder: string): { hasBuild: boolean; needsPackages: boolean
   }
 }
 
-/** @returns the last lines that the command has printed */
+/** @returns what the command has printed, without its middle if that is long */
 async function run(
   command: string,
   cwd: string,
@@ -112,10 +111,9 @@ async function run(
   options: InstallOptions,
 ): Promise<readonly string[]> {
   const { env, lifelineFd, onLine, signal } = options
-  const lastLines: string[] = []
+  const output = new OutputEnds()
   const note = (line: string): void => {
-    lastLines.push(line)
-    if (lastLines.length > LAST_LINES) lastLines.shift()
+    output.note(line)
     onLine(line)
   }
   signal.throwIfAborted()
@@ -146,9 +144,9 @@ async function run(
     }
     await Promise.race([printed, sleep(LAST_OUTPUT_MS, undefined, { ref: false })])
     for (const stream of outputs) stream.destroy()
-    if (cut !== undefined) throw new InstallError(`${command} ${cut}`, lastLines)
-    if (code !== 0) throw new InstallError(`${command} failed (${by ?? `exit code ${String(code)}`})`, lastLines)
-    return lastLines
+    if (cut !== undefined) throw new InstallError(`${command} ${cut}`, output.lines)
+    if (code !== 0) throw new InstallError(`${command} failed (${by ?? `exit code ${String(code)}`})`, output.lines)
+    return output.lines
   } finally {
     clearTimeout(timer)
     signal.removeEventListener('abort', abort)

@@ -116,6 +116,12 @@ void t.test('a step that fails ends the installation with its output', async t =
   t.strictSame(lines.sort(), ['one', 'two'])
 })
 
+void t.test('the first lines of a long output stay in the error, since npm says the reason first', async t => {
+  const folder = folderOf(t, { Procfile: 'release: echo reason; seq 200; exit 1' })
+  const error = (await install(folder, options()).catch((error: unknown) => error)) as InstallError
+  t.match([error.lastLines[0], error.lastLines.at(-1)], ['reason', '200'])
+})
+
 void t.test('a step that takes too long is ended', async t => {
   const folder = folderOf(t, { Procfile: 'release: sleep 600' })
   await t.rejects(install(folder, options({ timeoutMs: 500 })), { message: 'sleep 600 took too long' })

@@ -1,5 +1,6 @@
 import type { Deployed, DeployProgress, DeployReport } from '../control/protocol.js'
 import type { Context, InstanceOptions } from './context.js'
+import { goingOn } from './going-on.js'
 import { table } from './table.js'
 import { count, mebibytes, percent } from './units.js'
 
@@ -57,24 +58,40 @@ function unrecordedNote(release: string, reason: string): string {
   )
 }
 
+const GOES_ON =
+  'it goes on without this command: outpost releases shows what becomes of it, and outpost rollback ends a trial'
+
 /**
  * Tells the steps of a deploy or a rollback as they come, and its end.
- * @param url of the public port, for the link to a preview
+ * @param url of the public port, for the link to a preview; only a deploy has one, and ends with its command at first
  */
 export async function tellChange(
-  { output }: Context,
-  { json }: InstanceOptions,
+  context: Context,
+  options: InstanceOptions,
   change: (onProgress: (event: DeployProgress) => void) => Promise<Deployed>,
-  url = '',
+  url?: string,
 ): Promise<void> {
-  const deployed = await change(event => (json === true ? output.json(event) : output.print(stepOf(event))))
+  const { output } = context
+  const { json } = options
+  let hasBegun = url === undefined
+  const deployed = await goingOn(
+    context,
+    options,
+    () => (hasBegun ? GOES_ON : undefined),
+    () =>
+      change(event => {
+        hasBegun = true
+        if (json === true) output.json(event)
+        else output.print(stepOf(event))
+      }),
+  )
   if (json === true) return output.json({ event: 'done', ...deployed })
   if (deployed.report !== undefined) output.print(...reportLines(deployed.report))
   const { release, preview, changed, unrecorded } = deployed
   if (changed !== undefined) output.note(changedNote(release, changed))
   if (unrecorded !== undefined) output.note(unrecordedNote(release, unrecorded))
   if (preview === undefined) return output.print(output.paint('green', `${release} is live`))
-  const named = new URL(url)
+  const named = new URL(url ?? '')
   // A number has no names below it.
   const host = /^[\d.]+$|^\[/.test(named.hostname) ? 'localhost' : named.hostname
   output.print(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
+import { goingOn } from './going-on.js'
 import { secondsOf } from './option-values.js'
 
 interface PauseOptions extends InstanceOptions {
@@ -15,7 +16,14 @@ export function addPause(program: Command, context: Context): void {
       const { for: seconds, drain: drained } = options
       const drain = drained === true
       const { output } = context
-      const paused = await (await instanceOf(options, context)).client.pause({ seconds, drain })
+      const { client } = await instanceOf(options, context)
+      const note = `requests wait all the same, for up to ${seconds} s: outpost resume lets them go on`
+      const paused = await goingOn(
+        context,
+        options,
+        () => note,
+        () => client.pause({ seconds, drain }),
+      )
       if (options.json === true) return output.json({ paused })
       output.print(
         `requests wait${drain ? ', and nothing is in flight' : ''}; they go on in ${seconds} s, or by outpost resume`,

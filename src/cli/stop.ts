@@ -7,6 +7,7 @@ import { NotRunningError } from '../control/call.js'
 import { lockHolderIn } from '../control/lock-holder.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { BetweenError, clientOf, isStopping, type FoundInstance } from './find-instance.js'
+import { goingOn } from './going-on.js'
 
 const LOOK_EVERY_MS = 50
 
@@ -14,7 +15,12 @@ export function addStop(program: Command, context: Context): void {
   instanceCommand(program, 'stop', 'stops the instance after the requests in flight, and waits for its end').action(
     async (options: InstanceOptions) => {
       const { output } = context
-      const pid = await stopped(options, context)
+      const pid = await goingOn(
+        context,
+        options,
+        () => 'the stop goes on without this command',
+        () => stopped(options, context),
+      )
       if (options.json === true) output.json({ stopped: true, pid })
       else output.print(`Outpost (pid ${pid}) has stopped`)
     },

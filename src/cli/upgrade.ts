@@ -5,6 +5,7 @@ import { exitCodes } from '../process/exit.js'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { Failure } from './failure.js'
 import { presentClientOf } from './find-instance.js'
+import { goingOn } from './going-on.js'
 import { secondsOf } from './option-values.js'
 import { urlOf } from './status.js'
 import type { ControlClient } from '../control/client.js'
@@ -41,7 +42,12 @@ export function addUpgrade(program: Command, context: Context): void {
       const { from, to, pid } = upgrading
       if (options.json !== true)
         output.print(`version ${to} stands by; version ${from} ends after the requests in flight`)
-      const after = await successorOf(upgrading, before.pid, dataDir)
+      const after = await goingOn(
+        context,
+        options,
+        () => 'the upgrade goes on without this command: outpost status shows it',
+        () => successorOf(upgrading, before.pid, dataDir),
+      )
       if (options.json === true) output.json({ from, to, pid })
       else output.print(output.paint('green', `Outpost ${to} serves ${urlOf(after)}`) + ` (pid ${pid})`)
     })

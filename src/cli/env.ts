@@ -1,7 +1,8 @@
+import { isUtf8 } from 'node:buffer'
 import { Argument, type Command } from 'commander'
-import { faultOfName } from '../control/protocol.js'
+import { faultOfName, faultOfValue } from '../control/protocol.js'
 import { exitCodes } from '../process/exit.js'
-import { text } from 'node:stream/consumers'
+import { buffer } from 'node:stream/consumers'
 import { instanceCommand, instanceOf, type Context, type InstanceOptions } from './context.js'
 import { tellChange } from './deploy-progress.js'
 import { Failure } from './failure.js'
@@ -59,10 +60,17 @@ async function valuesOf(variables: readonly string[]): Promise<Record<string, st
     if (at === -1) return [variable, await valueOf(variable)]
     return [variable.slice(0, at), variable.slice(at + 1)]
   })
-  return Object.fromEntries(await Promise.all(pairs))
+  const values = await Promise.all(pairs)
+  for (const [name, value] of values) {
+    const fault = faultOfValue(value)
+    if (fault !== undefined) throw new Failure(exitCodes.usage, `${name} cannot be set: ${fault}`)
+  }
+  return Object.fromEntries(values)
 }
 
 async function valueOf(variable: string): Promise<string> {
   if (process.stdin.isTTY) return askHidden(`${variable} (not shown): `)
-  return (await text(process.stdin)).replace(/\n$/, '')
+  const bytes = await buffer(process.stdin)
+  if (!isUtf8(bytes)) throw new Failure(exitCodes.usage, `${variable} cannot be set: the value is not UTF-8`)
+  return bytes.toString('utf8').replace(/\n$/, '')
 }

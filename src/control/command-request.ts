@@ -1,7 +1,7 @@
 import type http from 'node:http'
 import type { Readable } from 'node:stream'
 import type * as z from 'zod'
-import { ControlError } from './protocol.js'
+import { ControlError, controlErrors } from './protocol.js'
 
 const MAX_BODY_BYTES = 1024
 const BODY_TIMEOUT_MS = 5_000
@@ -38,8 +38,14 @@ export async function optionalBodyOf<T>(request: http.IncomingMessage, schema: z
 
 function checked<T>(schema: z.ZodType<T>, body: unknown): T {
   const found = schema.safeParse(body)
-  if (!found.success) throw new ControlError('INVALID_BODY')
-  return found.data
+  if (found.success) return found.data
+  const [{ path, message } = { path: [], message: '' }] = found.error.issues
+  throw invalid(path.length === 0 ? message : `${path.join('.')}: ${message}`)
+}
+
+/** Names the fault, which has the name of a field and never its value. */
+function invalid(fault: string): ControlError {
+  return new ControlError('INVALID_BODY', { message: `${controlErrors.INVALID_BODY.detail.slice(0, -1)}: ${fault}` })
 }
 
 async function jsonOf(request: http.IncomingMessage, maxBytes: number): Promise<unknown> {
@@ -48,7 +54,7 @@ async function jsonOf(request: http.IncomingMessage, maxBytes: number): Promise<
   try {
     for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk
-      if (text.length > maxBytes) throw new ControlError('INVALID_BODY')
+      if (text.length > maxBytes) throw invalid(`it is longer than ${maxBytes / 1024} KiB`)
     }
   } finally {
     clearTimeout(timer)

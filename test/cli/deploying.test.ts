@@ -72,6 +72,10 @@ void t.test('a folder is deployed, changed and rolled back by commands', async t
     t.notMatch(files.join(), SECRET)
     t.match(await shell.run(['env', 'set', 'PORT=1'], { cwd }), { code: 64, err: /PORT is set by Outpost/ })
     t.match(await shell.run(['env', 'set', '1A=1'], { cwd }), { code: 64, err: /a name has letters/ })
+    t.match(await shell.run(['env', 'set', `A=${'x'.repeat(70_000)}`], { cwd }), {
+      code: 64,
+      err: /A cannot be set: .* 64 KiB/,
+    })
     t.match(await shell.run(['env', 'unset', 'COLOUR=red'], { cwd }), { code: 64, err: /a name has letters/ })
     for (const words of [
       ['set', `COLOUR=${SECRET}`],

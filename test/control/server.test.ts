@@ -38,7 +38,7 @@ const problem = (code: ControlErrorCode): object => {
   return {
     status,
     headers: { 'content-type': contentTypes.problem },
-    text: new RegExp(`"code":"${code}","detail":"${detail}"`),
+    text: new RegExp(`"code":"${code}","detail":"${detail.slice(0, -1)}[.:]`),
   }
 }
 
@@ -227,6 +227,21 @@ void t.test('a scale whose body is not a count of processes is refused and chang
     t.match(await ask(socketPath, routes.scale, body), problem('INVALID_BODY'), body.slice(0, 20))
   }
   t.strictSame(carriedOut, [])
+})
+
+void t.test('a refused body is told what is wrong with it, without a value', async t => {
+  const { socketPath } = await startControl(t)
+  const detail = async (body: object): Promise<string> => {
+    const { text } = await ask(socketPath, routes.setEnvironment, JSON.stringify(body))
+    return (JSON.parse(text) as { detail: string }).detail
+  }
+  t.match(
+    await detail({ set: { TOKEN: `secret${'x'.repeat(70_000)}` } }),
+    /accepts: set\.TOKEN: Too big: .{1,40}65536 characters$/,
+  )
+  t.match(await detail({ set: { TOKEN: 'secret\0' } }), /accepts: set\.TOKEN: the value has a NUL$/)
+  t.match(await detail({ set: { A: 'x'.repeat(300_000) } }), /accepts: it is longer than 256 KiB$/)
+  t.match(await detail({ sett: {} }), /accepts: Unrecognized key: "sett"$/)
 })
 
 void t.test('the log is a document, or events that end with it', async t => {

@@ -48,11 +48,24 @@ export function faultOfName(name: string): string | undefined {
   return `a name has letters, digits and _, and does not begin with a digit: ${name}`
 }
 
+const MAX_VALUE_LENGTH = 64 * 1024
+
+/** Why it cannot be the value of a variable; undefined if it can. No process could start with a NUL. */
+export function faultOfValue(value: string): string | undefined {
+  if (value.length > MAX_VALUE_LENGTH) return `the value is longer than ${MAX_VALUE_LENGTH / 1024} KiB`
+  return value.includes('\0') ? 'the value has a NUL' : undefined
+}
+
+const variableValue = z
+  .string()
+  .max(MAX_VALUE_LENGTH)
+  .refine(value => faultOfValue(value) === undefined, 'the value has a NUL')
+
 const variableName = z.string().refine(name => faultOfName(name) === undefined)
 
 /** Changes of them: they make a release. */
 export const environmentChangeSchema = z.strictObject({
-  set: z.record(variableName, z.string().max(64 * 1024)).default({}),
+  set: z.record(variableName, variableValue).default({}),
   unset: z.array(z.string().max(200)).default([]),
 })
 

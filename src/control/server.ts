@@ -7,7 +7,7 @@ import { commandRoutes, type CommandRoute } from './command-routes.js'
 import type { Commands } from './commands.js'
 import { ControlConnections } from './control-connections.js'
 import type { Door } from './door.js'
-import { contentTypes, ControlError, routes, type ControlErrorCode, type RouteName } from './protocol.js'
+import { contentTypes, ControlError, controlErrors, routes, type ControlErrorCode, type RouteName } from './protocol.js'
 
 const MAX_CONNECTIONS = 32
 const MAX_HEAD_BYTES = 16 * 1024
@@ -122,7 +122,10 @@ function refusalHeaders(code: ControlErrorCode): Record<string, string> {
 
 /** The reason is included, because the client is the user of Outpost. */
 function commandFailed(cause: unknown): ControlError {
-  return new ControlError('COMMAND_FAILED', { message: String(cause), cause })
+  const { code = '', message = String(cause) } = cause as Partial<NodeJS.ErrnoException>
+  const reason = ['ENOSPC', 'EDQUOT'].includes(code) ? 'the disk is full' : message
+  const sentence = controlErrors.COMMAND_FAILED.detail.slice(0, -1)
+  return new ControlError('COMMAND_FAILED', { message: `${sentence}: ${reason}`, cause })
 }
 
 /** Whether a path is that of a route, which may name a release in it. */

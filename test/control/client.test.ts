@@ -61,7 +61,7 @@ void t.test('a failed command throws the code and the text of its problem', asyn
       throw new Error('broken')
     },
   })
-  const expected = { code: 'COMMAND_FAILED', message: 'Error: broken' }
+  const expected = { code: 'COMMAND_FAILED', message: 'The command failed inside Outpost: broken' }
   await t.rejects(ControlClient.connect(socketPath), expected)
 })
 

@@ -127,18 +127,22 @@ void t.test('a failed reload is a problem with the last lines of the worker', as
 void t.test(
   'a command that throws is answered with a problem that names the error, and the server keeps running',
   async t => {
-    let broken = true
+    let failure: Error | undefined = new Error('no such worker')
     const { socketPath } = await startControl(t, {
       status: () => {
-        if (broken) throw new Error('no such worker')
+        if (failure !== undefined) throw failure
         return aStatus
       },
     })
     t.match(await ask(socketPath, routes.status), {
       status: 500,
-      text: /"code":"COMMAND_FAILED","detail":"Error: no such worker"/,
+      text: /"code":"COMMAND_FAILED","detail":"The command failed inside Outpost: no such worker"/,
     })
-    broken = false
+    failure = Object.assign(new Error('ENOSPC: no space left on device, write'), { code: 'ENOSPC' })
+    t.match(await ask(socketPath, routes.status), {
+      text: /"detail":"The command failed inside Outpost: the disk is full"/,
+    })
+    failure = undefined
     t.match(await ask(socketPath, routes.status), { status: 200 })
   },
 )

@@ -2,9 +2,10 @@ import { existsSync, readFileSync } from 'node:fs'
 import { basename, dirname, extname, resolve } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { exitCodes } from '../../process/exit.js'
+import { shellWords as wordsOf } from '../../config/shell-words.js'
 import { Failure } from '../failure.js'
 import { quoted, type Launch } from '../launch.js'
-import { translated } from './translation.js'
+import { isPathOfVariables, translated } from './translation.js'
 
 /** An app of an ecosystem file, as the person wrote it. */
 type App = Readonly<Record<string, unknown>>
@@ -33,7 +34,7 @@ export async function ecosystemLaunch(path: string, { env, only, args }: Ecosyst
   const file = resolve(path)
   const name = basename(file)
   const { apps, notes } = await read(file, name)
-  const app = chosen(apps, only, path, env)
+  const app = withWords(chosen(apps, only, path, env), file)
   requireVariables(app)
   const launch: Launch = { settings: { WORKERS: '1' }, env: variablesOf(app, env), nodeOptions: [], notes: [...notes] }
   const fields = Object.entries(app).filter(([field]) => !(field === 'args' && isOfPackageManager(app)))
@@ -73,7 +74,7 @@ function add(
 
 async function read(file: string, name: string): Promise<{ apps: App[]; notes: string[] }> {
   const content = await contentOf(file).catch((error: unknown) => {
-    throw new Failure(exitCodes.config, `${name} cannot be read: ${(error as Error).message}`)
+    throw new Failure(exitCodes.config, `${name} cannot be read: ${reasonOf(error as Error)}`)
   })
   const { apps, pm2, deploy } = (content ?? {}) as Record<string, unknown>
   const all = [apps ?? pm2 ?? content].flat().filter(isApp)
@@ -82,7 +83,14 @@ async function read(file: string, name: string): Promise<{ apps: App[]; notes: s
   return { apps: all, notes: deploy === undefined ? [] : [note] }
 }
 
+/** The stack of a syntax error begins with its place. */
+function reasonOf({ name, message, stack = '' }: Error): string {
+  const line = name === 'SyntaxError' ? /^\S.*:(\d+)\n/.exec(stack)?.[1] : undefined
+  return line === undefined ? message : `${message} (line ${line})`
+}
+
 async function contentOf(file: string): Promise<unknown> {
+  if (!existsSync(file)) throw new Error('there is no such file')
   if (/\.ya?ml$/.test(file)) throw new Error('YAML is not supported; JSON and JavaScript are')
   if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown }
@@ -131,6 +139,7 @@ function requireVariables(app: App): void {
   const fields = Object.keys(app).filter(field => field === 'env' || field.startsWith('env_'))
   reportingAll(fields, field => {
     const value = app[field]
+    if (isPathOfVariables(field, value)) return
     if (value === undefined || value === null) return
     if (typeof value !== 'object' || Array.isArray(value))
       throw new Failure(exitCodes.config, `${field}: ${JSON.stringify(value)} must be an object with variables`)
@@ -151,6 +160,22 @@ function variablesOf(app: App, name: string | undefined): Record<string, string>
   return Object.fromEntries(texts) as Record<string, string>
 }
 
+/** PM2 runs a script with spaces as a command line, unless there is a file of that name here. */
+function withWords(app: App, file: string): App {
+  const script = String(app['script'] ?? app['exec'])
+  const [first, ...others] = wordsOf(script) ?? []
+  const isFile = foldersOf(app, file).some(folder => existsSync(resolve(folder, script)))
+  if (isFile || first === undefined || others.length === 0) return app
+  const args = argumentsOf(app)
+  if (first !== 'node') return { ...app, script: first, args: [...others, ...args] }
+  const [named = ''] = others
+  return named.startsWith('-') ? app : { ...app, script: named, args: [...others.slice(1), ...args] }
+}
+
+function argumentsOf({ args }: App): unknown[] {
+  return typeof args === 'string' ? (wordsOf(args) ?? [args]) : [args ?? []].flat()
+}
+
 /** The script `start` of package.json, as people run it by a package manager under PM2. */
 function isOfPackageManager({ script, exec, args }: App): boolean {
   if (!/^(npm|yarn|pnpm)$/.test(String(script ?? exec))) return false
@@ -158,10 +183,14 @@ function isOfPackageManager({ script, exec, args }: App): boolean {
 }
 
 /** A script is found from `cwd`, as in PM2; else beside the file. */
+function foldersOf({ cwd }: App, file: string): string[] {
+  return typeof cwd === 'string' ? [resolve(cwd), resolve(dirname(file), cwd)] : [process.cwd(), dirname(file)]
+}
+
 function placeOf(app: App, file: string, name: string): { script: string; cwd: string } {
-  const { script, exec, cwd } = app
+  const { script, exec } = app
   const wanted = String(script ?? exec)
-  const folders = typeof cwd === 'string' ? [resolve(cwd), resolve(dirname(file), cwd)] : [process.cwd(), dirname(file)]
+  const folders = foldersOf(app, file)
   const packaged = isOfPackageManager(app) && folders.find(folder => existsSync(resolve(folder, 'package.json')))
   if (packaged) return { script: packaged, cwd: packaged }
   const folder = folders.find(folder => existsSync(resolve(folder, wanted)))

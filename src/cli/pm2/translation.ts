@@ -85,8 +85,16 @@ const TRANSLATIONS: Readonly<Record<string, Translate>> = {
 /** Read together: which file is run where, and with which variables. */
 const FIELDS_APART = new Set(['name', 'script', 'exec', 'cwd', 'env'])
 
+/** People write it in ecosystem files, although PM2 does not know it. Else it would be the environment `file`. */
+export function isPathOfVariables(field: string, value: unknown): boolean {
+  return field === 'env_file' && typeof value === 'string'
+}
+
+const ENV_FILE = 'outpost start --env-file reads such a file'
+
 /** @throws {Failure} the value is none that PM2 takes */
 export function translated(field: string, value: unknown): Translation {
+  if (isPathOfVariables(field, value)) return { note: ENV_FILE }
   if (value === undefined || FIELDS_APART.has(field) || field.startsWith('env_')) return NOTHING
   const translate = Object.hasOwn(TRANSLATIONS, field) ? TRANSLATIONS[field] : undefined
   return translate?.(value) ?? { note: 'no such field is known' }
@@ -155,8 +163,13 @@ function nodeOptionsOf(words: readonly string[]): Translation {
   }
   return {
     nodeOptions,
-    ...(refused.length === 0 ? {} : { note: `node takes no ${refused.join(' ')} in NODE_OPTIONS` }),
+    ...(refused.length === 0 ? {} : { note: noteOf(refused) }),
   }
+}
+
+function noteOf(refused: readonly string[]): string {
+  const note = `node takes no ${refused.join(' ')} in NODE_OPTIONS`
+  return refused.some(word => word.startsWith('--env-file')) ? `${note}; ${ENV_FILE}` : note
 }
 
 function interpreterOf(value: unknown): Translation {

@@ -133,11 +133,44 @@ void t.test('all forms of the file that PM2 reads are read, but YAML', async t =
     ['pm2.yml', 'apps: []', /YAML is not supported/],
     ['broken.json', '{', /cannot be read/],
     ['empty.json', '{}', /has no app with a script/],
+    ['wrong.config.js', 'module.exports = {\n  apps: [ }', /cannot be read: Unexpected token '}' \(line 2\)$/],
     ['throws.config.js', 'throw new Error("no keys")', /cannot be read: no keys/],
   ] as const) {
     await t.rejects(ecosystemLaunch(fileWith(t, content, name).file, { args }), { exitCode: 78, message }, name)
   }
   for (const name of ['server.js', 'shop', 'config.js', 'server.mjs']) t.notOk(isEcosystemFile(name), name)
+})
+
+void t.test('a file that does not exist is said to be missing', async t => {
+  const missing = join(temporaryFolder(t), 'none.config.js')
+  await t.rejects(ecosystemLaunch(missing, { args }), {
+    message: 'none.config.js cannot be read: there is no such file',
+  })
+})
+
+void t.test('a script with spaces is a command line, as in PM2, unless there is such a file', async t => {
+  const launchOf = (fields: string): ReturnType<typeof ecosystemLaunch> => {
+    const { file, folder } = fileWith(t, `module.exports = { cwd: __dirname, ${fields} }`)
+    writeFileSync(join(folder, 'package.json'), '{}')
+    writeFileSync(join(folder, 'my app.js'), '')
+    return ecosystemLaunch(file, { args })
+  }
+  const byNode = await launchOf(`script: 'node app.js --port "a b"', args: ['-x']`)
+  t.match(byNode.settings, { APP: join(byNode.cwd ?? '', 'app.js'), APP_ARGS: `'--port' 'a b' '-x'` })
+  for (const script of ['npm start', 'yarn run start']) {
+    const { settings, cwd } = await launchOf(`script: '${script}'`)
+    t.strictSame(settings, { WORKERS: '1', APP: cwd })
+  }
+  const file = await launchOf(`script: 'my app.js'`)
+  t.equal(file.settings['APP'], join(file.cwd ?? '', 'my app.js'))
+  for (const script of ['node -r x app.js', 'python app.py', 'npm run start:prod'])
+    await t.rejects(launchOf(`script: '${script}'`), { exitCode: 78, message: / is not in / }, script)
+})
+
+void t.test('a path in env_file does not stop the start, and the remark names the option', async t => {
+  const { file } = fileWith(t, `module.exports = { script: 'app.js', env_file: '.env', node_args: '--env-file=.env' }`)
+  const { notes } = await ecosystemLaunch(file, { args })
+  t.match(notes, [/env_file has no effect: outpost start --env-file reads/, /NODE_OPTIONS; outpost start --env-file/])
 })
 
 void t.test('each remark names the file and the field', async t => {

@@ -52,17 +52,14 @@ export function upgradeRefusalOf(request: IncomingMessage): BalancerErrorCode | 
   return request.method === 'GET' && !hasBody(request) ? undefined : 'BAD_UPGRADE'
 }
 
-/** The code for an error of Node's HTTP parser. Undefined if the connection has closed. */
-export function codeOfParserError(code: string | undefined): BalancerErrorCode | undefined {
-  switch (code) {
-    case 'ECONNRESET':
-    case 'EPIPE':
-      return undefined
-    case 'HPE_HEADER_OVERFLOW':
-      return 'HEADERS_TOO_LARGE'
-    case 'ERR_HTTP_REQUEST_TIMEOUT':
-      return 'REQUEST_TIMEOUT'
-    default:
-      return 'BAD_REQUEST'
-  }
+/**
+ * The code for an error of Node's HTTP parser. Undefined for an error of the connection: it has closed, or in mesh mode
+ * the app has destroyed it with an error of its own.
+ */
+export function codeOfParserError(code: unknown): BalancerErrorCode | undefined {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'HEADERS_TOO_LARGE'
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return 'REQUEST_TIMEOUT'
+  return typeof code === 'string' && code.startsWith(OF_PARSER) ? 'BAD_REQUEST' : undefined
 }
+
+const OF_PARSER = 'HPE_'

@@ -85,12 +85,12 @@ void t.test('an upgrade is a GET without a body', t => {
   t.end()
 })
 
-void t.test('each parser error has a code, and a closed connection has none', t => {
+void t.test('each parser error has a code, and an error of the connection has none', t => {
   t.equal(codeOfParserError('ECONNRESET'), undefined)
   t.equal(codeOfParserError('EPIPE'), undefined)
   t.equal(codeOfParserError('HPE_HEADER_OVERFLOW'), 'HEADERS_TOO_LARGE')
   t.equal(codeOfParserError('ERR_HTTP_REQUEST_TIMEOUT'), 'REQUEST_TIMEOUT')
   t.equal(codeOfParserError('HPE_INVALID_CONSTANT'), 'BAD_REQUEST')
-  t.equal(codeOfParserError(undefined), 'BAD_REQUEST')
+  for (const code of [undefined, 7, 'ERR_STREAM_PREMATURE_CLOSE', 'ENOENT']) t.equal(codeOfParserError(code), undefined)
   t.end()
 })

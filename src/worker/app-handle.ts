@@ -13,7 +13,7 @@ type OnConnection = (status: number, connection: object) => void
 /** The part of a server that Node keeps to itself. */
 interface Internals {
   _handle: unknown
-  _listen2(address: null, port: number, addressType: number, backlog: number, fd: number): void
+  _listen2(address: null, port: number | null, addressType: number | null, backlog: number, fd: number): void
 }
 
 /**
@@ -70,4 +70,9 @@ export class AppHandle {
     Object.assign(address, this.address)
     return 0
   }
+}
+
+/** Has a server listen by a file of this process. In a cluster worker Node would take that of the primary by this number. */
+export function listenByDescriptor(server: Server, fd: number): void {
+  ;(server as unknown as Internals)._listen2(null, null, null, 0, fd)
 }

@@ -1,7 +1,7 @@
 import { Server } from 'node:http'
 import net from 'node:net'
 import type { ServedBy } from '../ipc/messages.js'
-import { AppHandle, type Address } from './app-handle.js'
+import { AppHandle, listenByDescriptor, type Address } from './app-handle.js'
 import { keepListenContext } from './listen-context.js'
 import { isEverywhere, listenCall, type ListenCall } from './listen-call.js'
 import { OwnPort } from './own-port.js'
@@ -17,6 +17,7 @@ export interface ListenersObserver {
 }
 
 type PortCall = Extract<ListenCall, { kind: 'port' }>
+type DescriptorCall = Extract<ListenCall, { kind: 'descriptor' }>
 
 /**
  * The listeners of an app. The one on PORT is public. Every other listener is the app's own and is left to Node. While
@@ -115,7 +116,13 @@ export class AppListeners {
     const call = listenCall(args)
     if (call.kind === 'path' && this.#public === undefined) this.#unserved.addOnPath(server, call.path)
     // Node has an error for a server that listens already.
-    if (call.kind !== 'port' || server.listening) return false
+    if (server.listening) return false
+    if (call.kind === 'descriptor') {
+      this.#announce(server, call)
+      listenByDescriptor(server, call.fd)
+      return true
+    }
+    if (call.kind !== 'port') return false
     keepListenContext(server)
     if (call.port === this.port) return this.#takesPublicPort(server, call)
     if (!(server instanceof Server) || this.#public !== undefined || !isEverywhere(call.host)) return false
@@ -140,7 +147,7 @@ export class AppListeners {
   }
 
   /** Node's own checks of `listen` are passed; its callback and its signal work as usual. */
-  #announce(server: net.Server, { callback, signal }: PortCall): void {
+  #announce(server: net.Server, { callback, signal }: PortCall | DescriptorCall): void {
     if (callback !== undefined) server.once('listening', callback)
     // Node, too, has the server listen first.
     if (signal?.aborted === true) process.nextTick(() => server.close())

@@ -2,7 +2,8 @@
 export type ListenCall =
   | { kind: 'port'; port: number; host: string | undefined; callback: ListenCallback | undefined; signal?: AbortSignal }
   | { kind: 'path'; path: string }
-  /** A handle or a descriptor that is open already, or arguments that Node refuses. */
+  | { kind: 'descriptor'; fd: number; callback: ListenCallback | undefined; signal?: AbortSignal }
+  /** A handle that is open already, or arguments that Node refuses. */
   | { kind: 'other' }
 
 type ListenCallback = () => void
@@ -21,11 +22,12 @@ export function listenCall(args: readonly unknown[]): ListenCall {
 
 function callOf(options: object, callback: ListenCallback | undefined): ListenCall {
   const { port, host, path, fd, signal } = options as Record<string, unknown>
-  if ('_handle' in options || typeof fd === 'number') return { kind: 'other' }
+  if ('_handle' in options) return { kind: 'other' }
+  const ending = signal instanceof AbortSignal ? { signal } : {}
+  if (typeof fd === 'number') return fd >= 0 ? { kind: 'descriptor', fd, callback, ...ending } : { kind: 'other' }
   const asked = 'port' in options ? portOf(port ?? 0) : undefined
   if (asked !== undefined) {
-    const call = onPort(asked, typeof host === 'string' ? host : undefined, callback)
-    return signal instanceof AbortSignal ? { ...call, signal } : call
+    return { ...onPort(asked, typeof host === 'string' ? host : undefined, callback), ...ending }
   }
   return typeof path === 'string' ? { kind: 'path', path } : { kind: 'other' }
 }

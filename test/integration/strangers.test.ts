@@ -31,6 +31,7 @@ const apps: Record<string, Stranger> = {
   'exported-class.mjs': {},
   'late-listen.cjs': {},
   'port-probe.cjs': {},
+  'own-descriptor.cjs': {},
   'listen-again.cjs': {},
   'hears-nothing.cjs': {},
   'disconnects.cjs': {},

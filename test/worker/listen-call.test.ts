@@ -15,7 +15,8 @@ const calls: Array<[form: string, args: unknown[], call: object]> = [
   ['an undefined port', [undefined, callback], { kind: 'port', port: 0, callback }],
   ['a unix path', ['/run/app.sock'], { kind: 'path', path: '/run/app.sock' }],
   ['a unix path in options', [{ path: '/run/app.sock' }], { kind: 'path', path: '/run/app.sock' }],
-  ['a descriptor', [{ fd: 3 }], { kind: 'other' }],
+  ['a descriptor', [{ fd: 3 }, callback], { kind: 'descriptor', fd: 3, callback }],
+  ['a descriptor that is none', [{ fd: -1 }], { kind: 'other' }],
   ['an open handle', [{ _handle: {} }], { kind: 'other' }],
   ['a port that is none', [65_536], { kind: 'other' }],
 ]

@@ -112,6 +112,12 @@ export class Balancer {
     if (socketPath !== undefined) this.#watch(target, socketPath)
   }
 
+  /** The same for an app that is reached over its socket as well, because its server makes the messages in its own way. */
+  setLocalServer(id: string, socketPath: string): void {
+    this.#localId = id
+    this.#add({ id, socketPath }, true).markReady()
+  }
+
   /**
    * Gives up the app in this process. Requests that it has not answered go elsewhere if they may be repeated.
    * @param patienceMs how long it may take to finish the rest
@@ -243,14 +249,15 @@ export class Balancer {
     for (const id of [...this.#checks.keys()]) this.#remove(id)
   }
 
-  #add({ id, socketPath }: TargetSpec): void {
+  #add({ id, socketPath }: Pick<TargetSpec, 'id' | 'socketPath'>, local = false): Target {
     const events: UpstreamEvents = {
       onRefused: () => target.markUnreachable(),
       onBytesPassed: bytes => this.events.onBytesPassed?.(bytes),
     }
     const upstream = new Upstream(socketPath, this.options, events, this.#openFiles)
-    const target = this.#pool.add(id, upstream)
+    const target = this.#pool.add(id, upstream, local)
     this.#watch(target, socketPath)
+    return target
   }
 
   #watch(target: Target, socketPath: string): void {

@@ -74,7 +74,7 @@ function overrides(prototype: object, plain: object): boolean {
   return false
 }
 
-function makesNodesMessages(server: Server): boolean {
+export function makesNodesMessages(server: Server): boolean {
   const found = classSymbols(server)
   return found.every(([symbol, name]) => (server as unknown as Record<symbol, unknown>)[symbol] === NODES_OWN[name])
 }

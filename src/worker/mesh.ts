@@ -68,7 +68,8 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
 
   server.count.keepIn(standIn.calls)
   standIn.start()
-  balancer.setLocal(start.id, server, start.socketPath)
+  if (server.makesOwnMessages) balancer.setLocalServer(start.id, start.socketPath)
+  else balancer.setLocal(start.id, server, start.socketPath)
   parent.on('order', (order, handle) => {
     if (order.type === 'connection') server.takeConnection(() => adoptDealt(balancer, parent, handle, open))
     else if (order.type === 'edge') balancer.setEdge(order.order)

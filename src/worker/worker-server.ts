@@ -8,6 +8,7 @@ import { nameAnswer } from '#balancer/contract/request-id.js'
 import { inListenContext } from './listen-context.js'
 import { areSlowOnceChanged, asNodesOwn, bearExpressMessages, type MessageClasses } from './express-messages.js'
 import { announceConnection } from './connection-event.js'
+import { hasOwnMessages } from './own-messages.js'
 import { showServer, edgeToTell } from './shown-server.js'
 import { cameBySideDoor } from './side-door.js'
 import { adoptClient, passOverRemovedHeaders, PROBE, takeClient, type Client } from './client-identity.js'
@@ -49,6 +50,8 @@ export class WorkerServer {
   readonly count = new RequestCount()
   /** The classes of its requests and responses, also for the balancer of mesh mode; undefined for Node's own. */
   readonly messages: MessageClasses | undefined
+  /** Only the app's server can make its messages. */
+  readonly makesOwnMessages: boolean
   /** The app's server also has request listeners other than Express. */
   #othersListen = false
   readonly #prepared = new WeakSet<Server>()
@@ -62,6 +65,7 @@ export class WorkerServer {
     private readonly door: EarlyHandler,
   ) {
     passOverRemovedHeaders()
+    this.makesOwnMessages = hasOwnMessages(server)
     this.messages = areSlowOnceChanged ? bearExpressMessages(server) : undefined
     const listening = (): Server | undefined => (this.server.listening ? this.server : undefined)
     this.#trunks = new TrunkListener(options.identityKey, listening, () => options.onRefused?.())

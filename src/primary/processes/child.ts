@@ -184,6 +184,11 @@ export class Child {
     return true
   }
 
+  /** Gives up a connection on its way to the child, of a client with more of these than this connection's client. */
+  pushOutFor(connection: Connection): Connection | undefined {
+    return this.#given.pushOutFor(connection)
+  }
+
   /** It is ready only once its app has said so. Called before the app runs. */
   awaitWord(): void {
     this.#readiness.awaitWord()

@@ -12,6 +12,8 @@ export interface ConnectionTaker {
    * @returns false if the receiver has exited
    */
   give(connection: Connection, undelivered: () => void): boolean
+  /** Gives up a connection that it has not taken yet, of a client that has more of these than this connection's client. */
+  pushOutFor(connection: Connection): Connection | undefined
 }
 
 /** Answers a connection that cannot wait, or has waited too long. */
@@ -52,8 +54,7 @@ export class ConnectionDealer {
     handle.onconnection = (error, connection) => {
       if (error !== 0) return
       // A high number means that few are free. One is closed unanswered: an answer would keep it open longer.
-      const tooMany =
-        connection.fd >= this.openFiles() ? (this.#waiting.pushOutFor(connection) ?? connection) : undefined
+      const tooMany = connection.fd >= this.openFiles() ? (this.#pushOutFor(connection) ?? connection) : undefined
       tooMany?.close()
       if (tooMany !== connection) this.#deal({ connection, until: performance.now() + holdMs })
     }
@@ -83,6 +84,14 @@ export class ConnectionDealer {
     this.#isStopped = true
     clearTimeout(this.#timer)
     for (const { connection } of this.#waiting.takeAll()) connection.close()
+  }
+
+  #pushOutFor(connection: Connection): Connection | undefined {
+    for (const each of [this.#waiting, ...this.#takers]) {
+      const pushedOut = each.pushOutFor(connection)
+      if (pushedOut !== undefined) return pushedOut
+    }
+    return undefined
   }
 
   #deal(arrival: WaitingConnection): void {

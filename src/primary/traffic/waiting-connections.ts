@@ -1,5 +1,5 @@
 import type { Connection } from '../host/bound-handle.js'
-import { clientOf } from '../host/client-of.js'
+import { clientOf, giverFor } from '../host/client-of.js'
 
 /** A connection that waits for a process that takes it. */
 export interface WaitingConnection {
@@ -67,14 +67,13 @@ export class WaitingConnections {
   }
 
   #pushOut(client: string): Connection | undefined {
-    let [longest, most] = [client, (this.#ofClient.get(client) ?? 0) + 1]
-    for (const [other, held] of this.#ofClient) if (held > most) [longest, most] = [other, held]
-    if (longest === client) return undefined
+    const giver = giverFor(client, this.#ofClient, held => held)
+    if (giver === undefined) return undefined
     const [newest] = this.#places.splice(
-      this.#places.findLastIndex(place => place.client === longest),
+      this.#places.findLastIndex(place => place.client === giver),
       1,
     )
-    this.#count(longest, -1)
+    this.#count(giver, -1)
     return newest?.connection
   }
 

@@ -3,22 +3,29 @@ import type { Connection } from '#src/primary/host/bound-handle.js'
 import { ConnectionTurns } from '#src/primary/processes/connection-turns.js'
 
 /** @returns the names of connections in the order in which they are passed, sent back and closed */
-function given(t: Test): {
+function given(
+  t: Test,
+  limit?: number,
+): {
   turns: ConnectionTurns
   add: (...names: string[]) => void
+  /** The client resets the connection. */
+  reset: (name: string) => void
   passed: string[]
   back: string[]
   closed: string[]
 } {
   const named = new Map<Connection, string>()
   const [passed, back, closed]: [string[], string[], string[]] = [[], [], []]
-  const turns = new ConnectionTurns(connection => passed.push(named.get(connection)!))
+  const turns = new ConnectionTurns(connection => passed.push(named.get(connection)!), limit)
+  const gone = new Set<string>()
   const add = (...names: string[]): void => {
     for (const name of names) {
       const connection: Connection = {
         fd: 1,
         close: () => void closed.push(name),
         getpeername: out => {
+          if (gone.has(name)) return -107
           Object.assign(out, { address: `192.0.2.${name.charCodeAt(0)}` })
           return 0
         },
@@ -28,7 +35,7 @@ function given(t: Test): {
     }
   }
   t.teardown(() => named.clear())
-  return { turns, add, passed, back, closed }
+  return { turns, add, reset: name => void gone.add(name), passed, back, closed }
 }
 
 void t.test('one connection is passed at a time, and clients take turns', t => {
@@ -62,5 +69,43 @@ void t.test('when a process ends, connections that it has not taken go elsewhere
   turns.sendAllBack()
   turns.sendAllBack()
   t.strictSame(back, ['a2', 'b1'])
+  t.end()
+})
+
+void t.test('a client that connects faster than the process takes loses its newest to clients with fewer', t => {
+  const { turns, add, passed, closed } = given(t, 4)
+  add('a1', 'a2', 'a3', 'a4', 'a5', 'a6')
+  t.strictSame(closed, ['a6'], 'nobody has more')
+  add('b1', 'b2', 'b3')
+  t.strictSame(closed.splice(0), ['a6', 'a5', 'a4', 'b3'], 'until both have as many')
+  for (let i = 0; i < 5; i += 1) turns.taken()
+  t.strictSame(passed, ['a1', 'a2', 'b1', 'a3', 'b2'])
+  t.strictSame(closed, passed)
+  add('c1', 'c2', 'c3')
+  t.equal(passed.at(-1), 'c1', 'the places are free again')
+  t.end()
+})
+
+void t.test('what its client has reset is not passed to the process', t => {
+  const { turns, add, reset, passed, closed } = given(t)
+  add('a1', 'a2', 'a3', 'b1')
+  for (const name of ['a2', 'a3', 'b1']) reset(name)
+  turns.taken()
+  t.strictSame(passed, ['a1'])
+  t.strictSame(closed, ['a1', 'a2', 'b1', 'a3'])
+  t.equal(turns.areWaiting, false)
+  t.end()
+})
+
+void t.test('a client with many gives one up to a client with fewer, if open files are short', t => {
+  const { turns, add } = given(t)
+  add('a1', 'a2', 'a3', 'a4')
+  const of = (address: string): Connection => ({
+    fd: 1,
+    close: () => undefined,
+    getpeername: out => (Object.assign(out, { address }), 0),
+  })
+  t.not(turns.pushOutFor(of('192.0.2.98')), undefined)
+  t.equal(turns.pushOutFor(of('192.0.2.97')), undefined, 'not to itself')
   t.end()
 })

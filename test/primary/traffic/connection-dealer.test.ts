@@ -29,6 +29,11 @@ class FakeTaker implements ConnectionTaker {
   readonly taken: string[] = []
   readonly undelivered: Array<() => void> = []
   there = true
+  newest: Connection | undefined
+
+  pushOutFor(): Connection | undefined {
+    return this.newest
+  }
 
   give(connection: Connection, undelivered: () => void): boolean {
     if (!this.there) return false
@@ -227,6 +232,19 @@ void t.test('a client whose waiting connections use all open files loses one to 
   dealer.setTakers([taker])
   t.ok(taker.taken.includes('other'))
   t.equal(taker.taken.length, 10)
+  t.end()
+})
+
+void t.test('a client whose connections on their way use all open files loses one to another client', t => {
+  const { dealer, connect } = createDealer(20)
+  const [first, second] = [new FakeTaker(), new FakeTaker()]
+  dealer.setTakers([first, second])
+  const hog = connect('hog', 19)
+  second.newest = hog
+  const other = connect('other', 20, '192.0.2.2')
+  t.notOk(other.closed)
+  t.ok(hog.closed)
+  t.ok([...first.taken, ...second.taken].includes('other'))
   t.end()
 })
 

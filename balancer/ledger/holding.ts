@@ -84,7 +84,7 @@ export class Holding {
     return false
   }
 
-  /** So little is left that only clients that hold nothing get some. */
+  /** Little is left: only clients that hold nothing get some. */
   get isScarce(): boolean {
     return this.resource.free <= this.resource.kept
   }

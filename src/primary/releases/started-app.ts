@@ -15,7 +15,7 @@ export interface StartedAppOptions {
   app: string | undefined
   startedIn: string
   dataDir: string
-  /** So much of the disk stays free. Undefined: as for the embedded store. */
+  /** The bytes of the disk that stay free. Undefined: as for the embedded store. */
   minFreeBytes: number | undefined
   log: Logger
   copy?: typeof copyApp

@@ -7,7 +7,7 @@ import { STARTED } from './release-switch.js'
 const STATE = 'state.json'
 const STATE_BEFORE = 'state.before.json'
 
-/** So a state that is written over another one is no longer than that. */
+/** The bytes of every state, so that one is written over another in place. */
 const LENGTH = 511
 
 /**

@@ -202,7 +202,7 @@ const reportSchema = z.discriminatedUnion('type', [
   z.object({ type: z.literal('hint'), message: z.string() }),
   /** An uncaught exception in mesh mode: the worker hands over its connections and exits by itself. */
   z.object({ type: z.literal('crashed') }),
-  /** The child got a SIGTERM of its own and asks to be replaced. */
+  /** The child asks to be replaced: it got a SIGTERM of its own, or its app is over. */
   z.object({ type: z.literal('replace-me'), reason: z.string() }),
 ])
 

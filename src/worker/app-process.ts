@@ -2,6 +2,7 @@ import { hasModuleHooks } from '../config/app-environment.js'
 import { exit, exitCodes } from '../process/exit.js'
 import { AppDeparture } from './app-departure.js'
 import { AppEntry } from './app-entry.js'
+import { whenAppIsOver } from './app-over.js'
 import { AppServices } from './app-services.js'
 import { MemoryState } from './memory-state.js'
 import type { OwnEvents } from './own-events.js'
@@ -56,6 +57,10 @@ export async function runAppProcess({ listeners, events, title, lendBy }: Preloa
     if (timers + connections.length > 0) parent.report({ type: 'own-work', timers, connections: [...connections] })
   }
   await life.serve(served, new AppDeparture(served, listeners, services, events, tellOwnWork), listeners.host)
+  whenAppIsOver(
+    () => listeners.isPublished() || events.haveToldApp,
+    () => parent.report({ type: 'replace-me', reason: 'app has closed its server and has nothing left to do' }),
+  )
 }
 
 /** @throws {AppError} the app cannot come to be served */

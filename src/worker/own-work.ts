@@ -19,6 +19,14 @@ export function ownWork(): OwnWork {
   return { timers, connections: [...new Set(outgoing())].slice(0, MAX_CONNECTIONS) }
 }
 
+/** Whether the app waits for anything but requests. */
+export function hasOwnWork(): boolean {
+  return outgoing().length > 0 || process.getActiveResourcesInfo().some(name => !OF_REQUESTS.has(name))
+}
+
+/** Unix sockets and pipes, and the connections of clients. */
+const OF_REQUESTS: ReadonlySet<string> = new Set(['PipeWrap', 'TCPSocketWrap'])
+
 type Handle = Socket & { server?: unknown }
 
 function outgoing(): string[] {

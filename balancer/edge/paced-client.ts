@@ -3,6 +3,8 @@ import { responseInProgress } from './connection-refusals.js'
 
 /** How long what one client sends may be worked on before others have as long, in milliseconds. */
 const TURN_MS = 4
+/** It waits no longer than this for a time that it has spent. */
+const MOST_DEBT_MS = 1_000
 /** The share of the last piece in the average time for one. */
 const WEIGHT = 0.1
 /** This many line breaks between two requests are no mistake of a client. */
@@ -78,7 +80,9 @@ export class PacedClient {
 
   #nextTurn(): void {
     this.#isScheduled = false
-    this.#spentMs = 0
+    // A piece may take as long as several turns.
+    this.#spentMs = Math.max(0, Math.min(this.#spentMs, MOST_DEBT_MS) - TURN_MS)
+    if (this.#spentMs >= TURN_MS) return this.#schedule()
     const count = Math.max(1, Math.floor(TURN_MS / this.#averageMs))
     for (const connection of this.#line.splice(0, count)) connection.goOn()
     if (this.#line.length > 0) this.#schedule()

@@ -4,6 +4,7 @@ import http, { type IncomingMessage, type ServerResponse } from 'node:http'
 import net, { type AddressInfo, type Server, type Socket } from 'node:net'
 import t, { type Test } from 'tap'
 import { PacedClient } from '#balancer/edge/paced-client.js'
+import { FakeClock } from '../../helpers/fake-clock.js'
 import { RawConnection, requestBytes } from '../../helpers/raw-http.js'
 import { UPGRADE_HEADERS } from '../../helpers/websocket.js'
 
@@ -94,6 +95,20 @@ void t.test('once the time of a client is spent, its connections go on in turns'
   const inRow = read.filter((connection, i) => connection === read[i - 1]).length
   t.ok(inRow < read.length / 4, `${inRow} of ${read.length} pieces came on the connection of the one before`)
   t.ok(client.waitedAt > 0)
+})
+
+void t.test('a piece that takes as long as several turns costs as many', async t => {
+  const clock = new FakeClock(t)
+  const client = new PacedClient(0, () => clock.now)
+  const spend = (ms: number): void => void client.spend(() => (clock.stall(ms), true))
+  spend(20)
+  for (let turn = 0; turn < 4; turn += 1) {
+    t.equal(client.hasToWait, true)
+    clock.advance(4)
+  }
+  t.equal(client.hasToWait, true)
+  clock.advance(4)
+  t.equal(client.hasToWait, false)
 })
 
 void t.test('a connection of a proxy does not wait for others of it', async t => {

@@ -43,7 +43,7 @@ class Attacker {
   }
 
   /** @param reopens a connection that was closed is replaced by another */
-  async open(count: number, begin: (socket: net.Socket) => void, reopens = false): Promise<void> {
+  async open(count: number, begin: (socket: net.Socket) => void, reopens: boolean | 'at once' = false): Promise<void> {
     for (let i = 0; i < count; i += 1) {
       this.#open(begin, reopens)
       if (i % OPENED_AT_ONCE === OPENED_AT_ONCE - 1) await sleep(OPENING_PAUSE_MS)
@@ -64,7 +64,7 @@ class Attacker {
     for (const socket of this.#sockets) socket.destroy()
   }
 
-  #open(begin: (socket: net.Socket) => void, reopens: boolean): void {
+  #open(begin: (socket: net.Socket) => void, reopens: boolean | 'at once'): void {
     if (this.#over) return
     const socket = net.connect({ port: this.port, host: '127.0.0.1', localAddress: this.proxy ?? this.client })
     this.#sockets.add(socket)
@@ -72,7 +72,7 @@ class Attacker {
     socket.once('connect', () => begin(socket))
     socket.once('close', () => {
       this.#sockets.delete(socket)
-      if (reopens) setTimeout(() => this.#open(begin, reopens), REOPEN_MS)
+      if (reopens !== false) setTimeout(() => this.#open(begin, reopens), reopens === 'at once' ? 0 : REOPEN_MS)
     })
   }
 }
@@ -114,6 +114,7 @@ const RENDER = requestBytes('GET /render')
 const LINE_BREAKS = Buffer.alloc(64 * 1024, '\r\n')
 const MESSAGES = Buffer.concat(Array<Buffer>(5_000).fill(frame('hello', { masked: true, opcode: TEXT })))
 const PIPELINED = requestBytes('GET /', [`X-Filler: ${'x'.repeat(8_000)}`])
+const AHEAD = requestBytes('GET /').repeat(200)
 
 /** Sends one request after the other. */
 function again(attacker: Attacker, request: string): (socket: net.Socket) => void {
@@ -234,6 +235,16 @@ const attacks: Attack[] = [
         true,
       ),
     mostMemory: 100 * MEGABYTE,
+  },
+  {
+    name: '10 connections with requests sent ahead without an end, each opened again as soon as it is cut',
+    begin: attacker => attacker.open(10, pour(Buffer.from(attacker.named(AHEAD))), 'at once'),
+    mostMemory: 150 * MEGABYTE,
+  },
+  {
+    name: '200 connections that are reset as soon as they are open, and opened again, where 2,000 files may be open',
+    openFiles: 2_000,
+    begin: attacker => attacker.open(200, socket => socket.resetAndDestroy(), 'at once'),
   },
   {
     name: '20 connections whose requests name thousands of headers',

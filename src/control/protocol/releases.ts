@@ -1,4 +1,5 @@
 import * as z from 'zod'
+import { label } from './label.js'
 
 /** Outpost gives these to each worker. */
 const KEPT_NAMES = new Set(['PORT', 'NODE_APP_INSTANCE'])
@@ -20,7 +21,7 @@ const stagesSchema = z
 
 /** The query of `POST /v1/releases`. Its body is a tar archive, compressed by gzip or not. */
 export const deployQuerySchema = z.strictObject({
-  source: z.string().max(500).default('').describe('the folder or archive that is deployed, as people know it'),
+  source: label(500).default('').describe('the folder or archive that is deployed, as people know it'),
   stages: stagesSchema
     .default([])
     .describe('of the bake: percent of the clients, under 100, and seconds, like 10:30,50:30'),

@@ -1,8 +1,9 @@
 import * as z from 'zod'
+import { label } from './label.js'
 
 /** Tokens for `127.0.0.1:ADMIN_PORT`. */
 export const createTokenSchema = z.strictObject({
-  name: z.string().max(100).default('').describe('for people'),
+  name: label(100).default('').describe('for people'),
 })
 export const createdTokenSchema = z.object({
   id: z.string(),

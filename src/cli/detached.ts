@@ -25,6 +25,8 @@ interface Background {
   stderrFile: string
   /** Rejects with the reason of its end. */
   ended: Promise<never>
+  /** Stops it. A second SIGTERM would cut its stop short. */
+  stop: () => void
 }
 
 /**
@@ -45,9 +47,9 @@ export async function startDetached({ output, program }: Context, json: boolean)
   const hint = setTimeout(() => {
     if (!json) output.note('the app does not serve yet; Ctrl-C ends the start')
   }, HINT_AFTER_MS)
-  const interruption = new Interruption(background.process)
+  const interruption = new Interruption(background)
   try {
-    const otherwise = Promise.race([background.ended, interruption.given])
+    const otherwise = Promise.race([interruption.given, background.ended])
     const status = await untilItServes(background, config.dataDir, otherwise)
     const logs = join(config.dataDir, 'logs', 'outpost.log')
     const { pid, wanted, release = 'start' } = status
@@ -108,7 +110,12 @@ function begin(program: string, dataDir: string): Background {
     throw new Failure(isConfig ? exitCodes.config : exitCodes.failure, said === '' ? 'Outpost has stopped' : said)
   })
   ended.catch(() => undefined)
-  return { process: started, stderrFile, ended }
+  let isStopped = false
+  const stop = (): void => {
+    if (!isStopped) started.kill('SIGTERM')
+    isStopped = true
+  }
+  return { process: started, stderrFile, ended, stop }
 }
 
 /** @param otherwise rejects when there is nothing to wait for any more */
@@ -122,9 +129,9 @@ async function untilItServes(background: Background, dataDir: string, otherwise:
     return await Promise.race([client.serving(), otherwise])
   } catch (error) {
     if (error instanceof Failure) throw error
-    background.process.kill('SIGTERM')
-    // The program prints why it has ended, unless a worker did.
-    const reason = await background.ended.catch((reason: unknown) => Failure.of(reason))
+    background.stop()
+    // The program prints why it has ended, unless a worker did, or Ctrl-C.
+    const reason = await otherwise.catch((reason: unknown) => Failure.of(reason))
     if (!(error instanceof ControlError) || error.code !== 'START_FAILED') throw reason
     const { message, lastLines, code } = error
     throw new Failure(exitCodes.failure, `the app does not start: ${message}`, lastLines, code)
@@ -136,12 +143,12 @@ class Interruption {
   readonly given: Promise<never>
   readonly #listeners = new Map<NodeJS.Signals, () => void>()
 
-  constructor(started: ChildProcess) {
+  constructor({ process: started, stop }: Background) {
     this.given = new Promise((_resolve, reject) => {
       for (const signal of ['SIGINT', 'SIGTERM'] as const) {
         this.#listeners.set(signal, () => {
           started.once('exit', () => reject(new Failure(exitCodes.failure, `the start was given up: ${signal}`)))
-          started.kill('SIGTERM')
+          stop()
         })
       }
     })

@@ -3,12 +3,13 @@ import { once } from 'node:events'
 import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
+import { text } from 'node:stream/consumers'
 import t from 'tap'
 import { ControlClient } from '#src/control/client.js'
 import { titleOf } from '#scripts/lib/proc.js'
 import { ask } from '../helpers/client.js'
 import { command, Shell } from '../helpers/command.js'
-import { within } from '../helpers/deadline.js'
+import { until, within } from '../helpers/deadline.js'
 import { strangers } from '../helpers/plain-node.js'
 
 interface Started {
@@ -172,5 +173,27 @@ void t.test(
     await within(printed(/"reload finished"/), 'the reload', 30_000)
     child.kill('SIGINT')
     t.strictSame(await within(exited, 'the end', 30_000), [0, null])
+  },
+)
+
+void t.test(
+  'Ctrl-C while a start in the background is waited for ends the instance, and the command says so',
+  async t => {
+    const shell = new Shell(t)
+    const source = `import fs from 'node:fs'; fs.writeFileSync('runs', ''); setInterval(() => 0, 1_000)`
+    writeFileSync(join(shell.folder, 'app.mjs'), source)
+    const child = spawn(process.execPath, [command, 'start', 'app.mjs', '-d'], {
+      cwd: shell.folder,
+      env: shell.env,
+      stdio: ['ignore', 'ignore', 'pipe'],
+    })
+    t.teardown(() => child.kill('SIGKILL'))
+    const err = text(child.stderr)
+    const exited = once(child, 'exit')
+    await until(() => existsSync(join(shell.folder, 'runs')), 'the app')
+    child.kill('SIGINT')
+    t.strictSame(await within(exited, 'the end', 30_000), [1, null])
+    t.match(await err, /outpost: the start was given up: SIGINT\n$/)
+    t.strictSame(shell.instances(), [])
   },
 )

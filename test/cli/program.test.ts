@@ -59,3 +59,15 @@ void t.test('only a terminal gets colours', t => {
   t.match(typed({ NO_COLOR: '1' }), /^outpost: no Outpost/)
   t.end()
 })
+
+void t.test('output that cannot be written ends the command with 1 and one line', t => {
+  const toFull = (words: string): string => {
+    const line = `'${process.execPath}' '${command}' ${words} 2>&1 >/dev/full; echo $?`
+    return execFileSync('sh', ['-c', line], { encoding: 'utf8', cwd: '/' })
+  }
+  for (const words of ['--version', 'completion bash --json']) {
+    t.match(toFull(words), /^outpost: output cannot be written: ENOSPC.*\n1\n$/, words)
+  }
+  t.match(toFull('nope'), /unknown command 'nope'\n64\n$/)
+  t.end()
+})

@@ -54,7 +54,11 @@ export function builtInServer(start: StartOrder, services: LentServices, parent:
 }
 
 /** The user of a request that does not go through the app. */
-async function userOf(request: IncomingMessage, signIn: SignIn, sessions: RequestHandler): Promise<string | undefined> {
+export async function userOf(
+  request: IncomingMessage,
+  signIn: SignIn,
+  sessions: RequestHandler,
+): Promise<string | undefined> {
   const { cookie, authorization } = request.headers
   if (cookie === undefined && authorization === undefined) return undefined
   await new Promise<void>((resolve, reject) => {

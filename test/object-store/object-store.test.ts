@@ -215,6 +215,24 @@ void t.test('stop lets a request finish', async t => {
   t.equal((await allFiles(join(directory, 'buckets', 'bucket', 'objects'))).length, 1)
 })
 
+void t.test('a request whose head ends during a stop is answered as the last on its connection', async t => {
+  const directory = t.testdir()
+  const { store, endpoint } = await startStore(t, directory)
+  await put(endpoint, '/bucket')
+  const late = connect(endpoint.port, '127.0.0.1')
+  t.teardown(() => late.destroy())
+  let answer = ''
+  late.setEncoding('latin1').on('data', text => (answer += String(text)))
+  late.write('GET /bucket HTTP/1.1\r\nHost: x\r\n')
+  const other = await halfUpload(t, endpoint, directory, '/bucket/whole')
+  const stopped = store.stop()
+  late.write('\r\n')
+  await once(late, 'close')
+  t.match(answer, /^HTTP\/1.1 403 [^]*\r\nConnection: close\r\n/)
+  other.end(Buffer.alloc(100_000))
+  await Promise.all([storeAnswerTo(other), stopped])
+})
+
 void t.test('stop cuts a request that does not finish', async t => {
   const directory = t.testdir()
   const { store, endpoint } = await startStore(t, directory, { stopTimeoutMs: 1 })

@@ -187,6 +187,17 @@ void t.test('a GET goes elsewhere and a POST is answered 502 when their target i
   await running.quiet(3)
 })
 
+void t.test('a request whose balancer ends at once is answered 502, and its connection is closed', async t => {
+  const target = await FakeTarget.start(t, 'a', request => void request.resume())
+  const running = await RunningBalancer.start(t, [target])
+  const client = await running.connect()
+  client.write(GET)
+  await until(() => target.requests.length === 1, 'the request to arrive')
+  running.balancer.abandon()
+  t.match(await client.response(), { status: 502, headers: { connection: 'close' } })
+  t.equal(await client.closed, 'end')
+})
+
 void t.test('requests of a target that dies while it drains are retried without the budget', async t => {
   const old = await FakeTarget.start(t, 'old', () => undefined)
   const running = await RunningBalancer.start(t, [old], { retryBudgetFloor: 0, retryBudgetRatio: 0 })
@@ -532,8 +543,7 @@ void t.test('connections to a target are reused', async t => {
 })
 
 for (const length of [20, 100_000]) {
-  const name = `an answer of ${length} bytes before the end of the body reaches a client that wants to close after it`
-  void t.test(name, async t => {
+  void t.test(`an answer of ${length} bytes before the end of the body reaches a client that then closes`, async t => {
     let isAnswered = false
     const target = await FakeTarget.start(t, 'early', (_request, response) => {
       response.writeHead(413, { 'content-length': length }).end('x'.repeat(length))

@@ -44,6 +44,12 @@ export interface DeploymentFacts {
   readonly workers: number
 }
 
+/** How many workers of each release have ended unasked during a change. */
+export interface Losses {
+  readonly from: number
+  readonly to: number
+}
+
 /** A change that is about to begin. Without stages all clients get the new release as soon as its workers are proven. */
 export function beginDeployment(
   change: Pick<Deployment, 'from' | 'to' | 'stages' | 'keepWarmMs' | 'startMs'>,
@@ -75,6 +81,14 @@ export function advance(deployment: Deployment, facts: DeploymentFacts, now: num
   if (missing > 0 && now - since < startMs) return deployment
   if (missing > 0) return { ...deployment, phase: 'taken-back', since: now, reason: notProven(missing, startMs) }
   return { ...deployment, phase: phase === 'starting' ? 'baking' : 'live', since: now }
+}
+
+/**
+ * Whether the last end of a worker of the new release is its fault. Where the old release loses as many, it is not.
+ * @param early it had not served for long enough
+ */
+export function isBlamed(losses: Losses, early: boolean): boolean {
+  return early || losses.to > losses.from
 }
 
 /** The time at which it has to be looked at again, at the latest. */

@@ -2,12 +2,14 @@ import {
   advance,
   beginDeployment,
   dueAt,
+  isBlamed,
   releasesOf,
   resumed,
   shareOf,
   withdrawn,
   type Deployment,
   type DeploymentPhase,
+  type Losses,
   type Stage,
 } from '../plan/deployment.js'
 import type { ReleaseFigures } from '#balancer/contract/latency-buckets.js'
@@ -60,8 +62,7 @@ interface Change {
   deployment: Deployment
   readonly watcher: SwitchWatcher
   fault: Fault | undefined
-  /** Workers that ended unasked. */
-  readonly losses: { from: number; to: number }
+  losses: Losses
 }
 
 type Limits = Pick<PlanLimits, 'provenMs' | 'startTimeoutMs'>
@@ -161,16 +162,16 @@ export class ReleaseSwitch {
     this.#leavePreview(undefined)
   }
 
-  /** A worker has ended unasked. Where the old release loses as many, the new one is not blamed. */
+  /** A worker has ended unasked. */
   lost(worker: LostWorker): void {
     this.#preview?.lost(worker)
     const change = this.#change
     if (change === undefined) return
     const { losses, deployment } = change
-    if (worker.release === deployment.from) losses.from += 1
+    if (worker.release === deployment.from) change.losses = { ...losses, from: losses.from + 1 }
     if (worker.release !== deployment.to) return
-    losses.to += 1
-    if (worker.early || losses.to > losses.from) change.fault ??= { ...worker, reason: lossOf(worker) }
+    change.losses = { ...change.losses, to: losses.to + 1 }
+    if (isBlamed(change.losses, worker.early)) change.fault ??= { ...worker, reason: lossOf(worker) }
   }
 
   /** The answers that clients got, as a balancing process reports them. */

@@ -3,6 +3,7 @@ import {
   advance,
   beginDeployment,
   dueAt,
+  isBlamed,
   releasesOf,
   resumed,
   type Deployment,
@@ -98,5 +99,14 @@ void t.test('after a change of the number of workers, it is the places that are 
   const proven = new Set([0, 1, 3])
   t.equal(advance(at, { proven, fault: undefined, workers: 3 }, 1).phase, 'filling')
   t.equal(advance(at, { proven, fault: undefined, workers: 2 }, 1).phase, 'live')
+  t.end()
+})
+
+void t.test('a release is blamed for a worker that ends early, or when it has lost more than the one before', t => {
+  t.ok(isBlamed({ from: 5, to: 1 }, true))
+  t.ok(isBlamed({ from: 0, to: 1 }, false))
+  t.ok(isBlamed({ from: 1, to: 2 }, false))
+  t.notOk(isBlamed({ from: 1, to: 1 }, false), 'something that both use may be away')
+  t.notOk(isBlamed({ from: 2, to: 1 }, false))
   t.end()
 })

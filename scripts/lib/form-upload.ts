@@ -2,8 +2,7 @@ import http from 'node:http'
 import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { answerTo, type Answer } from './http-client.js'
-
-const BOUNDARY = 'outpost-form'
+import { FORM_END, formType, partHead } from './multipart-form.js'
 
 /** Sends one file to POST /upload as a browser's form does, and reads no more of it than the server takes. */
 export async function uploadFile(
@@ -11,8 +10,7 @@ export async function uploadFile(
   content: Iterable<Buffer>,
   headers: http.OutgoingHttpHeaders,
 ): Promise<Answer> {
-  const type = { 'content-type': `multipart/form-data; boundary=${BOUNDARY}` }
-  const options = { method: 'POST', agent: false, headers: { ...headers, ...type } }
+  const options = { method: 'POST', agent: false, headers: { ...headers, ...formType } }
   const request = http.request(new URL('/upload', origin), options)
   const [answer] = await Promise.all([
     answerTo(request),
@@ -22,7 +20,7 @@ export async function uploadFile(
 }
 
 function* form(content: Iterable<Buffer>): Generator<Buffer | string> {
-  yield `--${BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="file.bin"\r\n\r\n`
+  yield partHead({ name: 'file', filename: 'file.bin' })
   yield* content
-  yield `\r\n--${BOUNDARY}--\r\n`
+  yield FORM_END
 }

@@ -1,6 +1,7 @@
 import { createHash, randomBytes, randomUUID } from 'node:crypto'
 import type { Allowance } from './chaos.js'
 import type { AskOptions, Reply } from '../lib/http-client.js'
+import { form, formType } from '../lib/multipart-form.js'
 import { PatientClient } from './patient-client.js'
 import type { Outcome, Tally } from './tally.js'
 
@@ -95,10 +96,8 @@ export class Mix {
   async #upload(client: PatientClient, token: string): Promise<void> {
     const bytes = randomBytes(UPLOAD_BYTES)
     const sha256 = createHash('sha256').update(bytes).digest('hex')
-    const boundary = randomUUID()
-    const head = `--${boundary}\r\ncontent-disposition: form-data; name="file"; filename="load"\r\n\r\n`
-    const body = Buffer.concat([Buffer.from(head), bytes, Buffer.from(`\r\n--${boundary}--\r\n`)])
-    const headers = { authorization: `Bearer ${token}`, 'content-type': `multipart/form-data; boundary=${boundary}` }
+    const body = form({ name: 'file', filename: 'load', content: bytes })
+    const headers = { authorization: `Bearer ${token}`, ...formType }
     let key = ''
     const stored = await this.#send(client, 'POST /upload', { headers, body }, reply => {
       const answer = fieldsOf(reply)

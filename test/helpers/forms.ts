@@ -1,35 +1,8 @@
 import http from 'node:http'
 import { answerTo, type Answer } from '#scripts/lib/http-client.js'
+import { formType } from '#scripts/lib/multipart-form.js'
 
-const BOUNDARY = '----outpost-test'
-
-export interface Part {
-  /** Undefined: no name at all. */
-  name?: string
-  filename?: string
-  type?: string
-  content: Buffer | string
-}
-
-/** The head of a part, up to its content. Names are not escaped: a test may want bad ones. */
-export function partHead({ name, filename, type }: Omit<Part, 'content'>): string {
-  const named = name === undefined ? '' : `; name="${name}"`
-  const disposition = `form-data${named}${filename === undefined ? '' : `; filename="${filename}"`}`
-  return [
-    `--${BOUNDARY}`,
-    `Content-Disposition: ${disposition}`,
-    ...(type === undefined ? [] : [`Content-Type: ${type}`]),
-    '',
-    '',
-  ].join('\r\n')
-}
-
-export const FORM_END = `\r\n--${BOUNDARY}--\r\n`
-
-export function form(...parts: Part[]): Buffer {
-  const pieces = parts.flatMap(({ content, ...head }) => [partHead(head), content, '\r\n'])
-  return Buffer.concat([...pieces, `--${BOUNDARY}--\r\n`].map(piece => Buffer.from(piece)))
-}
+export { form, FORM_END, partHead, type Part } from '#scripts/lib/multipart-form.js'
 
 export interface SendOptions {
   token?: string
@@ -47,7 +20,7 @@ export class UploadRequest {
       method: 'POST',
       agent: false,
       headers: {
-        'content-type': `multipart/form-data; boundary=${BOUNDARY}`,
+        ...formType,
         ...(token === undefined ? {} : { authorization: `Bearer ${token}` }),
         ...headers,
       },

@@ -60,6 +60,8 @@ export class LeaseLostError extends Error {
  */
 export class HeldLease {
   readonly #lost = new AbortController()
+  /** Aborts with a `LeaseLostError` when another may have the lease. */
+  readonly lost: AbortSignal = this.#lost.signal
   #renewal: NodeJS.Timeout | undefined
   #end: NodeJS.Timeout | undefined
   #over = false
@@ -94,11 +96,6 @@ export class HeldLease {
       void endLease(redis, name, token)
       throw error
     }
-  }
-
-  /** Aborts with a `LeaseLostError` when another may have the lease. */
-  get lost(): AbortSignal {
-    return this.#lost.signal
   }
 
   /** Gives it back, so that another can have it at once. Idempotent. */

@@ -8,14 +8,13 @@ import { StoredFile } from './stored-file.js'
 /** One version of an object, opened. Its bytes stay the same when the object is replaced or deleted. */
 export class ObjectVersion {
   #closed = false
+  readonly record: ObjectRecord
 
   constructor(
     readonly file: StoredFile<ObjectRecord>,
     private readonly folders: PartFolders,
-  ) {}
-
-  get record(): ObjectRecord {
-    return this.file.record
+  ) {
+    this.record = file.record
   }
 
   /** @throws {DamagedError} when the bytes are not those that were stored */

@@ -45,6 +45,7 @@ type Mutable = Map<number, number>
 export class LatencyWindows {
   /** Since the release was warm for the first time, over all stages. */
   readonly #all = { before: new Map<number, number>(), fresh: new Map<number, number>() }
+  readonly all: Pick<LatencyWindow, 'before' | 'fresh'> = this.#all
   #whole: LatencyWindow[] = []
   #open = { since: 0, before: new Map<number, number>(), fresh: new Map<number, number>() }
   #stage = { warmAt: 0, freshAnswers: 0, isWarm: false }
@@ -88,10 +89,6 @@ export class LatencyWindows {
   /** The last whole windows of this stage, the oldest first. */
   get last(): readonly LatencyWindow[] {
     return this.#whole
-  }
-
-  get all(): Pick<LatencyWindow, 'before' | 'fresh'> {
-    return this.#all
   }
 
   get haveCompared(): boolean {

@@ -6,8 +6,11 @@ import { placesOf, type Place } from './place.js'
 /** One pass of the plan: the known facts, the wanted places, and the decisions so far. */
 export class Pass {
   readonly #actions: Action[] = []
-  readonly #places: readonly Place[]
-  readonly #workers: readonly Place[]
+  readonly children: readonly ObservedChild[]
+  /** The wanted places in order: balancers first, then the workers of each release. */
+  readonly places: readonly Place[]
+  /** The wanted places of workers. */
+  readonly workers: readonly Place[]
   #nextDue = Infinity
   #history: History
   /** Processes that are killed in this pass. No other action concerns them. */
@@ -22,12 +25,9 @@ export class Pass {
     readonly now: number,
   ) {
     this.#history = observed.history
-    this.#places = placesOf(desired, this.children)
-    this.#workers = this.#places.filter(({ role }) => role === 'worker')
-  }
-
-  get children(): readonly ObservedChild[] {
-    return this.observed.children
+    this.children = observed.children
+    this.places = placesOf(desired, this.children)
+    this.workers = this.places.filter(({ role }) => role === 'worker')
   }
 
   get history(): History {
@@ -38,18 +38,8 @@ export class Pass {
     this.#history = { ...this.#history, ...changed }
   }
 
-  /** The wanted places in order: balancers first, then the workers of each release. */
-  get places(): readonly Place[] {
-    return this.#places
-  }
-
-  /** The wanted places of workers. */
-  get workers(): readonly Place[] {
-    return this.#workers
-  }
-
   isWanted(child: ObservedChild): boolean {
-    return this.#places.some(place => place.isOf(child))
+    return this.places.some(place => place.isOf(child))
   }
 
   /** The generation that all workers are to have. After a failed reload it is the previous one, until the next reload. */

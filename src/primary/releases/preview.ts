@@ -24,6 +24,7 @@ export interface Previewing {
 export class Preview {
   #state: 'starting' | 'ready' | 'failed' = 'starting'
   #startBy: number
+  readonly release: string
 
   /** @param startBy when its worker has to be proven, in the clock of the passes */
   constructor(
@@ -31,10 +32,7 @@ export class Preview {
     startBy: number,
   ) {
     this.#startBy = startBy
-  }
-
-  get release(): string {
-    return this.previewing.release
+    this.release = previewing.release
   }
 
   get isReady(): boolean {

@@ -43,14 +43,11 @@ export interface SpaceWatchOptions {
  */
 export class SpaceWatch {
   readonly #short = new AbortController()
+  readonly signal: AbortSignal = this.#short.signal
   #timer: NodeJS.Timeout | undefined
   #isOver = false
 
   constructor(private readonly options: SpaceWatchOptions) {}
-
-  get signal(): AbortSignal {
-    return this.#short.signal
-  }
 
   /**
    * Resolves after the first look, or when a disk that hangs has not answered in time.

@@ -120,6 +120,12 @@ export interface BalancerOptions {
   /** The classes of requests and responses, for a local app that needs its own. */
   messages: Pick<ServerOptions, 'IncomingMessage' | 'ServerResponse'>
 
+  /**
+   * Upgraded connections take turns as well when what one client sends keeps the event loop busy. False where the process
+   * paces what its app reads of them.
+   */
+  upgradedInTurns: boolean
+
   /** With `least-busy`, the share of a new target grows to its full size over this time. */
   slowStartMs: number
 }
@@ -172,6 +178,7 @@ export const defaultOptions: BalancerOptions = {
   ownHeaders,
 
   messages: {},
+  upgradedInTurns: true,
 
   slowStartMs: 10_000,
 }

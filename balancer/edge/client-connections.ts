@@ -80,7 +80,7 @@ export class ClientConnections {
   }
 
   /** Called when requests are read from a connection, when it is upgraded, and when it has closed. */
-  onServed: (socket: Socket, reader: Reader) => void = () => undefined
+  onServed: (socket: Socket, connection: OpenConnection) => void = () => undefined
   onUpgraded: (socket: Socket, reader: Reader) => void = () => undefined
   onLeft: (socket: Socket, reader: Reader) => void = () => undefined
 

@@ -71,7 +71,7 @@ export class Listener {
     this.#stalled = new StalledClients(() => connections.sockets(), options)
     this.#stalled.start()
     this.#unread = new UnreadShares(connections, new SystemQueues(), options)
-    this.#turns = new ReadTurns(connections)
+    this.#turns = new ReadTurns(connections, options)
     connections.onServed = (socket, reader) => this.#turns.served(socket, reader)
     connections.onUpgraded = (socket, reader) => this.#turns.upgraded(socket, reader)
     connections.onLeft = (socket, reader) => {

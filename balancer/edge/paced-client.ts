@@ -1,5 +1,10 @@
 import type { Socket } from 'node:net'
 import { responseInProgress } from './connection-refusals.js'
+import type { OpenConnection } from './reader.js'
+
+type Paced = Pick<OpenConnection, 'isProxy' | 'isUpgraded'>
+
+const DIRECT: Paced = { isProxy: false, isUpgraded: false }
 
 /** How long what one client sends may be worked on before others have as long, in milliseconds. */
 const TURN_MS = 4
@@ -27,10 +32,10 @@ export class PacedClient {
     private readonly clock: () => number,
   ) {}
 
-  /** @param isProxy it carries requests of many clients, of which none may wait for the others */
-  pace(socket: Socket, isProxy = false): void {
+  /** @param connection if it is of a proxy, it carries requests of many clients, of which none may wait for the others */
+  pace(socket: Socket, connection = DIRECT): void {
     if (this.#connections.has(socket) || socket.destroyed) return
-    this.#connections.set(socket, new PacedConnection(socket, this, isProxy))
+    this.#connections.set(socket, new PacedConnection(socket, this, connection))
   }
 
   /** From now on, bytes of this connection are read as they come. */
@@ -101,7 +106,7 @@ class PacedConnection {
   constructor(
     private readonly socket: Socket,
     private readonly client: PacedClient,
-    private readonly isProxy: boolean,
+    private readonly connection: Paced,
   ) {
     // Node's parser reads from the system by itself until somebody else listens.
     socket.on('data', nothing).off('data', nothing)
@@ -135,8 +140,10 @@ class PacedConnection {
     const current = this.#between
     const mayGoOn = this.client.spend(() => this.#push(chunk))
     if (this.#isReleased) return mayGoOn
-    const isNothing = current === this.#between && isLineBreaks(chunk as Uint8Array)
-    if (!isNothing && (this.isProxy || !this.client.hasToWait)) return mayGoOn
+    const { isProxy, isUpgraded } = this.connection
+    // To another protocol they may mean something.
+    const isNothing = !isUpgraded && current === this.#between && isLineBreaks(chunk as Uint8Array)
+    if (!isNothing && (isProxy || !this.client.hasToWait)) return mayGoOn
     this.#waits = true
     // Line breaks would take a turn after the other. Node closes the connection when its time for the next request is over.
     if (isNothing) this.client.hold()

@@ -1,4 +1,5 @@
 import type { Socket } from 'node:net'
+import type { BalancerOptions } from '../options.js'
 import { PacedClient } from './paced-client.js'
 import type { OpenConnection, Reader } from './reader.js'
 
@@ -31,6 +32,7 @@ export class ReadTurns {
 
   constructor(
     private readonly connections: Readings,
+    private readonly options: Pick<BalancerOptions, 'upgradedInTurns'>,
     private readonly clock = (): number => performance.now(),
   ) {}
 
@@ -62,13 +64,13 @@ export class ReadTurns {
   }
 
   /** The server reads requests from this connection from now on. */
-  served(socket: Socket, { account, isProxy }: Reader): void {
-    this.#paced.get(account.client)?.pace(socket, isProxy)
+  served(socket: Socket, connection: OpenConnection): void {
+    this.#paced.get(connection.account.client)?.pace(socket, connection)
   }
 
   /** The connection belongs to another protocol from now on. */
   upgraded(socket: Socket, { account }: Reader): void {
-    this.#paced.get(account.client)?.release(socket)
+    if (!this.options.upgradedInTurns) this.#paced.get(account.client)?.release(socket)
   }
 
   /** A connection has closed. */
@@ -102,8 +104,9 @@ export class ReadTurns {
     const paced = new PacedClient(now, this.clock)
     this.#paced.set(client, paced)
     for (const socket of this.connections.sockets()) {
-      const reader = this.connections.readerOf(socket)
-      if (reader?.account.client === client && !reader.isUpgraded) paced.pace(socket, reader.isProxy)
+      const connection = this.connections.readerOf(socket)
+      if (connection?.account.client !== client) continue
+      if (!connection.isUpgraded || this.options.upgradedInTurns) paced.pace(socket, connection)
     }
   }
 

@@ -46,6 +46,7 @@ export function serveMesh(start: StartOrder, parent: Parent, server: WorkerServe
     },
     {
       messages: server.messages ?? {},
+      upgradedInTurns: false,
       maxOpenFiles: openFilesForConnections(openFilesLimit() * SHARE_OF_APP),
       // An app in this process reads the body from its client's request.
       shortBodyBytes: 0,

@@ -114,13 +114,27 @@ void t.test('a piece that takes as long as several turns costs as many', async t
 void t.test('a connection of a proxy does not wait for others of it', async t => {
   const client = pacedClient(10)
   const server = http.createServer(answerHash)
-  server.on('connection', (socket: Socket) => client.pace(socket, true))
+  server.on('connection', (socket: Socket) => client.pace(socket, { isProxy: true, isUpgraded: false }))
   const port = await portOf(t, server)
   const body = randomBytes(1024 ** 2)
   const connections = await Promise.all(Array.from({ length: 4 }, () => connectTo(t, port)))
   for (const each of connections) each.write(requestBytes('POST /', [`Content-Length: ${body.length}`])).write(body)
   for (const each of connections) t.equal((await each.response()).body.toString(), hashOf(body))
   t.equal(client.waitedAt, 0)
+})
+
+void t.test('line breaks of an upgraded connection are read on', async t => {
+  const client = pacedClient(10)
+  let received = 0
+  const server = net.createServer(socket => {
+    client.pace(socket, { isProxy: false, isUpgraded: true })
+    socket.on('data', piece => (received += piece.length))
+  })
+  const connection = await connectTo(t, await portOf(t, server))
+  const breaks = '\r\n'.repeat(200_000)
+  connection.write(breaks).end()
+  await connection.closed
+  t.equal(received, breaks.length)
 })
 
 void t.test('a connection that closes while it waits is forgotten', async t => {

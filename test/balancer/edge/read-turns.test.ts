@@ -19,10 +19,12 @@ class FakeEdge {
   now = 0
   readonly #ledger = new ClientLedger(NONE)
   readonly #open = new Map<Socket, OpenConnection>()
-  readonly turns = new ReadTurns(
-    { sockets: () => this.#open.keys(), readerOf: socket => this.#open.get(socket) },
-    () => this.now,
-  )
+  readonly turns: ReadTurns
+
+  constructor(upgradedInTurns = true) {
+    const connections = { sockets: () => this.#open.keys(), readerOf: (socket: Socket) => this.#open.get(socket) }
+    this.turns = new ReadTurns(connections, { upgradedInTurns }, () => this.now)
+  }
 
   connect(address: string, isUpgraded = false): FakeSocket {
     const socket = new FakeSocket() as FakeSocket & Socket
@@ -31,6 +33,11 @@ class FakeEdge {
     this.#open.set(socket, connection)
     this.turns.served(socket, connection)
     return socket
+  }
+
+  upgrade(socket: FakeSocket): void {
+    const connection = this.#open.get(socket as FakeSocket & Socket)
+    if (connection !== undefined) this.turns.upgraded(socket as FakeSocket & Socket, connection)
   }
 
   close(socket: FakeSocket): void {
@@ -66,9 +73,25 @@ void t.test('a client that sends much while the event loop is late takes turns, 
   much.bytesRead += MEGABYTE
   little.bytesRead += 1_000
   edge.late()
-  t.strictSame([much, same, upgraded, little].map(isPaced), [true, true, false, false])
+  t.strictSame([much, same, upgraded, little].map(isPaced), [true, true, true, false])
   t.ok(isPaced(edge.connect('10.0.0.1')), 'a new connection does as well')
   t.notOk(isPaced(edge.connect('10.0.0.2')))
+  t.end()
+})
+
+void t.test('upgraded connections take no turns where what the app reads of them is paced', t => {
+  for (const upgradedInTurns of [true, false]) {
+    const edge = new FakeEdge(upgradedInTurns)
+    const [upgraded, later] = [edge.connect('10.0.0.1', true), edge.connect('10.0.0.1')]
+    edge.connect('10.0.0.2')
+    edge.late()
+    upgraded.bytesRead += MEGABYTE
+    edge.late()
+    t.equal(isPaced(upgraded), upgradedInTurns)
+    t.ok(isPaced(later))
+    edge.upgrade(later)
+    t.equal(isPaced(later), upgradedInTurns)
+  }
   t.end()
 })
 

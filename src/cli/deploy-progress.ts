@@ -59,7 +59,7 @@ function unrecordedNote(release: string, reason: string): string {
 }
 
 const GOES_ON =
-  'it goes on without this command: outpost releases shows what becomes of it, and outpost rollback ends a trial'
+  'the change goes on without this command: outpost releases shows what becomes of it, and outpost rollback ends a trial'
 
 /**
  * Tells the steps of a deploy or a rollback as they come, and its end.

@@ -54,7 +54,7 @@ async function jsonOf(request: http.IncomingMessage, maxBytes: number): Promise<
   try {
     for await (const chunk of request.setEncoding('utf8') as AsyncIterable<string>) {
       text += chunk
-      if (text.length > maxBytes) throw invalid(`it is longer than ${maxBytes / 1024} KiB`)
+      if (text.length > maxBytes) throw invalid(`the body is longer than ${maxBytes / 1024} KiB`)
     }
   } finally {
     clearTimeout(timer)

@@ -244,7 +244,7 @@ void t.test('a refused body is told what is wrong with it, without a value', asy
     /accepts: set\.TOKEN: Too big: .{1,40}65536 characters$/,
   )
   t.match(await detail({ set: { TOKEN: 'secret\0' } }), /accepts: set\.TOKEN: the value has a NUL$/)
-  t.match(await detail({ set: { A: 'x'.repeat(300_000) } }), /accepts: it is longer than 256 KiB$/)
+  t.match(await detail({ set: { A: 'x'.repeat(300_000) } }), /accepts: the body is longer than 256 KiB$/)
   t.match(await detail({ sett: {} }), /accepts: Unrecognized key: "sett"$/)
 })
 

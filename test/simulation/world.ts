@@ -146,7 +146,7 @@ export class World implements SimulatedWorld {
       if (passes > MAX_PASSES) throw new BrokenInvariant('the plan does not come to rest')
       const children = this.children().map(child => child.observe(this.now))
       if (!this.#isOver) this.#want(this.#switch.releases(children, this.workers, this.now, this.awakeSince))
-      const observed = { children, history: this.history, awakeSince: this.awakeSince }
+      const observed = { children, history: this.history, awakeSince: this.awakeSince, pardons: [] }
       const { actions, history } = this.plan(this.desired, observed, this.limits, this.now)
       this.history = history
       this.#wakeUp = Math.max(this.#switch.due, this.now + 1)

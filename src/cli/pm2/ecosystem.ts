@@ -90,7 +90,7 @@ function reasonOf({ name, message, stack = '' }: Error): string {
 }
 
 async function contentOf(file: string): Promise<unknown> {
-  if (!existsSync(file)) throw new Error('there is no such file')
+  if (!existsSync(file)) throw new Error('no such file')
   if (/\.ya?ml$/.test(file)) throw new Error('YAML is not supported; JSON and JavaScript are')
   if (file.endsWith('.json')) return JSON.parse(readFileSync(file, 'utf8'))
   const module = (await import(pathToFileURL(file).href)) as { default?: unknown }

@@ -6,7 +6,7 @@ import { abandonIfFailed } from './rollout.js'
 /** Takes losses back that were counted before it was known that a request was the reason. */
 export function pardonLosses(pass: Pass): void {
   const { restarts } = pass.history
-  const worker = (pass.observed.pardons ?? []).reduce(withoutLossOf, restarts.worker)
+  const worker = pass.observed.pardons.reduce(withoutLossOf, restarts.worker)
   if (worker !== restarts.worker) pass.remember({ restarts: { ...restarts, worker } })
 }
 

@@ -61,7 +61,7 @@ export interface Observed {
   /** The time at which the primary last woke from a sleep. It received no messages before. */
   readonly awakeSince: number
   /** Processes, by name, of which a request has been found since the last pass to have ended them. Some are gone already. */
-  readonly pardons?: readonly string[]
+  readonly pardons: readonly string[]
 }
 
 /** The past, as far as the plan needs it. Each pass returns a new history for the next. */

@@ -5,8 +5,8 @@ import type { StartSpec } from '../plan/action.js'
 import type { ChildRole, ChildState, ObservedChild, Reachability } from '../plan/observed.js'
 import type { LostWorker } from '../releases/fault.js'
 import type { Connection } from '../traffic/connection-dealer.js'
+import { ChildEnding } from './child-ending.js'
 import { ConnectionTurns } from './connection-turns.js'
-import { isFault } from './fault-signals.js'
 import { forkProcess, type ForkOptions } from './fork.js'
 import { onceRead, readOutput } from './lines.js'
 import { Readiness } from './readiness.js'
@@ -37,10 +37,7 @@ export class Child {
   #pardoned = false
   #counted = false
   #vitals = noVitals
-  #ending = ''
-  /** Undefined if something else than a signal ended it, or the primary for a reason. */
-  #endSignal: NodeJS.Signals | undefined
-  #killedFor: string | undefined
+  readonly #ending = new ChildEnding()
   /** Orders that were given before the `hello` of the process. */
   #early: Array<[order: Order, handle: object | undefined]> | undefined = []
   readonly #readiness: Readiness
@@ -114,17 +111,17 @@ export class Child {
 
   /** An exit code, the name of a signal, "uncaught exception", or the reason why it was killed or never ran. */
   get ending(): string {
-    return this.#ending
+    return this.#ending.text
   }
 
   /** It has exited because of a fault of its own: it hung, or broke. */
   get hasFailed(): boolean {
-    return this.#killedFor !== undefined || isFault(this.#endSignal)
+    return this.#ending.isFailure
   }
 
   /** It has exited for any reason of its own, and not because somebody sent it a signal. */
   get endedByFault(): boolean {
-    return this.#endSignal === undefined || isFault(this.#endSignal)
+    return this.#ending.isByFault
   }
 
   /** How long ago the process was started, in milliseconds. */
@@ -210,7 +207,7 @@ export class Child {
     this.#state = 'crashed'
     this.#leaving = true
     this.#endedAt = performance.now()
-    this.#ending = 'uncaught exception'
+    this.#ending.noteCrash()
   }
 
   /** The plan has counted the loss of this process. */
@@ -272,7 +269,7 @@ export class Child {
   kill(reason?: string, graceMs = 0): void {
     if (this.#state === 'exited') return
     this.#state = 'stopping'
-    this.#killedFor ??= reason && this.#readiness.explain(reason)
+    this.#ending.noteKill(reason && this.#readiness.explain(reason))
     this.#killAt = graceMs > 0 ? performance.now() + graceMs : undefined
     if (graceMs <= 0 && this.pid !== undefined) this.process.kill('SIGKILL')
   }
@@ -283,10 +280,7 @@ export class Child {
 
   #end(ending: string, signal: NodeJS.Signals | undefined): void {
     this.#readiness.end()
-    if (this.#state !== 'crashed') {
-      this.#ending = this.#killedFor ?? ending
-      this.#endSignal = this.#killedFor === undefined ? signal : undefined
-    }
+    if (this.#state !== 'crashed') this.#ending.noteExit(ending, signal)
     this.#endedAt ??= performance.now()
     this.#state = 'exited'
   }

@@ -1,7 +1,5 @@
-import { relative } from 'node:path'
 import type { Readable } from 'node:stream'
 import { isDeepStrictEqual } from 'node:util'
-import { appIn, findAppModule } from '../../config/app-module.js'
 import {
   ControlError,
   type Deployed,
@@ -13,14 +11,14 @@ import type { Service } from '../../process/service.js'
 import { syncTree } from '../../process/synced-tree.js'
 import type { Stage } from '../plan/deployment.js'
 import { abortOf } from './abort-of.js'
+import { AppOfReleases, type AppOfReleasesOptions } from './app-of-releases.js'
 import { unpack } from './archive.js'
 import { ArchiveError } from './archive-error.js'
 import { requireOwnPackages } from './borrowed-packages.js'
 import { DeployTurns } from './deploy-turns.js'
 import { orRefused, refusalOf, reloadRefusal } from './deploy-refusal.js'
-import { install, stepsFor } from './installer.js'
+import { install } from './installer.js'
 import type { ArchiveLimits } from './release-tree.js'
-import { missingApp } from './missing-app.js'
 import { markFiles } from './release-marks.js'
 import { STARTED } from './release-switch.js'
 import type { Draft } from './release-store.js'
@@ -28,14 +26,9 @@ import { SpaceWatch, type SpaceWatchOptions } from './space-watch.js'
 import { Releaser, type OnProgress, type ReleaserOptions } from './releaser.js'
 import { alreadyLive, wayBack } from './way-back.js'
 
-export interface DeployerOptions extends ReleaserOptions {
+export interface DeployerOptions extends ReleaserOptions, AppOfReleasesOptions {
   /** Keeps the app that the program was started with, before another release takes its place. */
   keepStarted: () => Promise<void>
-  /** The app that the program was started with, and where that was. */
-  app: string | undefined
-  startedIn: string
-  /** The environment of the app, for its installation. */
-  env: () => NodeJS.ProcessEnv
   /** The variables that tell an app of the servers that run for it. */
   appEnvironment: Readonly<Record<string, string>>
   lifelineFd: number
@@ -70,9 +63,11 @@ export class Deployer implements Service {
   readonly #stopping = new AbortController()
   readonly #releaser: Releaser
   readonly #turns: DeployTurns
+  readonly #app: AppOfReleases
 
   constructor(private readonly options: DeployerOptions) {
     this.#releaser = new Releaser(options)
+    this.#app = new AppOfReleases(options)
     this.#turns = new DeployTurns(() => options.runner.releases.underWay !== undefined)
   }
 
@@ -124,7 +119,7 @@ export class Deployer implements Service {
       const draft = orRefused(() => store.draft())
       try {
         const env = await this.#turns.prepare(signal => this.#prepare(draft, archive, signal, told))
-        store.keep(draft, source, env, this.#contentOf(draft.folder))
+        store.keep(draft, source, env, this.#app.contentOf(draft.folder))
       } catch (error) {
         store.discard(draft)
         log.warn({ release: draft.id, source, reason: (error as Error).message }, 'release was not installed')
@@ -151,16 +146,16 @@ export class Deployer implements Service {
     try {
       await space.start()
       const limits = { ...LIMITS, leftOut: [...NEVER, ...leftOut] }
-      const unpacked = await unpack(archive, draft.folder, limits, () => this.#hasApp(draft.folder), signal)
+      const unpacked = await unpack(archive, draft.folder, limits, () => this.#app.isIn(draft.folder), signal)
       const { files, bytes } = unpacked
       // An archive does not tell an instance's own files from a folder of the app that has their name.
       const [dataDir] = unpacked.leftOut.filter(name => !NEVER.includes(name))
       told({ event: 'received', release: draft.id, files, bytes, ...(dataDir !== undefined && { leftOut: dataDir }) })
-      this.#requireApp(draft.folder)
+      this.#app.requireIn(draft.folder)
       const env = store.envOf(store.live)
       await this.#install(draft, env, signal, told)
       requireOwnPackages(draft.folder)
-      if (!this.#hasApp(draft.folder)) throw new ArchiveError('the release has no app after its installation')
+      if (!this.#app.isIn(draft.folder)) throw new ArchiveError('the release has no app after its installation')
       // A rollback does not wait for it.
       await Promise.race([markFiles(draft.folder), abortOf(signal)])
       const doubt = await sync(draft.folder)
@@ -260,28 +255,6 @@ export class Deployer implements Service {
       await this.options.keepStarted()
       return work()
     })
-  }
-
-  #hasApp(folder: string): boolean {
-    return this.#mainOf(folder) !== undefined
-  }
-
-  #mainOf(folder: string): string | undefined {
-    const { app, startedIn } = this.options
-    const file = findAppModule(appIn(folder, app, startedIn))?.file
-    return file && relative(folder, file)
-  }
-
-  #contentOf(folder: string): { main?: string } {
-    const main = this.#mainOf(folder)
-    return main === undefined ? {} : { main }
-  }
-
-  #requireApp(folder: string): void {
-    const { app } = this.options
-    // The output of a build script is not there yet.
-    if (this.#hasApp(folder) || stepsFor(folder, this.options.env()).length > 0) return
-    throw new ArchiveError(missingApp(folder, app))
   }
 
   async #install(

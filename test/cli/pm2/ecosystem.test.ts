@@ -144,7 +144,7 @@ void t.test('all forms of the file that PM2 reads are read, but YAML', async t =
 void t.test('a file that does not exist is said to be missing', async t => {
   const missing = join(temporaryFolder(t), 'none.config.js')
   await t.rejects(ecosystemLaunch(missing, { args }), {
-    message: 'none.config.js cannot be read: there is no such file',
+    message: 'none.config.js cannot be read: no such file',
   })
 })
 
